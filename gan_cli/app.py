@@ -1,0 +1,224 @@
+"""The commands behind Hydra: composed configs are handed to the jobs, what goes wrong is recorded and told."""
+
+import logging
+import os
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import hydra
+from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli import suggest, sweep
+from gan_cli.compose import compose, loader, readable
+from gan_cli.configs import config_hash, holds_run, read_result, run_folder, write_json
+from gan_cli.errors import UserError
+from gan_cli.quoting import quote
+from gan_cli.schema import TrainConfig
+
+log = logging.getLogger(__name__)
+
+MAY_CHANGE = (
+    "train.steps",
+    "eval_every",
+    "checkpoint_every",
+    "sample_every",
+    "log_every",
+    "keep_checkpoints",
+    "device",
+    "debug",
+)
+"""What may be given beside ``resume``: everything else belongs to the run."""
+
+
+class _JobError(BaseException):
+    """Carries a job's exception past Hydra, which would print lines of its own about an ``Exception``."""
+
+    def __init__(self, cause: Exception):
+        self.cause = cause
+
+
+def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | None = None, multirun: bool = False) -> None:
+    """Runs one training job, or a sweep (``multirun``); with ``flags``, Hydra's own, shows the config instead.
+
+    Raises UserError, whatever the job raises, and SystemExit(1) if jobs of a sweep failed.
+    """
+    resumed = next((value for key, _, value in (word.partition("=") for word in overrides) if key == "resume"), "null")
+    if resumed != "null":
+        _check_resumed(overrides, multirun)
+        overrides = [*overrides, f"hydra.run.dir={resumed}", "hydra.output_subdir=null"]
+    configs = loader(config_dir)
+    cfg = compose(configs, "train", sweep.first_job(overrides, configs) if multirun else overrides)
+    if resumed != "null":
+        run_folder(cfg.resume)
+    elif cfg.resume is not None:
+        raise UserError("resume belongs on the command line: gan-train resume=RUN_DIR.")
+    elif not flags:
+        overrides = _with_folder(overrides, cfg, "sweep" if multirun or cfg.hydra.mode == RunMode.MULTIRUN else "run")
+    options = [*flags, *(["--config-dir", config_dir] if config_dir else []), *(["--multirun"] if multirun else [])]
+    try:
+        with _hydras_turn([*options, *overrides]), readable():
+            hydra.main(version_base="1.3", config_path=str(suggest.conf_dir()), config_name="train")(job)()
+    except _JobError as error:
+        raise error.cause from None
+
+
+def evaluate(overrides: list[str]) -> None:
+    """Evaluates a run again, as ``conf/eval.yaml`` under ``overrides`` says."""
+    cfg = compose(loader(), "eval", overrides)
+    run_folder(cfg.run)
+    with _importable(os.getcwd()):
+        from gan_cli import jobs
+
+        jobs.evaluate(_without_hydra(cfg))
+
+
+def sample(overrides: list[str]) -> None:
+    """Draws samples from a run, as ``conf/sample.yaml`` under ``overrides`` says."""
+    cfg = compose(loader(), "sample", overrides)
+    run_folder(cfg.run)
+    with _importable(os.getcwd()):
+        from gan_cli import jobs
+
+        jobs.sample(_without_hydra(cfg))
+
+
+def job(cfg: DictConfig) -> float | None:
+    """One training job in the folder that Hydra made for it; returns what an optimising sweeper minimises.
+
+    A failure is written to ``result.json``. It is raised, except in a sweep of ours, which reads that file: an exception
+    might not survive the way back from a worker process.
+    """
+    context = HydraConfig.get()
+    folder = _short(context.runtime.output_dir)
+    in_sweep = context.mode == RunMode.MULTIRUN
+    try:
+        with _importable(context.runtime.cwd):
+            if cfg.resume is not None:
+                cfg = _stored(cfg, folder, context.overrides.task)
+            elif in_sweep and holds_run(folder, cfg):  # an earlier attempt that did not finish
+                cfg.resume = str(folder)
+            print(f"{' '.join(context.overrides.task)}: {folder}" if in_sweep else _choices(context), flush=True)
+            from gan_cli import jobs
+
+            return jobs.train(cfg, folder)
+    except KeyboardInterrupt:
+        hint = f"continue with: gan-train resume={folder}" if (folder / "config.yaml").is_file() and not in_sweep else ""
+        raise KeyboardInterrupt(hint) from None
+    except Exception as error:
+        _record(error, cfg, folder)
+        if not in_sweep:
+            raise _JobError(error) from error
+        if context.sweeper._target_ != sweep.TARGET:
+            raise
+        print(f"failed: {sweep.reason(error)}", file=sys.stderr)
+        if cfg.debug:
+            traceback.print_exc()
+        return None
+
+
+def _check_resumed(overrides: list[str], multirun: bool) -> None:
+    if multirun:
+        raise UserError("resume continues one run: leave out -m. A sweep continues when it is started again.")
+    for word in overrides:
+        key = word.partition("=")[0].lstrip("+~")
+        if key not in (*MAY_CHANGE, "resume"):
+            raise UserError(
+                f"resume continues a run with its own config; {key} cannot change (only {', '.join(MAY_CHANGE)} may)."
+            )
+
+
+def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
+    """The run's own config, changed where the command line of this call says so."""
+    with readable():
+        stored = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.load(folder / "config.yaml"))
+        for key in {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}:
+            OmegaConf.update(stored, key, OmegaConf.select(cfg, key))
+        stored.resume = str(folder)
+    assert isinstance(stored, DictConfig)
+    return stored
+
+
+def _with_folder(overrides: list[str], cfg: DictConfig, mode: str) -> list[str]:
+    """Refuses a named folder that holds a run; makes a new one where none is named."""
+    key = f"hydra.{mode}.dir"
+    path = Path(OmegaConf.select(cfg, key))
+    if not any(word.startswith(f"{key}=") for word in overrides):
+        return [*overrides, f"{key}={quote(str(_new_folder(path)))}"]
+    if mode == "run" and (path / "config.yaml").is_file():
+        raise UserError(f"{path} holds a run already: continue it with gan-train resume={path}, or name another folder.")
+    return overrides
+
+
+def _new_folder(path: Path) -> Path:
+    """Makes ``path``, with a number behind it if need be: runs that start in the same second do not share a folder."""
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}_{number}")
+
+
+def _choices(context: HydraConf) -> str:
+    """The chosen option of every group, in a line or two."""
+    chosen = context.runtime.choices
+    words = [
+        f"{group}=[{','.join(option)}]" if OmegaConf.is_list(option) else f"{group}={option}"
+        for group, option in chosen.items()
+        if option not in (None, chosen.get(group.rpartition("/")[0])) and not group.startswith("hydra/")
+    ]
+    return textwrap.fill(" ".join(words), 120)
+
+
+def _record(error: Exception, cfg: DictConfig, folder: Path) -> None:
+    """Writes why the job failed, unless the folder holds the result of a job that did not."""
+    if not isinstance(error, UserError):
+        log.error("the job failed", exc_info=error)
+    if (read_result(folder) or {}).get("status") != "finished":
+        with suppress(OSError):  # no room or no right to write may be the very reason
+            failure = {"status": "failed", "reason": sweep.reason(error), "config": config_hash(cfg)}
+            write_json(folder / "result.json", failure)
+
+
+def _short(path: str) -> Path:
+    return Path(os.path.relpath(path)) if Path(path).is_relative_to(Path.cwd()) else Path(path)
+
+
+def _without_hydra(cfg: DictConfig) -> DictConfig:
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+
+
+@contextmanager
+def _importable(folder: str) -> Iterator[None]:
+    """Lets ``_target_`` name the user's own modules beside the shell: a console script does not look there by itself."""
+    path = list(sys.path)
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+
+
+@contextmanager
+def _hydras_turn(words: list[str]) -> Iterator[None]:
+    """Hydra reads ``sys.argv``; asked for full errors, it raises instead of printing its own text."""
+    argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = [argv[0], *words]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        if full is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full

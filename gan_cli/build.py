@@ -1,0 +1,155 @@
+"""Config to objects: the only place that instantiates."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, NamedTuple, get_type_hints
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import device as Device
+from torch import nn
+from torch.optim import Optimizer
+
+from gan_cli.data.base import Data
+from gan_cli.device import autocast
+from gan_cli.errors import UserError
+from gan_cli.games.base import Game, Turn
+from gan_cli.loop import LearningRate, Schedule
+from gan_cli.losses.base import Loss
+from gan_cli.metrics.base import Metric
+from gan_cli.metrics.features import Features
+from gan_cli.regularizers.base import Regularizer
+from gan_cli.solvers.base import Solver
+
+
+class Parts(NamedTuple):
+    """What a config names, ready to be used."""
+
+    data: Data
+    game: Game
+    solver: Solver
+    schedule: Schedule
+    learning_rate: LearningRate
+    metric: Metric
+
+
+def build(cfg: DictConfig, device: Device) -> Parts:
+    """All parts of a training job; players are initialised on the CPU, so that they are the same on every device."""
+    data = build_data(cfg)
+    game = build_game(cfg, data.shape, data.classes).to(device)
+    turns = game.turns()
+    solver = make(cfg, "solver", Solver, turns, build_optimizers(cfg, turns), autocast(device, cfg.precision))
+    schedule = make(cfg, "schedule", object)
+    learning_rate = make(cfg, "learning_rate", LearningRate)
+    return Parts(data, game, solver, schedule, learning_rate, build_metric(cfg))
+
+
+def build_data(cfg: DictConfig) -> Data:
+    """The data set, which is built first and tells the models their shape and classes."""
+    return make(cfg, "dataset", Data)
+
+
+def build_metric(cfg: DictConfig) -> Metric:
+    """The metric with its feature extractor."""
+    return make(cfg, "metric", Metric, features=make(cfg, "features", Features))
+
+
+def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int) -> Game:
+    """The game with the players, loss and regularizers that its constructor asks for by name."""
+    wanted = needs(cfg)
+    parts: dict[str, Any] = {
+        player: make(cfg, f"model.{player}", nn.Module, shape=shape, classes=classes)
+        for player in cfg.model
+        if player in wanted
+    }
+    if "loss" in wanted:
+        parts["loss"] = make(cfg, "loss", Loss)
+    if "regularizers" in wanted:
+        parts["regularizers"] = [make(cfg, f"regularizer.{name}", Regularizer) for name in cfg.regularizer]
+    return make(cfg, "game", Game, **parts)
+
+
+def needs(cfg: DictConfig) -> set[str]:
+    """What the game's constructor asks for."""
+    return set(inspect.signature(_target(cfg, "game")).parameters)
+
+
+def refuse_unused(cfg: DictConfig, overridden: set[str]) -> None:
+    """UserError if the command line names a part (a key of ``overridden``) that this game has no use for."""
+    wanted = needs(cfg)
+    players = {f"model/{player}": player in wanted for player in cfg.model}
+    used = {"loss": "loss" in wanted, "regularizer": "regularizers" in wanted, **players}
+    for key in sorted(overridden):
+        if not used.get(key, True):
+            takes = [name for name, is_used in used.items() if is_used]
+            raise UserError(
+                f"{key} is named, but game={_target(cfg, 'game').__name__} does not use it.\n"
+                f"Leave it out, or choose another game; this one takes: {', '.join(takes)}."
+            )
+
+
+def build_optimizers(cfg: DictConfig, turns: Mapping[str, Turn]) -> dict[str, Optimizer]:
+    """One optimizer for each turn: the node's common fields, with those under the player's name laid over them."""
+    node = cfg.optimizer
+    common = {key: node[key] for key in node if not OmegaConf.is_dict(node[key])}
+    return {
+        player: make(
+            OmegaConf.create({"optimizer": {**common, **node.get(player, {})}}), "optimizer", Optimizer, turn.parameters
+        )
+        for player, turn in turns.items()
+    }
+
+
+def make(cfg: DictConfig, key: str, role: type, *args: Any, **known: Any) -> Any:
+    """The object that the node at ``key`` describes; ``known`` is what the code adds to the node's own arguments.
+
+    The target must be a ``role`` (or a function annotated to return one) and is looked up before anything is called: a
+    config that came with somebody's checkpoint cannot have other things done. Raises UserError, also for arguments that
+    the target does not take.
+    """
+    target = _target(cfg, key)
+    produces = target if inspect.isclass(target) else get_type_hints(target).get("return")
+    if role is not object and not (inspect.isclass(produces) and issubclass(produces, role)):
+        raise UserError(f"{key}._target_={cfg_target(cfg, key)} is not a {role.__name__}.")
+    node = OmegaConf.select(cfg, key)
+    for path, nested in _nested_targets(node):
+        if not (inspect.isclass(nested) and issubclass(nested, nn.Module)):
+            raise UserError(f"{key}.{path}: a node inside a node must be a torch module.")
+    try:
+        # partial, then called: instantiate would turn the dataclasses among the arguments into configs
+        return instantiate(node, _partial_=True, _convert_="all")(*args, **known)
+    except UserError:
+        raise
+    except (InstantiationException, TypeError, ValueError) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, UserError):
+            raise cause from error
+        raise UserError(f"{key}: {str(cause).partition(chr(10))[0]}") from error
+
+
+def cfg_target(cfg: DictConfig, key: str) -> str:
+    """The import path of the node at ``key``."""
+    path = OmegaConf.select(cfg, f"{key}._target_")
+    if not isinstance(path, str):
+        raise UserError(f"{key} has no _target_: choose one of its options, for instance with --help.")
+    return path
+
+
+def _target(cfg: DictConfig, key: str) -> Any:
+    path = cfg_target(cfg, key)
+    try:
+        return get_object(path)
+    except Exception as error:
+        raise UserError(f"{key}._target_={path} cannot be imported: {error}".partition("\n")[0]) from error
+
+
+def _nested_targets(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    if OmegaConf.is_dict(node):
+        for name in node:
+            child = node[name]
+            if OmegaConf.is_dict(child) and "_target_" in child:
+                found.append((f"{prefix}{name}", get_object(child["_target_"])))
+            found += _nested_targets(child, f"{prefix}{name}.")
+    return found

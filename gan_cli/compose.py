@@ -1,0 +1,198 @@
+"""Command line to config through Hydra, with every mistake answered in a sentence."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import setup_globals
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, OmegaConf
+from omegaconf.errors import OmegaConfBaseException, ValidationError
+from yaml import YAMLError
+
+from gan_cli import suggest
+from gan_cli.configs import to_plain
+from gan_cli.errors import UserError
+from gan_cli.schema import MISSING, EvalConfig, SampleConfig, Scalar, TrainConfig, scalars
+
+SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig}
+KINDS = {
+    bool: (BooleanNode, "true or false"),
+    int: (IntegerNode, "an integer"),
+    float: (FloatNode, "a number"),
+}
+
+for _name, _schema in SCHEMAS.items():
+    ConfigStore.instance().store(name=f"{_name}_schema", node=_schema, provider="gan-cli")
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turns what Hydra, OmegaConf and the YAML reader raise inside into a UserError of one or two lines."""
+    try:
+        yield
+    except MissingConfigException as error:
+        group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        if not group or error.options is None:
+            raise UserError(_first_lines(error)) from error
+        raise suggest.unknown_option(group, name, sorted(error.options)) from error
+    except OverrideParseException as error:
+        key, _, value = error.override.partition("=")
+        hint = f"{key}=\"'{value}'\"" if value and "'" not in value else "KEY=\"'VALUE'\""
+        raise UserError(f"cannot read {error.override}\nQuote a value that holds = , ( ) [ ] or spaces: {hint}") from error
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise UserError(_first_lines(error)) from error
+
+
+def _first_lines(error: Exception) -> str:
+    causes = [error, error.__cause__ or error.__context__]
+    for cause in causes:
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            return f"{cause.full_key}: {str(cause.msg).splitlines()[0]}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "\n".join(lines[:2]) or type(error).__name__
+
+
+def loader(config_dir: str | None = None) -> ConfigLoader:
+    """Hydra's loader for the shipped configs and, behind them, the user's own in ``config_dir``."""
+    version.setbase("1.3")
+    setup_globals()
+    path = create_config_search_path(str(suggest.conf_dir()))
+    if config_dir is not None:
+        if not Path(config_dir).is_dir():
+            raise UserError(f"--config-dir {config_dir}: there is no such folder.")
+        path.prepend("command-line", f"file://{Path(config_dir).resolve()}", SearchPathQuery(provider="schema"))
+    return ConfigLoaderImpl(path)
+
+
+def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig:
+    """The config called ``name`` (a key of ``SCHEMAS``) under ``overrides``, Hydra's own node with it.
+
+    Raises UserError: an unknown option or key, a value of another type than the default's or out of its range, a value
+    that is still to be given, an interpolation that leads nowhere.
+    """
+    known = scalars(SCHEMAS[name])
+    with readable():
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides(overrides)
+        searchpath = [line for line in overrides if line.startswith("hydra.searchpath=")]
+        choices, values = list(searchpath), []
+        for override in parsed:
+            if override.is_sweep_override():
+                raise UserError(
+                    f"{override.input_line} names several values.\n"
+                    f"To try each of them use gan-train -m; a list is written {override.key_or_group}=[a,b]."
+                )
+            if loader.get_group_options(override.key_or_group, config_name=name, overrides=searchpath):
+                choices.append(str(override.input_line))
+            elif override.input_line not in searchpath:
+                values.append(override)
+        defaults = flatten(loader.load_configuration(name, choices, RunMode.RUN, from_shell=False))
+        for override in values:
+            _check(override, defaults, known)
+        cfg = loader.load_configuration(name, overrides, RunMode.RUN, from_shell=False)
+        _check_whole(cfg, known)
+    return cfg
+
+
+def flatten(cfg: DictConfig) -> dict[str, Any]:
+    """Dotted key -> plain value for every key of a config, inner nodes included; interpolations resolved where possible."""
+
+    def walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        for name, value in node.items():
+            key = f"{prefix}{name}"
+            if _is_interpolation(value):
+                # what leads nowhere is found when the whole config is resolved; here it only must not be judged
+                with suppress(OmegaConfBaseException, ValueError):
+                    value = OmegaConf.select(cfg, key)
+            yield key, value
+            if isinstance(value, dict):
+                yield from walk(value, f"{key}.")
+
+    return dict(walk(OmegaConf.to_container(cfg, resolve=False), ""))
+
+
+def _check(override: Override, defaults: Mapping[str, Any], known: Mapping[str, Scalar]) -> None:
+    key, value = override.key_or_group, override.value()
+    if override.is_delete():
+        if key in known:
+            raise UserError(f"{key} cannot be left out.")
+        return
+    if key not in defaults:
+        node = key.partition(".")[0]
+        added = override.is_add() or override.is_force_add()
+        if added and "." in key and not any(name.partition(".")[0] == node for name in known):
+            return
+        ours = [name for name in defaults if name.startswith("hydra") == key.startswith("hydra")]
+        raise suggest.unknown_key(key, ours)
+    if override.is_add() and not isinstance(value, (dict, list)):
+        raise UserError(f"{key} is there already: write {key}={value} without the +.")
+    scalar = known.get(key)
+    wanted = _typed(scalar, value) if scalar else _like(defaults[key], value)
+    if wanted:
+        raise UserError(f"{key} must be {wanted}, not {_shown(value)}")
+
+
+def _typed(scalar: Scalar, value: Any) -> str | None:
+    """What a scalar of the schema must be, if ``value`` is something else."""
+    if value is None:
+        return None if scalar.optional else KINDS[scalar.kind][1] if scalar.kind in KINDS else "given"
+    if isinstance(value, (dict, list)):
+        return "one value"
+    return _of_kind(scalar.kind, value)
+
+
+def _like(default: Any, value: Any) -> str | None:
+    """What a component's argument must be, judged by its default, if ``value`` is something else."""
+    if value is None or default is None or default == MISSING or _is_interpolation(value) or _is_interpolation(default):
+        return None
+    if isinstance(default, dict):
+        return None if isinstance(value, dict) else f"set by its keys ({', '.join(map(str, default))})"
+    if isinstance(default, list):
+        if not isinstance(value, list):
+            return "a list, as in [a,b]"
+        wanted = [_like(default[0], element) for element in value] if default else []
+        return next((f"a list whose elements are each {want}" for want in wanted if want), None)
+    if isinstance(value, (dict, list)):
+        return "one value"
+    return _of_kind(type(default), value)
+
+
+def _of_kind(kind: type, value: Any) -> str | None:
+    if kind not in KINDS or _is_interpolation(value):
+        return None
+    node, words = KINDS[kind]
+    try:
+        node(value)
+    except ValidationError:
+        return words
+    return None
+
+
+def _is_interpolation(value: Any) -> bool:
+    return isinstance(value, str) and re.search(r"\$\{.*\}", value) is not None
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else repr(value)
+
+
+def _check_whole(cfg: DictConfig, known: Mapping[str, Scalar]) -> None:
+    values = {key: value for key, value in flatten(cfg).items() if not key.startswith("hydra")}
+    for key, value in values.items():
+        if value == MISSING:
+            raise UserError(f"{key} must be given, as in {key}=...")
+        problem = known[key].problem(value) if key in known else None
+        if problem:
+            raise UserError(f"{key} {problem}, not {_shown(value)}")
+    to_plain(cfg)  # an interpolation that leads nowhere raises

@@ -1,0 +1,33 @@
+"""The images that come with the package: a tenth of Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, MIT licence)."""
+
+import lzma
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gan_cli.data.base import Data, evenly, require_count
+from gan_cli.data.images import ImageArray
+from gan_cli.data.transform import Transform
+
+FILE = Path(__file__).with_name("fashion_mnist_mini.npy.xz")
+TRAIN, HELDOUT = 10_000, 2_000
+
+
+def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad", max_images: int | None = None) -> Data:
+    """10 000 training and 2 000 held-out images of clothes, 1 000 and 200 of each of 10 classes, 28×28 grey.
+
+    ``max_images`` keeps at most that many of each part.
+    """
+    if max_images is not None:
+        require_count("max_images", max_images)
+    with lzma.open(FILE, "rb") as file:
+        images, labels = (np.load(file, allow_pickle=False) for _ in range(2))
+    transform = Transform(size, channels or 1, fit)
+
+    def part(start: int, stop: int) -> ImageArray:
+        chosen = start + evenly(stop - start, max_images).numpy()
+        pixels = np.stack([transform(Image.fromarray(image)) for image in images[chosen]])
+        return ImageArray(pixels, labels[chosen].astype(np.int64), classes=10)
+
+    return Data(part(0, TRAIN), part(TRAIN, TRAIN + HELDOUT))

@@ -1,0 +1,68 @@
+"""Any folder of images as a ``Source``."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from gan_cli.data.base import evenly
+from gan_cli.data.pictures import Listing, Pictures, Source, listing
+from gan_cli.data.transform import is_grey
+from gan_cli.errors import UserError
+
+LOOKED_AT = 256
+"""How many headers say whether a folder's images are grey."""
+
+
+class ImageFiles:
+    """(PIL image, None) for each of ``paths``."""
+
+    def __init__(self, paths: list[Path]):
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, None]:
+        with self.paths[index].open("rb") as file:
+            image = Image.open(file)
+            image.load()  # while the file is open
+        return image, None
+
+
+def folder_source(folder: Path) -> Source:
+    """All images below ``folder``. Where each lies in one of several direct subfolders, these are the classes, by name.
+
+    Raises:
+        UserError: if there are no images.
+    """
+    files = listing(folder, IMG_EXTENSIONS)
+    if not files:
+        raise UserError(f"No images in {folder.absolute()}: no file there ends in {', '.join(IMG_EXTENSIONS)}.")
+    paths = [folder / name for name, _, _ in files]
+    labels, classes = _labels(files)
+    items = ImageFiles(paths)
+    pictures = Pictures(items, lambda index: str(paths[index]), labels, classes)
+    return Source("image_folder", files, 1 if _grey(paths) else 3, lambda: pictures)
+
+
+def _labels(files: Listing) -> tuple[np.ndarray | None, int]:
+    parents = [name.partition("/")[0] if "/" in name else None for name, _, _ in files]
+    classes = sorted({parent for parent in parents if parent is not None})
+    if None in parents or len(classes) < 2:
+        return None, 0
+    number = {name: label for label, name in enumerate(classes)}
+    return np.array([number[parent] for parent in parents if parent is not None], np.int64), len(classes)
+
+
+def _grey(paths: list[Path]) -> bool:
+    """Whether every image that was looked at is grey; one whose header cannot be read says nothing."""
+    seen = []
+    for index in evenly(len(paths), LOOKED_AT).tolist():
+        try:
+            with Image.open(paths[index]) as image:
+                seen.append(is_grey(image))
+        except Exception:
+            continue  # decoding will name it
+    return bool(seen) and all(seen)

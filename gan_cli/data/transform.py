@@ -1,0 +1,76 @@
+"""From a decoded image of any size and mode to a square uint8 array."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gan_cli.data.base import require_count
+from gan_cli.errors import UserError
+
+FITS = ("pad", "crop")
+
+
+@dataclass(frozen=True)
+class Transform:
+    """PIL image -> uint8 ``[channels, size, size]``.
+
+    ``fit="pad"``: nothing is cut off. An image that fits is enlarged by the largest whole factor that still fits (28 and
+    20 keep their pixels at 32, 14 doubles them), a larger one is shrunk until its longer side is ``size``; the rest is
+    black, with the image in its middle.
+    ``fit="crop"``: the largest square in the image's middle, scaled to ``size``.
+    Scaling is bilinear, and antialiased when it shrinks. ``channels`` is 1 (grey, ITU-R 601 luma) or 3. A photograph's
+    EXIF orientation is applied, transparency lies on black, 16-bit grey keeps its upper 8 bits.
+
+    Raises:
+        UserError: if a field is none of these.
+    """
+
+    size: int
+    channels: int
+    fit: str = "crop"
+
+    def __post_init__(self) -> None:
+        require_count("size", self.size)
+        if self.channels not in (1, 3):
+            raise UserError(f"dataset.channels is {self.channels!r}: it must be 1, 3 or null (what the images have).")
+        if self.fit not in FITS:
+            raise UserError(f"dataset.fit is {self.fit!r}: it must be one of {', '.join(FITS)}.")
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """uint8 ``[channels, size, size]`` of ``image``; decodes it if it was only opened."""
+        ImageOps.exif_transpose(image, in_place=True)
+        image = _as_mode(image, "L" if self.channels == 1 else "RGB")
+        image = self._padded(image) if self.fit == "pad" else self._cropped(image)
+        pixels = np.asarray(image)
+        return pixels[None] if self.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+    def _padded(self, image: Image.Image) -> Image.Image:
+        longer = max(image.size)
+        scale = self.size // longer if longer <= self.size else self.size / longer
+        if scale != 1:
+            width, height = (max(1, round(side * scale)) for side in image.size)
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        canvas = Image.new(image.mode, (self.size, self.size))
+        canvas.paste(image, ((self.size - image.width) // 2, (self.size - image.height) // 2))
+        return canvas
+
+    def _cropped(self, image: Image.Image) -> Image.Image:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        box = (left, top, left + side, top + side)
+        return image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether an opened, not necessarily decoded image has one colour channel."""
+    return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+
+
+def _as_mode(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith("I"):  # PIL would clip 16 bits at 255
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+    return image if image.mode == mode else image.convert(mode)

@@ -1,0 +1,38 @@
+"""Where the work is done and in which precision."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
+import torch
+
+from gan_cli.errors import UserError
+
+
+def available() -> list[str]:
+    """Names of the devices that are here, best first."""
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return [*cuda, *mps, "cpu"]
+
+
+def choose(name: str) -> torch.device:
+    """The device called ``name`` (auto, cpu, cuda, cuda:N, mps), or a UserError that lists what is there.
+
+    ``meta`` is allowed too: shapes without values, for checks of what cannot be run.
+    """
+    here = available()
+    if name == "auto":
+        return torch.device(here[0])
+    if name in here or name == "meta" or (name == "cuda" and "cuda:0" in here):
+        return torch.device(name)
+    raise UserError(f"device={name} is not here. There is: {', '.join(here)} (device=auto takes the first).")
+
+
+def autocast(device: torch.device, precision: str) -> Callable[[], AbstractContextManager]:
+    """Makes the context for the forward passes: nothing for fp32, ``torch.autocast`` to bfloat16 for bf16."""
+    if precision == "fp32":
+        return nullcontext
+    if precision == "bf16":
+        return partial(torch.autocast, device.type, dtype=torch.bfloat16)
+    raise UserError(f"precision={precision} is not known. Use precision=fp32 or precision=bf16.")

@@ -1,0 +1,238 @@
+"""What happens after a round. Each event is called with (step, what the round reported)."""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_cli import checkpoint, drawing
+from gan_cli.data.base import Data
+from gan_cli.errors import Diverged, Stopped, UserError
+from gan_cli.games.base import Game
+from gan_cli.journal import Journal
+from gan_cli.loop import LearningRate
+from gan_cli.randomness import forked
+from gan_cli.sampling import Measurement, choose, cycling_labels, decode, evaluating, untouched
+from gan_cli.solvers.base import Solver
+from gan_cli.types import Batch, Stats
+
+GRID = 64
+"""Images of a sample grid."""
+CLOUD = 1000
+"""Points of a figure."""
+FETCH_AT_LEAST_EVERY = 100
+"""Rounds whose numbers may wait on the device, where nothing is logged."""
+
+
+class Average:
+    """Exponential moving average of the whole game: parameters averaged, buffers copied, always in eval mode.
+
+    theta_ema <- d theta_ema + (1 - d) theta with d = min(decay, (1 + t) / (10 + t)), so that the start is soon forgotten;
+    decay 0 makes it a plain copy. This is the game that is sampled, measured and drawn.
+    """
+
+    def __init__(self, game: Game, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise UserError(f"ema={decay} is not a decay: 0 <= ema < 1, for instance ema=0.999 (ema=null: no average).")
+        self.live, self.decay = game, decay
+        self.game = deepcopy(game).requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def __call__(self, step: int, stats: Stats) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.game.parameters()), list(self.live.parameters()), 1 - decay)
+        for average, live in zip(self.game.buffers(), self.live.buffers(), strict=True):
+            average.copy_(live)
+
+
+class SetLearningRates:
+    """After round t, the learning rates of round t + 1; they travel in the optimizers' own states."""
+
+    def __init__(self, solver: Solver, factor: LearningRate) -> None:
+        self.solver, self.factor = solver, factor
+        self.rates = [group["lr"] for group in self.groups()]
+        self(0)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """All parameter groups; asked for anew each time, because loading a state replaces them."""
+        return [group for optimizer in self.solver.optimizers.values() for group in optimizer.param_groups]
+
+    def __call__(self, step: int, stats: Stats | None = None) -> None:
+        for group, rate in zip(self.groups(), self.rates, strict=True):
+            group["lr"] = rate * self.factor(step + 1)
+
+
+class Record:
+    """Keeps every round's numbers on the device, fetches them together, and stops the run at the first that is not finite.
+
+    At every ``period``-th step the round's own numbers go into the journal, with the speed since the last time.
+    """
+
+    def __init__(self, journal: Journal, period: int, images_per_round: Callable[[], int]) -> None:
+        self.journal, self.period, self.position = journal, period, images_per_round
+        self.pending: list[tuple[int, Stats]] = []
+        self.latest: dict[str, float] = {}
+        self.clock = Stopwatch()
+        self.seen = images_per_round()
+
+    def __call__(self, step: int, stats: Stats) -> None:
+        self.pending.append((step, stats))
+        if len(self.pending) >= FETCH_AT_LEAST_EVERY:
+            self.check()
+        if self.period and step % self.period == 0:
+            self.check()
+            images = self.position() - self.seen
+            speed = {"time/images_per_second": images / max(self.clock.lap(), 1e-9)}
+            self.seen += images
+            self.latest |= speed
+            self.journal.numbers(step, self.latest)
+
+    def check(self) -> None:
+        """Raises UserError at the first number since the last check that is not finite."""
+        if not self.pending:
+            return
+        names = [(step, name) for step, stats in self.pending for name in stats]
+        values = torch.stack([value.float() for _, stats in self.pending for value in stats.values()]).tolist()
+        for (step, name), value in zip(names, values, strict=True):
+            if not math.isfinite(value):
+                raise Diverged(f"{name} became {value} at step {step}: training has diverged.")
+        last = len(self.pending[-1][1])
+        self.latest = {name: value for (_, name), value in zip(names[-last:], values[-last:], strict=True)}
+        self.pending.clear()
+
+
+class Stopwatch:
+    """Seconds spent in rounds: running between ``start`` and ``stop``, so that evaluation does not count."""
+
+    def __init__(self) -> None:
+        self.seconds, self.since = 0.0, time.perf_counter()
+
+    def start(self, step: int = 0, stats: Stats | None = None) -> None:
+        self.since = time.perf_counter()
+
+    def stop(self, step: int = 0, stats: Stats | None = None) -> None:
+        self.seconds += time.perf_counter() - self.since
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
+
+
+class HeldOut:
+    """The same estimate on data that no player has seen, as ``heldout/<name>``."""
+
+    def __init__(self, game: Game, batch_at: Callable[[int], Batch], journal: Journal, seed: int) -> None:
+        self.game, self.batch_at, self.journal, self.seed = game, batch_at, journal, seed
+
+    @torch.no_grad()
+    def __call__(self, step: int, stats: Stats) -> None:
+        with untouched(self.game), forked(self.seed + step, self.game.device):
+            estimate = self.game.estimate(self.batch_at(step))
+        if estimate:
+            self.journal.numbers(step, {f"heldout/{name}": float(value) for name, value in estimate.items()})
+
+
+class Evaluate:
+    """The metric of the averaged game, if there is one; ``values``: what it was at which step, ``seconds``: what it cost."""
+
+    def __init__(self, measurement: Measurement, game: Game, journal: Journal) -> None:
+        self.measurement, self.game, self.journal = measurement, game, journal
+        self.values: dict[int, float] = {}
+        self.seconds = 0.0
+
+    def latest(self) -> dict[str, float]:
+        """The newest value by its tag, where there is one."""
+        return {self.measurement.tag: self.values[max(self.values)]} if self.values else {}
+
+    def __call__(self, step: int, stats: Stats | None = None) -> None:
+        if not self.measurement.enabled:
+            return
+        began = time.perf_counter()
+        self.values[step] = self.measurement(self.game)
+        self.seconds += time.perf_counter() - began
+        self.journal.numbers(step, {self.measurement.tag: self.values[step]})
+
+
+class Draw:
+    """The averaged game's samples from latents fixed at the start: a grid of images, or a figure of points.
+
+    Points are drawn over the contours of the critic that is being trained, where the game has one.
+    """
+
+    def __init__(self, average: Game, live: Game, data: Data, journal: Journal, seed: int) -> None:
+        self.average, self.live, self.journal = average, live, journal
+        self.images = len(data.shape) == 3
+        n = GRID if self.images else CLOUD
+        self.y = cycling_labels(n, data.classes)
+        with forked(seed, average.device):
+            self.latents = average.latents(n)
+        self.real = choose(data.heldout, n, seed).x.flatten(1)
+        self.path: Path | None = None
+
+    def __call__(self, step: int, stats: Stats | None = None) -> None:
+        fake = decode(self.average, self.latents, self.y)
+        if self.images:
+            picture = drawing.grid(fake)
+        else:
+            with evaluating(self.live):
+                critic = self.live.critic()
+                score = critic and (lambda x: critic(x.to(self.live.device)))
+                picture = drawing.points(fake.flatten(1), self.real, score)
+        self.path = self.journal.picture(step, "samples", picture)
+
+
+class Save:
+    """Writes a checkpoint of everything, after checking that all of it is finite."""
+
+    def __init__(self, folder: Path, state: Callable[[], Mapping[str, Any]], game: Game, record: Record, keep: int | None):
+        self.folder, self.state, self.game, self.record, self.keep = folder, state, game, record, keep
+        self.step = -1
+
+    def __call__(self, step: int, stats: Stats | None = None) -> None:
+        if step == self.step:
+            return
+        self.record.check()
+        for name, parameter in self.game.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise Diverged(f"parameter {name} is no longer finite at step {step}: training has diverged.")
+        checkpoint.save(self.folder, step, self.state(), self.keep)
+        self.record.journal.flush()
+        self.step = step
+
+
+class StopOnSignal:
+    """SIGINT and SIGTERM let the round end, save it, and stop; a second SIGINT interrupts at once."""
+
+    def __init__(self, save: Save) -> None:
+        self.save, self.received = save, 0
+
+    def __call__(self, step: int, stats: Stats) -> None:
+        if self.received:
+            self.save(step)
+            raise Stopped(f"stopped at step {step}. Continue with: gan-train resume={self.save.folder}", self.received)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Inside, the signals are noted here."""
+
+        def note(number: int, frame: Any) -> None:
+            self.received = number
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        try:
+            before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not in the main thread, where signals cannot be caught
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Games own their players and return losses."""

@@ -1,0 +1,90 @@
+"""What a game is: players, their turns, and samples."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.types import Batch, Critic, Stats
+
+
+def nothing() -> None:
+    """What follows a turn that leaves nothing to put right."""
+
+
+def always(loss: Tensor) -> bool:
+    """Plays whatever the loss is."""
+    return True
+
+
+class Turn(NamedTuple):
+    """One player's move, as much of it as a solver may know.
+
+    ``parameters``: what the player moves; the gradient is taken with respect to these alone.
+    ``loss``: batch -> (what the player minimises, further numbers to log). It may be called any number of times.
+    ``after``: called once the parameters have moved (weight clipping).
+    ``plays``: loss value -> whether the player moves this time (TimeGAN's discriminator rests below 0.15).
+    """
+
+    parameters: Sequence[nn.Parameter]
+    loss: Callable[[Batch], tuple[Tensor, Stats]]
+    after: Callable[[], None] = nothing
+    plays: Callable[[Tensor], bool] = always
+
+
+class Game(nn.Module, ABC):
+    """A game owns its players and returns losses; it never steps an optimizer.
+
+    A game's constructor names what it needs from the config (``generator``, ``discriminator``, ``loss``, ``regularizers``,
+    ...); what it does not name it does not use, and the command line says so.
+    """
+
+    @abstractmethod
+    def turns(self) -> Mapping[str, Turn]:
+        """Player name -> turn, every one with parameters of its own or shared."""
+
+    @abstractmethod
+    def latents(self, n: int) -> Tensor:
+        """``n`` draws from the prior ``[n, ...]`` on the game's device, from torch's default generator."""
+
+    @abstractmethod
+    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
+        """Samples ``[n, *shape]`` for these latents, given labels ``[n]`` where the players use them."""
+
+    def critic(self, y: Tensor | None = None) -> Critic | None:
+        """x -> logits, given labels where the players use them; None in a game without a critic of samples."""
+        return None
+
+    def estimate(self, batch: Batch) -> Stats:
+        """What the players say about the distance to this batch, without any penalty; empty where they say nothing."""
+        return {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the players are."""
+        return next(self.parameters()).device
+
+
+_all_players: ContextVar[bool] = ContextVar("all_players", default=False)
+
+
+@contextmanager
+def differentiable_in_all_players() -> Iterator[None]:
+    """Inside, a turn's loss can be differentiated with respect to its opponents too.
+
+    Consensus optimisation and the game's Jacobian need it; elsewhere opponents are frozen, which spares their graph.
+    """
+    token = _all_players.set(True)
+    try:
+        yield
+    finally:
+        _all_players.reset(token)
+
+
+def frozen() -> AbstractContextManager:
+    """Around a turn's use of its opponents: no graph, unless ``differentiable_in_all_players``."""
+    return nullcontext() if _all_players.get() else torch.no_grad()

@@ -1,0 +1,95 @@
+"""The game of one generator against one discriminator."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from gan_cli.errors import UserError
+from gan_cli.games.base import Game, Turn, frozen
+from gan_cli.losses.base import Loss
+from gan_cli.models.base import Discriminator, Generator
+from gan_cli.regularizers.base import Regularizer
+from gan_cli.types import Batch, Critic, Stats
+
+
+class GAN(Game):
+    """min over D of L_D, min over G of L_G, z ~ N(0, I) (Goodfellow et al., 2014).
+
+    Conditional where the players use labels: fakes then carry the labels of the real batch, which follow the data's law.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        loss: Loss,
+        regularizers: Sequence[Regularizer] = (),
+    ) -> None:
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+        self.objective, self.regularizers = loss, tuple(regularizers)
+        for regularizer in self.regularizers:
+            for player in regularizer.players:
+                if player not in ("generator", "discriminator"):
+                    raise UserError(
+                        f"{type(regularizer).__name__} is to regularize {player!r}, but this game's players are "
+                        "generator and discriminator."
+                    )
+                setattr(self, player, regularizer.transform(getattr(self, player)))
+
+    def turns(self) -> Mapping[str, Turn]:
+        return {
+            name: Turn(tuple(getattr(self, name).parameters()), loss, lambda name=name: self.constrain(name))
+            for name, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss))
+        }
+
+    def latents(self, n: int) -> Tensor:
+        return torch.randn(n, self.generator.latent_dim, device=self.device)
+
+    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.generator(latents, y)
+
+    def critic(self, y: Tensor | None = None) -> Critic:
+        """x -> D(x, y) in float32, whatever precision the network computes in."""
+        return lambda x: self.discriminator(x, y).float()
+
+    def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """L_D + penalties."""
+        critic = self.critic(batch.y)
+        with frozen():
+            fake = self.sample(self.latents(len(batch.x)), batch.y)
+        d_real, d_fake = critic(batch.x), critic(fake)
+        loss = self.objective.discriminator_loss(d_real, d_fake)
+        penalties = self.penalties("discriminator", critic, batch.x, fake)
+        estimate = {f"estimate/{name}": value for name, value in self.objective.estimate(d_real, d_fake).items()}
+        return loss + sum(penalties.values()), penalties | estimate
+
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """L_G + penalties."""
+        critic = self.critic(batch.y)
+        fake = self.sample(self.latents(len(batch.x)), batch.y)
+        d_fake = critic(fake)
+        d_real = critic(batch.x) if self.objective.relativistic else d_fake.new_empty(0)
+        penalties = self.penalties("generator", critic, batch.x, fake)
+        return self.objective.generator_loss(d_real, d_fake) + sum(penalties.values()), penalties
+
+    def penalties(self, player: str, critic: Critic, real: Tensor, fake: Tensor) -> Stats:
+        """What each regularizer of ``player`` adds to its loss, as ``penalty_<regularizer>``."""
+        network = getattr(self, player)
+        return {
+            f"penalty_{type(regularizer).__name__}": regularizer.penalty(network, critic, real, fake)
+            for regularizer in self.regularizers
+            if player in regularizer.players and regularizer.penalizes
+        }
+
+    def constrain(self, player: str) -> None:
+        """Lets all regularizers of ``player`` put its weights back where they may be."""
+        for regularizer in self.regularizers:
+            if player in regularizer.players:
+                regularizer.constrain(getattr(self, player))
+
+    def estimate(self, batch: Batch) -> Stats:
+        critic = self.critic(batch.y)
+        fake = self.sample(self.latents(len(batch.x)), batch.y)
+        return self.objective.estimate(critic(batch.x), critic(fake))

@@ -1,0 +1,217 @@
+"""What the three commands do once their config is composed."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from gan_cli import checkpoint, drawing, loop
+from gan_cli.build import build_data, build_metric
+from gan_cli.configs import config_hash, read_result, threads, to_plain, write_json
+from gan_cli.errors import Diverged, UserError
+from gan_cli.events import Draw, Evaluate, HeldOut, Record, Save, StopOnSignal
+from gan_cli.journal import Journal, read
+from gan_cli.loading import load
+from gan_cli.loop import Every
+from gan_cli.progress import Display
+from gan_cli.run import Run
+from gan_cli.sampling import Measurement
+
+WALK = 8
+"""Samples of one walk in an interpolation."""
+
+
+def train(cfg: DictConfig, folder: Path) -> float | None:
+    """Trains in ``folder`` and returns the final metric (None without one).
+
+    A folder that holds a run is refused, unless ``cfg.resume`` says that this run goes on.
+    """
+    console = Console()
+    if (folder / "config.yaml").exists() and not cfg.resume:
+        raise UserError(f"{folder} holds a run already.\nContinue it with gan-train resume={folder}, or name another folder.")
+    if cfg.resume and (result := finished(folder, cfg.train.steps)):
+        say(console, f"{folder} is finished already, at step {result['step']}.")
+        return result["objective"]
+    run = Run(cfg, folder)
+    if cfg.resume:
+        state, complaints = checkpoint.newest(folder)
+        for complaint in complaints:
+            say(console, f"warning: {complaint}")
+        if state is not None:
+            run.restore(state)
+        say(console, f"continuing at step {run.step}")
+    checkpoint.write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
+    return rounds(run, console)
+
+
+def rounds(run: Run, console: Console) -> float | None:
+    """Plays the rounds that are left, with everything that happens after each, and writes the result."""
+    cfg, last, began = run.cfg, run.cfg.train.steps, time.perf_counter()
+    journal = Journal(run.folder, run.step)
+    record = Record(journal, cfg.log_every, lambda: run.batches.position * cfg.train.batch_size)
+    heldout = HeldOut(run.game, run.heldout_batch, journal, cfg.seed)
+    evaluate = Evaluate(run.measurement, run.average.game, journal)
+    draw = Draw(run.average.game, run.game, run.data, journal, cfg.seed)
+    save = Save(run.folder, run.state, run.game, record, cfg.keep_checkpoints)
+    stop = StopOnSignal(save)
+    live = console.is_terminal and threads() is None  # jobs side by side share one terminal
+    display = Display(console, run.step, last, lambda: record.latest | evaluate.latest(), live)
+    events = [
+        record.clock.stop,
+        run.average,
+        run.set_learning_rates,
+        record,
+        Every(cfg.log_every, heldout),
+        Every(cfg.eval_every, evaluate, last),
+        Every(cfg.sample_every, draw, last),
+        Every(cfg.checkpoint_every, save, last),
+        display,
+        stop,
+        record.clock.start,
+    ]
+    try:
+        with stop.listening(), display.shown():
+            if run.step == 0:
+                evaluate(0)
+                draw(0)
+            record.clock.start()
+            loop.train(run.solver, run.batches, run.schedule, last, events, run.step)
+        return conclude(run, journal, draw.path, console, time.perf_counter() - began, evaluate.seconds)
+    except Diverged as error:
+        good = checkpoint.steps_in(run.folder)
+        kept = f"The checkpoint of step {good[-1]} is good." if good else "No checkpoint had been written yet."
+        raise Diverged(f"{error}\n{kept} A smaller optimizer.lr or another regularizer may help. ({run.folder})") from None
+    finally:
+        run.batches.close()
+        journal.close()
+
+
+def conclude(
+    run: Run, journal: Journal, picture: Path | None, console: Console, seconds: float, evaluating: float
+) -> float | None:
+    """Writes ``result.json`` and TensorBoard's hparams, and tells where everything lies."""
+    tag = run.measurement.tag
+    curve = {row["step"]: row[tag] for row in read(run.folder) if tag in row}
+    final = curve.get(run.cfg.train.steps)
+    metric = {
+        "name": run.measurement.metric.name,
+        "initial": curve.get(0),
+        "final": final,
+        "n_samples": run.measurement.n,
+        "split": run.measurement.metric.split,
+    }
+    result = {
+        "status": "finished",
+        "config": config_hash(run.cfg),
+        "step": run.cfg.train.steps,
+        "objective": final,
+        "metric": metric if curve else None,
+        "seconds": round(seconds, 1),
+        "seconds_evaluating": round(evaluating, 1),
+        "players": checkpoint.fingerprint(run.game),
+    }
+    write_json(run.folder / "result.json", result)
+    journal.hparams(settings(run.cfg), {tag: final} if final is not None else {})
+    rows = [
+        ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s, {evaluating:.0f} s of them for the metric"),
+        ("run", run.folder),
+        *([("samples", picture)] if picture else []),
+        *([(metric["name"], _before_and_after(metric))] if curve else []),
+        ("curves", f"tensorboard --logdir {run.folder}"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        say(console, f"{name:<{width}}  {text}")
+    return final
+
+
+def evaluate(cfg: DictConfig) -> dict[str, Any]:
+    """Computes the run's metric again on one of its checkpoints, prints it and writes ``eval.json``."""
+    console = Console()
+    run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device)
+    data, metric = build_data(run.config), build_metric(run.config)
+    measurement = Measurement(metric, data, cfg.seed, run.game.device, cfg.n_samples)
+    if not measurement.enabled:
+        raise UserError(f"{run.folder} was trained with metric=none: there is nothing to compute.")
+    result = {
+        "run": str(run.folder),
+        "step": run.step,
+        "metric": metric.name,
+        "value": measurement(run.game),
+        "n_samples": measurement.n,
+        "split": metric.split,
+        "ema": cfg.ema,
+        "seed": cfg.seed,
+    }
+    write_json(run.folder / "eval.json", result)
+    table = Table(*list(result)[1:], title=str(run.folder))
+    table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in list(result.values())[1:]))
+    console.print(table)
+    return result
+
+
+def sample(cfg: DictConfig) -> Path:
+    """Writes a grid, single images or an interpolation from one checkpoint, and returns what was written."""
+    run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device)
+    images = len(run.shape) == 3
+    name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
+    out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
+    if cfg.mode == "interpolation":
+        columns = min(cfg.n, WALK)
+        samples = run.interpolate(max(1, cfg.n // columns), columns, cfg.seed)
+    else:
+        columns = None
+        samples = run.sample(cfg.n, cfg.seed)
+    if cfg.mode == "single":
+        write_each(samples, out)
+    else:
+        drawing.save_png(drawing.grid(samples, columns) if images else drawing.points(samples.flatten(1)), out)
+    say(Console(), f"{len(samples)} samples of step {run.step}: {out}")
+    return out
+
+
+def write_each(samples: Tensor, folder: Path) -> None:
+    """Images as ``folder/00000.png`` ...; points as the rows of ``folder/points.csv``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if samples.ndim == 4:
+        for index, image in enumerate(samples):
+            drawing.save_png(drawing.picture(image), folder / f"{index:05d}.png")
+    else:
+        np.savetxt(folder / "points.csv", samples.flatten(1).numpy(), delimiter=",", fmt="%.9g")
+
+
+def settings(cfg: DictConfig) -> dict[str, Any]:
+    """The config as flat ``a.b.c: value`` pairs, as TensorBoard's table wants them."""
+
+    def flat(node: Any, prefix: str) -> dict[str, Any]:
+        if isinstance(node, dict):
+            return {k: v for name, child in node.items() for k, v in flat(child, f"{prefix}.{name}" if prefix else name).items()}
+        return {prefix: node}
+
+    return flat(to_plain(cfg), "")
+
+
+def finished(folder: Path, steps: int) -> dict[str, Any] | None:
+    """The result of the run in ``folder`` if it has come to ``steps`` or further."""
+    result = read_result(folder) or {}
+    return result if result.get("status") == "finished" and result["step"] >= steps else None
+
+
+def say(console: Console, message: str) -> None:
+    """A line as it is: no markup, no colours, no wrapping, so that paths can be copied."""
+    console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+def _before_and_after(metric: dict[str, Any]) -> str:
+    def number(value: float | None) -> str:
+        return "not finite" if value is None else f"{value:.4g}"
+
+    return (
+        f"{number(metric['initial'])} before training, {number(metric['final'])} after "
+        f"({metric['n_samples']} samples against as many real ones, {metric['split']} split)"
+    )

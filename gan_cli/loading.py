@@ -1,0 +1,93 @@
+"""A finished or unfinished run, opened again."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from gan_cli import checkpoint, device
+from gan_cli.build import build_game
+from gan_cli.configs import run_folder
+from gan_cli.errors import UserError
+from gan_cli.randomness import forked
+from gan_cli.sampling import cycling_labels, decode, generate
+
+
+class LoadedRun:
+    """One checkpoint of a run: its config, its step and its players, ready to be sampled.
+
+    ``game``: the players in eval mode, averaged (``ema=True``) or as they were trained. ``classes``: number of labels, 0
+    where there are none. The data set is not needed, nor looked for.
+    """
+
+    def __init__(self, folder: Path, state: dict[str, Any], place: torch.device, ema: bool) -> None:
+        self.folder, self.step = folder, int(state["step"])
+        self.config: DictConfig = OmegaConf.create(state["config"])
+        self.shape, self.classes = tuple(state["data"]["shape"]), int(state["data"]["classes"])
+        self.game = build_game(self.config, self.shape, self.classes).requires_grad_(False)
+        self.game.load_state_dict(state["average" if ema else "game"])
+        self.game.to(place).eval()
+
+    def sample(self, n: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
+        """``n`` samples, float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``.
+
+        Equal seeds give equal samples; torch's own random streams stay as they are. ``y``: labels ``[n]`` for a conditional
+        game; by default 0, 1, 2, ... over and over.
+        """
+        return generate(self.game, n, seed, self.labels(n) if y is None else y)
+
+    def interpolate(self, pairs: int, steps: int, seed: int = 0) -> Tensor:
+        """``pairs`` walks of ``steps`` samples, ``[pairs * steps, *shape]``, each from one random latent to another.
+
+        The walk is along the great circle between the two latents, where a Gaussian prior has its mass.
+        """
+        with forked(seed, self.game.device):
+            start, end = self.game.latents(pairs), self.game.latents(pairs)
+        t = torch.linspace(0, 1, steps, device=start.device)
+        path = torch.stack([slerp(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
+        y = self.labels(pairs)
+        return decode(self.game, path, None if y is None else y.repeat_interleave(steps))
+
+    def labels(self, n: int) -> Tensor | None:
+        """0, 1, 2, ... over and over; None without classes."""
+        return cycling_labels(n, self.classes)
+
+
+def load(run: str | Path, checkpoint_name: str | int = "last", ema: bool = True, device_name: str = "cpu") -> LoadedRun:
+    """Opens the run in the folder ``run`` for sampling: ``gan_cli.load("outputs/...").sample(16)``.
+
+    ``checkpoint_name``: ``"last"``, a step, or the path of a checkpoint file. ``ema``: the averaged players rather than the
+    trained ones. ``device_name``: auto, cpu, cuda, cuda:N or mps. Raises UserError where there is no run, or no readable
+    checkpoint.
+    """
+    folder = run_folder(run)
+    return LoadedRun(folder, _state(folder, str(checkpoint_name)), device.choose(device_name), ema)
+
+
+def _state(folder: Path, name: str) -> dict[str, Any]:
+    if name == "last":
+        state, _ = checkpoint.newest(folder)
+        if state is None:
+            raise UserError(f"{folder} holds no checkpoint yet. Continue the run with gan-train resume={folder}.")
+        return state
+    if name.isdecimal():
+        if int(name) not in (steps := checkpoint.steps_in(folder)):
+            raise UserError(f"{folder} holds no checkpoint of step {name}. There are: {', '.join(map(str, steps)) or 'none'}.")
+        return checkpoint.load(checkpoint.path_of(folder, int(name)))
+    return checkpoint.load(Path(name))
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Spherical interpolation between two latents of equal shape at ``t`` in [0, 1] ``[T]`` -> ``[T, *shape]``.
+
+    sin((1 - t) w) / sin w a + sin(t w) / sin w b with w the angle between a and b (Shoemake, 1985); a straight line where they
+    are parallel.
+    """
+    cosine = torch.dot(a.flatten(), b.flatten()) / (a.norm() * b.norm()).clamp(min=1e-12)
+    angle = cosine.clamp(-1, 1).arccos()
+    t = t.reshape(-1, *[1] * a.ndim)
+    if angle.sin() < 1e-6:
+        return torch.lerp(a, b, t)
+    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()

@@ -1,0 +1,75 @@
+"""Time: the loop, the order of turns in a round, what happens every so often, and learning-rate decay."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from gan_cli.solvers.base import Solver
+from gan_cli.types import Batch, Stats
+
+Schedule = Callable[[int], Sequence[str]]
+"""step (from 1) -> the players in the order in which they take their turns in that round."""
+
+Event = Callable[[int, Stats], None]
+"""What happens after a round: (step, what the round reported)."""
+
+
+def train(
+    solver: Solver, batches: Iterator[Batch], schedule: Schedule, steps: int, events: Iterable[Event], start: int = 0
+) -> None:
+    """Plays the rounds start + 1 ... steps; after each one the events happen in their order."""
+    for step in range(start + 1, steps + 1):
+        stats = solver.round(schedule(step), batches)
+        for event in events:
+            event(step, stats)
+
+
+@dataclass(frozen=True)
+class Every:
+    """Lets ``action`` happen at every ``period``-th step (0: never) and at step ``last``."""
+
+    period: int
+    action: Event
+    last: int = 0
+
+    def __call__(self, step: int, stats: Stats) -> None:
+        if step == self.last or (self.period and step % self.period == 0):
+            self.action(step, stats)
+
+
+@dataclass(frozen=True)
+class CriticRounds:
+    """``n_critic`` discriminator turns, then one generator turn.
+
+    The WGAN authors' code trains its critic longer, ``warmup_critic`` = 100 turns, in the first ``warmup_rounds`` = 25 rounds
+    and in every ``warmup_every`` = 500th; the paper does not, and neither does this unless asked to (both are 0).
+    """
+
+    n_critic: int = 1
+    warmup_critic: int = 100
+    warmup_rounds: int = 0
+    warmup_every: int = 0
+
+    def __call__(self, step: int) -> Sequence[str]:
+        warm = step <= self.warmup_rounds or (self.warmup_every and step % self.warmup_every == 0)
+        return ["discriminator"] * (self.warmup_critic if warm else self.n_critic) + ["generator"]
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """Factor on every player's learning rate: 1, always. A schedule of rates overrides the call."""
+
+    def __call__(self, step: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class LinearDecay(LearningRate):
+    """1 up to step ``start``, then linearly down to 0 after step ``end`` (WGAN-GP, SNGAN and CycleGAN, each with its own)."""
+
+    start: int
+    end: int
+
+    def __call__(self, step: int) -> float:
+        if step <= self.start:
+            return 1.0
+        return max(0.0, 1 - (step - 1 - self.start) / max(1, self.end - self.start))

@@ -1,0 +1,19 @@
+"""The zero-sum GAN loss."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from gan_cli.losses.non_saturating import NonSaturating
+
+
+@dataclass(frozen=True)
+class Minimax(NonSaturating):
+    """The zero-sum game of Goodfellow et al., 2014, equation 1; its generator saturates where D wins.
+
+    L_D = E softplus(-D(x)) + E softplus(D(G(z))),  L_G = -E softplus(D(G(z))) = E log(1 - s(D(G(z)))).
+    """
+
+    def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return -softplus(fake).mean()

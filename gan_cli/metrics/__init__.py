@@ -1,0 +1,1 @@
+"""How far generated samples lie from real ones: pure functions of samples or features, and the features."""

@@ -1,0 +1,88 @@
+"""DCGAN (Radford et al., 2016) at any power of two from 8 to 256."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from gan_cli.models.base import Discriminator, Generator, image_size
+
+MAX_MULTIPLE = 8
+"""Widest layer in multiples of the first one's width, so that 128 and 256 pixels stay affordable."""
+
+
+class DCGANGenerator(Generator):
+    """Transposed convolutions from 4x4 upwards with batch norm and ReLU, tanh at the end.
+
+    ``width``: channels of the layer next to the image; each layer before it has ``growth`` times as many, up to 8 times.
+    ``growth=1, batch_norm=False`` is the constant-width generator of the WGAN paper's figure 6.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        latent_dim: int,
+        width: int,
+        growth: int = 2,
+        batch_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        channels, size = image_size(shape, "dcgan")
+        widths = _widths(width, growth, size)[::-1]
+        layers: list[nn.Module] = [nn.ConvTranspose2d(latent_dim, widths[0], 4, 1, 0, bias=not batch_norm)]
+        for i, o in pairwise(widths):
+            layers += _normalised(i, batch_norm)
+            layers += [nn.ReLU(), nn.ConvTranspose2d(i, o, 4, 2, 1, bias=not batch_norm)]
+        layers += _normalised(widths[-1], batch_norm)
+        layers += [nn.ReLU(), nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
+        self.body = nn.Sequential(*layers)
+        self.apply(initialise)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.body(z[:, :, None, None])
+
+
+class DCGANDiscriminator(Discriminator):
+    """Strided convolutions down to 4x4 with batch norm (not in the first layer) and leaky ReLU, one logit ``[B]``.
+
+    ``width``, ``growth`` and ``batch_norm`` as in the generator; under a gradient penalty batch norm becomes layer norm.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], classes: int, width: int, growth: int = 2, batch_norm: bool = True
+    ) -> None:
+        super().__init__()
+        channels, size = image_size(shape, "dcgan")
+        widths = _widths(width, growth, size)
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
+        for i, o in pairwise(widths):
+            layers += [nn.Conv2d(i, o, 4, 2, 1, bias=not batch_norm), *_normalised(o, batch_norm), nn.LeakyReLU(0.2)]
+        layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0)]
+        self.body = nn.Sequential(*layers)
+        self.apply(initialise)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.body(x).flatten()
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights from N(0, 0.02), batch norm gains from N(1, 0.02), biases 0 (Radford et al., 2016, section 4)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def _widths(width: int, growth: int, size: int) -> list[int]:
+    """Channels at side size/2, size/4, ..., 4."""
+    levels = size.bit_length() - 3
+    return [width * min(growth**level, MAX_MULTIPLE) for level in range(levels)]
+
+
+def _normalised(channels: int, batch_norm: bool) -> list[nn.Module]:
+    return [nn.BatchNorm2d(channels)] if batch_norm else []

@@ -1,0 +1,71 @@
+"""The contract of a regularizer, which is also the neutral one, and what gradient penalties share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.types import Critic
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """Does nothing (``regularizer=none``); a regularizer overrides one of the three methods.
+
+    ``players``: whom it regularizes; each is transformed once, penalised in its own turn and constrained after its step.
+    """
+
+    players: list[str] = field(default_factory=lambda: ["discriminator"])
+
+    def transform(self, network: nn.Module) -> nn.Module:
+        """The network as it shall be trained; called once, before training."""
+        return network
+
+    def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        """Scalar added to the player's loss. ``critic``: x -> logits; ``real`` and ``fake``: samples ``[B, *shape]``."""
+        return real.new_zeros(())
+
+    @property
+    def penalizes(self) -> bool:
+        """Whether this regularizer has a penalty of its own."""
+        return type(self).penalty is not Regularizer.penalty
+
+    def constrain(self, network: nn.Module) -> None:
+        """Puts the weights back where they may be; called after each of the player's steps."""
+
+
+class GradientRegularizer(Regularizer):
+    """Base of all that penalises the critic's slope at single samples.
+
+    Batch norm ties the samples of a batch together, so that the slope at one sample is not defined; it gives way to layer
+    norm (Gulrajani et al., 2017, section 4).
+    """
+
+    def transform(self, network: nn.Module) -> nn.Module:
+        return replace_batch_norm(network, lambda channels: nn.GroupNorm(1, channels))
+
+
+def slopes(critic: Critic, x: Tensor) -> Tensor:
+    """||grad_x D(x)|| of each sample: ``[B, *shape] -> [B]``, differentiable in the critic's parameters.
+
+    Where D judges patches or time steps, D(x) is their mean, as in the losses.
+    """
+    x = x if x.requires_grad else x.detach().requires_grad_()
+    scores = critic(x).reshape(len(x), -1).mean(dim=1)
+    (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+    return gradient.flatten(1).float().norm(dim=1)
+
+
+def per_sample_uniform(x: Tensor) -> Tensor:
+    """One draw from U[0, 1] for each sample, of shape ``[B, 1, ..., 1]``."""
+    return torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype)
+
+
+def replace_batch_norm(network: nn.Module, replacement: Callable[[int], nn.Module]) -> nn.Module:
+    """``network`` with ``replacement(channels)`` in place of every batch norm."""
+    if isinstance(network, nn.modules.batchnorm._BatchNorm):
+        return replacement(network.num_features)
+    for name, child in network.named_children():
+        setattr(network, name, replace_batch_norm(child, replacement))
+    return network

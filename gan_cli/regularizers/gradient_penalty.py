@@ -1,0 +1,29 @@
+"""The gradient penalty of WGAN-GP."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from gan_cli.regularizers.base import GradientRegularizer, per_sample_uniform, slopes
+from gan_cli.types import Critic
+
+
+@dataclass(frozen=True)
+class GradientPenalty(GradientRegularizer):
+    """lambda E (||grad D(x^)|| - 1)^2 at x^ = eps x + (1 - eps) G(z), one eps ~ U[0, 1] a sample (Gulrajani et al., 2017).
+
+    ``weight``: lambda >= 0. ``one_sided``: only slopes above 1 cost, lambda E [||grad D(x^)|| - 1]_+^2.
+    On parallel lines at distance d the optimal slope is 1 + d / (2 lambda), so W reads high by that factor.
+    """
+
+    weight: float = 10.0
+    one_sided: bool = False
+
+    def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        interpolates = torch.lerp(fake, real, per_sample_uniform(real))
+        excess = slopes(critic, interpolates) - 1
+        if self.one_sided:
+            excess = relu(excess)
+        return self.weight * excess.square().mean()

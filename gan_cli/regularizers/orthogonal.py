@@ -1,0 +1,36 @@
+"""BigGAN's orthogonal regularisation."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.regularizers.base import Regularizer
+from gan_cli.types import Critic
+
+
+@dataclass(frozen=True)
+class Orthogonal(Regularizer):
+    """beta ||W W^T * (1 - I)||_F^2 over all weights, reshaped to ``[out, rest]`` (Brock et al., 2019, equation 3).
+
+    Off-diagonal entries alone: filters shall be orthogonal, their norms are free. Embeddings are left out, as there.
+    ``weight``: beta >= 0.
+    """
+
+    weight: float = 1e-4
+
+    def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        total = real.new_zeros(())
+        for module in network.modules():
+            # layers alone: the parametrization that computes a weight is a module with weights of its own
+            if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+                gram = _gram(module)
+                total = total + (gram - torch.diag(gram.diagonal())).square().sum()
+        return self.weight * total
+
+
+def _gram(layer: nn.Module) -> Tensor:
+    transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
+    weight: Tensor = layer.weight.transpose(0, 1) if transposed else layer.weight  # type: ignore[assignment,operator]
+    filters = weight.flatten(1)
+    return filters @ filters.T

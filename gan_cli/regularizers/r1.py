@@ -1,0 +1,31 @@
+"""Zero-centred gradient penalties."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from gan_cli.regularizers.base import GradientRegularizer, slopes
+from gan_cli.types import Critic
+
+
+@dataclass(frozen=True)
+class R1(GradientRegularizer):
+    """gamma / 2 E ||grad D(x)||^2 on real samples (Mescheder et al., 2018, equation 9).
+
+    ``weight``: gamma >= 0, to be chosen by data set. It damps Dirac-GAN: eigenvalues -gamma/2 +- sqrt(gamma^2/4 - 1/4).
+    """
+
+    weight: float = 10.0
+
+    def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        return self.weight / 2 * slopes(critic, real).square().mean()
+
+
+@dataclass(frozen=True)
+class R2(GradientRegularizer):
+    """gamma / 2 E ||grad D(G(z))||^2 on fakes (Mescheder et al., 2018, equation 10). ``weight``: gamma >= 0."""
+
+    weight: float = 10.0
+
+    def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        return self.weight / 2 * slopes(critic, fake).square().mean()

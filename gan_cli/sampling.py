@@ -1,0 +1,108 @@
+"""Samples of a game and of its data: seeded, in chunks, leaving everything as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.data.base import Data, Dataset
+from gan_cli.errors import UserError
+from gan_cli.games.base import Game
+from gan_cli.metrics.base import Metric
+from gan_cli.randomness import forked
+from gan_cli.types import Batch
+
+CHUNK = 250
+"""Samples generated at a time: a constant, so that equal seeds give equal samples whatever the training batch is."""
+
+
+@contextmanager
+def evaluating(game: nn.Module) -> Iterator[None]:
+    """Inside, ``game`` is in eval mode and builds no graph."""
+    training = game.training
+    game.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        game.train(training)
+
+
+@contextmanager
+def untouched(game: nn.Module) -> Iterator[None]:
+    """Inside, forward passes may move buffers (batch norm's averages, spectral norm's vectors); then they are put back."""
+    before = [buffer.clone() for buffer in game.buffers()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in zip(game.buffers(), before, strict=True):
+                buffer.copy_(value)
+
+
+def generate(game: Game, n: int, seed: int, y: Tensor | None = None) -> Tensor:
+    """``n`` samples ``[n, *shape]`` on the CPU from latents drawn with ``seed``, given labels ``[n]`` where there are any."""
+    with forked(seed, game.device):
+        latents = game.latents(n)
+    return decode(game, latents, y)
+
+
+def decode(game: Game, latents: Tensor, y: Tensor | None = None) -> Tensor:
+    """The samples ``[n, *shape]`` of these latents, on the CPU."""
+    y = None if y is None else y.to(game.device)
+    parts = []
+    with evaluating(game):
+        for start in range(0, len(latents), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            parts.append(game.sample(latents[chunk], None if y is None else y[chunk]).float().cpu())
+    return torch.cat(parts)
+
+
+def choose(dataset: Dataset, n: int, seed: int) -> Batch:
+    """``n`` samples of ``dataset`` drawn without replacement, or all of them in a random order where it has fewer."""
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
+    return dataset.batch(order[:n])
+
+
+def cycling_labels(n: int, classes: int) -> Tensor | None:
+    """0, 1, 2, ... over and over; None where the data has no classes."""
+    return torch.arange(n) % classes if classes else None
+
+
+class Measurement:
+    """A metric with its real samples: ``measurement(game)`` is one number.
+
+    Real and generated samples are equal in number: ``metric.n_samples``, or as many as the split holds if it is smaller.
+    Generated labels are those of the real samples, so that they follow the data's law.
+    """
+
+    def __init__(self, metric: Metric, data: Data, seed: int, device: torch.device, n_samples: int | None = None) -> None:
+        self.metric, self.seed = metric, seed
+        self.split = getattr(data, metric.split)
+        self.n = min(metric.n_samples if n_samples is None else n_samples, len(self.split))
+        self.device = device
+        if self.enabled and self.n < 2:
+            raise UserError(f"{metric.name} needs at least 2 samples, but there are {self.n} (metric.n_samples).")
+        self._real: tuple[Tensor, Tensor | None] | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is anything to measure."""
+        return self.metric.n_samples > 0
+
+    @property
+    def tag(self) -> str:
+        """``metric/<name>``."""
+        return f"metric/{self.metric.name}"
+
+    def __call__(self, game: Game) -> float:
+        """The metric of ``n`` samples of ``game``, the same ones for the same players."""
+        if self._real is None:
+            real = choose(self.split, self.n, self.seed)
+            with torch.no_grad():
+                self._real = self.metric.reference(real.x.to(self.device)), real.y
+        reference, y = self._real
+        fake = generate(game, self.n, self.seed, y)
+        with torch.no_grad():
+            return self.metric(reference, fake.to(self.device))

@@ -1,0 +1,136 @@
+"""The scalars of the three commands: names, types, defaults, ranges and what they mean.
+
+These dataclasses are Hydra's schemas and the reference that ``--help`` and completion read, so that the three cannot differ.
+Standard library only: help must not wait for Hydra.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MISSING: Any = "???"
+"""What OmegaConf takes for a value that somebody else has to give."""
+
+
+def _scalar(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+DEVICE = "auto (best one here), cpu, cuda, cuda:N or mps"
+DEBUG = "show tracebacks"
+
+
+@dataclass
+class Train:
+    """How long and how much."""
+
+    steps: int = _scalar(2000, "rounds of the game", low=0)
+    batch_size: int = _scalar(64, "samples per turn", low=1)
+    n_critic: int = _scalar(1, "discriminator turns before each generator turn", low=1)
+
+
+@dataclass
+class TrainConfig:
+    """``gan-train``: the scalars, and a node for every group of components."""
+
+    train: Train = field(default_factory=Train)
+    eval_every: int = _scalar(500, "rounds between evaluations of the metric (0: only at the end)", low=0)
+    checkpoint_every: int = _scalar(500, "rounds between checkpoints (0: only at the end)", low=0)
+    sample_every: int = _scalar(500, "rounds between pictures of samples (0: only at the end)", low=0)
+    log_every: int = _scalar(10, "rounds between logged numbers (0: only at the end)", low=0)
+    keep_checkpoints: int | None = _scalar(None, "how many of the newest checkpoints stay (null: all)", low=1)
+    ema: float | None = _scalar(0.999, "decay of the averaged players that are sampled (null: none)", low=0, high=1)
+    seed: int = _scalar(0, "start of every random stream", low=0)
+    device: str = _scalar("auto", DEVICE)
+    precision: str = _scalar("fp32", "of the forward passes", choices=("fp32", "bf16"))
+    deterministic: bool = _scalar(True, "same seed, same run, also where a faster algorithm exists")
+    debug: bool = _scalar(False, DEBUG)
+    resume: str | None = _scalar(None, "folder of a run to be continued")
+
+    model: Any = MISSING
+    optimizer: Any = MISSING
+    learning_rate: Any = MISSING
+    solver: Any = MISSING
+    regularizer: Any = MISSING
+    metric: Any = MISSING
+    features: Any = MISSING
+    dataset: Any = MISSING
+    loss: Any = MISSING
+    game: Any = MISSING
+    schedule: Any = MISSING
+
+
+@dataclass
+class EvalConfig:
+    """``gan-eval``: one checkpoint of a run, evaluated again."""
+
+    run: str = _scalar(MISSING, "folder of the run; the bare path will do")
+    checkpoint: str = _scalar("last", "last, a step, or a path")
+    n_samples: int | None = _scalar(None, "real and generated samples (null: as in the run)", low=1)
+    batch_size: int = _scalar(64, "samples generated at a time", low=1)
+    ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
+    seed: int = _scalar(0, "start of every random stream", low=0)
+    device: str = _scalar("auto", DEVICE)
+    debug: bool = _scalar(False, DEBUG)
+
+
+@dataclass
+class SampleConfig:
+    """``gan-sample``: pictures from one checkpoint of a run."""
+
+    run: str = _scalar(MISSING, "folder of the run; the bare path will do")
+    checkpoint: str = _scalar("last", "last, a step, or a path")
+    mode: str = _scalar("grid", "one picture of all, one file each, or a walk", choices=("grid", "single", "interpolation"))
+    n: int = _scalar(64, "how many samples", low=1)
+    out: str | None = _scalar(None, "file or folder to be written (null: inside the run)")
+    ema: bool = _scalar(True, "sample the averaged players if the run has them")
+    seed: int = _scalar(0, "start of every random stream", low=0)
+    device: str = _scalar("auto", DEVICE)
+    debug: bool = _scalar(False, DEBUG)
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One scalar: ``kind`` is bool, int, float or str, ``optional`` says whether it may be null."""
+
+    kind: type
+    optional: bool
+    default: Any
+    help: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+    def problem(self, value: Any) -> str | None:
+        """Why a value of the right kind is refused ("must be at least 1"), or None."""
+        if value is None:
+            return None
+        if self.choices and value not in self.choices:
+            return f"must be {', '.join(self.choices[:-1])} or {self.choices[-1]}"
+        if self.low is not None and not value >= self.low:
+            return f"must be at least {self.low}"
+        if self.high is not None and not value < self.high:
+            return f"must be below {self.high}"
+        return None
+
+
+def scalars(schema: type) -> Mapping[str, Scalar]:
+    """Dotted name -> scalar, for all of ``schema``; nodes of components are not among them."""
+    hints = typing.get_type_hints(schema)
+    found: dict[str, Scalar] = {}
+    for entry in dataclasses.fields(schema):
+        hint = hints[entry.name]
+        if dataclasses.is_dataclass(hint):
+            found |= {f"{entry.name}.{name}": scalar for name, scalar in scalars(typing.cast(type, hint)).items()}
+        elif entry.metadata:
+            kinds = typing.get_args(hint) or (hint,)
+            found[entry.name] = Scalar(kinds[0], types.NoneType in kinds, entry.default, **entry.metadata)
+    return found
+
+
+def components(schema: type) -> list[str]:
+    """Names of the nodes that groups fill in."""
+    return [entry.name for entry in dataclasses.fields(schema) if entry.type is Any]

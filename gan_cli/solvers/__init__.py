@@ -1,0 +1,1 @@
+"""Solvers own the steps and know no game."""

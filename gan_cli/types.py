@@ -1,0 +1,27 @@
+"""The words that everything speaks."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor
+
+Stats = dict[str, Tensor]
+"""Named scalars (0-d tensors) that a turn reports; never part of the graph once they leave a solver."""
+
+Critic = Callable[[Tensor], Tensor]
+"""x -> logits: a discriminator with its labels already filled in."""
+
+
+class Batch(NamedTuple):
+    """One batch of data.
+
+    ``x``: float32 ``[B, *shape]``; images lie in [-1, 1] as ``[B, C, H, W]``.
+    ``y``: int64 labels ``[B]``, the paired or other domain, or None where the data has neither.
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+
+    def to(self, device) -> "Batch":
+        """The same batch on another device."""
+        return Batch(*(None if part is None else part.to(device, non_blocking=True) for part in self))

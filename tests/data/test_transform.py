@@ -1,0 +1,106 @@
+"""From images of any size and mode to uint8 squares."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_cli.data.transform import Transform, is_grey
+from gan_cli.errors import UserError
+
+
+def image(height, width, channels=3, seed=0):
+    values = np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+    return Image.fromarray(values if channels == 3 else values[..., 0])
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [1, 7, 8, 32, 64])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (28, 28), (32, 32), (45, 31), (5, 200), (300, 100)])
+def test_shape_and_type(fit, channels, size, height, width):
+    array = Transform(size, channels, fit)(image(height, width))
+    assert array.shape == (channels, size, size)
+    assert array.dtype == np.uint8
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_right_size_is_left_alone(fit):
+    picture = image(32, 32)
+    assert np.array_equal(Transform(32, 3, fit)(picture), np.asarray(picture).transpose(2, 0, 1))
+
+
+def test_pad_keeps_28_pixels_in_32():
+    picture = image(28, 28, channels=1)
+    array = Transform(32, 1, "pad")(picture)
+    assert np.array_equal(array[0, 2:30, 2:30], np.asarray(picture))
+    array[0, 2:30, 2:30] = 0
+    assert not array.any(), "black around it"
+
+
+def test_pad_enlarges_by_whole_factors_and_shrinks_to_fit():
+    white = Image.new("L", (14, 7), 255)
+    filled = Transform(32, 1, "pad")(white)[0] == 255
+    assert (filled.any(0).sum(), filled.any(1).sum(), filled.sum()) == (28, 14, 28 * 14)
+    white = Image.new("L", (128, 64), 255)
+    filled = Transform(32, 1, "pad")(white)[0] == 255
+    assert (filled.any(0).sum(), filled.any(1).sum(), filled.sum()) == (32, 16, 32 * 16)
+    assert filled[8:24].all()
+
+
+def test_crop_takes_the_middle():
+    values = np.zeros((32, 96), np.uint8)
+    values[:, 32:64] = 200
+    assert (Transform(16, 1, "crop")(Image.fromarray(values)) == 200).all()
+
+
+def test_shrinking_is_antialiased():
+    stripes = np.zeros((64, 64), np.uint8)
+    stripes[:, ::2] = 255
+    array = Transform(8, 1, "crop")(Image.fromarray(stripes)).astype(int)
+    assert np.abs(array[..., 1:-1] - 127.5).max() < 20
+
+
+def test_sixteen_bit_grey_keeps_its_upper_bits():
+    values = np.arange(256, dtype=np.uint16).reshape(16, 16) * 256
+    assert np.array_equal(Transform(16, 1)(Image.fromarray(values))[0], values >> 8)
+    assert np.array_equal(Transform(16, 3)(Image.fromarray(values))[2], values >> 8)
+
+
+def test_transparency_lies_on_black():
+    white = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
+    assert not Transform(8, 3)(white).any()
+    palette = Image.new("P", (8, 8), 0)
+    palette.putpalette([255, 0, 0])
+    assert Transform(8, 3)(palette)[:, 0, 0].tolist() == [255, 0, 0]
+    palette.info["transparency"] = 0
+    assert not Transform(8, 3)(palette).any()
+
+
+def test_photographs_stand_upright(tmp_path):
+    picture = Image.new("L", (16, 16), 0)
+    picture.paste(255, (0, 0, 16, 8))  # upper half white
+    exif = Image.Exif()
+    exif[0x0112] = 3  # the camera was upside down
+    picture.save(tmp_path / "a.png", exif=exif)
+    array = Transform(16, 1)(Image.open(tmp_path / "a.png"))[0]
+    assert array[12, 8] == 255
+    assert array[4, 8] == 0
+
+
+@pytest.mark.parametrize(("mode", "grey"), [("L", True), ("1", True), ("LA", True), ("I;16", True), ("RGB", False), ("P", False)])
+def test_is_grey(mode, grey):
+    assert is_grey(Image.new(mode, (2, 2))) == grey
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"size": 0, "channels": 3}, r"dataset\.size is 0"),
+        ({"size": "big", "channels": 3}, r"dataset\.size is 'big'"),
+        ({"size": 8, "channels": 2}, r"dataset\.channels is 2"),
+        ({"size": 8, "channels": 3, "fit": "squash"}, r"dataset\.fit is 'squash'.*pad, crop"),
+    ],
+)
+def test_wrong_fields(fields, message):
+    with pytest.raises(UserError, match=message):
+        Transform(**fields)
