@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 import textwrap
 import traceback
@@ -16,13 +17,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import suggest, sweep
-from gan_cli.compose import compose, loader, readable
+from gan_cli.compose import TARGET, compose, loader, readable
 from gan_cli.configs import config_hash, holds_run, read_result, run_folder, write_json
-from gan_cli.errors import UserError
+from gan_cli.errors import Stopped, UserError
 from gan_cli.quoting import quote
 from gan_cli.schema import TrainConfig
 
 log = logging.getLogger(__name__)
+
+BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+"""The launcher that runs a sweep's jobs in this very process, where a signal means all of them."""
 
 MAY_CHANGE = (
     "train.steps",
@@ -55,18 +59,29 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
         overrides = [*overrides, f"hydra.run.dir={resumed}", "hydra.output_subdir=null"]
     configs = loader(config_dir)
     cfg = compose(configs, "train", sweep.first_job(overrides, configs) if multirun else overrides)
+    made = None
     if resumed != "null":
         run_folder(cfg.resume)
     elif cfg.resume is not None:
         raise UserError("resume belongs on the command line: gan-train resume=RUN_DIR.")
     elif not flags:
-        overrides = _with_folder(overrides, cfg, "sweep" if multirun or cfg.hydra.mode == RunMode.MULTIRUN else "run")
+        key = "hydra.sweep.dir" if multirun or cfg.hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
+        folder = Path(OmegaConf.select(cfg, key))
+        if not any(word.startswith(f"{key}=") for word in overrides):
+            made = _new_folder(folder)
+            overrides = [*overrides, f"{key}={quote(str(made))}"]
+        elif key == "hydra.run.dir" and (folder / "config.yaml").is_file():
+            raise UserError(f"{folder} holds a run already: continue it with {_resume(folder)}, or name another folder.")
     options = [*flags, *(["--config-dir", config_dir] if config_dir else []), *(["--multirun"] if multirun else [])]
     try:
         with _hydras_turn([*options, *overrides]), readable():
             hydra.main(version_base="1.3", config_path=str(suggest.conf_dir()), config_name="train")(job)()
     except _JobError as error:
         raise error.cause from None
+    finally:
+        if made is not None:
+            with suppress(OSError):  # not empty, as a rule; a sweep that could not start leaves nothing behind
+                made.rmdir()
 
 
 def evaluate(overrides: list[str]) -> None:
@@ -102,25 +117,41 @@ def job(cfg: DictConfig) -> float | None:
         with _importable(context.runtime.cwd):
             if cfg.resume is not None:
                 cfg = _stored(cfg, folder, context.overrides.task)
-            elif in_sweep and holds_run(folder, cfg):  # an earlier attempt that did not finish
-                cfg.resume = str(folder)
-            print(f"{' '.join(context.overrides.task)}: {folder}" if in_sweep else _choices(context), flush=True)
+                print(f"continues {folder}", flush=True)
+            elif in_sweep:
+                if holds_run(folder, cfg):  # an earlier attempt that did not finish
+                    cfg.resume = str(folder)
+                print(f"{' '.join(context.overrides.task)}: {folder}", flush=True)
+            else:
+                print(_choices(context), flush=True)
             from gan_cli import jobs
 
             return jobs.train(cfg, folder)
     except KeyboardInterrupt:
-        hint = f"continue with: gan-train resume={folder}" if (folder / "config.yaml").is_file() and not in_sweep else ""
+        hint = f"continue with: {_resume(folder)}" if (folder / "config.yaml").is_file() and not in_sweep else ""
         raise KeyboardInterrupt(hint) from None
     except Exception as error:
-        _record(error, cfg, folder)
-        if not in_sweep:
-            raise _JobError(error) from error
-        if context.sweeper._target_ != sweep.TARGET:
-            raise
-        print(f"failed: {sweep.reason(error)}", file=sys.stderr)
-        if cfg.debug:
-            traceback.print_exc()
-        return None
+        if isinstance(error, Stopped) and (not in_sweep or context.launcher._target_ == BASIC):
+            raise _JobError(error) from error  # no failure; where all jobs share this process it ends the sweep
+        _failed(error, cfg, folder, context)
+    return None
+
+
+def _failed(error: Exception, cfg: DictConfig, folder: Path, context: HydraConf) -> None:
+    """Writes why the job failed, unless the folder holds the result of one that did not, and passes it on."""
+    if not isinstance(error, UserError):
+        log.error("the job failed", exc_info=error)
+    if (read_result(folder) or {}).get("status") != "finished":
+        with suppress(OSError):  # no room or no right to write may be the very reason
+            failure = {"status": "failed", "reason": sweep.reason(error), "config": config_hash(cfg)}
+            write_json(folder / "result.json", failure)
+    if context.mode != RunMode.MULTIRUN:
+        raise _JobError(error) from error
+    if context.sweeper._target_ != TARGET:
+        raise error
+    print(f"failed: {sweep.reason(error)}", file=sys.stderr)
+    if cfg.debug:
+        traceback.print_exception(error)
 
 
 def _check_resumed(overrides: list[str], multirun: bool) -> None:
@@ -143,17 +174,6 @@ def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConf
         stored.resume = str(folder)
     assert isinstance(stored, DictConfig)
     return stored
-
-
-def _with_folder(overrides: list[str], cfg: DictConfig, mode: str) -> list[str]:
-    """Refuses a named folder that holds a run; makes a new one where none is named."""
-    key = f"hydra.{mode}.dir"
-    path = Path(OmegaConf.select(cfg, key))
-    if not any(word.startswith(f"{key}=") for word in overrides):
-        return [*overrides, f"{key}={quote(str(_new_folder(path)))}"]
-    if mode == "run" and (path / "config.yaml").is_file():
-        raise UserError(f"{path} holds a run already: continue it with gan-train resume={path}, or name another folder.")
-    return overrides
 
 
 def _new_folder(path: Path) -> Path:
@@ -179,14 +199,8 @@ def _choices(context: HydraConf) -> str:
     return textwrap.fill(" ".join(words), 120)
 
 
-def _record(error: Exception, cfg: DictConfig, folder: Path) -> None:
-    """Writes why the job failed, unless the folder holds the result of a job that did not."""
-    if not isinstance(error, UserError):
-        log.error("the job failed", exc_info=error)
-    if (read_result(folder) or {}).get("status") != "finished":
-        with suppress(OSError):  # no room or no right to write may be the very reason
-            failure = {"status": "failed", "reason": sweep.reason(error), "config": config_hash(cfg)}
-            write_json(folder / "result.json", failure)
+def _resume(folder: Path) -> str:
+    return f"gan-train {shlex.quote(f'resume={folder}')}"
 
 
 def _short(path: str) -> Path:
@@ -210,8 +224,12 @@ def _importable(folder: str) -> Iterator[None]:
 
 @contextmanager
 def _hydras_turn(words: list[str]) -> Iterator[None]:
-    """Hydra reads ``sys.argv``; asked for full errors, it raises instead of printing its own text."""
-    argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    """Hydra reads ``sys.argv``, sets the root logger up and, asked for full errors, raises instead of printing its own text.
+
+    Everything is as it was afterwards.
+    """
+    argv, root, full = sys.argv, logging.getLogger(), os.environ.get("HYDRA_FULL_ERROR")
+    handlers, level = list(root.handlers), root.level
     sys.argv = [argv[0], *words]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -222,3 +240,7 @@ def _hydras_turn(words: list[str]) -> Iterator[None]:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = full
+        for handler in set(root.handlers) - set(handlers):
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)

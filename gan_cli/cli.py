@@ -56,7 +56,7 @@ def _report(name: str, error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, UserError):
-        message, code = str(error), 2
+        message, code = str(error), error.code
     elif isinstance(error, KeyboardInterrupt):
         message, code = f"interrupted{f'; {error}' if str(error) else ''}", 130
     elif isinstance(error, OSError):

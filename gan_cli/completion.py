@@ -22,9 +22,9 @@ SCRIPTS = {
 complete -o default -o nospace -F _gan_cli gan-train gan-eval gan-sample""",
     "zsh": r"""_gan_cli() {
     local -a answers
-    answers=("${(@f)$("${words[1]}" --complete "$LBUFFER" 2>/dev/null)}")
+    answers=("${(@f)$("${words[1]}" --complete "${words[1,CURRENT-1]} ${(Q)PREFIX}" 2>/dev/null)}")
     if [[ -n "$answers" ]]; then
-        compadd -Q -S '' -- "${answers[@]}"
+        compadd -S '' -- "${answers[@]}"
     else
         compset -P '*='
         _files

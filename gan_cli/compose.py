@@ -19,12 +19,16 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.types import RunMode
 from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
-from yaml import YAMLError
+from yaml import MarkedYAMLError, YAMLError
 
 from gan_cli import suggest
 from gan_cli.configs import to_plain
 from gan_cli.errors import UserError
+from gan_cli.naming import folder_name, job_folder
 from gan_cli.schema import MISSING, EvalConfig, SampleConfig, Scalar, TrainConfig, scalars
+
+TARGET = "hydra_plugins.gan_cli.Sweep"
+"""Our sweeper, as Hydra knows it: it takes sweepers from below ``hydra_plugins`` only."""
 
 SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig}
 KINDS = {
@@ -35,6 +39,10 @@ KINDS = {
 
 for _name, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema, provider="gan-cli")
+_sweeper = {"_target_": TARGET, "max_batch_size": None, "params": None}
+ConfigStore.instance().store(group="hydra/sweeper", name="gan", node=_sweeper, provider="gan-cli")
+OmegaConf.register_new_resolver("gan.folder_name", folder_name, replace=True)
+OmegaConf.register_new_resolver("gan.job_folder", job_folder, replace=True)
 
 
 @contextmanager
@@ -51,15 +59,19 @@ def readable() -> Iterator[None]:
         key, _, value = error.override.partition("=")
         hint = f"{key}=\"'{value}'\"" if value and "'" not in value else "KEY=\"'VALUE'\""
         raise UserError(f"cannot read {error.override}\nQuote a value that holds = , ( ) [ ] or spaces: {hint}") from error
+    except MarkedYAMLError as error:
+        place = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UserError(f"{place}{error.problem or error.context}") from error
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise UserError(_first_lines(error)) from error
 
 
 def _first_lines(error: Exception) -> str:
-    causes = [error, error.__cause__ or error.__context__]
-    for cause in causes:
+    file = re.match(r"In '(.+?)'", str(error))
+    for cause in (error, error.__cause__ or error.__context__):
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-            return f"{cause.full_key}: {str(cause.msg).splitlines()[0]}"
+            said = str(cause.msg).partition("\n")[0]
+            return f"{f'{file[1]}.yaml: ' if file else ''}{cause.full_key}: {said}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return "\n".join(lines[:2]) or type(error).__name__
 
@@ -93,7 +105,10 @@ def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig
                     f"{override.input_line} names several values.\n"
                     f"To try each of them use gan-train -m; a list is written {override.key_or_group}=[a,b]."
                 )
-            if loader.get_group_options(override.key_or_group, config_name=name, overrides=searchpath):
+            options = loader.get_group_options(override.key_or_group, config_name=name, overrides=searchpath)
+            if options:
+                if not (override.is_delete() or isinstance(override.value(), (str, list))):
+                    raise suggest.unknown_option(override.key_or_group, _shown(override.value()), options)
                 choices.append(str(override.input_line))
             elif override.input_line not in searchpath:
                 values.append(override)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from gan_cli import checkpoint, drawing
 from gan_cli.data.base import Data
@@ -31,24 +32,39 @@ FETCH_AT_LEAST_EVERY = 100
 
 
 class Average:
-    """Exponential moving average of the whole game: parameters averaged, buffers copied, always in eval mode.
+    """Exponential moving average of the whole game, always in eval mode: what is sampled, measured and drawn.
 
     theta_ema <- d theta_ema + (1 - d) theta with d = min(decay, (1 + t) / (10 + t)), so that the start is soon forgotten;
-    decay 0 makes it a plain copy. This is the game that is sampled, measured and drawn.
+    decay 0 makes it a plain copy. Batch norm's running statistics are averaged with the parameters: those of the live
+    players belong to other weights than the averaged ones. All other buffers are copied.
     """
 
     def __init__(self, game: Game, decay: float) -> None:
         if not 0 <= decay < 1:
             raise UserError(f"ema={decay} is not a decay: 0 <= ema < 1, for instance ema=0.999 (ema=null: no average).")
-        self.live, self.decay = game, decay
+        self.decay = decay
         self.game = deepcopy(game).requires_grad_(False).eval()
+        (self.mean, self.buffers), (self.live, self.live_buffers) = _split(self.game), _split(game)
 
     @torch.no_grad()
     def __call__(self, step: int, stats: Stats) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.game.parameters()), list(self.live.parameters()), 1 - decay)
-        for average, live in zip(self.game.buffers(), self.live.buffers(), strict=True):
-            average.copy_(live)
+        torch._foreach_lerp_(self.mean, self.live, 1 - decay)
+        for buffer, live in zip(self.buffers, self.live_buffers, strict=True):
+            buffer.copy_(live)
+
+
+def _split(game: Game) -> tuple[list[Tensor], list[Tensor]]:
+    """The tensors that are averaged, and those that are copied."""
+    statistics = [
+        buffer
+        for module in game.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        for buffer in (module.running_mean, module.running_var)
+        if buffer is not None
+    ]
+    ids = {id(buffer) for buffer in statistics}
+    return [*game.parameters(), *statistics], [buffer for buffer in game.buffers() if id(buffer) not in ids]
 
 
 class SetLearningRates:

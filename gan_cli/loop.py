@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gan_cli.errors import UserError
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
@@ -49,6 +50,11 @@ class CriticRounds:
     warmup_rounds: int = 0
     warmup_every: int = 0
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise UserError(f"schedule.{name}={value!r}: it must be a whole number, 0 or more.")
+
     def __call__(self, step: int) -> Sequence[str]:
         warm = step <= self.warmup_rounds or (self.warmup_every and step % self.warmup_every == 0)
         return ["discriminator"] * (self.warmup_critic if warm else self.n_critic) + ["generator"]
@@ -68,6 +74,11 @@ class LinearDecay(LearningRate):
 
     start: int
     end: int
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, int | float) or not value >= 0:
+                raise UserError(f"learning_rate.{name}={value!r}: it must be a step, 0 or more.")
 
     def __call__(self, step: int) -> float:
         if step <= self.start:

@@ -19,14 +19,15 @@ CHUNK = 250
 
 @contextmanager
 def evaluating(game: nn.Module) -> Iterator[None]:
-    """Inside, ``game`` is in eval mode and builds no graph."""
-    training = game.training
+    """Inside, ``game`` is in eval mode and builds no graph; then every part is back in the mode that it was in."""
+    modes = [(module, module.training) for module in game.modules()]
     game.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        game.train(training)
+        for module, training in modes:
+            module.training = training
 
 
 @contextmanager
@@ -42,10 +43,12 @@ def untouched(game: nn.Module) -> Iterator[None]:
 
 
 def generate(game: Game, n: int, seed: int, y: Tensor | None = None) -> Tensor:
-    """``n`` samples ``[n, *shape]`` on the CPU from latents drawn with ``seed``, given labels ``[n]`` where there are any."""
+    """``n`` samples ``[n, *shape]`` on the CPU from latents drawn with ``seed``, given labels ``[n]`` where there are any.
+
+    A game that draws while it samples draws from ``seed`` too.
+    """
     with forked(seed, game.device):
-        latents = game.latents(n)
-    return decode(game, latents, y)
+        return decode(game, game.latents(n), y)
 
 
 def decode(game: Game, latents: Tensor, y: Tensor | None = None) -> Tensor:

@@ -38,14 +38,33 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
+def meant_key(key: str, known: Iterable[str]) -> str:
+    """The same for dotted keys: their last words have to be near, or all keys of one node would look alike."""
+    ends: dict[str, list[str]] = {}
+    for name in known:
+        if not key.startswith(f"{name}."):
+            ends.setdefault(name.rpartition(".")[2], []).append(name)
+    near = difflib.get_close_matches(key.rpartition(".")[2], list(ends), 1)
+    return f" Did you mean {difflib.get_close_matches(key, ends[near[0]], 1, cutoff=0)[0]}?" if near else ""
+
+
 def unknown_option(group: str, name: str, options: Sequence[str]) -> UserError:
     """No such option of a group."""
-    return UserError(f"no {group} named '{name}'.{meant(name, options)}\navailable: {', '.join(options)}")
+    said = f"no {group} named '{name}'.{meant(name, options)}" if name else f"{group}= names nothing."
+    return UserError(f"{said}\navailable: {', '.join(options)}")
 
 
 def unknown_key(key: str, known: Iterable[str]) -> UserError:
-    """No such key, or no such group."""
-    return UserError(f"no key '{key}'.{meant(key, known) or ' See --help for the groups and keys.'}")
+    """No such key, or no such group; ``known`` holds dotted keys, inner nodes among them."""
+    known = list(known)
+    parent = key.rpartition(".")[0]
+    while parent and parent not in known:
+        parent = parent.rpartition(".")[0]
+    beside = [name for name in known if parent and name.rpartition(".")[0] == parent and not name.endswith("._target_")]
+    hint = meant_key(key, known)
+    if not hint:
+        hint = f" There is {', '.join(beside)}." if beside else " See --help for groups and keys."
+    return UserError(f"no key '{key}'.{hint}")
 
 
 def check(overrides: Iterable[str], groups: Groups, keys: Iterable[str]) -> None:
@@ -62,7 +81,7 @@ def check(overrides: Iterable[str], groups: Groups, keys: Iterable[str]) -> None
         name = key.lstrip("+")
         if name in groups:
             _check_options(name, value, groups[name])
-        elif "/" in name or ("." not in name and name not in first and not key.startswith("+")):
+        elif "." not in name and name not in first and not key.startswith("+") and meant_key(name, [*groups, *keys]):
             raise unknown_key(name, [*groups, *keys])
 
 
@@ -71,5 +90,5 @@ def _check_options(group: str, value: str, options: Sequence[str]) -> None:
         return
     names = [name.strip() for name in value.strip().removeprefix("[").removesuffix("]").split(",")]
     for name in names:
-        if name.strip("[]") not in options and name != "null":
+        if name.strip("[]") not in options:
             raise unknown_option(group, name.strip("[]"), options)

@@ -1,7 +1,6 @@
 """Sweeps that can be started again: every job in its folder, what is finished is skipped, a table at the end."""
 
-import hashlib
-import re
+import shlex
 import sys
 import types
 from collections.abc import Iterable, Sequence
@@ -10,24 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gan_cli.compose import compose, readable
+from gan_cli.compose import TARGET, compose, readable
 from gan_cli.configs import config_hash, holds_run, read_result, write_json
 from gan_cli.errors import UserError
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
-
-PACKAGE = "hydra_plugins.gan_cli"  # Hydra takes sweepers from below hydra_plugins only
-TARGET = f"{PACKAGE}.Sweep"
 
 
 @dataclass(frozen=True)
@@ -37,11 +32,6 @@ class Job:
     overrides: list[str]
     folder: Path
     config: str
-
-    @property
-    def name(self) -> str:
-        """What the table calls it."""
-        return " ".join(word for word in self.overrides if not word.startswith("hydra.")) or "defaults"
 
     def result(self) -> dict[str, Any] | None:
         """What this job, and no other one that used the folder, left behind."""
@@ -61,7 +51,7 @@ class Sweep(BasicSweeper):
     before anything has started if a job's config does not hold together, and SystemExit(1) after the table if jobs failed.
     """
 
-    __module__ = PACKAGE
+    __module__ = TARGET.rpartition(".")[0]
 
     def sweep(self, arguments: list[str]) -> None:
         """Runs every combination that ``arguments`` describe."""
@@ -74,10 +64,12 @@ class Sweep(BasicSweeper):
         folder.mkdir(parents=True, exist_ok=True)
         jobs = [job for batch in batches for job in batch]
         done = {job.folder for job in jobs if job.is_finished()}
-        excuse = "interrupted"
+        excuse, started = "interrupted", 0
         try:
             for batch in batches:
-                self._launch([job for job in batch if job.folder not in done])
+                todo = [job for job in batch if job.folder not in done]
+                self._launch(todo, started)
+                started += len(todo)
             excuse = "ended without a result"
         except Exception as error:  # the launcher lost its workers, not one job its way
             excuse = reason(error)
@@ -96,7 +88,7 @@ class Sweep(BasicSweeper):
                 folder = self._folder() / cfg.hydra.sweep.subdir
                 holds_run(folder, cfg)
             except UserError as error:
-                raise UserError(f"{error}\nin the job {' '.join(overrides)}") from error
+                raise UserError(f"job {' '.join(overrides)}: {error}") from error
             jobs[folder] = Job(overrides, folder, config_hash(cfg))
         return list(jobs.values())
 
@@ -104,7 +96,7 @@ class Sweep(BasicSweeper):
         assert self.config is not None
         return Path(self.config.hydra.sweep.dir)
 
-    def _launch(self, jobs: list[Job]) -> None:
+    def _launch(self, jobs: list[Job], started: int) -> None:
         assert self.config is not None
         assert self.launcher is not None
         if not jobs:  # some launchers do not take an empty list
@@ -112,7 +104,7 @@ class Sweep(BasicSweeper):
         for job in jobs:
             (job.folder / "result.json").unlink(missing_ok=True)  # why an earlier attempt failed
         shared = _thread_share(self.config.hydra.launcher, len(jobs))
-        self.launcher.launch([[*job.overrides, *shared] for job in jobs], initial_job_idx=0)
+        self.launcher.launch([[*job.overrides, *shared] for job in jobs], initial_job_idx=started)
 
 
 def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
@@ -127,35 +119,42 @@ def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
 
 def report(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excuse: str) -> int:
     """Prints the table and writes ``sweep.json``; ``excuse`` stands for a result that is not there. Returns the failures."""
-    table = Table(title=f"{len(jobs)} jobs in {folder}", title_justify="left")
-    for column in ("job", "result", "folder"):
-        table.add_column(column, overflow="fold")
+    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+    table = Table("job", "result", "folder")
     rows, failed = [], 0
     for job in jobs:
         result = job.result() or {"status": "failed", "reason": excuse}
         if result["status"] == "finished":
             earlier = " (finished earlier)" if job.folder in done else ""
-            shown = Text(f"{_numbers(result.get('metric'))}{earlier}")
+            shown = Text(f"{_number(result.get('metric'))}{earlier}")
         else:
             failed += 1
             shown = Text(result.get("reason", ""), style="red")
-        table.add_row(Text(job.name), shown, Text(job.folder.name))
+        own = " ".join(word for word in job.overrides if word not in common)
+        table.add_row(Text(own or "defaults"), shown, Text(job.folder.name, overflow="fold"))
         rows.append({"overrides": job.overrides, "folder": str(job.folder), **result})
     write_json(folder / "sweep.json", {"jobs": rows})
+    if common:
+        print("all jobs:", *sorted(common))
     Console().print(table)
-    print(f"{len(jobs) - failed} of {len(jobs)} jobs finished; their numbers are in {folder / 'sweep.json'}")
+    print(f"{len(jobs) - failed} of {len(jobs)} jobs finished. They lie in {folder}, their numbers in sweep.json there.")
+    if failed:
+        again = shlex.quote(f"hydra.sweep.dir={folder}")
+        print(f"The same sweep, started again with {again}, skips the finished ones.")
     return failed
 
 
-def _numbers(metric: Any) -> str:
-    values = metric.items() if isinstance(metric, dict) else ()
-    return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in values)
+def _number(metric: dict[str, Any] | None) -> str:
+    if not metric or metric["final"] is None:
+        return "finished"
+    return f"{metric['name']} {metric['final']:.4g}"
 
 
 def reason(error: BaseException) -> str:
     """An exception in a line."""
-    said = " ".join(str(error).split())
-    return said if isinstance(error, UserError) else f"{type(error).__name__}: {said}"
+    if isinstance(error, UserError):
+        return " ".join(str(error).split())
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def first_job(overrides: list[str], configs: ConfigLoader) -> list[str]:
@@ -174,36 +173,15 @@ def _parse(overrides: list[str], configs: ConfigLoader) -> list[Override]:
         return OverridesParser.create(config_loader=configs).parse_overrides(overrides)
 
 
-def name(text: str, longest: int = 100) -> str:
-    """``text`` as the name of a folder; a hash is added where it had to be changed, so that different texts stay apart."""
-    safe = re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-") or "defaults"
-    if safe == text and len(safe) <= longest:
-        return safe
-    return f"{safe[:longest]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def job_name(overrides: Sequence[str]) -> str:
-    """The folder of a job: its sorted overrides as ``loss-hinge+seed-1``, with nothing in it that needs quotes anywhere.
-
-    ``debug`` is no part of it, so that a second look at a failed job finds its folder.
-    """
-    words = sorted(word for word in overrides if not word.lstrip("+").startswith("debug="))
-    pairs = [word.partition("=") for word in words]
-    return name("+".join(f"{key.replace('/', '.')}-{value}" for key, _, value in pairs)) if pairs else "defaults"
-
-
 def _register() -> None:
     import hydra_plugins
 
-    module = types.ModuleType(PACKAGE)
-    module.Sweep = Sweep  # type: ignore[attr-defined]
+    package, _, name = TARGET.rpartition(".")
+    module = types.ModuleType(package)
+    setattr(module, name, Sweep)
     # workers find the class by its name when Hydra's list of plugins is sent to them
-    sys.modules[PACKAGE] = hydra_plugins.gan_cli = module
+    sys.modules[package] = hydra_plugins.gan_cli = module
     Plugins.instance().register(Sweep)
-    node = {"_target_": TARGET, "max_batch_size": None, "params": None}
-    ConfigStore.instance().store(group="hydra/sweeper", name="gan", node=node, provider="gan-cli")
-    OmegaConf.register_new_resolver("gan.name", name, replace=True)
-    OmegaConf.register_new_resolver("gan.job_name", job_name, replace=True)
 
 
 _register()

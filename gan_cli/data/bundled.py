@@ -23,7 +23,7 @@ def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad
         require_count("max_images", max_images)
     with lzma.open(FILE, "rb") as file:
         images, labels = (np.load(file, allow_pickle=False) for _ in range(2))
-    transform = Transform(size, channels or 1, fit)
+    transform = Transform(size, 1 if channels is None else channels, fit)
 
     def part(start: int, stop: int) -> ImageArray:
         chosen = start + evenly(stop - start, max_images).numpy()

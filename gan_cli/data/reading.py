@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from gan_cli.data.base import Data, Dataset, Subset, generator, require_count
+from gan_cli.data.base import Data, Dataset, Subset, generator, require_count, require_flag
 from gan_cli.data.cache import cached, default_folder
 from gan_cli.data.decoding import DecodedImages
 from gan_cli.data.pictures import Source
@@ -26,7 +26,7 @@ class Reading:
     ``workers``: decoding threads (None: one for each CPU). ``skip_corrupt``: leave out images that cannot be decoded.
 
     Raises:
-        UserError: if a number is none.
+        UserError: if a number is none, or a switch neither on nor off.
     """
 
     heldout: int | None = None
@@ -40,17 +40,19 @@ class Reading:
         for field in ("heldout", "max_images", "workers"):
             if getattr(self, field) is not None:
                 require_count(field, getattr(self, field))
+        for field in ("cache", "skip_corrupt"):
+            require_flag(field, getattr(self, field))
 
     def data(self, train: Source, test: Source | None, size: int, channels: int | None, fit: str) -> Data:
         """Both parts as uint8-backed data sets of images ``[channels, size, size]``."""
-        transform = Transform(size, channels or train.channels, fit)
+        transform = Transform(size, train.channels if channels is None else channels, fit)
         if test is not None and self.heldout is None:
             return Data(self._dataset(train, transform), self._dataset(test, transform))
         return self._split(self._dataset(train, transform), train.name)
 
     def _dataset(self, source: Source, transform: Transform) -> Dataset:
         if self.cache:
-            folder = Path(self.cache_dir).expanduser() if self.cache_dir else default_folder()
+            folder = default_folder() if self.cache_dir is None else Path(str(self.cache_dir)).expanduser()
             return cached(source, transform, folder, self.max_images, self.workers, self.skip_corrupt)
         return DecodedImages(source.open(), transform, self.max_images, self.workers, self.skip_corrupt)
 
@@ -63,15 +65,20 @@ class Reading:
         return Data(Subset(whole, order[heldout:]), Subset(whole, order[:heldout]))
 
 
-def required_folder(root: str | None, dataset: str, holds: str) -> Path:
-    """``dataset.root`` as a folder that exists.
+def required_folder(root: str | None, dataset: str, holds: str, create: bool = False) -> Path:
+    """``dataset.root`` as a folder that exists; ``create`` makes it.
 
     Raises:
-        UserError: if it was not given or is no folder.
+        UserError: if it was not given, or is no folder, or cannot be made.
     """
     if root is None:
         raise UserError(f"dataset={dataset} needs dataset.root=DIR, the folder that holds {holds}.")
-    folder = Path(root).expanduser()
+    folder = Path(str(root)).expanduser()  # dataset.root=2024 arrives as a number
+    if create:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"dataset.root: cannot make the folder {folder.absolute()}: {error.strerror}.") from error
     if not folder.is_dir():
         raise UserError(f"dataset.root: there is no folder {folder.absolute()}.\nIt should hold {holds}.")
     return folder

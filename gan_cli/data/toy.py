@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Data, Dataset, generator, require_count
+from gan_cli.data.base import Data, Dataset, generator, require_count, require_number
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
 
@@ -55,6 +55,7 @@ def ring(
 ) -> Data:
     """Equal mixture of ``modes`` Gaussians on a circle; label = mode, counted anticlockwise from (radius, 0)."""
     require_count("modes", modes)
+    require_number("radius", radius)
     angles = 2 * math.pi * torch.arange(modes) / modes
     return _mixture(radius * torch.stack([angles.cos(), angles.sin()], 1), std, n, n_heldout, seed, max_images)
 
@@ -68,6 +69,7 @@ def grid25(
     max_images: int | None = None,
 ) -> Data:
     """Equal mixture of 25 Gaussians on a 5 × 5 grid around the origin; label = mode, row by row."""
+    require_number("spacing", spacing)
     ticks = spacing * torch.arange(-2.0, 3.0)
     return _mixture(torch.cartesian_prod(ticks, ticks), std, n, n_heldout, seed, max_images)
 
@@ -76,13 +78,16 @@ def gaussians_1d(
     n: int = 50_000,
     n_heldout: int = 10_000,
     seed: int = 0,
-    means: Sequence[float] = (-2.0, 0.0, 2.0),
+    means: Sequence[float] | float = (-2.0, 0.0, 2.0),
     std: float = 0.25,
     max_images: int | None = None,
 ) -> Data:
-    """Equal mixture of Gaussians on the line, points of shape ``(1,)``; label = mode."""
-    if not len(means):
+    """Equal mixture of Gaussians on the line, points of shape ``(1,)``; label = mode. One mean may stand alone."""
+    means = means if isinstance(means, Sequence) else [means]
+    if not means:
         raise UserError("dataset.means is empty: it must name the mean of at least one Gaussian.")
+    for mean in means:
+        require_number("means", mean)
     return _mixture(torch.tensor([float(mean) for mean in means])[:, None], std, n, n_heldout, seed, max_images)
 
 
@@ -98,6 +103,8 @@ def swiss_roll(
 
     The two-dimensional roll of Gulrajani et al. 2017 (improved training of Wasserstein GANs); within about [-2, 2].
     """
+    require_number("noise", noise, least=0)
+    require_number("scale", scale, least=1e-6)
 
     def law(n: int, g: torch.Generator) -> tuple[Tensor, None]:
         t = 1.5 * math.pi * (1 + 2 * torch.rand(n, generator=g))
@@ -123,6 +130,9 @@ def spiral(
     evenly filled, plus Gaussian noise of standard deviation ``noise``.
     """
     require_count("arms", arms)
+    require_number("turns", turns)
+    require_number("radius", radius)
+    require_number("noise", noise, least=0)
 
     def law(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         arm = torch.randint(arms, (n,), generator=g)
@@ -138,6 +148,7 @@ def parallel_lines(
     n: int = 50_000, n_heldout: int = 10_000, seed: int = 0, theta: float = 0.0, max_images: int | None = None
 ) -> Data:
     """Points (θ, z) with z ~ U[0, 1]: the law on a vertical line of Example 1 of Arjovsky, Chintala & Bottou 2017."""
+    require_number("theta", theta)
 
     def law(n: int, g: torch.Generator) -> tuple[Tensor, None]:
         z = torch.rand(n, generator=g)
@@ -147,8 +158,7 @@ def parallel_lines(
 
 
 def _mixture(centers: Tensor, std: float, n: int, n_heldout: int, seed: int, max_images: int | None) -> Data:
-    if std < 0:
-        raise UserError(f"dataset.std is {std}: a standard deviation cannot be negative.")
+    require_number("std", std, least=0)
 
     def law(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         mode = torch.randint(len(centers), (n,), generator=g)

@@ -58,8 +58,8 @@ class Transform:
     def _cropped(self, image: Image.Image) -> Image.Image:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
-        box = (left, top, left + side, top + side)
-        return image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
+        square = image.crop((left, top, left + side, top + side))  # resize(box=…) would also see pixels outside
+        return square.resize((self.size, self.size), Image.Resampling.BILINEAR)
 
 
 def is_grey(image: Image.Image) -> bool:

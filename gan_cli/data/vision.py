@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torchvision import datasets
 
-from gan_cli.data.base import Data
+from gan_cli.data.base import Data, require_flag
 from gan_cli.data.folder import folder_source
 from gan_cli.data.lsun import lsun_source
 from gan_cli.data.pictures import Pictures, Source, listing
@@ -140,7 +140,8 @@ def lsun(
     Bedrooms: 3 033 042 + 300 colour images, 256 pixels at their shorter side. Several categories are its classes. Where
     a ``val`` part is missing, some training images are held out.
     """
-    categories = [category] if isinstance(category, str) else list(category)
+    several = isinstance(category, Sequence) and not isinstance(category, str)
+    categories = [str(name) for name in (category if several else [category])]
     first = f"{categories[0]}_train_lmdb/data.mdb" if categories else "<category>_train_lmdb/data.mdb"
     folder = required_folder(root, "lsun", first)
     if not categories:
@@ -181,9 +182,8 @@ def _parts(
     identity: str | None = None,
 ) -> tuple[Source, Source]:
     """Training and test part of a set that lies in ``root/folder``; ``opened(home, part, download)`` reads one."""
-    if download and root is not None:
-        Path(root).expanduser().mkdir(parents=True, exist_ok=True)
-    home = required_folder(root, name, f"{folder}/ with {layout}") / folder
+    require_flag("download", download)
+    home = required_folder(root, name, f"{folder}/ with {layout}", create=download) / folder
     if download:
         _checked(f"Cannot download {name} to {home.absolute()}", partial(opened, home, "train", True))
     files = listing(home) if home.is_dir() else []

@@ -1,6 +1,7 @@
 """The game of one generator against one discriminator."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class GAN(Game):
 
     def turns(self) -> Mapping[str, Turn]:
         return {
-            name: Turn(tuple(getattr(self, name).parameters()), loss, lambda name=name: self.constrain(name))
+            name: Turn(tuple(getattr(self, name).parameters()), loss, partial(self.constrain, name))
             for name, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss))
         }
 
@@ -48,11 +49,11 @@ class GAN(Game):
         return torch.randn(n, self.generator.latent_dim, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.generator(latents, y)
+        return self.generator(latents, y).to(latents.dtype)  # autocast leaves images in bfloat16
 
     def critic(self, y: Tensor | None = None) -> Critic:
-        """x -> D(x, y) in float32, whatever precision the network computes in."""
-        return lambda x: self.discriminator(x, y).float()
+        """x -> D(x, y) in the precision of x, whatever autocast makes the network compute in."""
+        return lambda x: self.discriminator(x, y).to(x.dtype)
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_D + penalties."""

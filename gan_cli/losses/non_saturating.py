@@ -1,4 +1,4 @@
-"""The non-saturating GAN loss and the minimax loss it replaces."""
+"""The non-saturating GAN loss."""
 
 import math
 from dataclasses import dataclass

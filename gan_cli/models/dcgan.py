@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from gan_cli.models.base import Discriminator, Generator, image_size
+from gan_cli.models.base import Discriminator, Generator, image_size, require_counts, require_flag
 
 MAX_MULTIPLE = 8
 """Widest layer in multiples of the first one's width, so that 128 and 256 pixels stay affordable."""
@@ -27,6 +27,8 @@ class DCGANGenerator(Generator):
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
+        require_counts(latent_dim=latent_dim, width=width, growth=growth)
+        require_flag("batch_norm", batch_norm)
         self.latent_dim = latent_dim
         channels, size = image_size(shape, "dcgan")
         widths = _widths(width, growth, size)[::-1]
@@ -49,10 +51,10 @@ class DCGANDiscriminator(Discriminator):
     ``width``, ``growth`` and ``batch_norm`` as in the generator; under a gradient penalty batch norm becomes layer norm.
     """
 
-    def __init__(
-        self, shape: tuple[int, ...], classes: int, width: int, growth: int = 2, batch_norm: bool = True
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int, width: int, growth: int = 2, batch_norm: bool = True) -> None:
         super().__init__()
+        require_counts(width=width, growth=growth)
+        require_flag("batch_norm", batch_norm)
         channels, size = image_size(shape, "dcgan")
         widths = _widths(width, growth, size)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]

@@ -5,7 +5,7 @@ from math import prod
 
 from torch import Tensor, nn
 
-from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.base import Discriminator, Generator, require_counts
 
 
 def perceptron(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequential:
@@ -25,6 +25,7 @@ class MLPGenerator(Generator):
 
     def __init__(self, shape: tuple[int, ...], classes: int, latent_dim: int, width: int, depth: int) -> None:
         super().__init__()
+        require_counts(latent_dim=latent_dim, width=width, depth=depth)
         self.shape, self.latent_dim = tuple(shape), latent_dim
         self.body = perceptron(latent_dim, prod(shape), width, depth)
         self.range: nn.Module = nn.Tanh() if len(shape) == 3 else nn.Identity()
@@ -38,6 +39,7 @@ class MLPDiscriminator(Discriminator):
 
     def __init__(self, shape: tuple[int, ...], classes: int, width: int, depth: int) -> None:
         super().__init__()
+        require_counts(width=width, depth=depth)
         self.body = perceptron(prod(shape), 1, width, depth)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:

@@ -1,11 +1,14 @@
 """The contract of a regularizer, which is also the neutral one, and what gradient penalties share."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gan_cli.errors import UserError
 from gan_cli.types import Critic
 
 
@@ -46,20 +49,47 @@ class GradientRegularizer(Regularizer):
         return replace_batch_norm(network, lambda channels: nn.GroupNorm(1, channels))
 
 
-def slopes(critic: Critic, x: Tensor) -> Tensor:
-    """||grad_x D(x)|| of each sample: ``[B, *shape] -> [B]``, differentiable in the critic's parameters.
+def gradients(critic: Critic, x: Tensor) -> Tensor:
+    """grad_x D(x) of each sample: ``[B, *shape] -> [B, prod(shape)]``, differentiable in the critic's parameters.
 
     Where D judges patches or time steps, D(x) is their mean, as in the losses.
     """
     x = x if x.requires_grad else x.detach().requires_grad_()
     scores = critic(x).reshape(len(x), -1).mean(dim=1)
     (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
-    return gradient.flatten(1).float().norm(dim=1)
+    return gradient.flatten(1)
+
+
+def slopes(critic: Critic, x: Tensor) -> Tensor:
+    """||grad_x D(x)|| of each sample: ``[B, *shape] -> [B]``; twice differentiable where it is not 0."""
+    return gradients(critic, x).norm(dim=1)
+
+
+def squared_slopes(critic: Critic, x: Tensor) -> Tensor:
+    """||grad_x D(x)||^2 of each sample: ``[B, *shape] -> [B]``; twice differentiable, at 0 too, where the game may rest."""
+    return gradients(critic, x).square().sum(dim=1)
 
 
 def per_sample_uniform(x: Tensor) -> Tensor:
     """One draw from U[0, 1] for each sample, of shape ``[B, 1, ..., 1]``."""
     return torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype)
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a finite number; what a config calls a number may be a word."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def require(regularizer: Regularizer, field: str, holds: bool, wanted: str) -> None:
+    """UserError that names the field, its value and what is ``wanted``, unless that ``holds``."""
+    if not holds:
+        raise UserError(f"{type(regularizer).__name__} with {field}={getattr(regularizer, field)!r}: it must be {wanted}.")
+
+
+def require_weight(regularizer: Any) -> None:
+    """UserError unless ``weight`` is a number, 0 or more."""
+    weight = regularizer.weight
+    require(regularizer, "weight", is_number(weight) and weight >= 0, "a number, 0 or more")
 
 
 def replace_batch_norm(network: nn.Module, replacement: Callable[[int], nn.Module]) -> nn.Module:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan_cli.regularizers.base import GradientRegularizer, per_sample_uniform, slopes
+from gan_cli.regularizers.base import GradientRegularizer, per_sample_uniform, require_weight, slopes
 from gan_cli.types import Critic
 
 
@@ -19,7 +19,10 @@ class Dragan(GradientRegularizer):
 
     weight: float = 10.0
 
+    def __post_init__(self) -> None:
+        require_weight(self)
+
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-        noise = 0.5 * real.std() * torch.rand_like(real)
+        noise = 0.5 * real.std(correction=0) * torch.rand_like(real)
         around = real + per_sample_uniform(real) * noise
         return self.weight * (slopes(critic, around) - 1).square().mean()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from gan_cli.regularizers.base import GradientRegularizer, per_sample_uniform, slopes
+from gan_cli.regularizers.base import GradientRegularizer, per_sample_uniform, require, require_weight, slopes
 from gan_cli.types import Critic
 
 
@@ -20,6 +20,10 @@ class GradientPenalty(GradientRegularizer):
 
     weight: float = 10.0
     one_sided: bool = False
+
+    def __post_init__(self) -> None:
+        require_weight(self)
+        require(self, "one_sided", isinstance(self.one_sided, bool), "true or false")
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         interpolates = torch.lerp(fake, real, per_sample_uniform(real))

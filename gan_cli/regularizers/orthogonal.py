@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan_cli.regularizers.base import Regularizer
+from gan_cli.regularizers.base import Regularizer, require_weight
 from gan_cli.types import Critic
 
 
@@ -18,6 +18,9 @@ class Orthogonal(Regularizer):
     """
 
     weight: float = 1e-4
+
+    def __post_init__(self) -> None:
+        require_weight(self)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         total = real.new_zeros(())

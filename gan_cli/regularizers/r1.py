@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from gan_cli.regularizers.base import GradientRegularizer, slopes
+from gan_cli.regularizers.base import GradientRegularizer, require_weight, squared_slopes
 from gan_cli.types import Critic
 
 
@@ -17,8 +17,11 @@ class R1(GradientRegularizer):
 
     weight: float = 10.0
 
+    def __post_init__(self) -> None:
+        require_weight(self)
+
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-        return self.weight / 2 * slopes(critic, real).square().mean()
+        return self.weight / 2 * squared_slopes(critic, real).mean()
 
 
 @dataclass(frozen=True)
@@ -27,5 +30,8 @@ class R2(GradientRegularizer):
 
     weight: float = 10.0
 
+    def __post_init__(self) -> None:
+        require_weight(self)
+
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-        return self.weight / 2 * slopes(critic, fake).square().mean()
+        return self.weight / 2 * squared_slopes(critic, fake).mean()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from gan_cli.regularizers.base import Regularizer, replace_batch_norm
+from gan_cli.regularizers.base import Regularizer, replace_batch_norm, require
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Embedding)
 
@@ -21,6 +21,11 @@ class SpectralNorm(Regularizer):
 
     n_power_iterations: int = 1
     remove_batch_norm: bool = True
+
+    def __post_init__(self) -> None:
+        n = self.n_power_iterations
+        require(self, "n_power_iterations", isinstance(n, int) and n >= 1, "a whole number, at least 1")
+        require(self, "remove_batch_norm", isinstance(self.remove_batch_norm, bool), "true or false")
 
     def transform(self, network: nn.Module) -> nn.Module:
         if self.remove_batch_norm:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from gan_cli.regularizers.base import Regularizer
+from gan_cli.regularizers.base import Regularizer, is_number, require
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,9 @@ class WeightClipping(Regularizer):
     """
 
     bound: float = 0.01
+
+    def __post_init__(self) -> None:
+        require(self, "bound", is_number(self.bound) and self.bound > 0, "a number above 0")
 
     @torch.no_grad()
     def constrain(self, network: nn.Module) -> None:

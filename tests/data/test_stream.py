@@ -96,7 +96,7 @@ def test_state_restores_what_was_consumed_not_what_was_read_ahead(decodes):
 
 def test_a_set_of_another_size_is_refused():
     state = Stream(Numbers(11), 4, seed=2).state_dict()
-    with pytest.raises(UserError, match="11 samples .* 12 now"):
+    with pytest.raises(UserError, match=r"11 samples .* 12 now"):
         Stream(Numbers(12), 4, seed=2).load_state_dict(state)
 
 

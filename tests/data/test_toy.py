@@ -94,13 +94,19 @@ def test_spiral_arms():
         ({"n_heldout": -1}, r"dataset\.n_heldout is -1"),
         ({"n": 2.5}, r"dataset\.n is 2\.5"),
         ({"max_images": 0}, r"dataset\.max_images is 0"),
-        ({"std": -1.0}, r"dataset\.std is -1"),
+        ({"std": -1.0}, r"dataset\.std is -1.*at least 0"),
+        ({"std": "wide"}, r"dataset\.std is 'wide': it must be a number"),
+        ({"radius": float("nan")}, r"dataset\.radius is nan: it must be a number\."),
         ({"modes": 0}, r"dataset\.modes is 0"),
     ],
 )
 def test_numbers_that_make_no_sense(wrong, message):
     with pytest.raises(UserError, match=message):
         toy.ring(**wrong)
+
+
+def test_one_gaussian_needs_no_list():
+    assert torch.equal(toy.gaussians_1d(means=3).train.x, toy.gaussians_1d(means=[3.0]).train.x)
 
 
 def test_no_gaussians():

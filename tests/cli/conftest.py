@@ -1,0 +1,126 @@
+"""The commands in this process: small configs, a training that only takes notes, and nothing left behind."""
+
+import json
+import os
+import shutil
+import sys
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+import gan_cli
+from gan_cli import cli, suggest
+from gan_cli.configs import config_hash, threads, to_plain, write_json
+
+TINY = {
+    "model/tiny": "defaults:\n  - generator: tiny\n",
+    "model/other": "defaults:\n  - generator: other\n",
+    "model/generator/tiny": "_target_: m.Tiny\nwidth: 8\nnorm: true\nname: null\n",
+    "model/generator/other": "_target_: m.Other\nwidth: 16\n",
+    "optimizer/adam": '_target_: m.Adam\nlr: 2.0e-4\nbetas: [0.5, 0.999]\ngenerator: {lr: "${..lr}"}\n',
+    "optimizer/rmsprop": "_target_: m.RMSprop\nlr: 5.0e-5\n",
+    "learning_rate/constant": "_target_: m.Constant\n",
+    "solver/alternating": "_target_: m.Alternating\n",
+    "regularizer/none": "none: {_target_: m.Nothing}\n",
+    "regularizer/penalty": "penalty: {_target_: m.Penalty, weight: 10.0}\n",
+    "regularizer/spectral": "spectral: {_target_: m.Spectral, n_iterations: 1}\n",
+    "metric/frechet": "_target_: m.Frechet\n",
+    "features/net": "_target_: m.Net\n",
+    "dataset/points": "_target_: m.Points\nroot: data\n",
+    "dataset/images": "_target_: m.Images\nroot: ???\n",
+    "loss/plain": "_target_: m.Plain\n",
+    "loss/hinge": "_target_: m.Hinge\n",
+    "loss/wgan": "# @package _global_\ndefaults:\n  - override /regularizer: penalty\n  - override /optimizer: rmsprop\n"
+    "loss: {_target_: m.Wasserstein}\ntrain: {n_critic: 5}\n",
+    "game/gan": "# @package _global_\ngame: {_target_: m.GAN}\nschedule: {_target_: m.Rounds, n_critic: '${train.n_critic}'}\n",
+    "experiment/long": "# @package _global_\ndefaults:\n  - override /loss: hinge\ntrain: {steps: 9}\n",
+}
+DEFAULTS = {"dcgan": "tiny", "efficientnet_lite0": "net", "fashion_mnist_mini": "points", "non_saturating": "plain"}
+
+
+@pytest.fixture
+def conf(tmp_path, monkeypatch):
+    """A small config folder with the shipped ``train.yaml``, whose defaults are exchanged for the small options."""
+    shipped, folder = suggest.conf_dir(), tmp_path / "conf"
+    for name, text in TINY.items():
+        path = folder / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    main = (shipped / "train.yaml").read_text()
+    for option, small in DEFAULTS.items():
+        assert f": {option}\n" in main
+        main = main.replace(f": {option}\n", f": {small}\n")
+    (folder / "train.yaml").write_text(main)
+    for name in ("eval.yaml", "sample.yaml"):
+        shutil.copy(shipped / name, folder)
+    monkeypatch.setattr(suggest, "conf_dir", lambda: folder)
+    return folder
+
+
+@dataclass
+class Notes:
+    """What the stand-in for ``gan_cli.jobs`` was asked to do; ``fail`` maps a seed to what is raised for it."""
+
+    trained: list = field(default_factory=list)
+    asked: list = field(default_factory=list)
+    fail: dict = field(default_factory=dict)
+
+    def train(self, cfg, folder):
+        """Leaves what a training leaves, and takes a note."""
+        note = {"cfg": to_plain(cfg), "folder": folder, "threads": threads(), "path": list(sys.path), "argv": list(sys.argv)}
+        self.trained.append(note)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))))
+        if cfg.seed in self.fail:
+            raise self.fail[cfg.seed]
+        metric = {"name": "fd", "final": 10.0 + cfg.seed}
+        result = {"status": "finished", "config": config_hash(cfg), "objective": 10.0 + cfg.seed, "metric": metric, "step": 1}
+        write_json(folder / "result.json", result)
+        return result["objective"]
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """Replaces ``gan_cli.jobs``."""
+    notes, module = Notes(), types.ModuleType("gan_cli.jobs")
+    module.train = notes.train
+    module.evaluate = lambda cfg: notes.asked.append(("evaluate", dict(cfg)))
+    module.sample = lambda cfg: notes.asked.append(("sample", dict(cfg)))
+    monkeypatch.setitem(sys.modules, "gan_cli.jobs", module)
+    monkeypatch.setattr(gan_cli, "jobs", module, raising=False)
+    return notes
+
+
+@dataclass
+class Answer:
+    """Exit code and what was printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(conf, jobs, tmp_path, monkeypatch, capsys):
+    """``call("train", "loss=wgan")`` in an empty folder -> Answer; fails if anything of the process was changed."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+
+    def run(command, *words):
+        monkeypatch.setattr(sys, "argv", [f"gan-{command}", *words])
+        before = dict(os.environ), os.getcwd(), list(sys.path), list(sys.argv)
+        capsys.readouterr()
+        code = getattr(cli, command)()
+        assert (dict(os.environ), os.getcwd(), list(sys.path), list(sys.argv)) == before
+        return Answer(code, *capsys.readouterr())
+
+    return run
+
+
+def result(folder):
+    """``result.json`` of a folder."""
+    return json.loads((Path(folder) / "result.json").read_text())

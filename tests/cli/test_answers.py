@@ -1,0 +1,154 @@
+"""What is answered before Hydra is imported."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from gan_cli import __version__, cli, completion, suggest
+from gan_cli.schema import EvalConfig, SampleConfig, TrainConfig, components, scalars
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["loss=wgam"], "no loss named 'wgam'. Did you mean wgan?\navailable: hinge, plain, wgan"),
+        (["loss=zzz"], "no loss named 'zzz'.\navailable: hinge, plain, wgan"),
+        (["los=wgan"], "no key 'los'. Did you mean loss?"),
+        (["model/generatr=tiny"], "no key 'model/generatr'. Did you mean model/generator?"),
+        (["model/generator=tinny"], "no model/generator named 'tinny'. Did you mean tiny?"),
+        (["regularizer=[penalty,spectrl]"], "no regularizer named 'spectrl'. Did you mean spectral?"),
+        (["-m", "loss=hinge,wgam"], "no loss named 'wgam'. Did you mean wgan?"),
+        (["+loss=wgam"], "no loss named 'wgam'. Did you mean wgan?"),
+        (["regularizer=[]"], "regularizer= names nothing.\navailable: none, penalty, spectral"),
+        (["loss="], "loss= names nothing.\navailable:"),
+        (["steps=100"], "no key 'steps'. Did you mean train.steps?"),
+        (["outputs/x"], "'outputs/x' is not KEY=VALUE. A run is continued with: gan-train resume=outputs/x"),
+        (["--multi-run"], "unrecognized arguments: --multi-run. See gan-train --help."),
+        (["loss=wgan", "--cfg"], "argument -c/--cfg: expected one argument. See gan-train --help."),
+    ],
+)
+def test_typos(call, words, said):
+    answer = call("train", *words)
+    assert answer.code == 2
+    assert answer.err.startswith(f"gan-train: {said}")
+    assert answer.out == ""
+    assert len(answer.err.splitlines()) <= 2
+
+
+def test_own_groups_are_known(call, tmp_path):
+    (tmp_path / "mine" / "loss").mkdir(parents=True)
+    (tmp_path / "mine" / "loss" / "own.yaml").write_text("_target_: m.Own\n")
+    for flag in (["--config-dir", str(tmp_path / "mine")], ["-cd", str(tmp_path / "mine")], [f"--config-dir={tmp_path}/mine"]):
+        assert call("train", "loss=onw", *flag).err.startswith("gan-train: no loss named 'onw'. Did you mean own?")
+    assert call("train", "loss=onw").err.startswith("gan-train: no loss named 'onw'.\n")
+
+
+@pytest.mark.parametrize(("command", "schema"), [("train", TrainConfig), ("evaluate", EvalConfig), ("sample", SampleConfig)])
+def test_help_names_everything(call, command, schema):
+    answer = call(command, "--help")
+    assert answer.code == 0
+    for key, scalar in scalars(schema).items():
+        assert f"  {key}=" in answer.out
+        assert scalar.help in " ".join(answer.out.split())
+    if command == "train":
+        groups = {line.split()[0]: line.split(maxsplit=1)[1] for line in answer.out.splitlines() if line.startswith("  ")}
+        assert (groups["loss"], groups["model/generator"]) == ("hinge, plain, wgan", "other, tiny")
+    assert "--completion" in answer.out
+
+
+def test_version(call):
+    assert call("evaluate", "--version").out == f"gan-eval {__version__}\n"
+
+
+def test_every_group_of_the_schema_is_shipped():
+    """A component that the schema asks for comes from a group, or, as the schedule, along with the game."""
+    assert set(components(TrainConfig)) - set(suggest.groups()) == {"schedule"}
+
+
+def test_neither_hydra_nor_torch_is_imported_for_an_answer():
+    """The real commands with the shipped configs, in a process that has imported nothing yet."""
+    code = """
+import sys
+from gan_cli import cli
+
+def answer(command, *words):
+    sys.argv = ["gan", *words]
+    code = command()
+    heavy = {"hydra", "omegaconf", "torch", "numpy", "rich"} & set(sys.modules)
+    assert not heavy, (words, heavy)
+    return code
+
+assert answer(cli.train, "--help") == 0
+assert answer(cli.train, "loss=wgan_pg") == 2
+assert answer(cli.train, "--complete", "gan-train loss=wg") == 0
+assert answer(cli.train, "--complete", "gan-train optimizer.discriminator.") == 0
+assert answer(cli.train, "--completion", "bash") == 0
+assert answer(cli.evaluate) == 2
+assert answer(cli.sample, "--version") == 0
+sys.argv = ["gan-train", "train.ncritic=3"]
+assert cli.train() == 2
+sys.argv = ["gan-train", "train.n_critic=abc"]
+assert cli.train() == 2
+assert "hydra" in sys.modules and "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "gan-train: no loss named 'wgan_pg'. Did you mean wgan_gp?\navailable: " in done.stderr
+    assert "gan-train: no key 'train.ncritic'. Did you mean train.n_critic?\n" in done.stderr
+    assert "gan-train: train.n_critic must be an integer, not 'abc'\n" in done.stderr
+    assert "\noptimizer.discriminator.lr=\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "answers"),
+    [
+        ("gan-train lo", ["log_every=", "loss="]),
+        ("gan-train loss=", ["loss=hinge", "loss=plain", "loss=wgan"]),
+        ("gan-train -m seed=1,2 loss=wgan,h", ["loss=wgan,hinge"]),
+        ("gan-train regularizer=[penalty,s", ["regularizer=[penalty,spectral"]),
+        ("gan-train model/", ["model/generator="]),
+        ("gan-train optimizer.g", ["optimizer.generator.lr="]),
+        ("gan-train regularizer.p", ["regularizer.penalty.weight="]),
+        ("gan-train train.", ["train.batch_size=", "train.n_critic=", "train.steps="]),
+        ("gan-train +loss=h", ["+loss=hinge"]),
+        ("gan-train precision=", ["precision=bf16", "precision=fp32"]),
+        ("gan-train debug=t", ["debug=true"]),
+        ("gan-train resume=", []),
+        ("gan-train --", []),
+    ],
+)
+def test_candidates(conf, line, answers):
+    assert completion.candidates(cli.TRAIN, line) == answers
+
+
+def test_candidates_of_the_other_commands(conf):
+    assert completion.candidates(cli.SAMPLE, "gan-sample outputs/x m") == ["mode="]
+    assert completion.candidates(cli.SAMPLE, "gan-sample mode=") == ["mode=grid", "mode=interpolation", "mode=single"]
+    assert completion.candidates(cli.EVALUATE, "gan-eval loss") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "answers", "replies"),
+    [
+        ("gan-train loss=wg", ["loss=wgan", "loss=wgan_gp"], ["wgan", "wgan_gp"]),  # readline's word begins behind the =
+        ("gan-train model=mlp lo", ["loss="], ["loss="]),
+    ],
+)
+def test_bash_replaces_the_word_that_it_sees(tmp_path, line, answers, replies):
+    program = tmp_path / "gan-train"
+    program.write_text(f"#!/bin/sh\n[ \"$*\" = '--complete {line}' ] && printf '%s\\n' {' '.join(answers)}\n")
+    program.chmod(0o755)
+    ask = f"COMP_LINE='{line}' COMP_POINT={len(line)}; _gan_cli {program}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    done = subprocess.run(["bash", "-c", f"{completion.script('bash')}\n{ask}"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == replies
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_read_their_script(shell, tmp_path):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    (tmp_path / "script").write_text(completion.script(shell))
+    done = subprocess.run([shell, "-n", str(tmp_path / "script")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

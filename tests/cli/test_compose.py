@@ -1,0 +1,132 @@
+"""Overrides are checked against the schema and against the defaults of the components."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from gan_cli.compose import SCHEMAS, compose, loader
+from gan_cli.errors import UserError
+from gan_cli.schema import scalars
+
+
+@pytest.fixture
+def make(conf):
+    """``make("loss=wgan")`` -> the composed config."""
+    configs = loader()
+    return lambda *overrides: compose(configs, "train", list(overrides))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["train.ncritic=3"], "no key 'train.ncritic'. Did you mean train.n_critic?"),
+        (["lr=3"], "no key 'lr'. Did you mean optimizer.lr?"),
+        (["optimizer.generater.lr=3"], "no key 'optimizer.generater.lr'. Did you mean optimizer.generator.lr?"),
+        (["optimizer.xyz=3"], "no key 'optimizer.xyz'. There is optimizer.lr, optimizer.betas, optimizer.generator."),
+        (["regularizer.penalty.weight=3"], "no key 'regularizer.penalty.weight'. There is regularizer.none."),
+        (["zzz=3"], "no key 'zzz'. See --help for groups and keys."),
+        (["hydra.run.dirr=x"], "no key 'hydra.run.dirr'. Did you mean hydra.run.dir?"),
+        (["train.n_critic=abc"], "train.n_critic must be an integer, not 'abc'"),
+        (["train.n_critic=2.5"], "train.n_critic must be an integer, not 2.5"),
+        (["train.n_critic=true"], "train.n_critic must be an integer, not True"),
+        (["train.n_critic=[1,2]"], "train.n_critic must be one value, not [1, 2]"),
+        (["train.n_critic=null"], "train.n_critic must be an integer, not null"),
+        (["train.n_critic=0"], "train.n_critic must be at least 1, not 0"),
+        (["keep_checkpoints=many"], "keep_checkpoints must be an integer, not 'many'"),
+        (["deterministic=perhaps"], "deterministic must be true or false, not 'perhaps'"),
+        (["ema=1"], "ema must be below 1, not 1.0"),
+        (["ema=nan"], "ema must be at least 0, not nan"),
+        (["precision=fp16"], "precision must be fp32 or bf16, not 'fp16'"),
+        (["++seed=abc"], "seed must be an integer, not 'abc'"),
+        (["+seed=3"], "seed is there already: write seed=3 without the +."),
+        (["~seed"], "seed cannot be left out."),
+        (["model.generator.width=abc"], "model.generator.width must be an integer, not 'abc'"),
+        (["model.generator.width=8.5"], "model.generator.width must be an integer, not 8.5"),
+        (["model.generator.norm=7.5"], "model.generator.norm must be true or false, not 7.5"),
+        (["loss=wgan", "regularizer.penalty.weight=abc"], "regularizer.penalty.weight must be a number, not 'abc'"),
+        (["optimizer.generator.lr=fast"], "optimizer.generator.lr must be a number, not 'fast'"),
+        (["optimizer.betas=0.5"], "optimizer.betas must be a list, as in [a,b], not 0.5"),
+        (["optimizer.betas=[a,b]"], "optimizer.betas must be a list whose elements are each a number, not ['a', 'b']"),
+        (["optimizer.lr=[1,2]"], "optimizer.lr must be one value, not [1, 2]"),
+        (["optimizer.generator=3"], "optimizer.generator must be set by its keys (lr), not 3"),
+        (["+train.x=1"], "no key 'train.x'. There is train.steps, train.batch_size, train.n_critic."),
+        (["+x=1"], "no key 'x'. See --help for groups and keys."),
+        (["dataset=images"], "dataset.root must be given, as in dataset.root=..."),
+        (["dataset.root=${nowhere}"], "dataset.root: Interpolation key 'nowhere' not found"),
+        (["loss={a:1}"], "no loss named '{'a': 1}'.\navailable: hinge, plain, wgan"),
+        (["hydra/launcher=jobib"], "no hydra/launcher named 'jobib'. Did you mean joblib?\navailable: basic, joblib"),
+        (["seed=1,2"], "seed=1,2 names several values.\nTo try each of them use gan-train -m; a list is written seed=[a,b]."),
+        (["model.generator.name=(a"], "cannot read model.generator.name=(a\nQuote a value that holds"),
+    ],
+)
+def test_mistakes(make, overrides, said):
+    with pytest.raises(UserError) as error:
+        make(*overrides)
+    assert str(error.value).startswith(said)
+    assert len(str(error.value).splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("optimizer.lr=1", "optimizer.lr", 1),  # an integer will do for a number
+        ("optimizer.lr=null", "optimizer.lr", None),
+        ("model.generator.name=abc", "model.generator.name", "abc"),  # the default null says nothing about the type
+        ("model.generator.width=${train.batch_size}", "model.generator.width", 64),
+        ("+optimizer.eps=1e-8", "optimizer.eps", 1e-8),
+        ("++optimizer.eps=1e-8", "optimizer.eps", 1e-8),
+        ("keep_checkpoints=null", "keep_checkpoints", None),
+        ("ema=null", "ema", None),
+        ("ema=0", "ema", 0.0),
+        ("dataset.root='a=b, c'", "dataset.root", "a=b, c"),
+        ("optimizer.betas=[0,1]", "optimizer.betas", [0, 1]),
+        ("optimizer.generator={lr:3}", "optimizer.generator.lr", 3),
+    ],
+)
+def test_what_is_right_passes(make, override, key, value):
+    assert OmegaConf.select(make(override), key) == value
+
+
+def test_a_loss_brings_its_parts_along_and_the_command_line_wins(make):
+    brought = make("loss=wgan")
+    assert (list(brought.regularizer), brought.train.n_critic, brought.optimizer._target_) == (["penalty"], 5, "m.RMSprop")
+    assert brought.schedule.n_critic == 5
+    kept = make("loss=wgan", "regularizer=none", "optimizer=adam", "train.n_critic=1")
+    assert (list(kept.regularizer), kept.train.n_critic, kept.optimizer._target_) == (["none"], 1, "m.Adam")
+    both = make("regularizer=[penalty,spectral]", "regularizer.penalty.weight=1")
+    assert (list(both.regularizer), both.regularizer.penalty.weight) == (["penalty", "spectral"], 1)
+    assert make("model=other", "model/generator=tiny").model.generator.width == 8
+    chosen = make("experiment=long", "train.n_critic=2")
+    assert (chosen.loss._target_, chosen.train.steps, chosen.train.n_critic) == ("m.Hinge", 9, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# @package _global_\ntrain: {stepz: 7}\n", "experiment/own.yaml: train.stepz: Key 'stepz' not in 'Train'"),
+        ("# @package _global_\ntrain: {steps: abc}\n", "experiment/own.yaml: train.steps: Value 'abc'"),
+        ("# @package _global_\ntrain: {steps: -1}\n", "train.steps must be at least 0, not -1"),
+        ("# @package _global_\ndefaults:\n  - override /loss: wgam\n", "no loss named 'wgam'. Did you mean wgan?"),
+        ("a: [1\nb: 2\n", "FOLDER/experiment/own.yaml, line 2: "),
+    ],
+)
+def test_mistakes_in_own_files_name_the_place(conf, tmp_path, text, said):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "own.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        compose(loader(str(tmp_path / "mine")), "train", ["experiment=own"])
+    assert str(error.value).replace(str(tmp_path / "mine"), "FOLDER").startswith(said)
+
+
+def test_missing_config_dir(conf):
+    with pytest.raises(UserError, match="nowhere: there is no such folder"):
+        loader("nowhere")
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schemas_are_what_omegaconf_reads(name):
+    """Kinds and defaults that help prints are those that OmegaConf enforces."""
+    node = OmegaConf.structured(SCHEMAS[name])
+    for key, scalar in scalars(SCHEMAS[name]).items():
+        OmegaConf.update(node, key, None if scalar.optional else scalar.kind(scalar.low or 0))
+        assert isinstance(OmegaConf.select(node, key), (scalar.kind, type(None)))
+        assert scalar.default == "???" or scalar.problem(scalar.default) is None

@@ -1,0 +1,49 @@
+"""Paths survive Hydra's grammar."""
+
+import random
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from gan_cli.quoting import quote, quote_paths
+
+PARSER = OverridesParser.create()
+ALPHABET = "aZ0 =,'\"\\[]{}()$:;~+-/.äß漢@#%&*?!|<>\t"
+
+
+def value(word):
+    return PARSER.parse_override(word).value()
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_any_text_comes_back(seed):
+    draw = random.Random(seed)
+    text = "".join(draw.choices(ALPHABET, k=draw.randint(1, 12)))
+    assert value(f"x={quote(text)}") == text
+
+
+@pytest.mark.parametrize(
+    "path", ["a=b", "mit Leerzeichen, Komma", "漢字/ü", "it's", "[x]", "C:\\dir\\", "'", "\\'", "1e-4", "true"]
+)
+def test_paths_are_quoted(path):
+    (word,) = quote_paths([f"dataset.root={path}"])
+    assert value(word) == path
+
+
+@pytest.mark.parametrize("word", ["dataset.root='a,b'", 'resume="x y"', "out=null", "run=", "seed=1,2", "loss=wgan", "~resume"])
+def test_what_needs_nothing_stays(word):
+    assert quote_paths([word], multirun=True) == [word]
+
+
+def test_home_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert quote_paths(["dataset.root=~/x"]) == ["dataset.root='/home/someone/x'"]
+
+
+def test_in_a_sweep_commas_separate_paths_except_hydras_own():
+    words = ["dataset.root=a b,c=d", "dataset.cache_dir='a,b'", "hydra.sweep.dir=x,y"]
+    assert quote_paths(words, multirun=True) == [
+        "dataset.root='a b','c=d'",
+        "dataset.cache_dir='a,b'",
+        "hydra.sweep.dir='x,y'",
+    ]

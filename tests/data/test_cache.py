@@ -1,0 +1,305 @@
+"""The cache: decoded once, never half, for any number of processes."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gan_cli.data import cache
+from gan_cli.data.cache import cached
+from gan_cli.data.decoding import DecodedImages
+from gan_cli.data.pictures import Pictures, Source, listing
+from gan_cli.data.transform import Transform
+from gan_cli.errors import UserError
+
+TRANSFORM = Transform(8, 1)
+
+
+class Shades:
+    """Image i is a flat square of shade i; counts what is decoded, may break, dawdle or kill."""
+
+    def __init__(self, n, broken=(), pause=0.0, kill_at=None):
+        self.n, self.broken, self.pause, self.kill_at, self.decoded = n, broken, pause, kill_at, []
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, index):
+        self.decoded.append(index)
+        time.sleep(self.pause)
+        if index == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if index in self.broken:
+            raise OSError("image file is truncated")
+        return Image.new("L", (10, 12), index % 256), None
+
+
+def source(items, identity=("v1",), labels=True):
+    numbers = np.arange(len(items)) % 3 if labels else None
+    pictures = Pictures(items, lambda index: f"shade {index}", numbers, 3 if labels else 0)
+    return Source("shades", identity, 1, lambda: pictures)
+
+
+def entries(folder):
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def in_child(function):
+    """Run in a forked process; returns it, started."""
+    process = multiprocessing.get_context("fork").Process(target=function)
+    process.start()
+    return process
+
+
+def test_decoded_once_and_mapped_ever_after(tmp_path):
+    items = Shades(20)
+    first = cached(source(items), TRANSFORM, tmp_path)
+    assert sorted(items.decoded) == list(range(20))
+    second = cached(source(items), TRANSFORM, tmp_path)
+    assert len(items.decoded) == 20, "a hit decodes nothing"
+    for data in (first, second):
+        assert isinstance(data.images, np.memmap)
+        x, y = data.batch(torch.tensor([3, 19, 0]))
+        assert torch.equal(x, torch.tensor([3.0, 19, 0])[:, None, None, None].expand(3, 1, 8, 8) / 127.5 - 1)
+        assert y.tolist() == [0, 1, 0]
+        assert (data.shape, data.classes, len(data)) == ((1, 8, 8), 3, 20)
+
+
+def test_a_hit_does_not_even_open_the_set(tmp_path):
+    cached(source(Shades(4)), TRANSFORM, tmp_path)
+    closed = Source("shades", ("v1",), 1, lambda: pytest.fail("opened"))
+    assert len(cached(closed, TRANSFORM, tmp_path)) == 4
+
+
+def test_no_labels(tmp_path):
+    data = cached(source(Shades(4), labels=False), TRANSFORM, tmp_path)
+    assert data.batch(torch.tensor([1])).y is None
+    assert data.classes == 0
+
+
+@pytest.mark.parametrize(
+    ("identity", "transform", "max_images"),
+    [
+        (("v2",), TRANSFORM, None),
+        (("v1",), Transform(8, 3), None),
+        (("v1",), Transform(8, 1, "pad"), None),
+        (("v1",), Transform(4, 1), None),
+        (("v1",), TRANSFORM, 5),
+    ],
+)
+def test_whatever_changes_the_pixels_changes_the_key(tmp_path, identity, transform, max_images):
+    items = Shades(10)
+    cached(source(items), TRANSFORM, tmp_path)
+    data = cached(source(items, identity), transform, tmp_path, max_images)
+    assert len(entries(tmp_path)) == 2
+    assert len(items.decoded) == 10 + (max_images or 10)
+    assert data.shape == (transform.channels, transform.size, transform.size)
+    if max_images:
+        assert data.batch(torch.arange(5)).y.tolist() == [0, 2, 1, 0, 2], "every second image, with its own label"
+
+
+def test_listing_sees_content_not_place(tmp_path):
+    a = tmp_path / "a"
+    (a / "deep" / "er").mkdir(parents=True)
+    (a / ".hidden").mkdir()
+    for name in ("x.PNG", "deep/y.jpg", "deep/er/z.jpeg", "notes.txt", ".hidden/h.png", "._x.png"):
+        (a / name).write_bytes(b"123")
+    (a / "deep" / "loop").symlink_to(a)
+    (a / "gone.png").symlink_to(tmp_path / "nowhere")
+    before = listing(a, (".png", ".jpg", ".jpeg"))
+    assert [name for name, _, _ in before] == ["deep/er/z.jpeg", "deep/y.jpg", "gone.png", "x.PNG"]
+    assert [size for _, size, _ in before] == [3, 3, -1, 3]
+    a.rename(tmp_path / "b")
+    assert listing(tmp_path / "b", (".png", ".jpg", ".jpeg")) == before
+    (tmp_path / "b" / "x.PNG").write_bytes(b"124")
+    os.utime(tmp_path / "b" / "x.PNG", ns=(0, 5))
+    assert listing(tmp_path / "b", (".png",)) != before[-2:]
+
+
+def test_chunks_bound_what_is_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "CHUNK", 7 * 64)
+    held, most = 0, 0
+
+    class Counting(Shades):
+        def __getitem__(self, index):
+            nonlocal held, most
+            held += 1
+            most = max(most, held)
+            return super().__getitem__(index)
+
+    class Sink:
+        def write(self, content):
+            nonlocal held
+            held -= 1
+
+    kept, skipped = cache._decode(source(Counting(50)).open(), list(range(50)), TRANSFORM, 2, False, Sink(), lambda count: None)
+    assert kept == list(range(50))
+    assert not skipped
+    assert most <= 7
+    items = Shades(50)
+    assert cached(source(items), TRANSFORM, tmp_path).images[:, 0, 0, 0].tolist() == list(range(50)), "in order"
+
+
+def test_killed_while_writing(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "CHUNK", 64 * 4)
+    child = in_child(lambda: cached(source(Shades(20, kill_at=13)), TRANSFORM, tmp_path))
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert entries(tmp_path) == [], "nothing that could be taken for complete"
+    (leftover,) = tmp_path.glob(".shades-*.*.*")
+    assert (leftover / "images.u8").exists()
+
+    items = Shades(20)
+    assert len(cached(source(items), TRANSFORM, tmp_path)) == 20
+    assert len(items.decoded) == 20
+    assert not leftover.exists(), "its disk space is given back"
+
+
+def test_two_processes_at_once(tmp_path):
+    counts = multiprocessing.get_context("fork").Queue()
+
+    def work():
+        items = Shades(40, pause=0.005)
+        data = cached(source(items), TRANSFORM, tmp_path, workers=1)
+        counts.put((len(items.decoded), data.images[:, 0, 0, 0].tolist()))
+
+    children = [in_child(work) for _ in range(3)]
+    results = [counts.get(timeout=60) for _ in children]
+    for child in children:
+        child.join()
+    assert sorted(decoded for decoded, _ in results) == [0, 0, 40], "one decodes, the others wait"
+    assert all(shades == list(range(40)) for _, shades in results)
+    assert len(entries(tmp_path)) == 1
+
+
+def test_two_processes_at_once_without_locks(tmp_path, monkeypatch):
+    """The one that comes second finds its place taken by an equal result."""
+
+    def refuse(*_):
+        raise OSError("no locks here")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    other = Shades(10)
+
+    class Overtaken(Shades):
+        def __getitem__(self, index):
+            if index == 5:
+                cached(source(other), TRANSFORM, tmp_path)
+            return super().__getitem__(index)
+
+    data = cached(source(Overtaken(10)), TRANSFORM, tmp_path, workers=1)
+    assert data.images[:, 0, 0, 0].tolist() == list(range(10))
+    assert len(other.decoded) == 10
+    assert len(entries(tmp_path)) == 1
+    assert not list(tmp_path.glob(".shades-*.*.*")), "no temporary is left"
+
+
+def test_too_small_a_disk(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 20 * 64 - 1))
+    items = Shades(20)
+    with pytest.raises(UserError) as caught:
+        cached(source(items), TRANSFORM, tmp_path)
+    for words in ("1.28e-06 GB", "shades", str(tmp_path), "dataset.cache=false", "dataset.cache_dir=", "dataset.max_images="):
+        assert words in str(caught.value)
+    assert not items.decoded
+    assert not entries(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 20 * 64))
+    assert len(cached(source(items), TRANSFORM, tmp_path)) == 20
+
+
+def test_disk_that_fills_up(tmp_path, monkeypatch):
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache, "_sync", full)
+    with pytest.raises(UserError, match=r"No space left on device.*\n.*dataset\.cache_dir"):
+        cached(source(Shades(5)), TRANSFORM, tmp_path)
+    assert not list(tmp_path.glob(".shades-*.*.*"))
+    assert not entries(tmp_path)
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"Cannot write the decoded images to .*file: .*\n.*dataset\.cache_dir"):
+        cached(source(Shades(5)), TRANSFORM, tmp_path / "file")
+
+
+def test_damaged_entry(tmp_path):
+    cached(source(Shades(5)), TRANSFORM, tmp_path)
+    (entry,) = entries(tmp_path)
+    with (entry / "images.u8").open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(UserError, match=r"damaged.*\n.*Delete that folder") as caught:
+        cached(source(Shades(5)), TRANSFORM, tmp_path)
+    assert str(entry) in str(caught.value)
+
+
+def test_corrupt_image_ends_the_decoding(tmp_path):
+    with pytest.raises(UserError, match=r"shade 7: image file is truncated.*\n.*dataset\.skip_corrupt=true"):
+        cached(source(Shades(20, broken=[7])), TRANSFORM, tmp_path)
+    assert not entries(tmp_path)
+    assert not list(tmp_path.glob(".shades-*.*.*"))
+
+
+def test_corrupt_images_left_out(tmp_path, capsys):
+    items = Shades(20, broken=[0, 7])
+    for _ in range(2):  # a hit counts them again
+        data = cached(source(items), TRANSFORM, tmp_path, skip_corrupt=True)
+        assert "2 of 20 images, the first shade 0" in capsys.readouterr().err
+    shades = [i for i in range(20) if i not in (0, 7)]
+    assert data.images[:, 0, 0, 0].tolist() == shades
+    assert data.labels.tolist() == [i % 3 for i in shades]
+    with pytest.raises(UserError, match=r"shade 0.*2 such images"):
+        cached(source(items), TRANSFORM, tmp_path)
+
+
+def test_nothing_but_corrupt_images(tmp_path):
+    items = Shades(3, broken=range(3))
+    with pytest.raises(UserError, match="None of the 3 images"):
+        cached(source(items), TRANSFORM, tmp_path, skip_corrupt=True)
+    assert not entries(tmp_path)
+    with pytest.raises(UserError, match="None of the 3 images"):
+        DecodedImages(source(items).open(), TRANSFORM, skip_corrupt=True).batch(torch.tensor([1]))
+
+
+def test_on_the_fly_equals_cached(tmp_path):
+    array = cached(source(Shades(20)), TRANSFORM, tmp_path, max_images=9)
+    stream = DecodedImages(source(Shades(20)).open(), TRANSFORM, max_images=9, workers=3)
+    assert (len(stream), stream.shape, stream.classes) == (len(array), array.shape, array.classes)
+    assert stream.decodes
+    indices = torch.randint(9, (30,), generator=torch.Generator().manual_seed(0))
+    for a, b in zip(array.batch(indices), stream.batch(indices), strict=True):
+        assert torch.equal(a, b)
+    unlabelled = DecodedImages(source(Shades(20), labels=False).open(), TRANSFORM)
+    assert unlabelled.batch(indices).y is None
+
+
+def test_corrupt_images_on_the_fly(capsys):
+    pictures = source(Shades(20, broken=[7, 8, 19])).open()
+    with pytest.raises(UserError, match=r"shade 7: image file is truncated"):
+        DecodedImages(pictures, TRANSFORM).batch(torch.tensor([6, 7]))
+    lenient = DecodedImages(pictures, TRANSFORM, workers=1, skip_corrupt=True)
+    for _ in range(2):
+        x, y = lenient.batch(torch.tensor([6, 7, 8, 19, 9]))
+        shades = [6, 9, 9, 0, 9]
+        assert ((x[:, 0, 0, 0] + 1) * 127.5).round().int().tolist() == shades, "the next one that can be decoded"
+        assert y.tolist() == [shade % 3 for shade in shades]
+    assert lenient.corrupt == {7, 8, 19}
+    assert "shade 7" in (error := capsys.readouterr().err)
+    assert "(2 of 20 so far)" in error
+
+
+def test_meta_is_plain(tmp_path):
+    cached(source(Shades(5)), TRANSFORM, tmp_path)
+    (entry,) = entries(tmp_path)
+    assert sorted(path.name for path in entry.iterdir()) == ["images.u8", "labels.npy", "meta.json"]
+    assert json.loads((entry / "meta.json").read_text()) == {"shape": [5, 1, 8, 8], "classes": 3, "skipped": []}

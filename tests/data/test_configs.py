@@ -1,0 +1,41 @@
+"""Every yaml of conf/dataset says what its target takes, no more and no less, with the target's own defaults."""
+
+import inspect
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_method, instantiate
+from omegaconf import OmegaConf
+
+from gan_cli.data.reading import Reading
+
+FILES = sorted((Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
+TOYS = [file for file in FILES if "gan_cli.data.toy." in file.read_text()]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_yaml_matches_its_target(file):
+    lines = file.read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert lines[1].startswith("# ")
+    node = OmegaConf.to_container(OmegaConf.load(file).dataset)
+    target = get_method(node.pop("_target_"))
+    assert target.__name__ == file.stem
+    defaults = {}
+    for name, parameter in inspect.signature(target).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            defaults |= {field.name: field.default for field in fields(Reading)}
+        else:
+            defaults[name] = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
+    assert node == defaults
+
+
+@pytest.mark.parametrize("file", TOYS, ids=lambda file: file.stem)
+def test_toy_yamls_build(file):
+    config = OmegaConf.load(file)
+    data = instantiate(config.dataset, n=100, n_heldout=50)
+    assert (len(data.train), len(data.heldout)) == (100, 50)
+    assert data.shape in ((1,), (2,))
+    assert {"override /model": "mlp_small"} in config.defaults, "a small model, and a metric that is exact"
+    assert {"override /metric": "wasserstein"} in config.defaults

@@ -1,0 +1,126 @@
+"""Small configs: composed as the command line composes them, then shrunk until a round takes milliseconds.
+
+Nothing here names an option: what a folder of ``conf/`` holds is found, and what an option offers to be shrunk is shrunk.
+"""
+
+import io
+import lzma
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import layouts
+import torch
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+import gan_cli.sweep  # noqa: F401  (train.yaml names its sweeper)
+from gan_cli.build import Parts, build
+from gan_cli.compose import loader
+from gan_cli.data import bundled
+from gan_cli.data.stream import Stream
+from gan_cli.randomness import seed_all
+from gan_cli.types import Stats
+
+CONF = Path(__file__).parents[1] / "conf"
+SMALL = {
+    "train.batch_size": 4,
+    "model.*.width": 16,  # fewer ReLUs may all be dead from the start
+    "dataset.size": 8,
+    "dataset.n": 64,
+    "dataset.n_heldout": 32,
+    "dataset.max_images": 16,
+    "metric.n_samples": 4,
+}
+"""What an option is given where it has such a key; ``*`` is any name."""
+
+
+def groups() -> list[str]:
+    """Every group, subgroups as ``model/generator``."""
+    return sorted({file.parent.relative_to(CONF).as_posix() for file in CONF.glob("*/**/*.yaml")})
+
+
+def options(group: str) -> list[str]:
+    """The options of a group."""
+    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+
+
+def everything(*among: str) -> list[tuple[str, str]]:
+    """(group, option) for all options of all groups, or of those groups."""
+    return [(group, option) for group in among or groups() for option in options(group)]
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> DictConfig:
+    return _loader().load_configuration("train", list(overrides), RunMode.RUN, from_shell=False)
+
+
+@cache
+def _loader():
+    return loader()
+
+
+def compose(overrides: str = "") -> DictConfig:
+    """What ``gan-train OVERRIDES`` composes, Hydra's own node with it; a copy of one's own."""
+    return deepcopy(_composed(tuple(overrides.split())))
+
+
+def config(overrides: str = "", values: str = "", root: Path | None = None) -> DictConfig:
+    """``compose``, shrunk, on the CPU, with ``values`` ("train.steps=60 seed=1") set last.
+
+    ``root``: where a data set that needs files finds them, written there in its published layout.
+    """
+    cfg = compose(overrides)
+    cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    with open_dict(cfg):
+        for pattern, value in SMALL.items():
+            for node, key in _matching(cfg, pattern.split(".")):
+                node[key] = value
+        cfg.device = "cpu"
+        if root is not None and "root" in cfg.dataset:
+            cfg.dataset.root = str(published(cfg.dataset._target_.rpartition(".")[2], root))
+        for assignment in values.split():
+            key, _, value = assignment.partition("=")
+            OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}")["value"])
+    return cfg
+
+
+def _matching(node: Any, path: list[str]) -> list[tuple[DictConfig, str]]:
+    first, *rest = path
+    names = [name for name in (node if OmegaConf.is_dict(node) else ()) if first in ("*", name)]
+    if not rest:
+        return [(node, name) for name in names]
+    return [found for name in names for found in _matching(node[name], rest)]
+
+
+def published(name: str, root: Path) -> Path:
+    """A folder under ``root`` that holds the small ``name`` data set."""
+    folder = root / name
+    if not folder.exists():
+        getattr(layouts, f"write_{name}")(folder)
+    return folder
+
+
+def play(cfg: DictConfig, rounds: int = 1) -> tuple[Parts, Stats]:
+    """The parts that ``cfg`` names after some rounds on the CPU, and what the last one reported."""
+    seed_all(cfg.seed)
+    parts = build(cfg, torch.device("cpu"))
+    batches = Stream(parts.data.train, cfg.train.batch_size, cfg.seed)
+    stats: Stats = {}
+    for step in range(1, rounds + 1):
+        stats = parts.solver.round(parts.schedule(step), batches)
+    batches.close()
+    return parts, stats
+
+
+def unpack_once(monkeypatch) -> None:
+    """Let the images that come with the package be decompressed once in this process, not once for each job."""
+    monkeypatch.setattr(bundled, "lzma", SimpleNamespace(open=lambda path, mode: io.BytesIO(_unpacked(path))))
+
+
+@cache
+def _unpacked(path: Path) -> bytes:
+    with lzma.open(path) as file:
+        return file.read()

@@ -1,0 +1,53 @@
+"""The wheel, installed in an environment of its own and used from another folder."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second environment that holds the wheel; the libraries it depends on are borrowed from this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, ROOT], check=True
+    )
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "env", symlinks=True)
+    python = folder / "env" / "bin" / "python"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", wheel], check=True
+    )
+    (site,) = (folder / "env" / "lib").glob("python*/site-packages")
+    # a path file inside a folder that a path file names is not read: the editable install here stays invisible there
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder / "env"
+
+
+def call(environment: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess:
+    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return subprocess.run(
+        [environment / "bin" / words[0], *words[1:]], cwd=cwd, env=clean, capture_output=True, text=True, check=False
+    )
+
+
+def test_wheel_carries_its_configs_and_data(environment: Path, tmp_path: Path):
+    where = call(environment, tmp_path, "python", "-c", "import gan_cli.suggest as s; print(s.conf_dir())")
+    assert str(environment) in where.stdout, where.stderr
+    assert "wgan_gp" in call(environment, tmp_path, "gan-train", "--help").stdout
+
+
+def test_wheel_trains_from_another_folder(environment: Path, tmp_path: Path):
+    done = call(environment, tmp_path, "gan-train", "train.steps=2", "train.batch_size=4", "metric=none", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    (result,) = tmp_path.glob("outputs/*/result.json")
+    sampled = call(environment, tmp_path, "gan-sample", str(result.parent), "n=4")
+    assert sampled.returncode == 0, sampled.stderr
+    assert list(result.parent.glob("samples/grid_*.png"))

@@ -1,0 +1,86 @@
+"""Players small enough that everything about them is known in closed form."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.games.base import Game, Turn
+from gan_cli.games.gan import GAN
+from gan_cli.losses.non_saturating import NonSaturating
+from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_cli.solvers.alternating import Alternating
+from gan_cli.types import Batch, Stats
+
+
+class Dirac(Generator):
+    """All samples are theta ``[d]``, whatever z is."""
+
+    latent_dim = 1
+
+    def __init__(self, *theta: float):
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor(theta))
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.theta.expand(len(z), -1)
+
+
+class Linear(Discriminator):
+    """D(x) = psi . x, for x of any shape."""
+
+    def __init__(self, *psi: float):
+        super().__init__()
+        self.psi = nn.Parameter(torch.tensor(psi))
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return x.flatten(1) @ self.psi
+
+
+class Bilinear(Game):
+    """min over theta, max over phi of theta phi."""
+
+    def __init__(self, theta: float, phi: float, plays: Callable[[Tensor], bool] = lambda loss: True):
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor([theta], dtype=torch.float64))
+        self.phi = nn.Parameter(torch.tensor([phi], dtype=torch.float64))
+        self.plays, self.moves, self.batches = plays, [], []
+
+    def turns(self):
+        return {
+            "theta": Turn([self.theta], self.loss(1), lambda: self.moves.append("theta")),
+            "phi": Turn([self.phi], self.loss(-1), lambda: self.moves.append("phi"), self.plays),
+        }
+
+    def loss(self, sign: int):
+        def value(batch: Batch) -> tuple[Tensor, Stats]:
+            self.batches.append(batch.x)
+            return sign * (self.theta * self.phi).sum(), {}
+
+        return value
+
+    def latents(self, n):
+        return torch.zeros(n, 1)
+
+    def sample(self, latents, y=None):
+        return latents
+
+
+def points_gan(loss=None, regularizers=(), width: int = 16) -> GAN:
+    """Two perceptrons in the plane."""
+    players = MLPGenerator((2,), 0, 3, width, 3), MLPDiscriminator((2,), 0, width, 3)
+    return GAN(*players, loss or NonSaturating(), regularizers)
+
+
+def images_gan(loss=None, regularizers=(), width: int = 4, size: int = 16) -> GAN:
+    """A thin DCGAN on grey images, with batch norm in both players."""
+    shape = (1, size, size)
+    return GAN(DCGANGenerator(shape, 0, 5, width), DCGANDiscriminator(shape, 0, width), loss or NonSaturating(), regularizers)
+
+
+def alternating(game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **arguments) -> Alternating:
+    """An alternating solver with equal rates."""
+    turns = game.turns()
+    return Alternating(turns, {name: optimizer(turn.parameters, lr=lr) for name, turn in turns.items()}, **arguments)
