@@ -112,7 +112,7 @@ def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig
                 choices.append(str(override.input_line))
             elif override.input_line not in searchpath:
                 values.append(override)
-        defaults = flatten(loader.load_configuration(name, choices, RunMode.RUN, from_shell=False))
+        defaults = flatten(loader.load_configuration(name, choices, RunMode.RUN, from_shell=False)) if values else {}
         for override in values:
             _check(override, defaults, known)
         cfg = loader.load_configuration(name, overrides, RunMode.RUN, from_shell=False)

@@ -27,7 +27,7 @@ DEBUG = "show tracebacks"
 class Train:
     """How long and how much."""
 
-    steps: int = _scalar(2000, "rounds of the game", low=0)
+    steps: int = _scalar(4000, "rounds of the game", low=0)
     batch_size: int = _scalar(64, "samples per turn", low=1)
     n_critic: int = _scalar(1, "discriminator turns before each generator turn", low=1)
 
@@ -37,8 +37,8 @@ class TrainConfig:
     """``gan-train``: the scalars, and a node for every group of components."""
 
     train: Train = field(default_factory=Train)
-    eval_every: int = _scalar(500, "rounds between evaluations of the metric (0: only at the end)", low=0)
-    checkpoint_every: int = _scalar(500, "rounds between checkpoints (0: only at the end)", low=0)
+    eval_every: int = _scalar(1000, "rounds between evaluations of the metric (0: only at the end)", low=0)
+    checkpoint_every: int = _scalar(1000, "rounds between checkpoints (0: only at the end)", low=0)
     sample_every: int = _scalar(500, "rounds between pictures of samples (0: only at the end)", low=0)
     log_every: int = _scalar(10, "rounds between logged numbers (0: only at the end)", low=0)
     keep_checkpoints: int | None = _scalar(None, "how many of the newest checkpoints stay (null: all)", low=1)

@@ -62,6 +62,12 @@ def _loader():
     return loader()
 
 
+@cache
+def _parts_alone(overrides: tuple[str, ...]) -> DictConfig:
+    cfg = _composed(overrides)
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+
+
 def compose(overrides: str = "") -> DictConfig:
     """What ``gan-train OVERRIDES`` composes, Hydra's own node with it; a copy of one's own."""
     return deepcopy(_composed(tuple(overrides.split())))
@@ -72,8 +78,7 @@ def config(overrides: str = "", values: str = "", root: Path | None = None) -> D
 
     ``root``: where a data set that needs files finds them, written there in its published layout.
     """
-    cfg = compose(overrides)
-    cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    cfg = deepcopy(_parts_alone(tuple(overrides.split())))
     with open_dict(cfg):
         for pattern, value in SMALL.items():
             for node, key in _matching(cfg, pattern.split(".")):

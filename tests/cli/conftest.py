@@ -1,12 +1,10 @@
 """The commands in this process: small configs, a training that only takes notes, and nothing left behind."""
 
-import json
 import os
 import shutil
 import sys
 import types
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -119,8 +117,3 @@ def call(conf, jobs, tmp_path, monkeypatch, capsys):
         return Answer(code, *capsys.readouterr())
 
     return run
-
-
-def result(folder):
-    """``result.json`` of a folder."""
-    return json.loads((Path(folder) / "result.json").read_text())

@@ -39,7 +39,7 @@ def test_wgan_gp_brings_its_penalty_optimizer_and_critic_steps():
     assert [(type(r), r.weight, r.players) for r in parts.game.regularizers] == [(GradientPenalty, 10.0, ["discriminator"])]
     for optimizer in parts.solver.optimizers.values():
         assert type(optimizer) is torch.optim.Adam
-        assert optimizer.defaults["betas"] == (0.0, 0.9) or optimizer.defaults["betas"] == [0.0, 0.9]
+        assert list(optimizer.defaults["betas"]) == [0.0, 0.9]
     assert rates(parts) == both(1e-4)
     assert critic_turns(parts) == 5
 
@@ -133,15 +133,14 @@ def test_what_an_option_brings_arrives_and_gives_way(group, option):
     others = {key: next(name for name in small.options(key) if name != value) for key, value in choices.items()}
     words = [f"{key}={name}" for key, name in others.items()]
     words += [f"{key}={value + 1}" for key, value in values.items() if isinstance(value, int)]
-    for overrides in ([f"{group}={option}", *words], [*words, f"{group}={option}"]):
-        cfg = small.compose(" ".join(overrides))
-        for key, name in others.items():
-            assert cfg.hydra.runtime.choices[key] == name, overrides
-            if "/" not in key and key not in ("model", "experiment"):
-                assert cfg[key] == small.compose(f"{key}={name}")[key], overrides
-        for key, value in values.items():
-            if isinstance(value, int):
-                assert OmegaConf.select(cfg, key) == value + 1, overrides
+    cfg = small.compose(" ".join([*words, f"{group}={option}"]))
+    for key, name in others.items():
+        assert cfg.hydra.runtime.choices[key] == name
+        if "/" not in key and key not in ("model", "experiment"):
+            assert cfg[key] == small.compose(f"{key}={name}")[key]
+    for key, value in values.items():
+        if isinstance(value, int):
+            assert OmegaConf.select(cfg, key) == value + 1
 
 
 @pytest.mark.parametrize("loss", small.options("loss"))

@@ -1,0 +1,228 @@
+"""One run: its folder, its config, how it fails, how it goes on."""
+
+import logging
+import sys
+
+import pytest
+from omegaconf import OmegaConf
+
+from gan_cli.configs import read_result
+from gan_cli.errors import Stopped, UserError
+
+
+def test_a_run_gets_a_folder_of_its_own(call, jobs, tmp_path):
+    answer = call("train", "loss=hinge", "model/generator=other")
+    assert (answer.code, answer.err) == (0, "")
+    (folder,) = (tmp_path / "work" / "outputs").iterdir()
+    assert folder.name.endswith("_points_hinge")
+    assert jobs.trained[0]["folder"].resolve() == folder
+    assert not jobs.trained[0]["folder"].is_absolute()
+    assert {path.name for path in folder.iterdir()} == {".hydra", "config.yaml", "result.json"}
+    words = answer.out.split()
+    assert {"loss=hinge", "dataset=points", "model=tiny", "model/generator=other"} <= set(words)
+    assert not any(word.startswith(("hydra", "experiment")) for word in words)
+    assert len(answer.out.splitlines()) <= 2
+    assert call("train", "regularizer=[penalty,spectral]").out.count("regularizer=[penalty,spectral]") == 1
+    assert jobs.trained[1]["threads"] is None
+
+
+def test_runs_of_the_same_second_do_not_share_a_folder(call, jobs, conf):
+    text = (conf / "train.yaml").read_text().replace("${now:%Y-%m-%d_%H-%M-%S}", "always")
+    (conf / "train.yaml").write_text(text)
+    assert [call("train").code for _ in range(3)] == [0, 0, 0]
+    names = [job["folder"].name for job in jobs.trained]
+    assert names == ["always_points_plain", "always_points_plain_2", "always_points_plain_3"]
+
+
+ODD = "out/ä =,[b] it's 漢\\"
+
+
+def test_a_named_folder_may_be_called_anything_but_holds_one_run(call, jobs, tmp_path):
+    assert call("train", f"hydra.run.dir={ODD}").code == 0
+    assert (tmp_path / "work" / ODD / "config.yaml").is_file()
+    before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "work" / ODD).rglob("*"))
+    again = call("train", f"hydra.run.dir={ODD}")
+    assert again.code == 2
+    assert again.err.startswith(f"gan-train: {ODD} holds a run already: continue it with gan-train ")
+    assert sorted(path.stat().st_mtime_ns for path in (tmp_path / "work" / ODD).rglob("*")) == before
+    assert len(jobs.trained) == 1
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_resume_continues_in_the_folder_with_the_runs_own_config(call, jobs, tmp_path, absolute):
+    call("train", "loss=hinge", "seed=7", "train.steps=5", "optimizer.lr=0.25", f"hydra.run.dir={ODD}")
+    first = jobs.trained[0]["cfg"]
+    run = str(tmp_path / "work" / ODD) if absolute else ODD
+    answer = call("train", f"resume={run}", "train.steps=9", "log_every=3")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == f"continues {ODD}\n"
+    again = jobs.trained[1]
+    assert again["cfg"] == {**first, "train": {**first["train"], "steps": 9}, "log_every": 3, "resume": ODD}
+    assert again["folder"] == jobs.trained[0]["folder"]
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["out"]
+    assert sorted(path.name for path in (tmp_path / "work" / ODD / ".hydra").iterdir()) == [
+        "config.yaml",
+        "hydra.yaml",
+        "overrides.yaml",
+    ]
+    assert "steps=5" in (tmp_path / "work" / ODD / ".hydra" / "overrides.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["resume=a", "loss=hinge"], "resume continues a run with its own config; loss cannot change (only train.steps, "),
+        (["resume=a", "hydra.run.dir=b"], "resume continues a run with its own config; hydra.run.dir cannot change"),
+        (["resume=a", "train.steps=abc"], "train.steps must be an integer, not 'abc'"),
+        (["resume=a", "-m"], "resume continues one run: leave out -m."),
+        (["resume=a"], "no run in a: there is no a/config.yaml.\nName the folder"),
+        (
+            ["resume=done/checkpoints"],
+            "no run in done/checkpoints: there is no done/checkpoints/config.yaml.\nDid you mean done?",
+        ),
+    ],
+)
+def test_resume_refuses(call, jobs, tmp_path, words, said):
+    (tmp_path / "work" / "done" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "work" / "done" / "config.yaml").write_text("seed: 1\n")
+    answer = call("train", *words)
+    assert (answer.code, jobs.trained) == (2, [])
+    assert answer.err.startswith(f"gan-train: {said}")
+    assert not (tmp_path / "work" / "a").exists()
+
+
+def test_resume_checks_the_stored_config(call, tmp_path):
+    (tmp_path / "work" / "a").mkdir()
+    (tmp_path / "work" / "a" / "config.yaml").write_text("train: {stepz: 1}\n")
+    answer = call("train", "resume=a")
+    assert (answer.code, answer.err) == (2, "gan-train: train.stepz: Key 'stepz' not in 'Train'\n")
+
+
+def test_resume_from_a_file_is_refused(call, conf):
+    (conf / "experiment" / "on.yaml").write_text("# @package _global_\nresume: somewhere\n")
+    answer = call("train", "experiment=on")
+    assert (answer.code, answer.err) == (2, "gan-train: resume belongs on the command line: gan-train resume=RUN_DIR.\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said", "reason"),
+    [
+        (UserError("no data\nfetch them"), 2, "no data\nfetch them\n", "no data fetch them"),
+        (OSError(28, "No space left on device", "x.pt"), 2, "No space left on device: x.pt\n", "OSError: [Errno 28] No"),
+        (
+            RuntimeError("shapes\nand more"),
+            1,
+            "RuntimeError: shapes\nThis is a fault of the program: run again with debug=true for the traceback.\n",
+            "RuntimeError: shapes",
+        ),
+    ],
+)
+def test_failures_are_told_and_recorded(call, jobs, tmp_path, error, code, said, reason):
+    jobs.fail[3] = error
+    answer = call("train", "seed=3", "hydra.run.dir=a")
+    assert (answer.code, answer.err) == (code, f"gan-train: {said}")
+    found = read_result(tmp_path / "work" / "a")
+    assert found["status"] == "failed"
+    assert found["reason"].startswith(reason)
+    log = tmp_path / "work" / "a" / "train.log"
+    assert (log.is_file() and "Traceback" in log.read_text()) == (not isinstance(error, UserError))
+    shown = call("train", "seed=3", "hydra.run.dir=b", "debug=true")
+    assert (shown.code, "Traceback" in shown.err) == (code, True)
+    assert shown.err.endswith(answer.err)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; continue with: gan-train resume=a"),
+        (Stopped("stopped at step 3", 15), 143, "stopped at step 3"),
+    ],
+)
+def test_an_interrupted_run_is_no_failure(call, jobs, tmp_path, error, code, said):
+    jobs.fail[3] = error
+    answer = call("train", "seed=3", "hydra.run.dir=a")
+    assert (answer.code, answer.err) == (code, f"gan-train: {said}\n")
+    assert not (tmp_path / "work" / "a" / "result.json").exists()
+
+
+def test_a_failed_continuation_leaves_the_result_of_the_finished_run(call, jobs, tmp_path):
+    call("train", "seed=3", "hydra.run.dir=a")
+    jobs.fail[3] = UserError("no such device")
+    assert call("train", "resume=a", "device=cuda:9").code == 2
+    assert read_result(tmp_path / "work" / "a")["status"] == "finished"
+
+
+def test_an_unwritable_place_is_a_sentence(call, tmp_path):
+    (tmp_path / "work" / "outputs").write_text("a file where the folder should be")
+    answer = call("train")
+    assert answer.code == 2
+    assert answer.err.startswith("gan-train: ")
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_modules_beside_the_shell_can_be_named(call, jobs, tmp_path):
+    call("train")
+    assert str(tmp_path / "work") in jobs.trained[0]["path"]
+    assert str(tmp_path / "work") not in sys.path
+
+
+def test_logging_is_as_before(call):
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+    call("train")
+    assert (list(root.handlers), root.level) == before
+
+
+def test_the_config_is_shown_without_running(call, jobs, tmp_path):
+    answer = call("train", "loss=wgan", "--cfg", "job", "train.steps=3")
+    assert answer.code == 0
+    assert OmegaConf.create(answer.out).train == {"steps": 3, "batch_size": 64, "n_critic": 5}
+    part = call("train", "loss=wgan", "-c", "job", "-p", "schedule", "--resolve")
+    assert OmegaConf.create(part.out) == {"_target_": "m.Rounds", "n_critic": 5}
+    assert (jobs.trained, list((tmp_path / "work").iterdir())) == ([], [])
+
+
+def test_own_options_compose(call, jobs, tmp_path):
+    (tmp_path / "mine" / "loss").mkdir(parents=True)
+    (tmp_path / "mine" / "loss" / "own.yaml").write_text("_target_: own.Loss\n")
+    for words in (["--config-dir", str(tmp_path / "mine")], [f"hydra.searchpath=[file://{tmp_path}/mine]"]):
+        assert call("train", "loss=own", *words).code == 0
+        assert jobs.trained[-1]["cfg"]["loss"] == {"_target_": "own.Loss"}
+
+
+@pytest.mark.parametrize("command", ["evaluate", "sample"])
+def test_a_bare_path_is_the_run(call, jobs, tmp_path, command):
+    (tmp_path / "work" / ODD).mkdir(parents=True)
+    (tmp_path / "work" / ODD / "config.yaml").touch()
+    assert call(command, ODD, "seed=3").code == 0
+    assert call(command, "seed=3", f"run={ODD}").code == 0
+    assert jobs.asked[0] == jobs.asked[1]
+    name, cfg = jobs.asked[0]
+    assert (name, cfg["run"], cfg["seed"], "hydra" in cfg) == (command, ODD, 3, False)
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "said"),
+    [
+        ("evaluate", [], "name the folder of a run: gan-eval outputs/..."),
+        ("evaluate", ["nowhere"], "no run in nowhere: there is no nowhere/config.yaml.\nName"),
+        ("evaluate", ["a", "b"], "one run at a time, not 2: a, b"),
+        ("evaluate", ["a", "sed=3"], "no key 'sed'. Did you mean seed?"),
+        ("evaluate", ["a", "n_samples=many"], "n_samples must be an integer, not 'many'"),
+        ("evaluate", ["a", "-m"], "unrecognized arguments: -m. See gan-eval --help."),
+        ("sample", ["a", "mode=film"], "mode must be grid, single or interpolation, not 'film'"),
+        ("sample", ["a", "n=0"], "n must be at least 1, not 0"),
+    ],
+)
+def test_evaluate_and_sample_refuse(call, jobs, command, words, said):
+    answer = call(command, *words)
+    assert (answer.code, jobs.asked) == (2, [])
+    assert answer.err.startswith(f"gan-{'eval' if command == 'evaluate' else 'sample'}: {said}")
+
+
+def test_sample_takes_an_odd_path_to_write_to(call, jobs, tmp_path):
+    (tmp_path / "work" / "a").mkdir()
+    (tmp_path / "work" / "a" / "config.yaml").touch()
+    assert call("sample", "a", f"out={ODD}").code == 0
+    assert jobs.asked[0][1]["out"] == ODD

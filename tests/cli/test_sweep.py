@@ -1,0 +1,234 @@
+"""Sweeps: every job its folder, nothing twice, nothing lost."""
+
+import json
+import logging
+import os
+import re
+
+import pytest
+from omegaconf import OmegaConf
+
+from gan_cli.configs import RUN_ONLY, config_hash, read_result, threads, to_plain
+from gan_cli.errors import Stopped, UserError
+from gan_cli.naming import folder_name, job_folder
+
+
+def jobs_of(folder):
+    return json.loads((folder / "sweep.json").read_text())["jobs"]
+
+
+def test_every_combination_in_its_own_folder(call, jobs, tmp_path):
+    answer = call("train", "-m", "loss=wgan,hinge", "seed=1,2", "train.steps=3", "hydra.sweep.dir=s")
+    assert (answer.code, answer.err) == (0, "")
+    folders = {f"loss-{loss}+seed-{seed}+train.steps-3" for loss in ("wgan", "hinge") for seed in (1, 2)}
+    assert {path.name for path in (tmp_path / "work" / "s").iterdir()} == {*folders, "sweep.json"}
+    assert {job["folder"].name for job in jobs.trained} == folders
+    assert {(job["cfg"]["loss"]["_target_"], job["cfg"]["train"]["n_critic"]) for job in jobs.trained} == {
+        ("m.Wasserstein", 5),
+        ("m.Hinge", 1),
+    }
+    assert "all jobs: train.steps=3" in answer.out
+    assert "loss=wgan seed=1 │ fd 11 " in answer.out
+    assert "4 of 4 jobs finished. They lie in s," in answer.out
+    assert [(row["status"], row["objective"]) for row in jobs_of(tmp_path / "work" / "s")] == [
+        ("finished", value) for value in (11.0, 12.0, 11.0, 12.0)
+    ]
+
+
+def test_a_failed_job_does_not_stop_the_others_and_finished_ones_are_not_run_again(call, jobs, tmp_path):
+    jobs.fail = {1: UserError("no data\nfetch them"), 2: ValueError("wrong")}
+    sweep = ["-m", "seed=1,2,3", "hydra.sweep.dir=s"]
+    first = call("train", *sweep)
+    assert first.code == 1
+    assert [job["cfg"]["seed"] for job in jobs.trained] == [1, 2, 3]
+    assert "no data fetch them" in first.out
+    assert "ValueError: wrong" in first.out
+    assert "1 of 3 jobs finished." in first.out
+    assert "Traceback" in (tmp_path / "work" / "s" / "seed-2" / "train.log").read_text()
+    assert [row["status"] for row in jobs_of(tmp_path / "work" / "s")] == ["failed", "failed", "finished"]
+
+    del jobs.fail[1]
+    second = call("train", *sweep, "debug=true")
+    assert second.code == 1
+    assert [job["cfg"]["seed"] for job in jobs.trained[3:]] == [1, 2]
+    assert [job["cfg"]["resume"] for job in jobs.trained[3:]] == ["s/seed-1", "s/seed-2"]  # they go on where they were
+    assert "Traceback" in second.err
+    assert "fd 13 (finished earlier)" in " ".join(second.out.replace("│", " ").split())
+
+    jobs.fail.clear()
+    assert call("train", *sweep).code == 0
+    assert [job["cfg"]["seed"] for job in jobs.trained[5:]] == [2]
+    assert call("train", *sweep).code == 0
+    assert len(jobs.trained) == 6
+
+
+def test_a_folder_with_another_run_is_refused_before_anything_starts(call, jobs, conf, tmp_path):
+    assert call("train", "-m", "seed=2", "hydra.sweep.dir=s").code == 0
+    path = conf / "model" / "generator" / "tiny.yaml"
+    path.write_text(path.read_text().replace("8", "9"))
+    answer = call("train", "-m", "seed=1,2", "hydra.sweep.dir=s")
+    assert (answer.code, len(jobs.trained)) == (2, 1)
+    assert answer.err.startswith("gan-train: job seed=2: s/seed-2 holds a run with another config: name another")
+    assert read_result(tmp_path / "work" / "s" / "seed-2")["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["seed=1,x"], "job seed=x: seed must be an integer, not 'x'"),
+        (["train.ncritic=1,2"], "no key 'train.ncritic'. Did you mean train.n_critic?"),
+        (
+            ["loss=wgan,hinge", "regularizer.penalty.weight=1"],
+            "job loss=hinge regularizer.penalty.weight=1: no key 'regularizer.penalty.weight'. There is regularizer.none.",
+        ),
+        (["hydra.job.name=a,b"], "Sweeping over Hydra's configuration is not supported"),
+    ],
+)
+def test_what_cannot_start_leaves_nothing_behind(call, jobs, tmp_path, words, said):
+    answer = call("train", "-m", *words)
+    assert (answer.code, jobs.trained) == (2, [])
+    assert answer.err.startswith(f"gan-train: {said}")
+    assert not list((tmp_path / "work").glob("outputs/*"))
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Stopped("stopped at step 3", 15), 143)])
+def test_an_interruption_ends_the_sweep_and_the_table_still_comes(call, jobs, tmp_path, error, code):
+    jobs.fail[2] = error
+    answer = call("train", "-m", "seed=1,2,3", "hydra.sweep.dir=s")
+    assert (answer.code, [job["cfg"]["seed"] for job in jobs.trained]) == (code, [1, 2])
+    assert [row.get("reason") for row in jobs_of(tmp_path / "work" / "s")] == [None, "interrupted", "interrupted"]
+    assert "1 of 3 jobs finished." in answer.out
+
+
+def test_jobs_leave_no_traces_in_each_other(call, jobs):
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+    call("train", "-m", "seed=1,2,3")
+    assert len({tuple(job["path"]) for job in jobs.trained}) == 1
+    assert (list(root.handlers), root.level) == before
+
+
+def test_equal_jobs_run_once_and_batches_and_params_are_kept(call, jobs):
+    assert call("train", "-m", "seed=1,1,2", "hydra.sweeper.max_batch_size=3").code == 0
+    assert [job["cfg"]["seed"] for job in jobs.trained] == [1, 2]
+    jobs.trained.clear()
+    assert call("train", "-m", "seed=1", "hydra.sweeper.params={loss:'wgan,hinge'}", "hydra.sweeper.max_batch_size=1").code == 0
+    assert [job["cfg"]["loss"]["_target_"] for job in jobs.trained] == ["m.Wasserstein", "m.Hinge"]
+
+
+def test_hydras_own_sweeper_stays_and_sees_failures(call, jobs, tmp_path):
+    sweep = ["-m", "seed=1,2", "hydra/sweeper=basic", "hydra.sweep.dir=s"]
+    assert call("train", *sweep).code == 0
+    assert [job["folder"].name for job in jobs.trained] == ["seed-1", "seed-2"]
+    jobs.fail[4] = UserError("no data")
+    answer = call("train", "-m", "seed=4", "hydra/sweeper=basic")
+    assert answer.code == 2
+    assert answer.err.endswith("gan-train: no data\n")
+
+
+WORKER = """
+import importlib.util, sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return importlib.util.spec_from_file_location(name, {path!r}) if name == "gan_cli.jobs" else None
+
+sys.meta_path.insert(0, Finder)
+"""
+WORK = """
+import os, sys
+from gan_cli.configs import config_hash, threads, write_json
+from gan_cli.errors import UserError
+
+def train(cfg, folder):
+    if cfg.seed == 2:
+        raise UserError("unlucky")
+    if cfg.seed == 3:
+        os._exit(9)
+    facts = {"threads": threads(), "pid": os.getpid(), "torch": "torch" in sys.modules}
+    write_json(folder / "result.json", {"status": "finished", "config": config_hash(cfg), "metric": None, **facts})
+    return 1.0
+"""
+
+
+def test_joblib_runs_jobs_side_by_side_and_divides_the_threads(call, tmp_path, monkeypatch):
+    """In real worker processes, one of which dies."""
+    from joblib import cpu_count
+    from joblib.externals.loky import get_reusable_executor
+
+    (tmp_path / "sitecustomize.py").write_text(WORKER.format(path=str(tmp_path / "work.py")))
+    (tmp_path / "work.py").write_text(WORK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    words = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=s"]
+    try:
+        answer = call("train", *words, "seed=1,2,4")
+        assert answer.code == 1
+        rows = {row["overrides"][0]: row for row in jobs_of(tmp_path / "work" / "s")}
+        share = max(1, cpu_count() // min(2, cpu_count()))
+        for seed in (1, 4):
+            assert (rows[f"seed={seed}"]["threads"], rows[f"seed={seed}"]["torch"]) == (share, False)
+            assert rows[f"seed={seed}"]["pid"] != os.getpid()
+        assert rows["seed=2"]["reason"] == "unlucky"
+        killed = call("train", *words, "seed=3")
+        assert killed.code == 1
+        assert "TerminatedWorkerError" in killed.out
+    finally:
+        get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "defaults"),
+        (["debug=true"], "defaults"),
+        (["seed=1", "loss=hinge"], "loss-hinge+seed-1"),
+        (["loss=hinge", "debug=true", "seed=1"], "loss-hinge+seed-1"),
+        (["model/generator=mlp", "optimizer.lr=1e-4"], "model.generator-mlp+optimizer.lr-1e-4"),
+    ],
+)
+def test_readable_folders(overrides, name):
+    assert job_folder(overrides) == name
+
+
+def test_folders_are_plain_short_and_different():
+    hard = [["dataset.root='a=b'"], ["dataset.root='a,b'"], ["x=~"], ["x=ä"], ["x=ö"], ["x=[a,b]"], ["x=" + "y" * 300]]
+    hard += [["x=" + "y" * 301], ["a=b", "c=d"], ["a='b+c=d'"], ["+x=1"], ["x=1"], ["x=.."], ["x='../../y'"]]
+    names = [job_folder(overrides) for overrides in hard]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.+-]{1,120}", name) and name[0] not in ".-+" for name in names)
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "---", "/", "ä", "a/b", " x "])
+def test_any_text_becomes_a_folder_inside(text):
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", folder_name(text))
+
+
+CFG = {"train": {"steps": 2, "batch": "${seed}"}, "seed": 3, "device": "cpu", "debug": False, "resume": None, "log_every": 1}
+
+
+def test_the_hash_is_of_what_is_computed():
+    base = config_hash(OmegaConf.create(CFG))
+    assert re.fullmatch("[0-9a-f]{12}", base)
+    assert config_hash(OmegaConf.create(dict(reversed(CFG.items())))) == base
+    for key in set(RUN_ONLY) & set(CFG):
+        assert config_hash(OmegaConf.create({**CFG, key: "other"})) == base
+    assert config_hash(OmegaConf.create({**CFG, "hydra": {"job": "???"}})) == base
+    assert config_hash(OmegaConf.create({**CFG, "seed": 4})) != base
+    assert config_hash(OmegaConf.create({**CFG, "train": {"steps": 2, "batch": 3}})) == base
+    assert to_plain(OmegaConf.create(CFG))["train"] == {"steps": 2, "batch": 3}
+
+
+@pytest.mark.parametrize(("value", "count"), [(None, None), ("", None), ("0", None), ("x", None), ("3", 3)])
+def test_threads(monkeypatch, value, count):
+    monkeypatch.delenv("GAN_CLI_THREADS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("GAN_CLI_THREADS", value)
+    assert threads() == count
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[1]", "3"])
+def test_an_unreadable_result_is_none(tmp_path, text):
+    if text is not None:
+        (tmp_path / "result.json").write_text(text)
+    assert read_result(tmp_path) is None
