@@ -21,7 +21,7 @@ from gan_cli.compose import TARGET, compose, loader, readable
 from gan_cli.configs import config_hash, holds_run, read_result, run_folder, write_json
 from gan_cli.errors import Stopped, UserError
 from gan_cli.quoting import quote
-from gan_cli.schema import TrainConfig
+from gan_cli.schema import TrainConfig, components
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,8 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
             overrides = [*overrides, f"{key}={quote(str(made))}"]
         elif key == "hydra.run.dir" and (folder / "config.yaml").is_file():
             raise UserError(f"{folder} holds a run already: continue it with {_resume(folder)}, or name another folder.")
+    if multirun and cfg.hydra.sweeper._target_ == TARGET:
+        overrides = sweep.left_to_the_jobs(overrides, configs)
     options = [*flags, *(["--config-dir", config_dir] if config_dir else []), *(["--multirun"] if multirun else [])]
     try:
         with _hydras_turn([*options, *overrides]), readable():
@@ -123,7 +125,7 @@ def job(cfg: DictConfig) -> float | None:
                     cfg.resume = str(folder)
                 print(f"{' '.join(context.overrides.task)}: {folder}", flush=True)
             else:
-                print(_choices(context), flush=True)
+                print(_choices(context, cfg), flush=True)
             from gan_cli import jobs
 
             return jobs.train(cfg, folder)
@@ -188,14 +190,17 @@ def _new_folder(path: Path) -> Path:
             folder = path.with_name(f"{path.name}_{number}")
 
 
-def _choices(context: HydraConf) -> str:
+def _choices(context: HydraConf, cfg: DictConfig) -> str:
     """The chosen option of every group, in a line or two."""
     chosen = context.runtime.choices
     words = [
-        f"{group}=[{','.join(option)}]" if OmegaConf.is_list(option) else f"{group}={option}"
+        f"{group}={option}"
         for group, option in chosen.items()
         if option not in (None, chosen.get(group.rpartition("/")[0])) and not group.startswith("hydra/")
     ]
+    # Hydra keeps no note of several options at once; each of them has a key of its own in the node
+    several = [group for group in components(TrainConfig) if group not in chosen and "_target_" not in cfg[group]]
+    words += [f"{group}=[{','.join(cfg[group])}]" for group in several]
     return textwrap.fill(" ".join(words), 120)
 
 

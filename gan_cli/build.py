@@ -1,7 +1,7 @@
 """Config to objects: the only place that instantiates."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
 
 from hydra.errors import InstantiationException
@@ -11,6 +11,7 @@ from torch import device as Device
 from torch import nn
 from torch.optim import Optimizer
 
+from gan_cli import suggest
 from gan_cli.data.base import Data
 from gan_cli.device import autocast
 from gan_cli.errors import UserError
@@ -21,6 +22,9 @@ from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features import Features
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.solvers.base import Solver
+
+INSTANTIATE = ("_target_", "_args_", "_convert_", "_recursive_", "_partial_")
+"""Keys of a node that are for Hydra, not for the target."""
 
 
 class Parts(NamedTuple):
@@ -40,7 +44,7 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     game = build_game(cfg, data.shape, data.classes).to(device)
     turns = game.turns()
     solver = make(cfg, "solver", Solver, turns, build_optimizers(cfg, turns), autocast(device, cfg.precision))
-    schedule = make(cfg, "schedule", object)
+    schedule = make(cfg, "schedule", Schedule)
     learning_rate = make(cfg, "learning_rate", LearningRate)
     return Parts(data, game, solver, schedule, learning_rate, build_metric(cfg))
 
@@ -72,7 +76,7 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int) -> Game:
 
 def needs(cfg: DictConfig) -> set[str]:
     """What the game's constructor asks for."""
-    return set(inspect.signature(_target(cfg, "game")).parameters)
+    return set(inspect.signature(_target(cfg, "game", Game)).parameters)
 
 
 def refuse_unused(cfg: DictConfig, overridden: set[str]) -> None:
@@ -84,7 +88,7 @@ def refuse_unused(cfg: DictConfig, overridden: set[str]) -> None:
         if not used.get(key, True):
             takes = [name for name, is_used in used.items() if is_used]
             raise UserError(
-                f"{key} is named, but game={_target(cfg, 'game').__name__} does not use it.\n"
+                f"{key} is named, but game={_target(cfg, 'game', Game).__name__} does not use it.\n"
                 f"Leave it out, or choose another game; this one takes: {', '.join(takes)}."
             )
 
@@ -101,21 +105,18 @@ def build_optimizers(cfg: DictConfig, turns: Mapping[str, Turn]) -> dict[str, Op
     }
 
 
-def make(cfg: DictConfig, key: str, role: type, *args: Any, **known: Any) -> Any:
+def make(cfg: DictConfig, key: str, role: Any, *args: Any, **known: Any) -> Any:
     """The object that the node at ``key`` describes; ``known`` is what the code adds to the node's own arguments.
 
     The target must be a ``role`` (or a function annotated to return one) and is looked up before anything is called: a
     config that came with somebody's checkpoint cannot have other things done. Raises UserError, also for arguments that
     the target does not take.
     """
-    target = _target(cfg, key)
-    produces = target if inspect.isclass(target) else get_type_hints(target).get("return")
-    if role is not object and not (inspect.isclass(produces) and issubclass(produces, role)):
-        raise UserError(f"{key}._target_={cfg_target(cfg, key)} is not a {role.__name__}.")
+    target = _target(cfg, key, role)
     node = OmegaConf.select(cfg, key)
-    for path, nested in _nested_targets(node):
-        if not (inspect.isclass(nested) and issubclass(nested, nn.Module)):
-            raise UserError(f"{key}.{path}: a node inside a node must be a torch module.")
+    for path in _nested_targets(node):
+        _target(cfg, f"{key}.{path}", nn.Module)
+    _refuse_unknown(key, node, target)
     try:
         # partial, then called: instantiate would turn the dataclasses among the arguments into configs
         return instantiate(node, _partial_=True, _convert_="all")(*args, **known)
@@ -136,20 +137,43 @@ def cfg_target(cfg: DictConfig, key: str) -> str:
     return path
 
 
-def _target(cfg: DictConfig, key: str) -> Any:
+def _target(cfg: DictConfig, key: str, role: Any) -> Any:
     path = cfg_target(cfg, key)
     try:
-        return get_object(path)
+        target = get_object(path)
     except Exception as error:
         raise UserError(f"{key}._target_={path} cannot be imported: {error}".partition("\n")[0]) from error
+    if not _makes(target, role):
+        wanted = "callable as (step: int) -> Sequence[str], by its annotations" if role is Schedule else f"a {role.__name__}"
+        raise UserError(f"{key}._target_={path} is not {wanted}.")
+    return target
 
 
-def _nested_targets(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    if OmegaConf.is_dict(node):
-        for name in node:
-            child = node[name]
-            if OmegaConf.is_dict(child) and "_target_" in child:
-                found.append((f"{prefix}{name}", get_object(child["_target_"])))
-            found += _nested_targets(child, f"{prefix}{name}.")
-    return found
+def _makes(target: Any, role: Any) -> bool:
+    """Whether calling ``target`` gives a ``role``, as far as classes and annotations tell."""
+    try:
+        made = target if inspect.isclass(target) else get_type_hints(target).get("return")
+        if role is Schedule:  # no class, but what instances of any class may be
+            return made == Schedule or (inspect.isclass(made) and get_type_hints(made.__call__).get("return") == Sequence[str])
+    except (TypeError, NameError):  # nothing that has annotations, or some that lead nowhere
+        return False
+    return inspect.isclass(made) and issubclass(made, role)
+
+
+def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
+    """UserError for a key that is no argument of ``target``."""
+    parameters = inspect.signature(target).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for name in node:
+        if name not in parameters and name not in INSTANTIATE:
+            raise suggest.unknown_key(f"{key}.{name}", [key, *(f"{key}.{known}" for known in parameters)])
+
+
+def _nested_targets(node: Any, prefix: str = "") -> Iterator[str]:
+    """The paths of all nodes with a target inside ``node``, in lists too."""
+    names = node if OmegaConf.is_dict(node) else range(len(node)) if OmegaConf.is_list(node) else ()
+    for name in names:
+        if OmegaConf.is_dict(node[name]) and "_target_" in node[name]:
+            yield f"{prefix}{name}"
+        yield from _nested_targets(node[name], f"{prefix}{name}.")

@@ -1,12 +1,13 @@
 """Entry points: what can be answered at once is answered here, with the standard library; the rest is Hydra's.
 
 Exit codes: 0 done; 1 a fault of the program, or a sweep some of whose jobs failed; 2 something that the person at the keyboard
-can put right; 130 interrupted.
+can put right; 128 + the signal's number if a signal ended it, as 130 after Ctrl-C.
 """
 
 import argparse
 import os
 import re
+import signal
 import sys
 import traceback
 from typing import NoReturn
@@ -54,7 +55,7 @@ def _main(command: Command) -> int:
 def _report(name: str, error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # `gan-train --help | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 128 + signal.SIGPIPE
     if isinstance(error, UserError):
         message, code = str(error), error.code
     elif isinstance(error, KeyboardInterrupt):

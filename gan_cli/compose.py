@@ -1,7 +1,7 @@
 """Command line to config through Hydra, with every mistake answered in a sentence."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from gan_cli import suggest
 from gan_cli.configs import to_plain
 from gan_cli.errors import UserError
 from gan_cli.naming import folder_name, job_folder
-from gan_cli.schema import MISSING, EvalConfig, SampleConfig, Scalar, TrainConfig, scalars
+from gan_cli.schema import MISSING, EvalConfig, SampleConfig, Scalar, TrainConfig, components, scalars
 
 TARGET = "hydra_plugins.gan_cli.Sweep"
 """Our sweeper, as Hydra knows it: it takes sweepers from below ``hydra_plugins`` only."""
@@ -95,29 +95,48 @@ def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig
     that is still to be given, an interpolation that leads nowhere.
     """
     known = scalars(SCHEMAS[name])
+
+    def load(overrides: list[str]) -> DictConfig:
+        return loader.load_configuration(name, overrides, RunMode.RUN, from_shell=False)
+
     with readable():
-        parsed = OverridesParser.create(config_loader=loader).parse_overrides(overrides)
-        searchpath = [line for line in overrides if line.startswith("hydra.searchpath=")]
-        choices, values = list(searchpath), []
-        for override in parsed:
-            if override.is_sweep_override():
-                raise UserError(
-                    f"{override.input_line} names several values.\n"
-                    f"To try each of them use gan-train -m; a list is written {override.key_or_group}=[a,b]."
-                )
-            options = loader.get_group_options(override.key_or_group, config_name=name, overrides=searchpath)
-            if options:
-                if not (override.is_delete() or isinstance(override.value(), (str, list))):
-                    raise suggest.unknown_option(override.key_or_group, _shown(override.value()), options)
-                choices.append(str(override.input_line))
-            elif override.input_line not in searchpath:
-                values.append(override)
-        defaults = flatten(loader.load_configuration(name, choices, RunMode.RUN, from_shell=False)) if values else {}
+        choices, values = _sorted_out(loader, name, overrides, known)
         for override in values:
-            _check(override, defaults, known)
-        cfg = loader.load_configuration(name, overrides, RunMode.RUN, from_shell=False)
+            if override.key_or_group in known:
+                _check_scalar(override, known[override.key_or_group])
+        others = [override for override in values if not (override.is_hydra_override() or override.key_or_group in known)]
+        if others:
+            _check(others, flatten(load(choices)))
+        try:
+            cfg = load(overrides)
+        except HydraException:  # one of Hydra's own keys is wrong: say it in our words
+            _check([override for override in values if override.is_hydra_override()], flatten(load(choices)))
+            raise
         _check_whole(cfg, known)
     return cfg
+
+
+def _sorted_out(
+    loader: ConfigLoader, name: str, overrides: list[str], known: Mapping[str, Scalar]
+) -> tuple[list[str], list[Override]]:
+    """The overrides that choose options of groups, and those that set values."""
+    choices = [line for line in overrides if line.startswith("hydra.searchpath=")]
+    searchpath, values = list(choices), []
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(overrides):
+        key, value, line = override.key_or_group, override.value(), str(override.input_line)
+        if override.is_sweep_override():
+            raise UserError(
+                f"{line} names several values.\nTo try each of them use gan-train -m; a list is written {key}=[a,b]."
+            )
+        is_value = key in known or "." in key
+        options = [] if is_value else loader.get_group_options(key, config_name=name, overrides=searchpath)
+        if options and not (override.is_delete() or isinstance(value, (str, list))):
+            raise suggest.unknown_option(key, _shown(value), options)
+        if options:
+            choices.append(line)
+        elif line not in searchpath:
+            values.append(override)
+    return choices, values
 
 
 def flatten(cfg: DictConfig) -> dict[str, Any]:
@@ -137,25 +156,35 @@ def flatten(cfg: DictConfig) -> dict[str, Any]:
     return dict(walk(OmegaConf.to_container(cfg, resolve=False), ""))
 
 
-def _check(override: Override, defaults: Mapping[str, Any], known: Mapping[str, Scalar]) -> None:
+def _check_scalar(override: Override, scalar: Scalar) -> None:
     key, value = override.key_or_group, override.value()
     if override.is_delete():
-        if key in known:
-            raise UserError(f"{key} cannot be left out.")
-        return
-    if key not in defaults:
-        node = key.partition(".")[0]
-        added = override.is_add() or override.is_force_add()
-        if added and "." in key and not any(name.partition(".")[0] == node for name in known):
-            return
-        ours = [name for name in defaults if name.startswith("hydra") == key.startswith("hydra")]
-        raise suggest.unknown_key(key, ours)
-    if override.is_add() and not isinstance(value, (dict, list)):
+        raise UserError(f"{key} cannot be left out.")
+    if override.is_add():
         raise UserError(f"{key} is there already: write {key}={value} without the +.")
-    scalar = known.get(key)
-    wanted = _typed(scalar, value) if scalar else _like(defaults[key], value)
+    wanted = _typed(scalar, value)
     if wanted:
         raise UserError(f"{key} must be {wanted}, not {_shown(value)}")
+
+
+def _check(overrides: Iterable[Override], defaults: Mapping[str, Any]) -> None:
+    """Judges values by the ``defaults`` of the components, whose nodes have no types of their own."""
+    for override in overrides:
+        key, value = override.key_or_group, override.value()
+        added = override.is_add() or override.is_force_add()
+        if key in defaults:
+            wanted = None if override.is_delete() else _like(defaults[key], value)
+            if wanted:
+                raise UserError(f"{key} must be {wanted}, not {_shown(value)}")
+        elif not (override.is_delete() or (added and _is_open(key))):
+            beside = [name for name in defaults if name.startswith("hydra") == key.startswith("hydra")]
+            raise suggest.unknown_key(key, beside)
+
+
+def _is_open(key: str) -> bool:
+    """Whether ``key`` lies in a node that may have keys which its default lacks."""
+    node, _, rest = key.partition(".")
+    return bool(rest) and node in ("hydra", *components(TrainConfig))
 
 
 def _typed(scalar: Scalar, value: Any) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 def folder_name(text: str, longest: int = 100) -> str:
     """``text`` as the name of a folder; a hash is added where it had to be changed, so that different texts stay apart."""
-    safe = re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-") or "defaults"
+    safe = re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-+") or "defaults"
     if safe == text and len(safe) <= longest:
         return safe
     return f"{safe[:longest]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -33,7 +33,7 @@ def groups(config_dir: str | None = None) -> Groups:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """ " Did you mean x?", or nothing where nothing known is near."""
+    """The question behind a message, ``Did you mean x?``, or nothing where nothing known is near."""
     near = difflib.get_close_matches(word, list(known), 1)
     return f" Did you mean {near[0]}?" if near else ""
 

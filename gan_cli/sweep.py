@@ -168,6 +168,22 @@ def first_job(overrides: list[str], configs: ConfigLoader) -> list[str]:
     return first
 
 
+def left_to_the_jobs(overrides: list[str], configs: ConfigLoader) -> list[str]:
+    """The same sweep, but with values as sweeps of one: what is swept, Hydra applies to the jobs only.
+
+    Else ``loss=wgan_gp,dragan`` and a key that just these losses bring along could not stand together.
+    """
+    words = []
+    for override in _parse(overrides, configs):
+        line = str(override.input_line)
+        if "." in override.key_or_group and not (
+            override.is_sweep_override() or override.is_hydra_override() or override.is_delete()
+        ):
+            line = f"{override.get_key_element()}=choice({override.get_value_element_as_str()})"
+        words.append(line)
+    return words
+
+
 def _parse(overrides: list[str], configs: ConfigLoader) -> list[Override]:
     with readable():
         return OverridesParser.create(config_loader=configs).parse_overrides(overrides)

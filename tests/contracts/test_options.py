@@ -1,17 +1,35 @@
-"""Every option of every group composes, builds, and plays a round; the table finds the options by itself."""
+"""Every option of every group agrees with what it configures, builds, and plays a round.
+
+The table finds the options by itself: a new yaml is in it.
+"""
+
+import inspect
 
 import layouts
 import pytest
 import small
 import torch
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.build import build
 from gan_cli.data.stream import Stream
+from gan_cli.loop import LearningRate
+from gan_cli.regularizers.base import Regularizer
 from gan_cli.sampling import Measurement, cycling_labels, generate
 
 CPU = torch.device("cpu")
 MEASURED = ("dataset", "experiment", "features", "game", "metric")
 """Groups that have a say in what the metric is taken of, or how."""
+GIVEN = {
+    "model": {"shape", "classes"},
+    "metric": {"features"},
+    "game": {"generator", "discriminator", "loss", "regularizers"},
+    "solver": {"turns", "optimizers", "autocast"},
+}
+"""What build.py passes in: it is no configuration and stands in no yaml."""
+NEUTRAL = (Regularizer, LearningRate)
+"""Options that do nothing, so that there is nothing to configure."""
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +43,10 @@ def test_the_table_is_not_empty():
 
 
 @pytest.mark.parametrize(("group", "option"), small.everything())
-def test_an_option_plays_a_round(group, option, root, monkeypatch):
+def test_an_option(group, option, root, monkeypatch):
     layouts.trust_checksums(monkeypatch)
     cfg = small.config(f"{group}={option}", root=root)
+    keys_are_arguments_and_arguments_are_keys(cfg)
     torch.manual_seed(0)
     data, game, solver, schedule, learning_rate, metric = build(cfg, CPU)
     assert 0 <= learning_rate(1) <= 1
@@ -51,3 +70,32 @@ def test_an_option_plays_a_round(group, option, root, monkeypatch):
     if group in MEASURED:
         measurement = Measurement(metric, data, cfg.seed, CPU)
         assert not measurement.enabled or measurement(game) >= 0
+
+
+def keys_are_arguments_and_arguments_are_keys(cfg: DictConfig) -> None:
+    """Asserts it of all nodes; only the neutral options and components of other libraries may hide arguments."""
+    for key, node in nodes(cfg):
+        target = get_object(node._target_)
+        parameters = inspect.signature(target).parameters
+        given = GIVEN.get(key.partition(".")[0], set())
+        keys = {str(name) for name in node if not (key == "optimizer" and OmegaConf.is_dict(node[name]))} - {"_target_"}
+        open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        assert open_ended or keys <= set(parameters), f"{key} names what {node._target_} does not take"
+        assert not keys & given, f"{key} sets what the program passes in"
+        if target.__module__.startswith("gan_cli.") and target not in NEUTRAL:
+            named = {name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD}
+            assert named - given <= keys, f"{key} hides arguments of {node._target_}"
+
+
+def nodes(cfg: DictConfig, prefix: str = "") -> list[tuple[str, DictConfig]]:
+    """(key, node) for every node with a target, nested ones too."""
+    found = [(prefix, cfg)] if "_target_" in cfg else []
+    for name in cfg:
+        if OmegaConf.is_dict(cfg[name]):
+            found += nodes(cfg[name], f"{prefix}.{name}".strip("."))
+    return found
+
+
+def test_all_nodes_are_looked_at():
+    kinds = {"dataset", "model", "loss", "regularizer", "game", "schedule", "solver", "optimizer", "metric", "features"}
+    assert kinds <= {key.partition(".")[0] for key, _ in nodes(small.config())}

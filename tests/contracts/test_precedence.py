@@ -109,9 +109,7 @@ def brought(group: str, option: str) -> tuple[dict[str, str], dict[str, object]]
     """Group -> option, and key -> value, for all that an option says outside its own node."""
     yaml = OmegaConf.load(small.CONF / group / f"{option}.yaml")
     defaults = [entry for entry in yaml.pop("defaults", []) if OmegaConf.is_dict(entry)]
-    choices = {
-        key.removeprefix("override /"): value for entry in defaults for key, value in entry.items() if "override" in key
-    }
+    choices = {key.removeprefix("override /"): value for entry in defaults for key, value in entry.items() if "override" in key}
     values = OmegaConf.to_container(yaml, resolve=False)
     outside = {
         f"{node}.{key}": value
@@ -146,4 +144,5 @@ def test_what_an_option_brings_arrives_and_gives_way(group, option):
 @pytest.mark.parametrize("loss", small.options("loss"))
 def test_a_regularizer_on_the_command_line_is_the_only_one(loss):
     """The pairs of test_pairs are what the command line composes."""
-    assert small.compose(f"loss={loss} regularizer=orthogonal").regularizer == small.compose("regularizer=orthogonal").regularizer
+    alone = small.compose("regularizer=orthogonal").regularizer
+    assert small.compose(f"loss={loss} regularizer=orthogonal").regularizer == alone

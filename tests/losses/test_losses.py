@@ -211,7 +211,7 @@ class TestWasserstein:
         assert float(Wasserstein().estimate(critic(real), critic(fake))["wasserstein"]) == pytest.approx(abs(distance))
 
     def test_shovelled_earth(self):
-        """(3, 2, 1, 4) against (1, 2, 4, 3): five shovelfuls of ten; the dual's slopes are the signs of the CDFs' difference."""
+        """(3, 2, 1, 4) against (1, 2, 4, 3): five shovelfuls of ten; the dual's slopes are the CDFs' signs."""
         optimum = (0, -1, -2, -1)
         assert float(Wasserstein().estimate(*logits(optimum))["wasserstein"]) == pytest.approx(0.5)
         torch.manual_seed(0)

@@ -1,0 +1,106 @@
+"""A round stays on the device of its players.
+
+The ``meta`` device stands for any accelerator: tensors without values, so that nothing is computed and nothing can be
+fetched. torch lets a CPU tensor through a meta layer unnoticed, so a dispatch mode watches every operation instead.
+"""
+
+import sys
+import types
+from dataclasses import dataclass
+
+import pytest
+import small
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from gan_cli.build import build
+from gan_cli.data.stream import Stream
+from gan_cli.events import Average, SetLearningRates
+from gan_cli.games.gan import GAN
+from gan_cli.losses.hinge import Hinge
+from gan_cli.randomness import forked
+from gan_cli.sampling import cycling_labels, evaluating, untouched
+
+META = torch.device("meta")
+OPTIONS = small.everything("game", "loss", "model", "regularizer", "solver")
+
+
+class OneDevice(TorchDispatchMode):
+    """Fails at an operation between tensors of several devices; 0-d tensors may come from anywhere, as torch has it."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and leaf.ndim]
+        devices = sorted({str(tensor.device) for tensor in tensors})
+        assert len(devices) < 2, f"{func} mixes {' and '.join(devices)}"
+        return func(*args, **(kwargs or {}))
+
+
+def play(cfg, device: torch.device) -> None:
+    """One round, and all that looks at the players after it, on ``device`` and nowhere else."""
+    data, game, solver, schedule, factor, _ = build(cfg, device)
+    batches = Stream(data.train, cfg.train.batch_size, cfg.seed, device)
+    average, set_learning_rates = Average(game, 0.9), SetLearningRates(solver, factor)
+    y = cycling_labels(3, data.classes)
+    with OneDevice():
+        stats = solver.round(schedule(1), batches)
+        average(1, stats)
+        set_learning_rates(1, stats)
+        batch = next(batches)
+        with torch.no_grad(), untouched(game), forked(0, device):
+            estimate = game.estimate(batch)
+        with evaluating(average.game), forked(0, device):
+            fake = average.game.sample(average.game.latents(3), None if y is None else y.to(device))
+    assert fake.shape == (3, *data.shape)
+    assert {value.device.type for value in (fake, *stats.values(), *estimate.values())} == {device.type}
+    assert {tensor.device.type for tensor in average.game.state_dict().values()} == {device.type}
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_a_round_on_meta(group, option):
+    play(small.config(f"{group}={option}", "precision=fp32"), META)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("game", small.options("game"))
+def test_a_round_on_cuda(game, precision):
+    play(small.config(f"game={game}", f"precision={precision}"), torch.device("cuda"))
+
+
+class Elsewhere(GAN):
+    """Its latents are drawn on the CPU."""
+
+    def latents(self, n: int) -> Tensor:
+        return torch.randn(n, self.generator.latent_dim)
+
+
+@dataclass(frozen=True)
+class Targets(Hinge):
+    """Compares with targets on the CPU."""
+
+    def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (fake - torch.ones(len(fake))).square().mean()
+
+
+@pytest.fixture
+def mine(monkeypatch):
+    module = types.ModuleType("mine")
+    module.Elsewhere, module.Targets = Elsewhere, Targets
+    monkeypatch.setitem(sys.modules, "mine", module)
+
+
+def test_a_latent_on_the_cpu_is_noticed(mine):
+    cfg = small.config("", "game._target_=mine.Elsewhere")
+    play(cfg, torch.device("cpu"))
+    with pytest.raises(AssertionError, match="mixes cpu and meta"):
+        play(cfg, META)
+
+
+@pytest.mark.parametrize("options", ["model=mlp", "dataset=ring", "model=dcgan"])
+def test_a_target_on_the_cpu_is_noticed(mine, options):
+    cfg = small.config(options, "loss._target_=mine.Targets")
+    play(cfg, torch.device("cpu"))
+    with pytest.raises((AssertionError, RuntimeError), match="cpu"):
+        play(cfg, META)

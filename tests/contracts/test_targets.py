@@ -1,0 +1,185 @@
+"""Configs and what they configure agree; nothing but the program's own components can be configured."""
+
+import pickle
+import sys
+import types
+
+import pytest
+import small
+import torch
+from omegaconf import OmegaConf
+
+from gan_cli.build import build, build_optimizers, refuse_unused
+from gan_cli.errors import UserError
+from gan_cli.games.gan import GAN
+from gan_cli.losses.hinge import Hinge
+from gan_cli.models.base import Discriminator, Generator
+
+CPU = torch.device("cpu")
+NODES = [
+    *("dataset", "model.generator", "model.discriminator", "loss", "regularizer.none", "game", "schedule"),
+    *("solver", "optimizer", "learning_rate", "metric", "features"),
+]
+
+
+def test_each_players_optimizer_node_overrides_keys_of_the_common_one():
+    for option in small.options("optimizer"):
+        node = small.compose(f"optimizer={option}").optimizer
+        for player in (name for name in node if OmegaConf.is_dict(node[name])):
+            assert set(node[player]) <= set(node)
+
+
+class Evil:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return open, (str(self.trace), "w")
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """Three targets that do harm, each with arguments that would make them leave ``trace``."""
+    trace, source, poisoned = tmp_path / "trace", tmp_path / "source", tmp_path / "poisoned.pt"
+    source.write_text("text")
+    poisoned.write_bytes(pickle.dumps(Evil(trace)))
+    return trace, [
+        {"_target_": "shutil.copyfile", "src": str(source), "dst": str(trace)},
+        {"_target_": "torch.load", "f": str(poisoned), "weights_only": False},
+        {"_target_": "os.system", "command": f"touch {trace}"},
+        {"_target_": "subprocess.Popen", "args": ["touch", str(trace)]},
+        {"_target_": "pathlib.Path.touch", "_args_": [str(trace)]},
+    ]
+
+
+@pytest.mark.parametrize("key", NODES)
+def test_a_foreign_target_is_refused_and_not_called(key, foreign):
+    trace, targets = foreign
+    for target in targets:
+        cfg = small.config("regularizer=none")
+        OmegaConf.update(cfg, key, target, merge=False, force_add=True)
+        with pytest.raises(UserError, match=key) as error:
+            build(cfg, CPU)
+        assert target["_target_"] in str(error.value)
+        assert not trace.exists()
+
+
+@pytest.mark.parametrize("place", ["model.generator.width", "regularizer.none.players", "loss.more", "dataset.size"])
+@pytest.mark.parametrize("wrapped", [lambda x: x, lambda x: [x], lambda x: {"deep": [{"deeper": x}]}])
+def test_a_foreign_target_inside_a_node_is_refused_too(place, wrapped, foreign):
+    trace, targets = foreign
+    for target in targets:
+        cfg = small.config("regularizer=none")
+        OmegaConf.update(cfg, place, wrapped(target), merge=False, force_add=True)
+        with pytest.raises(UserError, match=place.partition(".")[0]):
+            build(cfg, CPU)
+        assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    "target", ["no.such.module", "gan_cli.losses.hinge.Hnge", "gan_cli.losses.hinge", "numpy.add", "", 3, "..", "torch.nn"]
+)
+def test_a_target_that_is_no_component_is_one_sentence(target):
+    cfg = small.config()
+    OmegaConf.update(cfg, "loss._target_", target)
+    with pytest.raises(UserError, match="loss"):
+        build(cfg, CPU)
+    OmegaConf.update(cfg, "loss._target_", "gan_cli.losses.hinge.Hinge")
+    OmegaConf.update(cfg, "game._target_", target)
+    with pytest.raises(UserError, match="game"):
+        build(cfg, CPU)
+
+
+def test_a_component_of_another_role_is_refused():
+    cfg = small.config()
+    cfg.loss = cfg.metric
+    with pytest.raises(UserError, match=r"loss\._target_=gan_cli\.metrics\.frechet\.Frechet is not a Loss"):
+        build(cfg, CPU)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "said"),
+    [
+        ("regularizer=r1", "regularizer.r1.wieght", "regularizer.r1.weight"),
+        ("", "loss.margin", None),
+        ("", "optimizer.betaz", "optimizer.betas"),
+        ("", "optimizer.generator.wd", None),
+        ("", "model.generator.latent_dims", "model.generator.latent_dim"),
+        ("", "dataset.sise", "dataset.size"),
+        ("", "schedule.n_critics", "schedule.n_critic"),
+        ("", "learning_rate.start", None),
+        ("", "metric.n_sample", "metric.n_samples"),
+        ("", "game.regularisers", "game.regularizers"),
+    ],
+)
+def test_a_misspelt_field_is_one_clear_sentence(overrides, key, said):
+    cfg = small.config(overrides)
+    OmegaConf.update(cfg, key, 1, force_add=True)
+    with pytest.raises(UserError) as error:
+        build(cfg, CPU)
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.startswith(f"no key '{key.replace('optimizer.generator', 'optimizer')}'.")
+    assert said is None or message.endswith(f"Did you mean {said}?")
+
+
+def test_a_misspelt_field_of_a_function_that_passes_fields_on(tmp_path):
+    cfg = small.config("dataset=mnist", root=tmp_path)
+    OmegaConf.update(cfg, "dataset.skip_corupt", True, force_add=True)
+    with pytest.raises(UserError, match=r"dataset: .*'skip_corupt'"):
+        build(cfg, CPU)
+
+
+def test_an_optimizer_that_cannot_be_made_says_why():
+    cfg = small.config("", "optimizer.lr=-1")
+    with pytest.raises(UserError, match=r"optimizer: .*learning rate"):
+        build(cfg, CPU)
+
+
+class Lossless(GAN):
+    """A game that brings its own loss and takes no regularizers."""
+
+    def __init__(self, generator: Generator, discriminator: Discriminator) -> None:
+        super().__init__(generator, discriminator, Hinge())
+
+
+class Alone(GAN):
+    """A game that takes a generator only."""
+
+    def __init__(self, generator: Generator) -> None:
+        raise AssertionError("never built")
+
+
+@pytest.fixture
+def mine(monkeypatch):
+    """A module of the user's own."""
+    module = types.ModuleType("mine")
+    module.Lossless, module.Alone = Lossless, Alone
+    monkeypatch.setitem(sys.modules, "mine", module)
+
+
+def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine):
+    cfg = small.config("", "game._target_=mine.Lossless")
+    parts, stats = small.play(cfg)
+    assert isinstance(parts.game.objective, Hinge)
+    assert stats["loss/generator"].isfinite()
+    refuse_unused(cfg, set())
+    refuse_unused(cfg, {"model", "model/generator", "dataset", "optimizer", "game"})
+    for key in ("loss", "regularizer"):
+        with pytest.raises(UserError, match=f"{key} is named, but game=Lossless does not use it"):
+            refuse_unused(cfg, {"dataset", key})
+    cfg = small.config("", "game._target_=mine.Alone")
+    with pytest.raises(UserError, match="model/discriminator is named"):
+        refuse_unused(cfg, {"model/discriminator"})
+    refuse_unused(small.config(), {"loss", "regularizer", "model/generator", "model/discriminator"})
+
+
+def test_each_player_gets_its_own_optimizer_settings():
+    cfg = small.config("optimizer=rmsprop", "optimizer.discriminator.lr=0.5")
+    OmegaConf.update(cfg, "optimizer.generator.momentum", 0.3, force_add=True)
+    turns = build(cfg, CPU).game.turns()
+    made = build_optimizers(cfg, turns)
+    assert (made["discriminator"].defaults["lr"], made["discriminator"].defaults["momentum"]) == (0.5, 0.0)
+    assert (made["generator"].defaults["lr"], made["generator"].defaults["momentum"]) == (5e-5, 0.3)

@@ -1,0 +1,98 @@
+"""A run is a function of its config: not of interruptions, of what is watched, nor of what ran before it."""
+
+import random
+
+import numpy as np
+import pytest
+import small
+import torch
+from left_behind import differences, outcome, result, state, train
+
+CADENCES = "log_every=5 eval_every=10 checkpoint_every=10 sample_every=30 ema=0.9"
+GAMES = {
+    "points": ("dataset=ring loss=wgan_gp", "train.steps=100"),
+    "batch norm": ("features=identity learning_rate=linear", "train.steps=100 train.n_critic=2 learning_rate.end=100"),
+    "spectral norm": ("features=identity loss=sngan", "train.steps=50"),
+    "gradient penalty": ("features=identity loss=wgan_gp optimizer=rmsprop", "train.steps=50 train.n_critic=2 ema=null"),
+    "all regularizers": (
+        f"features=identity loss=relativistic regularizer=[{','.join(small.options('regularizer'))}]",
+        "train.steps=10 dataset.size=16 train.batch_size=3",
+    ),
+}
+
+
+def disturb() -> None:
+    """Moves every stream that belongs to the whole process."""
+    torch.rand(3)
+    random.random()
+    np.random.rand(5)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_stopping_and_going_on_changes_nothing(name, tmp_path):
+    overrides, values = GAMES[name]
+    cfg = small.config(overrides, f"{CADENCES} {values}")
+    stop = cfg.train.steps * 3 // 5
+    if stop % 10:
+        cfg.eval_every = cfg.log_every = cfg.checkpoint_every = cfg.sample_every = 2
+    disturb()
+    train(cfg, tmp_path / "whole")
+    train(cfg, tmp_path / "parts", f"train.steps={stop}")
+    disturb()
+    train(cfg, tmp_path / "parts", resume=True)
+    whole, parts = outcome(tmp_path / "whole"), outcome(tmp_path / "parts")
+    assert differences(whole, parts) == []
+    assert len(whole["numbers"]) > 2 * cfg.train.steps // cfg.log_every
+    assert differences(whole["random"], state(tmp_path / "whole", stop)["random"]), "training draws from the default streams"
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Batch norm in both players and spectral norm too: whatever moves in a forward pass."""
+    return small.config(
+        "features=identity regularizer=spectral_norm",
+        "regularizer.spectral_norm.remove_batch_norm=false train.steps=12 log_every=1 eval_every=4 sample_every=4 ema=0.9",
+    )
+
+
+def test_a_seed_is_a_run(images, tmp_path):
+    for folder, values in (("a", "seed=1"), ("b", "seed=1"), ("c", "seed=2")):
+        train(images, tmp_path / folder, values)
+        disturb()
+    a, b, c = (outcome(tmp_path / folder) for folder in "abc")
+    assert differences(a, b) == []
+    different = {".game.generator.body.0.weight", ".numbers[0].metric/fd_identity", ".result.players", ".batches.position"}
+    assert different - set(differences(a, c)) == {".batches.position"}
+
+
+def test_watching_changes_nothing(images, tmp_path):
+    all_the_time = "log_every=1 eval_every=1 sample_every=1 checkpoint_every=1"
+    never = "log_every=0 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=0"
+    for loss in ("sngan", "wgan_gp"):
+        cfg = images.copy()
+        cfg.loss = small.config(f"loss={loss}").loss
+        train(cfg, tmp_path / f"{loss} watched", all_the_time)
+        train(cfg, tmp_path / f"{loss} alone", never)
+        watched, alone = outcome(tmp_path / f"{loss} watched"), outcome(tmp_path / f"{loss} alone")
+        for part in ("game", "average", "solver", "batches", "random", "step"):
+            assert differences(watched[part], alone[part], part) == []
+        assert watched["result"]["players"] == alone["result"]["players"]
+        assert len(watched["numbers"]) == 13 + 12 + 12, "evaluated from step 0 on, logged and held out from step 1 on"
+
+
+def test_nothing_leaks_from_job_to_job(images, tmp_path):
+    train(images, tmp_path / "before")
+    other = small.config("dataset=ring loss=wgan", "train.steps=3 precision=bf16 deterministic=false seed=7")
+    other.learning_rate = small.config("learning_rate=linear").learning_rate
+    train(other, tmp_path / "other")
+    disturb()
+    train(images, tmp_path / "after")
+    assert differences(outcome(tmp_path / "before"), outcome(tmp_path / "after")) == []
+    assert torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+
+
+def test_the_fingerprint_is_of_the_players(images, tmp_path):
+    train(images, tmp_path / "a", "train.steps=1")
+    train(images, tmp_path / "b", "train.steps=1 optimizer.generator.lr=2.0001e-4")
+    assert result(tmp_path / "a")["players"] != result(tmp_path / "b")["players"]

@@ -1,0 +1,224 @@
+"""The alternating solver on games whose course is known, and what it must leave alone."""
+
+from copy import deepcopy
+from itertools import count, islice, repeat
+
+import pytest
+import torch
+from tiny import Bilinear, alternating, images_gan, points_gan
+from torch import tensor
+
+from gan_cli.device import autocast
+from gan_cli.games.base import Turn
+from gan_cli.losses.hinge import Hinge
+from gan_cli.losses.wasserstein import Wasserstein
+from gan_cli.regularizers.base import Regularizer
+from gan_cli.regularizers.dragan import Dragan
+from gan_cli.regularizers.gradient_penalty import GradientPenalty
+from gan_cli.regularizers.orthogonal import Orthogonal
+from gan_cli.regularizers.r1 import R1, R2
+from gan_cli.regularizers.spectral_norm import SpectralNorm
+from gan_cli.types import Batch
+
+BOTH = ["generator", "discriminator"]
+NOTHING = repeat(Batch(torch.zeros(1)))
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def plane():
+    """Endless different batches that only their position decides."""
+    for step in count():
+        yield Batch(torch.randn(8, 2, generator=torch.Generator().manual_seed(step)))
+
+
+def copies(module):
+    return [parameter.detach().clone() for parameter in module.parameters()]
+
+
+def same(before, module):
+    return all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+
+
+class TestBilinearGame:
+    def test_orbit_is_bounded(self):
+        """From radius sqrt(5) the radius stays about 2.2 for 600 rounds; simultaneous steps would end at 44."""
+        game = Bilinear(1.0, 2.0)
+        solver, radii = alternating(game), []
+        for _ in range(600):
+            solver.round(["theta", "phi"], NOTHING)
+            radii.append(torch.cat([game.theta, game.phi]).norm().item())
+        assert max(radii) < 2.4
+        assert min(radii) > 2.1
+        assert radii[-1] == pytest.approx(2.2, abs=0.1)
+
+    def test_conserved_quantity(self):
+        """theta' = theta - eta phi, phi' = phi + eta theta' leaves theta^2 + phi^2 - eta theta phi as it is."""
+        game = Bilinear(1.0, 2.0)
+        solver = alternating(game)
+        for _ in range(100):
+            solver.round(["theta", "phi"], NOTHING)
+            conserved = game.theta**2 + game.phi**2 - 0.1 * game.theta * game.phi
+            assert conserved.item() == pytest.approx(5 - 0.2, abs=1e-9)
+
+    def test_second_player_sees_the_move_of_the_first(self):
+        game = Bilinear(1.0, 2.0)
+        alternating(game).round(["theta", "phi"], NOTHING)
+        assert game.theta.item() == pytest.approx(1 - 0.1 * 2)
+        assert game.phi.item() == pytest.approx(2 + 0.1 * 0.8)
+
+    def test_order_is_the_schedules(self):
+        game = Bilinear(1.0, 2.0)
+        alternating(game).round(["phi", "phi", "theta"], NOTHING)
+        assert game.moves == ["phi", "phi", "theta"]
+        assert game.phi.item() == pytest.approx(2.2)
+        assert game.theta.item() == pytest.approx(1 - 0.22)
+
+    def test_a_turn_may_be_declined(self):
+        losses = []
+
+        def plays(loss):
+            losses.append(loss.item())
+            return len(losses) > 1
+
+        game = Bilinear(1.0, 2.0, plays)
+        solver = alternating(game)
+        stats = solver.round(["phi"], NOTHING)
+        assert losses == [-2.0]
+        assert (game.phi.item(), game.moves, solver.state_dict()["optimizers"]["phi"]["state"]) == (2.0, [], {})
+        assert stats["loss/phi"] == -2, "what it would have moved by is reported all the same"
+        assert stats["grad_norm/phi"] == 1
+        solver.round(["phi"], NOTHING)
+        assert (game.phi.item(), game.moves) == (pytest.approx(2.1), ["phi"])
+
+
+class TestBatches:
+    def test_every_turn_has_one_of_its_own(self):
+        game = Bilinear(1.0, 2.0)
+        batches = (Batch(tensor([float(i)])) for i in count())
+        alternating(game).round([*["phi"] * 5, "theta"], batches)
+        assert [x.item() for x in game.batches] == [0, 1, 2, 3, 4, 5]
+        assert next(batches).x.item() == 6, "none is drawn ahead"
+
+    def test_a_declined_turn_has_seen_its_batch(self):
+        game = Bilinear(1.0, 2.0, plays=lambda loss: False)
+        batches = (Batch(tensor([float(i)])) for i in count())
+        alternating(game).round(["phi", "theta"], batches)
+        assert [x.item() for x in game.batches] == [0, 1]
+
+
+class TestIsolation:
+    @pytest.mark.parametrize("regularizer", [Regularizer(), GradientPenalty(), R2()])
+    @pytest.mark.parametrize(("player", "other"), [("discriminator", "generator"), ("generator", "discriminator")])
+    def test_nobody_elses_parameters_nor_gradients(self, player, other, regularizer):
+        game = points_gan(Wasserstein(), [regularizer])
+        mark = {id(p): torch.full_like(p, 7.0) for p in getattr(game, other).parameters()}
+        for parameter in getattr(game, other).parameters():
+            parameter.grad = mark[id(parameter)]
+        own, others = copies(getattr(game, player)), copies(getattr(game, other))
+        alternating(game, torch.optim.Adam).round([player], plane())
+        assert same(others, getattr(game, other))
+        assert not same(own, getattr(game, player))
+        for parameter in getattr(game, other).parameters():
+            assert parameter.grad is mark[id(parameter)]
+            assert (parameter.grad == 7).all()
+        assert all(parameter.requires_grad for parameter in game.parameters())
+
+    def test_gradients_do_not_add_up(self):
+        game = Bilinear(1.0, 2.0)
+        solver = alternating(game, lr=0.0)
+        for _ in range(3):
+            solver.round(["theta"], NOTHING)
+        assert game.theta.grad.item() == 2
+
+
+class TestNumbers:
+    def test_gradient_norm_by_hand(self):
+        game = points_gan()
+        solver = alternating(game)
+        torch.manual_seed(5)
+        stats = solver.round(["discriminator"], plane())
+        by_hand = torch.sqrt(sum(p.grad.square().sum() for p in game.discriminator.parameters()))
+        torch.testing.assert_close(stats["grad_norm/discriminator"], by_hand)
+        assert by_hand > 0
+
+    def test_names(self):
+        game = points_gan(Hinge(), [R1(), Orthogonal(players=["generator"])])
+        stats = alternating(game).round(["discriminator", "generator"], plane())
+        assert set(stats) == {
+            *(f"{kind}/{player}" for kind in ("loss", "grad_norm") for player in ("discriminator", "generator")),
+            "penalty_R1/discriminator",
+            "penalty_Orthogonal/generator",
+            "estimate/tv",
+        }
+        assert all(value.shape == () and not value.requires_grad for value in stats.values())
+
+    def test_the_last_of_several_turns_is_reported(self):
+        stats = alternating(game := Bilinear(1.0, 2.0)).round(["theta", "theta"], NOTHING)
+        assert stats["loss/theta"].item() == pytest.approx(0.8 * 2)
+        assert game.theta.item() == pytest.approx(0.6)
+
+    def test_parameters_without_a_part_in_the_loss(self):
+        used, idle = (torch.nn.Parameter(torch.ones(1)) for _ in range(2))
+        turn = Turn([used, idle], lambda batch: ((3 * used).sum(), {}))
+        game = type("Half", (), {"turns": lambda self: {"half": turn}})()
+        stats = alternating(game, torch.optim.Adam).round(["half"], NOTHING)
+        assert stats["grad_norm/half"] == 3
+        assert idle.item() == 1
+        assert idle.grad is None
+
+
+@pytest.mark.parametrize("make", [points_gan, images_gan])
+@pytest.mark.parametrize(
+    "regularizers",
+    [
+        [],
+        [GradientPenalty()],
+        [Dragan()],
+        [R1()],
+        [R2()],
+        [SpectralNorm()],
+        [Orthogonal(players=BOTH)],
+    ],
+    ids=lambda regularizers: "+".join(type(regularizer).__name__ for regularizer in regularizers) or "none",
+)
+def test_bfloat16_round(make, regularizers):
+    """Networks compute in bfloat16; parameters, gradients, losses and all numbers are float32, and near the float32 round's."""
+    rounds = {}
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        game = make(Wasserstein(), regularizers)
+        outputs = []
+        game.discriminator.body[0].register_forward_hook(lambda *seen, outputs=outputs: outputs.append(seen[-1]))
+        solver = alternating(game, lr=1e-3, autocast=autocast(torch.device("cpu"), precision))
+        shape = (2,) if make is points_gan else (1, 16, 16)
+        rounds[precision] = solver.round(["discriminator", "generator"], repeat(Batch(torch.randn(8, *shape))))
+        assert {output.dtype for output in outputs} == {torch.bfloat16 if precision == "bf16" else torch.float32}
+        assert all(value.dtype == torch.float32 and value.isfinite() for value in rounds[precision].values())
+        assert all(p.dtype == torch.float32 and p.grad.dtype == torch.float32 and p.isfinite().all() for p in game.parameters())
+    for name, value in rounds["fp32"].items():
+        assert rounds["bf16"][name].item() == pytest.approx(value.item(), rel=0.1, abs=0.05), name
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.Adam, torch.optim.RMSprop, torch.optim.AdamW])
+def test_state_is_all_it_remembers(optimizer):
+    order = ["discriminator", "discriminator", "generator"]
+
+    def play(solver, start, rounds):
+        batches = islice(plane(), 3 * start, None)
+        for step in range(start, start + rounds):
+            torch.manual_seed(step)
+            stats = solver.round(order, batches)
+        return stats
+
+    game, twin = points_gan(), points_gan()
+    solver = alternating(game, optimizer, lr=0.01)
+    play(solver, 0, 3)
+    resumed = alternating(twin, optimizer, lr=0.5)
+    twin.load_state_dict(game.state_dict())
+    resumed.load_state_dict(deepcopy(solver.state_dict()))  # torch's optimizers keep the tensors that they are given
+    assert play(solver, 3, 3) == play(resumed, 3, 3)
+    assert same(copies(game), twin)

@@ -1,0 +1,74 @@
+"""Names of devices and precisions."""
+
+import pytest
+import torch
+
+from gan_cli.device import autocast, available, choose
+from gan_cli.errors import UserError
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    def pretend(cuda=0, mps=False):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "here"),
+    [
+        (0, False, ["cpu"]),
+        (2, False, ["cuda:0", "cuda:1", "cpu"]),
+        (0, True, ["mps", "cpu"]),
+        (1, True, ["cuda:0", "mps", "cpu"]),
+    ],
+)
+def test_available_best_first(machine, cuda, mps, here):
+    machine(cuda, mps)
+    assert available() == here
+    assert choose("auto") == torch.device(here[0])
+    for name in here:
+        assert choose(name) == torch.device(name)
+
+
+def test_cuda_without_a_number(machine):
+    machine(cuda=2)
+    assert choose("cuda").type == "cuda"
+
+
+def test_meta():
+    assert choose("meta") == torch.device("meta")
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps", "gpu", "", "CPU"])
+def test_absent_devices_are_answered_with_what_is_there(machine, name):
+    machine()
+    with pytest.raises(UserError, match=f"device={name} is not here. There is: cpu"):
+        choose(name)
+
+
+def test_the_wrong_number(machine):
+    machine(cuda=2)
+    with pytest.raises(UserError, match=r"device=cuda:2 is not here. There is: cuda:0, cuda:1, cpu"):
+        choose("cuda:2")
+
+
+class TestAutocast:
+    x = torch.ones(2, 2)
+
+    def test_fp32(self):
+        with autocast(torch.device("cpu"), "fp32")():
+            assert (self.x @ self.x).dtype == torch.float32
+
+    def test_bf16_again_and_again(self):
+        context = autocast(torch.device("cpu"), "bf16")
+        for _ in range(2):
+            with context():
+                assert (self.x @ self.x).dtype == torch.bfloat16
+            assert (self.x @ self.x).dtype == torch.float32
+
+    def test_others(self):
+        with pytest.raises(UserError, match=r"precision=fp16 is not known. Use precision=fp32 or precision=bf16"):
+            autocast(torch.device("cpu"), "fp16")

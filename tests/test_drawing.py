@@ -1,0 +1,128 @@
+"""Pictures are arrays of pixels, whose places and colours are known."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gan_cli import drawing
+
+
+def test_to_uint8():
+    values = torch.tensor([-1.0, -1 + 2 / 255, 0.0, 1.0, -7.0, 7.0])
+    pixels = drawing.to_uint8(values)
+    assert pixels.tolist() == [0, 1, 128, 255, 0, 255]
+    assert pixels.dtype == torch.uint8
+
+
+def test_to_uint8_inverts_the_range_of_images():
+    levels = torch.arange(256)
+    assert torch.equal(drawing.to_uint8(levels / 127.5 - 1).long(), levels)
+
+
+class TestGrid:
+    def test_places_and_enlargement(self):
+        """Four grey 32x32 images, doubled, two by two, with a white frame of 4 pixels."""
+        shades = torch.tensor([-1.0, -0.5, 0.0, 0.5])
+        picture = drawing.grid(shades[:, None, None, None].expand(4, 1, 32, 32))
+        assert picture.shape == (2 * (64 + 4) + 4, 2 * (64 + 4) + 4, 3)
+        assert picture.dtype == np.uint8
+        expected = drawing.to_uint8(shades).tolist()
+        for index, (top, left) in enumerate([(4, 4), (4, 72), (72, 4), (72, 72)]):
+            assert (picture[top : top + 64, left : left + 64] == expected[index]).all()
+        assert (picture[:4] == 255).all()
+        assert (picture[68:72] == 255).all()
+
+    def test_pixels_stay_pixels(self):
+        image = torch.rand(1, 3, 16, 16) * 2 - 1
+        picture = drawing.grid(image)
+        assert picture.shape == (64, 64, 3)
+        assert (picture[::4, ::4] == drawing.to_uint8(image[0]).permute(1, 2, 0).numpy()).all()
+        assert (picture[3::4, 3::4] == picture[::4, ::4]).all()
+
+    @pytest.mark.parametrize(("n", "columns", "across", "down"), [(6, 3, 3, 2), (6, None, 2, 3), (10, 5, 5, 2), (5, 2, 2, 3)])
+    def test_columns(self, n, columns, across, down):
+        height, width, _ = drawing.grid(torch.zeros(n, 1, 64, 64), columns).shape
+        assert (height, width) == (down * 66 + 2, across * 66 + 2)
+
+    @pytest.mark.parametrize("channels", [2, 4, 7])
+    def test_other_channels_show_the_first(self, channels):
+        images = torch.full((4, channels, 64, 64), 1.0)
+        images[:, 0] = -1
+        assert (drawing.grid(images)[2:66, 2:66] == 0).all()
+
+    def test_large_and_non_square_images_stay_as_they_are(self):
+        assert drawing.grid(torch.zeros(2, 3, 40, 100), 2).shape == (44, 206, 3)
+
+    def test_leaves_its_argument(self):
+        images = torch.zeros(4, 1, 8, 8)
+        drawing.grid(images)
+        assert (images == 0).all()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_picture(channels):
+    image = torch.rand(channels, 5, 9) * 2 - 1
+    picture = drawing.picture(image)
+    assert picture.shape == (5, 9, 3)
+    expected = drawing.to_uint8(image if channels == 3 else image[:1].expand(3, -1, -1))
+    assert (picture == expected.permute(1, 2, 0).numpy()).all()
+
+
+def orange(picture):
+    """How many pixels are of the generator's colour, over whatever it was drawn."""
+    red, _, blue = picture.astype(int).transpose(2, 0, 1)
+    return int((red - blue > 60).sum())
+
+
+class TestPoints:
+    @pytest.mark.parametrize("d", [1, 2, 3])
+    def test_a_figure(self, d):
+        torch.manual_seed(0)
+        fake, real = torch.randn(50, d), torch.randn(50, d)
+        bare = drawing.points(fake)
+        both = drawing.points(fake, real)
+        judged = drawing.points(fake, real, lambda x: x.sum(1))
+        for picture in (bare, both, judged):
+            assert picture.shape == (600, 600, 3)
+            assert picture.dtype == np.uint8
+        assert orange(bare) > 100
+        assert (judged != both).any() == (d < 3), "of more than two dimensions the critic has no plane"
+
+    def test_critic_is_asked_over_the_window(self):
+        asked = []
+
+        def critic(x):
+            asked.append(x)
+            return x[:, 0]
+
+        real = torch.tensor([[0.0, -1.0], [10.0, 1.0]])
+        drawing.points(torch.randn(5, 2), real, critic)
+        assert asked[0].amin(0).tolist() == pytest.approx([-2, -1.4])
+        assert asked[0].amax(0).tolist() == pytest.approx([12, 1.4])
+        assert asked[0].shape == (10_000, 2)
+
+    def test_window_is_the_datas(self):
+        """One run's pictures can be laid side by side: what the fakes do moves no axis."""
+        real = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+        far, further = (drawing.points(torch.full((3, 2), at), real) for at in (50.0, 500.0))
+        assert (far == further).all()
+
+    @pytest.mark.parametrize("d", [1, 2])
+    @pytest.mark.parametrize("logit", [0.0, 3.0, float("nan"), float("inf")])
+    def test_critics_without_contours(self, d, logit):
+        drawing.points(torch.randn(5, d), torch.randn(5, d), lambda x: torch.full((len(x),), logit))
+
+    @pytest.mark.parametrize("d", [1, 2])
+    def test_collapsed(self, d):
+        drawing.points(torch.zeros(5, d), torch.randn(5, d))
+        drawing.points(torch.zeros(5, d))
+
+
+def test_save_png(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    path = tmp_path / "new" / "a=b ü.png"
+    for _ in range(2):
+        drawing.save_png(picture, path)
+    assert (np.asarray(Image.open(path)) == picture).all()
+    assert [file.name for file in path.parent.iterdir()] == [path.name]

@@ -1,0 +1,118 @@
+"""What may import what: the order of the house, read from the imports of every file."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "gan_cli"
+FLOORS = """
+    errors types
+    schema device randomness
+    suggest quoting configs naming
+    usage
+    completion
+    losses regularizers
+    models
+    data
+    metrics
+    optim
+    games
+    sampling
+    solvers
+    loop
+    checkpoint
+    drawing
+    journal progress
+    events
+    build
+    run loading
+    jobs
+    compose
+    sweep
+    app
+    cli
+"""
+"""From the ground up; a file imports from floors below its own, and from its own folder. A folder stands for its files."""
+HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for name in floor.split()}
+AT_ONCE = ["cli", "errors", "schema"]
+"""Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
+WITHOUT_TORCH = ["app", "compose", "configs", "suggest", "sweep"]
+"""Hydra at most, until the work starts."""
+HYDRA = {"hydra", "hydra_plugins", "omegaconf", "rich", "yaml"}
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
+
+
+def imported(path: Path, at_import: bool = False) -> set[str]:
+    """The modules that a file imports, dotted; ``at_import``: only those that importing the file imports."""
+    pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    found: set[str] = set()
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are absolute here"
+            # `from gan_cli import drawing` names a module, `from gan_cli.types import Batch` is in one
+            names = [f"gan_cli.{alias.name}" for alias in node.names] if node.module == "gan_cli" else [str(node.module)]
+            found |= {name for name in names if not name.endswith("__version__")}
+        if at_import and (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _for_types_alone(node)):
+            continue
+        pending += ast.iter_child_nodes(node)
+    return found
+
+
+def _for_types_alone(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def place(path: Path) -> str:
+    """The name under which a file, or the folder that it lies in, stands in ``FLOORS``."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def ours(modules: set[str]) -> set[str]:
+    """Of dotted names, those of this package, as they stand in ``FLOORS``."""
+    return {module.split(".")[1] for module in modules if module.startswith("gan_cli.")}
+
+
+def test_every_module_has_its_floor():
+    places = {place(path) for path in FILES}
+    assert places - set(HEIGHT) == set(), "new: give it a floor"
+    assert len(HEIGHT) == len(FLOORS.split()), "no name twice"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_file_imports_only_from_floors_below_it(path):
+    own = place(path)
+    wrong = {name for name in ours(imported(path)) if name != own and HEIGHT[name] >= HEIGHT[own]}
+    assert not wrong, f"{own} stands no higher than {', '.join(sorted(wrong))}"
+
+
+@pytest.mark.parametrize("name", [*AT_ONCE, *WITHOUT_TORCH])
+def test_the_command_line_answers_without_torch(name):
+    reached, pending, foreign = set(), {name}, set()
+    while pending:
+        file = pending.pop()
+        reached.add(file)
+        assert (PACKAGE / f"{file}.py").is_file(), f"{name} comes to {file}/, a folder of components"
+        modules = imported(PACKAGE / f"{file}.py", at_import=True)
+        pending |= ours(modules) - reached
+        foreign |= {module.partition(".")[0] for module in modules} - {"gan_cli"} - sys.stdlib_module_names
+    assert foreign <= (set() if name in AT_ONCE else HYDRA)
+
+
+def test_the_package_itself_imports_nothing():
+    assert imported(PACKAGE / "__init__.py", at_import=True) <= {"typing"}
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path):
+    file = tmp_path / "file.py"
+    file.write_text(
+        "import a, b.c\nfrom gan_cli import d as e\nfrom gan_cli.f.g import h\nif TYPE_CHECKING:\n    import i\n"
+        "try:\n    import j\nexcept ImportError:\n    pass\nclass K:\n    import l\n    def m(self):\n        import n\n"
+    )
+    now = {"a", "b.c", "gan_cli.d", "gan_cli.f.g", "j", "l"}
+    assert imported(file, at_import=True) == now
+    assert imported(file) == now | {"i", "n"}

@@ -1,0 +1,113 @@
+"""Time: rounds, schedules, periods and rates."""
+
+from itertools import pairwise
+
+import pytest
+
+from gan_cli.errors import UserError
+from gan_cli.loop import CriticRounds, Every, LearningRate, LinearDecay, train
+
+
+class Solver:
+    def __init__(self, log):
+        self.log = log
+
+    def round(self, order, batches):
+        self.log.append(("round", order, next(batches)))
+        return {"order": order}
+
+
+def played(steps, start=0, events=()):
+    log = []
+    happening = [lambda step, stats, name=name: log.append((name, step, stats["order"])) for name in events]
+    train(Solver(log), iter("abcdef"), lambda step: f"order {step}", steps, happening, start)
+    return log
+
+
+def test_rounds_from_start_to_steps():
+    assert played(3) == [("round", "order 1", "a"), ("round", "order 2", "b"), ("round", "order 3", "c")]
+    assert [entry[1] for entry in played(5, start=3)] == ["order 4", "order 5"]
+    assert played(3, start=3) == played(2, start=3) == []
+
+
+def test_events_follow_their_round_in_their_order():
+    assert played(2, events=("first", "second")) == [
+        ("round", "order 1", "a"),
+        ("first", 1, "order 1"),
+        ("second", 1, "order 1"),
+        ("round", "order 2", "b"),
+        ("first", 2, "order 2"),
+        ("second", 2, "order 2"),
+    ]
+
+
+def test_an_event_may_end_it():
+    class Enough(Exception):
+        pass
+
+    def stop(step, stats):
+        if step == 2:
+            raise Enough
+
+    log = []
+    with pytest.raises(Enough):
+        train(Solver(log), iter("abc"), lambda step: [], 3, [stop])
+    assert len(log) == 2
+
+
+@pytest.mark.parametrize(
+    ("period", "last", "expected"),
+    [(3, 0, [3, 6, 9]), (3, 10, [3, 6, 9, 10]), (5, 10, [5, 10]), (0, 10, [10]), (0, 0, []), (1, 2, list(range(1, 11)))],
+)
+def test_every(period, last, expected):
+    steps = []
+    every = Every(period, lambda step, stats: steps.append(step), last)
+    for step in range(1, 11):
+        every(step, {})
+    assert steps == expected
+
+
+class TestCriticRounds:
+    def test_critic_then_generator(self):
+        assert CriticRounds()(1) == ["discriminator", "generator"]
+        assert CriticRounds(5)(1) == ["discriminator"] * 5 + ["generator"]
+        assert all(len(CriticRounds(5)(step)) == 6 for step in (1, 25, 500)), "no warm-up unless asked for"
+
+    def test_warm_up_of_the_authors_code(self):
+        schedule = CriticRounds(5, warmup_critic=100, warmup_rounds=25, warmup_every=500)
+        long = [step for step in range(1, 1101) if schedule(step).count("discriminator") == 100]
+        assert long == [*range(1, 26), 500, 1000]
+        assert all(schedule(step).count("discriminator") in (5, 100) for step in range(1, 1101))
+        assert all(schedule(step)[-1] == "generator" and schedule(step).count("generator") == 1 for step in (1, 26, 500))
+
+    @pytest.mark.parametrize("name", ["n_critic", "warmup_critic", "warmup_rounds", "warmup_every"])
+    @pytest.mark.parametrize("value", [-1, 2.5, "many", None, True])
+    def test_refuses(self, name, value):
+        with pytest.raises(UserError, match=f"schedule.{name}={value!r}: it must be a whole number, 0 or more"):
+            CriticRounds(**{name: value})
+
+
+class TestLearningRate:
+    def test_constant(self):
+        assert {LearningRate()(step) for step in (0, 1, 10**9)} == {1.0}
+
+    def test_linear_decay_at_its_ends(self):
+        rate = LinearDecay(start=10, end=20)
+        assert [rate(step) for step in (0, 1, 10)] == [1, 1, 1]
+        assert rate(11) == 1, "the first step of the decay is whole"
+        assert rate(16) == pytest.approx(0.5)
+        assert rate(20) == pytest.approx(0.1), "the last step still moves"
+        assert rate(21) == rate(1000) == 0
+
+    def test_linear_decay_is_linear(self):
+        rates = [LinearDecay(start=0, end=100)(step) for step in range(1, 102)]
+        differences = [a - b for a, b in pairwise(rates)]
+        assert differences == pytest.approx([0.01] * 100)
+
+    def test_end_before_start_is_a_step_down(self):
+        assert [LinearDecay(start=5, end=5)(step) for step in (5, 6, 7)] == [1, 1, 0]
+
+    @pytest.mark.parametrize("value", [-1, "soon", None, float("nan")])
+    def test_refuses(self, value):
+        with pytest.raises(UserError, match=r"learning_rate\.start=.*: it must be a step, 0 or more"):
+            LinearDecay(start=value, end=3)

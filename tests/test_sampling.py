@@ -1,0 +1,239 @@
+"""Samples: decided by their seed, and leaving everything as it was."""
+
+import pytest
+import torch
+from tiny import images_gan, points_gan
+from torch import nn
+
+from gan_cli import sampling
+from gan_cli.data.base import Data, Dataset
+from gan_cli.errors import UserError
+from gan_cli.games.gan import GAN
+from gan_cli.losses.non_saturating import NonSaturating
+from gan_cli.metrics.base import NoMetric
+from gan_cli.metrics.features import Identity
+from gan_cli.metrics.frechet import Frechet
+from gan_cli.models.base import Generator
+from gan_cli.models.mlp import MLPDiscriminator
+from gan_cli.regularizers.spectral_norm import SpectralNorm
+from gan_cli.sampling import Measurement, choose, cycling_labels, decode, evaluating, generate, untouched
+from gan_cli.types import Batch
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+class Points(Dataset):
+    """x = (i, i), y = i mod 3."""
+
+    shape, classes = (2,), 3
+
+    def __init__(self, n):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def batch(self, indices):
+        return Batch(indices[:, None].float().expand(-1, 2), indices % 3)
+
+
+class Noisy(Generator):
+    """Draws while it samples, as diffusion does; the label is the mean."""
+
+    latent_dim = 2
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, z, y=None):
+        shift = 0 if y is None else 100 * y[:, None]
+        return self.scale * (z + torch.randn_like(z)) + shift
+
+
+def noisy_gan():
+    return GAN(Noisy(), MLPDiscriminator((2,), 0, 4, 2), NonSaturating())
+
+
+def spectral_images_gan():
+    game = images_gan(regularizers=[SpectralNorm(remove_batch_norm=False, players=["generator", "discriminator"])])
+    game.generator.body[1].running_mean.normal_()  # batch norm in training mode would not look at it
+    return game
+
+
+GAMES = [points_gan, images_gan, spectral_images_gan, noisy_gan]
+
+
+@pytest.mark.parametrize("make", GAMES)
+class TestGenerate:
+    def test_seed_decides(self, make):
+        game = make()
+        first = generate(game, 5, seed=3)
+        torch.randn(10)
+        assert torch.equal(generate(game, 5, seed=3), first)
+        assert not torch.equal(generate(game, 5, seed=4), first)
+        assert len(first) == 5
+        assert first.dtype == torch.float32
+        assert not first.requires_grad
+
+    def test_training_mode_does_not(self, make):
+        game = make()
+        trained = generate(game.train(), 5, seed=3)
+        assert torch.equal(generate(game.eval(), 5, seed=3), trained)
+
+    def test_leaves_everything_as_it_was(self, make):
+        game = make().train()
+        state = {name: value.clone() for name, value in game.state_dict().items()}
+        stream = torch.get_rng_state()
+        generate(game, 5, seed=3)
+        assert torch.equal(torch.get_rng_state(), stream)
+        assert all(torch.equal(value, state[name]) for name, value in game.state_dict().items())
+        assert all(module.training for module in game.modules())
+        assert torch.is_grad_enabled()
+        assert not any(module.training for module in game.eval().modules())
+
+
+@pytest.mark.parametrize("make", GAMES[:-1])  # what the last one draws while it samples does depend on the chunks
+def test_chunks_do_not_matter(make, monkeypatch):
+    game = make()
+    latents = game.latents(10)
+    whole = decode(game, latents)
+    monkeypatch.setattr(sampling, "CHUNK", 3)
+    assert decode(game, latents).shape == whole.shape
+    torch.testing.assert_close(decode(game, latents), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_labels_go_with_their_latents(monkeypatch):
+    monkeypatch.setattr(sampling, "CHUNK", 4)
+    y = torch.arange(10)
+    assert torch.equal((generate(noisy_gan(), 10, 0, y).mean(1) / 100).round().long(), y)
+
+
+class TestEvaluating:
+    def test_no_graph_and_eval_mode_inside(self):
+        game = images_gan()
+        with evaluating(game):
+            assert not game.training
+            assert not game.generator.training
+            assert not torch.is_grad_enabled()
+        assert game.training
+        assert torch.is_grad_enabled()
+
+    def test_every_part_returns_to_its_own_mode(self):
+        game = images_gan()
+        game.generator.body[1].eval()  # a frozen layer
+        with evaluating(game):
+            pass
+        resting = [module for module in game.modules() if not module.training]
+        assert resting == [game.generator.body[1]]
+
+    def test_after_an_error(self):
+        game = images_gan()
+        with pytest.raises(ZeroDivisionError), evaluating(game):
+            raise ZeroDivisionError
+        assert game.training
+
+
+class TestUntouched:
+    def test_buffers_move_and_are_put_back(self):
+        game = spectral_images_gan()
+        before = {name: buffer.clone() for name, buffer in game.named_buffers()}
+        batch = Batch(torch.randn(4, 1, 16, 16))
+        with torch.no_grad(), untouched(game):
+            game.estimate(batch)
+            moved = [name for name, buffer in game.named_buffers() if not torch.equal(buffer, before[name])]
+        assert any("running_mean" in name for name in moved), "else this test would show nothing"
+        assert any("_u" in name for name in moved)
+        assert all(torch.equal(buffer, before[name]) for name, buffer in game.named_buffers())
+
+    def test_after_an_error(self):
+        game = images_gan()
+        before = [buffer.clone() for buffer in game.buffers()]
+        with pytest.raises(ZeroDivisionError), untouched(game):
+            raise ZeroDivisionError(game.generator(torch.randn(4, 5)))
+        assert all(torch.equal(a, b) for a, b in zip(before, game.buffers(), strict=True))
+
+
+class TestChoose:
+    def test_without_replacement_and_seeded(self):
+        batch = choose(Points(100), 40, seed=1)
+        assert len(set(batch.x[:, 0].tolist())) == 40
+        assert torch.equal(batch.x[:, 0].long() % 3, batch.y)
+        assert torch.equal(choose(Points(100), 40, seed=1).x, batch.x)
+        assert not torch.equal(choose(Points(100), 40, seed=2).x, batch.x)
+
+    def test_all_of_a_small_one(self):
+        batch = choose(Points(7), 40, seed=1)
+        assert batch.x[:, 0].sort().values.tolist() == list(range(7))
+
+    def test_leaves_the_stream(self):
+        before = torch.get_rng_state()
+        choose(Points(7), 3, seed=1)
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_cycling_labels():
+    assert cycling_labels(7, 3).tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert cycling_labels(7, 0) is None
+
+
+class TestMeasurement:
+    data = Data(Points(50), Points(20))
+
+    def test_as_many_of_both_and_the_same_each_time(self):
+        seen = []
+
+        class Counting(Frechet):
+            def __call__(self, reference, fake):
+                seen.append((len(reference), len(fake)))
+                return super().__call__(reference, fake)
+
+        measure = Measurement(Counting(Identity(), n_samples=30), self.data, 0, CPU)
+        game = points_gan()
+        torch.randn(3)
+        assert measure(game) == measure(game) > 0
+        assert seen == [(30, 30)] * 2
+        assert measure.tag == "metric/fd_identity"
+
+    @pytest.mark.parametrize(
+        ("split", "n_samples", "asked", "n"), [("heldout", 30, None, 20), ("train", 30, 10, 10), ("train", 99, None, 50)]
+    )
+    def test_no_more_than_there_are(self, split, n_samples, asked, n):
+        metric = Frechet(Identity(), n_samples=n_samples, split=split)
+        assert Measurement(metric, self.data, 0, CPU, asked).n == n
+
+    def test_labels_are_those_of_the_real_samples(self):
+        """With the data's labels as means, fakes 100 y + noise lie where 100 * label of the reals does."""
+        seen = []
+
+        class Looking(Frechet):
+            def reference(self, real):
+                seen.append(real)
+                return super().reference(real)
+
+            def __call__(self, reference, fake):
+                seen.append(fake)
+                return 0.0
+
+        Measurement(Looking(Identity(), n_samples=30), self.data, 0, CPU)(noisy_gan())
+        real, fake = seen
+        assert torch.equal((fake.mean(1) / 100).round().long(), real[:, 0].long() % 3)
+
+    def test_one_sample_is_too_few(self):
+        with pytest.raises(UserError, match="fd_identity needs at least 2 samples, but there are 1"):
+            Measurement(Frechet(Identity(), n_samples=1), self.data, 0, CPU)
+
+    def test_none(self):
+        assert not Measurement(NoMetric(Identity()), self.data, 0, CPU).enabled
+
+
+def test_decode_keeps_the_order():
+    game = points_gan()
+    latents = game.latents(6)
+    torch.testing.assert_close(decode(game, latents.flip(0)), decode(game, latents).flip(0))
+    assert decode(game, latents[:1]).shape == (1, 2)
