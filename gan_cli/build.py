@@ -165,7 +165,7 @@ def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
     parameters = inspect.signature(target).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    for name in node:
+    for name in map(str, node):
         if name not in parameters and name not in INSTANTIATE:
             raise suggest.unknown_key(f"{key}.{name}", [key, *(f"{key}.{known}" for known in parameters)])
 

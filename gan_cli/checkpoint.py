@@ -5,7 +5,8 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,19 @@ def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     if complaints:
         raise UserError(f"{folder} holds no readable checkpoint.\n{complaints[0]}")
     return None, complaints
+
+
+@contextmanager
+def fitting(folder: Path) -> Iterator[None]:
+    """Turns what loading a state into players of another form raises inside into a UserError."""
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise UserError(
+            f"a checkpoint of {folder} does not fit its players: {lines[min(1, len(lines) - 1)]}\n"
+            "The config or the code has changed since it was written."
+        ) from error
 
 
 def fingerprint(module: torch.nn.Module) -> str:

@@ -87,30 +87,31 @@ class SetLearningRates:
 class Record:
     """Keeps every round's numbers on the device, fetches them together, and stops the run at the first that is not finite.
 
-    At every ``period``-th step the round's own numbers go into the journal, with the speed since the last time.
+    At every ``period``-th step (0: never) and at step ``last`` the round's own numbers go into the journal, with the speed
+    since the last time. ``images``: how many the players have seen so far.
     """
 
-    def __init__(self, journal: Journal, period: int, images_per_round: Callable[[], int]) -> None:
-        self.journal, self.period, self.position = journal, period, images_per_round
+    def __init__(self, journal: Journal, period: int, last: int, images: Callable[[], int]) -> None:
+        self.journal, self.period, self.last, self.images = journal, period, last, images
         self.pending: list[tuple[int, Stats]] = []
         self.latest: dict[str, float] = {}
         self.clock = Stopwatch()
-        self.seen = images_per_round()
+        self.seen = images()
 
     def __call__(self, step: int, stats: Stats) -> None:
         self.pending.append((step, stats))
         if len(self.pending) >= FETCH_AT_LEAST_EVERY:
             self.check()
-        if self.period and step % self.period == 0:
+        if step == self.last or (self.period and step % self.period == 0):
             self.check()
-            images = self.position() - self.seen
+            images = self.images() - self.seen
             speed = {"time/images_per_second": images / max(self.clock.lap(), 1e-9)}
             self.seen += images
             self.latest |= speed
             self.journal.numbers(step, self.latest)
 
     def check(self) -> None:
-        """Raises UserError at the first number since the last check that is not finite."""
+        """Raises Diverged at the first number since the last check that is not finite."""
         if not self.pending:
             return
         names = [(step, name) for step, stats in self.pending for name in stats]
@@ -186,14 +187,15 @@ class Draw:
         self.average, self.live, self.journal = average, live, journal
         self.images = len(data.shape) == 3
         n = GRID if self.images else CLOUD
-        self.y = cycling_labels(n, data.classes)
+        self.y, self.seed = cycling_labels(n, data.classes), seed
         with forked(seed, average.device):
             self.latents = average.latents(n)
         self.real = choose(data.heldout, n, seed).x.flatten(1)
         self.path: Path | None = None
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
-        fake = decode(self.average, self.latents, self.y)
+        with forked(self.seed, self.average.device):  # a game may draw while it samples
+            fake = decode(self.average, self.latents, self.y)
         if self.images:
             picture = drawing.grid(fake)
         else:
@@ -204,22 +206,34 @@ class Draw:
         self.path = self.journal.picture(step, "samples", picture)
 
 
+class Finite:
+    """Stops the run before players that are no longer finite are measured, drawn or saved."""
+
+    def __init__(self, game: Game, record: Record) -> None:
+        self.game, self.record = game, record
+
+    def __call__(self, step: int, stats: Stats | None = None) -> None:
+        self.record.check()
+        for name, parameter in self.game.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise Diverged(f"parameter {name} is no longer finite at step {step}: training has diverged.")
+
+
 class Save:
     """Writes a checkpoint of everything, after checking that all of it is finite."""
 
-    def __init__(self, folder: Path, state: Callable[[], Mapping[str, Any]], game: Game, record: Record, keep: int | None):
-        self.folder, self.state, self.game, self.record, self.keep = folder, state, game, record, keep
+    def __init__(
+        self, folder: Path, state: Callable[[], Mapping[str, Any]], finite: Finite, journal: Journal, keep: int | None
+    ) -> None:
+        self.folder, self.state, self.finite, self.journal, self.keep = folder, state, finite, journal, keep
         self.step = -1
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
         if step == self.step:
             return
-        self.record.check()
-        for name, parameter in self.game.named_parameters():
-            if not bool(parameter.isfinite().all()):
-                raise Diverged(f"parameter {name} is no longer finite at step {step}: training has diverged.")
+        self.finite(step)
         checkpoint.save(self.folder, step, self.state(), self.keep)
-        self.record.journal.flush()
+        self.journal.flush()
         self.step = step
 
 

@@ -14,7 +14,7 @@ from gan_cli import checkpoint, drawing, loop
 from gan_cli.build import build_data, build_metric
 from gan_cli.configs import config_hash, read_result, threads, to_plain, write_json
 from gan_cli.errors import Diverged, UserError
-from gan_cli.events import Draw, Evaluate, HeldOut, Record, Save, StopOnSignal
+from gan_cli.events import Draw, Evaluate, Finite, HeldOut, Record, Save, StopOnSignal
 from gan_cli.journal import Journal, read
 from gan_cli.loading import load
 from gan_cli.loop import Every
@@ -44,6 +44,8 @@ def train(cfg: DictConfig, folder: Path) -> float | None:
             say(console, f"warning: {complaint}")
         if state is not None:
             run.restore(state)
+        if run.step > cfg.train.steps:
+            raise UserError(f"{folder} is at step {run.step} already: train.steps={cfg.train.steps} leaves nothing to do.")
         say(console, f"continuing at step {run.step}")
     checkpoint.write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
     return rounds(run, console)
@@ -53,21 +55,24 @@ def rounds(run: Run, console: Console) -> float | None:
     """Plays the rounds that are left, with everything that happens after each, and writes the result."""
     cfg, last, began = run.cfg, run.cfg.train.steps, time.perf_counter()
     journal = Journal(run.folder, run.step)
-    record = Record(journal, cfg.log_every, lambda: run.batches.position * cfg.train.batch_size)
+    record = Record(journal, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size)
     heldout = HeldOut(run.game, run.heldout_batch, journal, cfg.seed)
     evaluate = Evaluate(run.measurement, run.average.game, journal)
     draw = Draw(run.average.game, run.game, run.data, journal, cfg.seed)
-    save = Save(run.folder, run.state, run.game, record, cfg.keep_checkpoints)
+    finite = Finite(run.game, record)
+    save = Save(run.folder, run.state, finite, journal, cfg.keep_checkpoints)
     stop = StopOnSignal(save)
     live = console.is_terminal and threads() is None  # jobs side by side share one terminal
     display = Display(console, run.step, last, lambda: record.latest | evaluate.latest(), live)
-    events = [
+    events: list[loop.Event] = [
         record.clock.stop,
         run.average,
         run.set_learning_rates,
         record,
-        Every(cfg.log_every, heldout),
+        Every(cfg.log_every, heldout, last),
+        Every(cfg.eval_every, finite, last),
         Every(cfg.eval_every, evaluate, last),
+        Every(cfg.sample_every, finite, last),
         Every(cfg.sample_every, draw, last),
         Every(cfg.checkpoint_every, save, last),
         display,
@@ -81,6 +86,7 @@ def rounds(run: Run, console: Console) -> float | None:
                 draw(0)
             record.clock.start()
             loop.train(run.solver, run.batches, run.schedule, last, events, run.step)
+            save(last)  # is there already, unless there were no rounds
         return conclude(run, journal, draw.path, console, time.perf_counter() - began, evaluate.seconds)
     except Diverged as error:
         good = checkpoint.steps_in(run.folder)
@@ -98,7 +104,7 @@ def conclude(
     tag = run.measurement.tag
     curve = {row["step"]: row[tag] for row in read(run.folder) if tag in row}
     final = curve.get(run.cfg.train.steps)
-    metric = {
+    metric: dict[str, Any] = {
         "name": run.measurement.metric.name,
         "initial": curve.get(0),
         "final": final,
@@ -117,7 +123,7 @@ def conclude(
     }
     write_json(run.folder / "result.json", result)
     journal.hparams(settings(run.cfg), {tag: final} if final is not None else {})
-    rows = [
+    rows: list[tuple[str, Any]] = [
         ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s, {evaluating:.0f} s of them for the metric"),
         ("run", run.folder),
         *([("samples", picture)] if picture else []),
@@ -190,7 +196,9 @@ def settings(cfg: DictConfig) -> dict[str, Any]:
 
     def flat(node: Any, prefix: str) -> dict[str, Any]:
         if isinstance(node, dict):
-            return {k: v for name, child in node.items() for k, v in flat(child, f"{prefix}.{name}" if prefix else name).items()}
+            return {
+                k: v for name, child in node.items() for k, v in flat(child, f"{prefix}.{name}" if prefix else name).items()
+            }
         return {prefix: node}
 
     return flat(to_plain(cfg), "")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard import SummaryWriter, summary
 
 from gan_cli.checkpoint import write_atomically
 from gan_cli.drawing import save_png
@@ -42,9 +42,13 @@ class Journal:
         return path
 
     def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float]) -> None:
-        """The run's settings with its final metric, for TensorBoard's table of runs."""
+        """The run's settings with its final metric, for TensorBoard's table of runs.
+
+        The table reads the values from the curves of the same names, so nothing is added to those.
+        """
         plain = {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in settings.items()}
-        self.writer.add_hparams(plain, dict(values), run_name=".")
+        for part in summary.hparams(plain, dict(values)):
+            self.writer.file_writer.add_summary(part)  # type: ignore[attr-defined]
 
     def flush(self) -> None:
         """Everything so far reaches the disk."""

@@ -27,7 +27,8 @@ class LoadedRun:
         self.config: DictConfig = OmegaConf.create(state["config"])
         self.shape, self.classes = tuple(state["data"]["shape"]), int(state["data"]["classes"])
         self.game = build_game(self.config, self.shape, self.classes).requires_grad_(False)
-        self.game.load_state_dict(state["average" if ema else "game"])
+        with checkpoint.fitting(folder):
+            self.game.load_state_dict(state["average" if ema else "game"])
         self.game.to(place).eval()
 
     def sample(self, n: int, seed: int = 0, y: Tensor | None = None) -> Tensor:

@@ -50,7 +50,7 @@ class Display:
         if not self.live and (now - self.spoke > LINE_EVERY or step == self.steps):
             self.spoke = now
             left = (now - self.began) / (step - self.start) * (self.steps - step)
-            self.console.print(f"step {step}/{self.steps}  {self.numbers()}  {left:.0f} s left", highlight=False)
+            self.say(f"step {step}/{self.steps}  {self.numbers()}  {left:.0f} s left")
 
     def numbers(self) -> str:
         """The newest losses, estimate, metric and speed in one short line."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from gan_cli import device
+from gan_cli import checkpoint, device
 from gan_cli.build import build
 from gan_cli.configs import threads, to_plain
 from gan_cli.data.stream import Stream
@@ -43,9 +43,10 @@ class Run:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue where ``state`` was taken: from here on everything is equal to the bit."""
-        self.game.load_state_dict(state["game"])
-        self.average.game.load_state_dict(state["average"])
-        self.solver.load_state_dict(state["solver"])
+        with checkpoint.fitting(self.folder):
+            self.game.load_state_dict(state["game"])
+            self.average.game.load_state_dict(state["average"])
+            self.solver.load_state_dict(state["solver"])
         self.batches.load_state_dict(state["batches"])
         set_random_state(state["random"], self.device)
         self.step = state["step"]

@@ -177,7 +177,7 @@ def left_to_the_jobs(overrides: list[str], configs: ConfigLoader) -> list[str]:
     for override in _parse(overrides, configs):
         line = str(override.input_line)
         if "." in override.key_or_group and not (
-            override.is_sweep_override() or override.is_hydra_override() or override.is_delete()
+            override.is_sweep_override() or override.is_hydra_override() or override.is_delete() or line.endswith("=")
         ):
             line = f"{override.get_key_element()}=choice({override.get_value_element_as_str()})"
         words.append(line)

@@ -48,17 +48,18 @@ def test_a_named_folder_may_be_called_anything_but_holds_one_run(call, jobs, tmp
     assert len(jobs.trained) == 1
 
 
-@pytest.mark.parametrize("absolute", [False, True])
-def test_resume_continues_in_the_folder_with_the_runs_own_config(call, jobs, tmp_path, absolute):
+def test_resume_continues_in_the_folder_with_the_runs_own_config(call, jobs, tmp_path):
     call("train", "loss=hinge", "seed=7", "train.steps=5", "optimizer.lr=0.25", f"hydra.run.dir={ODD}")
     first = jobs.trained[0]["cfg"]
-    run = str(tmp_path / "work" / ODD) if absolute else ODD
-    answer = call("train", f"resume={run}", "train.steps=9", "log_every=3")
+    answer = call("train", f"resume={ODD}", "train.steps=9", "log_every=3")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out == f"continues {ODD}\n"
     again = jobs.trained[1]
     assert again["cfg"] == {**first, "train": {**first["train"], "steps": 9}, "log_every": 3, "resume": ODD}
     assert again["folder"] == jobs.trained[0]["folder"]
+    absolute = call("train", f"resume={tmp_path}/work/{ODD}")
+    assert absolute.out == f"continues {ODD}\n"
+    assert jobs.trained[2]["cfg"] == again["cfg"]
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["out"]
     assert sorted(path.name for path in (tmp_path / "work" / ODD / ".hydra").iterdir()) == [
         "config.yaml",
@@ -126,9 +127,15 @@ def test_failures_are_told_and_recorded(call, jobs, tmp_path, error, code, said,
     assert found["reason"].startswith(reason)
     log = tmp_path / "work" / "a" / "train.log"
     assert (log.is_file() and "Traceback" in log.read_text()) == (not isinstance(error, UserError))
-    shown = call("train", "seed=3", "hydra.run.dir=b", "debug=true")
-    assert (shown.code, "Traceback" in shown.err) == (code, True)
-    assert shown.err.endswith(answer.err)
+
+
+def test_debug_shows_the_traceback(call, jobs):
+    jobs.fail[3] = RuntimeError("shapes")
+    answer = call("train", "seed=3", "debug=true")
+    assert answer.code == 1
+    assert answer.err.startswith("Traceback (most recent call last):\n")
+    assert "in train\n    raise self.fail[cfg.seed]" in answer.err
+    assert call("train", "seed=x", "debug=true").err.startswith("Traceback")
 
 
 @pytest.mark.parametrize(

@@ -65,25 +65,26 @@ def test_mistakes(make, overrides, said):
     assert len(str(error.value).splitlines()) <= 2
 
 
-@pytest.mark.parametrize(
-    ("override", "key", "value"),
-    [
-        ("optimizer.lr=1", "optimizer.lr", 1),  # an integer will do for a number
-        ("optimizer.lr=null", "optimizer.lr", None),
-        ("model.generator.name=abc", "model.generator.name", "abc"),  # the default null says nothing about the type
-        ("model.generator.width=${train.batch_size}", "model.generator.width", 64),
-        ("+optimizer.eps=1e-8", "optimizer.eps", 1e-8),
-        ("++optimizer.eps=1e-8", "optimizer.eps", 1e-8),
-        ("keep_checkpoints=null", "keep_checkpoints", None),
-        ("ema=null", "ema", None),
-        ("ema=0", "ema", 0.0),
-        ("dataset.root='a=b, c'", "dataset.root", "a=b, c"),
-        ("optimizer.betas=[0,1]", "optimizer.betas", [0, 1]),
-        ("optimizer.generator={lr:3}", "optimizer.generator.lr", 3),
-    ],
-)
-def test_what_is_right_passes(make, override, key, value):
-    assert OmegaConf.select(make(override), key) == value
+RIGHT = {
+    "optimizer.lr=1": 1,  # an integer will do for a number
+    "optimizer.betas=[0,1]": [0, 1],
+    "optimizer.generator={lr:3}": {"lr": 3},
+    "model.generator.width=${train.batch_size}": 64,
+    "model.generator.name=abc": "abc",  # the default null says nothing about the type
+    "+optimizer.eps=1e-8": 1e-8,
+    "++optimizer.amsgrad=true": True,
+    "dataset.root='a=b, c'": "a=b, c",
+    "regularizer.none=null": None,
+    "keep_checkpoints=null": None,
+    "ema=null": None,
+    "++train.steps=0": 0,
+}
+
+
+def test_what_is_right_passes(make):
+    cfg = make(*RIGHT)
+    for override, value in RIGHT.items():
+        assert OmegaConf.select(cfg, override.partition("=")[0].lstrip("+")) == value
 
 
 def test_a_loss_brings_its_parts_along_and_the_command_line_wins(make):

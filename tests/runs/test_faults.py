@@ -1,0 +1,255 @@
+"""What goes wrong while a run trains: numbers that are none, signals, kills, a full disk."""
+
+import errno
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import types
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import small
+import torch
+from left_behind import differences, outcome, train
+from omegaconf import OmegaConf
+
+from gan_cli import checkpoint, journal
+from gan_cli.errors import Diverged, Stopped
+from gan_cli.events import StopOnSignal
+from gan_cli.losses.wasserstein import Wasserstein
+from gan_cli.regularizers.base import Regularizer
+
+
+@pytest.fixture
+def mine(monkeypatch):
+    """A user's module with a loss that misbehaves at a step of its choice, and a regularizer that does."""
+
+    @dataclass(frozen=True)
+    class Poisoned(Wasserstein):
+        """Counts its calls; at the ``step``-th one ``player`` meets ``value``, or, without a value, the process a signal."""
+
+        player: str
+        step: int
+        value: float | None = None
+        calls: ClassVar[dict[str, int]] = {"discriminator": 0, "generator": 0}
+
+        def met(self, player, loss):
+            self.calls[player] += 1
+            if player != self.player or self.calls[player] != self.step:
+                return loss
+            if self.value is None:
+                signal.raise_signal(signal.SIGTERM)
+                return loss
+            return loss * self.value
+
+        def discriminator_loss(self, real, fake):
+            return self.met("discriminator", super().discriminator_loss(real, fake))
+
+        def generator_loss(self, real, fake):
+            return self.met("generator", super().generator_loss(real, fake))
+
+    @dataclass(frozen=True)
+    class Breaks(Regularizer):
+        """Leaves no number in the weights at its seventh call."""
+
+        calls: ClassVar[list[int]] = []
+
+        @torch.no_grad()
+        def constrain(self, network):
+            self.calls.append(1)
+            if len(self.calls) == 7:
+                next(network.parameters()).fill_(math.inf)
+
+    module = types.ModuleType("mine")
+    module.Poisoned, module.Breaks = Poisoned, Breaks
+    monkeypatch.setitem(sys.modules, "mine", module)
+    return module
+
+
+def poisoned(**loss):
+    cfg = small.config("features=identity", "train.steps=30 sample_every=0 eval_every=0 checkpoint_every=5 log_every=1")
+    OmegaConf.update(cfg, "loss", {"_target_": "mine.Poisoned", **loss}, merge=False)
+    return cfg
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+@pytest.mark.parametrize("cadence", ["log_every=1", "log_every=100", "log_every=0 eval_every=8", "log_every=0 sample_every=8"])
+def test_a_number_that_is_none_stops_the_run(mine, player, value, cadence, tmp_path):
+    with pytest.raises(Diverged) as error:
+        train(poisoned(player=player, step=7, value=value), tmp_path, cadence)
+    first, second = str(error.value).splitlines()
+    assert "step 7" in first
+    assert player in first
+    assert "checkpoint of step 5 is good" in second
+    assert checkpoint.steps_in(tmp_path) == [5]
+    assert checkpoint.load(checkpoint.path_of(tmp_path, 5))["step"] == 5
+    assert max(row["step"] for row in journal.read(tmp_path)) < 7
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_before_the_first_checkpoint(mine, tmp_path):
+    with pytest.raises(Diverged, match="No checkpoint had been written yet"):
+        train(poisoned(player="generator", step=2, value=math.nan), tmp_path)
+    assert checkpoint.steps_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("cadence", ["checkpoint_every=7", "eval_every=7", "sample_every=7"])
+def test_weights_that_are_none_are_not_saved_measured_or_drawn(mine, cadence, tmp_path):
+    cfg = poisoned(player="generator", step=100, value=1.0)
+    OmegaConf.update(cfg, "regularizer", {"mine": {"_target_": "mine.Breaks", "players": ["generator"]}}, merge=False)
+    cfg.checkpoint_every = 3
+    with pytest.raises(Diverged, match=r"parameter generator\..* is no longer finite at step 7"):
+        train(cfg, tmp_path, f"log_every=0 {cadence}")
+    assert checkpoint.steps_in(tmp_path) == ([] if "checkpoint" in cadence else [3, 6])
+
+
+def test_a_signal_lets_the_round_end_and_saves(mine, tmp_path):
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    cfg = poisoned(player="generator", step=8)
+    with pytest.raises(Stopped, match=r"stopped at step 8\. Continue with: gan-train resume=") as error:
+        train(cfg, tmp_path / "parts", "train.steps=12")
+    assert error.value.code == 143
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert checkpoint.steps_in(tmp_path / "parts") == [5, 8]
+    train(cfg, tmp_path / "parts", "train.steps=12", resume=True)
+    train(cfg, tmp_path / "whole", "train.steps=12")
+    assert differences(outcome(tmp_path / "parts"), outcome(tmp_path / "whole")) == []
+
+
+def test_a_second_interrupt_does_not_wait():
+    stop = StopOnSignal(save=None)
+    with stop.listening():
+        signal.raise_signal(signal.SIGINT)
+        assert stop.received == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+RUN = """
+import sys, torch
+torch.set_num_threads(1)
+from gan_cli.cli import train
+sys.exit(train())
+"""
+
+
+def test_signals_to_the_real_program(tmp_path):
+    runs = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        folder = tmp_path / number.name
+        words = ["dataset=ring", "dataset.n=100", "model=mlp_small", "metric=none", "sample_every=0", "device=cpu"]
+        words += [f"hydra.run.dir={folder}", "train.steps=1000000", "log_every=1", "train.batch_size=8"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        runs[number] = subprocess.Popen([sys.executable, "-c", RUN, *words], text=True, **pipes)
+    waiting, deadline = dict(runs), time.monotonic() + 60
+    while waiting:
+        time.sleep(0.02)
+        for number, process in list(waiting.items()):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            if len(journal.read(tmp_path / number.name)) > 2:
+                waiting.pop(number).send_signal(number)
+    for number, process in runs.items():
+        _, said = process.communicate(timeout=60)
+        (step,) = checkpoint.steps_in(tmp_path / number.name)
+        assert process.returncode == 128 + number
+        assert f"stopped at step {step}." in said
+        assert "Traceback" not in said
+    folder = tmp_path / signal.SIGTERM.name
+    cfg = OmegaConf.load(folder / "config.yaml")
+    train(cfg, folder, f"train.steps={step + 3}", resume=True)
+    train(cfg, tmp_path / "whole", f"train.steps={step + 3}")
+    assert differences(outcome(folder), outcome(tmp_path / "whole")) == []
+
+
+def test_killed_while_it_saves(tmp_path):
+    state = {"game": torch.arange(300_000.0), "config": {"a": 1}}
+    seen = set()
+    for attempt in range(6):
+        child = os.fork()
+        if child == 0:
+            try:
+                for step in range(100 * attempt + 1, 100 * attempt + 100):
+                    checkpoint.save(tmp_path, step, {**state, "twice": step * 2}, keep=2)
+            finally:
+                os._exit(0)
+        while not checkpoint.steps_in(tmp_path):
+            time.sleep(0.001)
+        time.sleep(random.Random(attempt).uniform(0.01, 0.06))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        found, complaints = checkpoint.newest(tmp_path)
+        assert complaints == []
+        assert found["twice"] == 2 * found["step"] == 2 * checkpoint.steps_in(tmp_path)[-1]
+        assert torch.equal(found["game"], state["game"])
+        seen.add(found["step"])
+    assert len(seen) > 2, "it was killed while it worked"
+
+
+class FullDisk:
+    """A file on a disk that has room for ten bytes more."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+    def write(self, content):
+        self.file.write(content[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def no_space(*arguments):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("fault", ["open", "write", "fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(fault, tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    checkpoint.write_atomically(path, b"old")
+    with monkeypatch.context() as patch:
+        if fault == "open":
+            patch.setattr(checkpoint, "open", no_space, raising=False)
+        elif fault == "write":
+            patch.setattr(checkpoint, "open", lambda path, mode: FullDisk(path.open(mode)), raising=False)
+        else:
+            patch.setattr(os, fault, no_space)
+        with pytest.raises(OSError, match="No space left"):
+            checkpoint.write_atomically(path, b"new" * 10)
+        assert path.read_bytes() == b"old"
+        assert os.listdir(tmp_path) == ["file"]
+    checkpoint.write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_disk_that_fills_up_while_a_run_trains(tmp_path, monkeypatch):
+    cfg = small.config("features=identity", "train.steps=9 checkpoint_every=3 sample_every=0 eval_every=0 log_every=1")
+    save, folder = checkpoint.save, tmp_path / "parts"
+
+    def full_from_6(folder, step, state, keep=None):
+        if step >= 6:
+            monkeypatch.setattr(os, "fsync", no_space)
+        return save(folder, step, state, keep)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", full_from_6)
+        with pytest.raises(OSError, match="No space left"):
+            train(cfg, folder)
+    monkeypatch.undo()
+    assert checkpoint.steps_in(folder) == [3]
+    assert not list(folder.rglob("*.tmp"))
+    small.unpack_once(monkeypatch)
+    train(cfg, folder, resume=True)
+    train(cfg, tmp_path / "whole")
+    assert differences(outcome(folder), outcome(tmp_path / "whole")) == []

@@ -1,0 +1,196 @@
+"""What a run leaves behind: curves, pictures, numbers, its config, its result, its checkpoints."""
+
+import json
+import math
+
+import pytest
+import small
+import torch
+import yaml
+from left_behind import result, state, train
+from omegaconf import OmegaConf
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan_cli import checkpoint, journal
+from gan_cli.configs import config_hash, to_plain
+
+STEPS = "train.steps=20 log_every=5 eval_every=10 sample_every=10 checkpoint_every=10"
+PLAYERS = ("discriminator", "generator")
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    """A finished WGAN-GP on the ring: (config, folder)."""
+    cfg = small.config("dataset=ring loss=wgan_gp", f"{STEPS} metric.n_samples=16 train.n_critic=2")
+    folder = tmp_path_factory.mktemp("runs") / "a folder, Ümläut = 1"
+    assert train(cfg, folder) == result(folder)["objective"]
+    return cfg, folder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A finished GAN on images: (config, folder)."""
+    cfg = small.config("features=identity", STEPS)
+    folder = tmp_path_factory.mktemp("runs") / "images"
+    train(cfg, folder)
+    return cfg, folder
+
+
+def events(folder) -> EventAccumulator:
+    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
+    accumulator.Reload()
+    return accumulator
+
+
+@pytest.mark.parametrize(
+    ("run", "estimate", "metric", "more"),
+    [("points", "wasserstein", "w1", {"penalty_GradientPenalty/discriminator"}), ("images", "js", "fd_identity", set())],
+)
+def test_the_curves_have_the_names_that_others_rely_on(run, estimate, metric, more, request):
+    _, folder = request.getfixturevalue(run)
+    found = events(folder)
+    logged = {f"{what}/{player}" for what in ("loss", "grad_norm") for player in PLAYERS}
+    logged |= {f"estimate/{estimate}", f"heldout/{estimate}", "time/images_per_second"} | more
+    assert set(found.Tags()["scalars"]) == logged | {f"metric/{metric}"}
+    for tag in logged:
+        assert [event.step for event in found.Scalars(tag)] == [5, 10, 15, 20], tag
+    assert [event.step for event in found.Scalars(f"metric/{metric}")] == [0, 10, 20]
+    assert found.Tags()["images"] == ["samples"]
+    assert [event.step for event in found.Images("samples")] == [0, 10, 20]
+
+
+@pytest.mark.parametrize("run", ["points", "images"])
+def test_the_numbers_are_the_same_everywhere(run, request):
+    _, folder = request.getfixturevalue(run)
+    found = events(folder)
+    rows = journal.read(folder)
+    told = {(row["step"], tag): value for row in rows for tag, value in row.items() if tag != "step"}
+    drawn = {(event.step, tag): event.value for tag in found.Tags()["scalars"] for event in found.Scalars(tag)}
+    assert told.keys() == drawn.keys()
+    for key, value in told.items():
+        assert drawn[key] == pytest.approx(value, rel=1e-6), key
+    assert sum(len(row) - 1 for row in rows) == len(told), "each number once"
+
+
+def test_the_estimate_has_no_penalty_in_it(points, images):
+    for row in (row for row in journal.read(points[1]) if "loss/discriminator" in row):
+        penalty = row["penalty_GradientPenalty/discriminator"]
+        assert penalty > 0.1
+        assert row["loss/discriminator"] == pytest.approx(penalty - row["estimate/wasserstein"], rel=1e-5)
+        assert row["time/images_per_second"] > 0
+    for row in (row for row in journal.read(images[1]) if "loss/discriminator" in row):
+        assert row["estimate/js"] == pytest.approx(math.log(2) - row["loss/discriminator"] / 2, abs=1e-6)
+    for run, name in ((points, "wasserstein"), (images, "js")):
+        heldout = [row[f"heldout/{name}"] for row in journal.read(run[1]) if f"heldout/{name}" in row]
+        assert len(heldout) == 4
+        assert heldout != [row[f"estimate/{name}"] for row in journal.read(run[1]) if f"estimate/{name}" in row]
+
+
+@pytest.mark.parametrize(("run", "metric"), [("points", "metric/w1"), ("images", "metric/fd_identity")])
+def test_hparams_with_the_final_metric(run, metric, request):
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    cfg, folder = request.getfixturevalue(run)
+    content = events(folder).PluginTagToContent("hparams")
+    start = HParamsPluginData.FromString(content["_hparams_/session_start_info"]).session_start_info.hparams
+    assert start["train.steps"].number_value == 20
+    assert start["loss._target_"].string_value == cfg.loss._target_
+    experiment = HParamsPluginData.FromString(content["_hparams_/experiment"]).experiment
+    assert [info.name.tag for info in experiment.metric_infos] == [metric]
+
+
+@pytest.mark.parametrize(("run", "size"), [("points", (600, 600)), ("images", (8 * 80 + 16, 8 * 80 + 16))])
+def test_pictures_open(run, size, request):
+    _, folder = request.getfixturevalue(run)
+    files = sorted((folder / "samples").iterdir())
+    assert [file.name for file in files] == [f"step_{step:08d}.png" for step in (0, 10, 20)]
+    for file in files:
+        with Image.open(file) as picture:
+            picture.load()
+            assert (picture.size, picture.mode, picture.format) == (size, "RGB", "PNG")
+    assert len({file.read_bytes() for file in files}) == 3, "the players moved"
+
+
+@pytest.mark.parametrize(("run", "metric"), [("points", "w1"), ("images", "fd_identity")])
+def test_config_and_result(run, metric, request):
+    cfg, folder = request.getfixturevalue(run)
+    assert yaml.safe_load((folder / "config.yaml").read_text()) == to_plain(cfg)
+    curve = {row["step"]: row[f"metric/{metric}"] for row in journal.read(folder) if f"metric/{metric}" in row}
+    found = result(folder)
+    assert found["seconds"] >= found["seconds_evaluating"] >= 0
+    split = {"name": metric, "initial": curve[0], "final": curve[20], "n_samples": cfg.metric.n_samples, "split": "train"}
+    assert {key: value for key, value in found.items() if not key.startswith("seconds")} == {
+        "status": "finished",
+        "config": config_hash(cfg),
+        "step": 20,
+        "objective": curve[20],
+        "metric": split,
+        "players": found["players"],
+    }
+    assert len(found["players"]) == 64
+
+
+def test_nothing_else(points):
+    _, folder = points
+    names = sorted(path.name for path in folder.iterdir())
+    events_file = [name for name in names if name.startswith("events.out.tfevents.")]
+    assert len(events_file) == 1
+    rest = {"config.yaml", "metrics.jsonl", "result.json", "samples", "checkpoints"}
+    assert set(names) - set(events_file) == rest
+
+
+def plain(content) -> bool:
+    """Whether it is made of nothing that a YAML or JSON file could not hold."""
+    if isinstance(content, dict):
+        return all(isinstance(key, str) and plain(value) for key, value in content.items())
+    if isinstance(content, list):
+        return all(map(plain, content))
+    return content is None or type(content) in (bool, int, float, str)
+
+
+@pytest.mark.parametrize("run", ["points", "images"])
+def test_checkpoints_hold_tensors_and_plain_data(run, request):
+    cfg, folder = request.getfixturevalue(run)
+    assert checkpoint.steps_in(folder) == [10, 20]
+    for step in (10, 20):
+        content = torch.load(checkpoint.path_of(folder, step), weights_only=True)
+        assert content["step"] == step
+        assert plain(content["config"])
+        assert content["config"] == to_plain(cfg)
+        assert content["data"] == {"shape": [2] if run == "points" else [1, 8, 8], "classes": 8 if run == "points" else 10}
+        assert set(content) == {"format", "step", "config", "data", "game", "average", "solver", "batches", "random"}
+        json.dumps(content["config"])
+    assert OmegaConf.create(content["config"]).train.steps == 20
+
+
+def test_the_fingerprint_is_that_of_the_last_checkpoint(images):
+    cfg, folder = images
+    players = small.build(cfg, torch.device("cpu")).game
+    players.load_state_dict(state(folder)["game"])
+    assert checkpoint.fingerprint(players) == result(folder)["players"]
+    players.load_state_dict(state(folder, 10)["game"])
+    assert checkpoint.fingerprint(players) != result(folder)["players"]
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
+    train(small.config("metric=none"), tmp_path, "train.steps=7 checkpoint_every=2 keep_checkpoints=2 log_every=0")
+    assert checkpoint.steps_in(tmp_path) == [6, 7]
+
+
+def test_what_comes_only_at_the_end_comes_at_the_end(tmp_path):
+    cfg = small.config("features=identity", "train.steps=3 log_every=0 eval_every=0 sample_every=0 checkpoint_every=0")
+    train(cfg, tmp_path)
+    rows = journal.read(tmp_path)
+    assert [row["step"] for row in rows if "loss/generator" in row] == [3]
+    assert [row["step"] for row in rows if "heldout/js" in row] == [3]
+    assert [row["step"] for row in rows if "metric/fd_identity" in row] == [0, 3]
+    assert sorted(path.stem for path in (tmp_path / "samples").iterdir()) == ["step_00000000", "step_00000003"]
+    assert checkpoint.steps_in(tmp_path) == [3]
+
+
+def test_no_rounds_at_all_leave_the_players_as_they_began(tmp_path):
+    train(small.config("metric=none"), tmp_path, "train.steps=0")
+    assert checkpoint.steps_in(tmp_path) == [0]
+    assert result(tmp_path)["metric"] is None
+    assert result(tmp_path)["objective"] is None

@@ -1,0 +1,174 @@
+"""Where a run goes on: from nothing, from its end, beyond it, after a kill, past damage."""
+
+import shutil
+import time
+
+import pytest
+import small
+from left_behind import differences, outcome, result, state, train
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan_cli import checkpoint, journal
+from gan_cli.errors import UserError
+
+OTHER_SECOND = 1.01
+"""TensorBoard reads a run's files in the order of their names, which begin with the second they were opened in."""
+
+
+@pytest.fixture(scope="module")
+def cfg():
+    return small.config(
+        "features=identity", "train.steps=10 log_every=1 eval_every=5 sample_every=0 checkpoint_every=5 ema=0.9"
+    )
+
+
+@pytest.fixture(scope="module")
+def original(cfg, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "original"
+    train(cfg, folder)
+    return folder
+
+
+@pytest.fixture
+def finished(original, tmp_path):
+    """The folder of a run of ten rounds with checkpoints of 5 and 10."""
+    return shutil.copytree(original, tmp_path / "run")
+
+
+def forget(folder, *steps: int) -> None:
+    """As if the run had been killed before these checkpoints were written."""
+    (folder / "result.json").unlink(missing_ok=True)
+    for step in steps:
+        checkpoint.path_of(folder, step).unlink()
+
+
+def files(folder) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_no_checkpoint_yet_starts_at_0(cfg, finished, tmp_path, capsys):
+    reference = outcome(finished)
+    forget(finished, 5, 10)
+    train(cfg, finished, resume=True)
+    assert "continuing at step 0" in capsys.readouterr().out
+    assert differences(outcome(finished), reference) == []
+
+
+def test_finished_already_says_so(cfg, finished, capsys):
+    before = files(finished)
+    for steps in (10, 7):
+        assert train(cfg, finished, f"train.steps={steps}", resume=True) == result(finished)["objective"]
+        assert "is finished already, at step 10" in capsys.readouterr().out
+    assert files(finished) == before
+
+
+def test_more_steps_go_on(cfg, finished, tmp_path):
+    train(cfg, finished, "train.steps=14", resume=True)
+    train(cfg, tmp_path / "whole", "train.steps=14")
+    assert result(finished)["step"] == 14
+    a, b = outcome(finished), outcome(tmp_path / "whole")
+    assert differences({**a, "pictures": None}, {**b, "pictures": None}) == []
+    assert set(a["pictures"]) - set(b["pictures"]) == {"step_00000010.png"}, "drawn at what was the end once"
+
+
+def test_beyond_what_is_asked_for_is_no_way_back(cfg, finished):
+    forget(finished)
+    with pytest.raises(UserError, match=r"is at step 10 already: train\.steps=7"):
+        train(cfg, finished, "train.steps=7", resume=True)
+    assert train(cfg, finished, resume=True) == state_metric(finished), "killed between the last checkpoint and the result"
+    assert result(finished)["step"] == 10
+
+
+def state_metric(folder) -> float:
+    return journal.read(folder)[-1]["metric/fd_identity"]
+
+
+def test_each_step_once_after_a_kill(cfg, tmp_path):
+    """To 24 with a checkpoint of 20, killed: what was logged of 21 ... 24 is taken back and logged anew."""
+    folder, settings = tmp_path / "run", "log_every=2 eval_every=8 checkpoint_every=20 sample_every=8"
+    train(cfg, folder, f"train.steps=24 {settings}")
+    logged = outcome(folder)["numbers"]
+    forget(folder, 24)
+    with open(folder / "metrics.jsonl", "a") as file:
+        file.write('{"step": 26, "loss/gen')  # the line it was killed in
+    time.sleep(OTHER_SECOND)
+    train(cfg, folder, f"train.steps=40 {settings}", resume=True)
+    train(cfg, tmp_path / "whole", f"train.steps=40 {settings}")
+    assert differences(outcome(folder), outcome(tmp_path / "whole")) == []
+    assert logged == outcome(folder)["numbers"][: len(logged)]
+    found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
+    found.Reload()
+    for tag in found.Tags()["scalars"]:
+        every, start = (8, 0) if tag.startswith("metric/") else (2, 2)
+        assert [event.step for event in found.Scalars(tag)] == list(range(start, 41, every)), tag
+    assert [event.step for event in found.Images("samples")] == list(range(0, 41, 8))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-30],
+        lambda content: b"",
+        lambda content: flipped(content, content.index(b"average") + 4000),
+        lambda content: flipped(content, len(content) // 2),
+    ],
+    ids=["half", "end missing", "empty", "bit flipped", "bit flipped in a tensor"],
+)
+def test_the_checkpoint_before_a_damaged_one(cfg, finished, damage, capsys):
+    reference = outcome(finished)
+    newest = checkpoint.path_of(finished, 10)
+    newest.write_bytes(damage(newest.read_bytes()))
+    forget(finished)
+    train(cfg, finished, resume=True)
+    said = capsys.readouterr().out
+    assert f"warning: checkpoint {newest}" in said
+    assert "continuing at step 5" in said
+    assert differences(outcome(finished), reference) == []
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
+
+
+def test_all_checkpoints_damaged(cfg, finished):
+    forget(finished)
+    for step in (5, 10):
+        path = checkpoint.path_of(finished, step)
+        path.write_bytes(path.read_bytes()[:100])
+    before = files(finished)
+    with pytest.raises(UserError, match="holds no readable checkpoint"):
+        train(cfg, finished, resume=True)
+    assert files(finished) == before
+
+
+def test_a_checkpoint_of_something_else(cfg, finished):
+    import torch
+
+    forget(finished, 5)
+    path = checkpoint.path_of(finished, 10)
+    for content in ({"step": 10}, [1], torch.zeros(3)):
+        torch.save(content, path)
+        with pytest.raises(UserError, match="is not a checkpoint of this program"):
+            train(cfg, finished, resume=True)
+
+
+def test_a_folder_that_holds_a_run_is_refused(cfg, finished):
+    before = files(finished)
+    for steps in (10, 20):
+        with pytest.raises(UserError, match=r"holds a run already.*\n.*resume="):
+            train(cfg, finished, f"train.steps={steps}")
+    assert files(finished) == before
+
+
+def test_another_data_set_is_refused(cfg, finished):
+    with pytest.raises(UserError, match="data set has changed"):
+        train(cfg, finished, "train.steps=20 dataset.max_images=12", resume=True)
+
+
+def test_other_players_are_refused_in_a_sentence(cfg, finished):
+    with pytest.raises(UserError) as error:
+        train(cfg, finished, "train.steps=20 model.generator.width=8", resume=True)
+    assert "does not fit" in str(error.value)
+    assert len(str(error.value).splitlines()) <= 2
+    assert state(finished)["step"] == 10
