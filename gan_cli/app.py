@@ -3,6 +3,7 @@
 import logging
 import os
 import shlex
+import shutil
 import sys
 import textwrap
 import traceback
@@ -18,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import suggest, sweep
 from gan_cli.compose import TARGET, compose, loader, readable
-from gan_cli.configs import config_hash, holds_run, read_result, run_folder, write_json
+from gan_cli.configs import config_hash, holds_config, holds_run, read_result, run_folder, write_json
 from gan_cli.errors import Stopped, UserError
 from gan_cli.quoting import quote
 from gan_cli.schema import TrainConfig, components
@@ -59,7 +60,7 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
         overrides = [*overrides, f"hydra.run.dir={resumed}", "hydra.output_subdir=null"]
     configs = loader(config_dir)
     cfg = compose(configs, "train", sweep.first_job(overrides, configs) if multirun else overrides)
-    made = None
+    fresh: Path | None = None  # a folder of this call alone
     if resumed != "null":
         run_folder(cfg.resume)
     elif cfg.resume is not None:
@@ -68,10 +69,12 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
         key = "hydra.sweep.dir" if multirun or cfg.hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
         folder = Path(OmegaConf.select(cfg, key))
         if not any(word.startswith(f"{key}=") for word in overrides):
-            made = _new_folder(folder)
-            overrides = [*overrides, f"{key}={quote(str(made))}"]
-        elif key == "hydra.run.dir" and (folder / "config.yaml").is_file():
+            fresh = _new_folder(folder)
+            overrides = [*overrides, f"{key}={quote(str(fresh))}"]
+        elif key == "hydra.run.dir" and holds_config(folder):
             raise UserError(f"{folder} holds a run already: continue it with {_resume(folder)}, or name another folder.")
+        elif not folder.exists():
+            fresh = folder
     if multirun and cfg.hydra.sweeper._target_ == TARGET:
         overrides = sweep.left_to_the_jobs(overrides, configs)
     options = [*flags, *(["--config-dir", config_dir] if config_dir else []), *(["--multirun"] if multirun else [])]
@@ -81,9 +84,8 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
     except _JobError as error:
         raise error.cause from None
     finally:
-        if made is not None:
-            with suppress(OSError):  # not empty, as a rule; a sweep that could not start leaves nothing behind
-                made.rmdir()
+        if fresh is not None and not holds_config(fresh) and not any(fresh.rglob("result.json")):
+            shutil.rmtree(fresh, ignore_errors=True)  # no run has begun, so nothing is worth keeping
 
 
 def evaluate(overrides: list[str]) -> None:
@@ -128,9 +130,10 @@ def job(cfg: DictConfig) -> float | None:
                 print(_choices(context, cfg), flush=True)
             from gan_cli import jobs
 
-            return jobs.train(cfg, folder)
+            named = {word.lstrip("+").partition("=")[0] for word in context.overrides.task} if cfg.resume is None else set()
+            return jobs.train(cfg, folder, named)
     except KeyboardInterrupt:
-        hint = f"continue with: {_resume(folder)}" if (folder / "config.yaml").is_file() and not in_sweep else ""
+        hint = f"continue with: {_resume(folder)}" if holds_config(folder) and not in_sweep else ""
         raise KeyboardInterrupt(hint) from None
     except Exception as error:
         if isinstance(error, Stopped) and (not in_sweep or context.launcher._target_ == BASIC):

@@ -1,7 +1,7 @@
 """Config to objects: the only place that instantiates."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
 
 from hydra.errors import InstantiationException
@@ -79,12 +79,12 @@ def needs(cfg: DictConfig) -> set[str]:
     return set(inspect.signature(_target(cfg, "game", Game)).parameters)
 
 
-def refuse_unused(cfg: DictConfig, overridden: set[str]) -> None:
-    """UserError if the command line names a part (a key of ``overridden``) that this game has no use for."""
+def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
+    """UserError if the command line names (``loss``, ``loss.margin``, ``model/generator``) what this game has no use for."""
     wanted = needs(cfg)
     players = {f"model/{player}": player in wanted for player in cfg.model}
     used = {"loss": "loss" in wanted, "regularizer": "regularizers" in wanted, **players}
-    for key in sorted(overridden):
+    for key in sorted({name.partition(".")[0] for name in named}):
         if not used.get(key, True):
             takes = [name for name, is_used in used.items() if is_used]
             raise UserError(

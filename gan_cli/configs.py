@@ -29,22 +29,26 @@ def config_hash(cfg: DictConfig) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
+def holds_config(folder: Path) -> bool:
+    """Whether a run has begun in ``folder``."""
+    return (folder / "config.yaml").is_file()
+
+
 def run_folder(path: str | Path) -> Path:
     """``path`` as the folder of a run; a UserError that says what was looked for if it is none."""
     folder = Path(path)
-    if (folder / "config.yaml").is_file():
+    if holds_config(folder):
         return folder
-    inside = next((parent for parent in folder.parents if (parent / "config.yaml").is_file()), None)
+    inside = next(filter(holds_config, folder.parents), None)
     hint = f"Did you mean {inside}?" if inside else "Name the folder that a run printed, the one with checkpoints/ in it."
     raise UserError(f"no run in {folder}: there is no {folder / 'config.yaml'}.\n{hint}")
 
 
 def holds_run(folder: Path, cfg: DictConfig) -> bool:
     """Whether ``folder`` holds a run of this very config; a UserError if it holds a run of another one."""
-    config = folder / "config.yaml"
-    if not config.is_file():
+    if not holds_config(folder):
         return False
-    found = OmegaConf.load(config)
+    found = OmegaConf.load(folder / "config.yaml")
     if not isinstance(found, DictConfig) or config_hash(found) != config_hash(cfg):
         raise UserError(f"{folder} holds a run with another config: name another hydra.sweep.dir, or remove that run.")
     return True

@@ -1,6 +1,7 @@
 """What the three commands do once their config is composed."""
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from rich.table import Table
 from torch import Tensor
 
 from gan_cli import checkpoint, drawing, loop
-from gan_cli.build import build_data, build_metric
-from gan_cli.configs import config_hash, read_result, threads, to_plain, write_json
+from gan_cli.build import build_data, build_metric, refuse_unused
+from gan_cli.configs import config_hash, holds_config, read_result, threads, to_plain, write_json
 from gan_cli.errors import Diverged, UserError
 from gan_cli.events import Draw, Evaluate, Finite, HeldOut, Record, Save, StopOnSignal
 from gan_cli.journal import Journal, read
@@ -26,17 +27,19 @@ WALK = 8
 """Samples of one walk in an interpolation."""
 
 
-def train(cfg: DictConfig, folder: Path) -> float | None:
+def train(cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> float | None:
     """Trains in ``folder`` and returns the final metric (None without one).
 
-    A folder that holds a run is refused, unless ``cfg.resume`` says that this run goes on.
+    A folder that holds a run is refused, unless ``cfg.resume`` says that this run goes on. ``named``: the keys that the
+    command line names, so that a part which the game would not use is refused too.
     """
     console = Console()
-    if (folder / "config.yaml").exists() and not cfg.resume:
+    if holds_config(folder) and not cfg.resume:
         raise UserError(f"{folder} holds a run already.\nContinue it with gan-train resume={folder}, or name another folder.")
     if cfg.resume and (result := finished(folder, cfg.train.steps)):
         say(console, f"{folder} is finished already, at step {result['step']}.")
         return result["objective"]
+    refuse_unused(cfg, named)
     run = Run(cfg, folder)
     if cfg.resume:
         state, complaints = checkpoint.newest(folder)
@@ -91,7 +94,7 @@ def rounds(run: Run, console: Console) -> float | None:
     except Diverged as error:
         good = checkpoint.steps_in(run.folder)
         kept = f"The checkpoint of step {good[-1]} is good." if good else "No checkpoint had been written yet."
-        raise Diverged(f"{error}\n{kept} A smaller optimizer.lr or another regularizer may help. ({run.folder})") from None
+        raise Diverged(f"{error}\n{kept} A smaller optimizer.lr may help.") from None
     finally:
         run.batches.close()
         journal.close()

@@ -26,7 +26,8 @@ class LoadedRun:
         self.folder, self.step = folder, int(state["step"])
         self.config: DictConfig = OmegaConf.create(state["config"])
         self.shape, self.classes = tuple(state["data"]["shape"]), int(state["data"]["classes"])
-        self.game = build_game(self.config, self.shape, self.classes).requires_grad_(False)
+        with forked(0, place):  # the initial weights that are about to be replaced shall not move the streams
+            self.game = build_game(self.config, self.shape, self.classes).requires_grad_(False)
         with checkpoint.fitting(folder):
             self.game.load_state_dict(state["average" if ema else "game"])
         self.game.to(place).eval()

@@ -70,7 +70,6 @@ class EvalConfig:
     run: str = _scalar(MISSING, "folder of the run; the bare path will do")
     checkpoint: str = _scalar("last", "last, a step, or a path")
     n_samples: int | None = _scalar(None, "real and generated samples (null: as in the run)", low=1)
-    batch_size: int = _scalar(64, "samples generated at a time", low=1)
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
     seed: int = _scalar(0, "start of every random stream", low=0)
     device: str = _scalar("auto", DEVICE)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 Stats = dict[str, Tensor]
@@ -22,6 +23,7 @@ class Batch(NamedTuple):
     x: Tensor
     y: Tensor | None = None
 
-    def to(self, device) -> "Batch":
+    def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        return Batch(*(None if part is None else part.to(device, non_blocking=True) for part in self))
+        y = None if self.y is None else self.y.to(device, non_blocking=True)
+        return Batch(self.x.to(device, non_blocking=True), y)

@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command line sets it, so that tests find it unchanged
 torch.set_num_threads(1)  # two threads on two busy cores were seen to be twenty times slower than one
 
 

@@ -66,7 +66,7 @@ class Notes:
     asked: list = field(default_factory=list)
     fail: dict = field(default_factory=dict)
 
-    def train(self, cfg, folder):
+    def train(self, cfg, folder, named=()):
         """Leaves what a training leaves, and takes a note."""
         note = {"cfg": to_plain(cfg), "folder": folder, "threads": threads(), "path": list(sys.path), "argv": list(sys.argv)}
         self.trained.append(note)

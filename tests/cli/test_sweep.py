@@ -139,7 +139,7 @@ import os, sys
 from gan_cli.configs import config_hash, threads, write_json
 from gan_cli.errors import UserError
 
-def train(cfg, folder):
+def train(cfg, folder, named):
     if cfg.seed == 2:
         raise UserError("unlucky")
     if cfg.seed == 3:

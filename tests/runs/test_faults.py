@@ -18,7 +18,7 @@ import torch
 from left_behind import differences, outcome, train
 from omegaconf import OmegaConf
 
-from gan_cli import checkpoint, journal
+from gan_cli import checkpoint, cli, journal
 from gan_cli.errors import Diverged, Stopped
 from gan_cli.events import StopOnSignal
 from gan_cli.losses.wasserstein import Wasserstein
@@ -31,20 +31,20 @@ def mine(monkeypatch):
 
     @dataclass(frozen=True)
     class Poisoned(Wasserstein):
-        """Counts its calls; at the ``step``-th one ``player`` meets ``value``, or, without a value, the process a signal."""
+        """Counts its calls; at the ``step``-th one ``player`` meets ``value``, and the process a ``signal``."""
 
         player: str
         step: int
-        value: float | None = None
+        value: float = 1.0
+        signal: int | None = None
         calls: ClassVar[dict[str, int]] = {"discriminator": 0, "generator": 0}
 
         def met(self, player, loss):
             self.calls[player] += 1
             if player != self.player or self.calls[player] != self.step:
                 return loss
-            if self.value is None:
-                signal.raise_signal(signal.SIGTERM)
-                return loss
+            if self.signal is not None:
+                signal.raise_signal(self.signal)
             return loss * self.value
 
         def discriminator_loss(self, real, fake):
@@ -109,12 +109,14 @@ def test_weights_that_are_none_are_not_saved_measured_or_drawn(mine, cadence, tm
     assert checkpoint.steps_in(tmp_path) == ([] if "checkpoint" in cadence else [3, 6])
 
 
-def test_a_signal_lets_the_round_end_and_saves(mine, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_lets_the_round_end_and_saves(mine, number, code, tmp_path, capsys):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    cfg = poisoned(player="generator", step=8)
+    cfg = poisoned(player="generator", step=8, signal=int(number))
     with pytest.raises(Stopped, match=r"stopped at step 8\. Continue with: gan-train resume=") as error:
         train(cfg, tmp_path / "parts", "train.steps=12")
-    assert error.value.code == 143
+    assert cli._report("gan-train", error.value) == code
+    assert "Continue with" in capsys.readouterr().err
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
     assert checkpoint.steps_in(tmp_path / "parts") == [5, 8]
     train(cfg, tmp_path / "parts", "train.steps=12", resume=True)
@@ -139,29 +141,22 @@ sys.exit(train())
 """
 
 
-def test_signals_to_the_real_program(tmp_path):
-    runs = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        folder = tmp_path / number.name
-        words = ["dataset=ring", "dataset.n=100", "model=mlp_small", "metric=none", "sample_every=0", "device=cpu"]
-        words += [f"hydra.run.dir={folder}", "train.steps=1000000", "log_every=1", "train.batch_size=8"]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        runs[number] = subprocess.Popen([sys.executable, "-c", RUN, *words], text=True, **pipes)
-    waiting, deadline = dict(runs), time.monotonic() + 60
-    while waiting:
+def test_a_signal_to_the_real_program(tmp_path):
+    folder, deadline = tmp_path / "run = 1", time.monotonic() + 60
+    words = ["dataset=ring", "dataset.n=100", "model=mlp_small", "metric=none", "sample_every=0", "device=cpu"]
+    words += [f"hydra.run.dir={folder}", "train.steps=1000000", "log_every=1", "train.batch_size=8"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", RUN, *words], text=True, **pipes)
+    while len(journal.read(folder)) < 5:
         time.sleep(0.02)
-        for number, process in list(waiting.items()):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            if len(journal.read(tmp_path / number.name)) > 2:
-                waiting.pop(number).send_signal(number)
-    for number, process in runs.items():
-        _, said = process.communicate(timeout=60)
-        (step,) = checkpoint.steps_in(tmp_path / number.name)
-        assert process.returncode == 128 + number
-        assert f"stopped at step {step}." in said
-        assert "Traceback" not in said
-    folder = tmp_path / signal.SIGTERM.name
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    (step,) = checkpoint.steps_in(folder)
+    assert process.returncode == 143
+    assert f"stopped at step {step}." in said
+    assert "Traceback" not in said
     cfg = OmegaConf.load(folder / "config.yaml")
     train(cfg, folder, f"train.steps={step + 3}", resume=True)
     train(cfg, tmp_path / "whole", f"train.steps={step + 3}")

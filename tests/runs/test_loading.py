@@ -1,0 +1,207 @@
+"""A run opened again: from Python, by gan-sample, by gan-eval."""
+
+import numpy as np
+import pytest
+import small
+import torch
+from hydra.types import RunMode
+from left_behind import differences, result, state, train
+from omegaconf import OmegaConf
+from PIL import Image
+
+import gan_cli
+from gan_cli import checkpoint, compose, drawing, jobs, journal
+from gan_cli.errors import UserError
+from gan_cli.loading import slerp
+from gan_cli.quoting import quote
+from gan_cli.randomness import forked, random_state
+from gan_cli.sampling import decode
+
+STEPS = "train.steps=6 eval_every=3 checkpoint_every=3 sample_every=0 ema=0.9 seed=5"
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "points = 1, ö"
+    train(small.config("dataset=ring", f"{STEPS} metric.n_samples=20"), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "images"
+    train(small.config("features=identity", f"{STEPS} optimizer.lr=0.01"), folder)
+    return folder
+
+
+def command(name: str, folder, **values):
+    """The config of gan-eval or gan-sample."""
+    overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={value}" for key, value in values.items())]
+    return compose.loader().load_configuration(name, overrides, RunMode.RUN, from_shell=False)
+
+
+def test_samples_of_images(images):
+    run = gan_cli.load(images)
+    x = run.sample(16)
+    assert (x.shape, x.dtype, x.device.type) == ((16, 1, 8, 8), torch.float32, "cpu")
+    assert -1 <= x.min() < x.max() <= 1
+    assert torch.isfinite(x).all()
+    assert not x.requires_grad
+
+
+def test_samples_of_points(points):
+    run = gan_cli.load(str(points))
+    assert run.sample(16).shape == (16, 2)
+    assert (run.step, run.classes, run.shape) == (6, 8, (2,))
+
+
+def test_samples_are_seeded_and_leave_the_streams_alone(images):
+    before = random_state(torch.device("cpu"))
+    run = gan_cli.load(images)
+    a, b, c = run.sample(5, seed=3), run.sample(5, seed=3), run.sample(5, seed=4)
+    d = gan_cli.load(images).sample(5, seed=3)
+    assert torch.equal(a, b)
+    assert torch.equal(a, d)
+    assert not torch.equal(a, c)
+    assert differences(before, random_state(torch.device("cpu"))) == []
+
+
+def test_averaged_and_live_players_differ(images):
+    averaged, live = gan_cli.load(images), gan_cli.load(images, ema=False)
+    assert not torch.equal(averaged.sample(4), live.sample(4))
+    saved = state(images)
+    assert differences(dict(live.game.state_dict()), dict(saved["game"])) == []
+    assert differences(dict(averaged.game.state_dict()), dict(saved["average"])) == []
+    assert not averaged.game.training
+
+
+def test_a_checkpoint_by_step_and_by_path(images):
+    first, last = gan_cli.load(images, 3), gan_cli.load(images, "last")
+    assert (first.step, last.step) == (3, 6)
+    assert not torch.equal(first.sample(4), last.sample(4))
+    by_path = gan_cli.load(images, str(checkpoint.path_of(images, 3)))
+    assert torch.equal(by_path.sample(4), first.sample(4))
+    assert torch.equal(gan_cli.load(images, "3").sample(4), first.sample(4))
+
+
+def test_what_is_not_there_is_a_sentence(images, tmp_path):
+    cases = [
+        ((tmp_path / "nothing",), "no run in"),
+        ((images / "checkpoints",), r"Did you mean .*images\?"),
+        ((images, 4), "no checkpoint of step 4. There are: 3, 6"),
+        ((images, tmp_path / "some.pt"), "no checkpoint .*some.pt"),
+        ((images, images / "config.yaml"), "cannot be read"),
+        ((images, "last", True, "cuda:77"), "device=cuda:77 is not here. There is: .*cpu"),
+    ]
+    for arguments, message in cases:
+        with pytest.raises(UserError, match=message):
+            gan_cli.load(*arguments)
+    (tmp_path / "config.yaml").write_text("seed: 0")
+    with pytest.raises(UserError, match="holds no checkpoint yet"):
+        gan_cli.load(tmp_path)
+
+
+def test_a_config_that_would_do_other_things_is_refused(images, tmp_path):
+    trace = tmp_path / "trace"
+    content = torch.load(checkpoint.path_of(images, 6), weights_only=True)
+    content["config"]["loss"] = {"_target_": "os.system", "command": f"touch {trace}"}
+    torch.save(content, tmp_path / "foreign.pt")
+    with pytest.raises(UserError, match=r"loss\._target_=os\.system is not a Loss"):
+        gan_cli.load(images, str(tmp_path / "foreign.pt"))
+    assert not trace.exists()
+
+
+def test_the_data_set_is_not_needed(images, monkeypatch):
+    monkeypatch.setattr("gan_cli.data.bundled.FILE", None)
+    assert gan_cli.load(images).sample(2).shape == (2, 1, 8, 8)
+
+
+def test_interpolation_ends_at_the_samples_of_its_latents(images):
+    run = gan_cli.load(images)
+    walk = run.interpolate(3, 5, seed=2).unflatten(0, (3, 5))
+    torch.testing.assert_close(walk[:, 0], run.sample(3, seed=2), atol=1e-5, rtol=0)
+    with forked(2, torch.device("cpu")):
+        _, end = run.game.latents(3), run.game.latents(3)
+    torch.testing.assert_close(walk[:, -1], decode(run.game, end), atol=1e-5, rtol=0)
+    steps = (walk[:, 1:] - walk[:, :-1]).flatten(2).norm(dim=2)
+    whole = (walk[:, -1] - walk[:, 0]).flatten(1).norm(dim=1)
+    assert (steps.max(dim=1).values < whole).all(), "a walk, not a jump"
+
+
+def test_slerp():
+    t = torch.linspace(0, 1, 7)
+    path = slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), t)
+    expected = torch.stack([torch.cos(t * torch.pi / 2), torch.sin(t * torch.pi / 2)], 1)
+    torch.testing.assert_close(path, expected)
+    a = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(slerp(a, 3 * a, t), a * (1 + 2 * t)[:, None, None])
+    assert slerp(a, torch.zeros_like(a), t).isfinite().all()
+
+
+@pytest.mark.parametrize("run", ["points", "images"])
+def test_a_grid(run, request):
+    folder = request.getfixturevalue(run)
+    path = jobs.sample(command("sample", folder, n=9, seed=1))
+    assert path == folder / "samples" / "grid_step_00000006_seed_1.png"
+    content = path.read_bytes()
+    with Image.open(path) as picture:
+        assert picture.size == ((600, 600) if run == "points" else (3 * 80 + 16, 3 * 80 + 16))
+    assert jobs.sample(command("sample", folder, n=9, seed=1)).read_bytes() == content
+    assert jobs.sample(command("sample", folder, n=9, seed=2)).read_bytes() != content
+    assert jobs.sample(command("sample", folder, n=9, seed=1, ema=False)).read_bytes() != content
+
+
+def test_single_images(images, tmp_path):
+    out = jobs.sample(command("sample", images, mode="single", n=5, seed=1, out=quote(str(tmp_path / "fakes = 5"))))
+    files = sorted(out.iterdir())
+    assert out == tmp_path / "fakes = 5"
+    assert [file.name for file in files] == [f"{index:05d}.png" for index in range(5)]
+    samples = gan_cli.load(images).sample(5, seed=1)
+    for file, sample in zip(files, samples, strict=True):
+        with Image.open(file) as picture:
+            assert picture.size == (8, 8)
+            assert np.array_equal(np.asarray(picture)[..., 0], drawing.to_uint8(sample)[0].numpy())
+
+
+def test_single_points(points):
+    out = jobs.sample(command("sample", points, mode="single", n=5, seed=1, checkpoint=3))
+    assert out == points / "samples" / "single_step_00000003_seed_1"
+    (file,) = out.iterdir()
+    written = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.float32))
+    assert torch.equal(written, gan_cli.load(points, 3).sample(5, seed=1))
+
+
+@pytest.mark.parametrize("run", ["points", "images"])
+@pytest.mark.parametrize(("n", "walks", "length"), [(16, 2, 8), (3, 1, 3), (1, 1, 1)])
+def test_an_interpolation(run, n, walks, length, request, capsys):
+    folder = request.getfixturevalue(run)
+    path = jobs.sample(command("sample", folder, mode="interpolation", n=n, seed=4))
+    assert f"{walks * length} samples of step 6" in capsys.readouterr().out
+    with Image.open(path) as picture:
+        if run == "points":
+            assert picture.size == (600, 600)
+        else:
+            assert picture.size == ((length * 80 + 16, walks * 80 + 16) if n > 1 else (64, 64))
+            expected = drawing.grid(gan_cli.load(folder).interpolate(walks, length, seed=4), columns=length)
+            assert np.array_equal(np.asarray(picture), expected)
+
+
+@pytest.mark.parametrize(("run", "metric"), [("points", "w1"), ("images", "fd_identity")])
+def test_evaluating_again_gives_what_was_recorded(run, metric, request, capsys):
+    folder = request.getfixturevalue(run)
+    recorded = {row["step"]: row[f"metric/{metric}"] for row in journal.read(folder) if f"metric/{metric}" in row}
+    for step in (3, 6):
+        found = jobs.evaluate(command("eval", folder, seed=5, checkpoint=step))
+        assert (found["value"], found["metric"], found["step"]) == (recorded[step], metric, step)
+    assert found["value"] == result(folder)["objective"]
+    assert OmegaConf.load(folder / "eval.json") == found
+    assert metric in capsys.readouterr().out
+    assert jobs.evaluate(command("eval", folder, seed=6))["value"] != recorded[6]
+    assert jobs.evaluate(command("eval", folder, seed=5, n_samples=10))["n_samples"] == 10
+    assert jobs.evaluate(command("eval", folder, seed=5, ema=False))["value"] != recorded[6]
+
+
+def test_nothing_to_evaluate(tmp_path):
+    train(small.config("metric=none"), tmp_path, "train.steps=1")
+    with pytest.raises(UserError, match="metric=none"):
+        jobs.evaluate(command("eval", tmp_path))
