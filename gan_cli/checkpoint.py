@@ -59,7 +59,8 @@ def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = N
     path = path_of(folder, step)
     write_atomically(path, buffer.getvalue())
     if keep is not None:
-        for old in steps_in(folder)[: -max(keep, 1)]:
+        until_now = [other for other in steps_in(folder) if other <= step]  # a later one is damaged, or it would go on there
+        for old in until_now[: -max(keep, 1)]:
             path_of(folder, old).unlink(missing_ok=True)
     return path
 

@@ -47,10 +47,10 @@ class LoadedRun:
         """
         with forked(seed, self.game.device):
             start, end = self.game.latents(pairs), self.game.latents(pairs)
-        t = torch.linspace(0, 1, steps, device=start.device)
-        path = torch.stack([slerp(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
-        y = self.labels(pairs)
-        return decode(self.game, path, None if y is None else y.repeat_interleave(steps))
+            t = torch.linspace(0, 1, steps, device=start.device)
+            path = torch.stack([slerp(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
+            y = self.labels(pairs)
+            return decode(self.game, path, None if y is None else y.repeat_interleave(steps))
 
     def labels(self, n: int) -> Tensor | None:
         """0, 1, 2, ... over and over; None without classes."""

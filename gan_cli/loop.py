@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gan_cli.errors import UserError
+from gan_cli import checks
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
@@ -52,8 +52,7 @@ class CriticRounds:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise UserError(f"schedule.{name}={value!r}: it must be a whole number, 0 or more.")
+            checks.count(f"schedule.{name}", value, least=0)
 
     def __call__(self, step: int) -> Sequence[str]:
         warm = step <= self.warmup_rounds or (self.warmup_every and step % self.warmup_every == 0)
@@ -77,8 +76,7 @@ class LinearDecay(LearningRate):
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not isinstance(value, int | float) or not value >= 0:
-                raise UserError(f"learning_rate.{name}={value!r}: it must be a step, 0 or more.")
+            checks.count(f"learning_rate.{name}", value, least=0)
 
     def __call__(self, step: int) -> float:
         if step <= self.start:

@@ -21,8 +21,9 @@ class Display:
     """
 
     def __init__(self, console: Console, start: int, steps: int, latest: Callable[[], Mapping[str, float]], live: bool):
-        self.console, self.start, self.steps, self.latest = console, start, steps, latest
-        self.began = self.spoke = time.monotonic()
+        self.console, self.steps, self.latest, self.live = console, steps, latest, live
+        self.first, self.began = 0, 0.0  # the first round shown and when it ended: what came before it is no measure
+        self.spoke = time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -35,7 +36,6 @@ class Display:
             disable=not live,
             refresh_per_second=4,
         )
-        self.live = live
         self.task = self.bar.add_task("training", total=steps, completed=start, numbers="")
 
     @contextmanager
@@ -47,9 +47,11 @@ class Display:
     def __call__(self, step: int, stats: Stats) -> None:
         self.bar.update(self.task, completed=step, numbers=self.numbers() if self.live else "")
         now = time.monotonic()
-        if not self.live and (now - self.spoke > LINE_EVERY or step == self.steps):
+        if not self.first:
+            self.first, self.began = step, now
+        elif not self.live and (now - self.spoke > LINE_EVERY or step == self.steps):
             self.spoke = now
-            left = (now - self.began) / (step - self.start) * (self.steps - step)
+            left = (now - self.began) / (step - self.first) * (self.steps - step)
             self.say(f"step {step}/{self.steps}  {self.numbers()}  {left:.0f} s left")
 
     def numbers(self) -> str:

@@ -43,7 +43,7 @@ class TrainConfig:
     log_every: int = _scalar(10, "rounds between logged numbers (0: only at the end)", low=0)
     keep_checkpoints: int | None = _scalar(None, "how many of the newest checkpoints stay (null: all)", low=1)
     ema: float | None = _scalar(0.999, "decay of the averaged players that are sampled (null: none)", low=0, high=1)
-    seed: int = _scalar(0, "start of every random stream", low=0)
+    seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
     precision: str = _scalar("fp32", "of the forward passes", choices=("fp32", "bf16"))
     deterministic: bool = _scalar(True, "same seed, same run, also where a faster algorithm exists")
@@ -71,7 +71,7 @@ class EvalConfig:
     checkpoint: str = _scalar("last", "last, a step, or a path")
     n_samples: int | None = _scalar(None, "real and generated samples (null: as in the run)", low=1)
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
-    seed: int = _scalar(0, "start of every random stream", low=0)
+    seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
     debug: bool = _scalar(False, DEBUG)
 
@@ -86,7 +86,7 @@ class SampleConfig:
     n: int = _scalar(64, "how many samples", low=1)
     out: str | None = _scalar(None, "file or folder to be written (null: inside the run)")
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
-    seed: int = _scalar(0, "start of every random stream", low=0)
+    seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
     debug: bool = _scalar(False, DEBUG)
 

@@ -9,6 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "gan_cli"
 FLOORS = """
     errors types
+    checks
     schema device randomness
     suggest quoting configs naming
     usage
@@ -17,7 +18,6 @@ FLOORS = """
     models
     data
     metrics
-    optim
     games
     sampling
     solvers

@@ -61,7 +61,7 @@ def noisy_gan():
 
 
 def spectral_images_gan():
-    game = images_gan(regularizers=[SpectralNorm(remove_batch_norm=False, players=["generator", "discriminator"])])
+    game = images_gan(regularizers=[SpectralNorm(remove_norm=False, players=["generator", "discriminator"])])
     game.generator.body[1].running_mean.normal_()  # batch norm in training mode would not look at it
     return game
 

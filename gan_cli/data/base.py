@@ -1,15 +1,12 @@
 """What a data set is: samples that are read by index, in a part to train on and a part held out."""
 
 import hashlib
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from gan_cli.errors import UserError
 from gan_cli.types import Batch
 
 
@@ -79,34 +76,3 @@ def evenly(n: int, limit: int | None) -> Tensor:
     """Indices (int64) of at most ``limit`` of ``n`` samples, evenly spaced: sorted classes keep their shares."""
     count = n if limit is None else min(n, limit)
     return torch.arange(count) * n // max(count, 1)
-
-
-def require_count(name: str, value: Any, least: int = 1) -> None:
-    """Refuse a ``dataset.<name>`` that is not a whole number of at least ``least``.
-
-    Raises:
-        UserError: if it is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"dataset.{name} is {value!r}: it must be a whole number, at least {least}.")
-
-
-def require_number(name: str, value: Any, least: float = -math.inf) -> None:
-    """Refuse a ``dataset.<name>`` that is not a finite number of at least ``least``.
-
-    Raises:
-        UserError: if it is not.
-    """
-    if not isinstance(value, int | float) or isinstance(value, bool) or not (math.isfinite(value) and value >= least):
-        bound = f", at least {least:g}" if math.isfinite(least) else ""
-        raise UserError(f"dataset.{name} is {value!r}: it must be a number{bound}.")
-
-
-def require_flag(name: str, value: Any) -> None:
-    """Refuse a ``dataset.<name>`` that is neither true nor false: ``no`` is a word, and words count as true.
-
-    Raises:
-        UserError: if it is neither.
-    """
-    if not isinstance(value, bool):
-        raise UserError(f"dataset.{name} is {value!r}: it must be true or false.")

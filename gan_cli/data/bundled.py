@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan_cli.data.base import Data, evenly, require_count
+from gan_cli import checks
+from gan_cli.data.base import Data, evenly
 from gan_cli.data.images import ImageArray
 from gan_cli.data.transform import Transform
 
@@ -20,7 +21,7 @@ def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad
     ``max_images`` keeps at most that many of each part.
     """
     if max_images is not None:
-        require_count("max_images", max_images)
+        checks.count("dataset.max_images", max_images)
     with lzma.open(FILE, "rb") as file:
         images, labels = (np.load(file, allow_pickle=False) for _ in range(2))
     transform = Transform(size, 1 if channels is None else channels, fit)

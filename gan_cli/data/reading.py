@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from gan_cli.data.base import Data, Dataset, Subset, generator, require_count, require_flag
+from gan_cli import checks
+from gan_cli.data.base import Data, Dataset, Subset, generator
 from gan_cli.data.cache import cached, default_folder
 from gan_cli.data.decoding import DecodedImages
 from gan_cli.data.pictures import Source
@@ -39,9 +40,9 @@ class Reading:
     def __post_init__(self) -> None:
         for field in ("heldout", "max_images", "workers"):
             if getattr(self, field) is not None:
-                require_count(field, getattr(self, field))
+                checks.count(f"dataset.{field}", getattr(self, field))
         for field in ("cache", "skip_corrupt"):
-            require_flag(field, getattr(self, field))
+            checks.flag(f"dataset.{field}", getattr(self, field))
 
     def data(self, train: Source, test: Source | None, size: int, channels: int | None, fit: str) -> Data:
         """Both parts as uint8-backed data sets of images ``[channels, size, size]``."""

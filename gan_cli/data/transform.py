@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from gan_cli.data.base import require_count
+from gan_cli import checks
 from gan_cli.errors import UserError
 
 FITS = ("pad", "crop")
@@ -31,7 +31,7 @@ class Transform:
     fit: str = "crop"
 
     def __post_init__(self) -> None:
-        require_count("size", self.size)
+        checks.count("dataset.size", self.size)
         if self.channels not in (1, 3):
             raise UserError(f"dataset.channels is {self.channels!r}: it must be 1, 3 or null (what the images have).")
         if self.fit not in FITS:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from torchvision import datasets
 
-from gan_cli.data.base import Data, require_flag
+from gan_cli import checks
+from gan_cli.data.base import Data
 from gan_cli.data.folder import folder_source
 from gan_cli.data.lsun import lsun_source
 from gan_cli.data.pictures import Pictures, Source, listing
@@ -182,7 +183,7 @@ def _parts(
     identity: str | None = None,
 ) -> tuple[Source, Source]:
     """Training and test part of a set that lies in ``root/folder``; ``opened(home, part, download)`` reads one."""
-    require_flag("download", download)
+    checks.flag("dataset.download", download)
     home = required_folder(root, name, f"{folder}/ with {layout}", create=download) / folder
     if download:
         _checked(f"Cannot download {name} to {home.absolute()}", partial(opened, home, "train", True))

@@ -1,7 +1,5 @@
 """The contract of a player's network, and the shapes it may ask for."""
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
@@ -21,19 +19,6 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         raise NotImplementedError
-
-
-def require_counts(**counts: Any) -> None:
-    """UserError unless each of a network's ``counts`` (width, depth, ...) is a whole number, at least 1."""
-    for name, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise UserError(f"{name}={value!r}: it must be a whole number, at least 1.")
-
-
-def require_flag(name: str, value: Any) -> None:
-    """UserError unless ``value`` is true or false: ``no`` is a word, and words count as true."""
-    if not isinstance(value, bool):
-        raise UserError(f"{name}={value!r}: it must be true or false.")
 
 
 def image_size(shape: tuple[int, ...], network: str) -> tuple[int, int]:

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from gan_cli.models.base import Discriminator, Generator, image_size, require_counts, require_flag
+from gan_cli import checks
+from gan_cli.models.base import Discriminator, Generator, image_size
 
 MAX_MULTIPLE = 8
 """Widest layer in multiples of the first one's width, so that 128 and 256 pixels stay affordable."""
@@ -27,8 +28,8 @@ class DCGANGenerator(Generator):
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
-        require_counts(latent_dim=latent_dim, width=width, growth=growth)
-        require_flag("batch_norm", batch_norm)
+        checks.counts(latent_dim=latent_dim, width=width, growth=growth)
+        checks.flag("batch_norm", batch_norm)
         self.latent_dim = latent_dim
         channels, size = image_size(shape, "dcgan")
         widths = _widths(width, growth, size)[::-1]
@@ -48,18 +49,19 @@ class DCGANGenerator(Generator):
 class DCGANDiscriminator(Discriminator):
     """Strided convolutions down to 4x4 with batch norm (not in the first layer) and leaky ReLU, one logit ``[B]``.
 
-    ``width``, ``growth`` and ``batch_norm`` as in the generator; under a gradient penalty batch norm becomes layer norm.
+    ``width``, ``growth`` and ``batch_norm`` as in the generator; under a gradient penalty batch norm becomes layer
+    norm, under spectral norm nothing: every convolution has a bias of its own.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, width: int, growth: int = 2, batch_norm: bool = True) -> None:
         super().__init__()
-        require_counts(width=width, growth=growth)
-        require_flag("batch_norm", batch_norm)
+        checks.counts(width=width, growth=growth)
+        checks.flag("batch_norm", batch_norm)
         channels, size = image_size(shape, "dcgan")
         widths = _widths(width, growth, size)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for i, o in pairwise(widths):
-            layers += [nn.Conv2d(i, o, 4, 2, 1, bias=not batch_norm), *_normalised(o, batch_norm), nn.LeakyReLU(0.2)]
+            layers += [nn.Conv2d(i, o, 4, 2, 1), *_normalised(o, batch_norm), nn.LeakyReLU(0.2)]
         layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0)]
         self.body = nn.Sequential(*layers)
         self.apply(initialise)

@@ -5,7 +5,8 @@ from math import prod
 
 from torch import Tensor, nn
 
-from gan_cli.models.base import Discriminator, Generator, require_counts
+from gan_cli import checks
+from gan_cli.models.base import Discriminator, Generator
 
 
 def perceptron(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequential:
@@ -25,7 +26,7 @@ class MLPGenerator(Generator):
 
     def __init__(self, shape: tuple[int, ...], classes: int, latent_dim: int, width: int, depth: int) -> None:
         super().__init__()
-        require_counts(latent_dim=latent_dim, width=width, depth=depth)
+        checks.counts(latent_dim=latent_dim, width=width, depth=depth)
         self.shape, self.latent_dim = tuple(shape), latent_dim
         self.body = perceptron(latent_dim, prod(shape), width, depth)
         self.range: nn.Module = nn.Tanh() if len(shape) == 3 else nn.Identity()
@@ -39,7 +40,7 @@ class MLPDiscriminator(Discriminator):
 
     def __init__(self, shape: tuple[int, ...], classes: int, width: int, depth: int) -> None:
         super().__init__()
-        require_counts(width=width, depth=depth)
+        checks.counts(width=width, depth=depth)
         self.body = perceptron(prod(shape), 1, width, depth)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:

@@ -1,14 +1,11 @@
 """The contract of a regularizer, which is also the neutral one, and what gradient penalties share."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gan_cli.errors import UserError
 from gan_cli.types import Critic
 
 
@@ -46,7 +43,7 @@ class GradientRegularizer(Regularizer):
     """
 
     def transform(self, network: nn.Module) -> nn.Module:
-        return replace_batch_norm(network, lambda channels: nn.GroupNorm(1, channels))
+        return replace_modules(network, _layer_norm_for_batch_norm)
 
 
 def gradients(critic: Critic, x: Tensor) -> Tensor:
@@ -58,6 +55,10 @@ def gradients(critic: Critic, x: Tensor) -> Tensor:
     scores = critic(x).reshape(len(x), -1).mean(dim=1)
     (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     return gradient.flatten(1)
+
+
+def _layer_norm_for_batch_norm(module: nn.Module) -> nn.Module:
+    return nn.GroupNorm(1, module.num_features) if isinstance(module, nn.modules.batchnorm._BatchNorm) else module
 
 
 def slopes(critic: Critic, x: Tensor) -> Tensor:
@@ -75,27 +76,9 @@ def per_sample_uniform(x: Tensor) -> Tensor:
     return torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype)
 
 
-def is_number(value: Any) -> bool:
-    """Whether ``value`` is a finite number; what a config calls a number may be a word."""
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def require(regularizer: Regularizer, field: str, holds: bool, wanted: str) -> None:
-    """UserError that names the field, its value and what is ``wanted``, unless that ``holds``."""
-    if not holds:
-        raise UserError(f"{type(regularizer).__name__} with {field}={getattr(regularizer, field)!r}: it must be {wanted}.")
-
-
-def require_weight(regularizer: Any) -> None:
-    """UserError unless ``weight`` is a number, 0 or more."""
-    weight = regularizer.weight
-    require(regularizer, "weight", is_number(weight) and weight >= 0, "a number, 0 or more")
-
-
-def replace_batch_norm(network: nn.Module, replacement: Callable[[int], nn.Module]) -> nn.Module:
-    """``network`` with ``replacement(channels)`` in place of every batch norm."""
-    if isinstance(network, nn.modules.batchnorm._BatchNorm):
-        return replacement(network.num_features)
-    for name, child in network.named_children():
-        setattr(network, name, replace_batch_norm(child, replacement))
-    return network
+def replace_modules(network: nn.Module, replacement: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """``network`` with ``replacement(module)`` in place of each of its innermost modules."""
+    children = list(network.named_children())
+    for name, child in children:
+        setattr(network, name, replace_modules(child, replacement))
+    return network if children else replacement(network)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan_cli.regularizers.base import GradientRegularizer, per_sample_uniform, require_weight, slopes
+from gan_cli import checks
+from gan_cli.regularizers.base import GradientRegularizer, per_sample_uniform, slopes
 from gan_cli.types import Critic
 
 
@@ -20,7 +21,7 @@ class Dragan(GradientRegularizer):
     weight: float = 10.0
 
     def __post_init__(self) -> None:
-        require_weight(self)
+        checks.number("Dragan.weight", self.weight, least=0)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         noise = 0.5 * real.std(correction=0) * torch.rand_like(real)

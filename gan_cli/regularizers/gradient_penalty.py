@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from gan_cli.regularizers.base import GradientRegularizer, per_sample_uniform, require, require_weight, slopes
+from gan_cli import checks
+from gan_cli.regularizers.base import GradientRegularizer, per_sample_uniform, slopes
 from gan_cli.types import Critic
 
 
@@ -22,8 +23,8 @@ class GradientPenalty(GradientRegularizer):
     one_sided: bool = False
 
     def __post_init__(self) -> None:
-        require_weight(self)
-        require(self, "one_sided", isinstance(self.one_sided, bool), "true or false")
+        checks.number("GradientPenalty.weight", self.weight, least=0)
+        checks.flag("GradientPenalty.one_sided", self.one_sided)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         interpolates = torch.lerp(fake, real, per_sample_uniform(real))

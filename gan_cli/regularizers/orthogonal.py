@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan_cli.regularizers.base import Regularizer, require_weight
+from gan_cli import checks
+from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Critic
 
 
@@ -20,7 +21,7 @@ class Orthogonal(Regularizer):
     weight: float = 1e-4
 
     def __post_init__(self) -> None:
-        require_weight(self)
+        checks.number("Orthogonal.weight", self.weight, least=0)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         total = real.new_zeros(())

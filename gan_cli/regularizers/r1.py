@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from gan_cli.regularizers.base import GradientRegularizer, require_weight, squared_slopes
+from gan_cli import checks
+from gan_cli.regularizers.base import GradientRegularizer, squared_slopes
 from gan_cli.types import Critic
 
 
@@ -18,7 +19,7 @@ class R1(GradientRegularizer):
     weight: float = 10.0
 
     def __post_init__(self) -> None:
-        require_weight(self)
+        checks.number("R1.weight", self.weight, least=0)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         return self.weight / 2 * squared_slopes(critic, real).mean()
@@ -31,7 +32,7 @@ class R2(GradientRegularizer):
     weight: float = 10.0
 
     def __post_init__(self) -> None:
-        require_weight(self)
+        checks.number("R2.weight", self.weight, least=0)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         return self.weight / 2 * squared_slopes(critic, fake).mean()

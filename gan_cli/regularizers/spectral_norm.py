@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from gan_cli.regularizers.base import Regularizer, replace_batch_norm, require
+from gan_cli import checks
+from gan_cli.regularizers.base import Regularizer, replace_modules
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Embedding)
 
@@ -15,22 +16,25 @@ class SpectralNorm(Regularizer):
     """W / sigma(W) in every linear and convolutional layer (Miyato et al., 2018), sigma by power iteration.
 
     sigma is the top singular value of the weight reshaped to ``[out, rest]``; the convolution as an operator can be larger.
-    ``n_power_iterations``: at each training forward. ``remove_batch_norm``: batch norm rescales at will and would undo the
-    bound, so a discriminator loses it; BigGAN's generator keeps it.
+    ``n_power_iterations``: at each training forward. ``remove_norm``: batch and layer norm rescale at will and would undo the
+    bound, so a discriminator loses them; BigGAN's generator keeps its own.
     """
 
     n_power_iterations: int = 1
-    remove_batch_norm: bool = True
+    remove_norm: bool = True
 
     def __post_init__(self) -> None:
-        n = self.n_power_iterations
-        require(self, "n_power_iterations", isinstance(n, int) and n >= 1, "a whole number, at least 1")
-        require(self, "remove_batch_norm", isinstance(self.remove_batch_norm, bool), "true or false")
+        checks.count("SpectralNorm.n_power_iterations", self.n_power_iterations)
+        checks.flag("SpectralNorm.remove_norm", self.remove_norm)
 
     def transform(self, network: nn.Module) -> nn.Module:
-        if self.remove_batch_norm:
-            network = replace_batch_norm(network, lambda channels: nn.Identity())
+        if self.remove_norm:
+            network = replace_modules(network, _without_norm)
         for module in list(network.modules()):
             if isinstance(module, WEIGHTED):
                 parametrizations.spectral_norm(module, n_power_iterations=self.n_power_iterations)
         return network
+
+
+def _without_norm(module: nn.Module) -> nn.Module:
+    return nn.Identity() if isinstance(module, nn.modules.batchnorm._BatchNorm | nn.GroupNorm) else module

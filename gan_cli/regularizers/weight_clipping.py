@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from gan_cli.regularizers.base import Regularizer, is_number, require
+from gan_cli import checks
+from gan_cli.regularizers.base import Regularizer
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class WeightClipping(Regularizer):
     bound: float = 0.01
 
     def __post_init__(self) -> None:
-        require(self, "bound", is_number(self.bound) and self.bound > 0, "a number above 0")
+        checks.number("WeightClipping.bound", self.bound, least=0)
 
     @torch.no_grad()
     def constrain(self, network: nn.Module) -> None:

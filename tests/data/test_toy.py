@@ -90,14 +90,14 @@ def test_spiral_arms():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"n": 0}, r"dataset\.n is 0"),
-        ({"n_heldout": -1}, r"dataset\.n_heldout is -1"),
-        ({"n": 2.5}, r"dataset\.n is 2\.5"),
-        ({"max_images": 0}, r"dataset\.max_images is 0"),
-        ({"std": -1.0}, r"dataset\.std is -1.*at least 0"),
-        ({"std": "wide"}, r"dataset\.std is 'wide': it must be a number"),
-        ({"radius": float("nan")}, r"dataset\.radius is nan: it must be a number\."),
-        ({"modes": 0}, r"dataset\.modes is 0"),
+        ({"n": 0}, r"dataset\.n=0"),
+        ({"n_heldout": -1}, r"dataset\.n_heldout=-1"),
+        ({"n": 2.5}, r"dataset\.n=2\.5"),
+        ({"max_images": 0}, r"dataset\.max_images=0"),
+        ({"std": -1.0}, r"dataset\.std=-1.*at least 0"),
+        ({"std": "wide"}, r"dataset\.std='wide': it must be a number"),
+        ({"radius": float("nan")}, r"dataset\.radius=nan: it must be a number\."),
+        ({"modes": 0}, r"dataset\.modes=0"),
     ],
 )
 def test_numbers_that_make_no_sense(wrong, message):
@@ -110,5 +110,5 @@ def test_one_gaussian_needs_no_list():
 
 
 def test_no_gaussians():
-    with pytest.raises(UserError, match=r"dataset\.means is empty"):
+    with pytest.raises(UserError, match=r"dataset\.means=empty"):
         toy.gaussians_1d(means=[])

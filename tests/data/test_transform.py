@@ -97,10 +97,10 @@ def test_is_grey(mode, grey):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"size": 0, "channels": 3}, r"dataset\.size is 0"),
-        ({"size": "big", "channels": 3}, r"dataset\.size is 'big'"),
-        ({"size": 8, "channels": 2}, r"dataset\.channels is 2"),
-        ({"size": 8, "channels": 3, "fit": "squash"}, r"dataset\.fit is 'squash'.*pad, crop"),
+        ({"size": 0, "channels": 3}, r"dataset\.size=0"),
+        ({"size": "big", "channels": 3}, r"dataset\.size='big'"),
+        ({"size": 8, "channels": 2}, r"dataset\.channels=2"),
+        ({"size": 8, "channels": 3, "fit": "squash"}, r"dataset\.fit='squash'.*pad, crop"),
     ],
 )
 def test_wrong_fields(fields, message):

@@ -11,7 +11,7 @@ from gan_cli.errors import UserError
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.dcgan import DCGANDiscriminator
 from gan_cli.models.mlp import MLPDiscriminator
-from gan_cli.regularizers.base import replace_batch_norm, slopes
+from gan_cli.regularizers.base import replace_modules, slopes
 from gan_cli.regularizers.dragan import Dragan
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.orthogonal import Orthogonal
@@ -21,7 +21,7 @@ from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.types import Batch
 
 GRADIENT_PENALTIES = [GradientPenalty(), Dragan(), R1(), R2()]
-BOTH = [SpectralNorm(), SpectralNorm(remove_batch_norm=False, players=["generator"])]
+BOTH = [SpectralNorm(), SpectralNorm(remove_norm=False, players=["generator"])]
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,9 @@ def test_the_layer_norm_is_one():
 def test_replacement_keeps_everything_else():
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
     convolution = network[0]
-    replaced = replace_batch_norm(network, lambda channels: nn.Identity())
+    replaced = replace_modules(
+        network, lambda module: nn.Identity() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) else module
+    )
     assert replaced is network
     assert replaced[0] is convolution
     assert [type(module) for module in replaced] == [nn.Conv2d, nn.Identity, nn.ReLU]
@@ -191,7 +193,7 @@ class TestWeightClipping:
 @pytest.mark.parametrize("regularizer", [*GRADIENT_PENALTIES, Orthogonal()])
 @pytest.mark.parametrize("weight", [-1.0, "ten", None, float("nan"), float("inf")])
 def test_a_weight_that_is_none(regularizer, weight):
-    with pytest.raises(UserError, match=f"{type(regularizer).__name__} with weight={weight!r}: it must be a number"):
+    with pytest.raises(UserError, match=f"{type(regularizer).__name__}.weight={weight!r}: it must be a number"):
         type(regularizer)(weight=weight)
 
 
@@ -199,15 +201,15 @@ def test_a_weight_that_is_none(regularizer, weight):
     ("kind", "field", "value", "wanted"),
     [
         (GradientPenalty, "one_sided", "no", "true or false"),
-        (SpectralNorm, "remove_batch_norm", "no", "true or false"),
+        (SpectralNorm, "remove_norm", "no", "true or false"),
         (SpectralNorm, "n_power_iterations", 0, "a whole number, at least 1"),
         (SpectralNorm, "n_power_iterations", 1.5, "a whole number, at least 1"),
-        (WeightClipping, "bound", 0, "a number above 0"),
-        (WeightClipping, "bound", "c", "a number above 0"),
+        (WeightClipping, "bound", -1, "a number, at least 0"),
+        (WeightClipping, "bound", "c", "a number, at least 0"),
     ],
 )
 def test_fields_that_make_no_sense(kind, field, value, wanted):
-    with pytest.raises(UserError, match=f"{kind.__name__} with {field}={value!r}: it must be {wanted}"):
+    with pytest.raises(UserError, match=f"{kind.__name__}.{field}={value!r}: it must be {wanted}"):
         kind(**{field: value})
 
 
@@ -220,3 +222,11 @@ def test_discriminators_of_all_kinds_under_all_transforms():
     for regularizer in [*GRADIENT_PENALTIES, SpectralNorm(), WeightClipping(), Orthogonal()]:
         for network in (DCGANDiscriminator((3, 8, 8), 0, 4), MLPDiscriminator((3, 8, 8), 0, 8, 2)):
             assert regularizer.transform(network)(x).shape == (2,)
+
+
+@pytest.mark.parametrize("order", [[GradientPenalty(), SpectralNorm()], [SpectralNorm(), GradientPenalty()]])
+def test_penalty_and_spectral_norm_agree_in_any_order(order):
+    network: nn.Module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Conv2d(2, 1, 3))
+    for regularizer in order:
+        network = regularizer.transform(network)
+    assert count(network, nn.BatchNorm2d, nn.GroupNorm) == 0

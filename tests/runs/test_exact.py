@@ -1,5 +1,6 @@
 """A run is a function of its config: not of interruptions, of what is watched, nor of what ran before it."""
 
+import math
 import random
 
 import numpy as np
@@ -8,11 +9,14 @@ import small
 import torch
 from left_behind import differences, outcome, result, state, train
 
-CADENCES = "log_every=5 eval_every=10 checkpoint_every=10 sample_every=30 ema=0.9"
+import gan_cli
+from gan_cli.games.gan import GAN
+from gan_cli.randomness import random_state
+
 GAMES = {
-    "points": ("dataset=ring loss=wgan_gp", "train.steps=100"),
+    "points": ("dataset=ring loss=wgan_gp", "train.steps=100 train.n_critic=2"),
     "batch norm": ("features=identity learning_rate=linear", "train.steps=100 train.n_critic=2 learning_rate.end=100"),
-    "spectral norm": ("features=identity loss=sngan", "train.steps=50"),
+    "spectral norm": ("features=identity loss=sngan", "train.steps=50 train.n_critic=2"),
     "gradient penalty": ("features=identity loss=wgan_gp optimizer=rmsprop", "train.steps=50 train.n_critic=2 ema=null"),
     "all regularizers": (
         f"features=identity loss=relativistic regularizer=[{','.join(small.options('regularizer'))}]",
@@ -31,10 +35,9 @@ def disturb() -> None:
 @pytest.mark.parametrize("name", GAMES)
 def test_stopping_and_going_on_changes_nothing(name, tmp_path):
     overrides, values = GAMES[name]
-    cfg = small.config(overrides, f"{CADENCES} {values}")
-    stop = cfg.train.steps * 3 // 5
-    if stop % 10:
-        cfg.eval_every = cfg.log_every = cfg.checkpoint_every = cfg.sample_every = 2
+    cfg = small.config(overrides, f"ema=0.9 {values}")
+    cfg.sample_every = stop = cfg.train.steps * 3 // 5
+    cfg.eval_every = cfg.log_every = cfg.checkpoint_every = math.gcd(stop, 10)  # the end of the first part is watched anyway
     disturb()
     train(cfg, tmp_path / "whole")
     train(cfg, tmp_path / "parts", f"train.steps={stop}")
@@ -51,7 +54,7 @@ def images():
     """Batch norm in both players and spectral norm too: whatever moves in a forward pass."""
     return small.config(
         "features=identity regularizer=spectral_norm",
-        "regularizer.spectral_norm.remove_batch_norm=false train.steps=12 log_every=1 eval_every=4 sample_every=4 ema=0.9",
+        "regularizer.spectral_norm.remove_norm=false train.steps=12 log_every=1 eval_every=4 sample_every=4 ema=0.9",
     )
 
 
@@ -78,6 +81,20 @@ def test_watching_changes_nothing(images, tmp_path):
             assert differences(watched[part], alone[part], part) == []
         assert watched["result"]["players"] == alone["result"]["players"]
         assert len(watched["numbers"]) == 13 + 12 + 12, "evaluated from step 0 on, logged and held out from step 1 on"
+
+
+def test_watching_a_game_that_draws_while_it_samples_changes_nothing(images, tmp_path, monkeypatch):
+    sample = GAN.sample
+    monkeypatch.setattr(GAN, "sample", lambda game, z, y=None: sample(game, z, y) + 0.1 * torch.rand(len(z), 1, 1, 1))
+    train(images, tmp_path / "watched", "train.steps=4 log_every=1 eval_every=1 sample_every=1 checkpoint_every=1")
+    train(images, tmp_path / "alone", "train.steps=4 log_every=0 eval_every=0 sample_every=0 checkpoint_every=0")
+    watched, alone = outcome(tmp_path / "watched"), outcome(tmp_path / "alone")
+    assert watched["result"] | {"config": None} == alone["result"] | {"config": None}
+    assert differences(watched["random"], alone["random"]) == []
+    before, run = random_state(torch.device("cpu")), gan_cli.load(tmp_path / "alone")
+    assert torch.equal(run.sample(3), run.sample(3))
+    assert torch.equal(run.interpolate(2, 3), run.interpolate(2, 3))
+    assert differences(before, random_state(torch.device("cpu"))) == []
 
 
 def test_nothing_leaks_from_job_to_job(images, tmp_path):

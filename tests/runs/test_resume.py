@@ -131,6 +131,15 @@ def flipped(content: bytes, place: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
 
 
+def test_a_damaged_checkpoint_does_not_count_among_those_kept(cfg, finished):
+    newest = checkpoint.path_of(finished, 10)
+    newest.write_bytes(newest.read_bytes()[:100])
+    forget(finished)
+    for number in (7, 8):
+        train(cfg, finished, f"train.steps={number} checkpoint_every=0 keep_checkpoints=1", resume=True)
+        assert checkpoint.steps_in(finished) == [number, 10]
+
+
 def test_all_checkpoints_damaged(cfg, finished):
     forget(finished)
     for step in (5, 10):

@@ -1,0 +1,31 @@
+"""What a field of a config must be. A word such as ``no`` where a flag belongs would otherwise count as true."""
+
+import math
+from typing import Any
+
+from gan_cli.errors import UserError
+
+
+def count(name: str, value: Any, least: int = 1) -> None:
+    """UserError unless ``value`` is a whole number, at least ``least``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"{name}={value!r}: it must be a whole number, at least {least}.")
+
+
+def counts(**values: Any) -> None:
+    """UserError unless each of ``values`` is a whole number, at least 1."""
+    for name, value in values.items():
+        count(name, value)
+
+
+def number(name: str, value: Any, least: float = -math.inf) -> None:
+    """UserError unless ``value`` is a finite number, at least ``least``."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not (math.isfinite(value) and value >= least):
+        bound = f", at least {least:g}" if math.isfinite(least) else ""
+        raise UserError(f"{name}={value!r}: it must be a number{bound}.")
+
+
+def flag(name: str, value: Any) -> None:
+    """UserError unless ``value`` is true or false."""
+    if not isinstance(value, bool):
+        raise UserError(f"{name}={value!r}: it must be true or false.")
