@@ -27,7 +27,7 @@ DEBUG = "show tracebacks"
 class Train:
     """How long and how much."""
 
-    steps: int = _scalar(4000, "rounds of the game", low=0)
+    steps: int = _scalar(3000, "rounds of the game", low=0)
     batch_size: int = _scalar(64, "samples per turn", low=1)
     n_critic: int = _scalar(1, "discriminator turns before each generator turn", low=1)
 

@@ -17,8 +17,6 @@ from torch.utils._pytree import tree_leaves
 
 from gan_cli.build import build
 from gan_cli.data.stream import Stream
-from gan_cli.device import available, choose
-from gan_cli.errors import UserError
 from gan_cli.events import Average, SetLearningRates
 from gan_cli.games.gan import GAN
 from gan_cli.losses.hinge import Hinge
@@ -61,7 +59,7 @@ def play(cfg, device: torch.device) -> None:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_a_round_on_meta(group, option):
-    play(small.config(f"{group}={option}", "precision=fp32"), META)
+    play(small.config(f"{group}={option}", "train.n_critic=1"), META)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -69,16 +67,6 @@ def test_a_round_on_meta(group, option):
 @pytest.mark.parametrize("game", small.options("game"))
 def test_a_round_on_cuda(game, precision):
     play(small.config(f"game={game}", f"precision={precision}"), torch.device("cuda"))
-
-
-def test_a_device_that_is_not_here_and_a_precision_that_is_none():
-    for name in ("cuda:77", "cpu:1", "gpu", ""):
-        with pytest.raises(UserError, match=f"device={name} is not here. There is: .*cpu"):
-            choose(name)
-    assert choose("auto") == torch.device(available()[0])
-    assert available()[-1] == "cpu"
-    with pytest.raises(UserError, match=r"precision=fp16 is not known\. Use precision=fp32 or precision=bf16"):
-        build(small.config("", "precision=fp16"), torch.device("cpu"))
 
 
 class Elsewhere(GAN):

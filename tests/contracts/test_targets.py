@@ -9,6 +9,7 @@ import small
 import torch
 from omegaconf import OmegaConf
 
+from gan_cli import jobs
 from gan_cli.build import build, build_optimizers, refuse_unused
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
@@ -160,7 +161,7 @@ def mine(monkeypatch):
     monkeypatch.setitem(sys.modules, "mine", module)
 
 
-def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine):
+def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine, tmp_path):
     cfg = small.config("", "game._target_=mine.Lossless")
     parts, stats = small.play(cfg)
     assert isinstance(parts.game.objective, Hinge)
@@ -170,6 +171,9 @@ def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine):
     for key in ("loss", "regularizer"):
         with pytest.raises(UserError, match=f"{key} is named, but game=Lossless does not use it"):
             refuse_unused(cfg, {"dataset", key})
+    with pytest.raises(UserError, match="loss is named"):
+        jobs.train(cfg, tmp_path / "run", {"loss"})
+    assert not (tmp_path / "run").exists()
     cfg = small.config("", "game._target_=mine.Alone")
     with pytest.raises(UserError, match="model/discriminator is named"):
         refuse_unused(cfg, {"model/discriminator"})

@@ -16,8 +16,8 @@ from gan_cli.randomness import random_state
 GAMES = {
     "points": ("dataset=ring loss=wgan_gp", "train.steps=100 train.n_critic=2"),
     "batch norm": ("features=identity learning_rate=linear", "train.steps=100 train.n_critic=2 learning_rate.end=100"),
-    "spectral norm": ("features=identity loss=sngan", "train.steps=50 train.n_critic=2"),
-    "gradient penalty": ("features=identity loss=wgan_gp optimizer=rmsprop", "train.steps=50 train.n_critic=2 ema=null"),
+    "spectral norm": ("features=identity loss=sngan", "train.steps=20 train.n_critic=2"),
+    "gradient penalty": ("features=identity loss=wgan_gp optimizer=rmsprop", "train.steps=20 train.n_critic=2 ema=null"),
     "all regularizers": (
         f"features=identity loss=relativistic regularizer=[{','.join(small.options('regularizer'))}]",
         "train.steps=10 dataset.size=16 train.batch_size=3",

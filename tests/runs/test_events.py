@@ -1,0 +1,103 @@
+"""What happens after a round, each event alone."""
+
+import pytest
+import small
+import torch
+from torch.nn import BatchNorm2d
+
+from gan_cli import journal
+from gan_cli.build import build
+from gan_cli.errors import Diverged, UserError
+from gan_cli.events import Average, Record, SetLearningRates, Stopwatch
+from gan_cli.loop import LinearDecay
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def game():
+    return build(small.config("regularizer=spectral_norm", "regularizer.spectral_norm.remove_norm=false"), CPU).game
+
+
+def test_the_average_of_parameters(game):
+    average = Average(game, 0.5)
+    live, mean = next(game.parameters()), next(average.game.parameters())
+    expected = live.detach().clone()
+    for step in (1, 2, 50):
+        with torch.no_grad():
+            live.normal_()
+        average(step, {})
+        decay = min(0.5, (1 + step) / (10 + step))  # 2/11, 3/12, then 0.5
+        expected = decay * expected + (1 - decay) * live.detach()
+        torch.testing.assert_close(mean, expected)
+    assert not mean.requires_grad
+    assert not any(module.training for module in average.game.modules())
+
+
+def test_the_average_of_buffers(game):
+    """Batch norm's statistics belong to the weights; spectral norm's vectors and counters are the newest ones."""
+    average = Average(game, 0.5)
+    norm = next(module for module in game.modules() if isinstance(module, BatchNorm2d))
+    before = norm.running_mean.clone()
+    for buffer in game.buffers():
+        buffer.add_(1)
+    average(100, {})
+    own = dict(average.game.named_buffers())
+    statistics = {id(b) for m in game.modules() if isinstance(m, BatchNorm2d) for b in (m.running_mean, m.running_var)}
+    for name, buffer in game.named_buffers():
+        expected = buffer - 0.5 if id(buffer) in statistics else buffer
+        torch.testing.assert_close(own[name], expected, msg=name)
+    assert torch.equal(norm.running_mean, before + 1), "the live players are left alone"
+
+
+def test_without_a_decay_the_average_is_a_copy(game):
+    average = Average(game, 0.0)
+    with torch.no_grad():
+        for parameter in game.parameters():
+            parameter.normal_()
+    average(1, {})
+    for a, b in zip(average.game.state_dict().values(), game.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("decay", [1.0, -0.1, 2, float("nan")])
+def test_what_is_no_decay(game, decay):
+    with pytest.raises(UserError, match="ema="):
+        Average(game, decay)
+
+
+def test_learning_rates_of_the_next_round():
+    solver = build(small.config("optimizer=ttur"), CPU).solver
+    set_rates = SetLearningRates(solver, LinearDecay(start=2, end=4))
+
+    def rates():
+        return {player: optimizer.param_groups[0]["lr"] for player, optimizer in solver.optimizers.items()}
+
+    seen = [rates()]
+    for step in range(1, 6):
+        set_rates(step)
+        seen.append(rates())
+    # rounds 1, 2, 3 at the full rate; round 4 at half; from 5 = end + 1 on nothing
+    assert [rate["generator"] / 1e-4 for rate in seen] == pytest.approx([1, 1, 1, 0.5, 0, 0])
+    assert [rate["discriminator"] / 4e-4 for rate in seen] == pytest.approx([1, 1, 1, 0.5, 0, 0])
+
+
+def test_numbers_wait_on_the_device_but_not_for_ever(tmp_path):
+    record = Record(journal.Journal(tmp_path, 0), period=0, last=1000, images=lambda: 0)
+    good, bad = {"loss/generator": torch.tensor(1.0)}, {"loss/generator": torch.tensor(float("nan"))}
+    for step in range(1, 100):
+        record(step, bad if step == 2 else good)
+    with pytest.raises(Diverged, match="loss/generator became nan at step 2"):
+        record(100, good)
+    record.journal.close()
+
+
+def test_the_stopwatch_runs_between_start_and_stop(monkeypatch):
+    now = iter([0.0, 10.0, 12.0, 20.0, 25.0])
+    monkeypatch.setattr("gan_cli.events.time.perf_counter", lambda: next(now))
+    watch = Stopwatch()
+    for _ in range(2):
+        watch.start()
+        watch.stop()
+    assert watch.lap() == 7.0
+    assert watch.lap() == 0.0
