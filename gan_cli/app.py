@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shlex
 import shutil
 import sys
 import textwrap
@@ -19,7 +18,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import suggest, sweep
 from gan_cli.compose import TARGET, compose, loader, readable
-from gan_cli.configs import config_hash, holds_config, holds_run, read_result, run_folder, write_json
+from gan_cli.configs import (
+    config_hash,
+    holds_config,
+    holds_run,
+    holds_run_already,
+    read_result,
+    resume_command,
+    run_folder,
+    write_json,
+)
 from gan_cli.errors import Stopped, UserError
 from gan_cli.quoting import quote
 from gan_cli.schema import TrainConfig, components
@@ -72,7 +80,7 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
             fresh = _new_folder(folder)
             overrides = [*overrides, f"{key}={quote(str(fresh))}"]
         elif key == "hydra.run.dir" and holds_config(folder):
-            raise UserError(f"{folder} holds a run already: continue it with {_resume(folder)}, or name another folder.")
+            raise holds_run_already(folder)
         elif not folder.exists():
             fresh = folder
     if multirun and cfg.hydra.sweeper._target_ == TARGET:
@@ -133,7 +141,7 @@ def job(cfg: DictConfig) -> float | None:
             named = {word.lstrip("+").partition("=")[0] for word in context.overrides.task} if cfg.resume is None else set()
             return jobs.train(cfg, folder, named)
     except KeyboardInterrupt:
-        hint = f"continue with: {_resume(folder)}" if holds_config(folder) and not in_sweep else ""
+        hint = f"continue with: {resume_command(folder)}" if holds_config(folder) and not in_sweep else ""
         raise KeyboardInterrupt(hint) from None
     except Exception as error:
         if isinstance(error, Stopped) and (not in_sweep or context.launcher._target_ == BASIC):
@@ -143,10 +151,11 @@ def job(cfg: DictConfig) -> float | None:
 
 
 def _failed(error: Exception, cfg: DictConfig, folder: Path, context: HydraConf) -> None:
-    """Writes why the job failed, unless the folder holds the result of one that did not, and passes it on."""
+    """Writes why the job failed, if it had begun or its sweep will ask, and passes it on; a finished result stays."""
     if not isinstance(error, UserError):
         log.error("the job failed", exc_info=error)
-    if (read_result(folder) or {}).get("status") != "finished":
+    begun = holds_config(folder) or context.mode == RunMode.MULTIRUN
+    if begun and (read_result(folder) or {}).get("status") != "finished":
         with suppress(OSError):  # no room or no right to write may be the very reason
             failure = {"status": "failed", "reason": sweep.reason(error), "config": config_hash(cfg)}
             write_json(folder / "result.json", failure)
@@ -205,10 +214,6 @@ def _choices(context: HydraConf, cfg: DictConfig) -> str:
     several = [group for group in components(TrainConfig) if group not in chosen and "_target_" not in cfg[group]]
     words += [f"{group}=[{','.join(cfg[group])}]" for group in several]
     return textwrap.fill(" ".join(words), 120)
-
-
-def _resume(folder: Path) -> str:
-    return f"gan-train {shlex.quote(f'resume={folder}')}"
 
 
 def _short(path: str) -> Path:

@@ -70,7 +70,7 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int) -> Game:
     if "loss" in wanted:
         parts["loss"] = make(cfg, "loss", Loss)
     if "regularizers" in wanted:
-        parts["regularizers"] = [make(cfg, f"regularizer.{name}", Regularizer) for name in cfg.regularizer]
+        parts["regularizers"] = {str(name): make(cfg, f"regularizer.{name}", Regularizer) for name in cfg.regularizer}
     return make(cfg, "game", Game, **parts)
 
 
@@ -97,6 +97,9 @@ def build_optimizers(cfg: DictConfig, turns: Mapping[str, Turn]) -> dict[str, Op
     """One optimizer for each turn: the node's common fields, with those under the player's name laid over them."""
     node = cfg.optimizer
     common = {key: node[key] for key in node if not OmegaConf.is_dict(node[key])}
+    for player in set(node) - set(common) - set(turns):
+        if any(common.get(key) != value for key, value in node[player].items()):
+            raise UserError(f"optimizer.{player}: this game has no such player. Its players are: {', '.join(turns)}.")
     return {
         player: make(
             OmegaConf.create({"optimizer": {**common, **node.get(player, {})}}), "optimizer", Optimizer, turn.parameters

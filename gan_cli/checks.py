@@ -18,10 +18,12 @@ def counts(**values: Any) -> None:
         count(name, value)
 
 
-def number(name: str, value: Any, least: float = -math.inf) -> None:
-    """UserError unless ``value`` is a finite number, at least ``least``."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not (math.isfinite(value) and value >= least):
-        bound = f", at least {least:g}" if math.isfinite(least) else ""
+def number(name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> None:
+    """UserError unless ``value`` is a finite number, at least ``least`` and above ``above``."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not (is_number and value >= least and value > above):
+        bounds = {f", at least {least:g}": least, f" above {above:g}": above}
+        bound = "".join(words for words, limit in bounds.items() if math.isfinite(limit))
         raise UserError(f"{name}={value!r}: it must be a number{bound}.")
 
 

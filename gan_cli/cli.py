@@ -42,6 +42,8 @@ def _main(command: Command) -> int:
     words = sys.argv[1:]
     # OpenMP's threads wait for each other by spinning; on a busy machine that is 20 times slower than giving way soon
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # cuBLAS repeats itself to the bit only with a workspace of its own
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         _answer(command, words)
         sys.stdout.flush()

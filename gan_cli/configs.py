@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.errors import UserError
 
-RUN_ONLY = ("resume", "debug", "device", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints")
+RUN_ONLY = ("resume", "debug", "device", "log_every", "eval_every", "sample_every", "checkpoint_every", "keep_checkpoints")
 """Keys that say how a run is watched and where it is done, not what comes out; they are no part of its identity."""
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:
-    """The config as plain data, interpolations resolved, without Hydra's own node."""
+    """The config as plain data, interpolations resolved, without Hydra's own node and without ``resume``."""
     return {
         str(key): OmegaConf.to_container(cfg[key], resolve=True) if OmegaConf.is_config(cfg[key]) else cfg[key]
         for key in cfg
-        if key != "hydra"
+        if key not in ("hydra", "resume")
     }
 
 
@@ -32,6 +33,16 @@ def config_hash(cfg: DictConfig) -> str:
 def holds_config(folder: Path) -> bool:
     """Whether a run has begun in ``folder``."""
     return (folder / "config.yaml").is_file()
+
+
+def resume_command(folder: Path) -> str:
+    """What continues the run in ``folder``, ready to be pasted into a shell."""
+    return f"gan-train {shlex.quote(f'resume={folder}')}"
+
+
+def holds_run_already(folder: Path) -> UserError:
+    """Why a run cannot begin in ``folder``."""
+    return UserError(f"{folder} holds a run already: continue it with {resume_command(folder)}, or name another folder.")
 
 
 def run_folder(path: str | Path) -> Path:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checkpoint, drawing
+from gan_cli.configs import resume_command
 from gan_cli.data.base import Data
 from gan_cli.errors import Diverged, Stopped, UserError
 from gan_cli.games.base import Game
@@ -88,7 +89,7 @@ class Record:
     """Keeps every round's numbers on the device, fetches them together, and stops the run at the first that is not finite.
 
     At every ``period``-th step (0: never) and at step ``last`` the round's own numbers go into the journal, with the speed
-    since the last time. ``images``: how many the players have seen so far.
+    since the last time: ``images``, how many were drawn for all turns so far, per second of ``clock``.
     """
 
     def __init__(self, journal: Journal, period: int, last: int, images: Callable[[], int]) -> None:
@@ -103,7 +104,9 @@ class Record:
         if len(self.pending) >= FETCH_AT_LEAST_EVERY:
             self.check()
         if step == self.last or (self.period and step % self.period == 0):
-            self.check()
+            self.check()  # waits for the device, which belongs to the rounds' time
+            self.clock.stop()
+            self.clock.start()
             images = self.images() - self.seen
             speed = {"time/images_per_second": images / max(self.clock.lap(), 1e-9)}
             self.seen += images
@@ -145,12 +148,13 @@ class Stopwatch:
 class HeldOut:
     """The same estimate on data that no player has seen, as ``heldout/<name>``."""
 
-    def __init__(self, game: Game, batch_at: Callable[[int], Batch], journal: Journal, seed: int) -> None:
-        self.game, self.batch_at, self.journal, self.seed = game, batch_at, journal, seed
+    def __init__(self, game: Game, solver: Solver, batch_at: Callable[[int], Batch], journal: Journal, seed: int) -> None:
+        self.game, self.autocast, self.batch_at = game, solver.autocast, batch_at
+        self.journal, self.seed = journal, seed
 
     @torch.no_grad()
     def __call__(self, step: int, stats: Stats) -> None:
-        with untouched(self.game), forked(self.seed + step, self.game.device):
+        with untouched(self.game), forked(self.seed + step, self.game.device), self.autocast():
             estimate = self.game.estimate(self.batch_at(step))
         if estimate:
             self.journal.numbers(step, {f"heldout/{name}": float(value) for name, value in estimate.items()})
@@ -207,20 +211,20 @@ class Draw:
 
 
 class Finite:
-    """Stops the run before players that are no longer finite are measured, drawn or saved."""
+    """Stops the run before players are measured, drawn or saved that hold a number which is not finite."""
 
     def __init__(self, game: Game, record: Record) -> None:
         self.game, self.record = game, record
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
         self.record.check()
-        for name, parameter in self.game.named_parameters():
-            if not bool(parameter.isfinite().all()):
-                raise Diverged(f"parameter {name} is no longer finite at step {step}: training has diverged.")
+        for name, tensor in self.game.state_dict().items():
+            if not bool(tensor.isfinite().all()):
+                raise Diverged(f"{name} is no longer finite at step {step}: training has diverged.")
 
 
 class Save:
-    """Writes a checkpoint of everything, after checking that all of it is finite."""
+    """Writes a checkpoint of everything, after checking that the players are finite."""
 
     def __init__(
         self, folder: Path, state: Callable[[], Mapping[str, Any]], finite: Finite, journal: Journal, keep: int | None
@@ -246,7 +250,7 @@ class StopOnSignal:
     def __call__(self, step: int, stats: Stats) -> None:
         if self.received:
             self.save(step)
-            raise Stopped(f"stopped at step {step}. Continue with: gan-train resume={self.save.folder}", self.received)
+            raise Stopped(f"stopped at step {step}. Continue with: {resume_command(self.save.folder)}", self.received)
 
     @contextmanager
     def listening(self) -> Iterator[None]:

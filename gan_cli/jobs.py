@@ -1,11 +1,13 @@
 """What the three commands do once their config is composed."""
 
+import shlex
 import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from gan_cli import checkpoint, drawing, loop
 from gan_cli.build import build_data, build_metric, refuse_unused
-from gan_cli.configs import config_hash, holds_config, read_result, threads, to_plain, write_json
+from gan_cli.configs import config_hash, holds_config, holds_run_already, read_result, threads, to_plain, write_json
 from gan_cli.errors import Diverged, UserError
 from gan_cli.events import Draw, Evaluate, Finite, HeldOut, Record, Save, StopOnSignal
 from gan_cli.journal import Journal, read
@@ -35,11 +37,19 @@ def train(cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> float |
     """
     console = Console()
     if holds_config(folder) and not cfg.resume:
-        raise UserError(f"{folder} holds a run already.\nContinue it with gan-train resume={folder}, or name another folder.")
+        raise holds_run_already(folder)
     if cfg.resume and (result := finished(folder, cfg.train.steps)):
         say(console, f"{folder} is finished already, at step {result['step']}.")
         return result["objective"]
     refuse_unused(cfg, named)
+    try:
+        return begin(cfg, folder, console)
+    except torch.OutOfMemoryError:
+        raise UserError(f"device={cfg.device}: out of memory. Lower train.batch_size or dataset.size.") from None
+
+
+def begin(cfg: DictConfig, folder: Path, console: Console) -> float | None:
+    """Builds the run, takes it to where it stood, and plays on."""
     run = Run(cfg, folder)
     if cfg.resume:
         state, complaints = checkpoint.newest(folder)
@@ -49,7 +59,11 @@ def train(cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> float |
             run.restore(state)
         if run.step > cfg.train.steps:
             raise UserError(f"{folder} is at step {run.step} already: train.steps={cfg.train.steps} leaves nothing to do.")
+        if run.step < cfg.train.steps and run.set_learning_rates.factor(cfg.train.steps) == 0:
+            raise UserError(f"the learning rate of {folder} has come to 0 before step {cfg.train.steps}: nothing would move.")
         say(console, f"continuing at step {run.step}")
+    for leftover in (folder / "checkpoints").glob(".*.tmp"):  # of a process that was killed while it saved
+        leftover.unlink()
     checkpoint.write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
     return rounds(run, console)
 
@@ -59,7 +73,7 @@ def rounds(run: Run, console: Console) -> float | None:
     cfg, last, began = run.cfg, run.cfg.train.steps, time.perf_counter()
     journal = Journal(run.folder, run.step)
     record = Record(journal, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size)
-    heldout = HeldOut(run.game, run.heldout_batch, journal, cfg.seed)
+    heldout = HeldOut(run.game, run.solver, run.heldout_batch, journal, cfg.seed)
     evaluate = Evaluate(run.measurement, run.average.game, journal)
     draw = Draw(run.average.game, run.game, run.data, journal, cfg.seed)
     finite = Finite(run.game, record)
@@ -68,10 +82,10 @@ def rounds(run: Run, console: Console) -> float | None:
     live = console.is_terminal and threads() is None  # jobs side by side share one terminal
     display = Display(console, run.step, last, lambda: record.latest | evaluate.latest(), live)
     events: list[loop.Event] = [
-        record.clock.stop,
         run.average,
         run.set_learning_rates,
         record,
+        record.clock.stop,
         Every(cfg.log_every, heldout, last),
         Every(cfg.eval_every, finite, last),
         Every(cfg.eval_every, evaluate, last),
@@ -131,7 +145,7 @@ def conclude(
         ("run", run.folder),
         *([("samples", picture)] if picture else []),
         *([(metric["name"], _before_and_after(metric))] if curve else []),
-        ("curves", f"tensorboard --logdir {run.folder}"),
+        ("curves", f"tensorboard --logdir {shlex.quote(str(run.folder))}"),
     ]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
@@ -144,7 +158,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     console = Console()
     run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device)
     data, metric = build_data(run.config), build_metric(run.config)
-    measurement = Measurement(metric, data, cfg.seed, run.game.device, cfg.n_samples)
+    seed = run.config.seed if cfg.seed is None else cfg.seed
+    measurement = Measurement(metric, data, seed, run.game.device, cfg.n_samples)
     if not measurement.enabled:
         raise UserError(f"{run.folder} was trained with metric=none: there is nothing to compute.")
     result = {
@@ -155,7 +170,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         "n_samples": measurement.n,
         "split": metric.split,
         "ema": cfg.ema,
-        "seed": cfg.seed,
+        "seed": seed,
     }
     write_json(run.folder / "eval.json", result)
     table = Table(*list(result)[1:], title=str(run.folder))
@@ -172,7 +187,7 @@ def sample(cfg: DictConfig) -> Path:
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     if cfg.mode == "interpolation":
         columns = min(cfg.n, WALK)
-        samples = run.interpolate(max(1, cfg.n // columns), columns, cfg.seed)
+        samples = run.interpolate(-(-cfg.n // columns), columns, cfg.seed)[: cfg.n]
     else:
         columns = None
         samples = run.sample(cfg.n, cfg.seed)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gan_cli import checkpoint, device
 from gan_cli.build import build_game
-from gan_cli.configs import run_folder
+from gan_cli.configs import resume_command, run_folder
 from gan_cli.errors import UserError
 from gan_cli.randomness import forked
 from gan_cli.sampling import cycling_labels, decode, generate
@@ -72,7 +72,7 @@ def _state(folder: Path, name: str) -> dict[str, Any]:
     if name == "last":
         state, _ = checkpoint.newest(folder)
         if state is None:
-            raise UserError(f"{folder} holds no checkpoint yet. Continue the run with gan-train resume={folder}.")
+            raise UserError(f"{folder} holds no checkpoint yet. Continue the run with: {resume_command(folder)}")
         return state
     if name.isdecimal():
         if int(name) not in (steps := checkpoint.steps_in(folder)):

@@ -1,5 +1,6 @@
 """The random streams: all of them at once, so that none is forgotten."""
 
+import hashlib
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,9 +46,12 @@ def set_random_state(state: Mapping[str, Any], device: torch.device) -> None:
 
 @contextmanager
 def forked(seed: int, device: torch.device) -> Iterator[None]:
-    """Inside, the default streams start from ``seed``; afterwards they are where they were."""
+    """Inside, the default streams start from ``seed``; afterwards they are where they were.
+
+    The seed is hashed: a run's own seed here would replay the draws that initialised its players.
+    """
     state = random_state(device)
-    seed_all(seed)
+    seed_all(int.from_bytes(hashlib.sha256(f"forked/{seed}".encode()).digest()[:4], "big"))
     try:
         yield
     finally:

@@ -25,6 +25,7 @@ class Run:
         self.device = prepare(cfg)
         self.data, self.game, self.solver, self.schedule, factor, metric = build(cfg, self.device)
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
+        self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
         self.average = Average(self.game, cfg.ema or 0.0)
         self.set_learning_rates = SetLearningRates(self.solver, factor)
         self.measurement = Measurement(metric, self.data, cfg.seed, self.device)
@@ -53,8 +54,7 @@ class Run:
 
     def heldout_batch(self, step: int) -> Batch:
         """The held-out batch that belongs to ``step``, whether or not others were drawn before."""
-        stream = Stream(self.data.heldout, self.cfg.train.batch_size, self.cfg.seed, self.device, position=step)
-        return self.data.heldout.batch(stream.indices(step)).to(self.device)
+        return self.data.heldout.batch(self.heldout.indices(step)).to(self.device)
 
 
 def prepare(cfg: DictConfig) -> torch.device:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from gan_cli.data.base import Data, Dataset
+from gan_cli.data.base import Data, Dataset, generator
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.metrics.base import Metric
@@ -64,7 +64,7 @@ def decode(game: Game, latents: Tensor, y: Tensor | None = None) -> Tensor:
 
 def choose(dataset: Dataset, n: int, seed: int) -> Batch:
     """``n`` samples of ``dataset`` drawn without replacement, or all of them in a random order where it has fewer."""
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(dataset), generator=generator(seed, "choose"))
     return dataset.batch(order[:n])
 
 

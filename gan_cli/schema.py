@@ -71,7 +71,7 @@ class EvalConfig:
     checkpoint: str = _scalar("last", "last, a step, or a path")
     n_samples: int | None = _scalar(None, "real and generated samples (null: as in the run)", low=1)
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
-    seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
+    seed: int | None = _scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
     debug: bool = _scalar(False, DEBUG)
 

@@ -5,7 +5,8 @@ import os
 import pytest
 import torch
 
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command line sets it, so that tests find it unchanged
+for name, value in (("GOMP_SPINCOUNT", "10000"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")):
+    os.environ.setdefault(name, value)  # as the command line sets them, so that tests find them unchanged
 torch.set_num_threads(1)  # two threads on two busy cores were seen to be twenty times slower than one
 
 

@@ -90,3 +90,10 @@ def test_cuda_stream():
     with forked(3, device):
         torch.randn(5, device=device)
     assert torch.randn(5, device=device).tolist() == expected
+
+
+def test_a_fork_does_not_replay_the_stream_of_its_seed():
+    seed_all(7)
+    own = torch.rand(100)
+    with forked(7, torch.device("cpu")):
+        assert not torch.equal(torch.rand(100), own)

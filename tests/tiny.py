@@ -68,16 +68,27 @@ class Bilinear(Game):
         return latents
 
 
+def named(regularizers) -> dict:
+    """Regularizers under the names of their classes, in small letters; a second one of a class gets its number."""
+    found: dict = {}
+    for regularizer in regularizers:
+        name = type(regularizer).__name__.lower()
+        found[f"{name}_{len(found) + 1}" if name in found else name] = regularizer
+    return found
+
+
 def points_gan(loss=None, regularizers=(), width: int = 16) -> GAN:
     """Two perceptrons in the plane."""
     players = MLPGenerator((2,), 0, 3, width, 3), MLPDiscriminator((2,), 0, width, 3)
-    return GAN(*players, loss or NonSaturating(), regularizers)
+    return GAN(*players, loss or NonSaturating(), named(regularizers))
 
 
 def images_gan(loss=None, regularizers=(), width: int = 4, size: int = 16) -> GAN:
     """A thin DCGAN on grey images, with batch norm in both players."""
     shape = (1, size, size)
-    return GAN(DCGANGenerator(shape, 0, 5, width), DCGANDiscriminator(shape, 0, width), loss or NonSaturating(), regularizers)
+    return GAN(
+        DCGANGenerator(shape, 0, 5, width), DCGANDiscriminator(shape, 0, width), loss or NonSaturating(), named(regularizers)
+    )
 
 
 def alternating(game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **arguments) -> Alternating:

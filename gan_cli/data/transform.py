@@ -33,9 +33,9 @@ class Transform:
     def __post_init__(self) -> None:
         checks.count("dataset.size", self.size)
         if self.channels not in (1, 3):
-            raise UserError(f"dataset.channels is {self.channels!r}: it must be 1, 3 or null (what the images have).")
+            raise UserError(f"dataset.channels={self.channels!r}: it must be 1, 3 or null (what the images have).")
         if self.fit not in FITS:
-            raise UserError(f"dataset.fit is {self.fit!r}: it must be one of {', '.join(FITS)}.")
+            raise UserError(f"dataset.fit={self.fit!r}: it must be one of {', '.join(FITS)}.")
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """uint8 ``[channels, size, size]`` of ``image``; decodes it if it was only opened."""

@@ -83,7 +83,7 @@ def stl10(
     ``train+unlabeled``. Labels exist for ``train`` only.
     """
     if split not in ("unlabeled", "train", "train+unlabeled"):
-        raise UserError(f"dataset.split is {split!r}: it must be unlabeled, train or train+unlabeled.")
+        raise UserError(f"dataset.split={split!r}: it must be unlabeled, train or train+unlabeled.")
     labelled = split == "train"
 
     def opened(home: Path, part: str, download: bool) -> Pictures:
@@ -120,7 +120,7 @@ def celeba(
             return Pictures(images, name)
         names = [word for word in images.attr_names if word]
         if attribute not in names:
-            raise UserError(f"dataset.attribute is {attribute!r}: it must be one of {', '.join(names)}.")
+            raise UserError(f"dataset.attribute={attribute!r}: it must be one of {', '.join(names)}.")
         return Pictures(images, name, images.attr[:, names.index(attribute)].numpy(), classes=2)
 
     layout = "img_align_celeba/ and the five lists list_attr_celeba.txt, list_eval_partition.txt, …"

@@ -1,6 +1,6 @@
 """The game of one generator against one discriminator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -25,16 +25,16 @@ class GAN(Game):
         generator: Generator,
         discriminator: Discriminator,
         loss: Loss,
-        regularizers: Sequence[Regularizer] = (),
+        regularizers: Mapping[str, Regularizer] | None = None,
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
-        self.objective, self.regularizers = loss, tuple(regularizers)
-        for regularizer in self.regularizers:
+        self.objective, self.regularizers = loss, dict(regularizers or {})
+        for name, regularizer in self.regularizers.items():
             for player in regularizer.players:
                 if player not in ("generator", "discriminator"):
                     raise UserError(
-                        f"{type(regularizer).__name__} is to regularize {player!r}, but this game's players are "
+                        f"regularizer.{name} is to regularize {player!r}, but this game's players are "
                         "generator and discriminator."
                     )
                 setattr(self, player, regularizer.transform(getattr(self, player)))
@@ -76,17 +76,17 @@ class GAN(Game):
         return self.objective.generator_loss(d_real, d_fake) + sum(penalties.values()), penalties
 
     def penalties(self, player: str, critic: Critic, real: Tensor, fake: Tensor) -> Stats:
-        """What each regularizer of ``player`` adds to its loss, as ``penalty_<regularizer>``."""
+        """What each regularizer of ``player`` adds to its loss, as ``penalty_<its name in the config>``."""
         network = getattr(self, player)
         return {
-            f"penalty_{type(regularizer).__name__}": regularizer.penalty(network, critic, real, fake)
-            for regularizer in self.regularizers
+            f"penalty_{name}": regularizer.penalty(network, critic, real, fake)
+            for name, regularizer in self.regularizers.items()
             if player in regularizer.players and regularizer.penalizes
         }
 
     def constrain(self, player: str) -> None:
         """Lets all regularizers of ``player`` put its weights back where they may be."""
-        for regularizer in self.regularizers:
+        for regularizer in self.regularizers.values():
             if player in regularizer.players:
                 regularizer.constrain(getattr(self, player))
 

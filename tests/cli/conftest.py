@@ -68,7 +68,13 @@ class Notes:
 
     def train(self, cfg, folder, named=()):
         """Leaves what a training leaves, and takes a note."""
-        note = {"cfg": to_plain(cfg), "folder": folder, "threads": threads(), "path": list(sys.path), "argv": list(sys.argv)}
+        note = {
+            "cfg": {**to_plain(cfg), "resume": cfg.resume},
+            "folder": folder,
+            "threads": threads(),
+            "path": list(sys.path),
+            "argv": list(sys.argv),
+        }
         self.trained.append(note)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))))

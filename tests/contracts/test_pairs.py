@@ -41,8 +41,8 @@ def test_every_loss_with_every_regularizer(loss, regularizer, images):
     assert all(parameter.isfinite().all() for parameter in game.parameters())
     penalties = {name for name in stats if name.startswith("penalty_")}
     assert penalties == {
-        f"penalty_{type(regularizer).__name__}/{player}"
-        for regularizer in game.regularizers
+        f"penalty_{name}/{player}"
+        for name, regularizer in game.regularizers.items()
         if regularizer.penalizes
         for player in regularizer.players
     }
@@ -60,9 +60,18 @@ def test_all_regularizers_at_once():
 def test_two_regularizers_and_a_field_of_one():
     cfg = small.config("loss=wgan_gp regularizer=[gradient_penalty,spectral_norm] regularizer.gradient_penalty.weight=1")
     parts, stats = small.play(cfg)
-    penalty, norm = parts.game.regularizers
+    penalty, norm = parts.game.regularizers.values()
     assert (type(penalty).__name__, penalty.weight, type(norm).__name__) == ("GradientPenalty", 1.0, "SpectralNorm")
     critic = list(parts.game.discriminator.modules())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in critic)
     assert all(is_parametrized(module) for module in critic if isinstance(module, nn.Conv2d))
-    assert "penalty_GradientPenalty/discriminator" in stats
+    assert "penalty_gradient_penalty/discriminator" in stats
+
+
+def test_two_of_a_kind_both_count():
+    one = {"_target_": "gan_cli.regularizers.gradient_penalty.GradientPenalty", "weight": 1000.0}
+    cfg = small.config("regularizer=gradient_penalty").copy()
+    cfg.regularizer = {**cfg.regularizer, "second": one}
+    _, stats = small.play(cfg)
+    assert stats["penalty_second/discriminator"] > stats["penalty_gradient_penalty/discriminator"]
+    assert stats["loss/discriminator"] > stats["penalty_second/discriminator"]

@@ -36,7 +36,9 @@ def critic_turns(parts: Parts) -> int:
 
 def test_wgan_gp_brings_its_penalty_optimizer_and_critic_steps():
     parts = built("loss=wgan_gp dataset=ring")
-    assert [(type(r), r.weight, r.players) for r in parts.game.regularizers] == [(GradientPenalty, 10.0, ["discriminator"])]
+    assert [(type(r), r.weight, r.players) for r in parts.game.regularizers.values()] == [
+        (GradientPenalty, 10.0, ["discriminator"])
+    ]
     for optimizer in parts.solver.optimizers.values():
         assert type(optimizer) is torch.optim.Adam
         assert list(optimizer.defaults["betas"]) == [0.0, 0.9]
@@ -46,7 +48,7 @@ def test_wgan_gp_brings_its_penalty_optimizer_and_critic_steps():
 
 def test_wgan_brings_clipping_rmsprop_and_critic_steps():
     parts = built("loss=wgan dataset=ring")
-    assert [(type(r), r.bound) for r in parts.game.regularizers] == [(WeightClipping, 0.01)]
+    assert [(type(r), r.bound) for r in parts.game.regularizers.values()] == [(WeightClipping, 0.01)]
     assert {type(optimizer) for optimizer in parts.solver.optimizers.values()} == {torch.optim.RMSprop}
     assert rates(parts) == both(5e-5)
     assert critic_turns(parts) == 5
@@ -54,7 +56,7 @@ def test_wgan_brings_clipping_rmsprop_and_critic_steps():
 
 def test_what_a_loss_brings_gives_way_to_the_command_line():
     parts = built("loss=wgan_gp regularizer=none train.n_critic=1 optimizer=rmsprop")
-    assert [type(regularizer) for regularizer in parts.game.regularizers] == [Regularizer]
+    assert [type(regularizer) for regularizer in parts.game.regularizers.values()] == [Regularizer]
     assert {type(optimizer) for optimizer in parts.solver.optimizers.values()} == {torch.optim.RMSprop}
     assert rates(parts) == both(5e-5)
     assert parts.schedule(1) == ["discriminator", "generator"]
@@ -75,7 +77,7 @@ def test_ring_brings_small_players_and_its_own_metric():
 def test_a_data_set_and_a_loss_bring_both_their_own():
     parts = built("dataset=ring loss=wgan")
     assert type(parts.game.discriminator) is MLPDiscriminator
-    assert [type(regularizer) for regularizer in parts.game.regularizers] == [WeightClipping]
+    assert [type(regularizer) for regularizer in parts.game.regularizers.values()] == [WeightClipping]
     assert critic_turns(parts) == 5
     assert small.compose("dataset=ring loss=wgan").train.batch_size == 256
 

@@ -187,3 +187,10 @@ def test_each_player_gets_its_own_optimizer_settings():
     made = build_optimizers(cfg, turns)
     assert (made["discriminator"].defaults["lr"], made["discriminator"].defaults["momentum"]) == (0.5, 0.0)
     assert (made["generator"].defaults["lr"], made["generator"].defaults["momentum"]) == (5e-5, 0.3)
+
+
+def test_a_player_that_the_game_lacks_cannot_have_a_rate_of_its_own():
+    cfg = small.config("dataset=ring").copy()
+    cfg.optimizer = {**cfg.optimizer, "discriminater": {"lr": 5.0}}
+    with pytest.raises(UserError, match=r"optimizer\.discriminater: this game has no such player"):
+        build(cfg, torch.device("cpu"))

@@ -244,7 +244,7 @@ class TestImageFolder:
     @pytest.mark.parametrize("field", ["max_images", "workers", "heldout"])
     def test_numbers(self, tmp_path, field):
         layouts.write_image_folder(tmp_path / "a", n=3)
-        with pytest.raises(UserError, match=rf"dataset\.{field} is 0"):
+        with pytest.raises(UserError, match=rf"dataset\.{field}=0"):
             vision.image_folder(root=str(tmp_path / "a"), **{field: 0})
 
     def test_words_are_no_switches(self, tmp_path):
@@ -278,7 +278,7 @@ class TestLsun:
         data = vision.lsun(root=str(tmp_path), category=["bedroom", "kitchen"], size=8)
         assert data.classes == 2
         assert everything(data.train).y.tolist() == [0] * 5 + [1] * 3
-        with pytest.raises(UserError, match=r"dataset\.category=empty"):
+        with pytest.raises(UserError, match=r"dataset\.category is empty"):
             vision.lsun(root=str(tmp_path), category=[])
 
     def test_read_only_folder_stays_as_it_is(self, tmp_path, monkeypatch):

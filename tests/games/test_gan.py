@@ -64,7 +64,7 @@ class TestDiracGAN:
         [(Minimax(), 0.5), (NonSaturating(), 0.5), (Relativistic(), 0.5), (Wasserstein(), 1.0), (Hinge(), 1.0)],
     )
     def test_eigenvalues(self, loss, slope, penalty, gamma):
-        game = GAN(Dirac(0.0), Linear(0.0), loss, [penalty(weight=gamma)])
+        game = GAN(Dirac(0.0), Linear(0.0), loss, {"penalty": penalty(weight=gamma)})
         matrix = jacobian(game, self.data)
         torch.testing.assert_close(matrix, tensor([[-gamma, -slope], [slope, 0.0]]))
         root = cmath.sqrt(gamma**2 / 4 - slope**2)
@@ -73,7 +73,7 @@ class TestDiracGAN:
         assert found == pytest.approx(expected, abs=1e-5)
 
     def test_penalties_add_up(self):
-        game = GAN(Dirac(0.0), Linear(0.0), NonSaturating(), [R1(weight=0.5), R2(weight=0.25)])
+        game = GAN(Dirac(0.0), Linear(0.0), NonSaturating(), {"r1": R1(weight=0.5), "r2": R2(weight=0.25)})
         torch.testing.assert_close(jacobian(game, self.data)[0, 0], tensor(-0.75))
 
     def test_away_from_the_equilibrium(self):
@@ -88,7 +88,7 @@ class TestDiracGAN:
     def test_r1_converges_where_the_bare_game_circles(self):
         radius = {}
         for gamma in (0.0, 1.0):
-            game = GAN(Dirac(1.0), Linear(1.0), Minimax(), [R1(weight=gamma)])
+            game = GAN(Dirac(1.0), Linear(1.0), Minimax(), {"r1": R1(weight=gamma)})
             solver = alternating(game, lr=0.2)
             for _ in range(150):
                 solver.round(["discriminator", "generator"], repeat(self.data))
@@ -136,7 +136,7 @@ class TestOpponents:
             torch.manual_seed(1)
             _, stats = game.turns()["discriminator"].loss(plane())
             theta = list(game.generator.parameters())
-            moved = torch.autograd.grad(stats["penalty_GradientPenalty"], theta)
+            moved = torch.autograd.grad(stats["penalty_gradientpenalty"], theta)
         assert any(gradient.abs().sum() > 0 for gradient in moved)
 
     def test_ends_with_the_context_whatever_happens_in_it(self):
@@ -153,8 +153,8 @@ class TestLosses:
         game = points_gan(Wasserstein(), [GradientPenalty(), R1(weight=3.0)])
         torch.manual_seed(1)
         loss, stats = game.turns()["discriminator"].loss(plane())
-        assert set(stats) == {"penalty_GradientPenalty", "penalty_R1", "estimate/wasserstein"}
-        penalties = stats["penalty_GradientPenalty"] + stats["penalty_R1"]
+        assert set(stats) == {"penalty_gradientpenalty", "penalty_r1", "estimate/wasserstein"}
+        penalties = stats["penalty_gradientpenalty"] + stats["penalty_r1"]
         torch.testing.assert_close(loss, penalties - stats["estimate/wasserstein"])
         assert penalties > 0
 
@@ -215,7 +215,7 @@ class TestLabels:
             return super().forward(x, y).sum(1)
 
     def test_fakes_carry_the_labels_of_the_batch(self):
-        game = GAN(self.Player(), self.Judge(), NonSaturating(), [GradientPenalty()])
+        game = GAN(self.Player(), self.Judge(), NonSaturating(), {"gradient_penalty": GradientPenalty()})
         y = tensor([2, 0, 1])
         batch = Batch(torch.randn(3, 2), y)
         for player in ("discriminator", "generator"):
@@ -263,7 +263,7 @@ def test_samples_and_logits_keep_the_precision_of_what_is_given(make):
 
 
 def test_a_player_that_is_none():
-    with pytest.raises(UserError, match="R1 is to regularize 'critic', but this game's players are generator and disc"):
+    with pytest.raises(UserError, match=r"regularizer\.r1 is to regularize 'critic', but this game's players are"):
         points_gan(regularizers=[R1(players=["critic"])])
 
 

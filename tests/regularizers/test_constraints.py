@@ -204,8 +204,8 @@ def test_a_weight_that_is_none(regularizer, weight):
         (SpectralNorm, "remove_norm", "no", "true or false"),
         (SpectralNorm, "n_power_iterations", 0, "a whole number, at least 1"),
         (SpectralNorm, "n_power_iterations", 1.5, "a whole number, at least 1"),
-        (WeightClipping, "bound", -1, "a number, at least 0"),
-        (WeightClipping, "bound", "c", "a number, at least 0"),
+        (WeightClipping, "bound", 0, "a number above 0"),
+        (WeightClipping, "bound", "c", "a number above 0"),
     ],
 )
 def test_fields_that_make_no_sense(kind, field, value, wanted):

@@ -154,7 +154,7 @@ def test_patches_are_averaged_as_in_the_losses():
 @pytest.mark.parametrize(("distance", "weight"), [(1.0, 10.0), (3.0, 10.0), (0.5, 1.0)])
 def test_parallel_lines_read_high(distance, weight):
     """min over k of -k d + lambda (k - 1)^2 is at 1 + d / (2 lambda), so that W reads d (1 + d / (2 lambda))."""
-    game = GAN(Dirac(0.0, 0.0), Linear(0.1, 0.0), Wasserstein(), [GradientPenalty(weight=weight)])
+    game = GAN(Dirac(0.0, 0.0), Linear(0.1, 0.0), Wasserstein(), {"gradient_penalty": GradientPenalty(weight=weight)})
     solver = alternating(game, lr=0.4 / weight)
     batch = Batch(tensor([[distance, 0.0]]).repeat(4, 1))
     for _ in range(60):

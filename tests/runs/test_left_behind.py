@@ -45,7 +45,7 @@ def events(folder) -> EventAccumulator:
 
 @pytest.mark.parametrize(
     ("run", "estimate", "metric", "more"),
-    [("points", "wasserstein", "w1", {"penalty_GradientPenalty/discriminator"}), ("images", "js", "fd_identity", set())],
+    [("points", "wasserstein", "w1", {"penalty_gradient_penalty/discriminator"}), ("images", "js", "fd_identity", set())],
 )
 def test_the_curves_have_the_names_that_others_rely_on(run, estimate, metric, more, request):
     _, folder = request.getfixturevalue(run)
@@ -75,7 +75,7 @@ def test_the_numbers_are_the_same_everywhere(run, request):
 
 def test_the_estimate_has_no_penalty_in_it(points, images):
     for row in (row for row in journal.read(points[1]) if "loss/discriminator" in row):
-        penalty = row["penalty_GradientPenalty/discriminator"]
+        penalty = row["penalty_gradient_penalty/discriminator"]
         assert penalty > 0.1
         assert row["loss/discriminator"] == pytest.approx(penalty - row["estimate/wasserstein"], rel=1e-5)
         assert row["time/images_per_second"] > 0

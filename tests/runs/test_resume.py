@@ -165,7 +165,7 @@ def test_a_checkpoint_of_something_else(cfg, finished):
 def test_a_folder_that_holds_a_run_is_refused(cfg, finished):
     before = files(finished)
     for steps in (10, 20):
-        with pytest.raises(UserError, match=r"holds a run already.*\n.*resume="):
+        with pytest.raises(UserError, match=r"holds a run already: .*resume="):
             train(cfg, finished, f"train.steps={steps}")
     assert files(finished) == before
 
@@ -181,3 +181,18 @@ def test_other_players_are_refused_in_a_sentence(cfg, finished):
     assert "does not fit" in str(error.value)
     assert len(str(error.value).splitlines()) <= 2
     assert state(finished)["step"] == 10
+
+
+def test_a_learning_rate_that_has_come_to_nothing_is_not_trained_on(tmp_path):
+    cfg = small.config("dataset=ring learning_rate=linear", "train.steps=4 sample_every=0")
+    cfg.learning_rate.end = 4  # as config.yaml keeps it
+    train(cfg, tmp_path / "run")
+    with pytest.raises(UserError, match=r"learning rate of .* has come to 0 before step 8"):
+        train(cfg, tmp_path / "run", "train.steps=8", resume=True)
+
+
+def test_what_a_killed_save_left_is_cleared_away(cfg, finished):
+    leftover = finished / "checkpoints" / ".step_00000010.pt.1.tmp"
+    leftover.write_bytes(b"half")
+    train(cfg, finished, "train.steps=11", resume=True)
+    assert not leftover.exists()

@@ -150,8 +150,8 @@ class TestNumbers:
         stats = alternating(game).round(["discriminator", "generator"], plane())
         assert set(stats) == {
             *(f"{kind}/{player}" for kind in ("loss", "grad_norm") for player in ("discriminator", "generator")),
-            "penalty_R1/discriminator",
-            "penalty_Orthogonal/generator",
+            "penalty_r1/discriminator",
+            "penalty_orthogonal/generator",
             "estimate/tv",
         }
         assert all(value.shape == () and not value.requires_grad for value in stats.values())
