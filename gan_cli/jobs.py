@@ -60,7 +60,10 @@ def begin(cfg: DictConfig, folder: Path, console: Console) -> float | None:
         if run.step > cfg.train.steps:
             raise UserError(f"{folder} is at step {run.step} already: train.steps={cfg.train.steps} leaves nothing to do.")
         if run.step < cfg.train.steps and run.set_learning_rates.factor(cfg.train.steps) == 0:
-            raise UserError(f"the learning rate of {folder} has come to 0 before step {cfg.train.steps}: nothing would move.")
+            raise UserError(
+                f"the learning rate of {folder} has come to 0 before step {cfg.train.steps}: nothing would move.\n"
+                "Start a new run with a later learning_rate.end."
+            )
         say(console, f"continuing at step {run.step}")
     for leftover in (folder / "checkpoints").glob(".*.tmp"):  # of a process that was killed while it saved
         leftover.unlink()
