@@ -99,11 +99,16 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
 def evaluate(overrides: list[str]) -> None:
     """Evaluates a run again, as ``conf/eval.yaml`` under ``overrides`` says."""
     cfg = compose(loader(), "eval", overrides)
-    run_folder(cfg.run)
+    if cfg.run is None:  # images bring no metric along
+        defaults = {"metric": "auto", "features": "efficientnet_lite0"}
+        overrides = [*(f"{group}={option}" for group, option in defaults.items() if cfg[group] is None), *overrides]
+        cfg = compose(loader(), "eval", overrides)
+    elif not Path(cfg.run).is_dir():
+        run_folder(cfg.run)
     with _importable(os.getcwd()):
-        from gan_cli import jobs
+        from gan_cli.evaluation import evaluate
 
-        jobs.evaluate(_without_hydra(cfg))
+        evaluate.evaluate(_without_hydra(cfg))
 
 
 def sample(overrides: list[str]) -> None:

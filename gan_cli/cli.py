@@ -118,8 +118,9 @@ def _use(command: Command, arguments: argparse.Namespace) -> None:
     runs = [word for word in overrides if word.startswith("run=")]
     if len(runs) > 1:
         raise UserError(f"one run at a time, not {len(runs)}: {', '.join(run.removeprefix('run=') for run in runs)}")
-    suggest.check(overrides, {}, keys)
-    if not runs:
+    groups = usage.groups(command)
+    suggest.check(overrides, groups, [*keys, *groups])
+    if not runs and not any(word.startswith(("real=", "fake=")) for word in overrides):
         raise UserError(f"name the folder of a run: {command.name} outputs/...")
 
     from gan_cli import app

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gan_cli import suggest
+from gan_cli import suggest, usage
 from gan_cli.schema import scalars
 from gan_cli.usage import Command
 
@@ -48,8 +48,7 @@ def candidates(command: Command, line: str) -> list[str]:
     *before, word = line.split(" ")
     if word.startswith("-"):
         return []
-    training = command.function == "train"
-    groups = suggest.groups(_config_dir(before)) if training else {}
+    groups = usage.groups(command, _config_dir(before))
     known = scalars(command.schema)
     sign = re.match(r"[+~]*", word)[0]  # type: ignore[index]  # it always matches
     key, assigned, value = word.removeprefix(sign).partition("=")
@@ -58,7 +57,8 @@ def candidates(command: Command, line: str) -> list[str]:
         head = value[: max(value.rfind("["), value.rfind(",")) + 1]
         found = [f"{key}={head}{option}" for option in options]
     else:
-        names = [*groups, *known, *_component_keys(key, _config_dir(before))] if training else list(known)
+        inside = _component_keys(key, _config_dir(before)) if key.partition(".")[0] in groups else []
+        names = [*groups, *known, *inside]
         found = [f"{name}=" for name in names]
     return sorted({f"{sign}{answer}" for answer in found if f"{sign}{answer}".startswith(word)})
 

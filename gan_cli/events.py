@@ -19,8 +19,9 @@ from gan_cli.errors import Diverged, Stopped, UserError
 from gan_cli.games.base import Game
 from gan_cli.journal import Journal
 from gan_cli.loop import LearningRate
+from gan_cli.measuring import Measurement
 from gan_cli.randomness import forked
-from gan_cli.sampling import Measurement, choose, cycling_labels, decode, evaluating, untouched
+from gan_cli.sampling import choose, cycling_labels, decode, evaluating, untouched
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
@@ -161,24 +162,26 @@ class HeldOut:
 
 
 class Evaluate:
-    """The metric of the averaged game, if there is one; ``values``: what it was at which step, ``seconds``: what it cost."""
+    """The metric of the averaged game, if there is one.
 
-    def __init__(self, measurement: Measurement, game: Game, journal: Journal) -> None:
-        self.measurement, self.game, self.journal = measurement, game, journal
-        self.values: dict[int, float] = {}
-        self.seconds = 0.0
+    ``latest``: its newest chief number by its tag; ``seconds``: what all evaluations cost. Beside the numbers the journal
+    gets ``time/evaluation_share``, the part of the time since the start that they took.
+    """
 
-    def latest(self) -> dict[str, float]:
-        """The newest value by its tag, where there is one."""
-        return {self.measurement.tag: self.values[max(self.values)]} if self.values else {}
+    def __init__(self, measurement: Measurement, game: Game, journal: Journal, seed: int) -> None:
+        self.measurement, self.game, self.journal, self.seed = measurement, game, journal, seed
+        self.latest: dict[str, float] = {}
+        self.began, self.seconds = time.perf_counter(), 0.0
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
         if not self.measurement.enabled:
             return
         began = time.perf_counter()
-        self.values[step] = self.measurement(self.game)
-        self.seconds += time.perf_counter() - began
-        self.journal.numbers(step, {self.measurement.tag: self.values[step]})
+        values = {f"metric/{name}": value.value for name, value in self.measurement(self.game, self.seed).items()}
+        now = time.perf_counter()
+        self.seconds += now - began
+        self.latest = {self.measurement.tag: values[self.measurement.tag]}
+        self.journal.numbers(step, values | {"time/evaluation_share": self.seconds / (now - self.began)})
 
 
 class Draw:

@@ -1,4 +1,4 @@
-"""What the three commands do once their config is composed."""
+"""What gan-train and gan-sample do once their config is composed."""
 
 import shlex
 import time
@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from gan_cli import checkpoint, drawing, loop
-from gan_cli.build import build_data, build_metric, refuse_unused
+from gan_cli.build import refuse_unused
 from gan_cli.configs import config_hash, holds_config, holds_run_already, read_result, threads, to_plain, write_json
 from gan_cli.errors import Diverged, UserError
 from gan_cli.events import Draw, Evaluate, Finite, HeldOut, Record, Save, StopOnSignal
@@ -23,7 +22,6 @@ from gan_cli.loading import load
 from gan_cli.loop import Every
 from gan_cli.progress import Display
 from gan_cli.run import Run
-from gan_cli.sampling import Measurement
 
 WALK = 8
 """Samples of one walk in an interpolation."""
@@ -51,6 +49,8 @@ def train(cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> float |
 def begin(cfg: DictConfig, folder: Path, console: Console) -> float | None:
     """Builds the run, takes it to where it stood, and plays on."""
     run = Run(cfg, folder)
+    if run.measurement.enabled:
+        say(console, run.choice)
     if cfg.resume:
         state, complaints = checkpoint.newest(folder)
         for complaint in complaints:
@@ -77,13 +77,13 @@ def rounds(run: Run, console: Console) -> float | None:
     journal = Journal(run.folder, run.step)
     record = Record(journal, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size)
     heldout = HeldOut(run.game, run.solver, run.heldout_batch, journal, cfg.seed)
-    evaluate = Evaluate(run.measurement, run.average.game, journal)
+    evaluate = Evaluate(run.measurement, run.average.game, journal, cfg.seed)
     draw = Draw(run.average.game, run.game, run.data, journal, cfg.seed)
     finite = Finite(run.game, record)
     save = Save(run.folder, run.state, finite, journal, cfg.keep_checkpoints)
     stop = StopOnSignal(save)
     live = console.is_terminal and threads() is None  # jobs side by side share one terminal
-    display = Display(console, run.step, last, lambda: record.latest | evaluate.latest(), live)
+    display = Display(console, run.step, last, lambda: record.latest | evaluate.latest, live)
     events: list[loop.Event] = [
         run.average,
         run.set_learning_rates,
@@ -121,65 +121,39 @@ def conclude(
     run: Run, journal: Journal, picture: Path | None, console: Console, seconds: float, evaluating: float
 ) -> float | None:
     """Writes ``result.json`` and TensorBoard's hparams, and tells where everything lies."""
-    tag = run.measurement.tag
-    curve = {row["step"]: row[tag] for row in read(run.folder) if tag in row}
+    measurement = run.measurement
+    curve = {row["step"]: row[measurement.tag] for row in read(run.folder) if measurement.tag in row}
     final = curve.get(run.cfg.train.steps)
-    metric: dict[str, Any] = {
-        "name": run.measurement.metric.name,
-        "initial": curve.get(0),
-        "final": final,
-        "n_samples": run.measurement.n,
-        "split": run.measurement.metric.split,
-    }
+    metric = (
+        {"name": measurement.metric.name, "initial": curve.get(0), "final": final}
+        | {"floor": measurement.floor.values.get(measurement.metric.name), "floor_n": measurement.floor.n}
+        | measurement.provenance(run.cfg.ema is not None, run.cfg.seed)
+        if curve
+        else None
+    )
     result = {
         "status": "finished",
         "config": config_hash(run.cfg),
         "step": run.cfg.train.steps,
         "objective": final,
-        "metric": metric if curve else None,
+        "metric": metric,
         "seconds": round(seconds, 1),
         "seconds_evaluating": round(evaluating, 1),
         "players": checkpoint.fingerprint(run.game),
     }
     write_json(run.folder / "result.json", result)
-    journal.hparams(settings(run.cfg), {tag: final} if final is not None else {})
+    journal.hparams(settings(run.cfg), {measurement.tag: final} if final is not None else {})
     rows: list[tuple[str, Any]] = [
-        ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s, {evaluating:.0f} s of them for the metric"),
+        ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s; the metric took {evaluating / seconds:.0%} of it"),
         ("run", run.folder),
         *([("samples", picture)] if picture else []),
-        *([(metric["name"], _before_and_after(metric))] if curve else []),
+        *([(measurement.metric.name, _before_and_after(metric))] if metric else []),
         ("curves", f"tensorboard --logdir {shlex.quote(str(run.folder))}"),
     ]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         say(console, f"{name:<{width}}  {text}")
     return final
-
-
-def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Computes the run's metric again on one of its checkpoints, prints it and writes ``eval.json``."""
-    console = Console()
-    run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device)
-    data, metric = build_data(run.config), build_metric(run.config)
-    seed = run.config.seed if cfg.seed is None else cfg.seed
-    measurement = Measurement(metric, data, seed, run.game.device, cfg.n_samples)
-    if not measurement.enabled:
-        raise UserError(f"{run.folder} was trained with metric=none: there is nothing to compute.")
-    result = {
-        "run": str(run.folder),
-        "step": run.step,
-        "metric": metric.name,
-        "value": measurement(run.game),
-        "n_samples": measurement.n,
-        "split": metric.split,
-        "ema": cfg.ema,
-        "seed": seed,
-    }
-    write_json(run.folder / "eval.json", result)
-    table = Table(*list(result)[1:], title=str(run.folder))
-    table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in list(result.values())[1:]))
-    console.print(table)
-    return result
 
 
 def sample(cfg: DictConfig) -> Path:
@@ -242,5 +216,7 @@ def _before_and_after(metric: dict[str, Any]) -> str:
 
     return (
         f"{number(metric['initial'])} before training, {number(metric['final'])} after "
-        f"({metric['n_samples']} samples against as many real ones, {metric['split']} split)"
+        f"({metric['n_fake']} samples against {metric['n_real']} real ones, {metric['split']} split); "
+        f"real against real: {number(metric['floor'])}"
+        + (f" at {metric['floor_n']} samples" if metric["floor_n"] != metric["n_fake"] else "")
     )

@@ -12,6 +12,16 @@ from torch.utils.tensorboard import SummaryWriter, summary
 from gan_cli.checkpoint import write_atomically
 from gan_cli.drawing import save_png
 
+BESIDE = {
+    "estimated and measured": {
+        name: ["Multiline", [f"estimate/{short}$", f"heldout/{short}$", "metric/w1$", f"metric/{short}$"]]
+        for name, short in (("Wasserstein", "wasserstein"), ("Jensen-Shannon", "js"))
+    }
+}
+"""TensorBoard's page of custom scalars: what the critic estimates, in one chart with what the samples say."""
+EVALUATIONS = ".gan-eval"
+"""How the names of event files end that gan-eval wrote."""
+
 
 class Journal:
     """TensorBoard events, ``metrics.jsonl`` and ``samples/*.png`` of one run folder.
@@ -26,6 +36,7 @@ class Journal:
         kept = [row for row in read(folder) if row["step"] <= step] if step else []
         write_atomically(self.lines, "".join(_line(row) for row in kept).encode())
         self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
+        self.writer.add_custom_scalars(BESIDE)
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
         """Scalars under their tags."""
@@ -57,6 +68,18 @@ class Journal:
     def close(self) -> None:
         """Ends the files."""
         self.writer.close()
+
+
+def write_evaluations(folder: Path, values: Mapping[int, Mapping[str, float]]) -> None:
+    """What gan-eval found at which step, as ``eval/<name>`` in the TensorBoard of the run in ``folder``, instead of what it
+    wrote there before."""
+    before = list(folder.glob(f"events.out.tfevents.*{EVALUATIONS}"))
+    with SummaryWriter(str(folder), filename_suffix=EVALUATIONS) as writer:
+        for step, numbers in sorted(values.items()):
+            for name, value in numbers.items():
+                writer.add_scalar(f"eval/{name}", value, step)
+    for path in before:
+        path.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -45,10 +45,10 @@ def set_random_state(state: Mapping[str, Any], device: torch.device) -> None:
 
 
 @contextmanager
-def forked(seed: int, device: torch.device) -> Iterator[None]:
+def forked(seed: int | str, device: torch.device) -> Iterator[None]:
     """Inside, the default streams start from ``seed``; afterwards they are where they were.
 
-    The seed is hashed: a run's own seed here would replay the draws that initialised its players.
+    The seed, a number or words, is hashed: a run's own seed here would replay the draws that initialised its players.
     """
     state = random_state(device)
     seed_all(int.from_bytes(hashlib.sha256(f"forked/{seed}".encode()).digest()[:4], "big"))

@@ -12,8 +12,8 @@ from gan_cli.build import build
 from gan_cli.configs import threads, to_plain
 from gan_cli.data.stream import Stream
 from gan_cli.events import Average, SetLearningRates
+from gan_cli.measuring import Measurement
 from gan_cli.randomness import random_state, seed_all, set_random_state
-from gan_cli.sampling import Measurement
 from gan_cli.types import Batch
 
 
@@ -28,7 +28,8 @@ class Run:
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
         self.average = Average(self.game, cfg.ema or 0.0)
         self.set_learning_rates = SetLearningRates(self.solver, factor)
-        self.measurement = Measurement(metric, self.data, cfg.seed, self.device)
+        self.choice = metric.choice()
+        self.measurement = Measurement(metric, self.data, self.device)
 
     def state(self) -> dict[str, Any]:
         """Players, optimizers, average, data order, random streams; the config and the data's shape as plain data."""

@@ -6,10 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from gan_cli.data.base import Data, Dataset, generator
-from gan_cli.errors import UserError
+from gan_cli.data.base import Dataset, generator
 from gan_cli.games.base import Game
-from gan_cli.metrics.base import Metric
 from gan_cli.randomness import forked
 from gan_cli.types import Batch
 
@@ -71,41 +69,3 @@ def choose(dataset: Dataset, n: int, seed: int) -> Batch:
 def cycling_labels(n: int, classes: int) -> Tensor | None:
     """0, 1, 2, ... over and over; None where the data has no classes."""
     return torch.arange(n) % classes if classes else None
-
-
-class Measurement:
-    """A metric with its real samples: ``measurement(game)`` is one number.
-
-    Real and generated samples are equal in number: ``metric.n_samples``, or as many as the split holds if it is smaller.
-    Generated labels are those of the real samples, so that they follow the data's law.
-    """
-
-    def __init__(self, metric: Metric, data: Data, seed: int, device: torch.device, n_samples: int | None = None) -> None:
-        self.metric, self.seed = metric, seed
-        self.split = getattr(data, metric.split)
-        self.n = min(metric.n_samples if n_samples is None else n_samples, len(self.split))
-        self.device = device
-        if self.enabled and self.n < 2:
-            raise UserError(f"{metric.name} needs at least 2 samples, but there are {self.n} (metric.n_samples).")
-        self._real: tuple[Tensor, Tensor | None] | None = None
-
-    @property
-    def enabled(self) -> bool:
-        """Whether there is anything to measure."""
-        return self.metric.n_samples > 0
-
-    @property
-    def tag(self) -> str:
-        """``metric/<name>``."""
-        return f"metric/{self.metric.name}"
-
-    def __call__(self, game: Game) -> float:
-        """The metric of ``n`` samples of ``game``, the same ones for the same players."""
-        if self._real is None:
-            real = choose(self.split, self.n, self.seed)
-            with torch.no_grad():
-                self._real = self.metric.reference(real.x.to(self.device)), real.y
-        reference, y = self._real
-        fake = generate(game, self.n, self.seed, y)
-        with torch.no_grad():
-            return self.metric(reference, fake.to(self.device))

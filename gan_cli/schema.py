@@ -65,15 +65,22 @@ class TrainConfig:
 
 @dataclass
 class EvalConfig:
-    """``gan-eval``: one checkpoint of a run, evaluated again."""
+    """``gan-eval``: a run, all runs of a folder, or two folders of images, evaluated."""
 
-    run: str = _scalar(MISSING, "folder of the run; the bare path will do")
-    checkpoint: str = _scalar("last", "last, a step, or a path")
-    n_samples: int | None = _scalar(None, "real and generated samples (null: as in the run)", low=1)
+    run: str | None = _scalar(None, "folder of a run or of several (a sweep); the bare path will do")
+    real: str | None = _scalar(None, "folder of real images, instead of a run")
+    fake: str | None = _scalar(None, "folder of generated images, beside real=")
+    checkpoint: str | None = _scalar(None, "last, best, all, a step, or a path (null: last and best)")
+    n_samples: int | None = _scalar(None, "real and generated samples (null: as in the run; of folders, all)", low=1)
+    root: str | None = _scalar(None, "where the data set lies (null: as in the run)")
+    out: str | None = _scalar(None, "folder for eval.json and eval.csv (null: the run's own; of folders, outputs/)")
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
     seed: int | None = _scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
     debug: bool = _scalar(False, DEBUG)
+
+    metric: Any = None
+    features: Any = None
 
 
 @dataclass

@@ -5,7 +5,7 @@ import textwrap
 from typing import Any, NamedTuple
 
 from gan_cli import suggest
-from gan_cli.schema import MISSING, Scalar, scalars
+from gan_cli.schema import MISSING, Scalar, TrainConfig, components, scalars
 
 
 class Command(NamedTuple):
@@ -29,11 +29,14 @@ Trains a generative adversarial network and leaves everything it made under outp
   gan-train -m seed=1,2,3 hydra/launcher=joblib         side by side, the CPU threads divided among the jobs
   gan-train -m seed=1,2,3 hydra.sweep.dir=outputs/mine  a sweep that, started again, skips what is finished""",
     "evaluate": """\
-usage: gan-eval RUN_DIR [KEY=VALUE ...]
-Computes a run's metric again from one of its checkpoints.
+usage: gan-eval RUN_DIR [GROUP=OPTION ...] [KEY=VALUE ...]
+Measures checkpoints, with their error, their floor and all that decides the numbers; writes eval.json and eval.csv.
 
-  gan-eval outputs/2026-01-31_12-00-00_ring_wgan
-  gan-eval RUN_DIR checkpoint=1000 n_samples=10000""",
+  gan-eval RUN_DIR                                last and best checkpoint, by the run's own metric
+  gan-eval RUN_DIR metric=all n_samples=5000      every measure that fits the data
+  gan-eval RUN_DIR checkpoint=all metric=kid      a curve
+  gan-eval SWEEP_DIR                              a table over the runs of a folder, grouped, best first
+  gan-eval real=photos fake=samples metric=auto   two folders of images""",
     "sample": """\
 usage: gan-sample RUN_DIR [KEY=VALUE ...]
 Draws pictures from one of a run's checkpoints.
@@ -68,12 +71,18 @@ Completion: add to ~/.bashrc  eval "$(gan-train --completion bash)"
             fish              gan-train --completion fish > ~/.config/fish/conf.d/gan-cli.fish"""
 
 
+def groups(command: Command, config_dir: str | None = None) -> suggest.Groups:
+    """The groups that a command chooses from: all of them in training, else those that its schema has a node for."""
+    found = suggest.groups(config_dir)
+    return found if command.schema is TrainConfig else {name: found[name] for name in components(command.schema)}
+
+
 def text(command: Command, config_dir: str | None = None) -> str:
     """The whole help of a command, the user's own groups in ``config_dir`` among the others."""
     training = command.function == "train"
     parts = [HEAD[command.function]]
-    if training:
-        parts.append("Groups\n" + _table({name: ", ".join(options) for name, options in suggest.groups(config_dir).items()}))
+    if offered := groups(command, config_dir):
+        parts.append("Groups\n" + _table({name: ", ".join(options) for name, options in offered.items()}))
     keys = {f"{key}={_shown(scalar.default)}": _described(scalar) for key, scalar in scalars(command.schema).items()}
     parts.append("Keys\n" + _table(keys))
     parts.append("Flags\n" + _table({**(FLAGS if training else {}), **COMMON_FLAGS}))

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import layouts
+import random_inception
 import torch
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -32,7 +33,9 @@ SMALL = {
     "dataset.n": 64,
     "dataset.n_heldout": 32,
     "dataset.max_images": 16,
-    "metric.n_samples": 4,
+    "metric.n_samples": 8,
+    "metric.splits": 2,
+    "features.epochs": 1,
 }
 """What an option is given where it has such a key; ``*`` is any name."""
 
@@ -76,7 +79,7 @@ def compose(overrides: str = "") -> DictConfig:
 def config(overrides: str = "", values: str = "", root: Path | None = None) -> DictConfig:
     """``compose``, shrunk, on the CPU, with ``values`` ("train.steps=60 seed=1") set last.
 
-    ``root``: where a data set that needs files finds them, written there in its published layout.
+    ``root``: where a data set that needs files finds them, written there in its published layout; a network its weights.
     """
     cfg = deepcopy(_parts_alone(tuple(overrides.split())))
     with open_dict(cfg):
@@ -84,6 +87,9 @@ def config(overrides: str = "", values: str = "", root: Path | None = None) -> D
             for node, key in _matching(cfg, pattern.split(".")):
                 node[key] = value
         cfg.device = "cpu"
+        if root is not None and "sha256" in cfg.features:
+            path, cfg.features.sha256 = random_inception.write(root)
+            cfg.features.path = str(path)
         if root is not None and "root" in cfg.dataset:
             cfg.dataset.root = str(published(cfg.dataset._target_.rpartition(".")[2], root))
         for assignment in values.split():

@@ -20,6 +20,7 @@ FLOORS = """
     metrics
     games
     sampling
+    measuring
     solvers
     loop
     checkpoint
@@ -29,6 +30,7 @@ FLOORS = """
     build
     run loading
     jobs
+    evaluation
     compose
     sweep
     app

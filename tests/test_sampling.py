@@ -6,17 +6,13 @@ from tiny import images_gan, points_gan
 from torch import nn
 
 from gan_cli import sampling
-from gan_cli.data.base import Data, Dataset
-from gan_cli.errors import UserError
+from gan_cli.data.base import Dataset
 from gan_cli.games.gan import GAN
 from gan_cli.losses.non_saturating import NonSaturating
-from gan_cli.metrics.base import NoMetric
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.frechet import Frechet
 from gan_cli.models.base import Generator
 from gan_cli.models.mlp import MLPDiscriminator
 from gan_cli.regularizers.spectral_norm import SpectralNorm
-from gan_cli.sampling import Measurement, choose, cycling_labels, decode, evaluating, generate, untouched
+from gan_cli.sampling import choose, cycling_labels, decode, evaluating, generate, untouched
 from gan_cli.types import Batch
 
 CPU = torch.device("cpu")
@@ -180,56 +176,6 @@ class TestChoose:
 def test_cycling_labels():
     assert cycling_labels(7, 3).tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert cycling_labels(7, 0) is None
-
-
-class TestMeasurement:
-    data = Data(Points(50), Points(20))
-
-    def test_as_many_of_both_and_the_same_each_time(self):
-        seen = []
-
-        class Counting(Frechet):
-            def __call__(self, reference, fake):
-                seen.append((len(reference), len(fake)))
-                return super().__call__(reference, fake)
-
-        measure = Measurement(Counting(Identity(), n_samples=30), self.data, 0, CPU)
-        game = points_gan()
-        torch.randn(3)
-        assert measure(game) == measure(game) > 0
-        assert seen == [(30, 30)] * 2
-        assert measure.tag == "metric/fd_identity"
-
-    @pytest.mark.parametrize(
-        ("split", "n_samples", "asked", "n"), [("heldout", 30, None, 20), ("train", 30, 10, 10), ("train", 99, None, 50)]
-    )
-    def test_no_more_than_there_are(self, split, n_samples, asked, n):
-        metric = Frechet(Identity(), n_samples=n_samples, split=split)
-        assert Measurement(metric, self.data, 0, CPU, asked).n == n
-
-    def test_labels_are_those_of_the_real_samples(self):
-        """With the data's labels as means, fakes 100 y + noise lie where 100 * label of the reals does."""
-        seen = []
-
-        class Looking(Frechet):
-            def reference(self, real):
-                seen.append(real)
-                return super().reference(real)
-
-            def __call__(self, reference, fake):
-                seen.append(fake)
-                return 0.0
-
-        Measurement(Looking(Identity(), n_samples=30), self.data, 0, CPU)(noisy_gan())
-        real, fake = seen
-        assert torch.equal((fake.mean(1) / 100).round().long(), real[:, 0].long() % 3)
-
-    def test_one_sample_is_too_few(self):
-        with pytest.raises(UserError, match="fd_identity needs at least 2 samples, but there are 1"):
-            Measurement(Frechet(Identity(), n_samples=1), self.data, 0, CPU)
-
-    def test_none(self):
-        assert not Measurement(NoMetric(Identity()), self.data, 0, CPU).enabled
 
 
 def test_decode_keeps_the_order():

@@ -5,11 +5,9 @@ are labels, ``meta.json``. The key hashes what the set's content and the transfo
 is written beside its place and renamed into it when all of it is on the disk: whatever bears the name is complete.
 """
 
-import fcntl
 import hashlib
 import json
 import os
-import platform
 import shutil
 import sys
 import uuid
@@ -27,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gan_cli.data.base import evenly
 from gan_cli.data.decoding import processors
 from gan_cli.data.images import ImageArray
+from gan_cli.data.locking import sync, sync_folder, temporary, turn
 from gan_cli.data.pictures import CorruptImage, Pictures, Source
 from gan_cli.data.transform import Transform
 from gan_cli.errors import UserError
@@ -37,6 +36,7 @@ FORMAT = 1
 CHUNK = 1 << 25
 """Bytes of decoded images held in memory at a time, whatever the size of the set."""
 
+WAITING = "Waiting for another process that decodes the same images."
 ELSEWHERE = "dataset.cache_dir=DIR puts it elsewhere, dataset.cache=false decodes on the fly"
 
 
@@ -66,7 +66,7 @@ def cached(
     if not entry.is_dir():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with _turn(folder / f".{entry.name}.lock") as alone:
+            with turn(folder / f".{entry.name}.lock", WAITING) as alone:
                 if alone:
                     _remove_leftovers(entry)
                 if not entry.is_dir():
@@ -82,32 +82,9 @@ def _key(source: Source, transform: Transform, max_images: int | None) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:20]
 
 
-@contextmanager
-def _turn(path: Path) -> Iterator[bool]:
-    """Wait until no other process holds the lock at ``path``; yields whether there is a lock to hold.
-
-    The kernel lets go of it when its holder ends, however it ends. It only saves work: correctness rests on the rename.
-    """
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("Waiting for another process that decodes the same images.", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            yield False
-            return
-        yield True
-
-
-def _temporary(entry: Path, unique: str) -> str:
-    # the host's name keeps machines apart whose shared file system only locks locally
-    return f".{entry.name}.{platform.node()}.{unique}"
-
-
 def _remove_leftovers(entry: Path) -> None:
     """Give back the disk space of killed processes of this machine; only the holder of the entry's lock may."""
-    for leftover in entry.parent.glob(_temporary(entry, "*")):
+    for leftover in entry.parent.glob(temporary(entry, "*")):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
@@ -118,26 +95,26 @@ def _write(
     indices = evenly(len(pictures), max_images).tolist()
     shape = (transform.channels, transform.size, transform.size)
     _require_space(entry.parent, source.name, len(indices) * int(np.prod(shape)))
-    temporary = entry.parent / _temporary(entry, uuid.uuid4().hex)
-    temporary.mkdir()
+    unfinished = entry.parent / temporary(entry, uuid.uuid4().hex)
+    unfinished.mkdir()
     try:
-        with (temporary / "images.u8").open("wb") as file, _progress(source, transform, len(indices)) as advance:
+        with (unfinished / "images.u8").open("wb") as file, _progress(source, transform, len(indices)) as advance:
             kept, skipped = _decode(pictures, indices, transform, workers, skip_corrupt, file, advance)
-            _sync(file)
+            sync(file)
         if not kept:
             raise UserError(f"None of the {len(indices)} images of {source.name} can be decoded: {skipped[0]}, …")
         if pictures.labels is not None:
-            with (temporary / "labels.npy").open("wb") as file:
+            with (unfinished / "labels.npy").open("wb") as file:
                 np.save(file, pictures.labels[kept], allow_pickle=False)
-                _sync(file)
+                sync(file)
         meta = {"shape": (len(kept), *shape), "classes": pictures.classes, "skipped": skipped}
-        with (temporary / "meta.json").open("wb") as file:
+        with (unfinished / "meta.json").open("wb") as file:
             file.write(json.dumps(meta).encode())
-            _sync(file)
-        _sync_folder(temporary)
-        _move(temporary, entry)
+            sync(file)
+        sync_folder(unfinished)
+        _move(unfinished, entry)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _decode(
@@ -204,27 +181,14 @@ def _require_space(folder: Path, name: str, needed: int) -> None:
         )
 
 
-def _move(temporary: Path, entry: Path) -> None:
+def _move(unfinished: Path, entry: Path) -> None:
     """Rename the finished folder into its place; another process's equal result may already lie there."""
     try:
-        temporary.rename(entry)
+        unfinished.rename(entry)
     except OSError:
         if not entry.is_dir():
             raise
-    _sync_folder(entry.parent)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(entry.parent)
 
 
 @contextmanager

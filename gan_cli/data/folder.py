@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from gan_cli.data.base import evenly
 from gan_cli.data.pictures import Listing, Pictures, Source, listing
-from gan_cli.data.transform import is_grey
+from gan_cli.data.transform import as_mode, is_grey
 from gan_cli.errors import UserError
 
 LOOKED_AT = 256
@@ -66,3 +66,19 @@ def _grey(paths: list[Path]) -> bool:
         except Exception:
             continue  # decoding will name it
     return bool(seen) and all(seen)
+
+
+def native_images(folder: Path) -> Pictures:
+    """All images below ``folder``, in the order of their names, to be decoded in colour at their own sizes.
+
+    ``Pictures.array`` of it takes ``native`` as its transform. Raises UserError if there is no such folder or no image in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder.absolute()}.")
+    return folder_source(folder).open()
+
+
+def native(image: Image.Image) -> np.ndarray:
+    """uint8 ``[3, H, W]`` of an image as it is: orientation applied, transparency on black, nothing scaled."""
+    ImageOps.exif_transpose(image, in_place=True)
+    return np.ascontiguousarray(np.asarray(as_mode(image, "RGB")).transpose(2, 0, 1))

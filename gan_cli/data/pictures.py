@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from gan_cli.data.transform import Transform
 from gan_cli.errors import UserError
 
 Listing = list[tuple[str, int, int]]
@@ -40,8 +40,8 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.items)
 
-    def array(self, index: int, transform: Transform) -> np.ndarray:
-        """uint8 ``[C, S, S]`` of image ``index``.
+    def array(self, index: int, transform: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+        """What ``transform`` makes of image ``index``: uint8 ``[C, H, W]``.
 
         Raises:
             CorruptImage: if it cannot be decoded, whatever the decoder made of it.

@@ -40,7 +40,7 @@ class Transform:
     def __call__(self, image: Image.Image) -> np.ndarray:
         """uint8 ``[channels, size, size]`` of ``image``; decodes it if it was only opened."""
         ImageOps.exif_transpose(image, in_place=True)
-        image = _as_mode(image, "L" if self.channels == 1 else "RGB")
+        image = as_mode(image, "L" if self.channels == 1 else "RGB")
         image = self._padded(image) if self.fit == "pad" else self._cropped(image)
         pixels = np.asarray(image)
         return pixels[None] if self.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -67,7 +67,8 @@ def is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
 
 
-def _as_mode(image: Image.Image, mode: str) -> Image.Image:
+def as_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image in ``mode`` (L or RGB), transparency on black, 16-bit grey reduced to its upper 8 bits."""
     if image.mode.startswith("I"):  # PIL would clip 16 bits at 255
         image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:

@@ -25,7 +25,7 @@ TINY = {
     "regularizer/none": "none: {_target_: m.Nothing}\n",
     "regularizer/penalty": "penalty: {_target_: m.Penalty, weight: 10.0}\n",
     "regularizer/spectral": "spectral: {_target_: m.Spectral, n_iterations: 1}\n",
-    "metric/frechet": "_target_: m.Frechet\n",
+    "metric/auto": "_target_: m.Auto\n",
     "features/net": "_target_: m.Net\n",
     "dataset/points": "_target_: m.Points\nroot: data\n",
     "dataset/images": "_target_: m.Images\nroot: ???\n",
@@ -88,13 +88,16 @@ class Notes:
 
 @pytest.fixture
 def jobs(monkeypatch):
-    """Replaces ``gan_cli.jobs``."""
+    """Replaces ``gan_cli.jobs`` and what gan-eval does."""
     notes, module = Notes(), types.ModuleType("gan_cli.jobs")
     module.train = notes.train
-    module.evaluate = lambda cfg: notes.asked.append(("evaluate", dict(cfg)))
     module.sample = lambda cfg: notes.asked.append(("sample", dict(cfg)))
     monkeypatch.setitem(sys.modules, "gan_cli.jobs", module)
     monkeypatch.setattr(gan_cli, "jobs", module, raising=False)
+    evaluate = types.ModuleType("gan_cli.evaluation.evaluate")
+    evaluate.evaluate = lambda cfg: notes.asked.append(("evaluate", dict(cfg)))
+    monkeypatch.setitem(sys.modules, "gan_cli.evaluation.evaluate", evaluate)
+    monkeypatch.setattr("gan_cli.evaluation.evaluate", evaluate, raising=False)
     return notes
 
 

@@ -96,7 +96,7 @@ def test_a_target_that_is_no_component_is_one_sentence(target):
 def test_a_component_of_another_role_is_refused():
     cfg = small.config()
     cfg.loss = cfg.metric
-    with pytest.raises(UserError, match=r"loss\._target_=gan_cli\.metrics\.frechet\.Frechet is not a Loss"):
+    with pytest.raises(UserError, match=r"loss\._target_=gan_cli\.metrics\.auto\.Auto is not a Loss"):
         build(cfg, CPU)
 
 

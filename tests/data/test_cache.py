@@ -220,7 +220,7 @@ def test_disk_that_fills_up(tmp_path, monkeypatch):
     def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache, "_sync", full)
+    monkeypatch.setattr(cache, "sync", full)
     with pytest.raises(UserError, match=r"No space left on device.*\n.*dataset\.cache_dir"):
         cached(source(Shades(5)), TRANSFORM, tmp_path)
     assert not list(tmp_path.glob(".shades-*.*.*"))

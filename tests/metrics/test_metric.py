@@ -1,5 +1,7 @@
+"""What holds for every metric and all features, and the jackknife behind their errors."""
+
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,8 @@ from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
 from gan_cli.errors import UserError
-from gan_cli.metrics.base import Metric, NoMetric
-from gan_cli.metrics.features import Identity
+from gan_cli.metrics.base import GROUPS, Metric, NoMetric, Value
+from gan_cli.metrics.features import Encoded, Identity
 from gan_cli.metrics.frechet import Frechet
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -33,8 +35,8 @@ def test_every_metric_takes_every_features(metric, features):
     assert isinstance(built, Metric)
     assert built.features.name == features.stem
     assert built.split in ("train", "heldout")
-    assert built.name
-    assert built.lower_is_better
+    assert built.choice().startswith(f"metric: {built.name}")
+    assert isinstance(built.higher_is_better, bool)
 
 
 @pytest.mark.parametrize("path", [*METRICS, *FEATURES], ids=stem)
@@ -42,13 +44,15 @@ def test_yaml_holds_every_default(path):
     config = OmegaConf.load(path)
     known = {"features": Identity()} if path in METRICS else {}
     default = get_class(config.pop("_target_"))(**known)
-    assert dict(config) == {f.name: getattr(default, f.name) for f in fields(default) if f.init and f.name not in known}
+    expected = {f.name: getattr(default, f.name) for f in fields(default) if f.init and f.name not in known}
+    assert dict(config) == {name: list(value) if isinstance(value, tuple) else value for name, value in expected.items()}
 
 
 def test_no_metric_wants_no_samples():
     metric = NoMetric(Identity())
     assert (metric.name, metric.n_samples) == ("none", 0)
-    assert math.isnan(metric(metric.reference(torch.zeros(0, 2)), torch.zeros(0, 2)))
+    nothing = Encoded(torch.zeros(0, 2), torch.zeros(0, 2))
+    assert math.isnan(metric.measure(nothing, nothing)["none"].value)
 
 
 @pytest.mark.parametrize("n_samples", [-1, 2.5, "many"])
@@ -60,3 +64,76 @@ def test_a_number_of_samples_that_is_none_is_refused(n_samples):
 def test_an_unknown_split_is_named():
     with pytest.raises(UserError, match=r"no split named 'test' in metric.split. Choose one of: train, heldout"):
         Frechet(Identity(), split="test")
+
+
+@dataclass(frozen=True)
+class Mean(Metric):
+    """The mean of the generated features, its square, and how many samples there were, which has an error of its own."""
+
+    name = "mean"
+
+    def measure(self, real, fake):
+        mean = float(fake.features.mean())
+        sizes = Value(len(real), 0.5), Value(len(fake), 0.25, True)
+        return {"mean": Value(mean), "square": Value(mean**2), "n_real": sizes[0], "n_fake": sizes[1], "nan": Value(math.nan)}
+
+
+class Equal(Mean):
+    equal_sizes = True
+
+    def measure(self, real, fake):
+        assert len(real) == len(fake)
+        return super().measure(real, fake)
+
+
+def encoded(x):
+    return Encoded(x, x)
+
+
+class TestJackknife:
+    x = torch.randn(600, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 3
+
+    def test_of_a_mean_over_group_means_is_their_standard_error(self):
+        """Leaving groups of equal size out in turn, the jackknife of the mean is exactly the spread of the group means."""
+        found = Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))
+        groups = self.x.reshape(-1, GROUPS).mean(0)
+        assert found["mean"].error == pytest.approx(float(groups.std()) / GROUPS**0.5)
+
+    def test_of_a_function_of_the_mean_is_the_delta_methods(self):
+        found = Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))
+        assert found["square"].error == pytest.approx(2 * found["mean"].value * found["mean"].error, rel=0.02)
+
+    def test_errors_that_are_known_stay(self):
+        found = Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))
+        assert found["n_real"] == (600, 0.5, False)
+        assert found["n_fake"] == (600, 0.25, True)
+
+    def test_what_is_not_finite_has_none(self):
+        assert Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))["nan"].error is None
+
+    def test_equal_sizes_stay_equal(self):
+        assert Equal(Identity()).with_errors(encoded(self.x), encoded(self.x))["mean"].error > 0
+
+    def test_too_few_samples_bear_no_error(self):
+        few = encoded(self.x[: 2 * GROUPS - 1])
+        assert Mean(Identity()).with_errors(few, few)["mean"].error is None
+
+    def test_of_the_frechet_distance_is_its_scatter(self):
+        """Errors of 40 Fréchet distances, against how much these really differ from one set of samples to the next."""
+        g = torch.Generator().manual_seed(1)
+        real = encoded(torch.randn(300, 8, generator=g))
+        found = [
+            Frechet(Identity()).with_errors(real, encoded(torch.randn(300, 8, generator=g) + 0.3))["fd"] for _ in range(40)
+        ]
+        scatter = torch.tensor([value.value for value in found]).std()
+        mean_error = torch.tensor([value.error for value in found]).square().mean().sqrt()
+        assert 0.7 < mean_error / scatter < 1.4
+
+
+def test_a_part_of_an_encoded_set():
+    x = torch.arange(6.0)[:, None]
+    whole = Encoded(x, x * 2, x * 3, torch.arange(6))
+    part = whole.part(torch.tensor([True, False] * 3))
+    assert [part.x.flatten().tolist(), part.features.flatten().tolist()] == [[0, 2, 4], [0, 4, 8]]
+    assert [part.logits.flatten().tolist(), part.y.tolist()] == [[0, 6, 12], [0, 2, 4]]
+    assert len(Encoded(x, x).part(slice(1, 3))) == 2

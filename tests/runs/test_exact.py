@@ -64,7 +64,7 @@ def test_a_seed_is_a_run(images, tmp_path):
         disturb()
     a, b, c = (outcome(tmp_path / folder) for folder in "abc")
     assert differences(a, b) == []
-    different = {".game.generator.body.0.weight", ".numbers[0].metric/fd_identity", ".result.players", ".batches.position"}
+    different = {".game.generator.body.0.weight", ".numbers[0].metric/fd", ".result.players", ".batches.position"}
     assert different - set(differences(a, c)) == {".batches.position"}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 import small
@@ -45,17 +46,22 @@ def events(folder) -> EventAccumulator:
 
 @pytest.mark.parametrize(
     ("run", "estimate", "metric", "more"),
-    [("points", "wasserstein", "w1", {"penalty_gradient_penalty/discriminator"}), ("images", "js", "fd_identity", set())],
+    [
+        ("points", "wasserstein", ["w1"], {"penalty_gradient_penalty/discriminator"}),
+        ("images", "js", ["fd", "kid"], set()),
+    ],
 )
 def test_the_curves_have_the_names_that_others_rely_on(run, estimate, metric, more, request):
     _, folder = request.getfixturevalue(run)
     found = events(folder)
     logged = {f"{what}/{player}" for what in ("loss", "grad_norm") for player in PLAYERS}
     logged |= {f"estimate/{estimate}", f"heldout/{estimate}", "time/images_per_second"} | more
-    assert set(found.Tags()["scalars"]) == logged | {f"metric/{metric}"}
+    evaluated = {"time/evaluation_share", *(f"metric/{name}" for name in metric)}
+    assert set(found.Tags()["scalars"]) == logged | evaluated
     for tag in logged:
         assert [event.step for event in found.Scalars(tag)] == [5, 10, 15, 20], tag
-    assert [event.step for event in found.Scalars(f"metric/{metric}")] == [0, 10, 20]
+    for tag in evaluated:
+        assert [event.step for event in found.Scalars(tag)] == [0, 10, 20], tag
     assert found.Tags()["images"] == ["samples"]
     assert [event.step for event in found.Images("samples")] == [0, 10, 20]
 
@@ -87,7 +93,7 @@ def test_the_estimate_has_no_penalty_in_it(points, images):
         assert heldout != [row[f"estimate/{name}"] for row in journal.read(run[1]) if f"estimate/{name}" in row]
 
 
-@pytest.mark.parametrize(("run", "metric"), [("points", "metric/w1"), ("images", "metric/fd_identity")])
+@pytest.mark.parametrize(("run", "metric"), [("points", "metric/w1"), ("images", "metric/fd")])
 def test_hparams_with_the_final_metric(run, metric, request):
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -112,20 +118,25 @@ def test_pictures_open(run, size, request):
     assert len({file.read_bytes() for file in files}) == 3, "the players moved"
 
 
-@pytest.mark.parametrize(("run", "metric"), [("points", "w1"), ("images", "fd_identity")])
+@pytest.mark.parametrize(("run", "metric"), [("points", "w1"), ("images", "fd")])
 def test_config_and_result(run, metric, request):
     cfg, folder = request.getfixturevalue(run)
     assert yaml.safe_load((folder / "config.yaml").read_text()) == to_plain(cfg)
     curve = {row["step"]: row[f"metric/{metric}"] for row in journal.read(folder) if f"metric/{metric}" in row}
     found = result(folder)
     assert found["seconds"] >= found["seconds_evaluating"] >= 0
-    split = {"name": metric, "initial": curve[0], "final": curve[20], "n_samples": cfg.metric.n_samples, "split": "train"}
+    metric_found = found.pop("metric")
+    assert (metric_found["name"], metric_found["initial"], metric_found["final"]) == (metric, curve[0], curve[20])
+    assert metric_found["floor"] > 0
+    n = cfg.metric.n_samples
+    origin = {"n_real": n, "n_fake": n, "floor_n": n, "split": "train", "ema": True, "seed": cfg.seed}
+    assert {key: metric_found[key] for key in origin} == origin
+    assert metric_found["features"] == {"extractor": "identity"}
     assert {key: value for key, value in found.items() if not key.startswith("seconds")} == {
         "status": "finished",
         "config": config_hash(cfg),
         "step": 20,
         "objective": curve[20],
-        "metric": split,
         "players": found["players"],
     }
     assert len(found["players"]) == 64
@@ -184,7 +195,7 @@ def test_what_comes_only_at_the_end_comes_at_the_end(tmp_path):
     rows = journal.read(tmp_path)
     assert [row["step"] for row in rows if "loss/generator" in row] == [3]
     assert [row["step"] for row in rows if "heldout/js" in row] == [3]
-    assert [row["step"] for row in rows if "metric/fd_identity" in row] == [0, 3]
+    assert [row["step"] for row in rows if "metric/fd" in row] == [0, 3]
     assert sorted(path.stem for path in (tmp_path / "samples").iterdir()) == ["step_00000000", "step_00000003"]
     assert checkpoint.steps_in(tmp_path) == [3]
 
@@ -194,3 +205,20 @@ def test_no_rounds_at_all_leave_the_players_as_they_began(tmp_path):
     assert checkpoint.steps_in(tmp_path) == [0]
     assert result(tmp_path)["metric"] is None
     assert result(tmp_path)["objective"] is None
+
+
+def test_the_estimate_is_shown_beside_what_the_samples_say(points):
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+    from tensorboard.util.tensor_util import make_ndarray
+
+    found = events(points[1])
+    layout = Layout.FromString(make_ndarray(found.Tensors("custom_scalars__config__")[0].tensor_proto).item())
+    charts = {chart.title: list(chart.multiline.tag) for category in layout.category for chart in category.chart}
+    shown = [tag for tag in found.Tags()["scalars"] if any(re.fullmatch(pattern, tag) for pattern in charts["Wasserstein"])]
+    assert sorted(shown) == ["estimate/wasserstein", "heldout/wasserstein", "metric/w1"]
+
+
+def test_the_share_of_time_that_evaluation_takes(points):
+    rows = [row for row in journal.read(points[1]) if "time/evaluation_share" in row]
+    assert [row["step"] for row in rows] == [0, 10, 20]
+    assert all(0 < row["time/evaluation_share"] <= 1 for row in rows)

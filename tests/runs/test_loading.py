@@ -1,16 +1,15 @@
-"""A run opened again: from Python, by gan-sample, by gan-eval."""
+"""A run opened again: from Python, by gan-sample."""
 
 import numpy as np
 import pytest
 import small
 import torch
 from hydra.types import RunMode
-from left_behind import differences, result, state, train
-from omegaconf import OmegaConf
+from left_behind import differences, state, train
 from PIL import Image
 
 import gan_cli
-from gan_cli import checkpoint, compose, drawing, jobs, journal
+from gan_cli import checkpoint, compose, drawing, jobs
 from gan_cli.errors import UserError
 from gan_cli.loading import slerp
 from gan_cli.quoting import quote
@@ -35,7 +34,7 @@ def images(tmp_path_factory):
 
 
 def command(name: str, folder, **values):
-    """The config of gan-eval or gan-sample."""
+    """The config of gan-sample."""
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={value}" for key, value in values.items())]
     return compose.loader().load_configuration(name, overrides, RunMode.RUN, from_shell=False)
 
@@ -184,24 +183,3 @@ def test_an_interpolation(run, n, walks, length, request, capsys):
             assert picture.size == ((length * 80 + 16, walks * 80 + 16) if n > 1 else (64, 64))
             expected = drawing.grid(gan_cli.load(folder).interpolate(walks, length, seed=4)[:n], columns=length)
             assert np.array_equal(np.asarray(picture), expected)
-
-
-@pytest.mark.parametrize(("run", "metric"), [("points", "w1"), ("images", "fd_identity")])
-def test_evaluating_again_gives_what_was_recorded(run, metric, request, capsys):
-    folder = request.getfixturevalue(run)
-    recorded = {row["step"]: row[f"metric/{metric}"] for row in journal.read(folder) if f"metric/{metric}" in row}
-    for step in (3, 6):
-        found = jobs.evaluate(command("eval", folder, checkpoint=step))
-        assert (found["value"], found["metric"], found["step"]) == (recorded[step], metric, step)
-    assert found["value"] == result(folder)["objective"]
-    assert OmegaConf.load(folder / "eval.json") == found
-    assert metric in capsys.readouterr().out
-    assert jobs.evaluate(command("eval", folder, seed=6))["value"] != recorded[6]
-    assert jobs.evaluate(command("eval", folder, seed=5, n_samples=10))["n_samples"] == 10
-    assert jobs.evaluate(command("eval", folder, seed=5, ema=False))["value"] != recorded[6]
-
-
-def test_nothing_to_evaluate(tmp_path):
-    train(small.config("metric=none"), tmp_path, "train.steps=1")
-    with pytest.raises(UserError, match="metric=none"):
-        jobs.evaluate(command("eval", tmp_path))

@@ -80,7 +80,7 @@ def test_beyond_what_is_asked_for_is_no_way_back(cfg, finished):
 
 
 def state_metric(folder) -> float:
-    return journal.read(folder)[-1]["metric/fd_identity"]
+    return journal.read(folder)[-1]["metric/fd"]
 
 
 def test_each_step_once_after_a_kill(cfg, tmp_path):
@@ -99,7 +99,7 @@ def test_each_step_once_after_a_kill(cfg, tmp_path):
     found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
     found.Reload()
     for tag in found.Tags()["scalars"]:
-        every, start = (8, 0) if tag.startswith("metric/") else (2, 2)
+        every, start = (8, 0) if tag.startswith(("metric/", "time/evaluation")) else (2, 2)
         assert [event.step for event in found.Scalars(tag)] == list(range(start, 41, every)), tag
     assert [event.step for event in found.Images("samples")] == list(range(0, 41, 8))
 

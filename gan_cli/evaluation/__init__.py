@@ -1,0 +1,1 @@
+"""Evaluation of runs and folders: results with their provenance, comparisons, tables."""

@@ -1,0 +1,216 @@
+"""What an evaluation leaves behind: numbers beside all that decides them, as ``eval.json`` and ``eval.csv``."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gan_cli.configs import write_json
+from gan_cli.errors import UserError
+
+JSON, CSV = "eval.json", "eval.csv"
+
+
+@dataclass(frozen=True)
+class Number:
+    """One measured number.
+
+    ``error``: its standard error, None where unknown; ``floor``: the same measure between real samples and other real
+    samples, as many as were compared here, None where it was not taken. A value that is not finite is read back from a file
+    as not a number.
+    """
+
+    value: float
+    error: float | None = None
+    higher_is_better: bool = False
+    floor: float | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """All that decides a number beside the samples that were judged.
+
+    ``settings``: the metric's; ``features``: the extractor and what belongs to it (``extractor``, ``weights`` as SHA-256,
+    ``resizing``, ...); ``ema``: whether averaged players were judged; ``reference``: hash of the real samples' content.
+    Two numbers may be ranked together where everything but ``seed`` agrees.
+    """
+
+    metric: str
+    settings: Mapping[str, Any]
+    features: Mapping[str, Any]
+    n_real: int
+    n_fake: int
+    split: str
+    ema: bool
+    reference: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        # in the form that a file gives back, so that what was read equals what was written
+        object.__setattr__(self, "settings", plain(self.settings))
+        object.__setattr__(self, "features", plain(self.features))
+
+    def decisive(self) -> dict[str, Any]:
+        """What must agree, by name; the metric's settings as ``metric.<key>``, like the command line has them."""
+        return {
+            "metric": self.metric,
+            **self.features,
+            **{f"metric.{key}": value for key, value in self.settings.items()},
+            "n_real": self.n_real,
+            "n_fake": self.n_fake,
+            "split": self.split,
+            "ema": self.ema,
+            "reference": self.reference,
+        }
+
+
+def differences(a: Provenance, b: Provenance) -> list[str]:
+    """Why two numbers must not be ranked together, as ``n_fake 1000 against 5000``; empty where they may."""
+    left, right = a.decisive(), b.decisive()
+    keys = dict.fromkeys([*left, *right])
+    return [f"{key} {word(left.get(key))} against {word(right.get(key))}" for key in keys if left.get(key) != right.get(key)]
+
+
+def word(value: Any) -> str:
+    """A setting as it is shown: checksums by their first twelve digits, true, false and none in lower case."""
+    text = str(value)
+    if isinstance(value, str) and len(text) >= 40 and set(text) <= set("0123456789abcdef"):
+        return text[:12]
+    return text.lower() if value is None or isinstance(value, bool) else text
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the evaluation of one checkpoint, or of one folder of images, gave.
+
+    ``source``: the run's folder or the folder of images; ``step``: the checkpoint's, None for images; ``chosen``: why this
+    checkpoint, of ``last``, ``best`` and ``step``; ``numbers``: by name, the chief one first; ``details``: curves and counts
+    as plain data; ``seconds``: how long it took.
+    """
+
+    source: str
+    step: int | None
+    chosen: tuple[str, ...]
+    provenance: Provenance
+    numbers: Mapping[str, Number]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def chief(self) -> str:
+        """The name of the number that ranks."""
+        return next(iter(self.numbers))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that strict JSON can hold: what is not finite is None."""
+        return plain(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Result":
+        """The inverse of ``to_json``; KeyError, TypeError, ValueError or AttributeError for anything else."""
+        numbers = {name: Number(**{**entry, "value": _number(entry["value"])}) for name, entry in content["numbers"].items()}
+        if not numbers:
+            raise ValueError("a result without numbers")
+        parts = {"chosen": tuple(content["chosen"]), "provenance": Provenance(**content["provenance"]), "numbers": numbers}
+        return cls(**{**content, **parts})
+
+    def repeats(self, other: "Result") -> bool:
+        """Whether both say the same of the same: equal source, step and provenance, the seed included."""
+        return (self.source, self.step, self.provenance) == (other.source, other.step, other.provenance)
+
+
+def plain(value: Any) -> Any:
+    """Mappings as dicts, sequences as lists, numbers that are not finite as None; the rest as it is."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write(folder: Path, results: Sequence[Result]) -> list[Result]:
+    """Adds ``results`` to those in ``folder``, writes both files, each whole or not at all, and returns what they hold.
+
+    An earlier result that a new one repeats is replaced. A checkpoint that was the last or best one until now keeps its
+    numbers, not that name. Raises UserError where ``read`` does: read before a long evaluation.
+    """
+    kept = [_renamed(old, results) for old in read(folder) if not any(new.repeats(old) for new in results)]
+    everything = [*kept, *results]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / JSON, {"results": [result.to_json() for result in everything]})
+    _write_text(folder / CSV, to_csv(everything))
+    return everything
+
+
+def read(folder: Path) -> list[Result]:
+    """The results in ``folder``, none where nothing was evaluated yet. Raises UserError if ``eval.json`` is damaged."""
+    path = folder / JSON
+    try:
+        return [Result.from_json(entry) for entry in json.loads(path.read_text(encoding="utf-8"))["results"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} is damaged or was not written by this version of gan-eval ({type(error).__name__}: {error}).\n"
+            "Remove it and evaluate again."
+        ) from error
+
+
+def to_csv(results: Iterable[Result]) -> str:
+    """One row per number, in full precision; an empty field where something is unknown."""
+    rows = [row for result in results for row in _rows(result)]
+    columns = dict.fromkeys(key for row in rows for key in row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _rows(result: Result) -> Iterable[dict[str, Any]]:
+    origin = result.provenance
+    for name, number in result.numbers.items():
+        yield {
+            "source": result.source,
+            "step": result.step,
+            "chosen": " ".join(result.chosen),
+            "name": name,
+            **dataclasses.asdict(number),
+            "n_real": origin.n_real,
+            "n_fake": origin.n_fake,
+            "split": origin.split,
+            "ema": origin.ema,
+            "seed": origin.seed,
+            "metric": origin.metric,
+            "settings": json.dumps(origin.settings, sort_keys=True),
+            "reference": origin.reference,
+            "extractor": None,
+            "weights": None,
+            "resizing": None,
+            **origin.features,
+        }
+
+
+def _renamed(old: Result, results: Sequence[Result]) -> Result:
+    """``old`` without the choices that now fall on another checkpoint of the same source and provenance."""
+    taken = {choice for new in results if (new.source, new.provenance) == (old.source, old.provenance) for choice in new.chosen}
+    return dataclasses.replace(old, chosen=tuple(choice for choice in old.chosen if choice == "step" or choice not in taken))
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

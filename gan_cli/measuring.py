@@ -1,0 +1,155 @@
+"""A metric put to work: the real samples it compares with, the samples of a game, and the floor below all its numbers."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.errors import UserError
+from gan_cli.games.base import Game
+from gan_cli.metrics.base import Metric, Value
+from gan_cli.metrics.features import Encoded, stored
+from gan_cli.metrics.statistics import encoded
+from gan_cli.randomness import forked
+from gan_cli.sampling import CHUNK, evaluating
+
+ROLES = ("select", "report")
+"""What a measurement is for: choosing a checkpoint, as training does, or reporting it, on other samples."""
+
+
+class Floor(NamedTuple):
+    """The same numbers between two sets of ``n`` real samples: nothing below them (above, for shares) means anything."""
+
+    values: Mapping[str, float]
+    n: int
+
+
+def unnoticed(n: int) -> None:
+    """Nobody waits for ``n`` more samples."""
+
+
+class Measurement:
+    """A metric with its real samples: ``measurement(game, seed)`` is all its numbers.
+
+    Real and generated samples are equal in number: ``metric.n_samples``, or as many as the split holds if it is smaller.
+    The real ones are fixed, whatever the seed of a run: block 0 of one shuffled order of the split for ``role="report"``,
+    block 1 for ``role="select"`` (the end of the order where the split is too small for both, so that they overlap as little
+    as can be). Generated labels are those of the real samples, so that they follow the data's law.
+
+    Raises UserError where the metric does not fit the data, or fewer than two samples are left.
+    """
+
+    def __init__(
+        self, metric: Metric, data: Data, device: torch.device, n_samples: int | None = None, role: str = "select"
+    ) -> None:
+        self.enabled = metric.n_samples > 0
+        self.metric = metric.fitted(data, device) if self.enabled else metric
+        self.data, self.device, self.role = data, device, role
+        self.split: Dataset = getattr(data, metric.split)
+        self.n = min(metric.n_samples if n_samples is None else n_samples, len(self.split))
+        if self.enabled and self.n < 2:
+            raise UserError(f"{metric.name} needs at least 2 samples, but there are {self.n} (metric.n_samples).")
+
+    @property
+    def tag(self) -> str:
+        """``metric/<name>`` of the chief number."""
+        return f"metric/{self.metric.name}"
+
+    @cached_property
+    def real(self) -> Encoded:
+        """The real samples with their features, which the disk remembers."""
+        return self._encoded(self.split, self._block(self.role))
+
+    @cached_property
+    def floor(self) -> Floor:
+        """The metric between these real samples and as many others of the same kind.
+
+        The others are the other role's block. Where the split is too small for that they are held-out samples, if training
+        samples are compared and those are enough, else both are halves of the split.
+        """
+        other = self.data.heldout
+        real, n = self.real, self.n
+        if 2 * n <= len(self.split):
+            others = self._encoded(self.split, self._block("report" if self.role == "select" else "select"))
+        elif self.metric.split == "train" and n <= len(other):
+            others = self._encoded(other, _order(other)[:n])
+        else:
+            n = len(self.split) // 2
+            real, others = (self._encoded(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
+        try:
+            return Floor({name: value.value for name, value in self.metric.measure(real, others).items()}, n)
+        except UserError:
+            if n == self.n:
+                raise
+            return Floor({}, n)  # a half of the data is too little for this metric
+
+    def fake(self, game: Game, seed: int, advance: Callable[[int], None] = unnoticed) -> Encoded:
+        """``n`` samples of ``game`` with their features, decided by ``seed`` and the role; ``advance`` hears of each chunk."""
+        y = self.real.y
+        with forked(f"{self.role}/{seed}", self.device), evaluating(game):
+            latents = game.latents(self.n)
+            chunks = []
+            for start in range(0, self.n, CHUNK):
+                chunk = slice(start, start + CHUNK)
+                labels = None if y is None else y[chunk].to(self.device)
+                x = stored(game.sample(latents[chunk], labels), self.metric.features)
+                chunks.append(self.metric.features.encode(x, None if y is None else y[chunk]))
+                advance(len(x))
+        return joined(chunks)
+
+    def __call__(self, game: Game, seed: int) -> Mapping[str, Value]:
+        """The numbers of ``n`` samples of ``game``, the same ones for the same players and seed."""
+        return self.metric.measure(self.real, self.fake(game, seed))
+
+    def provenance(self, ema: bool, seed: int) -> dict[str, Any]:
+        """All that decides the numbers beside the players, as plain data."""
+        return {
+            "metric": self.metric.name,
+            "settings": self.metric.settings(),
+            "features": self.metric.features.provenance,
+            "n_real": self.n,
+            "n_fake": self.n,
+            "split": self.metric.split,
+            "ema": ema,
+            "reference": content_hash(self.real.x),
+            "seed": seed,
+        }
+
+    def _block(self, role: str) -> Tensor:
+        order = _order(self.split)
+        return (
+            order[: self.n] if role == "report" else order[self.n :][: self.n] if 2 * self.n <= len(order) else order[-self.n :]
+        )
+
+    def _encoded(self, dataset: Dataset, indices: Tensor) -> Encoded:
+        batches = [dataset.batch(chunk) for chunk in indices.split(CHUNK)]
+        x = torch.cat([stored(batch.x, self.metric.features) for batch in batches])
+        labels = [batch.y for batch in batches if batch.y is not None]
+        return encoded(self.metric.features, x, torch.cat(labels) if labels else None)
+
+
+def joined(parts: list[Encoded]) -> Encoded:
+    """Several encoded sets as one."""
+    logits = [part.logits for part in parts if part.logits is not None]
+    labels = [part.y for part in parts if part.y is not None]
+    return Encoded(
+        torch.cat([part.x for part in parts]),
+        torch.cat([part.features for part in parts]),
+        torch.cat(logits) if logits else None,
+        torch.cat(labels) if labels else None,
+    )
+
+
+def content_hash(x: Tensor) -> str:
+    """Twelve hexadecimal digits that name these very samples."""
+    digest = hashlib.sha256(str((x.dtype, tuple(x.shape))).encode())
+    digest.update(x.contiguous().numpy().data)
+    return digest.hexdigest()[:12]
+
+
+def _order(dataset: Dataset) -> Tensor:
+    return torch.randperm(len(dataset), generator=generator("reference"))

@@ -1,0 +1,81 @@
+"""FID where the weights of its network are at hand, else the Fréchet distance in bundled features, under its own name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+import torch
+
+from gan_cli import checks
+from gan_cli.data.base import Data
+from gan_cli.errors import UserError
+from gan_cli.metrics.base import Metric, Value
+from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
+from gan_cli.metrics.features import Encoded, Features
+from gan_cli.metrics.frechet import Frechet
+from gan_cli.metrics.inception import SHA256, Inception
+
+
+@dataclass(frozen=True)
+class Auto(Metric):
+    """The Fréchet distance in the best features at hand.
+
+    The Inception network's, if its weights are here, named by ``path`` or fetched by ``download`` (see ``Inception`` for
+    these and ``sha256``); else the given ``features``. Other features than the bundled EfficientNet-Lite0 at its own
+    resolution have been chosen by somebody and stay. ``choice`` says what it comes to before ``fitted`` does it.
+
+    Raises UserError where weights that were asked for by ``path`` or ``download`` cannot be had or would not be used.
+    """
+
+    path: str | None = None
+    download: bool = False
+    sha256: str = SHA256
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.flag("metric.download", self.download)
+        if self._wanted and not _bundled(self.features):
+            raise UserError(
+                f"metric.{'path' if self.path else 'download'} asks for the Inception network, features={self.features.name} "
+                "for another space.\nLeave one of the two out."
+            )
+
+    def choice(self) -> str:
+        """One line for the start of a run: which number is measured, and why."""
+        features = self.resolved().features
+        if not isinstance(features, Inception):
+            hint = " (no Inception weights here: metric.download=true fetches them for FID)" if _bundled(features) else ""
+            return f"metric: {self.name}{hint}"
+        found = features.found()
+        return f"metric: {self.name} ({f'Inception weights in {found}' if found else 'Inception weights to be downloaded'})"
+
+    def resolved(self) -> Frechet:
+        """The metric that it comes to, not yet fitted."""
+        if not _bundled(self.features):
+            return Frechet(self.features, self.n_samples, self.split)
+        inception = Inception(self.features.batch_size, self.path, self.download, self.sha256)
+        best = inception if self._wanted or inception.found() else self.features
+        return Frechet(best, self.n_samples, self.split)
+
+    def fitted(self, data: Data, device: torch.device) -> Metric:
+        """What it comes to, ready for samples of ``data``; from here on nothing is left open."""
+        return self.resolved().fitted(data, device)
+
+    @property
+    def name(self) -> str:
+        """What it comes to is called: ``fid``, ``fd_efficientnet_lite0``, …"""
+        return self.resolved().name
+
+    def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
+        """The numbers of what it comes to, for sets encoded in its features."""
+        return self.resolved().measure(real, fake)
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether the Inception network is asked for, and not merely preferred."""
+        return self.download or self.path is not None
+
+
+def _bundled(features: Features) -> TypeGuard[EfficientNetLite0]:
+    """Whether these are the features that are there when nobody chooses."""
+    return isinstance(features, EfficientNetLite0) and features.resolution == EfficientNetLite0.resolution

@@ -1,0 +1,201 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gan_cli.evaluation.comparison import compare, difference, interval, joint_level, mean
+from gan_cli.evaluation.results import Number, Provenance, Result
+from gan_cli.evaluation.sweeps import Member
+
+
+def member(loss, seed, problem=None, suffix=""):
+    return Member(f"{loss}{seed}{suffix}", {"seed": seed}, [f"loss={loss}", f"seed={seed}"], problem)
+
+
+def result(value, seed, chosen=("last",), higher=False, n=1000, floor=None, **others):
+    origin = Provenance("fid", {}, {"extractor": "inception"}, n, n, "train", True, "hash", seed)
+    numbers = {"fid": Number(value, None, higher, floor), **{name: Number(other) for name, other in others.items()}}
+    return Result("folder", 10, chosen, origin, numbers)
+
+
+def sweep(values, **options):
+    """Members and results of loss -> the chief number of seeds 0, 1, ..."""
+    members = [member(loss, seed) for loss, numbers in values.items() for seed in range(len(numbers))]
+    results = {
+        f"{loss}{seed}": [result(x, seed, **options)] for loss, numbers in values.items() for seed, x in enumerate(numbers)
+    }
+    return members, results
+
+
+def losses(ranking):
+    return [row.settings.get("loss") for row in ranking.rows]
+
+
+def test_the_best_comes_first():
+    values = {"a": [3.0, 3.1, 3.2], "b": [1.0, 1.1, 1.3], "c": [2.0, 2.2, 2.1]}
+    assert losses(compare(*sweep(values)).rankings[0]) == ["b", "c", "a"]
+    assert losses(compare(*sweep(values, higher=True)).rankings[0]) == ["a", "c", "b"]
+
+
+def test_means_over_seeds():
+    assert mean([1.0, 2.0, 3.0, 6.0]) == (3.0, pytest.approx(np.std([1, 2, 3, 6], ddof=1) / 2), 4)
+    assert mean([7.0]) == (7.0, None, 1)
+    spoiled = mean([1.0, math.nan, 2.0])
+    assert math.isnan(spoiled.value)
+    assert (spoiled.error, spoiled.n) == (None, 3)
+
+
+def test_last_and_best_and_other_numbers_stand_side_by_side():
+    members, _ = sweep({"a": [0, 0]})
+    results = {
+        f"a{seed}": [result(5.0 + seed, seed, kid=0.5), result(3.0 + seed, seed, ("best",), kid=0.25)] for seed in range(2)
+    }
+    comparison = compare(members, results)
+    [row] = comparison.rankings[0].rows
+    assert (row.means["last"]["fid"].value, row.means["best"]["fid"].value) == (5.5, 3.5)
+    assert (row.means["last"]["kid"].value, row.means["best"]["kid"].value) == (0.5, 0.25)
+    assert (row.settings, row.seeds, row.asked, row.difference) == ({}, (0, 1), 2, None)
+    assert comparison.left_out == {}
+
+
+def test_the_ranking_may_go_by_the_best_checkpoints():
+    members, _ = sweep({"a": [0], "b": [0]})
+    results = {
+        "a0": [result(1.0, 0), result(0.9, 0, ("best",))],
+        "b0": [result(2.0, 0), result(0.5, 0, ("best",))],
+    }
+    assert losses(compare(members, results).rankings[0]) == ["a", "b"]
+    assert losses(compare(members, results, "best").rankings[0]) == ["b", "a"]
+
+
+def test_differing_provenance_is_not_ranked_together():
+    members = [member(loss, seed) for loss in "abc" for seed in (0, 1)]
+    results = {run.name: [result(1.0, run.seed, n=5000 if run.name[0] == "c" else 1000)] for run in members}
+    first, second = compare(members, results).rankings
+    assert (losses(first), losses(second)) == (["a", "b"], ["c"])
+    assert first.apart == ()
+    assert second.apart == ("n_real 1000 against 5000", "n_fake 1000 against 5000")
+
+
+def test_results_that_give_no_ranking_are_no_reason():
+    results = {"a0": [result(1.0, 0, ("best",), n=1000), result(2.0, 0, n=5000)]}
+    [ranking] = compare([member("a", 0)], results).rankings
+    assert (ranking.provenance.n_fake, ranking.apart) == (5000, ())
+
+
+def test_failed_unfinished_and_unevaluated_runs_are_named_and_counted():
+    members = [member("a", 0), member("a", 1, "failed: no luck"), member("a", 2, "unfinished"), member("a", 3), member("a", 4)]
+    results = {"a0": [result(1.0, 0)], "a1": [result(0.0, 1)], "a4": [result(0.0, 4, ("best",))]}
+    comparison = compare(members, results)
+    assert comparison.left_out == {
+        "a1": "failed: no luck",
+        "a2": "unfinished",
+        "a3": "not evaluated",
+        "a4": "no result of its last checkpoint",
+    }
+    [row] = comparison.rankings[0].rows
+    assert (row.seeds, row.asked, row.means["last"]["fid"].value) == ((0,), 5, 1.0)
+
+
+def test_jobs_that_never_began_are_named():
+    comparison = compare([member("a", 0), Member("gone", {}, ["loss=b"], "worker died")], {"a0": [result(1.0, 0)]})
+    assert comparison.left_out == {"gone": "worker died"}
+
+
+def test_a_copy_of_a_run_is_no_further_seed():
+    members = [member("a", 0), member("a", 0, suffix="copy"), member("a", 1)]
+    comparison = compare(members, {run.name: [result(1.0, run.seed)] for run in members})
+    assert comparison.left_out == {"a0copy": "repeats seed 0 of a0"}
+    assert comparison.rankings[0].rows[0].seeds == (0, 1)
+
+
+def test_nothing_to_rank():
+    assert compare([member("a", 0)], {}).rankings == ()
+
+
+def test_verdicts():
+    best = {seed: 10.0 + seed for seed in range(5)}
+    noise = [0.1, -0.1, 0.0, 0.05, -0.02]
+    worse = {seed: value + 3 + noise[seed] for seed, value in best.items()}
+    equal = {seed: value + noise[seed] for seed, value in best.items()}
+    assert difference(worse, best, False, 0.95).verdict == "worse"
+    assert difference(worse, best, True, 0.95).verdict == "better"
+    assert difference(best, worse, False, 0.95).verdict == "better"
+    assert difference(equal, best, False, 0.95).verdict == "no difference"
+    assert difference(best, best, False, 0.95) == (0.0, (0.0, 0.0), 5, "no difference")
+
+
+def test_differences_are_taken_on_the_seeds_that_both_have():
+    found = difference({1: 5.0, 2: 7.0, 3: 9.0, 8: 0.0}, {1: 4.0, 2: 5.0, 3: 6.0, 9: 100.0}, False, 0.95)
+    assert (found.value, found.n) == (2.0, 3)
+    assert found.interval == interval([1.0, 2.0, 3.0])
+
+
+def test_pairing_sees_what_the_means_alone_would_not():
+    methods = {"a": [1.0, 11.0, 21.0, 31.0, 41.0], "b": [2.0, 12.1, 21.9, 32.0, 42.0]}
+    _, row = compare(*sweep(methods)).rankings[0].rows
+    assert row.means["last"]["fid"].error > 5
+    assert row.difference.verdict == "worse"
+
+
+@pytest.mark.parametrize("shared", [0, 1, 2])
+def test_fewer_than_three_pairs_bear_no_verdict(shared):
+    found = difference(dict.fromkeys(range(shared), 5.0), dict.fromkeys(range(3), 1.0), False, 0.95)
+    assert (found.interval, found.n, found.verdict) == (None, shared, "too few seeds")
+
+
+def test_a_method_that_diverged_once_comes_last_and_says_so():
+    ranking = compare(*sweep({"a": [math.nan, 1.0, 1.0], "b": [5.0, 6.0, 7.0]}, higher=True)).rankings[0]
+    assert losses(ranking) == ["b", "a"]
+    assert ranking.rows[1].difference.verdict == "not finite"
+
+
+def test_the_interval_is_deterministic_and_moves_with_the_values():
+    values = [1.0, 2.5, 2.0, 4.0, 3.0, 9.0]
+    low, high = interval(values)
+    assert interval(values) == (low, high)
+    assert interval([10 * x + 5 for x in values]) == pytest.approx((10 * low + 5, 10 * high + 5))
+    assert interval([-x for x in values]) == pytest.approx((-high, -low), abs=0.15), "up to the resamples"
+
+
+def test_of_few_values_the_interval_is_students():
+    values = np.array([1.0, 2.0, 4.0])
+    expected = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    assert interval(list(values)) == pytest.approx(expected)
+
+
+def test_an_outlier_stretches_its_own_side_of_the_interval():
+    values = np.array([0.0] * 9 + [10.0])
+    low, high = stats.t.interval(0.95, 9, values.mean(), stats.sem(values))
+    found = interval(list(values))
+    assert found[0] == pytest.approx(low)
+    assert found[1] > high + 0.4
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_nominal_coverage_of_normal_differences(n):
+    draws = np.random.default_rng(n).standard_normal((600, n))
+    covered = np.mean([low <= 0 <= high for low, high in map(interval, draws)])
+    assert 0.925 <= covered <= 0.98  # three standard errors about 0.95
+
+
+def test_equal_methods_are_seldom_called_worse():
+    rng, level = np.random.default_rng(0), joint_level(5)
+    wrong = 0
+    for _ in range(200):
+        values = rng.standard_normal((5, 4))  # [methods, seeds]
+        best = dict(enumerate(values[values.mean(1).argmin()]))
+        wrong += any(difference(dict(enumerate(row)), best, False, level).verdict == "worse" for row in values)
+    assert wrong / 200 <= 0.08  # 0.03 expected; 0.25 without the correction
+
+
+def test_levels_grow_with_the_pairs():
+    assert [joint_level(k) for k in (1, 2, 3)] == pytest.approx([0.95, 0.95, 1 - 0.05 / 3])
+    assert compare(*sweep({"a": [1, 2, 3], "b": [2, 3, 4], "c": [5]})).rankings[0].level == 0.95, "one seed is no contender"
+
+
+def test_floors_are_kept():
+    members, results = sweep({"a": [1.0], "b": [2.0]}, floor=0.3)
+    assert compare(members, results).rankings[0].floor == (0.3, 0.3)
+    assert compare(*sweep({"a": [1.0]})).rankings[0].floor is None

@@ -1,0 +1,125 @@
+import json
+
+import pytest
+from omegaconf import OmegaConf
+
+from gan_cli.errors import UserError
+from gan_cli.evaluation.sweeps import Member, groups, members, swept
+
+HINGE = {"loss": {"_target_": "gan_cli.losses.Hinge"}, "optimizer": {"lr": 2e-4}, "train": {"n_critic": 1}}
+WGAN_GP = {
+    "loss": {"_target_": "gan_cli.losses.Wasserstein"},
+    "optimizer": {"lr": 1e-4},
+    "train": {"n_critic": 5},
+    "regularizer": {"gradient_penalty": {"_target_": "gan_cli.regularizers.GradientPenalty", "weight": 10.0}},
+}
+
+
+def run(name, seed, config, overrides=None, problem=None, **extra):
+    words = None if overrides is None else [*overrides, f"seed={seed}"]
+    return Member(name, {"seed": seed, **config, **extra}, words, problem)
+
+
+def folder(path, overrides=None, config=None, result=None, composed=None):
+    for file, content in ((".hydra/overrides.yaml", overrides), ("config.yaml", config), (".hydra/config.yaml", composed)):
+        if content is not None:
+            (path / file).parent.mkdir(parents=True, exist_ok=True)
+            OmegaConf.save(OmegaConf.create(content), path / file)
+    if result is not None:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "result.json").write_text(json.dumps(result))
+
+
+def test_an_option_that_moves_many_values_is_one_key():
+    runs = [run(f"h{s}", s, HINGE, ["loss=hinge"]) for s in (1, 2)] + [
+        run(f"w{s}", s, WGAN_GP, ["loss=wgan_gp"]) for s in (1, 2)
+    ]
+    found = groups(runs)
+    assert [(group.settings, [member.name for member in group.members]) for group in found] == [
+        ({"loss": "hinge"}, ["h1", "h2"]),
+        ({"loss": "wgan_gp"}, ["w1", "w2"]),
+    ]
+
+
+def test_without_recorded_overrides_one_key_stands_for_those_that_follow():
+    runs = [run("h", 1, HINGE), run("w", 1, WGAN_GP), run("w2", 2, WGAN_GP)]
+    assert [(group.settings, len(group.members)) for group in groups(runs)] == [
+        ({"loss._target_": "Hinge"}, 1),
+        ({"loss._target_": "Wasserstein"}, 2),
+    ]
+
+
+def test_one_run_without_overrides_is_enough_to_ask_the_configs():
+    assert swept([run("h", 1, HINGE, ["loss=hinge"]), run("w", 1, WGAN_GP)]) == ["loss._target_"]
+
+
+def test_values_are_those_of_the_config_however_they_were_written():
+    slow, fast = {"optimizer": {"lr": 1e-3}}, {"optimizer": {"lr": 2e-4}}
+    runs = [run("a", 1, slow, ["optimizer.lr=1e-3"]), run("b", 2, slow, ["++optimizer.lr=0.001"]), run("c", 1, fast, [])]
+    assert [(group.settings, len(group.members)) for group in groups(runs)] == [
+        ({"optimizer.lr": "0.001"}, 2),
+        ({"optimizer.lr": "0.0002"}, 1),
+    ]
+
+
+def test_what_overrides_do_not_tell_keeps_runs_apart():
+    runs = [run("old", 1, HINGE, ["loss=hinge"]), run("new", 2, {**HINGE, "optimizer": {"lr": 1e-3}}, ["loss=hinge"])]
+    assert [group.settings for group in groups(runs)] == [{"optimizer.lr": "0.0002"}, {"optimizer.lr": "0.001"}]
+
+
+def test_seeds_and_how_a_run_is_watched_are_no_settings():
+    runs = [
+        run("a", 1, HINGE, ["log_every=1"], log_every=1, device="cpu"),
+        run("b", 2, HINGE, ["log_every=5", "device=cuda"], log_every=5, device="cuda"),
+    ]
+    assert [group.settings for group in groups(runs)] == [{}]
+
+
+def test_what_equals_the_seed_in_every_run_follows_it():
+    assert swept([run(str(s), s, {"dataset": {"seed": s}}) for s in (1, 2)]) == []
+    assert swept([run("a", 1, {"dataset": {"seed": 1}}), run("b", 2, {"dataset": {"seed": 5}})]) == ["dataset.seed"]
+
+
+def test_lists_flags_and_options_left_at_their_default():
+    runs = [
+        run("a", 1, {"betas": [0.5, 0.9], "on": True, "decay": None, "loss": {"x": 1}}, ["loss=x"]),
+        run("b", 1, {"betas": [0.0, 0.9], "on": False, "decay": 0.1, "loss": {"x": 1}}, []),
+    ]
+    assert runs[0].setting("betas") == "[0.5,0.9]"
+    assert [runs[0].setting("on"), runs[0].setting("decay")] == ["true", "null"]
+    assert groups(runs)[1].settings == {"loss": "-"}
+
+
+def test_a_failed_job_belongs_to_its_method(tmp_path):
+    folder(tmp_path / "good", ["loss=hinge", "seed=1"], {"seed": 1, **HINGE}, {"status": "finished"})
+    folder(tmp_path / "bad", ["loss=hinge", "seed=2"], None, {"status": "failed", "reason": "no luck"}, {"seed": 2, **HINGE})
+    folder(tmp_path / "killed", ["loss=hinge", "seed=3"], {"seed": 3, **HINGE})
+    found = members(tmp_path)
+    assert [(run.name, run.seed, run.problem) for run in found] == [
+        ("bad", 2, "failed: no luck"),
+        ("good", 1, None),
+        ("killed", 3, "unfinished"),
+    ]
+    assert [len(group.members) for group in groups(found)] == [3]
+
+
+def test_jobs_without_a_folder_and_unreadable_ones_are_named(tmp_path):
+    folder(tmp_path / "good", ["seed=1"], {"seed": 1}, {"status": "finished"})
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.yaml").write_text("a: [")
+    (tmp_path / "notes").mkdir()
+    jobs = [
+        {"overrides": ["seed=1"], "folder": "x/good"},
+        {"overrides": ["seed=2"], "folder": "x/gone", "reason": "worker died"},
+    ]
+    (tmp_path / "sweep.json").write_text(json.dumps({"jobs": jobs}))
+    found = {run.name: run.problem for run in members(tmp_path)}
+    assert found == {"broken": "its config.yaml cannot be read", "good": None, "gone": "worker died"}
+    assert [len(group.members) for group in groups(members(tmp_path))] == [1]
+
+
+def test_a_folder_without_runs(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(UserError, match="no runs in"):
+            members(path)

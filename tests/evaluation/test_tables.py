@@ -1,0 +1,158 @@
+import io
+import math
+import re
+
+import pytest
+from rich.console import Console
+
+from gan_cli.evaluation.comparison import compare
+from gan_cli.evaluation.digits import shown
+from gan_cli.evaluation.results import Number, Provenance, Result
+from gan_cli.evaluation.sweeps import Member
+from gan_cli.evaluation.tables import caption, curve_tables, run_tables, sweep_tables
+
+NAMES = {"fd_efficientnet_lite0": False, "kid_efficientnet_lite0": False, "precision_efficientnet_lite0": True}
+NAMES |= {"recall_efficientnet_lite0": True, "density_efficientnet_lite0": True, "coverage_efficientnet_lite0": True}
+OPTIONS = {"a": ("wgan_gp", "0.0001"), "b": ("non_saturating", "0.0002"), "c": ("relativistic", "0.0004")}
+
+
+def provenance(seed=0, n=1000):
+    features = {"extractor": "efficientnet_lite0", "weights": "ab12" * 16, "resizing": "bilinear 96"}
+    return Provenance("fd_efficientnet_lite0", {"k": 3}, features, n, n, "heldout", True, "f00d" * 16, seed)
+
+
+def result(value, step=3000, chosen=("last",), seed=0, n=1000):
+    numbers = {name: Number(value, value / 70, higher, value / 3) for name, higher in NAMES.items()}
+    return Result("outputs/[run]", step, chosen, provenance(seed, n), numbers)
+
+
+def text(tables, width=100):
+    console = Console(width=width, file=io.StringIO(), legacy_windows=False)
+    for table in tables:
+        console.print(table)
+    return console.file.getvalue()
+
+
+def sweep(n_keys, seeds=5, n_of_last=1000):
+    members, results = [], {}
+    for index, (letter, (loss, lr)) in enumerate(OPTIONS.items()):
+        for seed in range(seeds):
+            words = [f"loss={loss}", f"optimizer.lr={lr}", f"optimizer.betas=[0.5,0.9{index}]"][:n_keys]
+            run = Member(f"{letter}{seed}", {"seed": seed}, [*words, f"seed={seed}"])
+            n = n_of_last if letter == "c" else 1000
+            members.append(run)
+            value = 300.25 + 60 * index + 1.7 * seed * (1 + index)
+            results[run.name] = [result(value, seed=seed, n=n), result(value - 20, 2000, ("best",), seed, n)]
+    return members, results
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        (152.3456, 0.0123, "152.346 ± 0.012"),
+        (152.3456, 1.23, "152.3 ± 1.2"),
+        (152.3456, 12.3, "152 ± 12"),
+        (1234.5, 456.0, "1230 ± 460"),
+        (0.5, 0.0996, "0.50 ± 0.10"),
+        (0.5, 9.96, "0 ± 10"),
+        (-0.001, 0.12, "0.00 ± 0.12"),
+        (0.00412, 0.000017, "0.004120 ± 0.000017"),
+        (1.234e-9, 1.2e-10, "1.23e-09 ± 1.2e-10"),
+        (12.0, 0.0, "12.00 ± 0"),
+        (12.3456, None, "12.35"),
+        (12345.6, None, "12346"),
+        (0.0001234, None, "0.0001234"),
+        (1.5e-8, None, "1.500e-08"),
+        (2.5e9, None, "2.500000000e+09"),
+        (0.0, None, "0.000"),
+        (12.3456, math.nan, "12.35"),
+        (math.nan, 1.0, "not finite"),
+        (math.inf, None, "not finite"),
+    ],
+)
+def test_the_error_decides_the_digits(value, error, expected):
+    assert shown(value, error) == expected
+
+
+def test_the_caption_holds_all_that_decides():
+    words = caption(provenance(7))
+    for part in ("efficientnet_lite0", "ab12ab12ab12,", "bilinear 96", "1000 generated against 1000 real", "heldout"):
+        assert part in words
+    assert "averaged players, seed 7" in words
+    assert "k 3" in words
+    assert "seed" not in caption(provenance(7), seed=False)
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_run(width):
+    found = text(run_tables([result(310.2), result(290.2, 2000, ("best",))]), width)
+    assert "outputs/[run]" in found, "no markup"
+    assert re.search(r"fd_efficientnet_lite0 ↓ +310\.2 ± 4\.4 +290\.2 ± 4\.1 +103\.4", found)
+    assert "precision_efficientnet_lite0 ↑" in found
+    assert re.search(r"step 3000 +step 2000 +floor", found)
+    assert "…" not in found
+
+
+def test_one_checkpoint_may_be_last_and_best():
+    assert "last = best" in text(run_tables([result(1.0, chosen=("last", "best"))]))
+
+
+def test_folders_have_no_steps():
+    found = text(run_tables([result(1.0, None, ())]))
+    assert "value" in found
+    assert "step" not in found
+
+
+def test_different_provenance_comes_in_tables_of_its_own():
+    assert len(run_tables([result(1.0), result(2.0, n=5000), result(3.0, 2000)])) == 2
+    assert len(curve_tables([result(1.0), result(2.0, seed=1)])) == 4, "six numbers take two tables each"
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_curve_goes_up_the_steps(width):
+    found = text(curve_tables([result(310.2), result(290.2, 2000, ("best",)), result(400.0, 1000, ())]), width)
+    first = found.index("1000  ")
+    assert first < found.index("2000  best") < found.index("3000  last") < found.index("floor")
+    assert "310.2 ± 4.4" in found
+    assert "…" not in found
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("n_keys", [0, 1, 2, 3])
+def test_a_sweep_keeps_its_numbers_whole(width, n_keys):
+    comparison = compare(*sweep(n_keys))
+    found = text(sweep_tables(comparison), width)
+    assert "…" not in found
+    for row in comparison.rankings[0].rows:
+        for choice in ("last", "best"):
+            assert shown(*row.means[choice]["fd_efficientnet_lite0"][:2]) in found
+    if width >= 100:
+        for option in OPTIONS.values():
+            assert all(value in found for value in option[:n_keys]), "settings are not broken"
+        assert len(re.findall(r"\+[\d.]+ \[\+[\d.]+,\+[\d.]+\] +worse", found)) == (2 if n_keys else 0)
+
+
+def test_a_sweep_says_what_it_compares():
+    members, results = sweep(1, n_of_last=5000)
+    members[0] = Member(members[0].name, members[0].config, members[0].overrides, "failed: no luck")
+    found = " ".join(text(sweep_tables(compare(members, results)), 160).split())
+    assert "fd_efficientnet_lite0 ↓, best first" in found
+    assert "Not ranked with the first table: n_real 1000 against 5000, n_fake 1000 against 5000." in found
+    assert "wgan_gp 4 of 5" in found
+    assert "a0 failed: no luck" in found
+    assert re.search(r"Floor, real against real: 100\.\d to 12\d\.\d\.", found)
+    assert "1000 generated against 1000 real samples" in found
+
+
+def test_one_seed_has_no_error_and_no_verdict():
+    found = text(sweep_tables(compare(*sweep(1, seeds=1))), 160)
+    assert "one seed has none" in found
+    assert "too few seeds" in found
+    assert " ± " not in found.split("By the")[0]
+
+
+def test_what_is_not_finite_is_said():
+    members, results = sweep(1)
+    results["a0"] = [result(math.nan)]
+    found = text(sweep_tables(compare(members, results)), 160)
+    assert re.search(r"wgan_gp +5 +not finite", found)

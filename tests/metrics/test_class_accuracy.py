@@ -1,0 +1,151 @@
+import math
+
+import pytest
+import torch
+
+from gan_cli.data.base import Data, generator
+from gan_cli.data.images import ImageArray
+from gan_cli.errors import UserError
+from gan_cli.metrics.class_accuracy import ClassAccuracy, class_accuracy, class_tv, confusion_matrix
+from gan_cli.metrics.classifier import Classifier, trained_on
+from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
+from gan_cli.metrics.features import Encoded, Pixels
+
+CPU = torch.device("cpu")
+
+
+def read_as(classes, K=3):
+    """Logits whose largest entry is at ``classes``."""
+    classes = torch.as_tensor(classes)
+    return torch.randn(len(classes), K, generator=generator("logits")) / 10 + torch.eye(K)[classes]
+
+
+def encoded(classes, y, K=3):
+    logits, y = read_as(classes, K), torch.as_tensor(y)
+    return Encoded(torch.zeros(len(y), 1, 8, 8), logits, logits, y)
+
+
+def test_by_hand():
+    y, classes = torch.tensor([0, 0, 0, 1, 1, 2]), [0, 0, 1, 1, 2, 2]
+    logits = read_as(classes)
+    assert confusion_matrix(logits, y).tolist() == [[2, 1, 0], [0, 1, 1], [0, 0, 1]]
+    p, error = class_accuracy(logits, y)
+    assert p == pytest.approx(4 / 6, rel=1e-12)
+    assert error == pytest.approx((4 / 6 * 2 / 6 / 6) ** 0.5, rel=1e-12)
+    assert class_tv(logits, y) == pytest.approx((1 / 6 + 0 + 1 / 6) / 2, rel=1e-12)
+
+
+def test_confusion_counts_every_sample_in_its_row_and_column():
+    g = generator("confusion")
+    y, classes = torch.randint(5, (1000,), generator=g), torch.randint(4, (1000,), generator=g)
+    confusion = confusion_matrix(read_as(classes, 7), y)
+    assert confusion.shape == (7, 7)
+    assert confusion.sum(1).tolist() == torch.bincount(y, minlength=7).tolist()
+    assert confusion.sum(0).tolist() == torch.bincount(classes, minlength=7).tolist()
+    assert class_accuracy(read_as(classes, 7), y)[0] == pytest.approx((y == classes).double().mean().item(), rel=1e-12)
+
+
+def test_the_error_is_the_spread_over_other_samples():
+    g = generator("spread")
+    shares = []
+    for _ in range(400):
+        y = torch.randint(3, (200,), generator=g)
+        right = torch.rand(200, generator=g) < 0.8
+        p, error = class_accuracy(read_as(y.where(right, (y + 1) % 3)), y)
+        shares.append(p)
+    assert error == pytest.approx(torch.tensor(shares).std().item(), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("classes", "real", "expected"),
+    [
+        ([0, 1, 2], [2, 1, 0, 0, 1, 2], 0),
+        ([0, 0, 0], [1, 2], 1),
+        ([1] * 4, [0, 1, 2] * 5, 2 / 3),
+        ([0, 1], [0, 0, 0, 1], 1 / 4),
+    ],
+)
+def test_tv_of_the_class_shares(classes, real, expected):
+    assert class_tv(read_as(classes), torch.tensor(real)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_metric_names_its_numbers_after_the_features():
+    metric = ClassAccuracy(Classifier())
+    real, fake = encoded([0, 1, 1], [0, 1, 2]), encoded([0, 1, 1, 1], [0, 1, 2, 0])
+    values = metric.measure(real, fake)
+    assert list(values) == ["accuracy_classifier", "class_tv_classifier"]
+    assert metric.name == "accuracy_classifier"
+    assert metric.higher_is_better is values[metric.name].higher_is_better is True
+    assert values[metric.name].value == 0.5
+    assert values[metric.name].error == 0.25
+    assert values["class_tv_classifier"].value == pytest.approx((1 / 12 + 5 / 12 + 1 / 3) / 2)
+    assert not values["class_tv_classifier"].higher_is_better
+
+
+def test_details_by_class():
+    details = ClassAccuracy(Classifier()).details(encoded([0], [0]), encoded([0, 1, 1, 1], [0, 1, 1, 0]))
+    assert details == {"per_class": [0.5, 1.0, None], "confusion": [[1, 1, 0], [0, 2, 0], [0, 0, 0]]}
+
+
+def squares(n, seed):
+    g = generator("squares", seed)
+    y = torch.arange(n) % 3
+    x = torch.randint(60, (n, 1, 8, 8), generator=g)
+    x[torch.arange(n), :, 2 * y] += 190
+    return ImageArray(x.to(torch.uint8).numpy(), y.numpy(), 3)
+
+
+def test_real_samples_have_the_classifiers_own_accuracy(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    data = Data(squares(90, 0), squares(60, 1))
+    metric = ClassAccuracy(Classifier(epochs=2, batch_size=15, width=2)).fitted(data, CPU)
+    real = metric.features.encode(*data.heldout.batch(torch.arange(60)))
+    own = metric.features.provenance["heldout_accuracy"]
+    assert metric.measure(real, real)[metric.name].value == pytest.approx(own)
+    shifted = Encoded(real.x, real.features, real.logits, (real.y + 1) % 3)
+    assert metric.measure(real, shifted)[metric.name].value <= 1 - own
+    trained_on.cache_clear()
+
+
+@pytest.mark.parametrize("features", [Pixels(), EfficientNetLite0(resolution=16)])
+def test_features_that_do_not_know_the_classes_are_refused(features):
+    told = 1000 if isinstance(features, EfficientNetLite0) else 0
+    message = rf"(?s)has 3 classes, features={features.name} tell {told} apart.*features=classifier"
+    with pytest.raises(UserError, match=message):
+        ClassAccuracy(features).fitted(Data(squares(6, 0), squares(3, 0)), CPU)
+
+
+def test_data_without_labels_are_refused():
+    unlabelled = ImageArray(squares(6, 0).images)
+    for features in (Classifier(), Pixels()):
+        with pytest.raises(UserError, match="has 0"):
+            ClassAccuracy(features).fitted(Data(unlabelled, unlabelled), CPU)
+
+
+def test_samples_without_logits_or_labels_are_refused():
+    metric, good = ClassAccuracy(Pixels()), encoded([0, 1], [0, 1])
+    without_logits, without_labels = Encoded(good.x, good.features, None, good.y), Encoded(good.x, good.features, good.logits)
+    for sets, message in [
+        ((good, without_logits), r"generated samples have no logits \(features=pixels\)"),
+        ((good, without_labels), "generated samples have no labels"),
+        ((without_labels, good), "real samples have no labels"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            metric.measure(*sets)
+
+
+@pytest.mark.parametrize(
+    ("logits", "y", "message"),
+    [
+        (torch.zeros(0, 3), torch.zeros(0).long(), r"at least 1 sample and got \[0, 3\]"),
+        (torch.zeros(3), torch.zeros(3).long(), r"needs logits \[N, K\]"),
+        (torch.full((2, 3), math.nan), torch.zeros(2).long(), "NaN or Inf"),
+        (torch.zeros(2, 3), torch.zeros(3).long(), "2 samples have 3 labels"),
+        (torch.zeros(2, 3), torch.tensor([0, 3]), "from 0 to 2"),
+        (torch.zeros(2, 3), torch.tensor([0, -1]), "from 0 to 2"),
+        (torch.zeros(2, 3), torch.zeros(2), "whole numbers"),
+    ],
+)
+def test_bad_input_is_named(logits, y, message):
+    with pytest.raises(UserError, match=message):
+        class_accuracy(logits, y)

@@ -1,0 +1,202 @@
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+
+from gan_cli.data.base import Data, generator
+from gan_cli.data.images import ImageArray
+from gan_cli.data.toy import Points as PointSet
+from gan_cli.data.toy import gaussians_1d, ring, swiss_roll
+from gan_cli.errors import UserError
+from gan_cli.metrics import classifier
+from gan_cli.metrics.base import Metric, Picture, Value
+from gan_cli.metrics.classifier import Classifier, trained_on
+from gan_cli.metrics.combined import All, Points, Together
+from gan_cli.metrics.features import Encoded, Features, Identity, Pixels
+
+CPU = torch.device("cpu")
+IMAGES = ["fd_x", "kid_x", "precision_x", "recall_x", "density_x", "coverage_x"]
+POINTS = ["w1", "w2", "sw2", "mmd2", "mmd2_linear"]
+HISTOGRAM = ["js", "kl_forward", "kl_reverse", "tv"]
+MODES = ["reverse_kl", "modes", "high_quality", "spread"]
+
+
+@dataclass(frozen=True)
+class Mean(Metric):
+    """A part that only knows how it is put together."""
+
+    word: str = "a"
+    known_error: float | None = None
+    equal_sizes: ClassVar[bool] = False
+
+    @property
+    def name(self):
+        return f"mean_{self.word}"
+
+    def measure(self, real, fake):
+        return {
+            self.name: Value(float(fake.x.mean()), self.known_error),
+            f"real_{self.word}": Value(float(real.x.mean()), None, True),
+        }
+
+    def details(self, real, fake):
+        return {"counts": [len(real), len(fake)]} if self.word == "a" else {}
+
+    def pictures(self, real, fake):
+        return {self.word: Picture(fake.x, 2)}
+
+
+@dataclass(frozen=True)
+class Share(Mean):
+    equal_sizes: ClassVar[bool] = True
+    higher_is_better: ClassVar[bool] = True
+
+
+def sets(n=40):
+    x = torch.randn(2, n, 1, generator=generator("sets"))
+    return tuple(Encoded(part, part) for part in x)
+
+
+def together(*parts):
+    return Together(Identity(), members=parts)
+
+
+def test_a_composition_says_what_its_parts_say():
+    real, fake = sets()
+    a, b = Mean(Identity(), word="a"), Share(Identity(), word="b")
+    both = together(a, b)
+    assert both.name == "mean_a"
+    assert list(both.measure(real, fake).items()) == [*a.measure(real, fake).items(), *b.measure(real, fake).items()]
+    assert both.details(real, fake) == {"mean_a": {"counts": [40, 40]}}
+    assert list(both.pictures(real, fake)) == ["a", "b"]
+    assert both.settings() == {
+        "mean_a": {"word": "a", "known_error": None},
+        "mean_b": {"word": "b", "known_error": None},
+    }
+
+
+def test_the_chief_is_the_first_and_equal_sizes_are_what_any_needs():
+    a, b = Mean(Identity(), word="a"), Share(Identity(), word="b")
+    assert (together(a, a).equal_sizes, together(a, b).equal_sizes, together(b, a).equal_sizes) == (False, True, True)
+    assert (together(a, b).higher_is_better, together(b, a).higher_is_better) == (False, True)
+
+
+def test_each_part_sees_to_its_own_errors():
+    real, fake = sets()
+    free, known = Mean(Identity(), word="a"), Share(Identity(), word="b", known_error=7.0)
+    values = together(free, known).with_errors(real, fake)
+    assert values["mean_a"] == free.with_errors(real, fake)["mean_a"]
+    assert values["mean_a"].error == pytest.approx(float(fake.x.std() / 40**0.5), rel=0.5)
+    assert values["mean_b"].error == 7.0
+    assert values["real_a"].error == 0, "its real samples stay"
+    assert values["real_b"].error > 0, "its real samples are as many as the generated ones"
+
+
+@dataclass(frozen=True)
+class Net(Features):
+    """Pixels, the first two of them as logits, or no logits."""
+
+    name: ClassVar[str] = "x"
+    logits: bool = False
+
+    def __call__(self, x):
+        features = Pixels()(x)[0]
+        return features, features[:, :2] if self.logits else None
+
+
+def picture_data(n=60, size=8, classes=2):
+    def part(seed):
+        g = generator("pictures", seed)
+        y = torch.arange(n) % 2
+        x = torch.randint(100, (n, 1, size, size), generator=g) + 100 * y.view(-1, 1, 1, 1)
+        return ImageArray(x.to(torch.uint8).numpy(), y.numpy() if classes else None, classes)
+
+    return Data(part(0), part(1))
+
+
+def encoded(metric, dataset):
+    return metric.features.encode(*dataset.batch(torch.arange(len(dataset))))
+
+
+def finite(values):
+    return all(torch.tensor(value.value).isfinite() for value in values.values())
+
+
+@pytest.mark.parametrize("logits", [False, True])
+def test_all_of_images(logits):
+    data = picture_data(classes=0)
+    metric = All(Net(logits), n_samples=60, split="heldout").fitted(data, CPU)
+    values = metric.measure(encoded(metric, data.heldout), encoded(metric, data.train))
+    assert list(values) == IMAGES + ["is_x"] * logits
+    assert metric.name == "fd_x"
+    assert finite(values)
+    assert {(part.n_samples, part.split) for part in metric.parts()} == {(60, "heldout")}
+    assert (metric.n_samples, metric.split, metric.equal_sizes) == (60, "heldout", False)
+    assert json.loads(json.dumps(metric.settings())) == metric.settings()
+    assert json.loads(json.dumps(metric.details(encoded(metric, data.heldout), encoded(metric, data.train))))
+
+
+def test_all_of_images_with_their_own_classifier(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "missing" / "file"))
+    (tmp_path / "missing").write_text("in the way of the cache")
+    trained_on.cache_clear()
+    calls, original = [], classifier.train
+    monkeypatch.setattr(classifier, "train", lambda *args: (calls.append(1), original(*args)))
+    data = picture_data()
+    metric = All(Classifier(epochs=2, batch_size=10, width=2), n_samples=60).fitted(data, CPU)
+    assert len(calls) == 1, "the parts share one network, also where it cannot be kept on the disk"
+    assert {id(part.features.trained) for part in metric.parts()} == {id(metric.features.trained)}
+    real = encoded(metric, data.heldout)
+    values = metric.measure(real, encoded(metric, data.train))
+    names = [name.replace("_x", "_classifier") for name in [*IMAGES, "is_x", "accuracy_x", "class_tv_x"]]
+    assert list(values) == names
+    assert values["accuracy_classifier"].value > 0.8
+    details = metric.details(real, real)
+    assert details["accuracy_classifier"]["per_class"][0] is not None
+    trained_on.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (ring(n=500, n_heldout=300), [*POINTS, *HISTOGRAM, *MODES]),
+        (gaussians_1d(n=500, n_heldout=300), [*POINTS, *HISTOGRAM, *MODES]),
+        (swiss_roll(n=500, n_heldout=300), [*POINTS, *HISTOGRAM]),
+        (Data(*(PointSet(torch.randn(300, 5, generator=generator("cloud"))) for _ in range(2))), POINTS),
+    ],
+    ids=["ring", "gaussians_1d", "swiss_roll", "five dimensions"],
+)
+def test_all_of_points(data, expected):
+    metric = Points(Identity(), n_samples=300).fitted(data, CPU)
+    real, fake = encoded(metric, data.heldout), encoded(metric, data.train).part(slice(300))
+    values = metric.measure(real, fake)
+    assert list(values) == expected
+    assert (metric.name, metric.n_samples, metric.equal_sizes) == ("w1", 300, True)
+    assert values["w1"].value <= values["w2"].value
+    same = metric.measure(real, real)
+    assert same["w1"].value == pytest.approx(0, abs=1e-9)
+    if len(expected) > len(POINTS):
+        assert same["js"].value == pytest.approx(0, abs=1e-9)
+    assert all(part.n_samples == 300 for part in metric.parts())
+    assert json.dumps([metric.settings(), metric.details(real, fake)])
+
+
+def test_before_it_is_fitted_it_has_the_parts_for_any_data():
+    assert (All(Pixels()).name, Points(Identity()).name) == ("fd_pixels", "w1")
+    real, fake = sets()
+    assert list(Points(Identity()).measure(real, fake)) == POINTS
+
+
+def test_images_and_points_are_not_confused():
+    with pytest.raises(UserError, match=r"metric=all is for images, these samples are \[2\]. Take metric=points"):
+        All(Identity()).fitted(ring(n=20, n_heldout=20), CPU)
+    with pytest.raises(UserError, match=r"metric=points is for points, these samples are \[1, 8, 8\]. Take metric=all"):
+        Points(Identity()).fitted(picture_data(), CPU)
+
+
+def test_too_few_samples_is_a_part_s_own_complaint():
+    real, fake = sets(1)
+    with pytest.raises(UserError):
+        Points(Identity()).measure(real, fake)

@@ -1,0 +1,191 @@
+"""A metric put to work: the same numbers for the same players, other samples for choosing than for reporting."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from tiny import images_gan, points_gan
+from torch import nn
+
+from gan_cli.data.base import Data, Dataset
+from gan_cli.errors import UserError
+from gan_cli.games.gan import GAN
+from gan_cli.losses.non_saturating import NonSaturating
+from gan_cli.measuring import Measurement, content_hash
+from gan_cli.metrics.base import Metric, NoMetric, Value
+from gan_cli.metrics.features import Identity, Pixels
+from gan_cli.models.base import Generator
+from gan_cli.models.mlp import MLPDiscriminator
+from gan_cli.randomness import random_state
+from gan_cli.types import Batch
+
+CPU = torch.device("cpu")
+
+
+class Numbers(Dataset):
+    """x = (i, i), y = i mod 3."""
+
+    shape, classes = (2,), 3
+
+    def __init__(self, n: int):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def batch(self, indices):
+        return Batch(indices[:, None].float().expand(-1, 2), indices % 3)
+
+
+class Shades(Dataset):
+    """Grey images; image i is one shade."""
+
+    shape, classes = (1, 16, 16), 0
+
+    def __len__(self):
+        return 40
+
+    def batch(self, indices):
+        return Batch((indices / 20.0 - 1)[:, None, None, None].expand(-1, 1, 16, 16))
+
+
+class LabelIsMean(Generator):
+    """Draws while it samples, as diffusion does; the mean is a hundred times the label."""
+
+    latent_dim = 2
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, z, y=None):
+        return self.scale * (z + torch.randn_like(z)) + 100 * y[:, None]
+
+
+@dataclass(frozen=True)
+class Difference(Metric):
+    """The difference of the means, and how many samples there are."""
+
+    n_samples: int = 20
+
+    @property
+    def name(self):
+        return "difference"
+
+    def measure(self, real, fake):
+        if len(real) != len(fake):
+            raise UserError("not equal")
+        return {"difference": Value(float((fake.features.mean() - real.features.mean()).abs())), "n": Value(len(fake))}
+
+
+@dataclass(frozen=True)
+class Picky(Difference):
+    """As the other, but from 8 samples on."""
+
+    def measure(self, real, fake):
+        if len(real) < 8:
+            raise UserError("too few")
+        return super().measure(real, fake)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def data(n: int = 50, heldout: int = 20) -> Data:
+    return Data(Numbers(n), Numbers(heldout))
+
+
+def chosen(measurement: Measurement) -> set[int]:
+    return set(measurement.real.x[:, 0].int().tolist())
+
+
+def test_as_many_of_both_and_the_same_each_time():
+    measurement = Measurement(Difference(Identity()), data(), CPU)
+    game = points_gan()
+    before = random_state(CPU)
+    first, again, other = measurement(game, 0), measurement(game, 0), measurement(game, 1)
+    assert first == again
+    assert first["difference"] != other["difference"]
+    assert first["n"].value == 20
+    assert torch.equal(random_state(CPU)["torch"], before["torch"])
+    assert measurement.tag == "metric/difference"
+
+
+def test_what_chooses_is_not_what_is_reported():
+    select, report = (Measurement(Difference(Identity()), data(), CPU, role=role) for role in ("select", "report"))
+    assert len(chosen(select)) == len(chosen(report)) == 20
+    assert not chosen(select) & chosen(report)
+    game = points_gan()
+    assert not torch.equal(select.fake(game, 0).x, report.fake(game, 0).x)
+
+
+def test_a_small_split_overlaps_as_little_as_can_be():
+    select, report = (Measurement(Difference(Identity()), data(), CPU, 30, role=role) for role in ("select", "report"))
+    assert len(chosen(select) & chosen(report)) == 10
+
+
+@pytest.mark.parametrize(
+    ("split", "n_samples", "asked", "n"), [("heldout", 30, None, 20), ("train", 30, 10, 10), ("train", 99, None, 50)]
+)
+def test_no_more_than_there_are(split, n_samples, asked, n):
+    assert Measurement(Difference(Identity(), n_samples, split), data(), CPU, asked).n == n
+
+
+def test_labels_are_those_of_the_real_samples():
+    game = GAN(LabelIsMean(), MLPDiscriminator((2,), 0, 4, 2), NonSaturating())
+    measurement = Measurement(Difference(Identity()), data(), CPU)
+    fake = measurement.fake(game, 0)
+    assert torch.equal(fake.y, measurement.real.y)
+    assert torch.equal((fake.x.mean(1) / 100).round().long(), measurement.real.x[:, 0].long() % 3)
+
+
+def test_images_are_judged_as_a_file_would_hold_them():
+    measurement = Measurement(Difference(Pixels()), Data(Shades(), Shades()), CPU)
+    fake = measurement.fake(images_gan(), 0)
+    assert fake.x.dtype == measurement.real.x.dtype == torch.uint8
+    assert set(measurement.real.x.flatten().tolist()) <= {round(i * 255 / 40) for i in range(41)}
+
+
+class TestFloor:
+    def test_between_the_blocks(self):
+        select, report = (Measurement(Difference(Identity()), data(), CPU, role=role) for role in ("select", "report"))
+        assert select.floor == report.floor
+        expected = (select.real.features.mean() - report.real.features.mean()).abs()
+        assert report.floor.values["difference"] == pytest.approx(float(expected))
+        assert report.floor.n == 20
+
+    def test_from_the_other_split_where_one_is_too_small(self):
+        measurement = Measurement(Difference(Identity(), 30, "train"), data(50, 30), CPU, role="report")
+        assert measurement.floor.n == 30
+        assert measurement.floor.values["difference"] == pytest.approx(float(measurement.real.x.mean()) - 14.5)
+
+    def test_else_between_halves(self):
+        floor = Measurement(Difference(Identity(), 40), data(), CPU).floor
+        assert (floor.n, floor.values["n"]) == (25, 25)
+
+    def test_halves_may_be_too_little(self):
+        assert Measurement(Picky(Identity(), 12), data(12, 3), CPU).floor == ({}, 6)
+
+    def test_at_equal_counts_what_is_wrong_is_said(self):
+        with pytest.raises(UserError, match="too few"):
+            Measurement(Picky(Identity(), 4), data(), CPU).floor  # noqa: B018
+
+
+def test_provenance_names_the_very_samples():
+    measurement = Measurement(Difference(Identity()), data(), CPU)
+    found = measurement.provenance(ema=True, seed=3)
+    same = {"metric": "difference", "settings": {}, "features": {"extractor": "identity"}, "split": "train", "ema": True}
+    assert found == same | {"n_real": 20, "n_fake": 20, "seed": 3, "reference": content_hash(measurement.real.x)}
+    other = Measurement(Difference(Identity()), data(51), CPU).provenance(ema=True, seed=3)
+    assert other["reference"] != found["reference"]
+
+
+def test_one_sample_is_too_few():
+    with pytest.raises(UserError, match="difference needs at least 2 samples, but there are 1"):
+        Measurement(Difference(Identity(), n_samples=1), data(), CPU)
+
+
+def test_none():
+    assert not Measurement(NoMetric(Identity()), data(), CPU).enabled
