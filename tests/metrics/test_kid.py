@@ -123,7 +123,7 @@ def test_the_error_is_that_of_other_samples_and_other_subsets(size, subsets):
     x, y = gaussian(300, 4, 0), gaussian(40, 4, 1, 0.4)
     i, j = (kernel._draw(whose, len(z), subsets, min(size, 40)) for whose, z in (("real", x), ("fake", y)))
     spreads = {"together": [witness_spreads(x, y)], "apart": [witness_spreads(x[a], y[b]) for a, b in zip(i, j, strict=True)]}
-    together = 340**2 <= subsets * 4 * min(size, 40) ** 2
+    together = subsets * 4 * min(size, 40) ** 2 >= 340**2
     of_x, of_y = torch.tensor(spreads["together" if together else "apart"], dtype=torch.float64).mean(0)
     between = mmd2_of_subsets(x, y, i, j).var() / subsets if subsets > 1 else 0
     expected = (between + 4 * of_x / 300 + 4 * of_y / 40).sqrt().item()
