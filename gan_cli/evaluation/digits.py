@@ -2,20 +2,28 @@
 
 import math
 
+ROUNDING = 1e-9
+"""An error that is a smaller part of its value is none."""
+
 
 def shown(value: float, error: float | None = None) -> str:
     """``value ± error`` as far as the error bears it out: two significant digits of the error, the value to the same place.
 
-    Without an error, four significant digits at least. ``not finite`` for NaN and Inf.
+    Without an error, or with one that is mere rounding, four significant digits at least, of a whole number what it is.
+    ``not finite`` for NaN and Inf.
     """
     if not math.isfinite(value):
         return "not finite"
-    if error is None or not math.isfinite(error):
-        return fixed(value, max(0, place(value, 4)))
-    if error == 0:
-        return f"{shown(value)} ± 0"
+    if not significant(value, error):
+        return fixed(value, 0 if value == round(value) else max(0, place(value, 4)))
+    assert error is not None
     decimals = place(error, 2)
     return f"{fixed(value, decimals)} ± {fixed(error, decimals)}"
+
+
+def significant(value: float, error: float | None) -> bool:
+    """Whether there is an error that is more than rounding."""
+    return error is not None and math.isfinite(error) and error > ROUNDING * abs(value)
 
 
 def place(value: float, digits: int) -> int:

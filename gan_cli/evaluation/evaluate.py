@@ -18,6 +18,7 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.checkpoints import Checkpoints, measured
 from gan_cli.evaluation.comparison import compare
+from gan_cli.evaluation.details import detail_tables
 from gan_cli.evaluation.folders import Folders
 from gan_cli.evaluation.results import Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
@@ -55,7 +56,8 @@ def _run(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Renderab
         progress.expect(checkpoints.n_samples(folder))
         found = checkpoints.results(folder)
     _keep(folder, out, found)
-    return found, curve_tables(found) if cfg.checkpoint == "all" else run_tables(found), out
+    tables = curve_tables(found) if cfg.checkpoint == "all" else [*run_tables(found), *detail_tables(found)]
+    return found, tables, out
 
 
 def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[RenderableType], Path]:
@@ -87,7 +89,8 @@ def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Render
     results.write(out, everything)
     members = [replace(member, problem=refused.get(member.name, member.problem)) for member in members]
     chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
-    return everything, sweep_tables(compare(members, found, chosen)), out
+    tables = [*sweep_tables(compare(members, found, chosen)), *detail_tables(everything)]
+    return everything, tables, out
 
 
 def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], Path]:

@@ -1,7 +1,8 @@
 """Results as tables, readable from 80 columns on: of a run, of a curve, of a sweep. Print them one by one."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Group
@@ -9,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_cli.evaluation.comparison import LEVEL, Comparison, Mean, Ranking, Row
-from gan_cli.evaluation.digits import fixed, place, shown, signed
+from gan_cli.evaluation.digits import fixed, place, shown, signed, significant
 from gan_cli.evaluation.results import Number, Provenance, Result, word
 
 ABREAST = 4
@@ -29,8 +30,17 @@ def caption(provenance: Provenance, seed: bool = True) -> str:
         f"{word(provenance.reference)}), {'averaged' if provenance.ema else 'trained'} players"
         + (f", seed {provenance.seed}" if seed else ""),
     ]
-    settings = ", ".join(f"{key} {word(value)}" for key, value in provenance.settings.items())
+    settings = ", ".join(f"{key} {word(value)}" for key, value in flat(provenance.settings))
     return "\n".join([*lines, *([f"{provenance.metric}: {settings}"] if settings else [])])
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings as dotted keys: those of a composed metric lie under the names of its parts."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def run_tables(results: Iterable[Result]) -> list[Group]:
@@ -55,17 +65,17 @@ def sweep_tables(comparison: Comparison) -> list[Group]:
     for ranking in comparison.rankings:
         tables += [_ranking_table(ranking), *_other_tables(ranking)]
     if comparison.left_out:
-        table = _table()
+        table = blank()
         table.add_column("run", overflow="fold")
         table.add_column("why", overflow="fold")
         for name, reason in comparison.left_out.items():
             table.add_row(Text(name), Text(reason))
-        tables.append(_titled("not compared", table))
+        tables.append(titled("not compared", table))
     return tables
 
 
 def _run_table(results: Sequence[Result]) -> Group:
-    table = _table()
+    table = blank()
     table.add_column("", no_wrap=True)
     for result in results:
         _numeric(table, " = ".join(result.chosen) or "value", *([f"step {result.step}"] if result.step is not None else []))
@@ -73,13 +83,13 @@ def _run_table(results: Sequence[Result]) -> Group:
     for name, number in results[0].numbers.items():
         cells = [_cell(result.numbers.get(name)) for result in results]
         table.add_row(Text(_directed(name, number)), *cells, _floor(number))
-    return _titled(results[0].source, table, _floor_note(results[0]), caption(results[0].provenance))
+    return titled(results[0].source, table, _floor_note(results[0]), caption(results[0].provenance))
 
 
 def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
     ordered = sorted(results, key=lambda result: -1 if result.step is None else result.step)
     for names in _chunks(ordered[0].numbers, ABREAST):
-        table = _table()
+        table = blank()
         table.add_column("step", justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
         for name in names:
@@ -90,12 +100,12 @@ def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
             table.add_row("" if result.step is None else str(result.step), " = ".join(result.chosen), *cells, style=style)
         table.add_section()
         table.add_row("", "floor", *(_floor(ordered[0].numbers[name]) for name in names))
-        yield _titled(ordered[0].source, table, _floor_note(ordered[0]), caption(ordered[0].provenance))
+        yield titled(ordered[0].source, table, _floor_note(ordered[0]), caption(ordered[0].provenance))
 
 
 def _ranking_table(ranking: Ranking) -> Group:
     several = len(ranking.rows) > 1
-    table = _table()
+    table = blank()
     keys = _key_columns(table, ranking)
     _numeric(table, "seeds")
     choices = [choice for choice in ranking.rows[0].means if any(row.means[choice] for row in ranking.rows)]
@@ -117,14 +127,14 @@ def _ranking_table(ranking: Ranking) -> Group:
         *([_explained(ranking)] if several else []),
         caption(ranking.provenance, seed=False),
     ]
-    return _titled(f"{_directed(ranking.chief, ranking.numbers[ranking.chief])}, best first", table, *notes)
+    return titled(f"{_directed(ranking.chief, ranking.numbers[ranking.chief])}, best first", table, *notes)
 
 
 def _other_tables(ranking: Ranking) -> Iterable[Group]:
     """The numbers beside the chief one, of the checkpoints that were ranked, in the same order."""
     others = [name for name in ranking.numbers if name != ranking.chief]
     for names in _chunks(others, ABREAST - 1):
-        table = _table()
+        table = blank()
         keys = _key_columns(table, ranking)
         for name in names:
             _numeric(table, *_folded(_directed(name, ranking.numbers[name])))
@@ -134,7 +144,7 @@ def _other_tables(ranking: Ranking) -> Iterable[Group]:
         empty = [""] * (len(table.columns) - len(names) - 1)
         table.add_section()
         table.add_row("floor", *empty, *(_floor(ranking.numbers[name]) for name in names))
-        yield _titled(f"other numbers of the {_which(ranking)}", table)
+        yield titled(f"other numbers of the {_which(ranking)}", table)
 
 
 def _key_columns(table: Table, ranking: Ranking) -> Callable[[Row], list[Text]]:
@@ -218,7 +228,7 @@ def _floor(number: Number) -> Text:
     """As far as the number itself goes."""
     if number.floor is None:
         return Text("")
-    if not number.error or not math.isfinite(number.error + number.floor):
+    if number.error is None or not math.isfinite(number.floor) or not significant(number.value, number.error):
         return Text(shown(number.floor))
     return Text(fixed(number.floor, place(number.error, 2)))
 
@@ -248,11 +258,12 @@ def _chunks(names: Iterable[str], size: int) -> list[list[str]]:
     return [listed[start : start + size] for start in range(0, len(listed), size)]
 
 
-def _table() -> Table:
+def blank() -> Table:
+    """A table as all of them look, without columns."""
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
 
 
-def _titled(title: str, table: Table, *notes: str) -> Group:
+def titled(title: str, table: Table, *notes: str) -> Group:
     """A table between its title and its notes, which may be wider than it is."""
     return Group(Text(title, style="bold"), table, *(Text(note, style="dim") for note in notes), *([Text()] if notes else []))
 
