@@ -191,6 +191,8 @@ def _typed(scalar: Scalar, value: Any) -> str | None:
     """What a scalar of the schema must be, if ``value`` is something else."""
     if value is None:
         return None if scalar.optional else KINDS[scalar.kind][1] if scalar.kind in KINDS else "given"
+    if scalar.kind is list:
+        return None if isinstance(value, list) else "a list, as in [a,b]"
     if isinstance(value, (dict, list)):
         return "one value"
     return _of_kind(scalar.kind, value)

@@ -116,7 +116,7 @@ class Record:
 
     def check(self) -> None:
         """Raises Diverged at the first number since the last check that is not finite."""
-        if not self.pending:
+        if not any(stats for _, stats in self.pending):  # nobody moved
             return
         names = [(step, name) for step, stats in self.pending for name in stats]
         values = torch.stack([value.float() for _, stats in self.pending for value in stats.values()]).tolist()

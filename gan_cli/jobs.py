@@ -51,12 +51,14 @@ def begin(cfg: DictConfig, folder: Path, console: Console) -> float | None:
     run = Run(cfg, folder)
     if run.measurement.enabled:
         say(console, run.choice)
+    state, complaints = checkpoint.newest(folder) if cfg.resume else (None, [])
+    for complaint in complaints:
+        say(console, f"warning: {complaint}")
+    if state is None:
+        run.begin()
+    else:
+        run.restore(state)
     if cfg.resume:
-        state, complaints = checkpoint.newest(folder)
-        for complaint in complaints:
-            say(console, f"warning: {complaint}")
-        if state is not None:
-            run.restore(state)
         if run.step > cfg.train.steps:
             raise UserError(f"{folder} is at step {run.step} already: train.steps={cfg.train.steps} leaves nothing to do.")
         if run.step < cfg.train.steps and run.set_learning_rates.factor(cfg.train.steps) == 0:

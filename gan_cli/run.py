@@ -1,17 +1,21 @@
 """Everything of a training run that is in play, and all that a checkpoint holds of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig
+from torch import nn
 
 from gan_cli import checkpoint, device
 from gan_cli.build import build
-from gan_cli.configs import threads, to_plain
+from gan_cli.configs import run_folder, threads, to_plain
 from gan_cli.data.stream import Stream
+from gan_cli.errors import UserError
 from gan_cli.events import Average, SetLearningRates
+from gan_cli.games.base import Game
+from gan_cli.loop import Schedule
 from gan_cli.measuring import Measurement
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.types import Batch
@@ -23,13 +27,19 @@ class Run:
     def __init__(self, cfg: DictConfig, folder: Path) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
         self.device = prepare(cfg)
-        self.data, self.game, self.solver, self.schedule, factor, metric = build(cfg, self.device)
+        self.data, self.game, self.solver, schedule, factor, metric = build(cfg, self.device)
+        self.schedule = frozen(self.game, schedule, cfg.frozen, self.solver.turns)
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
         self.average = Average(self.game, cfg.ema or 0.0)
         self.set_learning_rates = SetLearningRates(self.solver, factor)
         self.choice = metric.choice()
         self.measurement = Measurement(metric, self.data, self.device)
+
+    def begin(self) -> None:
+        """A fresh run's first act: the players that ``init_from`` names take the weights they have there."""
+        begin_with(self.game, self.cfg.init_from, self.cfg.init_players)
+        self.average.game.load_state_dict(self.game.state_dict())
 
     def state(self) -> dict[str, Any]:
         """Players, optimizers, average, data order, random streams; the config and the data's shape as plain data."""
@@ -56,6 +66,45 @@ class Run:
     def heldout_batch(self, step: int) -> Batch:
         """The held-out batch that belongs to ``step``, whether or not others were drawn before."""
         return self.data.heldout.batch(self.heldout.indices(step)).to(self.device)
+
+
+def begin_with(game: Game, source: str | None, players: Sequence[str] | None) -> None:
+    """Gives ``players`` of ``game`` (None: all) the weights that they have in ``source``, a run or a checkpoint.
+
+    They are the trained ones, not the averaged. Raises UserError where there is no such run or player, or they do not fit.
+    """
+    if source is None:
+        if players is not None:
+            raise UserError("init_players says whose weights, but not whence: give init_from=RUN_DIR too.")
+        return
+    path = Path(source)
+    state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))[0]
+    if state is None:
+        raise UserError(f"init_from={source}: this run holds no checkpoint yet.")
+    own = dict(game.named_children())
+    for player in own if players is None else players:
+        weights = {
+            key.removeprefix(f"{player}."): value for key, value in state["game"].items() if key.startswith(f"{player}.")
+        }
+        if player not in own or not weights:
+            there = {key.partition(".")[0] for key in state["game"]} & set(own)
+            raise UserError(
+                f"init_from={source}: no player {player!r} in common. There is: {', '.join(sorted(there)) or 'none'}."
+            )
+        with checkpoint.fitting(path):
+            own[player].load_state_dict(weights)
+
+
+def frozen(game: Game, schedule: Schedule, players: Sequence[str], turns: Collection[str]) -> Schedule:
+    """``schedule`` without the turns of ``players``, who are put in eval mode, so that no running statistics move either.
+
+    Raises UserError for a player that the game does not have.
+    """
+    for player in players:
+        if player not in turns:
+            raise UserError(f"frozen=[{player}]: this game has no such player. Its players are: {', '.join(turns)}.")
+        getattr(game, player, nn.Module()).eval()
+    return lambda step: [player for player in schedule(step) if player not in players]
 
 
 def prepare(cfg: DictConfig) -> torch.device:

@@ -16,7 +16,8 @@ MISSING: Any = "???"
 
 
 def _scalar(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    given = {"default_factory": lambda: list(default)} if isinstance(default, list) else {"default": default}
+    return field(**given, metadata={"help": help, "low": low, "high": high, "choices": choices, "default": default})
 
 
 DEVICE = "auto (best one here), cpu, cuda, cuda:N or mps"
@@ -49,6 +50,9 @@ class TrainConfig:
     deterministic: bool = _scalar(True, "same seed, same run, also where a faster algorithm exists")
     debug: bool = _scalar(False, DEBUG)
     resume: str | None = _scalar(None, "folder of a run to be continued")
+    init_from: str | None = _scalar(None, "a run or a checkpoint whose players this run begins with (null: fresh ones)")
+    init_players: list[str] | None = _scalar(None, "which of its players (null: all)")
+    frozen: list[str] = _scalar([], "players that never move")
 
     model: Any = MISSING
     optimizer: Any = MISSING
@@ -61,6 +65,7 @@ class TrainConfig:
     loss: Any = MISSING
     game: Any = MISSING
     schedule: Any = MISSING
+    report: Any = None
 
 
 @dataclass
@@ -100,7 +105,7 @@ class SampleConfig:
 
 @dataclass(frozen=True)
 class Scalar:
-    """One scalar: ``kind`` is bool, int, float or str, ``optional`` says whether it may be null."""
+    """One scalar: ``kind`` is bool, int, float, str or list (of words), ``optional`` says whether it may be null."""
 
     kind: type
     optional: bool
@@ -132,8 +137,9 @@ def scalars(schema: type) -> Mapping[str, Scalar]:
         if dataclasses.is_dataclass(hint):
             found |= {f"{entry.name}.{name}": scalar for name, scalar in scalars(typing.cast(type, hint)).items()}
         elif entry.metadata:
-            kinds = typing.get_args(hint) or (hint,)
-            found[entry.name] = Scalar(kinds[0], types.NoneType in kinds, entry.default, **entry.metadata)
+            kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+            kind = typing.get_origin(kinds[0]) or kinds[0]
+            found[entry.name] = Scalar(kind, types.NoneType in kinds, **entry.metadata)
     return found
 
 

@@ -128,6 +128,7 @@ def test_the_schemas_are_what_omegaconf_reads(name):
     """Kinds and defaults that help prints are those that OmegaConf enforces."""
     node = OmegaConf.structured(SCHEMAS[name])
     for key, scalar in scalars(SCHEMAS[name]).items():
-        OmegaConf.update(node, key, None if scalar.optional else scalar.kind(scalar.low or 0))
-        assert isinstance(OmegaConf.select(node, key), (scalar.kind, type(None)))
+        OmegaConf.update(node, key, None if scalar.optional else [] if scalar.kind is list else scalar.kind(scalar.low or 0))
+        found = OmegaConf.select(node, key)
+        assert isinstance(OmegaConf.to_container(found) if OmegaConf.is_config(found) else found, (scalar.kind, type(None)))
         assert scalar.default == "???" or scalar.problem(scalar.default) is None

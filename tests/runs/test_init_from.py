@@ -1,0 +1,79 @@
+"""Runs that begin with another run's players, and players that never move."""
+
+import pytest
+import small
+import torch
+from left_behind import differences, state, train
+
+from gan_cli import checkpoint
+from gan_cli.errors import UserError
+
+STEPS = "train.steps=4 eval_every=0 checkpoint_every=2 sample_every=0 metric.n_samples=0"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "source"
+    train(small.config(), folder, STEPS)
+    return folder
+
+
+def players(saved: dict, player: str, which: str = "game") -> dict:
+    return {key: value for key, value in saved[which].items() if key.startswith(f"{player}.")}
+
+
+def test_a_run_begins_with_the_players_of_another(source, tmp_path):
+    train(small.config(), tmp_path, f"{STEPS} train.steps=0 seed=3 init_from='{source}'")
+    for which in ("game", "average"):
+        assert differences(dict(state(tmp_path)[which]), dict(state(source)["game"])) == []
+
+
+def test_one_player_of_a_checkpoint_and_a_fresh_other(source, tmp_path):
+    early = checkpoint.path_of(source, 2)
+    train(small.config(), tmp_path, f"{STEPS} train.steps=0 seed=3 init_from='{early}' init_players=[generator]")
+    saved, earlier = state(tmp_path), torch.load(early, weights_only=True)
+    assert differences(players(saved, "generator"), players(earlier, "generator")) == []
+    assert differences(players(saved, "discriminator"), players(earlier, "discriminator")) != []
+    assert differences(players(saved, "generator"), players(state(source), "generator")) != [], "not its last one"
+
+
+def test_frozen_players_never_move(source, tmp_path):
+    train(small.config(), tmp_path, f"{STEPS} init_from='{source}' frozen=[generator]")
+    saved = state(tmp_path)
+    assert differences(players(saved, "generator"), players(state(source), "generator")) == [], "no weight, no statistic"
+    assert differences(players(saved, "discriminator"), players(state(source), "discriminator")) != []
+
+
+def test_with_everybody_frozen_nothing_moves(source, tmp_path):
+    train(small.config(), tmp_path, f"{STEPS} init_from='{source}' frozen=[generator,discriminator] log_every=1")
+    assert differences(dict(state(tmp_path)["game"]), dict(state(source)["game"])) == []
+
+
+def test_a_resumed_run_does_not_look_for_its_source_again(source, tmp_path):
+    settings = f"{STEPS} init_from='{source}' frozen=[generator]"
+    train(small.config(), tmp_path / "whole", settings)
+    gone = tmp_path / "gone"
+    source.rename(gone)
+    try:
+        checkpoint.path_of(tmp_path / "whole", 4).unlink()
+        (tmp_path / "whole" / "result.json").unlink()
+        train(small.config(), tmp_path / "whole", settings, resume=True)
+    finally:
+        gone.rename(source)
+    train(small.config(), tmp_path / "again", settings)
+    assert differences(dict(state(tmp_path / "whole")["game"]), dict(state(tmp_path / "again")["game"])) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("init_from=/nowhere", "no run in /nowhere"),
+        ("init_from='SOURCE' init_players=[critic]", "no player 'critic' in common. There is: discriminator, generator"),
+        ("init_from='SOURCE' model.generator.width=8", "does not fit its players"),
+        ("init_players=[generator]", "give init_from=RUN_DIR too"),
+        ("frozen=[critic]", r"frozen=\[critic\]: this game has no such player. Its players are: discriminator, generator"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(source, tmp_path, settings, said):
+    with pytest.raises(UserError, match=said):
+        train(small.config(), tmp_path / "new", f"{STEPS} {settings.replace('SOURCE', str(source))}")
