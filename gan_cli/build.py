@@ -45,6 +45,8 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     turns = game.turns()
     solver = make(cfg, "solver", Solver, turns, build_optimizers(cfg, turns), autocast(device, cfg.precision))
     schedule = make(cfg, "schedule", Schedule)
+    for order in {tuple(schedule(step)) for step in range(1, cfg.train.steps + 1)}:  # now, not when that round comes
+        solver.check(order)
     learning_rate = make(cfg, "learning_rate", LearningRate)
     return Parts(data, game, solver, schedule, learning_rate, build_metric(cfg))
 
@@ -118,7 +120,7 @@ def make(cfg: DictConfig, key: str, role: Any, *args: Any, **known: Any) -> Any:
     target = _target(cfg, key, role)
     node = OmegaConf.select(cfg, key)
     for path in _nested_targets(node):
-        _target(cfg, f"{key}.{path}", nn.Module)
+        _target(cfg, f"{key}.{path}", Solver if role is Solver else nn.Module)  # a solver may go around another one
     _refuse_unknown(key, node, target)
     try:
         # partial, then called: instantiate would turn the dataclasses among the arguments into configs
@@ -130,6 +132,16 @@ def make(cfg: DictConfig, key: str, role: Any, *args: Any, **known: Any) -> Any:
         if isinstance(cause, UserError):
             raise cause from error
         raise UserError(f"{key}: {str(cause).partition(chr(10))[0]}") from error
+
+
+def make_each(cfg: DictConfig, key: str, role: Any) -> list[Any]:
+    """The objects that the nodes in the list at ``key`` describe, each as ``make`` has it; none where there is no list."""
+    nodes = OmegaConf.select(cfg, key)
+    if nodes is None:
+        return []
+    if not OmegaConf.is_list(nodes):
+        raise UserError(f"{key} must be a list of nodes, each with a _target_.")
+    return [make(cfg, f"{key}.{index}", role) for index in range(len(nodes))]
 
 
 def cfg_target(cfg: DictConfig, key: str) -> str:

@@ -1,6 +1,7 @@
 """Players small enough that everything about them is known in closed form."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -93,5 +94,10 @@ def images_gan(loss=None, regularizers=(), width: int = 4, size: int = 16) -> GA
 
 def alternating(game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **arguments) -> Alternating:
     """An alternating solver with equal rates."""
+    return solving(Alternating, game, optimizer, lr, **arguments)
+
+
+def solving(kind: Callable[..., Any], game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **arguments) -> Any:
+    """A solver of this kind with equal rates."""
     turns = game.turns()
-    return Alternating(turns, {name: optimizer(turn.parameters, lr=lr) for name, turn in turns.items()}, **arguments)
+    return kind(turns, {name: optimizer(turn.parameters, lr=lr) for name, turn in turns.items()}, **arguments)

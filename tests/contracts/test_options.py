@@ -14,7 +14,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import drawing
-from gan_cli.build import build
+from gan_cli.build import INSTANTIATE, build
 from gan_cli.data.base import Data
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
@@ -118,7 +118,7 @@ def keys_are_arguments_and_arguments_are_keys(cfg: DictConfig) -> None:
         target = get_object(node._target_)
         parameters = inspect.signature(target).parameters
         given = GIVEN.get(key.partition(".")[0], set())
-        keys = {str(name) for name in node if not (key == "optimizer" and OmegaConf.is_dict(node[name]))} - {"_target_"}
+        keys = {str(name) for name in node if not (key == "optimizer" and OmegaConf.is_dict(node[name]))} - set(INSTANTIATE)
         open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         assert open_ended or keys <= set(parameters), f"{key} names what {node._target_} does not take"
         assert not keys & given, f"{key} sets what the program passes in"

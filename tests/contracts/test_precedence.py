@@ -116,7 +116,7 @@ def brought(group: str, option: str) -> tuple[dict[str, str], dict[str, object]]
     outside = {
         f"{node}.{key}": value
         for node, content in values.items()
-        if isinstance(content, dict) and "_target_" not in content
+        if node not in ("hydra", "report") and isinstance(content, dict) and "_target_" not in content
         for key, value in content.items()
     }
     return choices, outside

@@ -67,7 +67,9 @@ def test_a_foreign_target_is_refused_and_not_called(key, foreign):
         assert not trace.exists()
 
 
-@pytest.mark.parametrize("place", ["model.generator.width", "regularizer.none.players", "loss.more", "dataset.size"])
+@pytest.mark.parametrize(
+    "place", ["model.generator.width", "regularizer.none.players", "loss.more", "dataset.size", "solver.inner"]
+)
 @pytest.mark.parametrize("wrapped", [lambda x: x, lambda x: [x], lambda x: {"deep": [{"deeper": x}]}])
 def test_a_foreign_target_inside_a_node_is_refused_too(place, wrapped, foreign):
     trace, targets = foreign

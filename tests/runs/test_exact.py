@@ -22,6 +22,12 @@ GAMES = {
         f"features=identity loss=relativistic regularizer=[{','.join(small.options('regularizer'))}]",
         "train.steps=10 dataset.size=16 train.batch_size=3",
     ),
+    "a wrapped optimizer": ("dataset=ring solver=optimistic learning_rate=linear", "train.steps=10 learning_rate.end=10"),
+    "remembered gradients": ("dataset=ring solver=past_extragradient", "train.steps=10"),
+    "slow weights": (
+        "dataset=ring solver=lookahead solver@solver.inner=optimistic loss=sngan",
+        "train.steps=10 train.n_critic=1",
+    ),
 }
 
 

@@ -1,0 +1,189 @@
+"""All diagnostics of a game at once, as ``metric=game``."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch.optim import Adam
+
+from gan_cli import checks
+from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gain
+from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, share_at_bound
+from gan_cli.diagnostics.spectrum import Eigenvalue, hessian_extremes, jacobian_spectrum
+from gan_cli.games.base import Game
+from gan_cli.metrics.base import NoMetric, Value
+from gan_cli.regularizers.weight_clipping import WeightClipping
+from gan_cli.sampling import choose
+from gan_cli.types import Batch
+
+
+class Report(NamedTuple):
+    """Numbers by name; and in ``details`` eigenvalues with residuals, verdicts, and ``skipped``: name -> why it is missing."""
+
+    values: dict[str, Value]
+    details: dict[str, Any]
+
+    @classmethod
+    def joined(cls, reports: Iterator["Report"]) -> "Report":
+        """Several as one."""
+        values: dict[str, Value] = {}
+        details: dict[str, Any] = {"skipped": {}}
+        for report in reports:
+            values |= report.values
+            skipped = details["skipped"] | report.details.get("skipped", {})
+            details |= report.details | {"skipped": skipped}
+        return cls(values, details)
+
+
+def skipped(name: str, reason: str) -> Report:
+    """A report of nothing but why."""
+    return Report({}, {"skipped": {name: reason}})
+
+
+@dataclass(frozen=True)
+class GameDiagnostics(NoMetric):
+    """What the game itself says: gradients, curvature, rotation, the duality gap, the critic's slope and optimality.
+
+    It measures players, not samples, so that as a measure of samples it is none; call it with a game.
+
+    ``batch_size``: of the batch of training data at which gradients, spectra and slopes are taken, and of all others.
+    ``eigenvalues``: leading ones of the game's Jacobian; 0 spares all spectra, which cost the most.
+    ``tol``: what counts as flat, and how far eigenvalues are computed, as a share of the largest.
+    ``restarts``: of ARPACK, about 20 products with the Hessian each, before an eigenvalue is given up as not a number.
+    ``steps``: of every best response, by Adam at rate ``lr`` on training data; 0 spares duality gap and critic's gain.
+    ``batches``: held-out batches on which the responses are judged.
+    ``critic``: the player whose best response is the critic's.
+
+    Raises UserError for fields out of range.
+    """
+
+    batch_size: int = 256
+    eigenvalues: int = 6
+    tol: float = 0.001
+    restarts: int = 50
+    steps: int = 200
+    lr: float = 1e-3
+    batches: int = 8
+    critic: str = "discriminator"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("batch_size", "batches"):
+            checks.count(f"metric.{name}", getattr(self, name), least=2)
+        for name in ("eigenvalues", "steps"):
+            checks.count(f"metric.{name}", getattr(self, name), least=0)
+        checks.count("metric.restarts", self.restarts)
+        for name in ("tol", "lr"):
+            checks.number(f"metric.{name}", getattr(self, name), above=0)
+
+    @property
+    def name(self) -> str:
+        """``game/duality_gap``."""
+        return "game/duality_gap"
+
+    def __call__(self, game: Game, data: Data, seed: int) -> Mapping[str, Value]:
+        """The numbers of ``report``."""
+        return self.report(game, data, seed).values
+
+    def report(self, game: Game, data: Data, seed: int) -> Report:
+        """All that this game has, the same for the same players, data and seed; nothing of ``game`` moves."""
+        batch = choose(data.train, self.batch_size, seed)
+        parts = (self.first_order(game, batch, seed), self.curvature(game, batch, seed), self.responses(game, data, seed))
+        return Report.joined(report for part in parts for report in part)
+
+    def first_order(self, game: Game, batch: Batch, seed: int) -> Iterator[Report]:
+        """``game/grad_norm/<player>``, ``game/critic_slope…``, ``game/weights_at_bound/<player>``."""
+        yield Report({f"game/grad_norm/{p}": Value(norm) for p, norm in gradient_norms(game, batch, seed).items()}, {})
+        slope = critic_slopes(game, batch, seed)
+        if slope is None:
+            yield skipped("critic_slope", "this game has no critic of samples")
+        else:
+            values = {"": Value(slope.mean, slope.std / slope.n**0.5), "_std": Value(slope.std)}
+            values["_above_1"] = Value(slope.share_above_1)
+            yield Report({f"game/critic_slope{name}": value for name, value in values.items()}, {})
+        turns, regularizers = game.turns(), getattr(game, "regularizers", {}).values()
+        bounds = {p: r.bound for r in regularizers if isinstance(r, WeightClipping) for p in r.players}
+        if not bounds:
+            yield skipped("weights_at_bound", "no weights are clipped")
+        shares = {player: share_at_bound(turns[player].parameters, bound) for player, bound in bounds.items()}
+        yield Report({f"game/weights_at_bound/{player}": Value(share) for player, share in shares.items()}, {})
+
+    def curvature(self, game: Game, batch: Batch, seed: int) -> Iterator[Report]:
+        """``game/hessian_min/<player>``, ``game/hessian_max/<player>``, ``game/jacobian_re_min``, ``game/jacobian_im_max``."""
+        if not self.eigenvalues:
+            yield skipped("spectra", "eigenvalues=0")
+            return
+        for player in game.turns():
+            ends = hessian_extremes(game, player, batch, seed, self.tol, self.restarts)
+            yield Report(
+                {
+                    f"game/hessian_min/{player}": Value(ends.least.value.real, higher_is_better=True),
+                    f"game/hessian_max/{player}": Value(ends.greatest.value.real),
+                },
+                {
+                    f"hessian/{player}": {
+                        "verdict": ends.verdict(self.tol),
+                        "residuals": [ends.least.residual, ends.greatest.residual],
+                        "reason": ends.reason,
+                    }
+                },
+            )
+        if len(game.turns()) < 2:
+            yield skipped("jacobian", "one player alone has no game's Jacobian: its Hessian says all")
+            return
+        found = jacobian_spectrum(game, batch, self.eigenvalues, seed, self.tol, self.restarts)
+        yield Report(
+            {
+                "game/jacobian_re_min": Value(found.re_min, higher_is_better=True),
+                "game/jacobian_im_max": Value(found.im_max),
+            },
+            {
+                "jacobian": {
+                    "leading": plain(found.leading),
+                    "least_attracting": plain(found.least_attracting),
+                    "reason": found.reason,
+                }
+            },
+        )
+
+    def responses(self, game: Game, data: Data, seed: int) -> Iterator[Report]:
+        """``game/duality_gap``, ``game/gain/<player>``, ``game/estimate/<name>``, ``game/critic_gain/<name>``."""
+        players = list(game.turns())
+        if len(players) < 2 or not self.steps:
+            reason = "steps=0" if len(players) > 1 else "one player alone has no opponents to respond to"
+            yield skipped("duality_gap", reason)
+            return
+        optimizer = partial(Adam, lr=self.lr)
+        found = {
+            player: best_response(game, player, drawn(data.train, self.batch_size, seed, player), optimizer, self.steps, seed)
+            for player in players
+        }
+        batches = drawn(data.heldout, self.batch_size, seed, "heldout")
+        heldout = [next(batches) for _ in range(self.batches)]
+        gap = duality_gap(game, found, heldout, seed)
+        yield Report(
+            {self.name: Value(*gap.total)} | {f"game/gain/{player}": Value(*gain) for player, gain in gap.gains.items()}, {}
+        )
+        if self.critic not in found:
+            yield skipped("critic_gain", f"this game has no player named {self.critic!r}")
+            return
+        estimates = estimate_gain(game, found[self.critic], heldout, seed)
+        if not estimates:
+            yield skipped("critic_gain", "these players estimate no distance")
+        for name, (before, gain) in estimates.items():
+            yield Report({f"game/estimate/{name}": Value(*before), f"game/critic_gain/{name}": Value(*gain)}, {})
+
+
+def drawn(dataset: Dataset, size: int, *words: int | str) -> Iterator[Batch]:
+    """Endless batches of ``size`` samples drawn with replacement, decided by ``words``."""
+    stream = generator(*words, "diagnostics")
+    while True:
+        yield dataset.batch(torch.randint(len(dataset), (size,), generator=stream))
+
+
+def plain(found: tuple[Eigenvalue, ...]) -> list[dict[str, float]]:
+    """Eigenvalues as plain data."""
+    return [{"re": one.value.real, "im": one.value.imag, "residual": one.residual} for one in found]

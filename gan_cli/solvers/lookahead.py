@@ -1,0 +1,77 @@
+"""Lookahead: slow weights that follow the fast ones."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gan_cli import checks
+from gan_cli.errors import UserError
+from gan_cli.games.base import Turn
+from gan_cli.solvers.alternating import Alternating
+from gan_cli.solvers.base import Solver
+from gan_cli.types import Batch, Stats
+
+
+class Lookahead(Solver):
+    """Every ``k`` rounds of another solver, w <- slow + alpha (w - slow), slow being w of k rounds ago.
+
+    All players go back together (Lookahead-minmax, Chavdarova et al., 2021). ``k``: at least 1. ``alpha``: above 0, at most 1.
+    ``inner``: makes the solver that plays the rounds, alternating by default. A lookahead around a lookahead has super-slow
+    weights, the paper's nested form; its ``k`` should be a multiple of the inner one's.
+
+    The optimizers' moments and the players' buffers stay as the fast weights left them. Each backtrack is followed by the
+    constraints of that round's players: the first slow weights, those before training, need not have met them.
+    """
+
+    def __init__(
+        self,
+        turns: Mapping[str, Turn],
+        optimizers: Mapping[str, Optimizer],
+        autocast: Callable[[], AbstractContextManager] = nullcontext,
+        k: int = 5,
+        alpha: float = 0.5,
+        inner: Callable[..., Solver] = Alternating,
+    ) -> None:
+        checks.count("Lookahead.k", k)
+        checks.number("Lookahead.alpha", alpha, above=0)
+        if alpha > 1:
+            raise UserError(f"Lookahead.alpha={alpha}: it must be at most 1, where the slow weights are the fast ones.")
+        self.inner = inner(turns, optimizers, autocast)
+        super().__init__(turns, self.inner.optimizers, autocast)
+        self.k, self.alpha = k, alpha
+        self.played = 0
+        self.slow: list[Tensor] = []
+
+    def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
+        if self.played == 0:
+            # taken when the k rounds begin, not kept when they end: whoever moves the weights in between is respected
+            self.slow = [parameter.detach().clone() for parameter in self.parameters()]
+        stats = self.inner.round(order, batches)
+        self.played += 1
+        if self.played == self.k:
+            self.backtrack()
+            for player in dict.fromkeys(order):
+                self.turns[player].after()
+        return stats
+
+    @torch.no_grad()
+    def backtrack(self) -> None:
+        """The slow weights' step towards the fast ones, which go there too."""
+        for parameter, slow in zip(self.parameters(), self.slow, strict=True):
+            parameter.copy_(slow.lerp(parameter, self.alpha))
+        self.played, self.slow = 0, []
+
+    def check(self, order: Sequence[str]) -> None:
+        self.inner.check(order)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"inner": self.inner.state_dict(), "played": self.played, "slow": self.slow}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.inner.load_state_dict(state["inner"])
+        self.played = state["played"]
+        self.slow = [slow.to(p.device) for slow, p in zip(state["slow"], self.parameters(), strict=False)]

@@ -1,0 +1,102 @@
+"""Every solver with every optimizer, loss and precision; what does not fit together is refused before a run begins."""
+
+from functools import cache
+
+import pytest
+import small
+import torch
+from omegaconf import DictConfig
+
+from gan_cli import jobs
+from gan_cli.build import build
+from gan_cli.errors import UserError
+from gan_cli.solvers.extragradient import Extragradient
+from gan_cli.solvers.lookahead import Lookahead
+from gan_cli.solvers.optimistic import Optimistic
+
+CPU = torch.device("cpu")
+SOLVERS = small.options("solver")
+REPEATING = ["alternating", "lookahead", "nested_lookahead"]
+"""Solvers that play turns in any order."""
+
+
+@cache
+def config(overrides: str) -> DictConfig:
+    return small.config(overrides, "model.generator.width=8 model.discriminator.width=8 dataset.max_images=8")
+
+
+def assert_plays(solver: str, overrides: str, values: str = "") -> None:
+    """``solver=SOLVER OVERRIDES``, without composing each pair: no solver brings anything along."""
+    cfg = config(overrides).copy()
+    cfg.solver = config(f"solver={solver}").solver
+    cfg.train.n_critic = 1
+    cfg.merge_with_dotlist(values.split())
+    parts, stats = small.play(cfg, rounds=2)
+    assert {f"{kind}/{player}" for kind in ("loss", "grad_norm") for player in parts.solver.turns} <= set(stats)
+    assert all(value.isfinite() and value.dtype == torch.float32 for value in stats.values()), stats
+    assert all(parameter.isfinite().all() for parameter in parts.game.parameters())
+
+
+@pytest.mark.parametrize("optimizer", small.options("optimizer"))
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_solver_with_every_optimizer(solver, optimizer):
+    assert_plays(solver, f"dataset=ring optimizer={optimizer}")
+
+
+@pytest.mark.parametrize("loss", small.options("loss"))
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_solver_with_every_loss(solver, loss):
+    """On images, with what the loss brings along."""
+    assert_plays(solver, f"loss={loss}")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_solver_in_bfloat16(solver):
+    assert_plays(solver, "", "precision=bf16")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_several_critic_turns(solver, tmp_path):
+    cfg = small.config(f"dataset=ring solver={solver} loss=wgan_gp")
+    if solver in REPEATING:
+        assert build(cfg, CPU).schedule(1).count("discriminator") == 5
+        return
+    with pytest.raises(UserError, match="once a round, but the schedule has discriminator 5x") as error:
+        jobs.train(cfg, tmp_path / "run")
+    assert str(error.value).count("\n") == 1
+    assert "Set train.n_critic=1" in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_repeated_turn_of_a_later_round_is_refused_at_once():
+    cfg = small.config("dataset=ring solver=simultaneous", "train.steps=500 schedule.warmup_every=500")
+    with pytest.raises(UserError, match="discriminator 100x"):
+        build(cfg, CPU)
+    cfg.train.steps = 499
+    build(cfg, CPU)
+
+
+def test_lookahead_goes_around_any_solver():
+    for inner in SOLVERS:
+        assert_plays(f"lookahead solver@solver.inner={inner}", "dataset=ring", "solver.k=1")
+    solver = build(small.config("dataset=ring solver=lookahead solver@solver.inner=past_extragradient"), CPU).solver
+    assert isinstance(solver, Lookahead)
+    assert isinstance(solver.inner, Extragradient)
+    assert solver.inner.past
+    solver = build(small.config("dataset=ring solver=nested_lookahead solver@solver.inner.inner=optimistic"), CPU).solver
+    assert (solver.k, solver.inner.k, type(solver.inner.inner)) == (100, 5, Optimistic)
+    with pytest.raises(UserError, match="Extragradient plays every turn once"):
+        build(small.config("dataset=ring solver=lookahead solver@solver.inner=extragradient loss=wgan"), CPU)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("solver.inner.past=true", r"solver: .*'past'"),
+        ("solver.inner._target_=gan_cli.losses.hinge.Hinge", r"solver\.inner\._target_=.*Hinge is not a Solver"),
+        ("solver.k=0", r"Lookahead\.k=0"),
+    ],
+)
+def test_what_is_wrong_with_an_inner_solver(values, said):
+    with pytest.raises(UserError, match=said):
+        build(small.config("dataset=ring solver=lookahead", values), CPU)

@@ -1,0 +1,109 @@
+"""Best responses against closed forms."""
+
+import math
+from functools import partial
+from itertools import count, repeat
+
+import pytest
+import torch
+from quadratic import ALWAYS, NOTHING, Circle, random_quadratic
+from tiny import Bilinear, Dirac, Linear
+from torch import tensor
+from torch.optim import SGD
+
+from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gain
+from gan_cli.errors import UserError
+from gan_cli.games.gan import GAN
+from gan_cli.losses.wasserstein import Wasserstein
+from gan_cli.regularizers.weight_clipping import WeightClipping
+from gan_cli.types import Batch
+
+
+def responses(game, steps=400, lr=0.05, batches=ALWAYS):
+    return {player: best_response(game, player, batches, partial(SGD, lr=lr), steps) for player in game.turns()}
+
+
+class TestDualityGap:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_of_quadratic_games(self, seed):
+        game = random_quadratic(3, 2, seed)
+        gap = duality_gap(game, responses(game), [NOTHING] * 3)
+        assert gap.total == pytest.approx((game.gap(), 0), abs=1e-8)
+        assert sum(gain.value for gain in gap.gains.values()) == pytest.approx(game.gap())
+        theta, phi = game.theta.detach(), game.phi.detach()
+        best = theta + torch.linalg.inv(game.A) @ game.B @ phi
+        assert gap.gains["theta"].value == pytest.approx(float(best @ game.A @ best / 2))
+
+    def test_0_at_the_equilibrium(self):
+        game = random_quadratic(3, 2)
+        torch.nn.init.zeros_(game.theta)
+        torch.nn.init.zeros_(game.phi)
+        assert duality_gap(game, responses(game), [NOTHING]).total.value == 0
+
+    def test_of_the_bilinear_game_grows_with_the_players_freedom(self):
+        """Its players have no best response; k steps at rate η gain kη(θ² + φ²)."""
+        gap = duality_gap(Bilinear(2.0, 3.0), responses(Bilinear(2.0, 3.0), steps=7, lr=0.1), [NOTHING])
+        assert gap.total.value == pytest.approx(7 * 0.1 * (4 + 9))
+
+    def test_three_players(self):
+        gap = duality_gap(Circle(1.0, 2.0, 3.0), responses(Circle(1.0, 2.0, 3.0), steps=2, lr=0.5), [NOTHING])
+        assert {player: gain.value for player, gain in gap.gains.items()} == pytest.approx({"a": 4, "b": 9, "c": 1})
+
+    def test_error_is_that_of_the_difference(self):
+        """L_D = ψ(θ − x̄): what D gains differs between batches by their means x̄ alone."""
+        game = GAN(Dirac(1.0), Linear(0.0), Wasserstein())
+        response = GAN(Dirac(1.0), Linear(-0.5), Wasserstein())
+        heldout = [Batch(torch.full((4, 1), x)) for x in (0.0, 0.5, -0.25)]
+        gains = tensor([0.5 * (1 - x) for x in (0.0, 0.5, -0.25)])
+        gap = duality_gap(game, {"discriminator": response}, heldout)
+        assert gap.total == pytest.approx((float(gains.mean()), float(gains.std() / 3**0.5)))
+        assert math.isnan(duality_gap(game, {"discriminator": response}, heldout[:1]).total.error)
+
+
+class TestBestResponse:
+    def test_moves_one_player_of_a_copy(self):
+        game = random_quadratic(3, 2)
+        before = {name: value.clone() for name, value in game.state_dict().items()}
+        copy = best_response(game, "phi", ALWAYS, partial(SGD, lr=0.05), 400)
+        assert all(torch.equal(before[name], value) for name, value in game.state_dict().items())
+        assert torch.equal(copy.theta, game.theta)
+        torch.testing.assert_close(copy.phi.detach(), torch.linalg.inv(game.C) @ game.B.T @ game.theta.detach())
+
+    def test_every_step_has_a_batch_of_its_own_and_what_follows_it(self):
+        game = Bilinear(1.0, 1.0)
+        batches = (Batch(tensor([[float(i)]])) for i in count())
+        copy = best_response(game, "phi", batches, partial(SGD, lr=0.1), 5)
+        assert [float(x) for x in copy.batches] == [0, 1, 2, 3, 4]
+        assert copy.moves == ["phi"] * 5
+        assert not game.batches
+        assert float(next(batches).x) == 5
+
+    def test_a_player_whose_parameters_are_frozen(self):
+        game = Bilinear(1.0, 1.0).requires_grad_(False)
+        assert best_response(game, "phi", ALWAYS, partial(SGD, lr=0.5), 1).phi.item() == 1.5
+
+    def test_a_player_that_is_none(self):
+        with pytest.raises(UserError, match=r"no player named 'critic'\. Its players are: theta, phi"):
+            best_response(Bilinear(1.0, 1.0), "critic", ALWAYS, SGD, 1)
+
+
+class TestEstimateGain:
+    def probe(self, psi):
+        """Data at (1, 0), fakes at (0, 2): with |ψ| ≤ 0.1 in each coordinate the best critic says 0.1·(1 + 2)."""
+        game = GAN(Dirac(0.0, 2.0), Linear(*psi), Wasserstein(), {"clip": WeightClipping(bound=0.1)})
+        data = Batch(tensor([[1.0, 0.0]]).expand(4, 2))
+        response = best_response(game, "discriminator", repeat(data), partial(SGD, lr=0.05), 10)
+        return estimate_gain(game, response, [data, data])["wasserstein"]
+
+    def test_of_a_critic_that_knows_nothing(self):
+        before, gain = self.probe((0.0, 0.0))
+        assert before == pytest.approx((0, 0))
+        assert gain == pytest.approx((0.3, 0))
+
+    def test_of_an_optimal_critic(self):
+        before, gain = self.probe((0.1, -0.1))
+        assert before == pytest.approx((0.3, 0))
+        assert gain == (0, 0)
+
+    def test_a_game_that_estimates_nothing(self):
+        assert estimate_gain(Bilinear(1.0, 1.0), Bilinear(1.0, 1.0), [NOTHING]) == {}

@@ -1,0 +1,173 @@
+"""All diagnostics at once: complete, the same each time, and without a trace."""
+
+import json
+import math
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from quadratic import Alone, Circle, random_quadratic
+from tiny import Bilinear, images_gan, points_gan
+from torch import nn
+
+from gan_cli.data.base import Data, Dataset
+from gan_cli.diagnostics.game import GameDiagnostics, drawn
+from gan_cli.errors import UserError
+from gan_cli.events import Average
+from gan_cli.losses.wasserstein import Wasserstein
+from gan_cli.metrics.features import Identity
+from gan_cli.randomness import random_state
+from gan_cli.regularizers.gradient_penalty import GradientPenalty
+from gan_cli.regularizers.spectral_norm import SpectralNorm
+from gan_cli.regularizers.weight_clipping import WeightClipping
+from gan_cli.types import Batch
+
+
+@dataclass
+class Normal(Dataset):
+    """Normal samples; the first number of sample i is i in the thousandth part."""
+
+    shape: tuple[int, ...]
+    n: int = 30
+    classes: int = 0
+
+    def __len__(self):
+        return self.n
+
+    def batch(self, indices):
+        x = torch.randn(self.n, *self.shape, generator=torch.Generator().manual_seed(self.n))
+        return Batch(x[indices])
+
+
+def data(*shape):
+    return Data(Normal(shape), Normal(shape, 20))
+
+
+def diagnostics(**fields):
+    small = {"batch_size": 4, "eigenvalues": 2, "tol": 0.05, "steps": 3, "batches": 2}
+    return GameDiagnostics(Identity(), **{**small, **fields})
+
+
+def images():
+    """Batch norm in both players, spectral norm in both."""
+    return images_gan(Wasserstein(), [SpectralNorm(players=["discriminator", "generator"], remove_norm=False)], width=2, size=8)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def test_all_that_a_gan_has():
+    report = diagnostics().report(points_gan(Wasserstein(), [WeightClipping()]), data(2), 0)
+    both = ("discriminator", "generator")
+    assert set(report.values) == {
+        *(f"game/{name}/{player}" for name in ("grad_norm", "hessian_min", "hessian_max", "gain") for player in both),
+        *(f"game/critic_slope{name}" for name in ("", "_std", "_above_1")),
+        *("game/weights_at_bound/discriminator", "game/jacobian_re_min", "game/jacobian_im_max", "game/duality_gap"),
+        *("game/estimate/wasserstein", "game/critic_gain/wasserstein"),
+    }
+    assert all(math.isfinite(value.value) for value in report.values.values())
+    assert report.values["game/hessian_min/generator"].higher_is_better
+    assert report.details["skipped"] == {}
+    assert set(report.details) == {"skipped", "hessian/discriminator", "hessian/generator", "jacobian"}
+    assert len(report.details["jacobian"]["leading"]) == 2
+    json.dumps(report.details)
+
+
+def test_of_a_quadratic_game():
+    game = random_quadratic(2, 2)
+    values = diagnostics(steps=600, lr=0.05)(game, data(1), 0)
+    eigenvalues = torch.linalg.eigvals(game.jacobian())
+    assert values["game/hessian_min/theta"].value == pytest.approx(float(torch.linalg.eigvalsh(game.A)[0]))
+    assert values["game/hessian_max/phi"].value == pytest.approx(float(torch.linalg.eigvalsh(game.C)[-1]))
+    assert values["game/jacobian_re_min"].value == pytest.approx(float(eigenvalues.real.min()))
+    assert values["game/duality_gap"].value == pytest.approx(game.gap(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("game", "skips"),
+    [
+        (Bilinear(1.0, 2.0), {"critic_slope", "weights_at_bound", "critic_gain"}),
+        (Circle(1.0, 2.0, 3.0), {"critic_slope", "weights_at_bound", "critic_gain"}),
+        (Alone(nn.Linear(2, 1)), {"critic_slope", "weights_at_bound", "jacobian", "duality_gap"}),
+    ],
+    ids=["bilinear", "three players", "alone"],
+)
+def test_what_a_game_does_not_have_is_skipped_with_a_reason(game, skips):
+    report = diagnostics().report(game, data(2), 0)
+    assert set(report.details["skipped"]) == skips
+    assert all(report.details["skipped"].values())
+    assert {f"game/grad_norm/{player}" for player in game.turns()} <= set(report.values)
+
+
+def test_what_is_not_asked_for_is_spared():
+    report = diagnostics(eigenvalues=0, steps=0).report(points_gan(), data(2), 0)
+    assert report.details["skipped"].keys() == {"weights_at_bound", "spectra", "duality_gap"}
+    assert {name.split("/")[1] for name in report.values} == {
+        *("grad_norm", "critic_slope", "critic_slope_std", "critic_slope_above_1")
+    }
+
+
+@pytest.mark.parametrize("make", [images, lambda: images_gan(regularizers=[GradientPenalty()], width=2, size=8)])
+def test_nothing_is_touched_and_all_is_the_same_again(make):
+    game = make()
+    game.generator.eval()
+    for parameter in game.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    next(game.discriminator.parameters()).requires_grad_(False)
+    before = {name: value.clone() for name, value in game.state_dict().items()}
+    gradients = [parameter.grad.clone() for parameter in game.parameters()]
+    modes = [module.training for module in game.modules()]
+    asked = [parameter.requires_grad for parameter in game.parameters()]
+    streams = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+
+    one = diagnostics().report(game, data(1, 8, 8), 0)
+
+    assert torch.equal(streams[0], torch.get_rng_state())
+    assert streams[1:] == (random.getstate(), np.random.get_state()[1].tolist())
+    assert random_state(torch.device("cpu"))["torch"].equal(streams[0])
+    assert all(torch.equal(before[name], value) for name, value in game.state_dict().items())
+    assert all(torch.equal(a, p.grad) for a, p in zip(gradients, game.parameters(), strict=True))
+    assert modes == [module.training for module in game.modules()]
+    assert asked == [parameter.requires_grad for parameter in game.parameters()]
+
+    torch.manual_seed(5)
+    assert one == diagnostics().report(game, data(1, 8, 8), 0)
+    other = diagnostics(eigenvalues=0, steps=0)(game, data(1, 8, 8), 1)
+    assert all(one.values[name] != value for name, value in other.items() if name.startswith("game/grad_norm"))
+
+
+def test_an_averaged_game_which_is_frozen():
+    game = points_gan()
+    average = Average(game, 0.9).game
+    assert diagnostics().report(average, data(2), 0) == diagnostics().report(game, data(2), 0)
+
+
+def test_held_out_samples_judge():
+    """The responses are trained on the one part and judged on the other."""
+    game, whole = points_gan(), data(2)
+    elsewhere = Data(whole.train, Normal((2,), 19))
+    one, other = (diagnostics()(game, d, 0) for d in (whole, elsewhere))
+    judged = {name for name in one if one[name] != other[name]}
+    assert {name.split("/")[1] for name in judged} <= {"duality_gap", "gain", "estimate", "critic_gain"}
+    assert "game/gain/discriminator" in judged
+
+
+def test_drawn_batches_are_their_words():
+    a, same, other = (drawn(Normal((2,)), 5, *words) for words in ((0, "x"), (0, "x"), (0, "y")))
+    first = next(a)
+    assert torch.equal(first.x, next(same).x)
+    assert not torch.equal(first.x, next(other).x)
+    assert not torch.equal(first.x, next(a).x)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"batch_size": 1}, {"eigenvalues": -1}, {"tol": 0}, {"restarts": 0}, {"steps": 1.5}, {"lr": 0.0}, {"batches": 1}],
+)
+def test_fields_out_of_range(fields):
+    with pytest.raises(UserError, match=f"metric.{next(iter(fields))}="):
+        diagnostics(**fields)

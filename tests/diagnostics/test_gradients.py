@@ -1,0 +1,166 @@
+"""First-order diagnostics against closed forms."""
+
+import math
+
+import pytest
+import torch
+from quadratic import NOTHING, Circle, Quadratic, diagonal, random_quadratic
+from tiny import Bilinear, Dirac, Linear, images_gan, points_gan
+from torch import nn, tensor
+
+from gan_cli.diagnostics.field import flat, game_vector, own_gradient, shaped
+from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, path_angle, share_at_bound, step_cosine
+from gan_cli.errors import UserError
+from gan_cli.games.base import Turn
+from gan_cli.games.gan import GAN
+from gan_cli.losses.wasserstein import Wasserstein
+from gan_cli.types import Batch
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+class TestField:
+    def test_flat_and_back(self):
+        tensors = [torch.randn(2, 3), torch.randn(4), torch.randn(())]
+        for a, b in zip(tensors, shaped(flat(tensors), tensors), strict=True):
+            assert torch.equal(a, b)
+
+    def test_game_vector_of_a_quadratic_game(self):
+        game = random_quadratic(3, 2)
+        found = flat(game_vector(game, NOTHING, 0).vectors)
+        torch.testing.assert_close(found, game.jacobian() @ torch.cat([game.phi, game.theta]).detach())
+
+    def test_three_players(self):
+        assert flat(game_vector(Circle(2.0, 3.0, 5.0), NOTHING, 0).vectors).tolist() == [3.0, 5.0, 2.0]
+
+    def test_a_shared_parameter_moves_by_the_sum_of_its_turns(self):
+        class Shared(Bilinear):
+            def turns(self):
+                one, two = super().turns().values()
+                return {"theta": one, "both": Turn([self.phi, self.theta], two.loss)}
+
+        found = game_vector(Shared(2.0, 3.0), NOTHING, 0)
+        assert [vector.tolist() for vector in found.vectors] == [[3.0 - 3.0], [-2.0]]
+
+    def test_all_players_see_the_same_latents(self):
+        """In the bare Wasserstein game the critic's loss moves G by the opposite of G's own, at equal latents alone."""
+        game, batch = points_gan(Wasserstein()), Batch(torch.randn(5, 2))
+        theta = list(game.generator.parameters())
+        own = own_gradient(game, "generator", batch, 3)
+        game.turns = lambda: {"critic": Turn(theta, lambda b: (GAN.discriminator_loss(game, b)[0], {}))}
+        opposite = game_vector(game, batch, 3)
+        torch.testing.assert_close(flat(own.vectors), -flat(opposite.vectors))
+
+    def test_the_seed_decides(self):
+        game, batch = points_gan(), Batch(torch.randn(5, 2))
+        one, same, other = (gradient_norms(game, batch, seed) for seed in (1, 1, 2))
+        assert one == same
+        assert one["generator"] != other["generator"]
+
+
+def test_gradient_norms():
+    assert gradient_norms(Bilinear(3.0, -4.0), NOTHING) == {"theta": 4.0, "phi": 3.0}
+    game = Quadratic(diagonal(2.0, 0.0), diagonal(0.0, 0.0), diagonal(6.0, 8.0))
+    assert gradient_norms(game, NOTHING) == {"phi": 10.0, "theta": 2.0}
+
+
+class TestPathAngle:
+    ALPHAS = (-0.5, 0.0, 0.5, 0.9, 1.1, 1.5)
+
+    def path(self, game, end):
+        start = {name: value.clone() for name, value in game.state_dict().items()}
+        return path_angle(game, start, end, NOTHING, self.ALPHAS)
+
+    def test_attraction_switches_its_sign_at_the_end(self):
+        game = Quadratic(torch.eye(2), torch.zeros(2, 2), torch.eye(2), tensor([1.0, 2.0]), tensor([3.0, 4.0]))
+        path = self.path(game, {name: torch.zeros(2).double() for name in ("theta", "phi")})
+        assert path.cosines == pytest.approx([-1, -1, -1, -1, 1, 1])
+        assert path.norms == pytest.approx([abs(1 - alpha) * 30**0.5 for alpha in self.ALPHAS])
+
+    def test_rotation_is_orthogonal_to_the_way(self):
+        path = self.path(Bilinear(2.0, 1.0), {name: torch.zeros(1).double() for name in ("theta", "phi")})
+        assert path.cosines == pytest.approx([0] * 6, abs=1e-12)
+
+    def test_between_any_points(self):
+        game, end = random_quadratic(3, 2), random_quadratic(3, 2, seed=1)
+        w, to = (torch.cat([g.phi, g.theta]).detach() for g in (game, end))
+        path = self.path(game, end.state_dict())
+        for alpha, cosine in zip(self.ALPHAS, path.cosines, strict=True):
+            v = game.jacobian() @ (w + alpha * (to - w))
+            assert cosine == pytest.approx(float(v @ (to - w) / v.norm() / (to - w).norm()))
+
+    def test_of_a_network_with_buffers(self):
+        """The norms at both ends are those of the players there."""
+        game, other, batch = images_gan(), images_gan(), Batch(torch.randn(4, 1, 16, 16))
+        path = path_angle(game, game.state_dict(), other.state_dict(), batch, (0.0, 1.0), seed=3)
+        norms = [math.hypot(*gradient_norms(players, batch, seed=3).values()) for players in (game, other)]
+        assert path.norms == pytest.approx(norms)
+        assert all(-1 < cosine < 1 for cosine in path.cosines)
+
+    def test_nowhere_to_go(self):
+        game = Bilinear(1.0, 1.0)
+        assert math.isnan(path_angle(game, game.state_dict(), game.state_dict(), NOTHING, [0.5]).cosines[0])
+
+    def test_a_state_of_other_players(self):
+        game = Bilinear(1.0, 1.0)
+        with pytest.raises(UserError, match="states of this game's players"):
+            path_angle(game, game.state_dict(), random_quadratic(2, 2).state_dict(), NOTHING, [0.5])
+
+
+class TestStepCosine:
+    def test_gradient_descent_is_1(self):
+        gradients = [torch.randn(3, 2), torch.randn(4)]
+        before = [torch.randn(3, 2), torch.randn(4)]
+        after = [w - 0.1 * g for w, g in zip(before, gradients, strict=True)]
+        assert step_cosine(before, after, gradients) == pytest.approx(1)
+        assert step_cosine(after, before, gradients) == pytest.approx(-1)
+
+    def test_momentum_goes_on_when_the_gradient_turns(self):
+        w = nn.Parameter(tensor([0.0, 0.0]))
+        optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.5)
+        for gradient, expected in (([1.0, 0.0], 1.0), ([-0.25, 0.0], -1.0), ([0.0, 1.0], 1 / (1 + 0.125**2) ** 0.5)):
+            before, w.grad = w.detach().clone(), tensor(gradient)
+            optimizer.step()
+            assert step_cosine([before], [w], [w.grad]) == pytest.approx(expected, abs=1e-6)
+
+    def test_no_step(self):
+        w = [torch.ones(3)]
+        assert math.isnan(step_cosine(w, w, w))
+
+
+class TestCriticSlopes:
+    def test_of_a_linear_critic(self):
+        for psi, share in (((0.6, 0.0), 0.0), ((3.0, 4.0), 1.0)):
+            slope = critic_slopes(GAN(Dirac(1.0, 1.0), Linear(*psi), Wasserstein()), Batch(torch.randn(7, 2)))
+            assert slope == (pytest.approx(math.hypot(*psi)), pytest.approx(0, abs=1e-6), share, 7)
+
+    def test_between_data_and_fakes(self):
+        """D(x) = x² has slope 2|x|: between 0 and 1, uniform, its mean is 1 and half of it lies above."""
+
+        class Square(Linear):
+            def forward(self, x, y=None):
+                return x.square().sum(1)
+
+        slope = critic_slopes(GAN(Dirac(1.0), Square(0.0), Wasserstein()), Batch(torch.zeros(20_000, 1)))
+        assert slope.mean == pytest.approx(1, abs=0.02)
+        assert slope.std == pytest.approx(2 / 12**0.5, abs=0.01)
+        assert slope.share_above_1 == pytest.approx(0.5, abs=0.02)
+
+    def test_of_one_sample_does_not_depend_on_the_others(self):
+        game = images_gan()
+        batch = Batch(torch.zeros(1, 1, 16, 16).expand(8, -1, -1, -1))
+        game.generator.forward = lambda z, y=None: torch.zeros(len(z), 1, 16, 16)
+        assert critic_slopes(game, batch).std == pytest.approx(0, abs=1e-7)
+
+    def test_without_a_critic(self):
+        assert critic_slopes(Bilinear(1.0, 1.0), NOTHING) is None
+
+
+def test_share_at_bound():
+    parameters = [tensor([[0.01, -0.01], [0.0, 0.00995]]), tensor([0.01, 0.005, -0.009999, 0.0])]
+    assert share_at_bound(parameters, 0.01) == 4 / 8
+    assert share_at_bound(parameters, 0.01, tol=0.01) == 5 / 8
+    assert share_at_bound(parameters, 1.0) == 0
