@@ -98,11 +98,13 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
 
 def evaluate(overrides: list[str]) -> None:
     """Evaluates a run again, as ``conf/eval.yaml`` under ``overrides`` says."""
-    cfg = compose(loader(), "eval", overrides)
-    if cfg.run is None:  # images bring no metric along
+    if not any(word.startswith("run=") for word in overrides):  # images bring no metric along
+        given = {word.partition("=")[0] for word in overrides}
         defaults = {"metric": "auto", "features": "efficientnet_lite0"}
-        overrides = [*(f"{group}={option}" for group, option in defaults.items() if cfg[group] is None), *overrides]
-        cfg = compose(loader(), "eval", overrides)
+        overrides = [*(f"{group}={option}" for group, option in defaults.items() if group not in given), *overrides]
+    cfg = compose(loader(), "eval", overrides)
+    if cfg.run is None:
+        pass
     elif not Path(cfg.run).is_dir():
         run_folder(cfg.run)
     with _importable(os.getcwd()):
@@ -119,6 +121,17 @@ def sample(overrides: list[str]) -> None:
         from gan_cli import jobs
 
         jobs.sample(_without_hydra(cfg))
+
+
+def report(overrides: list[str]) -> None:
+    """Writes the page about what ``run=`` names, as ``conf/report.yaml`` under ``overrides`` says."""
+    cfg = compose(loader(), "report", overrides)
+    if not Path(cfg.run).is_dir():
+        run_folder(cfg.run)
+    with _importable(os.getcwd()):
+        from gan_cli.report import report
+
+        report.report(_without_hydra(cfg))
 
 
 def job(cfg: DictConfig) -> float | None:

@@ -15,12 +15,13 @@ from typing import NoReturn
 from gan_cli import __version__, completion, suggest, usage
 from gan_cli.errors import UserError
 from gan_cli.quoting import quote_paths
-from gan_cli.schema import EvalConfig, SampleConfig, TrainConfig, components, scalars
+from gan_cli.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
 from gan_cli.usage import Command
 
 TRAIN = Command("gan-train", "train", TrainConfig)
 EVALUATE = Command("gan-eval", "evaluate", EvalConfig)
 SAMPLE = Command("gan-sample", "sample", SampleConfig)
+REPORT = Command("gan-report", "report", ReportConfig)
 
 
 def train() -> int:
@@ -36,6 +37,11 @@ def evaluate() -> int:
 def sample() -> int:
     """``gan-sample``."""
     return _main(SAMPLE)
+
+
+def report() -> int:
+    """``gan-report``."""
+    return _main(REPORT)
 
 
 def _main(command: Command) -> int:
@@ -112,7 +118,7 @@ def _use(command: Command, arguments: argparse.Namespace) -> None:
     overrides = []
     for word in arguments.overrides:
         name, assigned, _ = word.partition("=")
-        if name not in keys and (os.path.exists(word) or not assigned):
+        if not assigned or (name not in keys and os.path.exists(word)):
             word = f"run={word}"
         overrides.append(word)
     runs = [word for word in overrides if word.startswith("run=")]

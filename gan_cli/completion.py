@@ -19,7 +19,7 @@ SCRIPTS = {
         COMPREPLY=("${COMPREPLY[@]#"${word%%=*}="}")
     fi
 }
-complete -o default -o nospace -F _gan_cli gan-train gan-eval gan-sample""",
+complete -o default -o nospace -F _gan_cli gan-train gan-eval gan-sample gan-report""",
     "zsh": r"""_gan_cli() {
     local -a answers
     answers=("${(@f)$("${words[1]}" --complete "${words[1,CURRENT-1]} ${(Q)PREFIX}" 2>/dev/null)}")
@@ -31,8 +31,8 @@ complete -o default -o nospace -F _gan_cli gan-train gan-eval gan-sample""",
     fi
 }
 (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
-compdef _gan_cli gan-train gan-eval gan-sample""",
-    "fish": r"""for command in gan-train gan-eval gan-sample
+compdef _gan_cli gan-train gan-eval gan-sample gan-report""",
+    "fish": r"""for command in gan-train gan-eval gan-sample gan-report
     complete -c $command -a "($command --complete (commandline -cp | string collect) 2>/dev/null)"
 end""",
 }

@@ -25,12 +25,12 @@ from gan_cli import suggest
 from gan_cli.configs import to_plain
 from gan_cli.errors import UserError
 from gan_cli.naming import folder_name, job_folder
-from gan_cli.schema import MISSING, EvalConfig, SampleConfig, Scalar, TrainConfig, components, scalars
+from gan_cli.schema import MISSING, EvalConfig, ReportConfig, SampleConfig, Scalar, TrainConfig, components, scalars
 
 TARGET = "hydra_plugins.gan_cli.Sweep"
 """Our sweeper, as Hydra knows it: it takes sweepers from below ``hydra_plugins`` only."""
 
-SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig}
+SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig, "report": ReportConfig}
 KINDS = {
     bool: (BooleanNode, "true or false"),
     int: (IntegerNode, "an integer"),

@@ -11,7 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.errors import UserError
 
-RUN_ONLY = ("resume", "debug", "report", "device", "log_every", "eval_every", "sample_every", "checkpoint_every", "keep_checkpoints")
+RUN_ONLY = (
+    "resume",
+    "debug",
+    "report",
+    "device",
+    "log_every",
+    "eval_every",
+    "sample_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+)
 """Keys that say how a run is watched and where it is done, not what comes out; they are no part of its identity."""
 
 

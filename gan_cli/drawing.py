@@ -46,14 +46,25 @@ def points(fake: Tensor, real: Tensor | None = None, critic: Critic | None = Non
     """
     fake = fake.float().cpu()
     real = fake[:0] if real is None else real.float().cpu()
-    figure = Figure(figsize=(6, 6), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(6, 6)
     axes = figure.subplots()
     if fake.shape[1] == 1:
         _line(axes, real, fake, critic)
     else:
         _plane(axes, real, fake, critic if fake.shape[1] == 2 else None)
     axes.legend(loc="upper right", framealpha=0.9)
+    return rendered(figure)
+
+
+def canvas(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches, a hundred pixels each."""
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def rendered(figure: Figure) -> np.ndarray:
+    """The pixels of a figure that ``canvas`` made."""
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
 

@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ from gan_cli.configs import resume_command
 from gan_cli.data.base import Data
 from gan_cli.errors import Diverged, Stopped, UserError
 from gan_cli.games.base import Game
-from gan_cli.journal import Journal
+from gan_cli.journal import Journal, read
 from gan_cli.loop import LearningRate
 from gan_cli.measuring import Measurement
 from gan_cli.randomness import forked
@@ -51,7 +52,8 @@ class Average:
     @torch.no_grad()
     def __call__(self, step: int, stats: Stats) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.mean, self.live, 1 - decay)
+        if self.mean:  # a game that only measures has nothing to average
+            torch._foreach_lerp_(self.mean, self.live, 1 - decay)
         for buffer, live in zip(self.buffers, self.live_buffers, strict=True):
             buffer.copy_(live)
 
@@ -161,11 +163,24 @@ class HeldOut:
             self.journal.numbers(step, {f"heldout/{name}": float(value) for name, value in estimate.items()})
 
 
+class Measure:
+    """What the game says of itself, if it says anything."""
+
+    def __init__(self, game: Game, journal: Journal, seed: int) -> None:
+        self.game, self.journal, self.seed = game, journal, seed
+
+    def __call__(self, step: int, stats: Stats | None = None) -> None:
+        with untouched(self.game), forked(self.seed + step, self.game.device), evaluating(self.game):
+            numbers = self.game.measure(step)
+        if numbers:
+            self.journal.numbers(step, numbers)
+
+
 class Evaluate:
     """The metric of the averaged game, if there is one.
 
     ``latest``: its newest chief number by its tag; ``seconds``: what all evaluations cost. Beside the numbers the journal
-    gets ``time/evaluation_share``, the part of the time since the start that they took.
+    gets ``time/evaluation_share``, the part of the time since this process began its rounds that they took.
     """
 
     def __init__(self, measurement: Measurement, game: Game, journal: Journal, seed: int) -> None:
@@ -187,7 +202,8 @@ class Evaluate:
 class Draw:
     """The averaged game's samples from latents fixed at the start: a grid of images, or a figure of points.
 
-    Points are drawn over the contours of the critic that is being trained, where the game has one.
+    Points are drawn over the contours of the critic that is being trained, where the game has one. A game that has a picture
+    of its own shows that.
     """
 
     def __init__(self, average: Game, live: Game, data: Data, journal: Journal, seed: int) -> None:
@@ -201,16 +217,20 @@ class Draw:
         self.path: Path | None = None
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
+        with untouched(self.live), forked(self.seed, self.live.device), evaluating(self.live):
+            picture = self.live.picture(lambda: read(self.journal.folder))
+        self.path = self.journal.picture(step, "samples", self.samples() if picture is None else picture)
+
+    def samples(self) -> np.ndarray:
+        """The averaged game's samples."""
         with forked(self.seed, self.average.device):  # a game may draw while it samples
             fake = decode(self.average, self.latents, self.y)
         if self.images:
-            picture = drawing.grid(fake)
-        else:
-            with evaluating(self.live):
-                critic = self.live.critic()
-                score = critic and (lambda x: critic(x.to(self.live.device)))
-                picture = drawing.points(fake.flatten(1), self.real, score)
-        self.path = self.journal.picture(step, "samples", picture)
+            return drawing.grid(fake)
+        with evaluating(self.live):
+            critic = self.live.critic()
+            score = critic and (lambda x: critic(x.to(self.live.device)))
+            return drawing.points(fake.flatten(1), self.real, score)
 
 
 class Finite:

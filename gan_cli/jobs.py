@@ -16,11 +16,11 @@ from gan_cli import checkpoint, drawing, loop
 from gan_cli.build import refuse_unused
 from gan_cli.configs import config_hash, holds_config, holds_run_already, read_result, threads, to_plain, write_json
 from gan_cli.errors import Diverged, UserError
-from gan_cli.events import Draw, Evaluate, Finite, HeldOut, Record, Save, StopOnSignal
+from gan_cli.events import Draw, Evaluate, Finite, HeldOut, Measure, Record, Save, StopOnSignal
 from gan_cli.journal import Journal, read
 from gan_cli.loading import load
 from gan_cli.loop import Every
-from gan_cli.progress import Display
+from gan_cli.progress import Display, Terminal
 from gan_cli.run import Run
 
 WALK = 8
@@ -33,7 +33,7 @@ def train(cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> float |
     A folder that holds a run is refused, unless ``cfg.resume`` says that this run goes on. ``named``: the keys that the
     command line names, so that a part which the game would not use is refused too.
     """
-    console = Console()
+    console = Terminal()
     if holds_config(folder) and not cfg.resume:
         raise holds_run_already(folder)
     if cfg.resume and (result := finished(folder, cfg.train.steps)):
@@ -79,6 +79,7 @@ def rounds(run: Run, console: Console) -> float | None:
     journal = Journal(run.folder, run.step)
     record = Record(journal, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size)
     heldout = HeldOut(run.game, run.solver, run.heldout_batch, journal, cfg.seed)
+    measure = Measure(run.game, journal, cfg.seed)
     evaluate = Evaluate(run.measurement, run.average.game, journal, cfg.seed)
     draw = Draw(run.average.game, run.game, run.data, journal, cfg.seed)
     finite = Finite(run.game, record)
@@ -92,6 +93,7 @@ def rounds(run: Run, console: Console) -> float | None:
         record,
         record.clock.stop,
         Every(cfg.log_every, heldout, last),
+        Every(cfg.log_every, measure, last),
         Every(cfg.eval_every, finite, last),
         Every(cfg.eval_every, evaluate, last),
         Every(cfg.sample_every, finite, last),
@@ -104,6 +106,7 @@ def rounds(run: Run, console: Console) -> float | None:
     try:
         with stop.listening(), display.shown():
             if run.step == 0:
+                measure(0)
                 evaluate(0)
                 draw(0)
             record.clock.start()
@@ -123,7 +126,7 @@ def conclude(
     run: Run, journal: Journal, picture: Path | None, console: Console, seconds: float, evaluating: float
 ) -> float | None:
     """Writes ``result.json`` and TensorBoard's hparams, and tells where everything lies."""
-    measurement = run.measurement
+    measurement, began = run.measurement, time.perf_counter()
     curve = {row["step"]: row[measurement.tag] for row in read(run.folder) if measurement.tag in row}
     final = curve.get(run.cfg.train.steps)
     metric = (
@@ -133,6 +136,8 @@ def conclude(
         if curve
         else None
     )
+    spent = time.perf_counter() - began + measurement.seconds  # for the floor, and for what the metric learnt at the start
+    seconds, evaluating = seconds + spent, evaluating + spent
     result = {
         "status": "finished",
         "config": config_hash(run.cfg),
@@ -174,7 +179,7 @@ def sample(cfg: DictConfig) -> Path:
         write_each(samples, out)
     else:
         drawing.save_png(drawing.grid(samples, columns) if images else drawing.points(samples.flatten(1)), out)
-    say(Console(), f"{len(samples)} samples of step {run.step}: {out}")
+    say(Terminal(), f"{len(samples)} samples of step {run.step}: {out}")
     return out
 
 

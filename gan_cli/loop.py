@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gan_cli import checks
+from gan_cli.errors import UserError
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
@@ -57,6 +58,20 @@ class CriticRounds:
     def __call__(self, step: int) -> Sequence[str]:
         warm = step <= self.warmup_rounds or (self.warmup_every and step % self.warmup_every == 0)
         return ["discriminator"] * (self.warmup_critic if warm else self.n_critic) + ["generator"]
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """The same turns in every round, ``players`` by name; none where a game only measures."""
+
+    players: list[str]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.players, list) or not all(isinstance(player, str) for player in self.players):
+            raise UserError(f"schedule.players={self.players!r}: it must be a list of players, for instance [theta,phi].")
+
+    def __call__(self, step: int) -> Sequence[str]:
+        return list(self.players)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """A metric put to work: the real samples it compares with, the samples of a game, and the floor below all its numbers."""
 
-import hashlib
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features import Encoded, stored
-from gan_cli.metrics.statistics import encoded
+from gan_cli.metrics.statistics import content_key, encoded
 from gan_cli.randomness import forked
 from gan_cli.sampling import CHUNK, evaluating
 
@@ -47,22 +48,48 @@ class Measurement:
         self, metric: Metric, data: Data, device: torch.device, n_samples: int | None = None, role: str = "select"
     ) -> None:
         self.enabled = metric.n_samples > 0
-        self.metric = metric.fitted(data, device) if self.enabled else metric
         self.data, self.device, self.role = data, device, role
         self.split: Dataset = getattr(data, metric.split)
-        self.n = min(metric.n_samples if n_samples is None else n_samples, len(self.split))
+        self.asked = metric.n_samples if n_samples is None else n_samples
+        self.n = min(self.asked, len(self.split))
         if self.enabled and self.n < 2:
-            raise UserError(f"{metric.name} needs at least 2 samples, but there are {self.n} (metric.n_samples).")
+            raise UserError(f"{metric.name} needs at least 2 samples, but n_samples={self.asked} leaves {self.n}.")
+        began = time.perf_counter()
+        self.metric = replace(metric, n_samples=self.n).fitted(data, device) if self.enabled else metric
+        self.seconds = time.perf_counter() - began
 
     @property
     def tag(self) -> str:
         """``metric/<name>`` of the chief number."""
         return f"metric/{self.metric.name}"
 
-    @cached_property
+    def notes(self) -> list[str]:
+        """What somebody who asked for something else should know before reading the numbers."""
+        found = []
+        if self.n < self.asked:
+            found.append(f"n_samples: {self.n}, not {self.asked}: the {self.metric.split} split holds no more")
+        if 2 * self.n > len(self.split):
+            shared = 2 * self.n - len(self.split)
+            found.append(
+                f"of {self.n} real samples {shared} are among those that choose the best checkpoint, too: "
+                f"n_samples={len(self.split) // 2} keeps them apart"
+            )
+        return found
+
+    @property
     def real(self) -> Encoded:
-        """The real samples with their features, which the disk remembers."""
-        return self._encoded(self.split, self._block(self.role))
+        """The real samples with their features, which the disk remembers; ``x`` only where the metric looks at it."""
+        return self._real[0]
+
+    @property
+    def reference(self) -> str:
+        """Twelve hexadecimal digits that name the very real samples."""
+        return self._real[1]
+
+    @cached_property
+    def _real(self) -> tuple[Encoded, str]:
+        real = self._encoded(self.split, self._block(self.role))
+        return self._kept(real), content_key("samples", real.x)[:12]
 
     @cached_property
     def floor(self) -> Floor:
@@ -97,7 +124,7 @@ class Measurement:
                 chunk = slice(start, start + CHUNK)
                 labels = None if y is None else y[chunk].to(self.device)
                 x = stored(game.sample(latents[chunk], labels), self.metric.features)
-                chunks.append(self.metric.features.encode(x, None if y is None else y[chunk]))
+                chunks.append(self._kept(self.metric.features.encode(x, None if y is None else y[chunk])))
                 advance(len(x))
         return joined(chunks)
 
@@ -115,15 +142,18 @@ class Measurement:
             "n_fake": self.n,
             "split": self.metric.split,
             "ema": ema,
-            "reference": content_hash(self.real.x),
+            "reference": self.reference,
             "seed": seed,
         }
 
     def _block(self, role: str) -> Tensor:
         order = _order(self.split)
-        return (
-            order[: self.n] if role == "report" else order[self.n :][: self.n] if 2 * self.n <= len(order) else order[-self.n :]
-        )
+        if role == "report":
+            return order[: self.n]
+        return order[self.n : 2 * self.n] if 2 * self.n <= len(order) else order[-self.n :]
+
+    def _kept(self, encoded: Encoded) -> Encoded:
+        return encoded if self.metric.looks_at_samples else encoded.bare()
 
     def _encoded(self, dataset: Dataset, indices: Tensor) -> Encoded:
         batches = [dataset.batch(chunk) for chunk in indices.split(CHUNK)]
@@ -142,13 +172,6 @@ def joined(parts: list[Encoded]) -> Encoded:
         torch.cat(logits) if logits else None,
         torch.cat(labels) if labels else None,
     )
-
-
-def content_hash(x: Tensor) -> str:
-    """Twelve hexadecimal digits that name these very samples."""
-    digest = hashlib.sha256(str((x.dtype, tuple(x.shape))).encode())
-    digest.update(x.contiguous().numpy().data)
-    return digest.hexdigest()[:12]
 
 
 def _order(dataset: Dataset) -> Tensor:

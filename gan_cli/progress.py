@@ -13,6 +13,14 @@ LINE_EVERY = 15.0
 """Seconds between lines where there is no live bar."""
 
 
+class Terminal(Console):
+    """A console that tells when its reader has gone, as in ``gan-eval RUN | head``, instead of ending the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises BrokenPipeError."""
+        raise BrokenPipeError
+
+
 class Display:
     """An event that shows step, rates, losses, the estimate and the time left.
 

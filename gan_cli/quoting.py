@@ -13,6 +13,11 @@ PATHS = {
     "run",
     "checkpoint",
     "out",
+    "real",
+    "fake",
+    "root",
+    "features.path",
+    "metric.path",
     "hydra.run.dir",
     "hydra.sweep.dir",
 }

@@ -1,4 +1,4 @@
-"""The scalars of the three commands: names, types, defaults, ranges and what they mean.
+"""The scalars of the four commands: names, types, defaults, ranges and what they mean.
 
 These dataclasses are Hydra's schemas and the reference that ``--help`` and completion read, so that the three cannot differ.
 Standard library only: help must not wait for Hydra.
@@ -65,7 +65,7 @@ class TrainConfig:
     loss: Any = MISSING
     game: Any = MISSING
     schedule: Any = MISSING
-    report: Any = None
+    report: dict[str, Any] | None = None
 
 
 @dataclass
@@ -100,6 +100,19 @@ class SampleConfig:
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
+    debug: bool = _scalar(False, DEBUG)
+
+
+@dataclass
+class ReportConfig:
+    """``gan-report``: a page about a run, a sweep, or every experiment of a folder."""
+
+    run: str = _scalar(MISSING, "folder of a run, a sweep, or several of them; the bare path will do")
+    median: int | None = _scalar(None, "width of the curves' median filter in points, odd (null: a 25th of each)", low=1)
+    stages: int = _scalar(5, "pictures of samples under the curve", low=1, high=13)
+    quiz: int = _scalar(24, "images of the real-or-generated quiz (0: none)", low=0, high=401)
+    seed: int = _scalar(0, "draws the quiz", low=0, high=2**63)
+    root: str | None = _scalar(None, "where the data set lies (null: as in the run)")
     debug: bool = _scalar(False, DEBUG)
 
 

@@ -43,6 +43,13 @@ Draws pictures from one of a run's checkpoints.
 
   gan-sample outputs/2026-01-31_12-00-00_ring_wgan seed=1
   gan-sample RUN_DIR mode=single n=1000 out=fakes""",
+    "report": """\
+usage: gan-report RUN_OR_SWEEP [KEY=VALUE ...]
+Writes report.html, one page that needs nothing beside it: claims, curves, samples, numbers, and how to run it again.
+
+  gan-report outputs/2026-01-31_12-00-00_ring_wgan  a run
+  gan-report SWEEP_DIR median=11                    a sweep, its methods over seeds
+  gan-report outputs/experiments                    a page for each, and their index""",
 }
 
 FLAGS = {
@@ -51,7 +58,7 @@ FLAGS = {
     "-c, --cfg job|hydra|all": "print the config instead of running it (-p KEY: a part, --resolve: without ${...})",
 }
 COMMON_FLAGS = {
-    "--completion bash|zsh|fish": "print completion of all three commands for a shell",
+    "--completion bash|zsh|fish": "print completion of all commands for a shell",
     "--version": "print the version",
     "-h, --help": "print this",
 }
@@ -63,6 +70,7 @@ A folder for the results: hydra.run.dir=DIR. Paths need no quotes for = , [ ] or
 separates paths, unless the path stands in quotes of its own: dataset.root="'a,b'".""",
     "evaluate": "",
     "sample": "",
+    "report": "",
 }
 
 COMPLETION = """\

@@ -18,19 +18,21 @@ FLOORS = """
     models
     data
     metrics
+    optim drawing
     games
     sampling
     measuring
     solvers
     loop
+    diagnostics
     checkpoint
-    drawing
     journal progress
     events
     build
     run loading
     jobs
     evaluation
+    report
     compose
     sweep
     app

@@ -1,6 +1,7 @@
 """A metric put to work: the same numbers for the same players, other samples for choosing than for reporting."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from gan_cli.data.base import Data, Dataset
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.losses.non_saturating import NonSaturating
-from gan_cli.measuring import Measurement, content_hash
+from gan_cli.measuring import Measurement
 from gan_cli.metrics.base import Metric, NoMetric, Value
 from gan_cli.metrics.features import Identity, Pixels
+from gan_cli.metrics.frechet import Frechet
 from gan_cli.models.base import Generator
 from gan_cli.models.mlp import MLPDiscriminator
 from gan_cli.randomness import random_state
@@ -67,6 +69,7 @@ class Difference(Metric):
     """The difference of the means, and how many samples there are."""
 
     n_samples: int = 20
+    looks_at_samples: ClassVar[bool] = True
 
     @property
     def name(self):
@@ -177,15 +180,34 @@ def test_provenance_names_the_very_samples():
     measurement = Measurement(Difference(Identity()), data(), CPU)
     found = measurement.provenance(ema=True, seed=3)
     same = {"metric": "difference", "settings": {}, "features": {"extractor": "identity"}, "split": "train", "ema": True}
-    assert found == same | {"n_real": 20, "n_fake": 20, "seed": 3, "reference": content_hash(measurement.real.x)}
+    assert found == same | {"n_real": 20, "n_fake": 20, "seed": 3, "reference": measurement.reference}
     other = Measurement(Difference(Identity()), data(51), CPU).provenance(ema=True, seed=3)
     assert other["reference"] != found["reference"]
 
 
 def test_one_sample_is_too_few():
-    with pytest.raises(UserError, match="difference needs at least 2 samples, but there are 1"):
+    with pytest.raises(UserError, match="difference needs at least 2 samples, but n_samples=1 leaves 1"):
         Measurement(Difference(Identity(), n_samples=1), data(), CPU)
 
 
 def test_none():
     assert not Measurement(NoMetric(Identity()), data(), CPU).enabled
+
+
+def test_samples_that_nobody_looks_at_are_not_kept():
+    measurement = Measurement(Frechet(Pixels(), 20), Data(Shades(), Shades()), CPU)
+    fake = measurement.fake(images_gan(), 0)
+    assert fake.x.shape == measurement.real.x.shape == (20, 0)
+    assert fake.features.shape == (20, 256)
+    looking = Measurement(Difference(Pixels()), Data(Shades(), Shades()), CPU)
+    assert looking.reference == measurement.reference, "named by its samples all the same"
+    assert torch.equal(looking.fake(images_gan(), 0).features.isnan(), fake.features.isnan())
+
+
+def test_what_was_not_asked_for_is_said():
+    assert Measurement(Difference(Identity()), data(), CPU).notes() == []
+    assert "30" in Measurement(Difference(Identity()), data(30), CPU, 40).notes()[0]
+    overlapping = Measurement(Difference(Identity()), data(), CPU, 30).notes()
+    assert overlapping == [
+        "of 30 real samples 10 are among those that choose the best checkpoint, too: n_samples=25 keeps them apart"
+    ]

@@ -4,23 +4,32 @@ import json
 import math
 import time
 from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from gan_cli import checkpoint, device, drawing
 from gan_cli.build import build_data, build_metric
+from gan_cli.diagnostics.game import GameDiagnostics
 from gan_cli.errors import UserError
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.journal import read
-from gan_cli.loading import load
+from gan_cli.loading import LoadedRun, load
 from gan_cli.measuring import Floor, Measurement
 from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features import Encoded
 
 Advance = Callable[[int], None]
+Judgement = tuple[dict[str, Any], dict[str, Number], dict[str, Any]]
+"""Provenance, numbers, details."""
+CHOICES = (None, "last", "best", "all")
+NEEDED = {"dataset", "metric", "features", "model", "game", "loss", "seed"}
+"""What the config of a run says."""
 
 
 class Checkpoints:
@@ -39,66 +48,113 @@ class Checkpoints:
         The best is chosen by other samples, generated and real, than those that it is reported on.
         """
         name = self.cfg.checkpoint
-        if name == "all":
-            steps = _steps(folder)
-            best = self.best(folder, steps)
-            return [self.report(folder, str(step), _chosen(step, steps, best)) for step in steps]
-        if name in (None, "best"):
-            steps = _steps(folder)
-            best = self.best(folder, steps)
-            wanted = [best] if name == "best" else sorted({best, steps[-1]}, reverse=True)
-            return [self.report(folder, str(step), _chosen(step, steps, best)) for step in wanted]
-        return [self.report(folder, name, ("last",) if name == "last" else ("step",))]
+        if name not in CHOICES:
+            return [self.report(folder, name, ("step",))]
+        steps = _steps(folder)
+        best = steps[-1] if name == "last" or self.diagnostics(stored_config(folder)) else self.best(folder, steps)
+        wanted = {None: sorted({best, steps[-1]}, reverse=True), "last": steps[-1:], "best": [best], "all": steps}[name]
+        found, refused = [], None
+        for step in wanted:
+            chosen = {"last": step == steps[-1], "best": step == best and name != "last"}
+            try:
+                found.append(self.report(folder, str(step), tuple(word for word, is_it in chosen.items() if is_it)))
+            except UserError as error:
+                refused = refused or error
+                self.say(f"step {step} is left out: {str(error).partition(chr(10))[0]}")
+        if refused is not None and not found:
+            raise refused
+        return found
 
     def n_samples(self, folder: Path) -> int:
         """How many generated samples ``results`` will measure, for a bar of progress."""
         config = stored_config(folder)
         steps = _steps(folder)
+        if diagnostics := self.diagnostics(config):
+            return diagnostics.batch_size * (len(steps) if self.cfg.checkpoint == "all" else 1)
         n = self.measurement(config, "report").n
         reports = {None: min(2, len(steps)), "all": len(steps)}.get(self.cfg.checkpoint, 1)
-        chooses = self.cfg.checkpoint in (None, "all", "best") and len(steps) > 1 and self.recorded(folder, steps) is None
-        return n * (reports + (len(steps) if chooses else 0))
+        if self.cfg.checkpoint not in (None, "all", "best") or len(steps) == 1:
+            return n * reports
+        chooser = self.chooser(folder)
+        if chooser is None or chooser.recorded(folder, steps) is not None:
+            return n * reports
+        return n * reports + chooser.measurement(config, "select").n * len(steps)
 
     def report(self, folder: Path, name: str, chosen: tuple[str, ...]) -> Result:
         """One checkpoint's numbers, with their errors and their floor; what should be looked at goes to ``folder/eval``."""
         began = time.perf_counter()
-        run = load(folder, name, self.cfg.ema, self.cfg.device)
-        measurement = self.measurement(run.config, "report")
-        seed = self.seed(run.config)
+        diagnostics = self.diagnostics(stored_config(folder))
+        run = load(folder, name, self.cfg.ema and diagnostics is None, self.cfg.device)
+        if any(run.config[key] != stored_config(folder)[key] for key in ("model", "game", "loss", "seed")):
+            raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
+        judge = self.judged if diagnostics is None else partial(self.diagnosed, diagnostics)
+        provenance, numbers, details = judge(folder, run)
+        seconds = round(time.perf_counter() - began, 2)
+        return Result(str(folder), run.step, chosen, Provenance(**provenance), numbers, details, seconds)
+
+    def judged(self, folder: Path, run: LoadedRun) -> Judgement:
+        """A run's samples, measured."""
+        measurement, seed = self.measurement(run.config, "report"), self.seed(run.config)
         fake = measurement.fake(run.game, seed, self.advance)
-        provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
-        result = measured(measurement.metric, measurement.real, fake, measurement.floor)
-        pictures = measurement.metric.pictures(measurement.real, fake)
-        for title, picture in pictures.items():
+        numbers, details = measured(measurement.metric, measurement.real, fake, measurement.floor)
+        for title, picture in measurement.metric.pictures(measurement.real, fake).items():
             drawing.save_png(drawn(picture), folder / "eval" / f"{title}_step_{run.step:08d}.png")
-        return Result(
-            source=str(folder),
-            step=run.step,
-            chosen=chosen,
-            provenance=Provenance(**provenance),
-            numbers=result[0],
-            details=result[1],
-            seconds=round(time.perf_counter() - began, 2),
-        )
+        return measurement.provenance(self.cfg.ema and run.config.ema is not None, seed), numbers, details
+
+    def diagnosed(self, diagnostics: GameDiagnostics, folder: Path, run: LoadedRun) -> Judgement:
+        """A run's players, as they were trained, at play."""
+        seed = self.seed(run.config)
+        report = diagnostics.report(run.game, build_data(OmegaConf.create(self.nodes(run.config))), seed)
+        self.advance(diagnostics.batch_size)
+        numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}
+        counts = {"n_real": diagnostics.batch_size, "n_fake": diagnostics.batch_size, "split": "train", "ema": False}
+        origin = {"metric": "game", "settings": diagnostics.settings(), "features": {}, "reference": "players"}
+        return {**origin, **counts, "seed": seed}, numbers, report.details
+
+    def diagnostics(self, config: DictConfig) -> GameDiagnostics | None:
+        """The diagnostics that are asked for, if it is not a measure of samples."""
+        metric = build_metric(OmegaConf.create(self.nodes(config)))
+        return metric if isinstance(metric, GameDiagnostics) else None
 
     def best(self, folder: Path, steps: list[int]) -> int:
         """The step whose checkpoint is best on the samples for choosing; training's own curve is used where it tells."""
         if len(steps) == 1:
             return steps[0]
-        values = self.recorded(folder, steps) or self.select(folder, steps)
+        chooser = self.chooser(folder)
+        values = {} if chooser is None else chooser.recorded(folder, steps) or chooser.select(folder, steps)
         finite = {step: value for step, value in values.items() if math.isfinite(value.value)}
         if not finite:
             return steps[-1]
-        return max(finite, key=lambda step: finite[step].value * (1 if finite[step].higher_is_better else -1))
+        return max(finite, key=lambda step: (finite[step].value * (1 if finite[step].higher_is_better else -1), step))
+
+    def chooser(self, folder: Path) -> "Checkpoints | None":
+        """Who says which checkpoint is best: the metric asked for, or the run's own where that one is no measure of quality.
+
+        None where the run has no metric.
+        """
+        config = stored_config(folder)
+        if self.measurement(config, "report").metric.chooses:
+            return self
+        return self.own if build_metric(config).n_samples else None
+
+    @cached_property
+    def own(self) -> "Checkpoints":
+        """The same with every run's own metric."""
+        cfg = OmegaConf.create({**self.cfg, "metric": None, "features": None, "n_samples": None})
+        return Checkpoints(cfg, self.advance, self.say)
 
     def select(self, folder: Path, steps: list[int]) -> dict[int, Value]:
         """The chief number of every checkpoint on the samples for choosing."""
         values = {}
         for step in steps:
-            run = load(folder, step, self.cfg.ema, self.cfg.device)
-            measurement = self.measurement(run.config, "select")
-            fake = measurement.fake(run.game, self.seed(run.config), self.advance)
-            values[step] = measurement.metric.measure(measurement.real, fake)[measurement.metric.name]
+            measurement = self.measurement(stored_config(folder), "select")
+            try:
+                run = load(folder, step, self.cfg.ema, self.cfg.device)
+                fake = measurement.fake(run.game, self.seed(run.config), self.advance)
+                values[step] = measurement.metric.measure(measurement.real, fake)[measurement.metric.name]
+            except UserError as error:
+                self.say(f"step {step} cannot be chosen: {str(error).partition(chr(10))[0]}")
+                values[step] = Value(math.nan)
         return values
 
     def recorded(self, folder: Path, steps: list[int]) -> dict[int, Value] | None:
@@ -128,6 +184,9 @@ class Checkpoints:
             twin = next((m for k, m in self.measurements.items() if json.loads(k)[0]["dataset"] == nodes["dataset"]), None)
             data = build_data(cfg) if twin is None else twin.data
             self.measurements[key] = Measurement(metric, data, self.device, self.cfg.n_samples, role)
+            if role == "report":
+                for note in self.measurements[key].notes():
+                    self.say(note)
         return self.measurements[key]
 
     def nodes(self, config: DictConfig) -> dict[str, Any]:
@@ -166,9 +225,13 @@ def drawn(picture: Picture):
 
 def stored_config(folder: Path) -> DictConfig:
     """The config of the run in ``folder``; UserError where it cannot be read."""
-    config = OmegaConf.load(folder / "config.yaml")
-    if not isinstance(config, DictConfig) or "dataset" not in config:
-        raise UserError(f"{folder / 'config.yaml'} is not the config of a run.")
+    path = folder / "config.yaml"
+    try:
+        config = OmegaConf.load(path)
+    except (ValueError, YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}.") from error
+    if not isinstance(config, DictConfig) or not set(config) >= NEEDED:
+        raise UserError(f"{path} is not the config of a run.")
     return config
 
 
@@ -177,7 +240,3 @@ def _steps(folder: Path) -> list[int]:
     if not steps:
         raise UserError(f"{folder} holds no checkpoint yet.")
     return steps
-
-
-def _chosen(step: int, steps: list[int], best: int) -> tuple[str, ...]:
-    return tuple(word for word, is_it in (("last", step == steps[-1]), ("best", step == best)) if is_it)

@@ -194,13 +194,14 @@ def _ranking(methods: Sequence[Group], pool: _Pool, chosen: str, apart: tuple[st
     if not examples:
         return None
     chief, numbers = examples[0].chief, examples[0].numbers
-    higher = numbers[chief].higher_is_better
+    higher = bool(numbers[chief].higher_is_better)
     measured: list[tuple[Row, dict[int, float]]] = []
     for method in methods:
         runs = {run.seed: pool.results[run.name] for run in method.members if chosen in pool.results.get(run.name, {})}
         if runs:
             choices = dict.fromkeys((chosen, "last", "best"))
-            means = {choice: _means([run[choice] for run in runs.values() if choice in run]) for choice in choices}
+            whole = [choice for choice in choices if all(choice in run for run in runs.values())]
+            means = {choice: _means([run[choice] for run in runs.values()] if choice in whole else []) for choice in choices}
             row = Row(method.settings, tuple(sorted(runs)), len({run.seed for run in method.members}), means)
             measured.append((row, {seed: run[chosen].numbers[chief].value for seed, run in runs.items()}))
     measured.sort(key=lambda entry: _rank(entry[0].means[chosen][chief].value, higher))

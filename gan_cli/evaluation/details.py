@@ -21,6 +21,12 @@ def detail_tables(results: Sequence[Result]) -> list[Group]:
     ]
 
 
+def reference_tables(results: Sequence[Result]) -> list[Group]:
+    """Of a sweep: the rows beside those of the samples, once."""
+    found = list(_tables_within(results[0].details, results[0].provenance.metric))
+    return [titled(f"{name}: to be read against", _detail_table(rows[1:])) for name, rows in found]
+
+
 def _tables_within(details: Mapping[str, Any], name: str) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
     for key, value in details.items():
         if key == "table":

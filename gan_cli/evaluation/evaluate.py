@@ -1,5 +1,6 @@
 """What gan-eval does: a run, a sweep, or two folders of images."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,10 +19,11 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.checkpoints import Checkpoints, measured
 from gan_cli.evaluation.comparison import compare
-from gan_cli.evaluation.details import detail_tables
+from gan_cli.evaluation.details import detail_tables, reference_tables
 from gan_cli.evaluation.folders import Folders
 from gan_cli.evaluation.results import Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
+from gan_cli.progress import Terminal
 
 WIDTH = 120
 """Columns of a table that no terminal shows."""
@@ -29,13 +31,12 @@ WIDTH = 120
 
 def evaluate(cfg: DictConfig) -> list[Result]:
     """Measures what ``cfg`` names, prints a table, and writes ``eval.json`` and ``eval.csv``."""
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console = Terminal(width=None if sys.stdout.isatty() else WIDTH)
     if cfg.real is not None or cfg.fake is not None:
         found, tables, out = _folders(cfg)
     else:
         folder = _short(cfg.run)
-        inside_a_run = any(map(holds_config, folder.parents))
-        found, tables, out = (_run if holds_config(folder) or inside_a_run else _sweep)(cfg, folder)
+        found, tables, out = (_sweep if not holds_config(folder) and sweeps.has_runs(folder) else _run)(cfg, folder)
     for table in tables:
         console.print(table)
     console.print(f"written: {out / results.JSON}, {results.CSV}", highlight=False, markup=False, soft_wrap=True)
@@ -86,16 +87,19 @@ def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Render
     if not found:
         raise UserError(f"none of the {len(members)} runs in {folder} can be measured: {_why(members, refused)}")
     everything = [result for of_run in found.values() for result in of_run]
-    results.write(out, everything)
+    results.write(out, [replace(result, source=os.path.relpath(result.source, out)) for result in everything])
     members = [replace(member, problem=refused.get(member.name, member.problem)) for member in members]
     chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
-    tables = [*sweep_tables(compare(members, found, chosen)), *detail_tables(everything)]
+    tables = [*sweep_tables(compare(members, found, chosen)), *reference_tables(everything)]
     return everything, tables, out
 
 
 def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], Path]:
     if cfg.run is not None or cfg.real is None or cfg.fake is None:
         raise UserError("two folders of images are compared by real=DIR fake=DIR, and no run beside them.")
+    for key in ("checkpoint", "root"):
+        if cfg[key] is not None:
+            raise UserError(f"{key}={cfg[key]} belongs to a run: leave it out beside real= and fake=.")
     began = time.perf_counter()
     out = _out(cfg, Path("outputs") / time.strftime("%Y-%m-%d_%H-%M-%S_eval"))
     metric = build_metric(cfg)
@@ -104,8 +108,9 @@ def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], P
         place = device.choose(cfg.device)
         folders = Folders(metric, Path(cfg.real), Path(cfg.fake), cfg.n_samples, cfg.seed or 0, place)
         progress.expect(folders.n_images)
-        real, fake = folders.encode(progress.advance)
-        numbers, details = measured(folders.metric, real, fake, folders.floor(real, progress.advance))
+        real, fake, floor = folders.measured(progress.advance)
+        numbers, details = measured(folders.metric, real, fake, floor)
+        details["floor_against"] = folders.floor_against
     provenance = Provenance(**folders.provenance())
     seconds = round(time.perf_counter() - began, 2)
     found = [Result(cfg.fake, None, (), provenance, numbers, details, seconds)]
@@ -114,18 +119,27 @@ def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], P
 
 
 def _keep(folder: Path, out: Path, found: Sequence[Result]) -> None:
-    """Adds the results to what ``out`` holds, and shows them in the run's TensorBoard."""
-    everything = results.write(out, found)
+    """Adds the results to what ``out`` holds; in a run's own folder they become curves in its TensorBoard, too.
+
+    A curve has one provenance: of several in ``eval.json`` the newest of each metric.
+    """
+    everything = results.write(out, [replace(result, source=os.path.relpath(folder, out)) for result in found])
+    if out != folder:
+        return
+    newest = {result.provenance.metric: result.provenance for result in everything}
     curve: dict[int, dict[str, float]] = {}
     for result in everything:
-        if result.step is not None and result.source == str(folder):
+        if result.step is not None and result.provenance == newest[result.provenance.metric]:
             curve.setdefault(result.step, {}).update({name: number.value for name, number in result.numbers.items()})
     journal.write_evaluations(folder, curve)
 
 
 def _out(cfg: DictConfig, default: Path) -> Path:
-    out = default if cfg.out is None else Path(cfg.out)
-    results.read(out)  # damaged results are to be found before, not after, an hour of work
+    """Where the results go; that they cannot go there, or what is there is damaged, is found before an hour of work."""
+    out = default if cfg.out is None else _short(cfg.out)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"out={out} is a file: name a folder for {results.JSON} and {results.CSV}.")
+    results.read(out)
     return out
 
 

@@ -1,7 +1,6 @@
 """Two folders of images as the two sides of a metric."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -16,124 +15,134 @@ from gan_cli.data.decoding import processors
 from gan_cli.data.folder import native, native_images
 from gan_cli.data.pictures import CorruptImage
 from gan_cli.errors import UserError
-from gan_cli.measuring import Floor, content_hash, joined
+from gan_cli.measuring import Floor, joined
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features import Encoded, Features
-from gan_cli.metrics.statistics import encoded
+from gan_cli.metrics.statistics import content_key, encoded
 from gan_cli.types import Batch
 
+Advance = Callable[[int], None]
+Encoder = Callable[[Features, Tensor], Encoded]
 CHUNK = 250
 """Images that are decoded and encoded at a time."""
 
 
 class _Unlabelled(Dataset):
-    """Images of one shape, without labels: all that a metric may learn of a folder before it measures."""
+    """Images without labels, of which a metric may know the shape and the number before it measures."""
 
-    def __init__(self, images: Sequence[Tensor]):
-        self.images, self.shape, self.classes = images, tuple(images[0].shape) if images else (3, 1, 1), 0
+    def __init__(self, shape: tuple[int, ...], n: int):
+        self.shape, self.n, self.classes = shape, n, 0
 
     def __len__(self) -> int:
-        return len(self.images)
+        return self.n
 
     def batch(self, indices: Tensor) -> Batch:
-        """The images at ``indices``, float32 in [-1, 1]."""
-        return Batch(torch.stack([self.images[index] for index in indices.tolist()]).float() / 127.5 - 1)
+        """A metric that needs more than the two sets cannot be had of folders."""
+        raise UserError("this metric needs a data set, not folders of images: evaluate a run, or take another metric.")
 
 
 class Folders:
     """A metric between the images of ``real`` and of ``fake``: ``n`` of either, drawn with ``seed``, or all.
 
     Raises UserError for a folder that is not there or holds no image, for an image that cannot be decoded, and for a metric
-    that needs more than images.
+    that measures nothing or needs more than images.
     """
 
     def __init__(self, metric: Metric, real: Path, fake: Path, n: int | None, seed: int, device: torch.device):
-        self.seed = seed
-        real_images, fake_images = decoded(real, seed), decoded(fake, seed)
-        spare = [] if n is None else real_images[n : 2 * n]
-        real_images, fake_images = real_images[:n], fake_images[:n]
+        if metric.n_samples == 0:
+            raise UserError("metric=none measures nothing: name another one, as in gan-eval real=DIR fake=DIR metric=frechet.")
+        self.seed, self.metric = seed, metric
+        self.real, self.fake = Shuffled(real, seed), Shuffled(fake, seed)
+        n_real, n_fake = (len(side) if n is None else min(n, len(side)) for side in (self.real, self.fake))
         if metric.equal_sizes:
-            count = min(len(real_images), len(fake_images))
-            real_images, fake_images = real_images[:count], fake_images[:count]
-        if min(len(real_images), len(fake_images)) < 2:
-            raise UserError(
-                f"{metric.name} needs at least 2 images of either kind: {len(real_images)} real, {len(fake_images)} generated."
-            )
-        self.images = real_images, fake_images, spare
-        self.metric = metric.fitted(Data(_Unlabelled(real_images), _Unlabelled([])), device)
+            n_real = n_fake = min(n_real, n_fake)
+        if min(n_real, n_fake) < 2:
+            raise UserError(f"{metric.name} needs at least 2 images of either kind: {n_real} real, {n_fake} generated.")
+        self.n_real, self.n_fake = n_real, n_fake
+        # the floor needs real images beside the real ones: further ones, or else a part of these, whichever is more
+        left = len(self.real) - n_real
+        self.spare = min(n_fake, left) if left >= max(2, min(n_fake, n_real // 2)) else 0
+        shape = tuple(self.real.image(0).shape)
+        self.metric = metric.fitted(Data(_Unlabelled(shape, n_real), _Unlabelled(shape, 0)), device)
 
     @property
     def n_images(self) -> int:
         """Images that will be encoded."""
-        return sum(map(len, self.images))
+        return self.n_real + self.spare + self.n_fake
 
-    def encode(self, advance: Callable[[int], None]) -> tuple[Encoded, Encoded]:
-        """The real and the generated images with their features."""
-        real, fake, _ = self.images
-        return encode(real, self.metric.features, True, advance), encode(fake, self.metric.features, False, advance)
+    def measured(self, advance: Advance) -> tuple[Encoded, Encoded, Floor]:
+        """The real and the generated images with their features, and the metric between real images and other real ones.
 
-    def floor(self, real: Encoded, advance: Callable[[int], None]) -> Floor:
-        """The metric between real images and other real ones, at the same counts if there are enough, else between halves."""
-        spare = self.images[2]
-        if len(spare) == len(real):
-            others, n = encode(spare, self.metric.features, True, advance), len(real)
-        else:
-            advance(len(spare))
-            n = len(real) // 2
-            real, others = real.part(slice(0, n)), real.part(slice(n, 2 * n))
+        Its counts are those of the metric if there are enough real images, else nearly so: see ``floor_against``.
+        """
+        every, self.reference = self.encode(self.real, self.n_real + self.spare, encoded, advance)
+        fake, _ = self.encode(self.fake, self.n_fake, lambda features, x: features.encode(x), advance)
+        real = every.part(slice(0, self.n_real))
+        self.floor_against = self.spare or min(self.n_fake, self.n_real // 2)
+        kept = self.n_real if self.spare else self.n_real - self.floor_against
+        if self.metric.equal_sizes:
+            kept = self.floor_against = min(kept, self.floor_against)
+        others = every.part(slice(len(every) - self.floor_against, None))
         try:
-            return Floor({name: value.value for name, value in self.metric.measure(real, others).items()}, n)
-        except UserError:
-            return Floor({}, n)  # half of the images are too few for this metric
+            floor = self.metric.measure(every.part(slice(0, kept)), others)
+        except UserError:  # what is left of the images is too little for this metric
+            return real, fake, Floor({}, kept)
+        return real, fake, Floor({name: value.value for name, value in floor.items()}, kept)
+
+    def encode(self, images: "Shuffled", n: int, how: Encoder, advance: Advance) -> tuple[Encoded, str]:
+        """The first ``n`` images with their features, decoded in chunks, and a hash of their content.
+
+        Of images of different sizes, and where the metric does not look at them, only the features are kept.
+        """
+        features, parts, keys = self.metric.features, [], []
+        for chunk in images.chunks(n):
+            for _, group in groupby(chunk, lambda image: image.shape):
+                x = torch.stack(list(group))
+                parts.append(how(features, x) if self.metric.looks_at_samples else how(features, x).bare())
+                keys += [content_key("image", image) for image in x]
+            advance(len(chunk))
+        if len({part.features.shape[1] for part in parts}) > 1:
+            raise UserError(
+                f"features={features.name} needs images of one size, and these differ.\nChoose features that resize them."
+            )
+        alike = len({part.x.shape[1:] for part in parts}) == 1
+        reference = content_key(sorted(keys))[:12]  # whatever the order that the seed gave
+        return joined(parts if alike else [part.bare() for part in parts]), reference
 
     def provenance(self) -> dict[str, Any]:
         """All that decides the numbers beside the generated images, as plain data."""
-        real, fake, _ = self.images
         return {
             "metric": self.metric.name,
             "settings": self.metric.settings(),
             "features": self.metric.features.provenance,
-            "n_real": len(real),
-            "n_fake": len(fake),
+            "n_real": self.n_real,
+            "n_fake": self.n_fake,
             "split": "folder",
-            "ema": False,
-            "reference": hashlib.sha256("".join(map(content_hash, real)).encode()).hexdigest()[:12],
+            "ema": None,
+            "reference": self.reference,
             "seed": self.seed,
         }
 
 
-def decoded(folder: Path, seed: int) -> list[Tensor]:
-    """The images of a folder, uint8 ``[3, H, W]`` at their own sizes, in an order drawn with ``seed``."""
-    pictures = native_images(folder)
+class Shuffled:
+    """The images of a folder in an order drawn with ``seed``, decoded when they are asked for."""
 
-    def image(index: int) -> Tensor:
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.pictures = native_images(folder)
+        self.order = torch.randperm(len(self.pictures), generator=generator("folder", seed)).tolist()
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def image(self, place: int) -> Tensor:
+        """uint8 ``[3, H, W]``. Raises UserError if it cannot be decoded."""
         try:
-            return torch.from_numpy(np.asarray(pictures.array(index, native)))
+            return torch.from_numpy(np.asarray(self.pictures.array(self.order[place], native)))
         except CorruptImage as error:
             raise UserError(f"Cannot decode {error.name}: replace or remove it.") from error
 
-    with ThreadPoolExecutor(processors()) as pool:
-        return list(pool.map(image, torch.randperm(len(pictures), generator=generator("folder", seed)).tolist()))
-
-
-def encode(images: list[Tensor], features: Features, remember: bool, advance: Callable[[int], None]) -> Encoded:
-    """The images with their features; ``remember``: on the disk too, which takes images of one size.
-
-    Where the sizes differ, ``x`` of the result is empty: only their features can be compared.
-    """
-    if remember and len({image.shape for image in images}) == 1:
-        advance(len(images))
-        return encoded(features, torch.stack(images))
-    parts = []
-    for _, group in groupby(images, lambda image: image.shape):
-        same = list(group)
-        for start in range(0, len(same), CHUNK):
-            parts.append(features.encode(torch.stack(same[start : start + CHUNK])))
-            advance(len(parts[-1]))
-    if len({part.features.shape[1] for part in parts}) > 1:
-        raise UserError(
-            f"features={features.name} needs images of one size, and these differ.\nChoose features that resize them."
-        )
-    if len({part.x.shape[1:] for part in parts}) > 1:
-        parts = [Encoded(torch.empty(len(part), 0), part.features, part.logits) for part in parts]
-    return joined(parts)
+    def chunks(self, n: int) -> Iterator[list[Tensor]]:
+        """The first ``n`` images, ``CHUNK`` at a time."""
+        with ThreadPoolExecutor(processors()) as pool:
+            for start in range(0, n, CHUNK):
+                yield list(pool.map(self.image, range(start, min(start + CHUNK, n))))

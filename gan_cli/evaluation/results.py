@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.configs import write_json
+from gan_cli.data.locking import turn
 from gan_cli.errors import UserError
 
 JSON, CSV = "eval.json", "eval.csv"
@@ -22,13 +23,12 @@ class Number:
     """One measured number.
 
     ``error``: its standard error, None where unknown; ``floor``: the same measure between real samples and other real
-    samples, as many as were compared here, None where it was not taken. A value that is not finite is read back from a file
-    as not a number.
+    samples, as many as were compared here, None where it was not taken. ``higher_is_better``: None where neither is.
     """
 
     value: float
     error: float | None = None
-    higher_is_better: bool = False
+    higher_is_better: bool | None = False
     floor: float | None = None
 
 
@@ -37,7 +37,8 @@ class Provenance:
     """All that decides a number beside the samples that were judged.
 
     ``settings``: the metric's; ``features``: the extractor and what belongs to it (``extractor``, ``weights`` as SHA-256,
-    ``resizing``, ...); ``ema``: whether averaged players were judged; ``reference``: hash of the real samples' content.
+    ``resizing``, ...); ``ema``: whether averaged players were judged (images: None);
+    ``reference``: hash of the real samples' content.
     Two numbers may be ranked together where everything but ``seed`` agrees.
     """
 
@@ -47,7 +48,7 @@ class Provenance:
     n_real: int
     n_fake: int
     split: str
-    ema: bool
+    ema: bool | None
     reference: str
     seed: int
 
@@ -108,13 +109,13 @@ class Result:
         return next(iter(self.numbers))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data that strict JSON can hold: what is not finite is None."""
+        """Plain data that strict JSON can hold: what is not a number is None, infinity a word."""
         return plain(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Result":
         """The inverse of ``to_json``; KeyError, TypeError, ValueError or AttributeError for anything else."""
-        numbers = {name: Number(**{**entry, "value": _number(entry["value"])}) for name, entry in content["numbers"].items()}
+        numbers = {name: _number(entry) for name, entry in content["numbers"].items()}
         if not numbers:
             raise ValueError("a result without numbers")
         parts = {"chosen": tuple(content["chosen"]), "provenance": Provenance(**content["provenance"]), "numbers": numbers}
@@ -126,12 +127,14 @@ class Result:
 
 
 def plain(value: Any) -> Any:
-    """Mappings as dicts, sequences as lists, numbers that are not finite as None; the rest as it is."""
+    """Mappings as dicts, sequences as lists, what is not a number as None, infinity as a word; the rest as it is."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return value
 
 
 def write(folder: Path, results: Sequence[Result]) -> list[Result]:
@@ -140,11 +143,12 @@ def write(folder: Path, results: Sequence[Result]) -> list[Result]:
     An earlier result that a new one repeats is replaced. A checkpoint that was the last or best one until now keeps its
     numbers, not that name. Raises UserError where ``read`` does: read before a long evaluation.
     """
-    kept = [_renamed(old, results) for old in read(folder) if not any(new.repeats(old) for new in results)]
-    everything = [*kept, *results]
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / JSON, {"results": [result.to_json() for result in everything]})
-    _write_text(folder / CSV, to_csv(everything))
+    with turn(folder / f".{JSON}.lock", f"Waiting for another process that writes {folder / JSON}."):
+        kept = [_renamed(old, results) for old in read(folder) if not any(new.repeats(old) for new in results)]
+        everything = [*kept, *results]
+        write_json(folder / JSON, {"results": [result.to_json() for result in everything]})
+        _write_text(folder / CSV, to_csv(everything))
     return everything
 
 
@@ -203,8 +207,10 @@ def _renamed(old: Result, results: Sequence[Result]) -> Result:
     return dataclasses.replace(old, chosen=tuple(choice for choice in old.chosen if choice == "step" or choice not in taken))
 
 
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
+def _number(entry: Mapping[str, Any]) -> Number:
+    value, others = entry["value"], ("error", "floor")
+    known = {key: float(entry[key]) for key in others if entry.get(key) is not None}
+    return Number(**{**entry, **known, "value": math.nan if value is None else float(value)})
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -67,8 +67,8 @@ def members(folder: Path) -> list[Member]:
     Jobs that ``sweep.json`` lists but that have no folder are among them. Raises UserError where there is no run at all.
     """
     folders = sorted(path for path in folder.iterdir() if _holds_job(path)) if folder.is_dir() else []
-    found = [_member(path) for path in folders]
-    names = {member.name for member in found}
+    found = [member(path) for path in folders]
+    names = {run.name for run in found}
     with suppress(OSError, ValueError, KeyError, TypeError):
         for job in json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["jobs"]:
             if (name := Path(job["folder"]).name) not in names:
@@ -76,6 +76,21 @@ def members(folder: Path) -> list[Member]:
     if not found:
         raise UserError(f"no runs in {folder}: name the folder of a sweep, the one with a folder for each of its runs.")
     return found
+
+
+def member(folder: Path) -> Member:
+    """The run in ``folder``, whatever became of it."""
+    overrides = _load(folder / ".hydra" / "overrides.yaml")
+    words = [str(entry) for entry in overrides] if isinstance(overrides, list) else None
+    config = _load(folder / "config.yaml") or _load(folder / ".hydra" / "config.yaml")
+    if not isinstance(config, dict) or not isinstance(config.get("seed"), int):
+        config = {}
+    return Member(folder.name, config, words, _problem(folder, config))
+
+
+def has_runs(folder: Path) -> bool:
+    """Whether there is a run, or a job that should have become one, in ``folder``."""
+    return folder.is_dir() and any(map(_holds_job, folder.iterdir()))
 
 
 def groups(runs: Iterable[Member]) -> list[Group]:
@@ -115,16 +130,9 @@ def swept(runs: Sequence[Member]) -> list[str]:
 
 
 def _holds_job(path: Path) -> bool:
-    return path.is_dir() and (holds_config(path) or (path / ".hydra").is_dir() or (path / "result.json").is_file())
-
-
-def _member(folder: Path) -> Member:
-    overrides = _load(folder / ".hydra" / "overrides.yaml")
-    words = [str(entry) for entry in overrides] if isinstance(overrides, list) else None
-    config = _load(folder / "config.yaml") or _load(folder / ".hydra" / "config.yaml")
-    if not isinstance(config, dict) or not isinstance(config.get("seed"), int):
-        config = {}
-    return Member(folder.name, config, words, _problem(folder, config))
+    if not path.is_dir() or path.name.startswith("."):
+        return False
+    return holds_config(path) or (path / ".hydra").is_dir() or (path / "result.json").is_file()
 
 
 def _problem(folder: Path, config: Mapping[str, Any]) -> str | None:

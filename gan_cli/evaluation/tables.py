@@ -27,7 +27,8 @@ def caption(provenance: Provenance, seed: bool = True) -> str:
     lines = [
         ", ".join([extractor, *(f"{key} {word(value)}" for key, value in features.items())]),
         f"{provenance.n_fake} generated against {provenance.n_real} real samples ({provenance.split}, content "
-        f"{word(provenance.reference)}), {'averaged' if provenance.ema else 'trained'} players"
+        f"{word(provenance.reference)})"
+        + {None: "", True: ", averaged players", False: ", trained players"}[provenance.ema]
         + (f", seed {provenance.seed}" if seed else ""),
     ]
     settings = ", ".join(f"{key} {word(value)}" for key, value in flat(provenance.settings))
@@ -235,11 +236,13 @@ def _floor(number: Number) -> Text:
 
 def _floor_note(result: Result) -> str:
     n = result.details.get("floor_n", result.provenance.n_real)
-    return f"Floor: the same numbers between {n} real samples and as many other real ones."
+    against = result.details.get("floor_against", n)
+    others = "as many" if against == n else str(against)
+    return f"Floor: the same numbers between {n} real samples and {others} other real ones."
 
 
 def _directed(name: str, number: Number) -> str:
-    return f"{name} {'↑' if number.higher_is_better else '↓'}"
+    return f"{name} {'' if number.higher_is_better is None else '↑' if number.higher_is_better else '↓'}"
 
 
 def _alike(results: Iterable[Result]) -> list[list[Result]]:

@@ -4,8 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,10 @@ from gan_cli.types import Batch, Critic, Stats
 
 def nothing() -> None:
     """What follows a turn that leaves nothing to put right."""
+
+
+History = Callable[[], Sequence[Mapping[str, Any]]]
+"""Reads what the run has logged so far, a row for each time: ``step`` and the numbers by their tags."""
 
 
 def always(loss: Tensor) -> bool:
@@ -45,7 +51,7 @@ class Game(nn.Module, ABC):
 
     @abstractmethod
     def turns(self) -> Mapping[str, Turn]:
-        """Player name -> turn, every one with parameters of its own or shared."""
+        """Player name -> turn, every one with parameters of its own or shared; empty in a game that only measures."""
 
     @abstractmethod
     def latents(self, n: int) -> Tensor:
@@ -63,10 +69,24 @@ class Game(nn.Module, ABC):
         """What the players say about the distance to this batch, without any penalty; empty where they say nothing."""
         return {}
 
+    def measure(self, step: int) -> Mapping[str, float]:
+        """What a game that knows its own mathematics can say after round ``step``, by full tags; empty where it is silent.
+
+        Called in eval mode and without a graph; draws from streams that are put back, and leaves the players as they are.
+        """
+        return {}
+
+    def picture(self, history: History) -> np.ndarray | None:
+        """A picture of the game itself, uint8 ``[H, W, 3]``, instead of one of its samples; None: samples are drawn.
+
+        Called as ``measure`` is.
+        """
+        return None
+
     @property
     def device(self) -> torch.device:
-        """Where the players are."""
-        return next(self.parameters()).device
+        """Where the players are; a game that has only buffers is where they are."""
+        return next(chain(self.parameters(), self.buffers())).device
 
 
 _all_players: ContextVar[bool] = ContextVar("all_players", default=False)

@@ -44,10 +44,15 @@ class Auto(Metric):
         """One line for the start of a run: which number is measured, and why."""
         features = self.resolved().features
         if not isinstance(features, Inception):
-            hint = " (no Inception weights here: metric.download=true fetches them for FID)" if _bundled(features) else ""
+            hint = (
+                " (no Inception weights here: metric=auto metric.download=true fetches them for FID)"
+                if _bundled(features)
+                else ""
+            )
             return f"metric: {self.name}{hint}"
-        found = features.found()
-        return f"metric: {self.name} ({f'Inception weights in {found}' if found else 'Inception weights to be downloaded'})"
+        if found := features.found():
+            return f"metric: {self.name} (Inception weights in {found})"
+        return f"metric: {self.name}{' (Inception weights to be downloaded)' if features.download else ''}"
 
     def resolved(self) -> Frechet:
         """The metric that it comes to, not yet fitted."""

@@ -21,11 +21,11 @@ GROUPS = 10
 
 
 class Value(NamedTuple):
-    """One number, its standard error where that is known without measuring again, and which way is better."""
+    """One number, its standard error where that is known without measuring again, and which way is better (None: neither)."""
 
     value: float
     error: float | None = None
-    higher_is_better: bool = False
+    higher_is_better: bool | None = False
 
 
 class Picture(NamedTuple):
@@ -54,6 +54,10 @@ class Metric(ABC):
     split: str = "train"
     equal_sizes: ClassVar[bool] = False
     """Whether it needs as many real as generated samples."""
+    looks_at_samples: ClassVar[bool] = False
+    """Whether it needs the samples themselves, not only their features, logits and labels."""
+    chooses: ClassVar[bool] = True
+    """Whether the best of several checkpoints is best by its chief number."""
     higher_is_better: ClassVar[bool] = False
     """Which way its chief number is better."""
 
@@ -86,14 +90,17 @@ class Metric(ABC):
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """``measure``, with the standard errors that it leaves open filled in by a delete-a-group jackknife.
 
-        σ² = (G − 1)/G Σ_g (t_g − t̄)² over G = 10 values t_g, each without a tenth of the generated samples (of both kinds
-        where the metric wants equal numbers): what other samples of the same players would change, the real ones staying.
-        Values of the same sample count all have the same bias, so that it drops out. Fewer than 20 samples: no error.
+        σ² = (G − 1)/G Σ_g (t_g − t̄)² over G = 10 values t_g, each without a tenth of the generated samples: what other samples
+        of the same players would change, the real ones staying. Where the metric wants equal numbers a tenth of both is left
+        out, so that it says what other samples of both kinds would change. Values of the same sample count all have the same
+        bias, so that it drops out. Fewer than 20 samples: no error.
         Kott: The Delete-a-Group Jackknife (2001).
         """
         values = self.measure(real, fake)
         if len(fake) < 2 * GROUPS or all(value.error is not None for value in values.values()):
             return values
+        if not self.looks_at_samples:
+            real, fake = real.bare(), fake.bare()  # ten copies of what nobody looks at
         group = torch.arange(len(fake)) % GROUPS
         without = [
             self.resampled(real.part(group != g) if self.equal_sizes else real, fake.part(group != g)) for g in range(GROUPS)

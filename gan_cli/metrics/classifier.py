@@ -21,7 +21,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, evenly, generator
 from gan_cli.data.cache import default_folder
 from gan_cli.errors import UserError
-from gan_cli.metrics.features import Features, levels
+from gan_cli.metrics.features import Features, levels, reproducible
 from gan_cli.metrics.statistics import content_key, remembered
 
 FORMAT = 1
@@ -134,7 +134,8 @@ class Classifier(Features):
             wanted = list(self.trained.shape)
             raise UserError(f"features=classifier was trained on images {wanted} and got {list(x.shape[1:])}.")
         network, device = self.trained.network, self.trained.device
-        batches = [network(levels(chunk, self.name).to(device)) for chunk in x.split(self.batch_size)]
+        with reproducible():
+            batches = [network(levels(chunk, self.name).to(device)) for chunk in x.split(self.batch_size)]
         features, logits = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         return features, logits
 
@@ -165,6 +166,7 @@ def trained_on(data: Data, settings: Classifier, device: torch.device) -> Traine
 
 
 @torch.enable_grad()
+@reproducible()
 def train(network: Network, x: Tensor, y: Tensor, settings: Classifier) -> None:
     """Fit ``network`` to images ``x``, uint8 ``[N, C, H, W]``, and labels ``y``, int64 ``[N]``, where the network lies."""
     g, device = generator("classifier order", settings.seed), network.head.weight.device
@@ -194,7 +196,8 @@ def accuracy_of(network: Network, x: Tensor, y: Tensor, batch_size: int) -> floa
     network.eval()
     device = network.head.weight.device
     batches = zip(x.split(batch_size), y.split(batch_size), strict=True)
-    right = [network(images.to(device))[1].argmax(1).cpu() == labels for images, labels in batches]
+    with reproducible():
+        right = [network(images.to(device))[1].argmax(1).cpu() == labels for images, labels in batches]
     return float(torch.cat(right).double().mean())
 
 

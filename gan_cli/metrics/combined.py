@@ -63,6 +63,16 @@ class Combined(Metric):
         """Which way the chief part's chief number is better."""
         return self.parts()[0].higher_is_better
 
+    @property
+    def chooses(self) -> bool:  # type: ignore[override]
+        """Whether the chief part's chief number says which checkpoint is best."""
+        return self.parts()[0].chooses
+
+    @property
+    def looks_at_samples(self) -> bool:  # type: ignore[override]
+        """Whether any part needs the samples themselves."""
+        return any(part.looks_at_samples for part in self.parts())
+
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """The numbers of all parts."""
         return _merged(part.measure(real, fake) for part in self.parts())

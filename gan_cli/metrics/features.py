@@ -1,6 +1,8 @@
 """Where samples are compared: a map from samples to feature vectors."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -27,6 +29,10 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def bare(self) -> "Encoded":
+        """The same without the samples: ``x`` is ``[N, 0]``."""
+        return Encoded(self.x.new_empty(len(self.x), 0), self.features, self.logits, self.y)
 
     def part(self, index: slice | Tensor) -> "Encoded":
         """The samples that ``index`` picks: a slice, or int64 or bool ``[n]``."""
@@ -95,6 +101,13 @@ class Pixels(Features):
     def __call__(self, x: Tensor) -> tuple[Tensor, None]:
         """Images ``[N, C, H, W]`` -> ``[N, C·H·W]``, float32 in [-1, 1]."""
         return (levels(x, self.name).float() / 127.5 - 1).flatten(1).cpu(), None
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Inside, cuDNN's convolutions give what a CPU gives, as near as float32 goes, and the same every time."""
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
 
 
 def levels(x: Tensor, extractor: str) -> Tensor:

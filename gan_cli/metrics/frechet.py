@@ -6,13 +6,14 @@ https://arxiv.org/abs/1706.08500. Only with the Inception network's features is 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features import Encoded, comparable
-from gan_cli.metrics.kernel import kernel_distance
+from gan_cli.metrics.kernel import SUBSET_SIZE, SUBSETS, kernel_distance
 
 ROWS, COLUMNS = 1000, 256  # of a block when covariances are summed: the fastest of those tried at 10 000 × 2048
 
@@ -54,6 +55,10 @@ class Frechet(Metric):
         """``frechet_distance`` and ``kernel_distance`` of the features."""
         kid = Value(*kernel_distance(real.features, fake.features))
         return {**self.resampled(real, fake), self.features.label("kid"): kid}
+
+    def settings(self) -> dict[str, Any]:
+        """Those of the KID beside it."""
+        return {"kid": {"subsets": SUBSETS, "subset_size": SUBSET_SIZE}}
 
     def resampled(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """The Fréchet distance alone: KID knows its error."""

@@ -18,6 +18,10 @@ from gan_cli.metrics.features import Encoded, comparable
 ROWS = 256  # of the kernel matrix at a time: 20 MB in float64 for 10 000 columns
 
 
+SUBSETS, SUBSET_SIZE = 100, 1000
+"""As the field has them."""
+
+
 class Estimate(NamedTuple):
     """A mean over subsets, and its standard error."""
 
@@ -33,7 +37,9 @@ class _Comparison(NamedTuple):
     spread_y: Tensor
 
 
-def kernel_distance(real_features: Tensor, fake_features: Tensor, subsets: int = 100, subset_size: int = 1000) -> Estimate:
+def kernel_distance(
+    real_features: Tensor, fake_features: Tensor, subsets: int = SUBSETS, subset_size: int = SUBSET_SIZE
+) -> Estimate:
     """KID: the mean over random subsets of the unbiased MMD² with k(a, b) = (aᵀb/d + 1)³, features ``[N, d]`` and ``[M, d]``.
 
     MMD² = Σ_{i≠j} [k(x_i, x_j) + k(y_i, y_j)] / (m(m − 1)) − 2 Σ_ij k(x_i, y_j) / m² within a pair of subsets of
@@ -75,8 +81,8 @@ class KID(Metric):
     Raises UserError for sizes that are none.
     """
 
-    subsets: int = 100
-    subset_size: int = 1000
+    subsets: int = SUBSETS
+    subset_size: int = SUBSET_SIZE
 
     def __post_init__(self):
         super().__post_init__()

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features import Encoded, stored
 from gan_cli.metrics.frechet import frechet_distance
 from gan_cli.metrics.neighbours import nearest
-from gan_cli.metrics.statistics import encoded
+from gan_cli.metrics.statistics import content_key, encoded
 
 SHARE = 0.01
 """The share of held-out samples that is as near to the training set as a copy."""
@@ -82,7 +82,10 @@ class Memorisation(Metric):
     Raises UserError for a ``max_train`` below 2 and for data without a held-out part.
     """
 
+    n_samples: int = 1000
     split: str = field(default="heldout", init=False)
+    looks_at_samples: ClassVar[bool] = True
+    chooses: ClassVar[bool] = False  # nobody copies less than who has learnt nothing
     max_train: int = 10_000
     training: Training | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -150,8 +153,11 @@ class Memorisation(Metric):
         return {"memorisation": Picture(pairs.flatten(0, 1), COLUMNS)}
 
     def settings(self) -> dict[str, Any]:
-        """``max_train``."""
-        return {"max_train": self.max_train}
+        """``max_train``, and which training samples are searched, by their number and a hash of their features."""
+        if self.training is None:
+            return {"max_train": self.max_train}
+        known = self.training.features
+        return {"max_train": self.max_train, "searched": len(known), "training": content_key("training", known)[:12]}
 
     def _known(self) -> Training:
         if self.training is None:

@@ -6,7 +6,7 @@ PacGAN: The Power of Two Samples in Generative Adversarial Networks (2018).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from scipy.stats import chi2
@@ -105,6 +105,7 @@ class ModeCoverage(Metric):
     """
 
     n_samples: int = 2500
+    looks_at_samples: ClassVar[bool] = True
     mixture: Mixture | None = field(default=None, init=False, repr=False, compare=False)
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
@@ -119,14 +120,14 @@ class ModeCoverage(Metric):
         return "reverse_kl"
 
     def measure(self, real: Encoded, fake: Encoded) -> dict[str, Value]:
-        """``reverse_kl``, ``modes``, ``high_quality``, ``spread``; the last two are right at the data's value, not above."""
+        """``reverse_kl``, ``modes``, ``high_quality``, ``spread``; of the last two the data's own values are right."""
         coverage = mode_coverage(fake.x.flatten(1), *self._known())
         h = coverage.high_quality
         return {
             self.name: Value(coverage.reverse_kl),
             "modes": Value(coverage.modes, higher_is_better=True),
             "high_quality": Value(h, (h * (1 - h) / len(fake)) ** 0.5, higher_is_better=True),
-            "spread": Value(coverage.spread, higher_is_better=True),
+            "spread": Value(coverage.spread, higher_is_better=None),
         }
 
     def details(self, real: Encoded, fake: Encoded) -> dict[str, Any]:

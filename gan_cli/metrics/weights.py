@@ -22,7 +22,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.data.locking import sync, sync_folder, temporary, turn
 from gan_cli.errors import UserError
-from gan_cli.metrics.features import Features, levels
+from gan_cli.metrics.features import Features, levels, reproducible
 
 TIMEOUT = 30.0
 """Seconds that a server may keep silent."""
@@ -105,7 +105,7 @@ class Pretrained(Features):
     @torch.no_grad()
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images ``[N, 1 | 3, H, W]``, float in [-1, 1] or uint8 -> features ``[N, d]``, logits ``[N, K]``, float32."""
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):  # features as on a CPU
+        with reproducible():
             batches = [self.batch(levels(chunk, self.name).to(self.device)) for chunk in x.split(self.batch_size)]
         features, logits = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         return features, logits

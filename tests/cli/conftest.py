@@ -52,7 +52,7 @@ def conf(tmp_path, monkeypatch):
         assert f": {option}\n" in main
         main = main.replace(f": {option}\n", f": {small}\n")
     (folder / "train.yaml").write_text(main)
-    for name in ("eval.yaml", "sample.yaml"):
+    for name in ("eval.yaml", "sample.yaml", "report.yaml"):
         shutil.copy(shipped / name, folder)
     monkeypatch.setattr(suggest, "conf_dir", lambda: folder)
     return folder

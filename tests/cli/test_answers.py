@@ -55,6 +55,10 @@ def test_help_names_everything(call, command, schema):
     if command == "train":
         groups = {line.split()[0]: line.split(maxsplit=1)[1] for line in answer.out.splitlines() if line.startswith("  ")}
         assert (groups["loss"], groups["model/generator"]) == ("hinge, plain, wgan", "other, tiny")
+    if command == "evaluate":
+        assert " ".join(answer.out.split("Groups\n")[1].split("\n\n")[0].split()) == "metric auto features net"
+    if command == "sample":
+        assert "Groups" not in answer.out
     assert "--completion" in answer.out
 
 
@@ -127,6 +131,20 @@ def test_candidates_of_the_other_commands(conf):
     assert completion.candidates(cli.SAMPLE, "gan-sample outputs/x m") == ["mode="]
     assert completion.candidates(cli.SAMPLE, "gan-sample mode=") == ["mode=grid", "mode=interpolation", "mode=single"]
     assert completion.candidates(cli.EVALUATE, "gan-eval loss") == []
+    assert completion.candidates(cli.EVALUATE, "gan-eval outputs/x m") == ["metric="]
+    assert completion.candidates(cli.EVALUATE, "gan-eval outputs/x metric=") == ["metric=auto"]
+    assert completion.candidates(cli.EVALUATE, "gan-eval ema=") == ["ema=false", "ema=true"]
+    assert completion.candidates(cli.SAMPLE, "gan-sample outputs/x metric=") == []
+
+
+def test_candidates_of_the_shipped_metrics():
+    offered = sorted(path.stem for path in (suggest.conf_dir() / "metric").glob("*.yaml"))
+    assert completion.candidates(cli.EVALUATE, "gan-eval outputs/x metric=") == [f"metric={name}" for name in offered]
+    assert completion.candidates(cli.EVALUATE, "gan-eval real=a fake=b metric=precision_recall metric.k") == [
+        "metric.k=",
+        "metric.k_density=",
+    ]
+    assert "features.resolution=" in completion.candidates(cli.EVALUATE, "gan-eval outputs/x features.")
 
 
 @pytest.mark.parametrize(

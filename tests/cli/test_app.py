@@ -4,8 +4,10 @@ import logging
 import sys
 
 import pytest
+import small
 from omegaconf import OmegaConf
 
+from gan_cli import app
 from gan_cli.configs import read_result
 from gan_cli.errors import Stopped, UserError
 
@@ -24,6 +26,16 @@ def test_a_run_gets_a_folder_of_its_own(call, jobs, tmp_path):
     assert len(answer.out.splitlines()) <= 2
     assert call("train", "regularizer=[penalty,spectral]").out.count("regularizer=[penalty,spectral]") == 1
     assert jobs.trained[1]["threads"] is None
+
+
+@pytest.mark.parametrize("report", [None, {"claims": []}])
+def test_the_shipped_defaults_are_told(report):
+    """Not every node holds a component: ``report`` is null, or what an experiment says of itself."""
+    cfg = small.compose()
+    cfg.report = report
+    told = app._choices(cfg.hydra, cfg).split()
+    assert {"solver=alternating", "loss=non_saturating", "metric=auto", "dataset=fashion_mnist_mini"} <= set(told)
+    assert not any(word.startswith("report") for word in told)
 
 
 def test_runs_of_the_same_second_do_not_share_a_folder(call, jobs, conf):
@@ -217,6 +229,11 @@ def test_a_bare_path_is_the_run(call, jobs, tmp_path, command):
         ("evaluate", ["a", "b"], "one run at a time, not 2: a, b"),
         ("evaluate", ["a", "sed=3"], "no key 'sed'. Did you mean seed?"),
         ("evaluate", ["a", "n_samples=many"], "n_samples must be an integer, not 'many'"),
+        ("evaluate", ["a", "metric=aut"], "no metric named 'aut'. Did you mean auto?\navailable: auto"),
+        ("evaluate", ["real=a", "fake=b", "features=ned"], "no features named 'ned'. Did you mean net?\navailable: net"),
+        ("evaluate", ["a", "metrik=auto"], "no key 'metrik'. Did you mean metric?"),
+        ("evaluate", ["a", "metric=auto", "metric.n_sampels=3"], "no key 'metric.n_sampels'. Did you mean n_samples?"),
+        ("evaluate", ["a", "ema=maybe"], "ema must be true or false, not 'maybe'"),
         ("evaluate", ["a", "-m"], "unrecognized arguments: -m. See gan-eval --help."),
         ("sample", ["a", "mode=film"], "mode must be grid, single or interpolation, not 'film'"),
         ("sample", ["a", "n=0"], "n must be at least 1, not 0"),

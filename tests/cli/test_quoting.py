@@ -35,6 +35,12 @@ def test_what_needs_nothing_stays(word):
     assert quote_paths([word], multirun=True) == [word]
 
 
+@pytest.mark.parametrize("key", ["real", "fake", "root", "run", "out", "features.path", "metric.path"])
+def test_every_path_that_an_evaluation_takes_is_quoted(key):
+    (word,) = quote_paths([f"{key}=a b, [c]=d"])
+    assert value(word) == "a b, [c]=d"
+
+
 def test_home_is_expanded(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
     assert quote_paths(["dataset.root=~/x"]) == ["dataset.root='/home/someone/x'"]

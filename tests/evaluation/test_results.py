@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -69,18 +70,30 @@ def test_what_is_read_equals_what_was_written(tmp_path):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_not_finite_is_null_in_the_file(tmp_path, value):
-    bad = dataclasses.replace(result(value), details={"curve": [value, {"deep": (value,)}]})
+def test_what_is_not_finite_is_a_word_or_null_in_the_file(tmp_path, value):
+    numbers = {"kid_inception": Number(value, abs(value), None, value)}
+    bad = dataclasses.replace(result(), numbers=numbers, details={"curve": [value, {"deep": (value,)}]})
     write(tmp_path, [bad])
 
     def refuse(word):
         raise AssertionError(f"{word} is no JSON")
 
     content = json.loads((tmp_path / "eval.json").read_text(), parse_constant=refuse)
-    assert content["results"][0]["numbers"]["kid_inception"]["value"] is None
+    word = None if math.isnan(value) else str(value)
+    assert content["results"][0]["numbers"]["kid_inception"]["value"] == word
     [found] = read(tmp_path)
-    assert math.isnan(found.numbers["kid_inception"].value)
-    assert found.details == {"curve": [None, {"deep": [None]}]}
+    assert found.numbers["kid_inception"].higher_is_better is None
+    if math.isnan(value):
+        assert math.isnan(found.numbers["kid_inception"].value)
+    else:
+        assert found.numbers == numbers, "error and floor too"
+    assert found.details == {"curve": [word, {"deep": [word]}]}
+
+
+def test_two_that_write_at_once_lose_nothing(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda step: write(tmp_path, [result(step=step, chosen=())]), range(12)))
+    assert sorted(r.step for r in read(tmp_path)) == list(range(12))
 
 
 def test_another_metric_is_added_and_the_same_one_replaced(tmp_path):
@@ -131,7 +144,7 @@ def test_nothing_evaluated_yet(tmp_path):
 
 def test_csv_has_a_row_for_every_number(tmp_path):
     write(tmp_path, [result(0.1 + 0.2), result(math.nan, step=None, chosen=("last", "best"), features={"extractor": "pixels"})])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["eval.csv", "eval.json"], "no temporary file stays"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".lock") == ["eval.csv", "eval.json"]
     with open(tmp_path / "eval.csv", newline="", encoding="utf-8") as file:
         first, second, third, _ = csv.DictReader(file)
     assert float(first["value"]) == 0.1 + 0.2

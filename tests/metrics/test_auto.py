@@ -42,7 +42,9 @@ def put(place):
 
 def test_without_inception_weights_it_takes_the_bundled_features_and_says_so(images):
     auto = Auto(EfficientNetLite0(), n_samples=7, split="heldout")
-    expected = "metric: fd_efficientnet_lite0 (no Inception weights here: metric.download=true fetches them for FID)"
+    expected = (
+        "metric: fd_efficientnet_lite0 (no Inception weights here: metric=auto metric.download=true fetches them for FID)"
+    )
     assert auto.choice() == expected
     metric = auto.fitted(images, CPU)
     assert metric == Frechet(EfficientNetLite0(), n_samples=7, split="heldout")

@@ -15,6 +15,7 @@ from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.classifier import Classifier, trained_on
 from gan_cli.metrics.combined import All, Points, Together
 from gan_cli.metrics.features import Encoded, Features, Identity, Pixels
+from gan_cli.metrics.neighbours import PrecisionRecall
 
 CPU = torch.device("cpu")
 IMAGES = ["fd_x", "kid_x", "precision_x", "recall_x", "density_x", "coverage_x"]
@@ -30,6 +31,7 @@ class Mean(Metric):
     word: str = "a"
     known_error: float | None = None
     equal_sizes: ClassVar[bool] = False
+    looks_at_samples: ClassVar[bool] = True
 
     @property
     def name(self):
@@ -81,6 +83,9 @@ def test_the_chief_is_the_first_and_equal_sizes_are_what_any_needs():
     a, b = Mean(Identity(), word="a"), Share(Identity(), word="b")
     assert (together(a, a).equal_sizes, together(a, b).equal_sizes, together(b, a).equal_sizes) == (False, True, True)
     assert (together(a, b).higher_is_better, together(b, a).higher_is_better) == (False, True)
+    c = PrecisionRecall(Identity())
+    assert [m.chooses for m in (together(a, c), together(c, a))] == [True, False]
+    assert [m.looks_at_samples for m in (together(c, a), together(c, c))] == [True, False]
 
 
 def test_each_part_sees_to_its_own_errors():

@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -185,7 +186,12 @@ def test_details():
 
 
 def test_settings_are_plain_data():
-    assert fitted(points(30, "train"), points(30, "heldout"), max_train=20).settings() == {"max_train": 20}
+    settings = fitted(points(30, "train"), points(30, "heldout"), max_train=20).settings()
+    assert (settings["max_train"], settings["searched"]) == (20, 20)
+    assert json.loads(json.dumps(settings)) == settings
+    assert fitted(points(30, "train"), points(30, "other"), max_train=20).settings() == settings
+    assert fitted(points(30, "other"), points(30, "heldout"), max_train=20).settings()["training"] != settings["training"]
+    assert Memorisation(Identity()).settings() == {"max_train": 10_000}, "nothing is searched yet"
 
 
 def test_bad_use():

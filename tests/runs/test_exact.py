@@ -89,6 +89,25 @@ def test_watching_changes_nothing(images, tmp_path):
         assert len(watched["numbers"]) == 13 + 12 + 12, "evaluated from step 0 on, logged and held out from step 1 on"
 
 
+@pytest.mark.parametrize("parts", ["metric=all features=classifier", "metric=memorisation features=identity"])
+def test_a_metric_that_learns_and_searches_changes_nothing(parts, tmp_path, monkeypatch):
+    """The network that judges is trained at the start of the run, as nothing lies in the cache yet."""
+    values = "train.steps=4 log_every=0 sample_every=0 checkpoint_every=0"
+    cfg = small.config(parts, f"{values} dataset.max_images=40")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cold"))
+    train(cfg, tmp_path / "watched", "eval_every=1 metric.n_samples=20")  # for the Inception Score
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cold too"))
+    cfg.metric = small.config("metric=none").metric
+    train(cfg, tmp_path / "alone", "eval_every=0")
+    watched, alone = outcome(tmp_path / "watched"), outcome(tmp_path / "alone")
+    for part in ("game", "average", "solver", "batches", "random", "step"):
+        assert differences(watched[part], alone[part], part) == []
+    assert watched["result"]["players"] == alone["result"]["players"]
+    measured = [row["step"] for row in watched["numbers"] if any(key.startswith("metric/") for key in row)]
+    assert measured == [0, 1, 2, 3, 4]
+    assert not any(key.startswith("metric/") for row in alone["numbers"] for key in row)
+
+
 def test_watching_a_game_that_draws_while_it_samples_changes_nothing(images, tmp_path, monkeypatch):
     sample = GAN.sample
     monkeypatch.setattr(GAN, "sample", lambda game, z, y=None: sample(game, z, y) + 0.1 * torch.rand(len(z), 1, 1, 1))

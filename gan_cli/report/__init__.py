@@ -1,0 +1,1 @@
+"""Pages and figures from what runs left behind, and the claims that are judged by it."""

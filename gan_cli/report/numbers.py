@@ -1,0 +1,139 @@
+"""What gan-eval measured, as tables for the page and as bars."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gan_cli.evaluation.comparison import LEVEL, Mean, Ranking, Row, compare
+from gan_cli.evaluation.digits import shown, signed
+from gan_cli.evaluation.results import Provenance, Result, differences
+from gan_cli.evaluation.tables import caption
+from gan_cli.report import canvas
+from gan_cli.report.across import bars
+from gan_cli.report.canvas import WIDTH, Drawn
+from gan_cli.report.traces import Trace
+
+
+@dataclass(frozen=True)
+class Table:
+    """``head``: names of the columns; ``rows``: cells, the first names the row; ``notes``: all that decides the numbers."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str]
+
+
+def tables(runs: Sequence[Trace]) -> list[Table]:
+    """Of a run alone its checkpoints, of a sweep its methods over seeds; where nothing was evaluated, the runs' own metric."""
+    if not any(run.results for run in runs):
+        return _own(runs)
+    if len(runs) == 1:
+        return [_of_run(results) for results in _alike(runs[0].results)]
+    comparison = compare([run.member for run in runs], {run.member.name: run.results for run in runs})
+    left_out = [f"left out: {name} ({why})" for name, why in comparison.left_out.items()]
+    return [_of_sweep(ranking, left_out) for ranking in comparison.rankings]
+
+
+def pictures(runs: Sequence[Trace]) -> list[Drawn]:
+    """Of a sweep of several methods, the chief number of every ranking as bars with their standard errors."""
+    if len({run.method for run in runs}) < 2:
+        return []
+    comparison = compare([run.member for run in runs], {run.member.name: run.results for run in runs})
+    return [_bars(ranking, runs, index) for index, ranking in enumerate(comparison.rankings)]
+
+
+def _bars(ranking: Ranking, runs: Sequence[Trace], index: int) -> Drawn:
+    groups: dict[str, list[float]] = {}
+    for row in ranking.rows:
+        same = [run for run in runs if run.settings == row.settings and run.member.seed in row.seeds]
+        results = [_result(run, ranking.provenance, ranking.chosen) for run in same]
+        values = [result.numbers[ranking.chief].value for result in results if result is not None]
+        groups[same[0].method] = [value for value in values if math.isfinite(value)]
+    floor = ranking.floor[1] if ranking.floor else None
+    height = 0.42 * len(groups) + 1.3
+    png = canvas.draw((WIDTH, height), lambda figure: bars(figure.subplots(), groups, canvas.name(ranking.chief), floor=floor))
+    better = "right" if ranking.numbers[ranking.chief].higher_is_better else "left"
+    said = f"Mean over seeds with its standard error; a dot for each seed; further {better} is better."
+    return Drawn(f"numbers_{index}", f"{ranking.chief} by method", said, png, f"{ranking.chief} by method. {said}")
+
+
+def _result(run: Trace, provenance: Provenance, chosen: str) -> Result | None:
+    found = [one for one in run.results if chosen in one.chosen and not differences(provenance, one.provenance)]
+    return found[-1] if found else None
+
+
+def _of_run(results: Sequence[Result]) -> Table:
+    head = ["", *(f"{', '.join(result.chosen)} (step {result.step})" for result in results), "real against real"]
+    rows = [
+        [
+            _directed(name, number.higher_is_better),
+            *(shown(result.numbers[name].value, result.numbers[name].error) for result in results),
+            "" if number.floor is None else shown(number.floor),
+        ]
+        for name, number in results[0].numbers.items()
+        if all(name in result.numbers for result in results)
+    ]
+    return Table(results[0].chief, head, rows, caption(results[0].provenance).splitlines())
+
+
+def _of_sweep(ranking: Ranking, left_out: Sequence[str]) -> Table:
+    numbers = [_directed(name, number.higher_is_better) for name, number in ranking.numbers.items()]
+    head = ["", "seeds", *numbers, f"{ranking.chief}, difference to the first"]
+    rows = [
+        [
+            ", ".join(f"{key}={value}" for key, value in row.settings.items()) or "all runs",
+            f"{len(row.seeds)} of {row.asked}",
+            *(_mean(row.means[ranking.chosen].get(name)) for name in ranking.numbers),
+            _difference(row),
+        ]
+        for row in ranking.rows
+    ]
+    floor = [f"real against real: {shown(ranking.floor[1])}"] if ranking.floor else []
+    said = f"{ranking.chosen} checkpoints; mean over seeds ± standard error; paired differences with {LEVEL:.0%} intervals"
+    notes = [said, *floor, *caption(ranking.provenance, seed=False).splitlines(), *left_out]
+    return Table(f"{ranking.chief}, ranked", head, rows, notes)
+
+
+def _own(runs: Sequence[Trace]) -> list[Table]:
+    """What training itself measured: of each run the first and the last value, and the floor."""
+    measured = [(run, metric) for run in runs if (metric := run.result.get("metric"))]
+    rows = [
+        [run.name, metric["name"], *(_optional(metric.get(key)) for key in ("initial", "final", "floor"))]
+        for run, metric in measured
+    ]
+    notes = ["measured while training, without errors; gan-eval measures again, with them"]
+    return [Table("metric", ["", "metric", "step 0", "last step", "real against real"], rows, notes)] if rows else []
+
+
+def _alike(results: Iterable[Result]) -> list[list[Result]]:
+    """Results of equal provenance together."""
+    found: list[list[Result]] = []
+    for result in results:
+        same = next((group for group in found if not differences(group[0].provenance, result.provenance)), None)
+        if same is None:
+            found.append([result])
+        else:
+            same.append(result)
+    return found
+
+
+def _difference(row: Row) -> str:
+    if row.difference is None:
+        return ""
+    if row.difference.interval is None:
+        return row.difference.verdict
+    low, high = row.difference.interval
+    return f"{signed(row.difference.value)} [{signed(low)}, {signed(high)}]: {row.difference.verdict}"
+
+
+def _mean(value: Mean | None) -> str:
+    return "" if value is None else shown(value.value, value.error)
+
+
+def _directed(name: str, higher_is_better: bool | None) -> str:
+    return name if higher_is_better is None else f"{name} {'↑' if higher_is_better else '↓'}"
+
+
+def _optional(value: float | None) -> str:
+    return "" if value is None else shown(value)

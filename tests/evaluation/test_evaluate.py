@@ -1,0 +1,172 @@
+"""gan-eval on a run: what it prints, what it writes, what it answers."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+from evaluating import evaluated, timeless, w1
+
+from gan_cli import journal
+from gan_cli.evaluation import results
+from gan_cli.evaluation.digits import shown
+
+
+class TestARun:
+    def test_last_and_best_are_printed_and_written(self, call, run):
+        code, out, err = call("mine")
+        assert (code, err.splitlines()[0]) == (0, "metric: w1")
+        last, best = results.read(run)
+        assert [(last.step, last.chosen), (best.step, best.chosen)] == [(2, ("last",)), (1, ("best",))]
+        assert (last.source, last.provenance.n_fake, last.provenance.seed) == (".", 10, 1)
+        values = [last.numbers["w1"].value, best.numbers["w1"].value, last.numbers["w1"].floor]
+        assert len(set(values)) == 3
+        assert " ".join(["w1", "↓", *map(shown, values)]) in " ".join(out.split())
+        assert re.search(r"last +best", out)
+        assert re.search(r"step 2 +step 1 +floor", out)
+        assert "10 generated against 10 real samples (train, content " in out
+        assert "Floor: the same numbers between 10 real samples and as many other real ones." in out
+        assert out.endswith("written: mine/eval.json, eval.csv\n")
+
+    def test_what_the_files_hold(self, call, run):
+        assert call("mine", "metric=frechet", "n_samples=30", "ema=false", "seed=7", "checkpoint=1")[0] == 0
+        [entry] = json.loads((run / "eval.json").read_text())["results"]
+        assert (entry["source"], entry["step"], entry["chosen"]) == (".", 1, ["step"])
+        assert list(entry["numbers"]) == ["fd", "kid"]
+        assert entry["provenance"].pop("reference")
+        assert entry["provenance"] == {
+            "metric": "fd",
+            "settings": {"kid": {"subsets": 100, "subset_size": 1000}},
+            "features": {"extractor": "identity"},
+            "n_real": 30,
+            "n_fake": 30,
+            "split": "train",
+            "ema": False,
+            "seed": 7,
+        }
+        assert entry["details"]["floor_n"] == 30
+        assert entry["seconds"] > 0
+        with open(run / "eval.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["name"] for row in rows] == ["fd", "kid"]
+        for row in rows:
+            number = entry["numbers"][row["name"]]
+            assert [float(row[key]) for key in ("value", "error", "floor")] == [number[k] for k in ("value", "error", "floor")]
+            assert (row["step"], row["chosen"], row["n_fake"], row["ema"], row["seed"]) == ("1", "step", "30", "False", "7")
+
+    def test_a_curve(self, call, run):
+        code, out, _ = call("mine", "checkpoint=all")
+        assert code == 0
+        assert re.search(rf"\n +1 +best +{re.escape(shown(w1(run, 'best')))}", out)
+        assert re.search(rf"\n +2 +last +{re.escape(shown(w1(run)))}", out)
+        assert "floor" in out
+
+    def test_tensorboard_has_each_number_once(self, call, run):
+        before = {path.name: path.read_bytes() for path in run.glob("events.*")}
+        call("mine", "checkpoint=all")
+        call("mine", "checkpoint=all")
+        values = {result.step: result.numbers["w1"].value for result in results.read(run)}
+        assert evaluated(run) == {"eval/w1": [(step, pytest.approx(values[step])) for step in (1, 2)]}
+        call("mine", "metric=frechet", "n_samples=20")
+        found = evaluated(run)
+        assert {tag: [step for step, _ in points] for tag, points in found.items()} == {
+            "eval/w1": [1, 2],
+            "eval/fd": [1, 2],
+            "eval/kid": [1, 2],
+        }
+        assert len(list(run.glob(f"*{journal.EVALUATIONS}"))) == 1
+        assert {path.name: path.read_bytes() for path in run.glob("events.*") if path.name in before} == before
+
+    def test_the_game_itself(self, call, run):
+        words = ["metric=game", "metric.batch_size=8", "metric.steps=1", "metric.batches=2", "metric.eigenvalues=0"]
+        code, out, _ = call("mine", "checkpoint=all", *words)
+        assert (code, "game/" in out, "trained players" in out) == (0, True, True)
+        assert [step for step, _ in evaluated(run)["eval/game/duality_gap"]] == [1, 2]
+
+    def test_the_same_again(self, call, run):
+        call("mine")
+        first = timeless(run)
+        code, *_ = call("mine")
+        assert (code, timeless(run)) == (0, first)
+        call("mine", "n_samples=12")
+        assert timeless(run)["results"][:2] == first["results"]
+        assert len(timeless(run)["results"]) in (3, 4)
+
+    def test_another_folder_for_the_results(self, call, run, tmp_path):
+        code, out, _ = call("mine", "out=else = where", "checkpoint=last")
+        assert (code, "written: else = where/eval.json" in out) == (0, True)
+        assert not (run / "eval.json").exists()
+        assert evaluated(run) == {}, "the curves are those of the run's own results"
+        [result] = results.read(tmp_path / "else = where")
+        assert (result.source, w1(tmp_path / "else = where")) == ("../mine", result.numbers["w1"].value)
+
+    def test_another_folder_for_the_results_takes_nothing_off_the_curves(self, call, run):
+        call("mine", "metric=frechet", "checkpoint=last", "n_samples=20")
+        call("mine", "checkpoint=last", "out=elsewhere")
+        assert set(evaluated(run)) == {"eval/fd", "eval/kid"}
+
+    def test_a_curve_has_one_provenance(self, call, run):
+        call("mine", "checkpoint=all")
+        call("mine", "checkpoint=last", "n_samples=12")
+        newest = results.read(run)[-1]
+        assert len(results.read(run)) == 3
+        assert evaluated(run) == {"eval/w1": [(2, pytest.approx(newest.numbers["w1"].value))]}
+
+    def test_from_another_folder_it_is_the_same_run(self, call, run, monkeypatch):
+        call("mine", "checkpoint=last")
+        monkeypatch.chdir(run)
+        assert call("../mine", "checkpoint=last")[0] == 0
+        assert len(results.read(run)) == 1
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["mine", "checkpoint=3"], "mine holds no checkpoint of step 3. There are: 1, 2."),
+            (["mine", "root=x"], "root=x: this run's data set lies in no folder."),
+            (["mine", "n_samples=1"], "w1 needs at least 2 samples, but n_samples=1 leaves 1."),
+            (["mine", "features=inception", "metric=none"], "metric=none measures nothing: name another one"),
+            (["mine/checkpoints"], "no run in mine/checkpoints: there is no mine/checkpoints/config.yaml.\nDid you mean mine?"),
+            (["mine/checkpoint"], "no run in mine/checkpoint: there is no mine/checkpoint/config.yaml.\nDid you mean mine?"),
+        ],
+    )
+    def test_what_is_wrong_is_told_at_the_end(self, call, run, words, said):
+        code, out, err = call(*words)
+        assert (code, out) == (2, "")
+        told = err.partition("gan-eval: ")[2]
+        assert told.startswith(said)
+        assert len(told.splitlines()) == len(said.splitlines())
+        assert not (run / "eval.json").exists()
+
+    def test_damaged_results_are_found_before_the_work(self, call, run):
+        (run / "eval.json").write_text("{")
+        code, out, err = call("mine")
+        assert (code, out) == (2, "")
+        assert err.startswith("gan-eval: mine/eval.json is damaged")
+        assert "metric:" not in err
+        assert (run / "eval.json").read_text() == "{"
+
+    def test_the_bar_is_no_part_of_the_output(self, call, run, monkeypatch):
+        monkeypatch.setenv("FORCE_COLOR", "1")  # as if both were terminals
+        code, out, err = call("mine", "checkpoint=last")
+        assert code == 0
+        assert "measuring" in err
+        assert "10/10" in err
+        assert "measuring" not in out
+        assert "metric:" not in out
+
+
+def test_the_real_program(run, tmp_path):
+    """Its output in a pipe and its exit codes; a typo is answered at once."""
+    program = Path(sysconfig.get_path("scripts")) / "gan-eval"
+    options = {"cwd": tmp_path, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
+    done = subprocess.run([program, "mine", "checkpoint=last", "device=cpu"], check=False, **options)
+    assert (done.returncode, done.stderr.strip()) == (0, "metric: w1")
+    assert shown(w1(run)) in done.stdout
+    assert done.stdout.endswith("written: mine/eval.json, eval.csv\n")
+    done = subprocess.run([program, "mine", "checkpont=last"], check=False, **options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "gan-eval: no key 'checkpont'. Did you mean checkpoint?\n"

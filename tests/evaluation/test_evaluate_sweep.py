@@ -1,0 +1,131 @@
+"""gan-eval on a sweep: what it prints, what it writes, what it answers."""
+
+import csv
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from evaluating import copy, evaluated, w1
+
+from gan_cli import checkpoint
+from gan_cli.evaluation import results
+
+
+class TestASweep:
+    def test_methods_are_ranked(self, call, sweep):
+        code, out, err = call("sweep")
+        assert code == 0
+        assert err.count("metric: w1\n") == 1, "said once for all of them"
+        methods = {lr: [w1(sweep / f"lr-{lr}+seed-{seed}") for seed in (1, 2)] for lr in ("0.001", "0.5")}
+        first, second = sorted(methods, key=lambda lr: sum(methods[lr]))
+        assert "w1 ↓, best first" in out
+        assert re.search(rf"\n {{0,2}}{first} +2 .* best +\n {{0,2}}{second} +2 .* too few seeds", out)
+        assert "Mean ± standard error over seeds" in out
+        assert "not compared" not in out
+        assert out.endswith("written: sweep/eval.json, eval.csv\n")
+        everything = results.read(sweep)
+        assert {result.source for result in everything} == {path.name for path in sweep.iterdir() if path.is_dir()}
+        assert sorted(result.step for result in everything) == [1] * 2 + [2] * 4
+        for result in everything:
+            assert replace(result, source=".") in results.read(sweep / result.source)
+        assert {tuple(evaluated(path)) for path in sweep.iterdir() if path.is_dir()} == {("eval/w1",)}
+        with open(sweep / "eval.csv", newline="", encoding="utf-8") as file:
+            assert len(list(csv.DictReader(file))) == 6
+
+    def test_by_the_best_checkpoint(self, call, sweep):
+        """Where some best checkpoints happen to be the last ones, these alone say nothing about the last ones."""
+        for seed in (1, 2):
+            shutil.rmtree(sweep / f"lr-0.001+seed-{seed}")
+        shutil.move(sweep / "lr-0.5+seed-1", sweep.parent)
+        copy(sweep.parent / "lr-0.5+seed-1", sweep / "lr-0.5+seed-1", {1: 0.5, 2: 0.25})
+        code, out, _ = call("sweep", "checkpoint=best")
+        assert code == 0
+        assert "By the best checkpoint." in out
+        assert re.search(r"seeds +best *\n", out)
+
+    def test_runs_that_cannot_be_measured_are_named_and_stop_nothing(self, call, sweep):
+        def spoiled(name):
+            return copy(sweep / "lr-0.001+seed-1", sweep / name, {})
+
+        failure = {"status": "failed", "reason": "loss/generator became nan at step 1: training has diverged."}
+        (spoiled("a failed") / "result.json").write_text(json.dumps(failure))
+        (spoiled("b unfinished") / "result.json").unlink()
+        (spoiled("c results") / "eval.json").write_text("{")
+        shutil.rmtree(spoiled("d empty") / "checkpoints")
+        checkpoint.path_of(spoiled("e broken"), 2).write_bytes(b"x")
+        config = spoiled("f config") / "config.yaml"
+        (config.parent / ".hydra").mkdir()
+        shutil.copy(config, config.parent / ".hydra")
+        config.write_text("a: [")
+        spoiled("g copy")
+        code, out, err = call("sweep", "checkpoint=last")
+        first, second = err.strip().splitlines()
+        assert (code, first) == (0, "metric: w1")
+        assert second.startswith("step 2 is left out: checkpoint sweep/e broken/checkpoints/step_00000002.pt cannot be read")
+        told = " ".join(out.partition("not compared")[2].split())
+        for name, reason in {
+            "a failed": "failed: loss/generator became nan at step 1: training has diverged.",
+            "b unfinished": "unfinished",
+            "c results": "sweep/c results/eval.json is damaged or was not written by this version of gan-eval",
+            "d empty": "sweep/d empty holds no checkpoint yet.",
+            "e broken": "checkpoint sweep/e broken/checkpoints/step_00000002.pt cannot be read",
+            "f config": "sweep/f config/config.yaml cannot be read",
+        }.items():
+            assert f"{name} {reason}" in told
+        assert "lr-0.001+seed-1 repeats seed 1 of g copy" in told
+        assert "Traceback" not in out + err
+        assert (sweep / "c results" / "eval.json").read_text() == "{"
+        measured = {Path(result.source).name for result in results.read(sweep)}
+        assert measured == {path.name for path in sweep.glob("lr-*")} | {"g copy"}
+
+    def test_nothing_that_can_be_measured(self, call, sweep):
+        for path in sweep.iterdir():
+            shutil.rmtree(path / "checkpoints")
+        code, out, err = call("sweep")
+        assert (code, out) == (2, "")
+        assert err.strip() == (
+            "gan-eval: none of the 4 runs in sweep can be measured: sweep/lr-0.001+seed-1 holds no checkpoint yet."
+        )
+        assert not (sweep / "eval.json").exists()
+
+    def test_different_provenance_is_not_ranked_together(self, call, sweep):
+        for step in (1, 2):
+            path = checkpoint.path_of(sweep / "lr-0.5+seed-2", step)
+            state = torch.load(path, weights_only=True)
+            state["config"]["metric"]["n_samples"] = 8
+            torch.save(state, path)
+        code, out, _ = call("sweep", "checkpoint=last")
+        assert code == 0
+        assert out.count("w1 ↓, best first") == 2
+        line = re.search(r"Not ranked with the first table: (.*)", out)[1]
+        assert line.startswith("n_real 10 against 8, n_fake 10 against 8, reference ")
+
+    def test_one_metric_for_all(self, call, sweep):
+        code, out, _ = call("sweep", "metric=frechet", "metric.n_samples=20", "checkpoint=1", "seed=0")
+        assert code == 0
+        assert "fd ↓, best first" in out
+        assert "By the checkpoint asked for." in out
+        assert "other numbers of the checkpoint asked for" in out
+        assert {(r.step, r.chief, r.provenance.n_fake, r.provenance.seed) for r in results.read(sweep)} == {(1, "fd", 20, 0)}
+
+    def test_a_folder_without_runs(self, call, tmp_path):
+        (tmp_path / "empty").mkdir()
+        code, out, err = call("empty")
+        assert (code, out) == (2, "")
+        assert err.startswith("gan-eval: no run in empty: there is no empty/config.yaml.\nName the folder")
+
+    def test_a_stray_config_beside_the_sweep_and_hidden_folders(self, call, sweep):
+        (sweep.parent / "config.yaml").write_text("a: 1")
+        copy(sweep / "lr-0.5+seed-1", sweep / ".trash", {})
+        code, out, _ = call("sweep", "checkpoint=last")
+        assert (code, "w1 ↓, best first" in out) == (0, True)
+        assert {result.source for result in results.read(sweep)} == {path.name for path in sweep.glob("lr-*")}
+
+    def test_what_numbers_are_to_be_read_against_is_shown_once(self, call, sweep):
+        words = ["metric=modes", "metric.n_samples=16", "checkpoint=last"]
+        code, out, _ = call("sweep", *words)
+        assert code == 0
+        assert out.count("to be read against") == 1

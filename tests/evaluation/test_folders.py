@@ -1,0 +1,250 @@
+"""Two folders of images side by side."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gan_cli.errors import UserError
+from gan_cli.evaluation import results
+from gan_cli.evaluation.checkpoints import measured
+from gan_cli.evaluation.folders import Folders, Shuffled
+from gan_cli.metrics.base import NoMetric
+from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
+from gan_cli.metrics.features import Identity, Pixels
+from gan_cli.metrics.frechet import Frechet, frechet_distance
+from gan_cli.metrics.memorisation import Memorisation
+from gan_cli.metrics.neighbours import PrecisionRecall
+from gan_cli.metrics.statistics import encoded
+from gan_cli.metrics.wasserstein import Wasserstein
+
+CPU = torch.device("cpu")
+
+
+def noise(n, seed=0, size=(8, 8)):
+    """uint8 ``[n, *size, 3]``."""
+    return np.random.default_rng(seed).integers(0, 256, (n, *size, 3), dtype=np.uint8)
+
+
+def written(folder, images, mode="RGB"):
+    """The folder, with ``images`` in it beside those that it holds already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    there = len(list(folder.iterdir()))
+    for index, image in enumerate(images):
+        Image.fromarray(image).convert(mode).save(folder / f"{there + index:03d}.png")
+    return folder
+
+
+@pytest.fixture
+def real(tmp_path):
+    return written(tmp_path / "real", noise(24))
+
+
+@pytest.fixture
+def fake(tmp_path):
+    return written(tmp_path / "fake", noise(20, seed=1))
+
+
+def compared(metric, real, fake, n=None, seed=0):
+    """(the pair of folders, its numbers, the floor), encoded and measured as gan-eval does."""
+    heard = []
+    folders = Folders(metric, real, fake, n, seed, CPU)
+    real, fake, floor = folders.measured(heard.append)
+    assert sum(heard) == folders.n_images, "the bar of progress comes to its end"
+    assert (len(real), len(fake)) == (folders.n_real, folders.n_fake)
+    return folders, measured(folders.metric, real, fake, floor)[0], floor
+
+
+def distance(metric, real, fake, **options):
+    numbers = compared(metric, real, fake, **options)[1]
+    return numbers[next(iter(numbers))].value
+
+
+PIXELS = Frechet(Pixels())
+
+
+def test_the_same_images_under_other_names(real, tmp_path):
+    shutil.copytree(real, tmp_path / "copy")
+    for number, path in enumerate(sorted((tmp_path / "copy").iterdir(), reverse=True)):
+        path.rename(tmp_path / "copy" / f"{'ä' * (number % 3)} {number} = x, y.png")
+    numbers = compared(PIXELS, real, tmp_path / "copy")[1]
+    assert numbers["fd_pixels"].value < 1e-5
+    assert numbers["fd_pixels"].floor > 50
+    assert numbers["kid_pixels"].value < 0, "unbiased, so below 0 for sets that agree more than chance allows"
+
+
+def test_the_number_is_that_of_the_arrays(real, fake):
+    folders, numbers, floor = compared(PIXELS, real, fake)
+    a, b = (torch.from_numpy(noise(n, seed) / 127.5 - 1).flatten(1).float() for n, seed in ((24, 0), (20, 1)))
+    assert numbers["fd_pixels"].value == pytest.approx(frechet_distance(a, b), rel=1e-6)
+    found = folders.provenance()
+    assert (found["n_real"], found["n_fake"], found["split"], found["seed"]) == (24, 20, "folder", 0)
+    assert (found["metric"], found["features"]) == ("fd_pixels", {"extractor": "pixels"})
+    assert found["ema"] is None
+    assert (floor.n, folders.floor_against, numbers["fd_pixels"].floor) == (12, 12, floor.values["fd_pixels"])
+
+
+def test_images_below_the_folder_count_too(real, tmp_path):
+    for number, path in enumerate(sorted(real.iterdir())):
+        (tmp_path / "deep" / f"class {number % 2}").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "deep" / f"class {number % 2}")
+    (tmp_path / "deep" / "notes.txt").write_text("no image")
+    assert distance(PIXELS, real, tmp_path / "deep") < 1e-5
+
+
+def test_sizes_may_differ_where_the_extractor_resizes(tmp_path):
+    """One colour is the same colour at any size."""
+    colours = noise(12, size=(1, 1))
+    one_size = written(tmp_path / "one", [np.tile(colour, (16, 16, 1)) for colour in colours])
+    mixed = written(tmp_path / "mixed", [np.tile(colour, (8 + i % 3, 20 - i % 2, 1)) for i, colour in enumerate(colours)])
+    others = written(tmp_path / "others", [np.tile(colour, (9, 8 + i % 2, 1)) for i, colour in enumerate(255 - colours)])
+    metric = Frechet(EfficientNetLite0())
+    apart = distance(metric, one_size, others)
+    assert distance(metric, one_size, mixed) < 1e-4 * apart
+    assert distance(metric, mixed, one_size) < 1e-4 * apart
+
+
+@pytest.mark.parametrize("features", [Pixels(), Identity()])
+def test_sizes_may_not_differ_where_nothing_resizes(real, tmp_path, features):
+    mixed = written(written(tmp_path / "mixed", noise(6)), noise(6, size=(9, 8)))
+    for pair in ((real, mixed), (mixed, real)):
+        with pytest.raises(UserError, match=f"features={features.name} needs images of one size, and these differ"):
+            compared(Frechet(features), *pair)
+    larger = written(tmp_path / "larger", noise(6, size=(9, 8)))
+    with pytest.raises(UserError, match=r"equal dimension and got \[24, 192\], \[6, 216\]"):
+        compared(Frechet(features), real, larger)
+
+
+def test_grey_images_are_three_equal_channels(real, tmp_path):
+    grey = written(tmp_path / "grey", noise(24), mode="L")
+    same = written(tmp_path / "same", [np.asarray(Image.open(path).convert("RGB")) for path in sorted(grey.iterdir())])
+    assert distance(PIXELS, same, grey) < 1e-5
+    assert distance(PIXELS, real, grey) > 10
+
+
+def test_as_many_as_asked_for(real, fake):
+    folders, _, floor = compared(PIXELS, real, fake, n=10)
+    assert (folders.provenance()["n_real"], folders.provenance()["n_fake"]) == (10, 10)
+    assert floor.n == 10, "the next ten real images"
+    folders, _, floor = compared(PIXELS, real, fake, n=22)
+    assert (folders.provenance()["n_real"], folders.provenance()["n_fake"], floor.n) == (22, 20, 11)
+    assert folders.floor_against == 11, "two images are left, which would say little"
+
+
+def test_the_floor_is_taken_at_the_metrics_own_counts(real, tmp_path):
+    few = written(tmp_path / "few", noise(5, seed=1))
+    folders, _, floor = compared(PIXELS, real, few)
+    assert (folders.n_real, folders.n_fake, floor.n, folders.floor_against) == (24, 5, 19, 5)
+    folders, _, floor = compared(PIXELS, real, few, n=12)
+    assert (folders.n_real, folders.n_fake, floor.n, folders.floor_against) == (12, 5, 12, 5)
+
+
+def test_only_what_is_asked_for_is_decoded(real, fake):
+    last = Shuffled(fake, 0).order[-1]
+    (fake / f"{last:03d}.png").write_bytes(b"no image")
+    assert compared(PIXELS, real, fake, n=6)[1]
+    with pytest.raises(UserError, match=rf"Cannot decode .*{last:03d}\.png"):
+        compared(PIXELS, real, fake)
+
+
+def test_the_floor_is_between_different_images(real, fake):
+    for n in (12, None):
+        folders, numbers, floor = compared(PIXELS, real, fake, n=n)
+        both = folders.encode(folders.real, 24, encoded, lambda n: None)[0].features.split(12)
+        assert not {tuple(row) for row in both[0].tolist()} & {tuple(row) for row in both[1].tolist()}
+        assert floor.n == 12
+        assert numbers["fd_pixels"].floor == pytest.approx(frechet_distance(*both), rel=1e-6)
+
+
+def test_too_few_images_for_a_floor(real, tmp_path):
+    few = written(tmp_path / "few", noise(3, seed=5))
+    _, numbers, floor = compared(PIXELS, few, real)
+    assert (numbers["fd_pixels"].floor, floor) == (None, ({}, 2))
+
+
+def test_a_metric_that_wants_equal_numbers_gets_them(real, fake):
+    folders, numbers, _ = compared(Wasserstein(Pixels()), real, fake)
+    assert (folders.provenance()["n_real"], folders.provenance()["n_fake"]) == (20, 20)
+    assert numbers["w1_pixels"].error is not None
+    assert compared(PrecisionRecall(Pixels()), real, fake)[0].provenance()["n_real"] == 24
+
+
+def test_the_seed_draws_the_images(real, fake):
+    first, again, other = (distance(PIXELS, real, fake, n=10, seed=seed) for seed in (0, 0, 1))
+    assert first == again != other
+    for n, alike in ((10, False), (None, True)):
+        a, b = (compared(PIXELS, real, fake, n=n, seed=seed)[0].provenance() for seed in (0, 1))
+        assert (a["reference"] == b["reference"]) == alike, "all of the images are the same ones in any order"
+    assert compared(PIXELS, fake, real)[0].reference != a["reference"]
+
+
+def test_what_cannot_be_compared_is_a_sentence(real, tmp_path):
+    (tmp_path / "empty").mkdir()
+    one = written(tmp_path / "one", noise(1))
+    broken = tmp_path / "broken"
+    shutil.copytree(real, broken)
+    (broken / "007.png").write_bytes((real / "007.png").read_bytes()[:60])
+    cases = [
+        (PIXELS, real, tmp_path / "gone", "there is no folder .*gone"),
+        (PIXELS, tmp_path / "gone", real, "there is no folder .*gone"),
+        (PIXELS, real, real / "000.png", r"there is no folder .*000\.png"),
+        (PIXELS, real, tmp_path / "empty", "No images in .*empty"),
+        (PIXELS, real, broken, r"Cannot decode .*broken/007\.png: replace or remove it"),
+        (PIXELS, real, one, "fd_pixels needs at least 2 images of either kind: 24 real, 1 generated"),
+        (PIXELS, one, real, "1 real, 24 generated"),
+        (Memorisation(Pixels()), real, real, "metric=memorisation compares with held-out samples"),
+        (NoMetric(Pixels()), real, real, "metric=none measures nothing"),
+    ]
+    for metric, a, b, said in cases:
+        with pytest.raises(UserError, match=said) as error:
+            compared(metric, a, b)
+        assert len(str(error.value).splitlines()) <= 2
+
+
+def test_from_the_command_line(call, real, fake, tmp_path):
+    code, out, err = call("real=real", "fake=fake", "features=pixels")
+    assert (code, err.splitlines()[0]) == (0, "metric: fd_pixels")
+    [folder] = (tmp_path / "outputs").glob("*_eval")
+    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".lock") == ["eval.csv", "eval.json"]
+    assert f"written: outputs/{folder.name}/eval.json, eval.csv" in out
+    assert "Floor: the same numbers between 12 real samples" in out
+    [result] = results.read(folder)
+    assert (result.source, result.step, result.chosen, result.chief) == ("fake", None, (), "fd_pixels")
+    assert result.numbers["fd_pixels"].value == distance(PIXELS, real, fake)
+    assert json.loads((folder / "eval.json").read_text())["results"][0]["step"] is None
+
+
+def test_options_from_the_command_line(call, real, fake, tmp_path):
+    words = ["metric=precision_recall", "metric.k=2", "features=pixels", "n_samples=8", "seed=3", "out=here = 1"]
+    code, out, _ = call("real=real", "fake=fake", *words)
+    assert (code, "written: here = 1/eval.json" in out) == (0, True)
+    [result] = results.read(tmp_path / "here = 1")
+    assert result.provenance.settings["k"] == 2
+    assert (result.provenance.n_real, result.provenance.n_fake, result.provenance.seed) == (8, 8, 3)
+    code, *_ = call("real=real", "fake=fake", *words)
+    assert (code, len(results.read(tmp_path / "here = 1"))) == (0, 1), "the same again replaces the same"
+
+
+@pytest.mark.parametrize("words", [["real=real"], ["fake=fake"], ["real=real", "fake=fake", "run=real"]])
+def test_both_folders_and_nothing_else(call, real, fake, words, tmp_path):
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    assert err == "gan-eval: two folders of images are compared by real=DIR fake=DIR, and no run beside them.\n"
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("word", ["checkpoint=best", "root=real"])
+def test_what_belongs_to_a_run_is_refused(call, real, fake, word):
+    code, out, err = call("real=real", "fake=fake", "features=pixels", word)
+    assert (code, out) == (2, "")
+    assert err == f"gan-eval: {word} belongs to a run: leave it out beside real= and fake=.\n"
+
+
+def test_what_goes_wrong_leaves_nothing_behind(call, real, tmp_path):
+    code, out, err = call("real=real", "fake=gone", "features=pixels")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == f"gan-eval: there is no folder {tmp_path / 'gone'}."
+    assert not (tmp_path / "outputs").exists()

@@ -1,0 +1,247 @@
+import numpy as np
+import pytest
+
+from gan_cli.errors import UserError
+from gan_cli.report.claims import Agrees, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
+from gan_cli.report.contrasts import Ordering, Trend
+from gan_cli.report.traces import traces
+from gan_cli.report.verdicts import Verdict, combined, too_short
+
+UP = list(range(20))
+
+
+@pytest.fixture
+def state(run):
+    """What becomes of a claim by one run with these curves."""
+
+    def judge(claim, curves, name="run"):
+        return claim.judge(traces(run(name, curves))).verdict.state
+
+    return judge
+
+
+@pytest.mark.parametrize(
+    ("y", "limits", "expected"),
+    [
+        ([value**3 for value in UP], {"at_least": 0.8}, "held"),  # ranks alone count
+        ([-value for value in UP], {"at_least": 0.8}, "not held"),
+        ([-value for value in UP], {"at_most": 0.3}, "held"),
+        (UP, {"at_most": 0.3}, "not held"),
+        ([1.0] * 20, {"at_least": 0.8}, "undecided"),
+        (UP[:9], {"at_least": 0.8}, "undecided"),
+    ],
+)
+def test_correlation(state, y, limits, expected):
+    assert state(Correlation(says="", x="a", y="b", **limits), {"a": UP, "b": y}) == expected
+
+
+def test_correlation_is_spearmans(run):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 31))
+    ranks = (np.argsort(np.argsort(x[1:])) for x in (a, b))  # step 0 is no part of it
+    rho = 1 - 6 * (np.subtract(*ranks) ** 2).sum() / (30 * (30**2 - 1))
+    found = Correlation(says="", x="a", y="b", at_least=0).judge(traces(run("r", {"a": a.tolist(), "b": b.tolist()})))
+    assert f"Spearman correlation {rho:.2f} over 30 evaluations" == found.verdict.says
+
+
+def test_correlation_begins_after_the_warmup(state):
+    curve = [-value for value in range(10)] + UP
+    claim = {"says": "", "x": "a", "y": "b", "at_least": 0.9}
+    curves = {"a": list(range(30)), "b": curve}
+    assert state(Correlation(**claim, warmup=9), curves) == "held"
+
+
+def test_correlation_takes_the_newest_value_where_the_other_was_logged_more_often(state):
+    curves = {"a": UP, "b": {step: step for step in range(0, 20, 2)}}
+    assert state(Correlation(says="", x="a", y="b", at_least=0.99), curves) == "undecided"  # nine after step 0
+    curves["b"] |= {19: 19}
+    assert state(Correlation(says="", x="a", y="b", at_least=0.99, n=10), curves, name="other") == "held"
+
+
+def test_correlation_of_a_noisy_curve_needs_the_median(state):
+    noisy = [value if value % 5 else -100 for value in range(1, 40)]
+    claim = {"says": "", "x": "a", "y": "b", "at_least": 0.99}
+    curves = {"a": noisy, "b": list(range(39))}
+    assert state(Correlation(**claim), curves) == "not held"
+    assert state(Correlation(**claim, median=3, warmup=1), curves, name="filtered") == "held"
+
+
+@pytest.mark.parametrize(
+    ("values", "limits", "expected"),
+    [
+        ({0: 1.0, 50: 1e-2, 100: 1e-3}, {"at_least": 3.0}, "held"),
+        ({0: 1.0, 100: 2e-3}, {"at_least": 3.0}, "not held"),
+        ({0: 1.0, 100: 0.2}, {"at_most": 1.0}, "held"),
+        ({0: 1.0, 100: 5.0}, {"at_most": 1.0}, "held"),  # it rose
+        ({0: 1.0, 100: 0.0}, {"at_least": 2.0}, "held"),  # down to nothing
+        ({0: 1.0, 100: 0.0}, {"at_most": 1.0}, "not held"),
+        ({0: 0.0, 100: 1.0}, {"at_most": 1.0}, "undecided"),
+        ({0: 1.0, 50: 1e-2, 100: 1e-3}, {"at_least": 2.0, "end": 50}, "held"),
+        ({0: 1.0, 50: 1e-2, 100: 1e-3}, {"at_least": 2.0, "start": 50}, "not held"),
+        ({0: 1.0, 50: 1e-3}, {"at_least": 2.0, "end": 100}, "undecided"),  # the run never came so far
+    ],
+)
+def test_falls(state, values, limits, expected):
+    assert state(Falls(says="", tag="g", **limits), {"g": values}) == expected
+
+
+@pytest.mark.parametrize(
+    ("claim", "values", "expected"),
+    [
+        (Reaches(says="", tag="a", below=0.5), [3, 1, 0.4], "held"),
+        (Reaches(says="", tag="a", below=0.5), [0.1, 0.6], "not held"),
+        (Reaches(says="", tag="a", above=0.5), [0.1, 0.6], "held"),
+        (Reaches(says="", tag="a", below=0.5, last=3), [9, 0.1, 0.2, 9], "held"),
+        (Reaches(says="", tag="a", below=0.5), [0.1, None], "not held"),
+        (Reaches(says="", tag="b", below=0.5), [0.1], "undecided"),
+        (StaysWithin(says="", tag="a", low=-1, high=1), [0, 1, -1], "held"),
+        (StaysWithin(says="", tag="a", low=-1, high=1), [0, 1.01, 0], "not held"),
+        (StaysWithin(says="", tag="a", high=1), [0, None, 0], "not held"),
+        (StaysWithin(says="", tag="a", high=1, after=1), [7, 7, 0], "held"),
+        (StaysWithin(says="", tag="b", high=1), [0], "undecided"),
+        (Improves(says="", tag="a", factor=2), [4, 3, 1.9], "held"),
+        (Improves(says="", tag="a", factor=2), [4.0] + [3.0] * 12, "not held"),
+        (Improves(says="", tag="a", factor=10), [20 - value for value in range(16)], "undecided"),
+        (Monotone(says="", tag="a"), [3, 2, 2, 1], "held"),
+        (Monotone(says="", tag="a"), [3, 2, 2.1, 1], "not held"),
+        (Monotone(says="", tag="a", tolerance=0.2), [3, 2, 2.1, 1], "held"),
+        (Monotone(says="", tag="a", falling=False), [1, 2, 3], "held"),
+    ],
+)
+def test_one_curve(state, claim, values, expected):
+    assert state(claim, {"a": values}) == expected
+
+
+@pytest.mark.parametrize(("tolerance", "expected"), [({"absolute": 0.11}, "held"), ({"absolute": 0.09}, "not held")])
+def test_agrees_with_a_closed_form(state, tolerance, expected):
+    curves = {"a": [1.0, 2.1], "b": [1.0, 2.0]}
+    assert state(Agrees(says="", tag="a", reference="b", **tolerance), curves) == expected
+
+
+def test_agreement_skips_what_the_closed_form_has_no_number_for_but_not_what_went_wrong(state):
+    claim = Agrees(says="", tag="a", reference="b", relative=0.1)
+    assert state(claim, {"a": [5.0, 2.1], "b": [None, 2.0]}) == "held"
+    assert state(claim, {"a": [None, 2.1], "b": [1.0, 2.0]}, name="nan") == "not held"
+    assert state(claim, {"a": [1.0]}, name="alone") == "undecided"
+
+
+@pytest.mark.parametrize(("status", "why"), [(None, "unfinished"), ("failed", "no room")])
+def test_a_run_that_did_not_finish_decides_nothing(run, status, why):
+    found = Reaches(says="", tag="a", below=1.0).judge(traces(run("r", {"a": [0.5]}, status=status)))
+    assert found.verdict.state == "undecided"
+    assert why in found.verdict.says
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ([4.0, 3.0], "evaluated 2 times"),
+        ([4.0] + [3.0] * 15, "not better by the factor 2"),
+        ([10.0 - 0.6 * value for value in range(16)], "still falling"),
+        ([4.0] + [1.0] * 15, None),
+    ],
+)
+def test_the_training_precondition(run, values, why):
+    claim = Reaches(says="", tag="a", below=100.0, improves=2.0, metric="a")
+    found = claim.judge(traces(run("r", {"a": values}))).verdict
+    assert found.state == ("held" if why is None else "undecided")
+    assert (why or "ends at") in found.says
+
+
+def test_the_precondition_wants_the_metric_from_step_0_on(run):
+    series = traces(run("r", {"a": dict.fromkeys(range(1, 20), 1.0)}))[0].series("a")
+    assert "the first at step 0" in too_short("a", series, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("states", "share", "expected"),
+    [
+        ("hhh", 1.0, "held"),
+        ("hhn", 1.0, "not held"),
+        ("hhu", 1.0, "undecided"),
+        ("nuu", 1.0, "not held"),  # whatever the others become
+        ("hhn", 0.6, "held"),
+        ("hnn", 0.6, "not held"),
+        ("hun", 0.6, "undecided"),
+    ],
+)
+def test_verdicts_of_several_runs(states, share, expected):
+    names = {"h": "held", "n": "not held", "u": "undecided"}
+    assert combined([Verdict(names[letter], "") for letter in states], share).state == expected
+
+
+@pytest.fixture
+def sweep(run):
+    """``sweep({"wgan": [values by seed], ...}, "a")``: the traces of a sweep over losses and seeds."""
+
+    def write(values, key="loss"):
+        folder = None
+        for option, by_seed in values.items():
+            for seed, value in enumerate(by_seed):
+                folder = run(
+                    f"sweep/{option}{seed}", {"a": [value]}, seed, overrides=[f"{key}={option}"], w1=value, option=option
+                )
+        return traces(folder.parent)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("wgan", "hinge", "expected"),
+    [
+        ([1.0, 1.1, 1.2], [2.0, 2.11, 2.19], "held"),
+        ([2.0, 2.11, 2.19], [1.0, 1.1, 1.2], "not held"),
+        ([1.0, 1.1, 1.2], [1.1, 1.0, 1.21], "undecided"),
+        ([1.0, 1.1], [2.0, 2.1], "undecided"),  # two seeds are too few
+    ],
+)
+@pytest.mark.parametrize("number", ["w1", "a"])
+def test_ordering(sweep, wgan, hinge, expected, number):
+    if number == "a":
+        number, wgan, hinge = "w1", [-value for value in wgan], [-value for value in hinge]
+        claim = Ordering(says="", number=number, better={"loss": "wgan"}, worse={"loss": "hinge"}, higher_is_better=True)
+    else:
+        claim = Ordering(says="", number=number, better={"loss": "wgan"}, worse={"loss": "hinge"})
+    assert claim.judge(sweep({"wgan": wgan, "hinge": hinge})).verdict.state == expected
+
+
+def test_an_ordering_waits_for_every_run_that_it_compares(sweep, run):
+    runs = sweep({"wgan": [1.0, 1.1, 1.2], "hinge": [2.0, 2.11, 2.19]})
+    late = run("sweep/wgan3", {"a": [1.0]}, 3, overrides=["loss=wgan"], status=None, option="wgan")
+    claim = Ordering(says="", number="w1", better={"loss": "wgan"}, worse={"loss": "hinge"})
+    assert claim.judge(runs).verdict.state == "held"
+    assert "not finished" in claim.judge(traces(late.parent)).verdict.says
+
+
+def test_a_trend_over_a_swept_number(sweep):
+    runs = sweep({"0.01": [1.0], "0.1": [2.0], "1.0": [5.0]}, key="clip")
+    assert Trend(says="", number="w1", key="clip", at_least=0.9).judge(runs).verdict.state == "held"
+    assert Trend(says="", number="w1", key="clip", at_most=0.0).judge(runs).verdict.state == "not held"
+    assert Trend(says="", number="w1", key="loss", at_most=0.0).judge(runs).verdict.state == "undecided"
+
+
+def test_a_claim_about_some_runs_is_judged_by_these(sweep):
+    runs = sweep({"wgan": [1.0, 1.1], "hinge": [9.0, 9.0]})
+    found = Reaches(says="", tag="a/b", below=2.0, where={"loss": "wgan"}).judge(runs)
+    assert set(found.runs) == {"loss=wgan, seed 0", "loss=wgan, seed 1"}
+    assert Reaches(says="", tag="a", below=2.0, where={"loss": "wgan"}).judge(runs).verdict.state == "held"
+    assert Reaches(says="", tag="a", below=2.0).judge(runs).verdict.state == "not held"
+    assert (
+        "no run here has loss=lsgan" in Reaches(says="", tag="a", below=2.0, where={"loss": "lsgan"}).judge(runs).verdict.says
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Correlation(says="", x="a", y="b"),
+        lambda: Correlation(says="", x="a", y="b", at_least=0.5, median=4),
+        lambda: Reaches(says="", tag="a"),
+        lambda: Reaches(says="", tag="a", below=1.0, share=1.5),
+        lambda: Reaches(says="", tag="a", below=1.0, improves=2.0),
+        lambda: Falls(says="", tag="a", at_least="two"),
+    ],
+)
+def test_a_claim_that_nothing_could_contradict_is_refused(wrong):
+    with pytest.raises(UserError):
+        wrong()

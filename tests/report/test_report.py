@@ -1,0 +1,307 @@
+"""Pages from runs on the disk: whole, self-contained, and honest about what is missing."""
+
+import io
+import re
+
+import left_behind
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from PIL import Image
+
+from gan_cli import suggest
+from gan_cli.build import make_each
+from gan_cli.compose import compose, loader
+from gan_cli.errors import UserError
+from gan_cli.report import again, numbers, report, stages
+from gan_cli.report.across import Across, Bars
+from gan_cli.report.figures import Against, Curves, Figure
+from gan_cli.report.index import write_index
+from gan_cli.report.stages import Pictures, Stages
+from gan_cli.report.traces import traces
+from gan_cli.report.verdicts import Claim
+
+CURVES = {
+    "estimate/wasserstein": [0.1 * step for step in range(60)],
+    "heldout/wasserstein": [0.1 * step for step in range(60)],
+    "metric/w1": {step: 2.0 - step / 60 for step in range(0, 60, 5)},
+    "loss/discriminator": list(range(60)),
+    "grad_norm/generator": [10.0**-step for step in range(60)],
+    "time/images_per_second": [1000.0] * 60,
+    "x/y": [1.0, None, 3.0],
+}
+REPORT = {
+    "title": "Fish & <chips>",
+    "source": "a paper",
+    "shortened": "everything",
+    "figures": [{"_target_": "gan_cli.report.figures.Curves", "title": "own", "tags": ["x/y"]}],
+    "claims": [
+        {"_target_": "gan_cli.report.claims.Reaches", "says": "It <ends> low.", "tag": "metric/w1", "below": 1.5},
+        {"_target_": "gan_cli.report.claims.Reaches", "says": "It ends high.", "tag": "metric/w1", "above": 5.0},
+        {"_target_": "gan_cli.report.claims.Reaches", "says": "Who knows.", "tag": "metric/fd", "below": 1.0},
+    ],
+}
+
+
+def settings(folder, **changed):
+    defaults = {"run": str(folder), "median": None, "stages": 3, "quiz": 8, "seed": 0, "root": None, "debug": False}
+    return OmegaConf.create({**defaults, **changed})
+
+
+def words(html):
+    """The page's text, without what is in its pictures, scripts and styles."""
+    return re.sub(r"\s+", " ", re.sub(r"(?s)<script.*?</script>|<style.*?</style>|<[^>]*>", " ", html))
+
+
+def test_a_run_becomes_one_page_that_needs_nothing_else(run):
+    folder = run("r", CURVES, report=REPORT, overrides=["loss=hinge"], pictures=(0, 20, 40))
+    path = report.report(settings(folder))
+    html = path.read_text()
+    assert path == folder / "report.html"
+    assert not re.search(r"(src|href)=\"(?!data:)", html)
+    assert "http" not in re.sub(r"<meta http-equiv", "", html)
+    text = words(html)
+    assert "Fish &amp; &lt;chips&gt;" in text
+    assert "It &lt;ends&gt; low." in text
+    assert re.search(r"1 held.*1 not held.*1 undecided", text)
+    assert "gan-train loss=hinge seed=0" in text
+    assert all(said in text for said in ("a paper", "Shortened: everything", "Estimated and exact distance", "1 of 1 finished"))
+    names = {file.name for file in (folder / "report").iterdir()}
+    assert {"own.png", "losses.png", "gradient_norms.png", "the_metric.png", "summary.json", "samples_seed_0.gif"} <= names
+    with Image.open(folder / "report" / "samples_seed_0.gif") as film:
+        assert film.n_frames == 3
+    assert not list(folder.glob(".*"))[1:]  # Hydra's alone
+
+
+def test_a_sweep_is_compared_over_seeds(run):
+    report_node = {
+        "claims": [
+            {
+                "_target_": "gan_cli.report.contrasts.Ordering",
+                "says": "A critic is better.",
+                "number": "w1",
+                "better": {"loss": "wgan"},
+                "worse": {"loss": "hinge"},
+            }
+        ]
+    }
+    for loss, base in (("wgan", 1.0), ("hinge", 3.0)):
+        for seed in (1, 2, 3):
+            folder = run(
+                f"sweep/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}"], report=report_node, w1=base + seed / 10, l=loss
+            )
+    text = words(report.report(settings(folder.parent)).read_text())
+    assert "1 held" in text
+    assert "gan-train -m loss=" in text
+    assert "seed=1,2,3" in text
+    assert re.search(r"loss=wgan 3 of 3 1.200 ± 0.058", text)
+    assert "Estimated and exact distance: loss=hinge" in text
+    assert (folder.parent / "report" / "numbers_0.png").is_file()
+
+
+def test_runs_that_failed_or_never_began_are_named(run):
+    run("sweep/a", CURVES, 1, overrides=["loss=a"], l="a")
+    run("sweep/b", {}, 2, overrides=["loss=b"], status="failed", l="b")
+    (run("sweep/c", {}, 3, overrides=["loss=c"]) / "config.yaml").unlink()
+    folder = run("sweep/d", CURVES, 1, overrides=["loss=d"], status=None, l="d").parent
+    text = words(report.report(settings(folder)).read_text())
+    assert "loss=b, seed 2: failed: no room" in text
+    assert "c: its config.yaml cannot be read" in text
+    assert "loss=d, seed 1: unfinished" in text
+    assert "1 of 4 finished" in text
+
+
+def test_runs_that_declare_different_reports_are_named(run):
+    run("sweep/a", CURVES, 1, report=REPORT)
+    folder = run("sweep/b", CURVES, 2, report={**REPORT, "claims": []})
+    text = words(report.report(settings(folder.parent)).read_text())
+    assert "seed 2: declared another report than seed 1, whose claims are judged" in text
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        ({"titel": "x"}, "report.titel: a report has no such key"),
+        ({"claims": [{"_target_": "os.system", "command": "x"}]}, "report.claims.0._target_=os.system is not a Claim"),
+        ({"figures": [{"_target_": "gan_cli.report.claims.Reaches"}]}, "is not a Figure"),
+        ({"claims": [{"_target_": "gan_cli.report.claims.Reaches", "say": "x"}]}, "report.claims.0.say"),
+        ({"claims": [{"_target_": "gan_cli.report.claims.Reaches", "says": "x", "tag": "a"}]}, "needs above or below"),
+        ({"claims": {"_target_": "gan_cli.report.claims.Reaches"}}, "report.claims must be a list"),
+    ],
+)
+def test_a_declaration_that_is_not_understood_leaves_nothing_behind(run, node, said):
+    folder = run("r", CURVES, report=node)
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(UserError, match=re.escape(said)):
+        report.report(settings(folder))
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_figure_without_numbers_is_named_and_stops_nothing(run):
+    node = {"figures": [{"_target_": "gan_cli.report.figures.Curves", "title": "lost", "tags": ["no/such"]}]}
+    text = words(report.report(settings(run("r", CURVES, report=node))).read_text())
+    assert "lost: nothing to draw: no run has logged no/such." in text
+
+
+def test_nothing_logged_and_no_run_are_said_in_a_line(run, tmp_path):
+    with pytest.raises(UserError, match="nothing is logged yet"):
+        report.report(settings(run("empty", {})))
+    with pytest.raises(UserError, match="no runs in"):
+        report.report(settings(tmp_path / "nowhere"))
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(run, monkeypatch):
+    folder = run("r", CURVES)
+    old = report.report(settings(folder)).read_bytes()
+    kept = sorted(folder.rglob("*"))
+
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "write_json", full)
+    with pytest.raises(OSError, match="No space"):
+        report.report(settings(folder, median=3))
+    assert (folder / "report.html").read_bytes() == old
+    assert sorted(folder.rglob("*")) == kept
+
+
+def test_an_even_median_is_refused(run):
+    with pytest.raises(UserError, match="odd"):
+        report.report(settings(run("r", CURVES), median=4))
+
+
+def test_a_folder_of_experiments_gets_a_page_for_each_and_an_index(run, tmp_path, capsys):
+    run("many/toy", CURVES, report=REPORT)
+    run("many/empty", {}, report={"title": "later"})
+    run("many/sweep/a", CURVES, 1)
+    run("many/sweep/b", CURVES, 2)
+    path = report.report(settings(tmp_path / "many"))
+    html = path.read_text()
+    assert path.name == "index.html"
+    assert set(re.findall(r'<h3><a href="([^"]*)"', html)) == {"toy/report.html", "sweep/report.html"}
+    assert "empty no report yet" in words(html)
+    assert re.search(r"1 held.*1 not held.*1 undecided", words(html))
+    assert "nothing is logged yet" in capsys.readouterr().out
+
+
+def test_an_index_of_nothing_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no report in"):
+        write_index([tmp_path], tmp_path / "index.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_that_differ_in_their_titles_are_experiments_and_those_that_do_not_are_a_sweep(run, tmp_path):
+    run("a/one", CURVES, 1, report=REPORT)
+    run("a/two", CURVES, 2, report=REPORT)
+    assert report.collected(tmp_path / "a") == []
+    run("a/three", CURVES, 3, report={"title": "another"})
+    assert [path.name for path in report.collected(tmp_path / "a")] == ["one", "three", "two"]
+
+
+def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
+    from gan_cli.report import quiz
+
+    folder = tmp_path / "run"
+    left_behind.train(tiny_images, folder)
+    trace = traces(folder)[0]
+    cards = quiz.cards(trace, 10, 0)
+    assert [card.real for card in cards].count(True) == 5
+    assert cards == quiz.cards(trace, 10, 0)
+    assert [card.real for card in cards] != [card.real for card in quiz.cards(trace, 10, 1)]
+    with Image.open(io.BytesIO(cards[0].png)) as image:
+        assert image.size == (16, 16)
+    for checkpoint in (folder / "checkpoints").iterdir():
+        checkpoint.unlink()
+    assert quiz.cards(traces(folder)[0], 10, 0) == []
+
+
+def test_a_quiz_is_on_the_page_or_why_there_is_none(tiny_images, tmp_path):
+    folder = tmp_path / "run"
+    left_behind.train(tiny_images, folder)
+    assert "No quiz" in words(report.report(settings(folder, root="/nowhere")).read_text())
+    assert "Half of these 8 images" in words(report.report(settings(folder)).read_text())
+
+
+@pytest.fixture
+def tiny_images():
+    cfg = compose(loader(), "train", ["model=dcgan_small", "metric=none", "dataset.size=16", "dataset.max_images=20"])
+    small = "model.generator.width=4 model.discriminator.width=4 train.steps=2 train.batch_size=4 sample_every=1 log_every=1"
+    return OmegaConf.merge(cfg, OmegaConf.from_dotlist([*small.split(), "eval_every=0", "device=cpu"]))
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        Curves(title="a", tags=["loss/discriminator", ["estimate/wasserstein", "metric/w1"]], levels={"floor": 1.0}),
+        Curves(title="a", tags=["grad_norm/generator"], log_y=True, median=5),
+        Against(title="a", x="metric/w1", y=["estimate/wasserstein"], exact=["heldout/wasserstein"]),
+        Against(title="a", x="loss/discriminator", y=["grad_norm/generator"], log_x=True, log_y=True),
+        Bars(title="a", number="metric/w1"),
+        Bars(title="a", number="w1", by=["loss"]),
+        Across(title="a", key="c", numbers=["metric/w1", "w1"], log_x=True),
+        Stages(title="a", tag="estimate/wasserstein", steps=[0, 20]),
+        Pictures(title="a", glob="samples/*.png", last=2),
+    ],
+    ids=lambda figure: type(figure).__name__,
+)
+def test_figures_are_drawn(run, figure):
+    for seed, c in ((1, "0.1"), (2, "0.1"), (1, "1.0")):
+        folder = run(f"s/{c}{seed}", CURVES, seed, overrides=["loss=wgan", f"c={c}"], pictures=(0, 20, 40), w1=1.0, c=float(c))
+    drawn = figure.draw(traces(folder.parent))
+    assert drawn
+    for one in drawn:
+        with Image.open(io.BytesIO(one.png)) as image:
+            assert image.format == "PNG"
+            assert np.asarray(image.convert("L")).std() > 1
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        Curves(tags=["no/such"]),
+        Curves(tags=["x/y"], where={"loss": "other"}),
+        Against(x="no/such", y=["x/y"]),
+        Bars(number="no/such"),
+        Across(key="loss", numbers=["metric/w1"]),
+        Stages(tag="x/y"),
+        Pictures(glob="*.bmp"),
+    ],
+    ids=lambda figure: type(figure).__name__,
+)
+def test_figures_without_numbers_say_so(run, figure):
+    with pytest.raises(UserError, match="nothing to draw"):
+        figure.draw(traces(run("r", CURVES)))
+
+
+def test_stages_show_what_a_plots_frame_holds(tmp_path):
+    pixels = np.full((90, 100, 3), 255, np.uint8)
+    pixels[[10, 70], 10:60] = 0
+    pixels[10:71, [10, 60]] = 0
+    pixels[10:71, [80, 90]] = 0  # a colour bar
+    pixels[40, 30] = (200, 0, 0)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert stages.cropped(tmp_path / "a.png", (2,)).shape == (59, 49, 3)
+    assert stages.cropped(tmp_path / "a.png", (1, 16, 16)).shape == (45, 50, 3)
+
+
+def test_a_grid_of_runs_is_one_command_and_others_are_several(run):
+    for loss, seed in (("a", 1), ("a", 2), ("b", 1), ("b", 2)):
+        folder = run(f"s/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}", "k=[x,y]"], l=loss).parent
+    assert again.commands(traces(folder)) == ["gan-train -m loss=a,b 'k=[x,y]' seed=1,2"]
+    run("s/c1", CURVES, 1, overrides=["loss=c", "k=[x,y]"], l="c")
+    assert len(again.commands(traces(folder))) == 5
+    assert again.commands(traces(run("alone", CURVES))) == []
+
+
+def test_without_an_evaluation_the_runs_own_metric_stands_in_the_table(run):
+    folder = run("r", CURVES, w1=1.5)
+    assert numbers.tables(traces(folder))[0].rows == [["w1 ↓", "1.50 ± 0.10", "0.05000"]]
+    assert numbers.tables(traces(run("bare", CURVES))) == []
+
+
+@pytest.mark.parametrize("name", suggest.groups()["experiment"])
+def test_what_an_experiment_declares_is_understood(name):
+    cfg = compose(loader(), "train", [f"experiment={name}"])
+    make_each(cfg, "report.figures", Figure)
+    make_each(cfg, "report.claims", Claim)
+    assert set(cfg.report or {}) <= set(report.KEYS)
