@@ -23,9 +23,9 @@ PAIR_WIDTH = 22
 def caption(provenance: Provenance, seed: bool = True) -> str:
     """All that decides a number, in a few lines; without the ``seed`` where many stand together."""
     features = dict(provenance.features)
-    extractor = f"features {features.pop('extractor', 'unnamed')}"
+    extractor = [f"features {features.pop('extractor')}"] if features else []
     lines = [
-        ", ".join([extractor, *(f"{key} {word(value)}" for key, value in features.items())]),
+        *([", ".join([*extractor, *(f"{key} {word(value)}" for key, value in features.items())])] if extractor else []),
         f"{provenance.n_fake} generated against {provenance.n_real} real samples ({provenance.split}, content "
         f"{word(provenance.reference)})"
         + {None: "", True: ", averaged players", False: ", trained players"}[provenance.ema]
@@ -80,11 +80,13 @@ def _run_table(results: Sequence[Result]) -> Group:
     table.add_column("", no_wrap=True)
     for result in results:
         _numeric(table, " = ".join(result.chosen) or "value", *([f"step {result.step}"] if result.step is not None else []))
-    _numeric(table, "floor")
+    floored = _has_floor(results[0])
+    if floored:
+        _numeric(table, "floor")
     for name, number in results[0].numbers.items():
         cells = [_cell(result.numbers.get(name)) for result in results]
-        table.add_row(Text(_directed(name, number)), *cells, _floor(number))
-    return titled(results[0].source, table, _floor_note(results[0]), caption(results[0].provenance))
+        table.add_row(Text(_directed(name, number)), *cells, *([_floor(number)] if floored else []))
+    return titled(results[0].source, table, *_floor_note(results[0]), caption(results[0].provenance))
 
 
 def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
@@ -99,9 +101,10 @@ def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
             cells = [_cell(result.numbers.get(name)) for name in names]
             style = "bold" if "best" in result.chosen else None
             table.add_row("" if result.step is None else str(result.step), " = ".join(result.chosen), *cells, style=style)
-        table.add_section()
-        table.add_row("", "floor", *(_floor(ordered[0].numbers[name]) for name in names))
-        yield titled(ordered[0].source, table, _floor_note(ordered[0]), caption(ordered[0].provenance))
+        if _has_floor(ordered[0]):
+            table.add_section()
+            table.add_row("", "floor", *(_floor(ordered[0].numbers[name]) for name in names))
+        yield titled(ordered[0].source, table, *_floor_note(ordered[0]), caption(ordered[0].provenance))
 
 
 def _ranking_table(ranking: Ranking) -> Group:
@@ -234,15 +237,21 @@ def _floor(number: Number) -> Text:
     return Text(fixed(number.floor, place(number.error, 2)))
 
 
-def _floor_note(result: Result) -> str:
+def _has_floor(result: Result) -> bool:
+    return any(number.floor is not None for number in result.numbers.values())
+
+
+def _floor_note(result: Result) -> list[str]:
+    if not _has_floor(result):
+        return []
     n = result.details.get("floor_n", result.provenance.n_real)
     against = result.details.get("floor_against", n)
     others = "as many" if against == n else str(against)
-    return f"Floor: the same numbers between {n} real samples and {others} other real ones."
+    return [f"Floor: the same numbers between {n} real samples and {others} other real ones."]
 
 
 def _directed(name: str, number: Number) -> str:
-    return f"{name} {'' if number.higher_is_better is None else '↑' if number.higher_is_better else '↓'}"
+    return name if number.higher_is_better is None else f"{name} {'↑' if number.higher_is_better else '↓'}"
 
 
 def _alike(results: Iterable[Result]) -> list[list[Result]]:
