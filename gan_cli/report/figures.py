@@ -51,12 +51,14 @@ class Curves(Figure):
 
     ``tags``: one panel for each, or for several where a list stands in the list. A run alone has a colour for each tag; of a
     sweep each method has one, each seed a line, and the tags of a panel differ in their dashes. ``median``: width of the filter
-    in points (odd, 1: none; None: a 25th of the curve, and none below 50 points). ``levels``: horizontal lines by name.
+    in points (odd, 1: none; None: a 25th of the curve, and none below 50 points). ``y_limits``: ends of the y axis (None: of
+    the curves). ``levels``: horizontal lines by name.
     """
 
     tags: Sequence[str | Sequence[str]]
     median: int | None = None
     log_y: bool = False
+    y_limits: Sequence[float] | None = None
     levels: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,6 +116,8 @@ class Curves(Figure):
             )
         if self.log_y and all((run.series(tag).finite().values > 0).any() for run in runs for tag in tags if run.series(tag)):
             canvas.log_axis(ax, "y")
+        if self.y_limits is not None:
+            ax.set_ylim(*self.y_limits)
         if len(methods) > 1 and len(tags) == 1:
             ax.set_ylabel(canvas.name(tags[0]).replace("/", "/\n"))
         if len(named) > 1 and legend:

@@ -54,7 +54,7 @@ def play(cfg, device: torch.device) -> None:
             fake = average.game.sample(average.game.latents(3), None if y is None else y.to(device))
     assert fake.shape == (3, *data.shape)
     assert {value.device.type for value in (fake, *stats.values(), *estimate.values())} == {device.type}
-    assert {tensor.device.type for tensor in average.game.state_dict().values()} == {device.type}
+    assert {tensor.device.type for tensor in average.game.state_dict().values()} <= {device.type}  # one may hold nothing
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

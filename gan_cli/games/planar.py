@@ -1,0 +1,121 @@
+"""Games of two numbers: min over theta, max over phi of V(theta, phi), with an equilibrium at (0, 0)."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from gan_cli import checks, drawing
+from gan_cli.games.base import Game, History, Turn
+from gan_cli.types import Batch, Stats
+
+
+class Planar(Game):
+    """Two players of one number each, in float64; a subclass names V. They look at no data.
+
+    ``theta``, ``phi``: where they start. Samples are copies of theta, the point where a Dirac-GAN's generator sits.
+    """
+
+    formula: str
+
+    def __init__(self, theta: float, phi: float) -> None:
+        super().__init__()
+        checks.number("game.theta", theta)
+        checks.number("game.phi", phi)
+        self.theta = nn.Parameter(torch.tensor(float(theta), dtype=torch.float64))
+        self.phi = nn.Parameter(torch.tensor(float(phi), dtype=torch.float64))
+
+    @abstractmethod
+    def value(self, theta: Tensor, phi: Tensor) -> Tensor:
+        """V(theta, phi), for tensors of any equal shape."""
+
+    def turns(self) -> Mapping[str, Turn]:
+        return {
+            "theta": Turn([self.theta], partial(self.loss, 1)),
+            "phi": Turn([self.phi], partial(self.loss, -1)),
+        }
+
+    def loss(self, sign: int, batch: Batch) -> tuple[Tensor, Stats]:
+        """V for theta (1), -V for phi (-1)."""
+        return sign * self.value(self.theta, self.phi), {}
+
+    def latents(self, n: int) -> Tensor:
+        return torch.zeros(n, 1, device=self.device)
+
+    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
+        return (latents + self.theta).to(latents.dtype)
+
+    def measure(self, step: int) -> Mapping[str, float]:
+        """Where the players are, and how far from the equilibrium."""
+        theta, phi = float(self.theta), float(self.phi)
+        return {"point/theta": theta, "point/phi": phi, "distance/equilibrium": float(np.hypot(theta, phi))}
+
+    def picture(self, history: History) -> np.ndarray:
+        """Left the path so far over V and the field of simultaneous descent; right the distance to the equilibrium."""
+        rows = [row for row in history() if row.get("distance/equilibrium") is not None]
+        path = np.array([[row["point/theta"], row["point/phi"]] for row in rows]).reshape(-1, 2)
+        figure = drawing.canvas(11, 5)
+        portrait, distance = figure.subplots(1, 2)
+        self._portrait(portrait, path)
+        distance.plot([row["step"] for row in rows], np.maximum(np.hypot(*path.T), 1e-16), color=drawing.BLUE)
+        distance.set(xlabel="round", ylabel="distance to the equilibrium", title=f"now {rows[-1]['distance/equilibrium']:.3g}")
+        distance.set(yscale="log", ylim=(1e-3, 100))
+        distance.grid(alpha=0.3)
+        return drawing.rendered(figure)
+
+    def _portrait(self, axes, path: np.ndarray) -> None:
+        reach = min(1.15 * float(np.abs(path).max(initial=1.0)), 10.0)  # of a path that leaves, the part in the middle
+        value, _ = self._field(reach, 101)
+        axes.imshow(value, extent=(-reach, reach, -reach, reach), origin="lower", cmap="PuOr", alpha=0.5)
+        _, descent = self._field(0.95 * reach, 19)
+        ticks = np.linspace(-0.95 * reach, 0.95 * reach, 19)
+        axes.quiver(ticks, ticks, *descent, color=drawing.GREY, width=0.003)
+        axes.plot(*path.T, color=drawing.BLUE, linewidth=1.2, marker=".", markersize=3, label="path")
+        axes.plot(*path[:1].T, "o", color=drawing.BLUE, label="start")
+        axes.plot(0, 0, "*", color=drawing.ORANGE, markersize=14, label="equilibrium")
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="θ (minimises)", ylabel="φ (maximises)")
+        axes.set_title(f"V = {self.formula}")
+        axes.legend(loc="lower left", framealpha=0.9)
+
+    def _field(self, reach: float, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """V ``[n, n]`` and the field of simultaneous descent ``[2, n, n]`` on a square of half side ``reach``."""
+        ticks = torch.linspace(-reach, reach, n, dtype=torch.float64)
+        theta, phi = (grid.requires_grad_() for grid in torch.meshgrid(ticks, ticks, indexing="xy"))
+        with torch.enable_grad():
+            value = self.value(theta, phi)
+            up = torch.autograd.grad(value.sum(), (theta, phi))
+        return value.detach().numpy(), torch.stack([-up[0], up[1]]).numpy()
+
+
+class Bilinear(Planar):
+    """V = theta phi: an equilibrium that is Nash and not differentially so; the field only turns."""
+
+    formula = "θφ"
+
+    def value(self, theta: Tensor, phi: Tensor) -> Tensor:
+        return theta * phi
+
+
+class Saddle(Planar):
+    """V = theta^2 - phi^2: a differential Nash equilibrium, towards which the field points everywhere."""
+
+    formula = "θ² − φ²"
+
+    def value(self, theta: Tensor, phi: Tensor) -> Tensor:
+        return theta.square() - phi.square()
+
+
+class DiracGAN(Planar):
+    """V = log s(theta phi) - log 2: data at 0, the generator at theta, D(x) = phi x as logit (Mescheder et al., 2018).
+
+    The zero-sum loss of a GAN at its smallest. The Jacobian's eigenvalues at the equilibrium are +-i/2, so it turns.
+    """
+
+    formula = "log s(θφ) − log 2"
+
+    def value(self, theta: Tensor, phi: Tensor) -> Tensor:
+        return logsigmoid(theta * phi) - float(np.log(2))

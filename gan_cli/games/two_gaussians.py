@@ -1,0 +1,168 @@
+"""A discriminator and a critic, both trained to optimality between two Gaussians (Arjovsky et al., 2017, figure 2)."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from gan_cli import checks, drawing
+from gan_cli.games.base import Game, History, Turn
+from gan_cli.losses.minimax import Minimax
+from gan_cli.losses.wasserstein import Wasserstein
+from gan_cli.models.base import Discriminator
+from gan_cli.regularizers.base import Regularizer
+from gan_cli.types import Batch, Stats
+
+Curve = Callable[[Tensor], Tensor]
+"""Points of the line ``[n]`` -> values ``[n]``."""
+
+
+class TwoGaussians(Game):
+    """Real N(real, std^2) against fake N(fake, std^2), both fixed and drawn here; two judges that start as equals.
+
+    The ``discriminator`` learns by cross-entropy: D* = p / (p + q) = s((real - fake)(x - (real + fake) / 2) / std^2), which is
+    flat wherever one law has all the mass. The ``critic``, a copy of the same network under the ``regularizers``, learns by
+    the Wasserstein loss: W_1 = |real - fake|, and under a gradient penalty its slope stays near 1. Samples are fakes.
+    """
+
+    def __init__(
+        self,
+        discriminator: Discriminator,
+        regularizers: Mapping[str, Regularizer],
+        real: float,
+        fake: float,
+        std: float,
+    ) -> None:
+        super().__init__()
+        checks.number("game.real", real)
+        checks.number("game.fake", fake)
+        checks.number("game.std", std, above=0)
+        self.real, self.fake, self.std = real, fake, std
+        self.regularizers = regularizers
+        self.discriminator = discriminator
+        network: nn.Module = deepcopy(discriminator)
+        for regularizer in regularizers.values():
+            network = regularizer.transform(network)
+        self.wasserstein_critic = network
+
+    def turns(self) -> Mapping[str, Turn]:
+        return {
+            "discriminator": Turn(tuple(self.discriminator.parameters()), self.discriminator_loss),
+            "critic": Turn(tuple(self.wasserstein_critic.parameters()), self.critic_loss, self.constrain),
+        }
+
+    def draw(self, n: int) -> tuple[Tensor, Tensor]:
+        """``n`` real and ``n`` fake points ``[n, 1]``."""
+        return self.real + self.std * self.latents(n), self.fake + self.std * self.latents(n)
+
+    def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """Cross-entropy, and the estimate of JS."""
+        d_real, d_fake = (self.discriminator(x) for x in self.draw(len(batch.x)))
+        return Minimax().discriminator_loss(d_real, d_fake), {"estimate/js": Minimax().estimate(d_real, d_fake)["js"]}
+
+    def critic_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """Wasserstein loss + penalties, and the estimate of W_1."""
+        network = self.wasserstein_critic
+        real, fake = self.draw(len(batch.x))
+        loss = Wasserstein().discriminator_loss(network(real), network(fake))
+        penalties = {
+            f"penalty_{name}": regularizer.penalty(network, network, real, fake)
+            for name, regularizer in self.regularizers.items()
+            if regularizer.penalizes
+        }
+        return loss + sum(penalties.values()), penalties | {"estimate/wasserstein": -loss}
+
+    def constrain(self) -> None:
+        """Lets the regularizers put the critic's weights back where they may be."""
+        for regularizer in self.regularizers.values():
+            regularizer.constrain(self.wasserstein_critic)
+
+    def latents(self, n: int) -> Tensor:
+        return torch.randn(n, 1, device=self.device)
+
+    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.fake + self.std * latents
+
+    def optimum(self, x: Tensor) -> Tensor:
+        """D*(x)."""
+        return torch.sigmoid((self.real - self.fake) * (x.double() - (self.real + self.fake) / 2) / self.std**2)
+
+    def curves(self) -> dict[str, Curve]:
+        """D as a probability, the critic f, and D*, on the line."""
+        return {
+            "discriminator": lambda x: torch.sigmoid(self.discriminator(x[:, None]).double()),
+            "critic": lambda x: self.wasserstein_critic(x[:, None]),
+            "optimum": self.optimum,
+        }
+
+    def measure(self, step: int) -> Mapping[str, float]:
+        """``slope/<whose>``: |d/dx| at the middle of the fakes; ``mean_slope/<whose>``: its mean over the fakes;
+        ``least_slope/<whose>``: its least between the two middles. Whose: discriminator, critic, optimum (D*).
+        ``error/discriminator``: mean |D - D*| over both laws. ``w/critic``: E f(real) - E f(fake), beside ``w/exact``.
+        """
+        numbers = {}
+        fakes, reals = (_quantiles(mean, self.std, self.device) for mean in (self.fake, self.real))
+        between = torch.linspace(self.fake, self.real, 201, device=self.device)
+        curves = self.curves()
+        for name, curve in curves.items():
+            numbers[f"slope/{name}"] = float(slope(curve, between[:1]))
+            numbers[f"mean_slope/{name}"] = float(slope(curve, fakes).mean())
+            numbers[f"least_slope/{name}"] = float(slope(curve, between).min())
+        both = torch.cat([fakes, reals])
+        numbers["error/discriminator"] = float((curves["discriminator"](both) - self.optimum(both)).abs().mean())
+        numbers["w/critic"] = float(curves["critic"](reals).mean() - curves["critic"](fakes).mean())
+        return numbers | {"w/exact": abs(self.real - self.fake)}
+
+    def picture(self, history: History) -> np.ndarray:
+        """Above the laws with D and f, below their slopes."""
+        low, high = sorted((self.real, self.fake))
+        x = torch.linspace(low - 4 * self.std, high + 4 * self.std, 400, device=self.device)
+        place = x.cpu().numpy()
+        figure = drawing.canvas(9, 8)
+        values, slopes = figure.subplots(2, 1, sharex=True)
+        critic = values.twinx()
+        for mean, colour, label in (
+            (self.real, drawing.GREY, "density of real"),
+            (self.fake, drawing.ORANGE, "density of fake"),
+        ):
+            density = Normal(mean, self.std).log_prob(x).exp().cpu().numpy()
+            values.fill_between(place, density, color=colour, alpha=0.35, label=label)
+        for axes, name, style, label in (
+            (values, "discriminator", {"color": drawing.BLUE}, "GAN discriminator D"),
+            (critic, "critic", {"color": "black", "linestyle": "--"}, "WGAN critic f"),
+        ):
+            curve = self.curves()[name]
+            axes.plot(place, curve(x).cpu().numpy(), **style, label=label)
+            slopes.plot(place, slope(curve, x).clamp(min=1e-12).cpu().numpy(), **style, label=label)
+        slopes.plot(place, slope(self.optimum, x).cpu().numpy(), color=drawing.BLUE, linestyle=":", label="optimal D*")
+        values.set(ylim=(-0.05, 1.05), ylabel="density; D")
+        critic.set_ylabel("f")
+        slopes.set(yscale="log", ylim=(1e-10, 10), xlabel="x", ylabel="size of the slope")
+        slopes.grid(alpha=0.3)
+        slopes.legend(loc="lower center")
+        figure.legend(*_joined(values, critic), loc="outside upper center", ncols=4)
+        return drawing.rendered(figure)
+
+
+def slope(curve: Curve, x: Tensor) -> Tensor:
+    """|d curve / dx| at the points ``x [n]``."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(curve(x).sum(), x)
+    return gradient.abs()
+
+
+def _quantiles(mean: float, std: float, device: torch.device) -> Tensor:
+    """A thousand points that have the law's mean of any smooth function, without its chance."""
+    u = (torch.arange(1000, device=device) + 0.5) / 1000
+    return mean + std * torch.special.ndtri(u)
+
+
+def _joined(*axes) -> tuple[list, list]:
+    """The legend entries of several axes."""
+    handles, labels = zip(*(each.get_legend_handles_labels() for each in axes), strict=True)
+    return list(chain(*handles)), list(chain(*labels))

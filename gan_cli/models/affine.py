@@ -1,0 +1,27 @@
+"""A generator whose law is known."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli import checks
+from gan_cli.models.base import Generator
+
+
+class Affine(Generator):
+    """x = mean + std * z in each coordinate, z ~ N(0, I): N(mean, diag std^2), whose density is known at every step.
+
+    ``mean``, ``std``: of all coordinates at the start, std > 0; both are learnt, and a std of either sign has the same law.
+    """
+
+    def __init__(self, shape: tuple[int, ...], classes: int, mean: float, std: float) -> None:
+        super().__init__()
+        checks.number("Affine.mean", mean)
+        checks.number("Affine.std", std, above=0)
+        self.shape, self.latent_dim = tuple(shape), math.prod(shape)
+        self.mean = nn.Parameter(torch.full((self.latent_dim,), float(mean)))
+        self.std = nn.Parameter(torch.full((self.latent_dim,), float(std)))
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return (self.mean + self.std * z).unflatten(1, self.shape)
