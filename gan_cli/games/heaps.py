@@ -76,14 +76,14 @@ class Heaps(Game):
         """The heaps with the optimal plan; the critic; its estimate over the rounds."""
         figure = drawing.canvas(13, 4)
         heaps, critic, estimate = figure.subplots(1, 3)
-        t = self.t.numpy()
+        t = self.t.cpu().numpy()
         width = 0.35 * float(np.diff(t).min())
-        heaps.bar(t - width / 2, self.p.numpy(), width, color=drawing.GREY, label="P")
-        heaps.bar(t + width / 2, self.q.numpy(), width, color=drawing.ORANGE, label="Q")
+        heaps.bar(t - width / 2, self.p.cpu().numpy(), width, color=drawing.GREY, label="P")
+        heaps.bar(t + width / 2, self.q.cpu().numpy(), width, color=drawing.ORANGE, label="Q")
         self._arrows(heaps, top=1.15 * float(torch.cat([self.p, self.q]).max()))
         heaps.set(title=f"{self.exact['w/shovelfuls']:g} shovelfuls times distance", xlabel="position", ylabel="shovelfuls")
         heaps.legend(loc="upper left", ncols=2)
-        critic.plot(t, self.heights().detach().numpy(), color=drawing.BLUE, marker="o")
+        critic.plot(t, self.heights().detach().cpu().numpy(), color=drawing.BLUE, marker="o")
         critic.set(title="critic f, slopes within ±1", xlabel="position", ylabel="f")
         rows = [row for row in history() if "w/critic" in row]
         estimate.axhline(self.exact["w/plan"], color=drawing.GREY, linewidth=5, alpha=0.5, label="exact W₁")

@@ -72,25 +72,20 @@ class IdealGAN(Game):
         }
 
     def picture(self, history: History) -> np.ndarray:
-        """p, q and D* on the points; C over the rounds."""
-        q, best = (table.detach().numpy() for table in self.tables())
-        points = np.arange(len(q))
-        figure = drawing.canvas(11, 4.5)
-        tables, criterion = figure.subplots(1, 2)
-        tables.bar(points - 0.2, self.p.numpy(), 0.4, color=drawing.GREY, label="p (data)")
-        tables.bar(points + 0.2, q, 0.4, color=drawing.ORANGE, label="q (generator)")
-        tables.set(xlabel="point", ylabel="probability", xticks=points)
-        other = tables.twinx()
+        """p, q and D* on the points."""
+        q, best = (table.detach().cpu().numpy() for table in self.tables())
+        p, points = self.p.cpu().numpy(), np.arange(len(q))
+        figure = drawing.canvas(7, 5)
+        axes = figure.subplots()
+        axes.bar(points - 0.2, p, 0.4, color=drawing.GREY, label="p (data)")
+        axes.bar(points + 0.2, q, 0.4, color=drawing.ORANGE, label="q (generator)")
+        axes.set(xlabel="point", ylabel="probability", xticks=points, ylim=(0, 1.1 * p.max()))
+        other = axes.twinx()
         other.plot(points, best, color=drawing.BLUE, marker="o", linestyle="--", label="D* = p / (p + q)")
         other.axhline(0.5, color=drawing.BLUE, linewidth=0.5)
         other.set(ylim=(0, 1))
         other.set_ylabel("D*", color=drawing.BLUE)
-        figure.legend(loc="outside upper left", ncols=3)
-        rows = [row for row in history() if "criterion/above_minimum" in row]
-        values = np.maximum([row["criterion/above_minimum"] for row in rows], 1e-17)
-        criterion.plot([row["step"] for row in rows], values, color=drawing.BLUE)
-        criterion.set(yscale="log", xlabel="round", title="C + log 4 = 2 JS(p, q)")
-        criterion.grid(alpha=0.3)
+        figure.legend(loc="outside upper center", ncols=3)
         return drawing.rendered(figure)
 
 

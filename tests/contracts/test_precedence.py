@@ -1,5 +1,7 @@
 """A group brings others along, and the command line wins over all of them: seen in the objects, not in the config alone."""
 
+from collections.abc import Iterator
+
 import pytest
 import small
 import torch
@@ -117,9 +119,18 @@ def brought(group: str, option: str) -> tuple[dict[str, str], dict[str, object]]
         f"{node}.{key}": value
         for node, content in values.items()
         if node not in ("hydra", "report") and isinstance(content, dict) and "_target_" not in content
-        for key, value in content.items()
+        for key, value in leaves(content)
     }
     return choices, outside
+
+
+def leaves(node: dict) -> Iterator[tuple[str, object]]:
+    """Dotted key -> value of all that lies in a node."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{inner}", deep) for inner, deep in leaves(value))
+        else:
+            yield key, value
 
 
 @pytest.mark.parametrize(("group", "option"), BRINGING)
