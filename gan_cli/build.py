@@ -14,12 +14,13 @@ from torch.optim import Optimizer
 from gan_cli import suggest
 from gan_cli.data.base import Data
 from gan_cli.device import autocast
+from gan_cli.diagnostics.game import GameDiagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
 from gan_cli.loop import LearningRate, Schedule
 from gan_cli.losses.base import Loss
-from gan_cli.metrics.base import Metric
-from gan_cli.metrics.features import Features
+from gan_cli.metrics.base import Metric, NoMetric
+from gan_cli.metrics.features import Features, Identity
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.solvers.base import Solver
 
@@ -36,6 +37,7 @@ class Parts(NamedTuple):
     schedule: Schedule
     learning_rate: LearningRate
     metric: Metric
+    diagnostics: NoMetric
 
 
 def build(cfg: DictConfig, device: Device) -> Parts:
@@ -48,7 +50,8 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     for order in {tuple(schedule(step)) for step in range(1, cfg.train.steps + 1)}:  # now, not when that round comes
         solver.check(order)
     learning_rate = make(cfg, "learning_rate", LearningRate)
-    return Parts(data, game, solver, schedule, learning_rate, build_metric(cfg))
+    diagnostics = make(cfg, "diagnostics", NoMetric, features=Identity())
+    return Parts(data, game, solver, schedule, learning_rate, build_metric(cfg), diagnostics)
 
 
 def build_data(cfg: DictConfig) -> Data:
@@ -82,7 +85,12 @@ def needs(cfg: DictConfig) -> set[str]:
 
 
 def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
-    """UserError if the command line names (``loss``, ``loss.margin``, ``model/generator``) what this game has no use for."""
+    """UserError if the command line names (``loss``, ``loss.margin``, ``model/generator``) what this game has no use for.
+
+    Also for a metric that measures players, which training would never evaluate.
+    """
+    if _target(cfg, "metric", Metric) is GameDiagnostics:
+        raise UserError("metric=game measures players, not samples: in training take diagnostics=game, beside a metric.")
     wanted = needs(cfg)
     players = {f"model/{player}": player in wanted for player in cfg.model}
     used = {"loss": "loss" in wanted, "regularizer": "regularizers" in wanted, **players}

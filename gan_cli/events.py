@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from gan_cli import checkpoint, drawing
 from gan_cli.configs import resume_command
 from gan_cli.data.base import Data
+from gan_cli.diagnostics.game import GameDiagnostics
 from gan_cli.errors import Diverged, Stopped, UserError
 from gan_cli.games.base import Game
 from gan_cli.journal import Journal, read
 from gan_cli.loop import LearningRate
 from gan_cli.measuring import Measurement
+from gan_cli.metrics.base import NoMetric
 from gan_cli.randomness import forked
 from gan_cli.sampling import choose, cycling_labels, decode, evaluating, untouched
 from gan_cli.solvers.base import Solver
@@ -174,6 +176,18 @@ class Measure:
             numbers = self.game.measure(step)
         if numbers:
             self.journal.numbers(step, numbers)
+
+
+class Diagnose:
+    """The diagnostics of the game that is being trained, if there are any; copies are taken, so that nothing of it moves."""
+
+    def __init__(self, diagnostics: NoMetric, game: Game, data: Data, journal: Journal, seed: int) -> None:
+        self.diagnostics, self.game, self.data, self.journal, self.seed = diagnostics, game, data, journal, seed
+
+    def __call__(self, step: int, stats: Stats | None = None) -> None:
+        if isinstance(self.diagnostics, GameDiagnostics):
+            values = self.diagnostics(self.game, self.data, self.seed)
+            self.journal.numbers(step, {name: value.value for name, value in values.items()})
 
 
 class Evaluate:

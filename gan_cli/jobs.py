@@ -16,7 +16,7 @@ from gan_cli import checkpoint, drawing, loop
 from gan_cli.build import refuse_unused
 from gan_cli.configs import config_hash, holds_config, holds_run_already, read_result, threads, to_plain, write_json
 from gan_cli.errors import Diverged, UserError
-from gan_cli.events import Draw, Evaluate, Finite, HeldOut, Measure, Record, Save, StopOnSignal
+from gan_cli.events import Diagnose, Draw, Evaluate, Finite, HeldOut, Measure, Record, Save, StopOnSignal
 from gan_cli.journal import Journal, read
 from gan_cli.loading import load
 from gan_cli.loop import Every
@@ -81,6 +81,7 @@ def rounds(run: Run, console: Console) -> float | None:
     heldout = HeldOut(run.game, run.solver, run.heldout_batch, journal, cfg.seed)
     measure = Measure(run.game, journal, cfg.seed)
     evaluate = Evaluate(run.measurement, run.average.game, journal, cfg.seed)
+    diagnose = Diagnose(run.diagnostics, run.game, run.data, journal, cfg.seed)
     draw = Draw(run.average.game, run.game, run.data, journal, cfg.seed)
     finite = Finite(run.game, record)
     save = Save(run.folder, run.state, finite, journal, cfg.keep_checkpoints)
@@ -96,6 +97,7 @@ def rounds(run: Run, console: Console) -> float | None:
         Every(cfg.log_every, measure, last),
         Every(cfg.eval_every, finite, last),
         Every(cfg.eval_every, evaluate, last),
+        Every(cfg.eval_every, diagnose, last),
         Every(cfg.sample_every, finite, last),
         Every(cfg.sample_every, draw, last),
         Every(cfg.checkpoint_every, save, last),
@@ -108,6 +110,7 @@ def rounds(run: Run, console: Console) -> float | None:
             if run.step == 0:
                 measure(0)
                 evaluate(0)
+                diagnose(0)
                 draw(0)
             record.clock.start()
             loop.train(run.solver, run.batches, run.schedule, last, events, run.step)

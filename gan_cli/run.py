@@ -27,7 +27,7 @@ class Run:
     def __init__(self, cfg: DictConfig, folder: Path) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
         self.device = prepare(cfg)
-        self.data, self.game, self.solver, schedule, factor, metric = build(cfg, self.device)
+        self.data, self.game, self.solver, schedule, factor, metric, self.diagnostics = build(cfg, self.device)
         self.schedule = frozen(self.game, schedule, cfg.frozen, self.solver.turns)
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)

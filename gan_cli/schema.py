@@ -61,6 +61,7 @@ class TrainConfig:
     regularizer: Any = MISSING
     metric: Any = MISSING
     features: Any = MISSING
+    diagnostics: Any = MISSING
     dataset: Any = MISSING
     loss: Any = MISSING
     game: Any = MISSING

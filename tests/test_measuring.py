@@ -5,38 +5,18 @@ from typing import ClassVar
 
 import pytest
 import torch
-from tiny import images_gan, points_gan
-from torch import nn
+from tiny import Numbers, images_gan, noisy_gan, points_gan
 
 from gan_cli.data.base import Data, Dataset
 from gan_cli.errors import UserError
-from gan_cli.games.gan import GAN
-from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.measuring import Measurement
 from gan_cli.metrics.base import Metric, NoMetric, Value
 from gan_cli.metrics.features import Identity, Pixels
 from gan_cli.metrics.frechet import Frechet
-from gan_cli.models.base import Generator
-from gan_cli.models.mlp import MLPDiscriminator
 from gan_cli.randomness import random_state
 from gan_cli.types import Batch
 
 CPU = torch.device("cpu")
-
-
-class Numbers(Dataset):
-    """x = (i, i), y = i mod 3."""
-
-    shape, classes = (2,), 3
-
-    def __init__(self, n: int):
-        self.n = n
-
-    def __len__(self):
-        return self.n
-
-    def batch(self, indices):
-        return Batch(indices[:, None].float().expand(-1, 2), indices % 3)
 
 
 class Shades(Dataset):
@@ -49,19 +29,6 @@ class Shades(Dataset):
 
     def batch(self, indices):
         return Batch((indices / 20.0 - 1)[:, None, None, None].expand(-1, 1, 16, 16))
-
-
-class LabelIsMean(Generator):
-    """Draws while it samples, as diffusion does; the mean is a hundred times the label."""
-
-    latent_dim = 2
-
-    def __init__(self):
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(()))
-
-    def forward(self, z, y=None):
-        return self.scale * (z + torch.randn_like(z)) + 100 * y[:, None]
 
 
 @dataclass(frozen=True)
@@ -137,7 +104,7 @@ def test_no_more_than_there_are(split, n_samples, asked, n):
 
 
 def test_labels_are_those_of_the_real_samples():
-    game = GAN(LabelIsMean(), MLPDiscriminator((2,), 0, 4, 2), NonSaturating())
+    game = noisy_gan()
     measurement = Measurement(Difference(Identity()), data(), CPU)
     fake = measurement.fake(game, 0)
     assert torch.equal(fake.y, measurement.real.y)

@@ -2,15 +2,9 @@
 
 import pytest
 import torch
-from tiny import images_gan, points_gan
-from torch import nn
+from tiny import Numbers, images_gan, noisy_gan, points_gan
 
 from gan_cli import sampling
-from gan_cli.data.base import Dataset
-from gan_cli.games.gan import GAN
-from gan_cli.losses.non_saturating import NonSaturating
-from gan_cli.models.base import Generator
-from gan_cli.models.mlp import MLPDiscriminator
 from gan_cli.regularizers.spectral_norm import SpectralNorm
 from gan_cli.sampling import choose, cycling_labels, decode, evaluating, generate, untouched
 from gan_cli.types import Batch
@@ -21,39 +15,6 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
-
-
-class Points(Dataset):
-    """x = (i, i), y = i mod 3."""
-
-    shape, classes = (2,), 3
-
-    def __init__(self, n):
-        self.n = n
-
-    def __len__(self):
-        return self.n
-
-    def batch(self, indices):
-        return Batch(indices[:, None].float().expand(-1, 2), indices % 3)
-
-
-class Noisy(Generator):
-    """Draws while it samples, as diffusion does; the label is the mean."""
-
-    latent_dim = 2
-
-    def __init__(self):
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(()))
-
-    def forward(self, z, y=None):
-        shift = 0 if y is None else 100 * y[:, None]
-        return self.scale * (z + torch.randn_like(z)) + shift
-
-
-def noisy_gan():
-    return GAN(Noisy(), MLPDiscriminator((2,), 0, 4, 2), NonSaturating())
 
 
 def spectral_images_gan():
@@ -157,19 +118,19 @@ class TestUntouched:
 
 class TestChoose:
     def test_without_replacement_and_seeded(self):
-        batch = choose(Points(100), 40, seed=1)
+        batch = choose(Numbers(100), 40, seed=1)
         assert len(set(batch.x[:, 0].tolist())) == 40
         assert torch.equal(batch.x[:, 0].long() % 3, batch.y)
-        assert torch.equal(choose(Points(100), 40, seed=1).x, batch.x)
-        assert not torch.equal(choose(Points(100), 40, seed=2).x, batch.x)
+        assert torch.equal(choose(Numbers(100), 40, seed=1).x, batch.x)
+        assert not torch.equal(choose(Numbers(100), 40, seed=2).x, batch.x)
 
     def test_all_of_a_small_one(self):
-        batch = choose(Points(7), 40, seed=1)
+        batch = choose(Numbers(7), 40, seed=1)
         assert batch.x[:, 0].sort().values.tolist() == list(range(7))
 
     def test_leaves_the_stream(self):
         before = torch.get_rng_state()
-        choose(Points(7), 3, seed=1)
+        choose(Numbers(7), 3, seed=1)
         assert torch.equal(torch.get_rng_state(), before)
 
 

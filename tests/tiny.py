@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_cli.data.base import Dataset
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.gan import GAN
 from gan_cli.losses.non_saturating import NonSaturating
@@ -27,6 +28,35 @@ class Dirac(Generator):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.theta.expand(len(z), -1)
+
+
+class Noisy(Generator):
+    """Draws while it samples, as diffusion does; the mean is a hundred times the label."""
+
+    latent_dim = 2
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        shift = 0 if y is None else 100 * y[:, None]
+        return self.scale * (z + torch.randn_like(z)) + shift
+
+
+class Numbers(Dataset):
+    """x = (i, i), y = i mod 3."""
+
+    shape, classes = (2,), 3
+
+    def __init__(self, n: int):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def batch(self, indices: Tensor) -> Batch:
+        return Batch(indices[:, None].float().expand(-1, 2), indices % 3)
 
 
 class Linear(Discriminator):
@@ -82,6 +112,11 @@ def points_gan(loss=None, regularizers=(), width: int = 16) -> GAN:
     """Two perceptrons in the plane."""
     players = MLPGenerator((2,), 0, 3, width, 3), MLPDiscriminator((2,), 0, width, 3)
     return GAN(*players, loss or NonSaturating(), named(regularizers))
+
+
+def noisy_gan() -> GAN:
+    """In the plane, and its generator draws while it samples."""
+    return GAN(Noisy(), MLPDiscriminator((2,), 0, 4, 2), NonSaturating())
 
 
 def images_gan(loss=None, regularizers=(), width: int = 4, size: int = 16) -> GAN:

@@ -26,6 +26,7 @@ TINY = {
     "regularizer/penalty": "penalty: {_target_: m.Penalty, weight: 10.0}\n",
     "regularizer/spectral": "spectral: {_target_: m.Spectral, n_iterations: 1}\n",
     "metric/auto": "_target_: m.Auto\n",
+    "diagnostics/none": "_target_: m.NoMetric\n",
     "features/net": "_target_: m.Net\n",
     "dataset/points": "_target_: m.Points\nroot: data\n",
     "dataset/images": "_target_: m.Images\nroot: ???\n",

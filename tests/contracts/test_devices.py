@@ -39,7 +39,7 @@ class OneDevice(TorchDispatchMode):
 
 def play(cfg, device: torch.device) -> None:
     """One round, and all that looks at the players after it, on ``device`` and nowhere else."""
-    data, game, solver, schedule, factor, _ = build(cfg, device)
+    data, game, solver, schedule, factor, _, _ = build(cfg, device)
     batches = Stream(data.train, cfg.train.batch_size, cfg.seed, device)
     average, set_learning_rates = Average(game, 0.9), SetLearningRates(solver, factor)
     y = cycling_labels(3, data.classes)

@@ -33,6 +33,7 @@ KINDS = ("", "features=classifier", "dataset=ring", "dataset=gaussians_1d")
 GIVEN = {
     "model": {"shape", "classes"},
     "metric": {"features"},
+    "diagnostics": {"features"},
     "game": {"generator", "discriminator", "loss", "regularizers"},
     "solver": {"turns", "optimizers", "autocast"},
 }
@@ -57,7 +58,7 @@ def test_an_option(group, option, root, monkeypatch):
     cfg = small.config(f"{group}={option}", root=root)
     keys_are_arguments_and_arguments_are_keys(cfg)
     torch.manual_seed(0)
-    data, game, solver, schedule, learning_rate, metric = build(cfg, CPU)
+    data, game, solver, schedule, learning_rate, metric, _ = build(cfg, CPU)
     assert 0 <= learning_rate(1) <= 1
     before = {player: [p.clone() for p in turn.parameters] for player, turn in solver.turns.items()}
     batches = Stream(data.train, cfg.train.batch_size, cfg.seed)

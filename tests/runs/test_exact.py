@@ -10,6 +10,7 @@ import torch
 from left_behind import differences, outcome, result, state, train
 
 import gan_cli
+from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.randomness import random_state
 
@@ -106,6 +107,29 @@ def test_a_metric_that_learns_and_searches_changes_nothing(parts, tmp_path, monk
     measured = [row["step"] for row in watched["numbers"] if any(key.startswith("metric/") for key in row)]
     assert measured == [0, 1, 2, 3, 4]
     assert not any(key.startswith("metric/") for row in alone["numbers"] for key in row)
+
+
+def test_diagnostics_change_nothing(images, tmp_path):
+    """Spectra, best responses and gradients of the players at play, with batch norm and spectral norm in them."""
+    cheap = "train.steps=3 log_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=0 eval_every=1"
+    diagnosed = small.config(
+        "features=identity regularizer=spectral_norm diagnostics=game",
+        f"{cheap} regularizer.spectral_norm.remove_norm=false ema=0.9 diagnostics.batch_size=8 diagnostics.steps=2 "
+        "diagnostics.batches=2 diagnostics.eigenvalues=2 diagnostics.restarts=2",
+    )
+    train(diagnosed, tmp_path / "watched")
+    train(images, tmp_path / "alone", cheap)
+    watched, alone = outcome(tmp_path / "watched"), outcome(tmp_path / "alone")
+    for part in ("game", "average", "solver", "batches", "random", "step"):
+        assert differences(watched[part], alone[part], part) == []
+    rows = [row for row in watched["numbers"] if "game/grad_norm/generator" in row]
+    assert [row["step"] for row in rows] == [0, 1, 2, 3]
+    assert {"game/hessian_min/generator", "game/jacobian_im_max", "game/duality_gap", "game/critic_slope"} <= set(rows[0])
+
+
+def test_a_metric_of_players_is_no_metric_of_a_training(tmp_path):
+    with pytest.raises(UserError, match="in training take diagnostics=game"):
+        train(small.config("metric=game"), tmp_path, "train.steps=1")
 
 
 def test_watching_a_game_that_draws_while_it_samples_changes_nothing(images, tmp_path, monkeypatch):
