@@ -107,12 +107,9 @@ class Measurement:
         else:
             n = len(self.split) // 2
             real, others = (self._encoded(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
-        try:
-            return Floor({name: value.value for name, value in self.metric.measure(real, others).items()}, n)
-        except UserError:
-            if n == self.n:
-                raise
-            return Floor({}, n)  # a half of the data is too little for this metric
+        # a half of the data may be too little for a metric that the whole was enough for
+        measure = self.metric.measure if n == self.n else self.metric.attempted
+        return Floor({name: value.value for name, value in measure(real, others).items()}, n)
 
     def fake(self, game: Game, seed: int, advance: Callable[[int], None] = unnoticed) -> Encoded:
         """``n`` samples of ``game`` with their features, decided by ``seed`` and the role; ``advance`` hears of each chunk."""

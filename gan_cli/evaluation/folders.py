@@ -83,10 +83,8 @@ class Folders:
         if self.metric.equal_sizes:
             kept = self.floor_against = min(kept, self.floor_against)
         others = every.part(slice(len(every) - self.floor_against, None))
-        try:
-            floor = self.metric.measure(every.part(slice(0, kept)), others)
-        except UserError:  # what is left of the images is too little for this metric
-            return real, fake, Floor({}, kept)
+        # what is left of the images may be too little for this metric
+        floor = self.metric.attempted(every.part(slice(0, kept)), others)
         return real, fake, Floor({name: value.value for name, value in floor.items()}, kept)
 
     def encode(self, images: "Shuffled", n: int, how: Encoder, advance: Advance) -> tuple[Encoded, str]:

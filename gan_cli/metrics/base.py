@@ -87,6 +87,13 @@ class Metric(ABC):
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """All its numbers by name, the chief one, ``name``, first."""
 
+    def attempted(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
+        """``measure``, or no numbers where the sets are too small for it."""
+        try:
+            return self.measure(real, fake)
+        except UserError:
+            return {}
+
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """``measure``, with the standard errors that it leaves open filled in by a delete-a-group jackknife.
 

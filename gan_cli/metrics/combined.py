@@ -77,6 +77,10 @@ class Combined(Metric):
         """The numbers of all parts."""
         return _merged(part.measure(real, fake) for part in self.parts())
 
+    def attempted(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
+        """The numbers of those parts for which the sets are not too small."""
+        return _merged(part.attempted(real, fake) for part in self.parts())
+
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """The numbers of all parts, each part seeing to its own errors."""
         return _merged(part.with_errors(real, fake) for part in self.parts())

@@ -100,8 +100,9 @@ class Memorisation(Metric):
         ready = replace(self, features=self.features.fitted(data, device))
         order = torch.randperm(len(data.train), generator=generator("memorisation"))
         indices = order[: self.max_train]
-        x = torch.cat([stored(data.train.batch(chunk).x, ready.features) for chunk in indices.split(BATCH)])
-        object.__setattr__(ready, "training", Training(data.train, indices, encoded(ready.features, x).features))
+        batches = (stored(data.train.batch(chunk).x, ready.features) for chunk in indices.split(BATCH))
+        found = torch.cat([encoded(ready.features, x).features for x in batches])
+        object.__setattr__(ready, "training", Training(data.train, indices, found))
         return ready
 
     @property

@@ -15,6 +15,8 @@ from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.classifier import Classifier, trained_on
 from gan_cli.metrics.combined import All, Points, Together
 from gan_cli.metrics.features import Encoded, Features, Identity, Pixels
+from gan_cli.metrics.frechet import Frechet
+from gan_cli.metrics.inception_score import InceptionScore
 from gan_cli.metrics.neighbours import PrecisionRecall
 
 CPU = torch.device("cpu")
@@ -205,3 +207,12 @@ def test_too_few_samples_is_a_part_s_own_complaint():
     real, fake = sets(1)
     with pytest.raises(UserError):
         Points(Identity()).measure(real, fake)
+
+
+def test_of_sets_too_small_for_one_part_the_others_still_speak():
+    x = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
+    sets = [Encoded(x, x, x) for _ in range(2)]
+    whole = Together(Identity(), 12, "train", (Frechet(Identity(), 12), InceptionScore(Identity(), 12)))
+    with pytest.raises(UserError, match="Inception Score"):
+        whole.measure(*sets)
+    assert set(whole.attempted(*sets)) == {"fd", "kid"}
