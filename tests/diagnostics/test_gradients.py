@@ -6,10 +6,10 @@ import pytest
 import torch
 from quadratic import NOTHING, Circle, Quadratic, diagonal, random_quadratic
 from tiny import Bilinear, Dirac, Linear, images_gan, points_gan
-from torch import nn, tensor
+from torch import tensor
 
 from gan_cli.diagnostics.field import flat, game_vector, own_gradient, shaped
-from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, path_angle, share_at_bound, step_cosine
+from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, path_angle, share_at_bound
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
 from gan_cli.games.gan import GAN
@@ -108,27 +108,6 @@ class TestPathAngle:
         game = Bilinear(1.0, 1.0)
         with pytest.raises(UserError, match="states of this game's players"):
             path_angle(game, game.state_dict(), random_quadratic(2, 2).state_dict(), NOTHING, [0.5])
-
-
-class TestStepCosine:
-    def test_gradient_descent_is_1(self):
-        gradients = [torch.randn(3, 2), torch.randn(4)]
-        before = [torch.randn(3, 2), torch.randn(4)]
-        after = [w - 0.1 * g for w, g in zip(before, gradients, strict=True)]
-        assert step_cosine(before, after, gradients) == pytest.approx(1)
-        assert step_cosine(after, before, gradients) == pytest.approx(-1)
-
-    def test_momentum_goes_on_when_the_gradient_turns(self):
-        w = nn.Parameter(tensor([0.0, 0.0]))
-        optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.5)
-        for gradient, expected in (([1.0, 0.0], 1.0), ([-0.25, 0.0], -1.0), ([0.0, 1.0], 1 / (1 + 0.125**2) ** 0.5)):
-            before, w.grad = w.detach().clone(), tensor(gradient)
-            optimizer.step()
-            assert step_cosine([before], [w], [w.grad]) == pytest.approx(expected, abs=1e-6)
-
-    def test_no_step(self):
-        w = [torch.ones(3)]
-        assert math.isnan(step_cosine(w, w, w))
 
 
 class TestCriticSlopes:
