@@ -9,7 +9,7 @@ from tiny import Bilinear, Dirac, Linear, images_gan, points_gan
 from torch import tensor
 
 from gan_cli.diagnostics.field import flat, game_vector, own_gradient, shaped
-from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, path_angle, share_at_bound
+from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, path_angle
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
 from gan_cli.games.gan import GAN
@@ -136,10 +136,3 @@ class TestCriticSlopes:
 
     def test_without_a_critic(self):
         assert critic_slopes(Bilinear(1.0, 1.0), NOTHING) is None
-
-
-def test_share_at_bound():
-    parameters = [tensor([[0.01, -0.01], [0.0, 0.00995]]), tensor([0.01, 0.005, -0.009999, 0.0])]
-    assert share_at_bound(parameters, 0.01) == 4 / 8
-    assert share_at_bound(parameters, 0.01, tol=0.01) == 5 / 8
-    assert share_at_bound(parameters, 1.0) == 0
