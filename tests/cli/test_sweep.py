@@ -271,7 +271,7 @@ def test_the_command_line_counts_instead_of_what_an_experiment_sweeps(call, jobs
 
 
 def test_an_experiment_that_is_a_sweep_by_itself_needs_no_flag(call, jobs, experiments):
-    assert call("train", "experiment=both", "hydra.sweep.dir=s", "dataset.root=a,b").code == 0
+    assert call("train", "experiment=both", "hydra.sweep.dir=s", "model.generator.width=8,16").code == 0
     assert len(jobs.trained) == 8
     jobs.trained.clear()
     assert call("train", "experiment=asked", "hydra.run.dir=r").code == 0  # one run, until it is asked for

@@ -70,7 +70,7 @@ def test_the_saturating_gradient_vanishes_and_the_others_do_not():
     before = measured(played)
     play(played, ["judge", "critic"], 300)
     after = measured(played)
-    assert after["generator_gradient/saturating"] < 1e-2 * before["generator_gradient/saturating"]
+    assert after["generator_gradient/saturating"] < 0.05 * before["generator_gradient/saturating"]
     for cost in ("non_saturating", "wasserstein"):
         assert after[f"generator_gradient/{cost}"] > 0.1 * before[f"generator_gradient/{cost}"]
 
@@ -106,7 +106,7 @@ def test_measuring_moves_nothing():
 def test_the_critic_is_clipped_and_nobody_else():
     played = game(clipping=WeightClipping(bound=0.01))
     play(played, ["discriminator", "generator", "judge", "critic"], 3)
-    sizes = {player: max(float(p.abs().max()) for p in turn.parameters) for player, turn in played.turns().items()}
+    sizes = {player: max(float(p.detach().abs().max()) for p in turn.parameters) for player, turn in played.turns().items()}
     assert sizes.pop("critic") <= 0.01 < min(sizes.values())
 
 

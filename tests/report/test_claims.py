@@ -254,7 +254,7 @@ def test_a_claim_that_nothing_could_contradict_is_refused(wrong):
         ([10.0] * 12, "held"),
         ([10.0, 30.0, *[20.0] * 10], "held"),
         ([10.0, *[8.0] * 10, 20.0], "not held"),  # it was better for a while
-        ([10.0, *[12.0 - 0.2 * i for i in range(12)]], "undecided"),  # still falling
+        ([10.0, *[30.0 - 1.7 * i for i in range(12)]], "undecided"),  # still falling
         ([10.0], "undecided"),
     ],
 )
