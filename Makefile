@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 REPORTS := outputs/experiments
-EXPERIMENTS ?= $(basename $(notdir $(wildcard conf/experiment/*.yaml)))
+EXPERIMENTS ?= $(basename $(notdir $(shell grep -l "^report:" conf/experiment/*.yaml)))
 SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint experiments reports bench-metrics clean
+.PHONY: help setup demo test lint experiments reports gallery bench-metrics clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -39,6 +39,9 @@ experiments: setup ## run EXPERIMENTS (all) at CPU scale, then `reports`; hours,
 
 reports: setup ## a page about each experiment that was run, and outputs/experiments/index.html
 	$(BIN)/gan-report $(REPORTS)
+
+gallery: setup ## docs/gallery.md from these reports
+	$(BIN)/python docs/gallery.py $(REPORTS)
 
 bench-metrics: setup ## time and memory of the metrics beside scipy, torch-fidelity and torchmetrics, 5 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_metrics.py
