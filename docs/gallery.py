@@ -46,7 +46,9 @@ def section(name: str, summary: dict) -> str:
     if summary["thumbnail"]:
         lines += ["", f"![{summary['title']}](gallery/{name}.png)"]
     lines += ["", "| verdict | claim | measured |", "|---|---|---|"]
-    lines += [f"| **{claim['state']}** | {claim['says']} | {claim['why']} |" for claim in summary["claims"]]
+    for claim in summary["claims"]:
+        measured = "<br>".join([claim["why"], *claim["runs"].values()])
+        lines.append(f"| **{claim['state']}** | {claim['says']} | {measured} |")
     return "\n".join([*lines, ""])
 
 

@@ -112,7 +112,11 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
         "title": title,
         "source": asked.get("source"),
         "shortened": asked.get("shortened"),
-        "claims": [{"says": one.claim, "state": one.verdict.state, "why": one.verdict.says} for one in judgements],
+        "claims": [
+            {"says": one.claim, "state": one.verdict.state, "why": one.verdict.says}
+            | {"runs": {name: verdict.says for name, verdict in one.runs.items()}}
+            for one in judgements
+        ],
         "thumbnail": next(iter(files), None),
     }
     _write(folder, files, summary)
