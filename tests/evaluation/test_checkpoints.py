@@ -57,11 +57,9 @@ class TestTheNumbers:
         assert cold[0]["provenance"]["features"]["extractor"] == "efficientnet_lite0"
 
     def test_truncated_samples(self, points):
-        [whole], [truncated], [wide] = (
-            measured(points, "checkpoint=6", *words) for words in ([], ["truncation=0.1"], ["truncation=50"])
-        )
+        [whole], [truncated] = (measured(points, "checkpoint=6", *words) for words in ([], ["truncation=0.1"]))
         assert (whole.provenance.sampling, truncated.provenance.sampling) == ({}, {"truncation": 0.1})
-        assert len({result.numbers["w1"].value for result in (whole, truncated, wide)}) == 3
+        assert whole.numbers["w1"].value != truncated.numbers["w1"].value
         assert differences(whole.provenance, truncated.provenance) == ["truncation none against 0.1"]
         assert ", truncation 0.1, seed 5" in caption(truncated.provenance)
         with pytest.raises(UserError, match="metric=game measures players, not samples: leave truncation out"):
