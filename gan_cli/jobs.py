@@ -168,9 +168,10 @@ def conclude(
 
 def sample(cfg: DictConfig) -> Path:
     """Writes a grid, single images or an interpolation from one checkpoint, and returns what was written."""
-    run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device)
+    run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device, cfg.truncation, cfg.standing)
     images = len(run.shape) == 3
     name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
+    name += "".join(f"_{key}_{cfg[key]:g}" for key in ("truncation", "standing") if cfg[key] is not None)
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     if cfg.mode == "interpolation":
         columns = min(cfg.n, WALK)

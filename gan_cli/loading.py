@@ -12,17 +12,25 @@ from gan_cli.build import build_game
 from gan_cli.configs import resume_command, run_folder
 from gan_cli.errors import UserError
 from gan_cli.randomness import forked
-from gan_cli.sampling import cycling_labels, decode, generate
+from gan_cli.sampling import cycling_labels, decode, generate, set_standing_statistics, truncate
 
 
 class LoadedRun:
-    """One checkpoint of a run: its config, its step and its players, ready to be sampled.
+    """One checkpoint of a run: its config, its step and its players, ready to be sampled; arguments as ``load`` has them.
 
     ``game``: the players in eval mode, averaged (``ema=True``) or as they were trained. ``classes``: number of labels, 0
     where there are none. The data set is not needed, nor looked for.
     """
 
-    def __init__(self, folder: Path, state: dict[str, Any], place: torch.device, ema: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        state: dict[str, Any],
+        place: torch.device,
+        ema: bool,
+        truncation: float | None = None,
+        standing: int | None = None,
+    ) -> None:
         self.folder, self.step = folder, int(state["step"])
         self.config: DictConfig = OmegaConf.create(state["config"])
         self.shape, self.classes = tuple(state["data"]["shape"]), int(state["data"]["classes"])
@@ -31,6 +39,10 @@ class LoadedRun:
         with checkpoint.fitting(folder):
             self.game.load_state_dict(state["average" if ema else "game"])
         self.game.to(place).eval()
+        if truncation is not None:
+            truncate(self.game, truncation)
+        if standing is not None:
+            set_standing_statistics(self.game, standing, self.classes)
 
     def sample(self, n: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
         """``n`` samples, float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``.
@@ -57,15 +69,23 @@ class LoadedRun:
         return cycling_labels(n, self.classes)
 
 
-def load(run: str | Path, checkpoint_name: str | int = "last", ema: bool = True, device_name: str = "cpu") -> LoadedRun:
+def load(
+    run: str | Path,
+    checkpoint_name: str | int = "last",
+    ema: bool = True,
+    device_name: str = "cpu",
+    truncation: float | None = None,
+    standing: int | None = None,
+) -> LoadedRun:
     """Opens the run in the folder ``run`` for sampling: ``gan_cli.load("outputs/...").sample(16)``.
 
     ``checkpoint_name``: ``"last"``, a step, or the path of a checkpoint file. ``ema``: the averaged players rather than the
-    trained ones. ``device_name``: auto, cpu, cuda, cuda:N or mps. Raises UserError where there is no run, or no readable
-    checkpoint.
+    trained ones. ``device_name``: auto, cpu, cuda, cuda:N or mps. ``truncation``: normal latents are drawn within this of 0.
+    ``standing``: batch norm's statistics are taken anew from so many batches of 250 samples. Raises UserError where there is
+    no run, no readable checkpoint, or nothing to truncate or take anew.
     """
     folder = run_folder(run)
-    return LoadedRun(folder, _state(folder, str(checkpoint_name)), device.choose(device_name), ema)
+    return LoadedRun(folder, _state(folder, str(checkpoint_name)), device.choose(device_name), ema, truncation, standing)
 
 
 def _state(folder: Path, name: str) -> dict[str, Any]:

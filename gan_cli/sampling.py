@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from gan_cli import checks
 from gan_cli.data.base import Dataset, generator
+from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.randomness import forked
 from gan_cli.types import Batch
@@ -58,6 +61,45 @@ def decode(game: Game, latents: Tensor, y: Tensor | None = None) -> Tensor:
             chunk = slice(start, start + CHUNK)
             parts.append(game.sample(latents[chunk], None if y is None else y[chunk]).float().cpu())
     return torch.cat(parts)
+
+
+def truncate(game: Game, threshold: float) -> None:
+    """From now on ``game`` draws its normal latents with every coordinate within ``threshold`` > 0 of 0 (Brock et al., 2019).
+
+    The smaller, the more typical the samples and the less varied. UserError where the latents are not normal.
+    """
+    checks.number("truncation", threshold, above=0)
+    with forked(0, game.device):  # refused now rather than after an hour of real features
+        game.truncated(1, threshold)
+    game.latents = partial(game.truncated, threshold=threshold)  # type: ignore[method-assign]
+
+
+def set_standing_statistics(game: Game, batches: int, classes: int) -> None:
+    """Batch norm's running mean and variance, taken anew: their means over ``batches`` batches of ``CHUNK`` samples.
+
+    Those of training belong to latents that are not truncated, and to weights on their way (Brock et al., 2019, section 4.2).
+    Labels are equally frequent. Only layers that samples pass through change; UserError where none does.
+    """
+    norms = [module for module in game.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    seen: set[nn.Module] = set()
+    hooks = [norm.register_forward_pre_hook(lambda norm, _: seen.add(norm)) for norm in norms]
+    with forked("standing statistics", game.device), evaluating(game):
+        for norm in norms:
+            norm.train()
+            norm.momentum = None  # the plain mean over all batches since the counter was at 0
+            if norm.num_batches_tracked is not None:
+                norm.num_batches_tracked.zero_()
+        for start in range(0, batches * CHUNK, CHUNK):
+            y = torch.arange(start, start + CHUNK, device=game.device) % classes if classes else None
+            game.sample(game.latents(CHUNK), y)
+    for norm, momentum, hook in zip(norms, momenta, hooks, strict=True):
+        norm.momentum = momentum
+        hook.remove()
+    if not seen:
+        raise UserError(
+            "standing statistics are batch norm's, and no sample of this run passes through one: leave standing out."
+        )
 
 
 def choose(dataset: Dataset, n: int, seed: int) -> Batch:

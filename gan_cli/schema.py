@@ -81,6 +81,10 @@ class EvalConfig:
     root: str | None = _scalar(None, "where the data set lies (null: as in the run)")
     out: str | None = _scalar(None, "folder for eval.json and eval.csv (null: the run's own; of folders, outputs/)")
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
+    truncation: float | None = _scalar(
+        None, "how far from 0 a coordinate of normal latents may be (null: as far as it comes)", low=0
+    )
+    standing: int | None = _scalar(None, "batches to take batch norm's statistics anew from (null: those of training)", low=1)
     seed: int | None = _scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
     debug: bool = _scalar(False, DEBUG)
@@ -99,6 +103,10 @@ class SampleConfig:
     n: int = _scalar(64, "how many samples", low=1)
     out: str | None = _scalar(None, "file or folder to be written (null: inside the run)")
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
+    truncation: float | None = _scalar(
+        None, "how far from 0 a coordinate of normal latents may be (null: as far as it comes)", low=0
+    )
+    standing: int | None = _scalar(None, "batches to take batch norm's statistics anew from (null: those of training)", low=1)
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
     debug: bool = _scalar(False, DEBUG)

@@ -29,6 +29,9 @@ CONF = Path(__file__).parents[1] / "conf"
 SMALL = {
     "train.batch_size": 4,
     "model.*.width": 16,  # fewer ReLUs may all be dead from the start
+    "model.generator.attention": 8,
+    "model.discriminator.attention": 4,
+    "model.discriminator.last_side": 4,
     "dataset.size": 8,
     "dataset.n": 64,
     "dataset.n_heldout": 32,

@@ -1,12 +1,26 @@
-"""Samples: decided by their seed, and leaving everything as it was."""
+"""Samples: decided by their seed, truncated where asked, and leaving everything as it was."""
+
+import math
 
 import pytest
 import torch
 from tiny import Numbers, images_gan, noisy_gan, points_gan
 
 from gan_cli import sampling
+from gan_cli.errors import UserError
+from gan_cli.games.planar import Saddle
+from gan_cli.randomness import random_state
 from gan_cli.regularizers.spectral_norm import SpectralNorm
-from gan_cli.sampling import choose, cycling_labels, decode, evaluating, generate, untouched
+from gan_cli.sampling import (
+    choose,
+    cycling_labels,
+    decode,
+    evaluating,
+    generate,
+    set_standing_statistics,
+    truncate,
+    untouched,
+)
 from gan_cli.types import Batch
 
 CPU = torch.device("cpu")
@@ -144,3 +158,75 @@ def test_decode_keeps_the_order():
     latents = game.latents(6)
     torch.testing.assert_close(decode(game, latents.flip(0)), decode(game, latents).flip(0))
     assert decode(game, latents[:1]).shape == (1, 2)
+
+
+class TestTruncation:
+    @pytest.mark.parametrize("threshold", [0.02, 0.5, 1.0, 2.0, 40.0])
+    def test_the_law_is_the_normal_one_given_the_bound(self, threshold):
+        game = points_gan()
+        truncate(game, threshold)
+        z = game.latents(20_000).flatten()
+        assert z.abs().max() <= threshold
+        inside = math.erf(threshold / math.sqrt(2))
+        variance = 1 - math.sqrt(2 / math.pi) * threshold * math.exp(-(threshold**2) / 2) / inside
+        assert z.mean().abs() < 5 * math.sqrt(variance / len(z))
+        assert z.var().item() == pytest.approx(variance, rel=5 * math.sqrt(2 / len(z)))
+        below = float((z.abs() < threshold / 2).double().mean())
+        assert below == pytest.approx(math.erf(threshold / math.sqrt(8)) / inside, abs=2.5 / math.sqrt(len(z)))
+
+    def test_seed_decides_and_players_stay(self):
+        game, plain = images_gan(), images_gan()
+        plain.load_state_dict(game.state_dict())
+        before = random_state(CPU)
+        truncate(game, 0.5)
+        assert torch.equal(random_state(CPU)["torch"], before["torch"])
+        assert torch.equal(generate(game, 5, seed=3), generate(game, 5, seed=3))
+        assert not torch.equal(generate(game, 5, seed=3), generate(plain, 5, seed=3))
+        latents = plain.latents(4)
+        assert torch.equal(decode(game, latents), decode(plain, latents))
+
+    def test_latents_that_are_not_normal(self):
+        with pytest.raises(UserError, match="truncation is for games whose latents are normal"):
+            truncate(Saddle(theta=1.0, phi=1.0), 0.5)
+
+    @pytest.mark.parametrize("threshold", [0, -1.0, "half", float("nan")])
+    def test_a_threshold_that_is_none(self, threshold):
+        with pytest.raises(UserError, match=r"truncation=.*: it must be a number above 0"):
+            truncate(points_gan(), threshold)
+
+
+class TestStandingStatistics:
+    def test_are_the_means_over_batches(self, monkeypatch):
+        monkeypatch.setattr(sampling, "CHUNK", 20)
+        game = images_gan()
+        seen = []
+        game.generator.body[1].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+        set_standing_statistics(game, 3, classes=0)
+        norm = game.generator.body[1]
+        assert [len(x) for x in seen] == [20, 20, 20]
+        torch.testing.assert_close(norm.running_mean, torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
+        torch.testing.assert_close(norm.running_var, torch.stack([x.var((0, 2, 3)) for x in seen]).mean(0))
+        assert (norm.momentum, norm.training) == (0.1, True)
+
+    def test_of_the_truncated_latents(self, monkeypatch):
+        monkeypatch.setattr(sampling, "CHUNK", 50)
+        game = images_gan()
+        set_standing_statistics(game, 2, classes=0)
+        wide = game.generator.body[1].running_var.clone()
+        truncate(game, 0.1)
+        set_standing_statistics(game, 2, classes=0)
+        assert (game.generator.body[1].running_var < 0.1 * wide).all()
+
+    def test_only_what_samples_pass_through_changes(self):
+        game = images_gan()
+        before = {name: value.clone() for name, value in game.state_dict().items()}
+        stream = torch.get_rng_state()
+        set_standing_statistics(game, 1, classes=0)
+        changed = {name for name, value in game.state_dict().items() if not torch.equal(value, before[name])}
+        assert {name.rpartition(".")[2] for name in changed} == {"running_mean", "running_var", "num_batches_tracked"}
+        assert all(name.startswith("generator.") for name in changed)
+        assert torch.equal(torch.get_rng_state(), stream)
+
+    def test_where_there_is_no_batch_norm(self):
+        with pytest.raises(UserError, match="no sample of this run passes through one"):
+            set_standing_statistics(points_gan(), 1, classes=0)

@@ -28,6 +28,8 @@ Advance = Callable[[int], None]
 Judgement = tuple[dict[str, Any], dict[str, Number], dict[str, Any]]
 """Provenance, numbers, details."""
 CHOICES = (None, "last", "best", "all")
+SAMPLING = ("truncation", "standing")
+"""How samples are drawn, where it is not as in training."""
 NEEDED = {"dataset", "metric", "features", "model", "game", "loss", "seed"}
 """What the config of a run says."""
 
@@ -84,7 +86,9 @@ class Checkpoints:
         """One checkpoint's numbers, with their errors and their floor; what should be looked at goes to ``folder/eval``."""
         began = time.perf_counter()
         diagnostics = self.diagnostics(stored_config(folder))
-        run = load(folder, name, self.cfg.ema and diagnostics is None, self.cfg.device)
+        if diagnostics is not None and self.sampling:
+            raise UserError(f"metric=game measures players, not samples: leave {' and '.join(self.sampling)} out.")
+        run = load(folder, name, self.cfg.ema and diagnostics is None, self.cfg.device, **self.sampling)
         if any(run.config[key] != stored_config(folder)[key] for key in ("model", "game", "loss", "seed")):
             raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
         judge = self.judged if diagnostics is None else partial(self.diagnosed, diagnostics)
@@ -99,7 +103,8 @@ class Checkpoints:
         numbers, details = measured(measurement.metric, measurement.real, fake, measurement.floor)
         for title, picture in measurement.metric.pictures(measurement.real, fake).items():
             drawing.save_png(drawn(picture), folder / "eval" / f"{title}_step_{run.step:08d}.png")
-        return measurement.provenance(self.cfg.ema and run.config.ema is not None, seed), numbers, details
+        provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
+        return {**provenance, "sampling": self.sampling}, numbers, details
 
     def diagnosed(self, diagnostics: GameDiagnostics, folder: Path, run: LoadedRun) -> Judgement:
         """A run's players, as they were trained, at play."""
@@ -149,7 +154,7 @@ class Checkpoints:
         for step in steps:
             measurement = self.measurement(stored_config(folder), "select")
             try:
-                run = load(folder, step, self.cfg.ema, self.cfg.device)
+                run = load(folder, step, self.cfg.ema, self.cfg.device, **self.sampling)
                 fake = measurement.fake(run.game, self.seed(run.config), self.advance)
                 values[step] = measurement.metric.measure(measurement.real, fake)[measurement.metric.name]
             except UserError as error:
@@ -162,7 +167,7 @@ class Checkpoints:
         config = stored_config(folder)
         asked = self.nodes(config)
         same = all(asked[key] == OmegaConf.to_container(config[key]) for key in ("metric", "features"))
-        if not same or not self.cfg.ema or self.seed(config) != config.seed or self.cfg.n_samples is not None:
+        if not same or self.sampling or not self.cfg.ema or self.seed(config) != config.seed or self.cfg.n_samples is not None:
             return None
         measurement = self.measurement(config, "select")
         curve = {row["step"]: row[measurement.tag] for row in read(folder) if row.get(measurement.tag) is not None}
@@ -202,6 +207,11 @@ class Checkpoints:
                 raise UserError(f"root={self.cfg.root}: this run's data set lies in no folder.")
             plain["dataset"]["root"] = self.cfg.root
         return plain
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What is asked for of ``SAMPLING``."""
+        return {key: self.cfg[key] for key in SAMPLING if self.cfg[key] is not None}
 
     def seed(self, config: DictConfig) -> int:
         """Where the latents start."""

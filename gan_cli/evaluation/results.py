@@ -38,7 +38,7 @@ class Provenance:
 
     ``settings``: the metric's; ``features``: the extractor and what belongs to it (``extractor``, ``weights`` as SHA-256,
     ``resizing``, ...); ``ema``: whether averaged players were judged (images: None);
-    ``reference``: hash of the real samples' content.
+    ``reference``: hash of the real samples' content; ``sampling``: how samples were drawn where not as in training.
     Two numbers may be ranked together where everything but ``seed`` agrees.
     """
 
@@ -51,11 +51,13 @@ class Provenance:
     ema: bool | None
     reference: str
     seed: int
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # in the form that a file gives back, so that what was read equals what was written
         object.__setattr__(self, "settings", plain(self.settings))
         object.__setattr__(self, "features", plain(self.features))
+        object.__setattr__(self, "sampling", plain(self.sampling))
 
     def decisive(self) -> dict[str, Any]:
         """What must agree, by name; the metric's settings as ``metric.<key>``, like the command line has them."""
@@ -68,6 +70,7 @@ class Provenance:
             "split": self.split,
             "ema": self.ema,
             "reference": self.reference,
+            **self.sampling,
         }
 
 
@@ -194,6 +197,7 @@ def _rows(result: Result) -> Iterable[dict[str, Any]]:
             "metric": origin.metric,
             "settings": json.dumps(origin.settings, sort_keys=True),
             "reference": origin.reference,
+            "sampling": json.dumps(origin.sampling, sort_keys=True),
             "extractor": None,
             "weights": None,
             "resizing": None,

@@ -29,6 +29,7 @@ def caption(provenance: Provenance, seed: bool = True) -> str:
         f"{provenance.n_fake} generated against {provenance.n_real} real samples ({provenance.split}, content "
         f"{word(provenance.reference)})"
         + {None: "", True: ", averaged players", False: ", trained players"}[provenance.ema]
+        + "".join(f", {key} {word(value)}" for key, value in provenance.sampling.items())
         + (f", seed {provenance.seed}" if seed else ""),
     ]
     settings = ", ".join(f"{key} {word(value)}" for key, value in flat(provenance.settings))

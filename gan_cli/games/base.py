@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan_cli.errors import UserError
 from gan_cli.types import Batch, Critic, Stats
 
 
@@ -56,6 +57,13 @@ class Game(nn.Module, ABC):
     @abstractmethod
     def latents(self, n: int) -> Tensor:
         """``n`` draws from the prior ``[n, ...]`` on the game's device, from torch's default generator."""
+
+    def truncated(self, n: int, threshold: float) -> Tensor:
+        """``n`` latents, given that no coordinate is further than ``threshold`` from 0: BigGAN's truncation trick.
+
+        UserError in a game whose latents are not draws from N(0, I).
+        """
+        raise UserError("truncation is for games whose latents are normal, and this one's are not. Leave it out.")
 
     @abstractmethod
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn, frozen
@@ -47,6 +47,10 @@ class GAN(Game):
 
     def latents(self, n: int) -> Tensor:
         return torch.randn(n, self.generator.latent_dim, device=self.device)
+
+    def truncated(self, n: int, threshold: float) -> Tensor:
+        z = torch.empty(n, self.generator.latent_dim, device=self.device)
+        return nn.init.trunc_normal_(z, a=-threshold, b=threshold)  # the law of drawing again whatever lies outside
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         return self.generator(latents, y).to(latents.dtype)  # autocast leaves images in bfloat16

@@ -8,7 +8,7 @@ from torch.nn.utils import parametrizations
 from gan_cli import checks
 from gan_cli.regularizers.base import Regularizer, replace_modules
 
-WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Embedding)
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 
 
 @dataclass(frozen=True)
@@ -17,21 +17,23 @@ class SpectralNorm(Regularizer):
 
     sigma is the top singular value of the weight reshaped to ``[out, rest]``; the convolution as an operator can be larger.
     ``n_power_iterations``: at each training forward. ``remove_norm``: batch and layer norm rescale at will and would undo the
-    bound, so a discriminator loses them; BigGAN's generator keeps its own.
+    bound, so a discriminator loses them; BigGAN's generator keeps its own, and its class embedding as it is (``embeddings``).
     """
 
     n_power_iterations: int = 1
     remove_norm: bool = True
+    embeddings: bool = True
 
     def __post_init__(self) -> None:
         checks.count("SpectralNorm.n_power_iterations", self.n_power_iterations)
         checks.flag("SpectralNorm.remove_norm", self.remove_norm)
+        checks.flag("SpectralNorm.embeddings", self.embeddings)
 
     def transform(self, network: nn.Module) -> nn.Module:
         if self.remove_norm:
             network = replace_modules(network, _without_norm)
         for module in list(network.modules()):
-            if isinstance(module, WEIGHTED):
+            if isinstance(module, WEIGHTED) or (self.embeddings and isinstance(module, nn.Embedding)):
                 parametrizations.spectral_norm(module, n_power_iterations=self.n_power_iterations)
         return network
 

@@ -15,6 +15,8 @@ from gan_cli import checkpoint
 from gan_cli.build import build_data, build_metric
 from gan_cli.errors import UserError
 from gan_cli.evaluation.checkpoints import stored_config
+from gan_cli.evaluation.results import differences
+from gan_cli.evaluation.tables import caption
 from gan_cli.loading import load
 from gan_cli.measuring import Measurement
 
@@ -53,6 +55,20 @@ class TestTheNumbers:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
         assert cold == warm == content(measured(images, *words))
         assert cold[0]["provenance"]["features"]["extractor"] == "efficientnet_lite0"
+
+    def test_truncated_samples(self, points):
+        [whole], [truncated] = (measured(points, "checkpoint=6", *words) for words in ([], ["truncation=0.1"]))
+        assert (whole.provenance.sampling, truncated.provenance.sampling) == ({}, {"truncation": 0.1})
+        assert whole.numbers["w1"].value != truncated.numbers["w1"].value
+        assert differences(whole.provenance, truncated.provenance) == ["truncation none against 0.1"]
+        assert ", truncation 0.1, seed 5" in caption(truncated.provenance)
+        with pytest.raises(UserError, match="metric=game measures players, not samples: leave truncation out"):
+            measured(points, "checkpoint=6", "metric=game", "truncation=0.1")
+
+    def test_standing_statistics(self, images):
+        [whole], [standing] = (measured(images, "checkpoint=2", *words) for words in ([], ["standing=1"]))
+        assert standing.provenance.sampling == {"standing": 1}
+        assert whole.numbers["fd_pixels"].value != standing.numbers["fd_pixels"].value
 
     def test_averaged_or_trained_players(self, points):
         [averaged], [trained] = (measured(points, "checkpoint=6", f"ema={ema}") for ema in ("true", "false"))

@@ -47,6 +47,7 @@ class TestARun:
             "split": "train",
             "ema": False,
             "seed": 7,
+            "sampling": {},
         }
         assert entry["details"]["floor_n"] == 30
         assert entry["seconds"] > 0

@@ -236,7 +236,7 @@ def test_both_folders_and_nothing_else(call, real, fake, words, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
-@pytest.mark.parametrize("word", ["checkpoint=best", "root=real"])
+@pytest.mark.parametrize("word", ["checkpoint=best", "root=real", "truncation=0.5", "standing=2"])
 def test_what_belongs_to_a_run_is_refused(call, real, fake, word):
     code, out, err = call("real=real", "fake=fake", "features=pixels", word)
     assert (code, out) == (2, "")

@@ -150,6 +150,17 @@ def test_a_grid(run, request):
     assert jobs.sample(command("sample", folder, n=9, seed=1, ema=False)).read_bytes() != content
 
 
+def test_a_truncated_grid(images):
+    name = "grid_step_00000006_seed_1_truncation_0.5_standing_2.png"
+    path = jobs.sample(command("sample", images, n=9, seed=1, truncation=0.5, standing=2))
+    assert path == images / "samples" / name
+    assert path.read_bytes() != jobs.sample(command("sample", images, n=9, seed=1)).read_bytes()
+    assert path.read_bytes() != jobs.sample(command("sample", images, n=9, seed=1, truncation=0.5)).read_bytes()
+    truncated = gan_cli.load(images, truncation=0.5)
+    assert truncated.game.latents(100).abs().max() <= 0.5
+    assert truncated.interpolate(1, 3).shape[0] == 3
+
+
 def test_single_images(images, tmp_path):
     out = jobs.sample(command("sample", images, mode="single", n=5, seed=1, out=quote(str(tmp_path / "fakes = 5"))))
     files = sorted(out.iterdir())

@@ -1,0 +1,137 @@
+"""SNGAN's (Miyato et al., 2018) and WGAN-GP's (Gulrajani et al., 2017) residual networks, any power of two from 8 to 256."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from gan_cli import checks
+from gan_cli.errors import UserError
+from gan_cli.models.base import Discriminator, Generator, image_size
+from gan_cli.models.layers import DownBlock, SelfAttention, UpBlock, convolution, initialise_glorot, no_norm, widths
+
+POOLS = ("sum", "mean", "flatten")
+
+
+class ResNetGenerator(Generator):
+    """A linear layer to 4x4, residual blocks that double the side, batch norm, ReLU, 3x3 convolution, tanh.
+
+    ``width``: channels next to the image; each block before it has ``growth`` times as many, up to ``max_multiple`` times.
+    At 32 pixels SNGAN has 256 channels everywhere, WGAN-GP 128.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], classes: int, latent_dim: int, width: int, growth: int, max_multiple: int
+    ) -> None:
+        super().__init__()
+        checks.counts(latent_dim=latent_dim, width=width, growth=growth, max_multiple=max_multiple)
+        self.latent_dim = latent_dim
+        channels, size = image_size(shape, "resnet_sngan")
+        sizes = widths(width, growth, max_multiple, size.bit_length() - 2)[::-1]  # at side 4, 8, ..., size
+        self.stem = nn.Linear(latent_dim, sizes[0] * 4 * 4)
+        self.blocks = nn.Sequential(*(UpBlock(i, o, nn.BatchNorm2d) for i, o in pairwise(sizes)))
+        self.to_image = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), convolution(width, channels), nn.Tanh())
+        initialise_glorot(self)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.to_image(self.blocks(self.stem(z).unflatten(1, (-1, 4, 4))))
+
+
+class ResNetDiscriminator(Discriminator):
+    """Residual blocks that halve the side to ``last_side``, ``blocks`` more that keep it, ReLU, pooling, one logit ``[B]``.
+
+    ``batch_norm``: in front of every ReLU; under a gradient penalty it becomes layer norm.
+    ``pool``: sum (SNGAN) or mean (WGAN-GP at 32) over all places, or flatten: no ReLU and no pooling, a weight for each place
+    (WGAN-GP at 64). The other fields are ``Trunk``'s.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        width: int,
+        growth: int,
+        max_multiple: int,
+        last_side: int,
+        blocks: int,
+        pool: str,
+        stem: int,
+        batch_norm: bool,
+    ) -> None:
+        super().__init__()
+        if pool not in POOLS:
+            raise UserError(f"pool={pool!r}: it must be {', '.join(POOLS[:-1])} or {POOLS[-1]}.")
+        checks.flag("batch_norm", batch_norm)
+        channels, size = image_size(shape, "resnet_sngan")
+        self.pool = pool
+        self.trunk = Trunk(
+            channels, size, width, growth, max_multiple, last_side, blocks, stem, norm=nn.BatchNorm2d if batch_norm else no_norm
+        )
+        self.head = nn.Linear(self.trunk.channels * (self.trunk.side**2 if pool == "flatten" else 1), 1)
+        initialise_glorot(self)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        h = self.trunk(x)
+        if self.pool == "flatten":
+            return self.head(h.flatten(1)).squeeze(1)
+        h = relu(h)
+        return self.head(h.sum((2, 3)) if self.pool == "sum" else h.mean((2, 3))).squeeze(1)
+
+
+class Trunk(nn.Sequential):
+    """Images ``[B, channels, size, size]`` to features ``[B, self.channels, self.side, self.side]``.
+
+    ``width``: channels after the first halving; each further one has ``growth`` times as many, up to ``max_multiple`` times.
+    ``last_side``: no block halves it, a power of two; ``blocks``: how many follow there at the same width. ``stem``: channels
+    of a 3x3 convolution before the blocks; 0: the first block sees the image. ``wide``: a block
+    widens in its first convolution (BigGAN), not in its second. ``norm``: channels -> what stands in front of every ReLU.
+    ``attention``: the side at which self-attention follows a block, 0: nowhere.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        width: int,
+        growth: int,
+        max_multiple: int,
+        last_side: int,
+        blocks: int,
+        stem: int = 0,
+        wide: bool = False,
+        attention: int = 0,
+        norm: Callable[[int], nn.Module] = no_norm,
+    ) -> None:
+        super().__init__()
+        checks.counts(width=width, growth=growth, max_multiple=max_multiple, last_side=last_side)
+        checks.count("blocks", blocks, least=0)
+        checks.count("stem", stem, least=0)
+        if last_side & (last_side - 1):
+            raise UserError(f"last_side={last_side}: it must be a power of two, for instance 8.")
+        halvings = max(0, size.bit_length() - last_side.bit_length())
+        if halvings + blocks == 0:
+            raise UserError(f"last_side={last_side} and blocks=0 leave no block for images of {size} pixels: lower last_side.")
+        outputs = widths(width, growth, max_multiple, max(1, halvings))
+        outputs += [outputs[-1]] * (halvings + blocks - len(outputs))
+        if stem:
+            self.append(convolution(channels, stem))
+        inputs, side, sides = stem or channels, size, []
+        for index, o in enumerate(outputs):
+            halves = index < halvings
+            hidden = o if wide or (index == 0 and not stem) else inputs
+            self.append(DownBlock(inputs, o, hidden, halves, index == 0 and not stem, norm))
+            inputs, side = o, side // 2 if halves else side
+            if side == attention and side not in sides:
+                self.append(SelfAttention(o))
+            sides.append(side)
+        require_side(attention, sides)
+        self.channels, self.side = inputs, side
+
+
+def require_side(attention: int, sides: list[int]) -> None:
+    """UserError unless self-attention stands at one of ``sides``, or nowhere (0)."""
+    checks.count("attention", attention, least=0)
+    if attention and attention not in sides:
+        there = ", ".join(map(str, sorted(set(sides))))
+        raise UserError(f"attention={attention}: no block ends at this side. There is: {there}; 0 is no attention.")
