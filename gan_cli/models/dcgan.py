@@ -50,24 +50,36 @@ class DCGANDiscriminator(Discriminator):
     """Strided convolutions down to 4x4 with batch norm (not in the first layer) and leaky ReLU, one logit ``[B]``.
 
     ``width``, ``growth`` and ``batch_norm`` as in the generator; under a gradient penalty batch norm becomes layer
-    norm, under spectral norm nothing: every convolution has a bias of its own.
+    norm, under spectral norm nothing: every convolution has a bias of its own. ``outputs``: numbers for each sample; of
+    several the shape is ``[B, outputs]``.
     """
 
-    def __init__(self, shape: tuple[int, ...], classes: int, width: int, growth: int = 2, batch_norm: bool = True) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        width: int,
+        growth: int = 2,
+        batch_norm: bool = True,
+        outputs: int = 1,
+    ) -> None:
         super().__init__()
-        checks.counts(width=width, growth=growth)
+        checks.counts(width=width, growth=growth, outputs=outputs)
         checks.flag("batch_norm", batch_norm)
         channels, size = image_size(shape, "dcgan")
         widths = _widths(width, growth, size)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for i, o in pairwise(widths):
             layers += [nn.Conv2d(i, o, 4, 2, 1), *_normalised(o, batch_norm), nn.LeakyReLU(0.2)]
-        layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0)]
+        layers += [nn.Conv2d(widths[-1], outputs, 4, 1, 0)]
         self.body = nn.Sequential(*layers)
         self.apply(initialise)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.body(x).flatten()
+        return self.body(x).flatten(1).squeeze(1)
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.body[:-1](x).flatten(1)
 
 
 def initialise(module: nn.Module) -> None:

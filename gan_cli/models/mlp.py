@@ -36,12 +36,15 @@ class MLPGenerator(Generator):
 
 
 class MLPDiscriminator(Discriminator):
-    """x -> logit ``[B]`` through ``depth`` linear layers of ``width`` ReLU units."""
+    """x -> logit ``[B]`` through ``depth`` linear layers of ``width`` ReLU units; of several ``outputs`` ``[B, outputs]``."""
 
-    def __init__(self, shape: tuple[int, ...], classes: int, width: int, depth: int) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int, width: int, depth: int, outputs: int = 1) -> None:
         super().__init__()
-        checks.counts(width=width, depth=depth)
-        self.body = perceptron(prod(shape), 1, width, depth)
+        checks.counts(width=width, depth=depth, outputs=outputs)
+        self.body = perceptron(prod(shape), outputs, width, depth)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.body(x.flatten(1)).squeeze(1)
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.body[:-1](x.flatten(1))
