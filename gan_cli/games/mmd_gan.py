@@ -64,15 +64,12 @@ class MMDGAN(GAN):
         super().__init__(generator, discriminator, loss, regularizers)
         self.kernel = loss.kernel
 
-    def penalties(self, player: str, critic: Critic, real: Tensor, fake: Tensor) -> Stats:
-        return super().penalties(player, self.witness(critic, real, fake), real, fake)
-
-    def witness(self, critic: Critic, real: Tensor, fake: Tensor) -> Critic:
-        """x -> f(x) ``[B]``: where it is high, data is denser than fakes, as the kernel sees it."""
+    def regularized(self, critic: Critic, d_real: Tensor, d_fake: Tensor) -> Critic:
+        """The witness f, x -> ``[B]``: where it is high, data is denser than fakes, as the kernel sees it."""
 
         def f(x: Tensor) -> Tensor:
             code = critic(x)
-            return self.kernel(code, critic(real)).mean(1) - self.kernel(code, critic(fake)).mean(1)
+            return self.kernel(code, d_real).mean(1) - self.kernel(code, d_fake).mean(1)
 
         return f
 

@@ -151,14 +151,16 @@ class TestMMDGAN:
         game = MMDGAN(Dirac(1.5), Linear(2.0), {"gp": penalty}, ALPHAS)
         real = tensor([[-1.0], [0.5], [2.0]])
         fake = tensor([[1.5]]).expand(3, -1)
-        witness = game.witness(game.critic(), real, fake)
+        critic = game.critic()
+        witness = game.regularized(critic, critic(real), critic(fake))
         x = torch.linspace(-3, 3, 5)[:, None]
         k = lambda a, b: sum((1 + (2 * (a - b)) ** 2 / (2 * alpha)) ** -alpha for alpha in ALPHAS)  # noqa: E731
         torch.testing.assert_close(witness(x), torch.stack([k(t, real).mean() - k(t, fake).mean() for t in x]))
+        loss, stats = loss_of(game, "discriminator", Batch(real), seed=3)
         torch.manual_seed(3)
-        penalties = game.penalties("discriminator", game.critic(), real, fake)
-        torch.manual_seed(3)
-        torch.testing.assert_close(penalties["penalty_gp"], penalty.penalty(game.discriminator, witness, real, fake))
+        game.latents(3)
+        torch.testing.assert_close(stats["penalty_gp"], penalty.penalty(game.discriminator, witness, real, fake))
+        torch.testing.assert_close(loss, stats["penalty_gp"] - stats["estimate/mmd2"])
 
     def test_mmd2_is_the_difference_of_the_witness_means(self):
         """E f(x) - E f(G(z)), up to the diagonals that the unbiased estimate leaves out."""
