@@ -4,8 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+REPORTS := outputs/experiments
+EXPERIMENTS ?= $(basename $(notdir $(shell grep -l "^report:" conf/experiment/*.yaml)))
+SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench-metrics clean
+.PHONY: help setup demo test lint experiments reports gallery bench-metrics clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -27,6 +31,17 @@ lint: setup ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+experiments: setup ## run EXPERIMENTS (all) at CPU scale, then `reports`; hours, finished jobs are skipped
+	failed=0; for name in $(EXPERIMENTS); do \
+	  $(BIN)/gan-train -m experiment=$$name hydra.sweep.dir=$(REPORTS)/$$name $(SIDE_BY_SIDE) || failed=1; \
+	done; $(MAKE) reports && exit $$failed
+
+reports: setup ## a page about each experiment that was run, and outputs/experiments/index.html
+	$(BIN)/gan-report $(REPORTS)
+
+gallery: setup ## docs/gallery.md from these reports
+	$(BIN)/python docs/gallery.py $(REPORTS)
 
 bench-metrics: setup ## time and memory of the metrics beside scipy, torch-fidelity and torchmetrics, 5 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_metrics.py

@@ -67,14 +67,18 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
         _check_resumed(overrides, multirun)
         overrides = [*overrides, f"hydra.run.dir={resumed}", "hydra.output_subdir=null"]
     configs = loader(config_dir)
-    cfg = compose(configs, "train", sweep.first_job(overrides, configs) if multirun else overrides)
+    first = sweep.first_job(overrides, configs)
+    cfg = compose(configs, "train", first)
+    if not multirun and cfg.hydra.mode != RunMode.MULTIRUN and first != overrides:
+        compose(configs, "train", overrides)  # refuses several values where there is one job
+    multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     fresh: Path | None = None  # a folder of this call alone
     if resumed != "null":
         run_folder(cfg.resume)
     elif cfg.resume is not None:
         raise UserError("resume belongs on the command line: gan-train resume=RUN_DIR.")
     elif not flags:
-        key = "hydra.sweep.dir" if multirun or cfg.hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
+        key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
         folder = Path(OmegaConf.select(cfg, key))
         if not any(word.startswith(f"{key}=") for word in overrides):
             fresh = _new_folder(folder)

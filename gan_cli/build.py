@@ -46,12 +46,20 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     game = build_game(cfg, data.shape, data.classes).to(device)
     turns = game.turns()
     solver = make(cfg, "solver", Solver, turns, build_optimizers(cfg, turns), autocast(device, cfg.precision))
-    schedule = make(cfg, "schedule", Schedule)
+    schedule = without(cfg.frozen, make(cfg, "schedule", Schedule), turns)
     for order in {tuple(schedule(step)) for step in range(1, cfg.train.steps + 1)}:  # now, not when that round comes
         solver.check(order)
     learning_rate = make(cfg, "learning_rate", LearningRate)
     diagnostics = make(cfg, "diagnostics", NoMetric, features=Identity())
     return Parts(data, game, solver, schedule, learning_rate, build_metric(cfg), diagnostics)
+
+
+def without(players: Sequence[str], schedule: Schedule, turns: Collection[str]) -> Schedule:
+    """``schedule`` without the turns of ``players``. Raises UserError for a player that the game does not have."""
+    for player in players:
+        if player not in turns:
+            raise UserError(f"frozen=[{player}]: this game has no such player. Its players are: {', '.join(turns)}.")
+    return lambda step: [player for player in schedule(step) if player not in players]
 
 
 def build_data(cfg: DictConfig) -> Data:

@@ -39,7 +39,7 @@ KINDS = {
 
 for _name, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema, provider="gan-cli")
-_sweeper = {"_target_": TARGET, "max_batch_size": None, "params": None}
+_sweeper = {"_target_": TARGET, "max_batch_size": None, "params": None, "cases": None}
 ConfigStore.instance().store(group="hydra/sweeper", name="gan", node=_sweeper, provider="gan-cli")
 OmegaConf.register_new_resolver("gan.folder_name", folder_name, replace=True)
 OmegaConf.register_new_resolver("gan.job_folder", job_folder, replace=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gan_cli import checks
 from gan_cli.errors import UserError
@@ -72,6 +73,34 @@ class InOrder:
 
     def __call__(self, step: int) -> Sequence[str]:
         return list(self.players)
+
+
+@dataclass(frozen=True)
+class Phases:
+    """One order of turns after another. ``phases``: name -> ``{rounds, players}``; rounds null: for ever, the last one only."""
+
+    phases: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.phases, dict) or not self.phases:
+            raise UserError(
+                f"schedule.phases={self.phases!r}: it must have a phase, as in first: {{rounds: 100, players: [d]}}."
+            )
+        *earlier, last = self.phases.items()
+        for name, phase in (*earlier, last):
+            if not isinstance(phase, dict) or set(phase) != {"rounds", "players"}:
+                raise UserError(f"schedule.phases.{name} must have rounds and players, and nothing else.")
+            if phase["rounds"] is not None or name != last[0]:
+                checks.count(f"schedule.phases.{name}.rounds", phase["rounds"], least=0)
+            InOrder(phase["players"])
+
+    def __call__(self, step: int) -> Sequence[str]:
+        end = 0
+        for phase in self.phases.values():
+            end += phase["rounds"] or 0
+            if step <= end or phase["rounds"] is None:
+                return list(phase["players"])
+        return list(phase["players"])  # a last phase that was counted stays
 
 
 @dataclass(frozen=True)

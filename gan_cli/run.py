@@ -1,6 +1,6 @@
 """Everything of a training run that is in play, and all that a checkpoint holds of it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.events import Average, SetLearningRates
 from gan_cli.games.base import Game
-from gan_cli.loop import Schedule
 from gan_cli.measuring import Measurement
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.types import Batch
@@ -27,8 +26,8 @@ class Run:
     def __init__(self, cfg: DictConfig, folder: Path) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
         self.device = prepare(cfg)
-        self.data, self.game, self.solver, schedule, factor, metric, self.diagnostics = build(cfg, self.device)
-        self.schedule = frozen(self.game, schedule, cfg.frozen, self.solver.turns)
+        self.data, self.game, self.solver, self.schedule, factor, metric, self.diagnostics = build(cfg, self.device)
+        rest(self.game, cfg.frozen)
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
         self.average = Average(self.game, cfg.ema or 0.0)
@@ -95,16 +94,10 @@ def begin_with(game: Game, source: str | None, players: Sequence[str] | None) ->
             own[player].load_state_dict(weights)
 
 
-def frozen(game: Game, schedule: Schedule, players: Sequence[str], turns: Collection[str]) -> Schedule:
-    """``schedule`` without the turns of ``players``, who are put in eval mode, so that no running statistics move either.
-
-    Raises UserError for a player that the game does not have.
-    """
+def rest(game: Game, players: Sequence[str]) -> None:
+    """Puts players who never move in eval mode, so that no running statistics move either."""
     for player in players:
-        if player not in turns:
-            raise UserError(f"frozen=[{player}]: this game has no such player. Its players are: {', '.join(turns)}.")
         getattr(game, player, nn.Module()).eval()
-    return lambda step: [player for player in schedule(step) if player not in players]
 
 
 def prepare(cfg: DictConfig) -> torch.device:

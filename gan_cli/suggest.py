@@ -60,7 +60,9 @@ def unknown_key(key: str, known: Iterable[str]) -> UserError:
     parent = key.rpartition(".")[0]
     while parent and parent not in known:
         parent = parent.rpartition(".")[0]
-    beside = [name for name in known if parent and name.rpartition(".")[0] == parent and not name.endswith("._target_")]
+    beside = [
+        name for name in known if parent and name.rpartition(".")[0] == parent and not name.startswith("_", len(parent) + 1)
+    ]
     hint = meant_key(key, known)
     if not hint:
         hint = f" There is {', '.join(beside)}." if beside else " See --help for groups and keys."

@@ -3,7 +3,7 @@
 import shlex
 import sys
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,20 +49,31 @@ class Sweep(BasicSweeper):
     Jobs are told apart by their folders (``hydra.sweep.dir`` and the overrides) and by the hash of their configs. What a job
     achieved is read from its ``result.json``, so that it counts whatever becomes of the process that ran it. Raises UserError
     before anything has started if a job's config does not hold together, and SystemExit(1) after the table if jobs failed.
+
+    ``params``: key -> its values, swept in all combinations. ``cases``: lists of overrides, each of which is combined with
+    all of that: a sweep that is no grid. What the command line says of a key counts instead of what these say.
     """
 
     __module__ = TARGET.rpartition(".")[0]
+
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: dict[str, str] | None = None,
+        cases: Sequence[Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.cases = cases
 
     def sweep(self, arguments: list[str]) -> None:
         """Runs every combination that ``arguments`` describe."""
         assert self.hydra_context is not None
         folder = self._folder()
-        params = [f"{key}={value}" for key, value in self.params.items()]
         configs = self.hydra_context.config_loader
-        parsed = _parse([*params, *arguments], configs)
-        batches = [self._plan(batch, configs) for batch in self.split_arguments(parsed, self.max_batch_size)]
+        jobs = self._plan(combinations(self.params, self.cases, arguments, configs), configs)
+        size = self.max_batch_size or max(1, len(jobs))
+        batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
         folder.mkdir(parents=True, exist_ok=True)
-        jobs = [job for batch in batches for job in batch]
         done = {job.folder for job in jobs if job.is_finished()}
         excuse, started = "interrupted", 0
         try:
@@ -157,6 +168,20 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
+def combinations(
+    params: Mapping[str, Any], cases: Sequence[Sequence[str]] | None, arguments: Sequence[str], configs: ConfigLoader
+) -> list[list[str]]:
+    """The overrides of every job: ``params`` in all combinations for each of ``cases``, where ``arguments`` leave them."""
+    named = {override.get_key_element().lstrip("+~") for override in _parse(arguments, configs)}
+    swept = [f"{key}={value}" for key, value in params.items()]
+    found: list[list[str]] = []
+    for case in cases or [[]]:
+        own = [word for word in [*case, *swept] if word.partition("=")[0].lstrip("+~") not in named]
+        [jobs] = BasicSweeper.split_arguments(_parse([*own, *arguments], configs), None)
+        found += jobs
+    return found
+
+
 def first_job(overrides: list[str], configs: ConfigLoader) -> list[str]:
     """The overrides of a sweep's first job, as far as they can be told before the sweeper has its say."""
     first = []
@@ -184,9 +209,9 @@ def left_to_the_jobs(overrides: list[str], configs: ConfigLoader) -> list[str]:
     return words
 
 
-def _parse(overrides: list[str], configs: ConfigLoader) -> list[Override]:
+def _parse(overrides: Sequence[str], configs: ConfigLoader) -> list[Override]:
     with readable():
-        return OverridesParser.create(config_loader=configs).parse_overrides(overrides)
+        return OverridesParser.create(config_loader=configs).parse_overrides(list(overrides))
 
 
 def _register() -> None:

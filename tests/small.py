@@ -36,6 +36,7 @@ SMALL = {
     "metric.n_samples": 8,
     "metric.splits": 2,
     "features.epochs": 1,
+    "schedule.phases.*.rounds": 1,
 }
 """What an option is given where it has such a key; ``*`` is any name."""
 

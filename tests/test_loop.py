@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.loop import CriticRounds, Every, LearningRate, LinearDecay, train
+from gan_cli.loop import CriticRounds, Every, LearningRate, LinearDecay, Phases, train
 
 
 class Solver:
@@ -111,3 +111,30 @@ class TestLearningRate:
     def test_refuses(self, value):
         with pytest.raises(UserError, match=r"learning_rate\.start=.*: it must be a whole number, at least 0"):
             LinearDecay(start=value, end=3)
+
+
+class TestPhases:
+    def test_one_after_another_and_the_last_stays(self):
+        phases = Phases({"a": {"rounds": 2, "players": ["x"]}, "b": {"rounds": None, "players": ["y", "x"]}})
+        assert [phases(step) for step in range(1, 6)] == [["x"], ["x"], ["y", "x"], ["y", "x"], ["y", "x"]]
+        counted = Phases({"a": {"rounds": 1, "players": ["x"]}, "b": {"rounds": 1, "players": ["y"]}})
+        assert [counted(step) for step in range(1, 5)] == [["x"], ["y"], ["y"], ["y"]]
+
+    def test_a_phase_of_no_rounds_is_left_out(self):
+        phases = Phases({"a": {"rounds": 0, "players": ["x"]}, "b": {"rounds": None, "players": ["y"]}})
+        assert phases(1) == ["y"]
+
+    @pytest.mark.parametrize(
+        ("phases", "said"),
+        [
+            ({}, "schedule.phases={}: it must have a phase"),
+            ([], r"schedule.phases=\[\]: it must have a phase"),
+            ({"a": {"rounds": 1}}, "schedule.phases.a must have rounds and players"),
+            ({"a": {"rounds": -1, "players": []}}, "schedule.phases.a.rounds=-1"),
+            ({"a": {"rounds": None, "players": []}, "b": {"rounds": 1, "players": []}}, "schedule.phases.a.rounds=None"),
+            ({"a": {"rounds": 1, "players": "x"}}, "schedule.players='x'"),
+        ],
+    )
+    def test_mistakes(self, phases, said):
+        with pytest.raises(UserError, match=said):
+            Phases(phases)

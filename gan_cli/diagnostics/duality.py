@@ -22,7 +22,11 @@ class Mean(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """The duality gap, and what each player adds to it."""
+    """The duality gap, and what each player adds to it.
+
+    A lower bound that grows with the steps of the best responses; where a loss is unbounded and nothing holds its player (a
+    Wasserstein critic without clipping or penalty) the gap is infinite, and the steps decide what is seen of it.
+    """
 
     total: Mean
     gains: dict[str, Mean]

@@ -11,7 +11,7 @@ from torch.optim import Adam
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, generator
 from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gain
-from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, share_at_bound
+from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
 from gan_cli.diagnostics.spectrum import Eigenvalue, hessian_extremes, jacobian_spectrum
 from gan_cli.games.base import Game
 from gan_cli.metrics.base import NoMetric, Value
@@ -105,10 +105,10 @@ class GameDiagnostics(NoMetric):
             values["_above_1"] = Value(slope.share_above_1)
             yield Report({f"game/critic_slope{name}": value for name, value in values.items()}, {})
         turns, regularizers = game.turns(), getattr(game, "regularizers", {}).values()
-        bounds = {p: r.bound for r in regularizers if isinstance(r, WeightClipping) for p in r.players}
-        if not bounds:
+        clipped = {player: r for r in regularizers if isinstance(r, WeightClipping) for player in r.players}
+        if not clipped:
             yield skipped("weights_at_bound", "no weights are clipped")
-        shares = {player: share_at_bound(turns[player].parameters, bound) for player, bound in bounds.items()}
+        shares = {player: r.share_at_bound(turns[player].parameters) for player, r in clipped.items()}
         yield Report({f"game/weights_at_bound/{player}": Value(share) for player, share in shares.items()}, {})
 
     def curvature(self, game: Game, batch: Batch, seed: int) -> Iterator[Report]:

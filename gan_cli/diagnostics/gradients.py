@@ -1,6 +1,6 @@
 """First-order diagnostics: how long the players' gradients are, where they point, and how steep the critic is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -69,16 +69,6 @@ def _at(
     return flat(game_vector(game, batch, seed).vectors)
 
 
-def step_cosine(before: Sequence[Tensor], after: Sequence[Tensor], gradients: Sequence[Tensor]) -> float:
-    """cos(after − before, −gradient) of one optimizer step: 1 for plain gradient descent, negative for a step uphill.
-
-    With momentum on a WGAN's critic it was seen to turn negative when training broke down (Arjovsky et al., 2017, section
-    4.2). ``before`` and ``after``: a player's parameters around the step; ``gradients``: what the optimizer was given. Not a
-    number where nothing moved or the gradient is 0.
-    """
-    return cosine(flat(after) - flat(before), -flat(gradients))
-
-
 class Slopes(NamedTuple):
     """‖∇_x D(x̂)‖ over interpolates: mean, standard deviation, share in [0, 1] of those above 1, and their number."""
 
@@ -102,9 +92,3 @@ def critic_slopes(game: Game, batch: Batch, seed: int | str = 0) -> Slopes | Non
         with torch.enable_grad():
             slope = slopes(critic, torch.lerp(fake, real.x, per_sample_uniform(real.x))).detach().double()
     return Slopes(float(slope.mean()), float(slope.std(correction=0)), float((slope > 1).double().mean()), len(slope))
-
-
-def share_at_bound(parameters: Iterable[Tensor], bound: float, tol: float = 1e-3) -> float:
-    """Share in [0, 1] of weights with |w| ≥ c(1 − tol), c = ``bound``: near 1, a clipped critic has become a sign pattern."""
-    parts = [parameter.detach().abs() >= bound * (1 - tol) for parameter in parameters]
-    return sum(int(part.sum()) for part in parts) / sum(part.numel() for part in parts)

@@ -15,6 +15,7 @@ from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.base import Discriminator
 from gan_cli.regularizers.base import Regularizer
+from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.types import Batch, Stats
 
 Curve = Callable[[Tensor], Tensor]
@@ -42,7 +43,7 @@ class TwoGaussians(Game):
         checks.number("game.fake", fake)
         checks.number("game.std", std, above=0)
         self.real, self.fake, self.std = real, fake, std
-        self.regularizers = regularizers
+        self.judging = dict(regularizers)
         self.discriminator = discriminator
         network: nn.Module = deepcopy(discriminator)
         for regularizer in regularizers.values():
@@ -71,14 +72,14 @@ class TwoGaussians(Game):
         loss = Wasserstein().discriminator_loss(network(real), network(fake))
         penalties = {
             f"penalty_{name}": regularizer.penalty(network, network, real, fake)
-            for name, regularizer in self.regularizers.items()
+            for name, regularizer in self.judging.items()
             if regularizer.penalizes
         }
         return loss + sum(penalties.values()), penalties | {"estimate/wasserstein": -loss}
 
     def constrain(self) -> None:
         """Lets the regularizers put the critic's weights back where they may be."""
-        for regularizer in self.regularizers.values():
+        for regularizer in self.judging.values():
             regularizer.constrain(self.wasserstein_critic)
 
     def latents(self, n: int) -> Tensor:
@@ -103,6 +104,7 @@ class TwoGaussians(Game):
         """``slope/<whose>``: |d/dx| at the middle of the fakes; ``mean_slope/<whose>``: its mean over the fakes;
         ``least_slope/<whose>``: its least between the two middles. Whose: discriminator, critic, optimum (D*).
         ``error/discriminator``: mean |D - D*| over both laws. ``w/critic``: E f(real) - E f(fake), beside ``w/exact``.
+        ``at_bound/critic``: share of the critic's weights at the bound, where weights are clipped.
         """
         numbers = {}
         fakes, reals = (_quantiles(mean, self.std, self.device) for mean in (self.fake, self.real))
@@ -115,6 +117,9 @@ class TwoGaussians(Game):
         both = torch.cat([fakes, reals])
         numbers["error/discriminator"] = float((curves["discriminator"](both) - self.optimum(both)).abs().mean())
         numbers["w/critic"] = float(curves["critic"](reals).mean() - curves["critic"](fakes).mean())
+        for regularizer in self.judging.values():
+            if isinstance(regularizer, WeightClipping):
+                numbers["at_bound/critic"] = regularizer.share_at_bound(self.wasserstein_critic.parameters())
         return numbers | {"w/exact": abs(self.real - self.fake)}
 
     def picture(self, history: History) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Weight clipping."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.regularizers.base import Regularizer
@@ -25,3 +26,8 @@ class WeightClipping(Regularizer):
     def constrain(self, network: nn.Module) -> None:
         for parameter in network.parameters():
             parameter.clamp_(-self.bound, self.bound)
+
+    def share_at_bound(self, parameters: Iterable[Tensor], tol: float = 1e-3) -> float:
+        """Share in [0, 1] of weights with |w| >= c(1 - tol): near 1, a clipped critic has become a sign pattern."""
+        parts = [parameter.detach().abs() >= self.bound * (1 - tol) for parameter in parameters]
+        return sum(int(part.sum()) for part in parts) / sum(part.numel() for part in parts)

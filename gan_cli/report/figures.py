@@ -119,7 +119,7 @@ class Curves(Figure):
         if self.y_limits is not None:
             ax.set_ylim(*self.y_limits)
         if len(methods) > 1 and len(tags) == 1:
-            ax.set_ylabel(canvas.name(tags[0]).replace("/", "/\n"))
+            ax.set_ylabel(canvas.name(tags[0]).replace("/", "/\n").replace(": ", ":\n"))
         if len(named) > 1 and legend:
             columns = 1 if max(map(len, named)) > 44 else 2
             ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)

@@ -111,6 +111,7 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     summary = {
         "title": title,
         "source": asked.get("source"),
+        "shortened": asked.get("shortened"),
         "claims": [{"says": one.claim, "state": one.verdict.state, "why": one.verdict.says} for one in judgements],
         "thumbnail": next(iter(files), None),
     }

@@ -76,15 +76,17 @@ class RunClaim(Claim):
     ``share``: the part of the runs in which it must hold, in (0, 1]. It holds if that many runs bear it out, does not hold if
     that many no longer can, whatever became of the undecided ones, and is undecided in between.
     ``improves``: the training precondition. A run counts as undecided unless ``metric`` (a tag, lower is better, positive) has
-    become better than at step 0 by this factor and is no longer falling. None: nothing is asked.
+    become better than at step 0 by this factor. None: nothing is asked. ``settled``: it also may no longer be falling.
     """
 
     share: float = 1.0
     improves: float | None = None
     metric: str | None = None
+    settled: bool = True
 
     def __post_init__(self) -> None:
         checks.number("share", self.share, above=0)
+        checks.flag("settled", self.settled)
         if self.share > 1:
             raise UserError(f"share={self.share}: it must be at most 1.")
         if self.improves is not None:
@@ -100,7 +102,8 @@ class RunClaim(Claim):
         """Of training, if something is asked of it."""
         if self.improves is None:
             return ""
-        return f"; undecided unless {self.metric} improves on step 0 by the factor {self.improves:g} and is no longer falling"
+        rest = " and is no longer falling" if self.settled else ""
+        return f"; undecided unless {self.metric} improves on step 0 by the factor {self.improves:g}{rest}"
 
     def judge(self, runs: Sequence[Trace]) -> Judgement:
         """Every run by itself, then all of them by ``share``."""
@@ -118,7 +121,7 @@ class RunClaim(Claim):
         if run.member.problem is not None:
             return Verdict(UNDECIDED, run.member.problem)
         if self.improves is not None and self.metric is not None:
-            short = too_short(self.metric, run.series(self.metric), self.improves)
+            short = too_short(self.metric, run.series(self.metric), self.improves, self.settled)
             if short is not None:
                 return Verdict(UNDECIDED, short)
         return self.verdict(run)
@@ -135,7 +138,7 @@ def combined(verdicts: Sequence[Verdict], share: float) -> Verdict:
     return Verdict(state, f"held in {held} of {n} runs, not in {not_held}{undecided} ({asked} hold)")
 
 
-def too_short(tag: str, series: Series, factor: float) -> str | None:
+def too_short(tag: str, series: Series, factor: float, settled: bool = True) -> str | None:
     """Why training was too short for anything to be claimed of it; None if it was long enough."""
     points = series.finite()
     if len(points.steps) < MIN_EVALUATIONS or points.steps[0] != 0:
@@ -143,7 +146,7 @@ def too_short(tag: str, series: Series, factor: float) -> str | None:
     first, last = points.values[0], float(np.median(_quarter(points, 1)))
     if not last * factor <= first:
         return f"training too short: {tag} went from {shown(first)} to {shown(last)}, not better by the factor {factor:g}"
-    return falling(tag, points)
+    return falling(tag, points) if settled else None
 
 
 def falling(tag: str, series: Series) -> str | None:

@@ -230,3 +230,60 @@ def test_an_unreadable_result_is_none(tmp_path, text):
     if text is not None:
         (tmp_path / "result.json").write_text(text)
     assert read_result(tmp_path) is None
+
+
+def names(jobs):
+    return sorted(job["folder"].name for job in jobs.trained)
+
+
+@pytest.fixture
+def experiments(conf):
+    """Two experiments that are sweeps: one by itself, one only with ``-m``."""
+    head = "# @package _global_\nhydra:\n"
+    sweeper = "  sweeper:\n    params:\n      seed: 1,2\n    cases:\n      - [loss=wgan]\n      - [loss=hinge, train.steps=3]\n"
+    (conf / "experiment" / "both.yaml").write_text(f"{head}  mode: MULTIRUN\n{sweeper}")
+    (conf / "experiment" / "asked.yaml").write_text(f"{head}{sweeper}")
+    return conf
+
+
+def test_cases_are_no_grid(call, jobs, experiments):
+    answer = call("train", "experiment=both", "hydra.sweep.dir=s")
+    assert (answer.code, answer.err) == (0, "")
+    assert [(job["cfg"]["loss"]["_target_"], job["cfg"]["train"]["steps"], job["cfg"]["seed"]) for job in jobs.trained] == [
+        ("m.Wasserstein", 3000, 1),
+        ("m.Wasserstein", 3000, 2),
+        ("m.Hinge", 3, 1),
+        ("m.Hinge", 3, 2),
+    ]
+
+
+def test_the_command_line_counts_instead_of_what_an_experiment_sweeps(call, jobs, experiments):
+    assert call("train", "experiment=both", "hydra.sweep.dir=s", "loss=plain", "seed=7,8").code == 0
+    assert names(jobs) == [
+        "experiment-both+loss-plain+seed-7",
+        "experiment-both+loss-plain+seed-7+train.steps-3",
+        "experiment-both+loss-plain+seed-8",
+        "experiment-both+loss-plain+seed-8+train.steps-3",
+    ]
+    jobs.trained.clear()
+    assert call("train", "experiment=both", "hydra.sweep.dir=t", "loss=plain", "train.steps=5", "seed=1").code == 0
+    assert names(jobs) == ["experiment-both+loss-plain+seed-1+train.steps-5"]  # the cases are one and the same now
+
+
+def test_an_experiment_that_is_a_sweep_by_itself_needs_no_flag(call, jobs, experiments):
+    assert call("train", "experiment=both", "hydra.sweep.dir=s", "model.generator.width=8,16").code == 0
+    assert len(jobs.trained) == 8
+    jobs.trained.clear()
+    assert call("train", "experiment=asked", "hydra.run.dir=r").code == 0  # one run, until it is asked for
+    assert [job["cfg"]["seed"] for job in jobs.trained] == [0]
+    refused = call("train", "experiment=asked", "seed=1,2")
+    assert refused.code == 2
+    assert "use gan-train -m" in refused.err
+    jobs.trained.clear()
+    assert call("train", "-m", "experiment=asked", "hydra.sweep.dir=t").code == 0
+    assert len(jobs.trained) == 4
+
+
+def test_max_batch_size_goes_over_all_cases(call, jobs, experiments):
+    assert call("train", "experiment=both", "hydra.sweep.dir=s", "hydra.sweeper.max_batch_size=3").code == 0
+    assert len(jobs.trained) == 4

@@ -6,10 +6,10 @@ import pytest
 import torch
 from quadratic import NOTHING, Circle, Quadratic, diagonal, random_quadratic
 from tiny import Bilinear, Dirac, Linear, images_gan, points_gan
-from torch import nn, tensor
+from torch import tensor
 
 from gan_cli.diagnostics.field import flat, game_vector, own_gradient, shaped
-from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, path_angle, share_at_bound, step_cosine
+from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, path_angle
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
 from gan_cli.games.gan import GAN
@@ -110,27 +110,6 @@ class TestPathAngle:
             path_angle(game, game.state_dict(), random_quadratic(2, 2).state_dict(), NOTHING, [0.5])
 
 
-class TestStepCosine:
-    def test_gradient_descent_is_1(self):
-        gradients = [torch.randn(3, 2), torch.randn(4)]
-        before = [torch.randn(3, 2), torch.randn(4)]
-        after = [w - 0.1 * g for w, g in zip(before, gradients, strict=True)]
-        assert step_cosine(before, after, gradients) == pytest.approx(1)
-        assert step_cosine(after, before, gradients) == pytest.approx(-1)
-
-    def test_momentum_goes_on_when_the_gradient_turns(self):
-        w = nn.Parameter(tensor([0.0, 0.0]))
-        optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.5)
-        for gradient, expected in (([1.0, 0.0], 1.0), ([-0.25, 0.0], -1.0), ([0.0, 1.0], 1 / (1 + 0.125**2) ** 0.5)):
-            before, w.grad = w.detach().clone(), tensor(gradient)
-            optimizer.step()
-            assert step_cosine([before], [w], [w.grad]) == pytest.approx(expected, abs=1e-6)
-
-    def test_no_step(self):
-        w = [torch.ones(3)]
-        assert math.isnan(step_cosine(w, w, w))
-
-
 class TestCriticSlopes:
     def test_of_a_linear_critic(self):
         for psi, share in (((0.6, 0.0), 0.0), ((3.0, 4.0), 1.0)):
@@ -157,10 +136,3 @@ class TestCriticSlopes:
 
     def test_without_a_critic(self):
         assert critic_slopes(Bilinear(1.0, 1.0), NOTHING) is None
-
-
-def test_share_at_bound():
-    parameters = [tensor([[0.01, -0.01], [0.0, 0.00995]]), tensor([0.01, 0.005, -0.009999, 0.0])]
-    assert share_at_bound(parameters, 0.01) == 4 / 8
-    assert share_at_bound(parameters, 0.01, tol=0.01) == 5 / 8
-    assert share_at_bound(parameters, 1.0) == 0

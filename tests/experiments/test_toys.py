@@ -15,8 +15,6 @@ from gan_cli.report.verdicts import HELD, Claim
 
 EXACT = ["em_worked_example", "ideal_gan", "wgan_fig1"]
 """So fast that they run as they are, claims and all."""
-SHORT = {"goodfellow_1d": 20, "spiral": 3, "swiss_roll": 3, "wgan_fig2": 20}
-"""Experiment -> rounds here."""
 
 
 def run(experiment: str, folder, values: str = "") -> list[dict]:
@@ -33,15 +31,6 @@ def test_what_is_exact_is_held(experiment, tmp_path):
     verdicts = {claim.says: claim.judge(found).verdict for claim in make_each(asked, "report.claims", Claim)}
     assert len(verdicts) >= 4
     assert {verdict.state for verdict in verdicts.values()} == {HELD}, verdicts
-
-
-@pytest.mark.parametrize("experiment", SHORT)
-def test_a_short_run_goes_through(experiment, tmp_path):
-    rows = run(experiment, tmp_path, f"train.steps={SHORT[experiment]}")
-    claims = small.config(f"experiment={experiment}").report.claims
-    logged = {tag for row in rows for tag in row}
-    assert {claim.tag for claim in claims} <= logged
-    assert len(list((tmp_path / experiment / "samples").glob("*.png"))) == 2
 
 
 def test_goodfellow_learns_its_discriminator_first(tmp_path):

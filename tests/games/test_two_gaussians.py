@@ -45,6 +45,10 @@ def test_the_regularizers_are_the_critics_alone():
         for network in (played.wasserstein_critic, played.discriminator)
     ]
     assert largest[0] <= 0.01 < largest[1]
+    with torch.no_grad():
+        weights = torch.cat([p.flatten().abs() for p in played.wasserstein_critic.parameters()])
+        assert played.measure(1)["at_bound/critic"] == pytest.approx(float((weights >= 0.01 * 0.999).double().mean()))
+        assert "at_bound/critic" not in game(penalty=GradientPenalty()).measure(1)
 
 
 def test_one_saturates_and_the_other_does_not():

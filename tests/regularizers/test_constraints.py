@@ -160,6 +160,13 @@ class TestSpectralNorm:
 
 
 class TestWeightClipping:
+    def test_share_at_the_bound(self):
+        parameters = [torch.tensor([[0.01, -0.01], [0.005, 0.0]]), torch.tensor([0.00999, 0.0099, 0.01, 0.002])]
+        clipping = WeightClipping(bound=0.01)
+        assert clipping.share_at_bound(parameters) == 4 / 8
+        assert clipping.share_at_bound(parameters, tol=0.01) == 5 / 8
+        assert WeightClipping(bound=1.0).share_at_bound(parameters) == 0
+
     @pytest.mark.parametrize("make", [points_gan, images_gan])
     def test_after_every_turn_of_the_critic_alone(self, make):
         bound = 0.01

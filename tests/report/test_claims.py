@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import UserError
+from gan_cli.report.breakdowns import Stalls, Strays
 from gan_cli.report.claims import Agrees, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
 from gan_cli.report.contrasts import Ordering, Trend
 from gan_cli.report.traces import traces
@@ -245,3 +246,46 @@ def test_a_claim_about_some_runs_is_judged_by_these(sweep):
 def test_a_claim_that_nothing_could_contradict_is_refused(wrong):
     with pytest.raises(UserError):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([10.0] * 12, "held"),
+        ([10.0, 30.0, *[20.0] * 10], "held"),
+        ([10.0, *[8.0] * 10, 20.0], "not held"),  # it was better for a while
+        ([10.0, *[30.0 - 1.7 * i for i in range(12)]], "undecided"),  # still falling
+        ([10.0], "undecided"),
+    ],
+)
+def test_stalls(state, values, expected):
+    assert state(Stalls(says="", tag="a", factor=1.2), {"a": values}) == expected
+
+
+def test_stalls_after_a_start(state):
+    curves = {"a": {0: 1.0, 10: 10.0, **dict.fromkeys(range(20, 100, 10), 9.5)}}
+    assert state(Stalls(says="", tag="a", factor=1.2, start=15), curves) == "held"
+    assert state(Stalls(says="", tag="a", factor=1.01, start=10), curves, name="other") == "not held"
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"below": 0.0}, "held"),
+        ({"below": -2.0}, "not held"),
+        ({"below": 0.0, "part": 0.5}, "not held"),
+        ({"below": 0.0, "part": 0.25}, "held"),
+        ({"below": 0.0, "after": 2}, "not held"),
+        ({"above": 0.5, "after": 2}, "held"),
+        ({"above": 0.5, "after": 9}, "undecided"),
+    ],
+)
+def test_strays(state, limits, expected):
+    assert state(Strays(says="", tag="a", **limits), {"a": [1.0, 1.0, -1.0, 1.0]}) == expected
+
+
+def test_the_precondition_may_let_a_metric_fall(state):
+    curves = {"a": [10.0 - 0.5 * i for i in range(16)]}
+    claim = {"says": "", "tag": "a", "below": 9.0, "improves": 2.0, "metric": "a"}
+    assert state(Reaches(**claim), curves) == "undecided"
+    assert state(Reaches(**claim, settled=False), curves, name="falls") == "held"

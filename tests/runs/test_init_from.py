@@ -5,7 +5,7 @@ import small
 import torch
 from left_behind import differences, state, train
 
-from gan_cli import checkpoint
+from gan_cli import checkpoint, journal
 from gan_cli.errors import UserError
 
 STEPS = "train.steps=4 eval_every=0 checkpoint_every=2 sample_every=0 metric.n_samples=0"
@@ -77,3 +77,26 @@ def test_a_resumed_run_does_not_look_for_its_source_again(source, tmp_path):
 def test_what_cannot_be_is_a_sentence(source, tmp_path, settings, said):
     with pytest.raises(UserError, match=said):
         train(small.config(), tmp_path / "new", f"{STEPS} {settings.replace('SOURCE', str(source))}")
+
+
+def test_who_rests_repeats_no_turn(source, tmp_path):
+    """Solvers that play every turn once a round take a schedule whose repeated turns nobody plays."""
+    values = f"{STEPS} init_from='{source}' frozen=[discriminator] train.n_critic=3"
+    train(small.config("solver=simultaneous"), tmp_path, values)
+    logged = {tag for row in journal.read(tmp_path) for tag in row}
+    assert "loss/generator" in logged
+    assert "loss/discriminator" not in logged
+
+
+def test_judges_before_a_generator_that_was_trained_elsewhere(source, tmp_path):
+    """The game of vanishing gradients with another run's generator, which rests from the first round on."""
+    values = f"{STEPS} init_from='{source}' init_players=[generator] schedule.phases.training.rounds=0"
+    train(small.config("game=judged"), tmp_path, values)
+    saved = state(tmp_path)
+    assert (
+        differences(
+            {k: v for k, v in players(saved, "generator").items() if "running" not in k and "batches" not in k},
+            {k: v for k, v in players(state(source), "generator").items() if "running" not in k and "batches" not in k},
+        )
+        == []
+    )

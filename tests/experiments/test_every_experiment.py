@@ -1,0 +1,95 @@
+"""Every experiment, found by itself: its cases play a few small rounds, and what its report asks for is logged."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import pytest
+import small
+from omegaconf import OmegaConf
+
+from gan_cli import jobs, journal
+from gan_cli.build import make_each
+from gan_cli.compose import loader
+from gan_cli.configs import to_plain
+from gan_cli.evaluation.sweeps import Member
+from gan_cli.report.contrasts import Ordering
+from gan_cli.report.figures import Figure
+from gan_cli.report.report import KEYS
+from gan_cli.report.stages import Stages
+from gan_cli.report.traces import Trace
+from gan_cli.report.verdicts import Claim
+from gan_cli.sweep import combinations
+
+SHORT = "train.steps=3 log_every=1 sample_every=3"
+SMALLER = {"wgan_fig1": "game.n=50"}
+"""What makes an experiment small that ``small`` does not know."""
+TAGS = ("tag", "tags", "x", "y", "exact", "reference", "number", "numbers")
+"""Fields of figures and claims that name what was logged."""
+
+
+@cache
+def grid(experiment: str) -> tuple[tuple[str, ...], ...]:
+    """The overrides of the experiment's jobs, those of one seed."""
+    sweeper = small.compose(f"experiment={experiment}").hydra.sweeper
+    params = {key: value for key, value in (sweeper.params or {}).items() if key != "seed"}
+    cases = OmegaConf.to_container(sweeper.cases) if sweeper.cases else None
+    return tuple(tuple(job) for job in combinations(params, cases, [f"experiment={experiment}"], loader()))
+
+
+def few(experiment: str) -> list[tuple[str, ...]]:
+    """The first job of every case, and the last of all."""
+    jobs = grid(experiment)
+    cases = len(small.compose(f"experiment={experiment}").hydra.sweeper.cases or [[]])
+    return list(dict.fromkeys([*jobs[:: len(jobs) // cases], jobs[-1]]))
+
+
+def asked(experiment: str) -> tuple[list[Claim], list[Figure]]:
+    node = OmegaConf.create({"report": small.compose(f"experiment={experiment}").report})
+    return make_each(node, "report.claims", Claim), make_each(node, "report.figures", Figure)
+
+
+def fits(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
+    """Whether one of the jobs is meant; by their words, which are quickly read, or else by their configs."""
+    return any(
+        Trace(small.CONF, Member("", config(job), job), {}, (), ()).fits(where)
+        for config in (lambda job: {}, lambda job: to_plain(small.compose(" ".join(job))))
+        for job in jobs
+    )
+
+
+@pytest.mark.parametrize("experiment", small.options("experiment"))
+def test_its_report_is_about_its_jobs(experiment):
+    """It says all that a report can, and every ``where`` fits a job: no claim is about nothing."""
+    assert set(small.compose(f"experiment={experiment}").report) == set(KEYS)
+    claims, figures = asked(experiment)
+    assert claims
+    assert figures
+    for part in [*claims, *figures]:
+        for where in [part.where, *([part.better, part.worse] if isinstance(part, Ordering) else [])]:
+            assert fits(grid(experiment), where), (part, where)
+
+
+@pytest.mark.parametrize("experiment", small.options("experiment"))
+def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch):
+    small.unpack_once(monkeypatch)
+    evaluated = small.compose(f"experiment={experiment}").eval_every > 0
+    logged = set()
+    for number, job in enumerate(few(experiment)):
+        values = f"{SHORT} {'eval_every=1' if evaluated else ''} {SMALLER.get(experiment, '')}"
+        jobs.train(small.config(" ".join(job), values), tmp_path / str(number))
+        logged |= {tag for row in journal.read(tmp_path / str(number)) for tag in row}
+        assert len(list((tmp_path / str(number) / "samples").glob("*.png"))) >= 1
+    claims, figures = asked(experiment)
+    for part in [*claims, *figures]:
+        if isinstance(part, Stages):
+            assert {part.tag} if isinstance(part.tag, str) else set(part.tag) & logged
+        else:
+            assert named(part) <= logged, part
+
+
+def named(part: Claim | Figure) -> set[str]:
+    """The tags that a claim or a figure names."""
+    values = [getattr(part, field, ()) for field in TAGS]
+    words = [word for value in values for word in ([value] if isinstance(value, str) else value)]
+    return {tag for word in words for tag in ([word] if isinstance(word, str) else word)}
