@@ -12,7 +12,7 @@ from gan_cli.games.gan import GAN
 from gan_cli.games.matching import Matching
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.sliced_wasserstein import projected_costs
-from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.base import Discriminator, Generator, with_features
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Stats
 
@@ -48,16 +48,17 @@ class SlicedGAN(GAN):
         regularizers: Mapping[str, Regularizer],
         directions: int,
     ) -> None:
-        super().__init__(generator, discriminator, loss, regularizers)
+        super().__init__(generator, with_features(discriminator, "game=sliced_gan"), loss, regularizers)
         checks.count("game.directions", directions)
         self.directions = directions
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """SW_2^2 of the features + penalties."""
         fake = self.sample(self.latents(len(batch.x)), batch.y)
+        features = with_features(self.discriminator, "game=sliced_gan").features
         with frozen():
-            real_features = self.discriminator.features(batch.x).to(fake.dtype)
-        fake_features = self.discriminator.features(fake).to(fake.dtype)
+            real_features = features(batch.x).to(fake.dtype)
+        fake_features = features(fake).to(fake.dtype)
         with in_full_precision(self.device):
             loss = sliced_cost(real_features, fake_features, self.directions)
         penalties = self.penalties("generator", self.critic(batch.y), batch.x, fake)

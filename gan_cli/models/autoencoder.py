@@ -7,6 +7,7 @@ from math import prod
 from torch import Tensor, nn
 
 from gan_cli import checks
+from gan_cli.errors import UserError
 from gan_cli.models.base import Discriminator, image_size
 from gan_cli.models.dcgan import initialise
 from gan_cli.models.mlp import perceptron
@@ -34,9 +35,6 @@ class AutoEncoder(Discriminator):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.logits_and_code(x)[0]
 
-    def features(self, x: Tensor) -> Tensor:
-        return self.encode(x).flatten(1)
-
 
 class ConvAutoEncoder(AutoEncoder):
     """Three strided convolutions that halve the side, and three transposed ones back, as EBGAN's for 64x64 images.
@@ -49,7 +47,12 @@ class ConvAutoEncoder(AutoEncoder):
         super().__init__()
         checks.counts(width=width)
         checks.flag("batch_norm", batch_norm)
-        channels, _ = image_size(shape, "autoencoder", "model/discriminator=autoencoder_mlp")
+        if len(shape) != 3:
+            raise UserError(
+                f"model/discriminator=autoencoder needs images, but this data set's samples have shape {tuple(shape)}.\n"
+                "Use model/discriminator=autoencoder_mlp for points."
+            )
+        channels, _ = image_size(shape, "autoencoder")
         widths = [channels, width, 2 * width, 4 * width]
         encoder: list[nn.Module] = []
         for i, o in pairwise(widths):

@@ -20,19 +20,43 @@ class Discriminator(nn.Module):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         raise NotImplementedError
 
-    def features(self, x: Tensor) -> Tensor:
-        """What the last layer looks at ``[B, k]``; a UserError where a network has no such thing."""
-        raise UserError(f"{type(self).__name__} has no features to offer: take model/discriminator=dcgan or mlp.")
 
+class FeatureDiscriminator(Discriminator):
+    """D(x) = psi(phi(x)): a trunk phi and a last layer psi, apart, so that other heads can look at the same features.
 
-def image_size(shape: tuple[int, ...], network: str, instead: str = "model=mlp_small (or model=mlp)") -> tuple[int, int]:
-    """(channels, side) of square images whose side is a power of two from 8 to 256; anything else is a UserError.
-
-    ``network``: which one asks; ``instead``: what to take for points.
+    ``feature_dim``: numbers in phi(x).
     """
+
+    feature_dim: int
+
+    def features(self, x: Tensor) -> Tensor:
+        """phi: samples ``[B, *shape]`` -> features ``[B, feature_dim]``, after the last nonlinearity."""
+        raise NotImplementedError
+
+    def judge(self, features: Tensor) -> Tensor:
+        """psi: features ``[B, feature_dim]`` -> logits ``[B]``."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.judge(self.features(x))
+
+
+def with_features(discriminator: nn.Module, wants: str) -> FeatureDiscriminator:
+    """``discriminator`` itself; UserError if it keeps its features to itself, which ``wants`` puts a head on."""
+    if not isinstance(discriminator, FeatureDiscriminator):
+        raise UserError(
+            f"{wants} puts a head on the discriminator's features, and {type(discriminator).__name__} shows none.\n"
+            "Take one that does: dcgan, dcgan_small, mlp or mlp_small."
+        )
+    return discriminator
+
+
+def image_size(shape: tuple[int, ...], network: str) -> tuple[int, int]:
+    """(channels, side) of square images whose side is a power of two from 8 to 256; anything else is a UserError."""
     if len(shape) != 3:
         raise UserError(
-            f"model={network} needs images, but this data set's samples have shape {tuple(shape)}.\nUse {instead} for points."
+            f"model={network} needs images, but this data set's samples have shape {tuple(shape)}.\n"
+            "Use model=mlp_small (or model=mlp) for points."
         )
     channels, height, width = shape
     if height != width or not 8 <= height <= 256 or height & (height - 1):

@@ -16,7 +16,6 @@ from gan_cli.losses.ebgan import EBGAN as EBGANLoss
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.metrics.mmd import mmd2_of_kernel, rational_quadratic, squared_distances
 from gan_cli.models.autoencoder import ConvAutoEncoder, MLPAutoEncoder
-from gan_cli.models.base import Discriminator
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
@@ -92,7 +91,7 @@ class TestEBGAN:
             logits, code = network.logits_and_code(x)
             assert (logits <= 0).all()
             assert code.shape[0] == 5
-            torch.testing.assert_close(code, network.features(x))
+            torch.testing.assert_close(code, network.encode(x).flatten(1))
 
     def test_the_papers_code_at_64_pixels(self):
         network = ConvAutoEncoder((3, 64, 64), 0, 64).to("meta")
@@ -221,6 +220,7 @@ class TestSlicedGAN:
             last = network.body[-1]
             logits = torch.nn.functional.linear(features, last.weight.flatten(1), last.bias).squeeze(1)
             torch.testing.assert_close(network(x), logits)
+            assert features.shape[1] == network.feature_dim
 
     def test_the_data_side_is_differentiable_where_all_players_are(self):
         game, batch = sliced_gan(), images()
@@ -231,8 +231,5 @@ class TestSlicedGAN:
         assert not torch.allclose(frozen, free)
 
     def test_a_discriminator_without_features_is_refused(self):
-        class Plain(Discriminator):
-            pass
-
-        with pytest.raises(UserError, match="Plain has no features"):
-            Plain().features(torch.zeros(1, 2))
+        with pytest.raises(UserError, match="MLPAutoEncoder shows none"):
+            SlicedGAN(MLPGenerator((2,), 0, 3, 8, 2), MLPAutoEncoder((2,), 0, 8, 2, 1), NonSaturating(), {}, 5)
