@@ -36,3 +36,8 @@ def autocast(device: torch.device, precision: str) -> Callable[[], AbstractConte
     if precision == "bf16":
         return partial(torch.autocast, device.type, dtype=torch.bfloat16)
     raise UserError(f"precision={precision} is not known. Use precision=fp32 or precision=bf16.")
+
+
+def in_full_precision(device: torch.device) -> AbstractContextManager:
+    """Inside, autocast is off: distances between samples, which are differences, would lose their digits in bfloat16."""
+    return torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()

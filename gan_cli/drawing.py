@@ -79,7 +79,7 @@ def _line(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
     if critic is not None:
         x = torch.linspace(low, high, 200)[:, None]
         other = axes.twinx()
-        other.plot(x[:, 0].numpy(), critic(x).float().cpu().numpy(), color=BLUE)
+        other.plot(x[:, 0].numpy(), _heights(critic, x).numpy(), color=BLUE)
         other.set_ylabel("D(x), logit", color=BLUE)
 
 
@@ -87,13 +87,18 @@ def _plane(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
     (left, right), (bottom, top) = (_window(real if len(real) else fake, axis) for axis in (0, 1))
     if critic is not None:
         x, y = torch.meshgrid(torch.linspace(left, right, 100), torch.linspace(bottom, top, 100), indexing="xy")
-        value = critic(torch.stack([x, y], -1).flatten(0, 1)).float().cpu().reshape(x.shape).numpy()
+        value = _heights(critic, torch.stack([x, y], -1).flatten(0, 1)).reshape(x.shape).numpy()
         filled = axes.contourf(x.numpy(), y.numpy(), value, 24, cmap=matplotlib.colormaps["PuOr"], alpha=0.7)
         axes.figure.colorbar(filled, ax=axes, label="D(x), logit", shrink=0.8)
     if len(real):
         axes.scatter(real[:, 0], real[:, 1], s=3, color=GREY, alpha=0.5, label="data")
     axes.scatter(fake[:, 0], fake[:, 1], s=3, color=ORANGE, alpha=0.7, label="generator")
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+
+
+def _heights(critic: Critic, x: Tensor) -> Tensor:
+    """D at the points ``x [N, d]``, ``[N]`` on the CPU; of several outputs their mean."""
+    return critic(x).float().cpu().reshape(len(x), -1).mean(1)
 
 
 def _window(points: Tensor, axis: int) -> tuple[float, float]:

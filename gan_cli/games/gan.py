@@ -66,7 +66,7 @@ class GAN(Game):
             fake = self.sample(self.latents(len(batch.x)), batch.y)
         d_real, d_fake = critic(batch.x), critic(fake)
         loss = self.objective.discriminator_loss(d_real, d_fake)
-        penalties = self.penalties("discriminator", critic, batch.x, fake)
+        penalties = self.penalties("discriminator", self.regularized(critic, d_real, d_fake), batch.x, fake)
         estimate = {f"estimate/{name}": value for name, value in self.objective.estimate(d_real, d_fake).items()}
         return loss + sum(penalties.values()), penalties | estimate
 
@@ -78,6 +78,10 @@ class GAN(Game):
         d_real = critic(batch.x) if self.objective.relativistic else d_fake.new_empty(0)
         penalties = self.penalties("generator", critic, batch.x, fake)
         return self.objective.generator_loss(d_real, d_fake) + sum(penalties.values()), penalties
+
+    def regularized(self, critic: Critic, d_real: Tensor, d_fake: Tensor) -> Critic:
+        """The function of samples that D's regularizers look at, given D(x) and D(G(z)): D itself."""
+        return critic
 
     def penalties(self, player: str, critic: Critic, real: Tensor, fake: Tensor) -> Stats:
         """What each regularizer of ``player`` adds to its loss, as ``penalty_<its name in the config>``."""

@@ -2,7 +2,8 @@
 
 Gretton, Borgwardt, Rasch, Schölkopf, Smola: A Kernel Two-Sample Test (2012); Li, Swersky, Zemel: Generative Moment Matching
 Networks (2015) for the sum. The functions up to ``mmd2_linear`` are differentiable and compute in the precision and on the
-device of their input, as a training loss wants it: they pass NaN on, the metric names it.
+device of their input, as a training loss wants it: they pass NaN on, the metric names it. Games take ``rational_quadratic``
+and ``mmd2_of_kernel`` too, on batches whose kernel matrices fit into memory.
 """
 
 from collections.abc import Sequence
@@ -42,6 +43,31 @@ def gaussian_kernel(squared: Tensor, bandwidths: Sequence[float]) -> Tensor:
     for sigma in bandwidths:
         kernel = kernel + torch.exp(squared / (-2 * sigma**2))
     return kernel
+
+
+def rational_quadratic(squared: Tensor, alphas: Sequence[float]) -> Tensor:
+    """k = Σ_α (1 + ‖x − y‖²/2α)^−α over ``alphas``, from squared distances; within (0, len(alphas)] (Bińkowski et al., 2018).
+
+    Its tails are heavy, so that samples which are far apart still feel each other.
+    """
+    kernel = torch.zeros_like(squared)
+    for alpha in alphas:
+        kernel = kernel + (1 + squared / (2 * alpha)) ** -alpha
+    return kernel
+
+
+def mmd2_of_kernel(xx: Tensor, yy: Tensor, xy: Tensor, biased: bool = False) -> Tensor:
+    """MMD² from kernel matrices ``[n, n]``, ``[m, m]``, ``[n, m]``, a 0-d tensor.
+
+    Unbiased as ``mmd2``; ``biased``: the means within run over all pairs, so that it is at least 0 and too large by
+    (k(x, x) − E k(x, x'))/n for each of the two.
+
+    Raises UserError for fewer than two samples of a kind.
+    """
+    if min(len(xx), len(yy)) < 2:
+        raise UserError("MMD needs at least 2 samples of a kind: raise train.batch_size.")
+    within = [k.mean() if biased else (k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (xx, yy)]
+    return within[0] + within[1] - 2 * xy.mean()
 
 
 def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> Tensor:

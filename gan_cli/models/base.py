@@ -21,6 +21,36 @@ class Discriminator(nn.Module):
         raise NotImplementedError
 
 
+class FeatureDiscriminator(Discriminator):
+    """D(x) = psi(phi(x)): a trunk phi and a last layer psi, apart, so that other heads can look at the same features.
+
+    ``feature_dim``: numbers in phi(x).
+    """
+
+    feature_dim: int
+
+    def features(self, x: Tensor) -> Tensor:
+        """phi: samples ``[B, *shape]`` -> features ``[B, feature_dim]``, after the last nonlinearity."""
+        raise NotImplementedError
+
+    def judge(self, features: Tensor) -> Tensor:
+        """psi: features ``[B, feature_dim]`` -> logits ``[B]``."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.judge(self.features(x))
+
+
+def with_features(discriminator: nn.Module, wants: str) -> FeatureDiscriminator:
+    """``discriminator`` itself; UserError if it keeps its features to itself, which ``wants`` puts a head on."""
+    if not isinstance(discriminator, FeatureDiscriminator):
+        raise UserError(
+            f"{wants} puts a head on the discriminator's features, and {type(discriminator).__name__} shows none.\n"
+            "Take one that does: dcgan, dcgan_small, mlp or mlp_small."
+        )
+    return discriminator
+
+
 def image_size(shape: tuple[int, ...], network: str) -> tuple[int, int]:
     """(channels, side) of square images whose side is a power of two from 8 to 256; anything else is a UserError."""
     if len(shape) != 3:

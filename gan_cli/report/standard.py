@@ -6,9 +6,8 @@ from gan_cli.report.figures import Curves, Figure
 from gan_cli.report.stages import METHODS, Stages
 from gan_cli.report.traces import Trace
 
-ESTIMATES = ("wasserstein", "js", "tv", "triangular")
-"""What critics estimate, and the exact measure of samples that may stand beside it under the same name."""
 EXACT = {"wasserstein": "metric/w1", "js": "metric/js"}
+"""Of what critics estimate, the exact measure of samples that may stand beside it."""
 SLOW = ("time/",)
 PANELS = 6
 """Panels of one figure."""
@@ -40,8 +39,9 @@ def stages(runs: Sequence[Trace], steps: int, median: int | None) -> list[Figure
 def _estimates(runs: Sequence[Trace], tags: Sequence[str], median: int | None) -> Iterable[Figure]:
     """For each method and estimate one figure; a clipped critic's estimate is K·W with an unknown K: an axis of its own."""
     methods = list({run.method: run for run in runs if run.rows}.values())[:METHODS]
+    named = dict.fromkeys(tag.partition("/")[2] for tag in tags if tag.startswith(("estimate/", "heldout/")))
     for run in methods:
-        for short in ESTIMATES:
+        for short in named:
             estimated = [tag for tag in (f"estimate/{short}", f"heldout/{short}") if run.series(tag)]
             exact = EXACT.get(short, "")
             if not estimated:

@@ -1,0 +1,35 @@
+"""The loss of energy-based GANs."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import relu
+
+from gan_cli import checks
+from gan_cli.losses.base import Loss
+from gan_cli.types import Stats
+
+
+@dataclass(frozen=True)
+class EBGAN(Loss):
+    """EBGAN (Zhao et al., 2017, equations 1 and 2) for energies E >= 0 of which the logits are the negatives, D(x) = -E(x).
+
+    L_D = E E(x) + E [m - E(G(z))]_+,  L_G = E E(G(z)).  For energies, L_D >= m (1 - TV), hence the estimate TV >= 1 - L_D / m;
+    it is tight for E* = m [p < q]. At this optimum L_G - E E(x) = m TV.
+
+    ``margin``: m > 0, in units of the energy; for ||Dec(Enc(x)) - x|| the paper takes 10 (MNIST), 20 (CelebA), 80 (LSUN).
+    """
+
+    margin: float = 10.0
+
+    def __post_init__(self) -> None:
+        checks.number("loss.margin", self.margin, above=0)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return relu(self.margin + fake).mean() - real.mean()
+
+    def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return -fake.mean()
+
+    def estimate(self, real: Tensor, fake: Tensor) -> Stats:
+        return {"tv": 1 - self.discriminator_loss(real, fake) / self.margin}

@@ -1,0 +1,28 @@
+"""A fast version of the experiments on divergences, moments and slices: what their claims judge is logged."""
+
+import pytest
+import small
+from omegaconf import OmegaConf
+
+from gan_cli import jobs, journal
+
+EXPERIMENTS = ["ebgan", "f_gan", "gmmn_grid25", "mmd_gan", "sliced_wasserstein"]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_a_short_run_goes_through(experiment, tmp_path):
+    cfg = small.config(f"experiment={experiment}", "train.steps=2 log_every=1 eval_every=1")
+    jobs.train(cfg, tmp_path / "run")
+    logged = {tag for row in journal.read(tmp_path / "run") for tag in row}
+    asked = OmegaConf.to_container(cfg.report)
+    claimed = {claim[key] for claim in asked["claims"] for key in ("tag", "number") if key in claim and not claim.get("where")}
+    assert claimed
+    assert claimed <= logged
+    assert len(list((tmp_path / "run" / "samples").glob("*.png"))) == 2
+
+
+@pytest.mark.parametrize("key", ["loss", "game"])
+def test_sweeps_name_options_that_exist(key):
+    for experiment in EXPERIMENTS:
+        params = small.compose(f"experiment={experiment}").hydra.sweeper.params or {}
+        assert set(params.get(key, "").split(",")) - {""} <= set(small.options(key))
