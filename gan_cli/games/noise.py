@@ -16,7 +16,7 @@ class Noise(nn.Module):
         q(x_t | x_0) = N(sqrt(abar_t) x_0, (1 - abar_t) I),    abar_t = (1 - beta_1) ... (1 - beta_t), abar_0 = 1.
 
     ``beta``: in (0, 1) ``[T]``, float64. ``abar``: abar_0 ... abar_T as Python's numbers, double precision on every device.
-    """  # noqa: D205
+    """
 
     scale: Tensor
     spread: Tensor
