@@ -200,16 +200,25 @@ def test_what_the_other_parts_see():
     assert set(game.state_dict()) == {f"denoiser.{name}" for name, _ in game.denoiser.named_parameters()}
 
 
-def test_it_learns_two_points():
+def test_it_learns_two_points_by_name_and_both_without():
     torch.manual_seed(0)
-    game = ddpm(MLPDenoiser((1,), 0, 32, 3, conditional=False), Linear(100, 1e-3, 0.15), 20)
+    denoiser = MLPDenoiser((1,), 2, 32, 3, conditional=True)
+    game = ddpm(denoiser, Linear(100, 1e-3, 0.15), 20, label_dropout=0.2)
     solver = alternating(game, torch.optim.Adam, 5e-3)
-    x = torch.tensor([-1.0, 1.0]).repeat(64)[:, None]
+    y = torch.arange(2).repeat(64)
+    data = Batch(2.0 * y[:, None] - 1, y)
     for _ in range(400):
-        solver.round(["denoiser"], repeat(Batch(x)))
-    found = drawn(game, 500)
-    assert ((found.abs() - 1).abs() < 0.25).float().mean() > 0.75
-    assert 0.4 < (found > 0).float().mean() < 0.6
+        solver.round(["denoiser"], repeat(data))
+    asked = torch.arange(2).repeat(250)
+    right = {}
+    for w in (-1.0, 0.0, 1.0):
+        game.guidance = w
+        with forked(0, CPU), evaluating(game):
+            found = game.sample(game.latents(500), asked)[:, 0]
+        right[w] = ((found - (2 * asked - 1)).abs() < 0.3).float().mean().item()
+    assert right[-1.0] == pytest.approx(0.45, abs=0.15), "weight -1 forgets the label"
+    assert right[0.0] > 0.9
+    assert right[1.0] > 0.9
 
 
 def test_in_bfloat16():
