@@ -31,3 +31,9 @@ def flag(name: str, value: Any) -> None:
     """UserError unless ``value`` is true or false."""
     if not isinstance(value, bool):
         raise UserError(f"{name}={value!r}: it must be true or false.")
+
+
+def share(name: str, value: Any) -> None:
+    """UserError unless ``value`` is a number from 0 to 1."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise UserError(f"{name}={value!r}: it must be a number from 0 to 1.")

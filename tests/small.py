@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import gan_cli.sweep  # noqa: F401  (train.yaml names its sweeper)
-from gan_cli.build import Parts, build
+from gan_cli.build import Parts, build, needs
 from gan_cli.compose import loader
 from gan_cli.data import bundled
 from gan_cli.data.stream import Stream
@@ -32,6 +32,9 @@ SMALL = {
     "model.generator.attention": 8,
     "model.discriminator.attention": 4,
     "model.discriminator.last_side": 4,
+    "model.*.blocks": 1,
+    "model.*.multiples": [1, 2],
+    "game.sampling_steps": 3,
     "dataset.size": 8,
     "dataset.n": 64,
     "dataset.n_heldout": 32,
@@ -57,6 +60,15 @@ def options(group: str) -> list[str]:
 def everything(*among: str) -> list[tuple[str, str]]:
     """(group, option) for all options of all groups, or of those groups."""
     return [(group, option) for group in among or groups() for option in options(group)]
+
+
+@cache
+def alone(group: str, option: str) -> str:
+    """The overrides that have ``option`` play: itself, and with a player whom the default game lacks a game that has it."""
+    player = group.removeprefix("model/")
+    if player == group or player in needs(_parts_alone(())):
+        return f"{group}={option}"
+    return f"game={next(game for game in options('game') if player in needs(_parts_alone((f'game={game}',))))} {group}={option}"
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from gan_cli import checks
 from gan_cli.errors import UserError
 
 
@@ -51,17 +52,42 @@ def with_features(discriminator: nn.Module, wants: str) -> FeatureDiscriminator:
     return discriminator
 
 
-def image_size(shape: tuple[int, ...], network: str) -> tuple[int, int]:
-    """(channels, side) of square images whose side is a power of two from 8 to 256; anything else is a UserError."""
+class Denoiser(nn.Module):
+    """eps(x_t, t, y): the noise in noisy samples ``[B, *shape]`` at times ``[B]`` (int64, 1 ... T), of the same shape.
+
+    ``shape``: of a sample. ``classes``: how many labels it tells apart; 0: it looks at none. ``y``: int64 ``[B]``, where
+    ``classes`` itself stands for no label, as None does for the whole batch.
+    """
+
+    shape: tuple[int, ...]
+    classes: int
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        raise NotImplementedError
+
+
+def looked_at(classes: int, conditional: bool) -> int:
+    """How many classes a network tells apart. Raises UserError where it should, but the data has none."""
+    checks.flag("conditional", conditional)
+    if conditional and not classes:
+        raise UserError("conditional=true: this data set has no classes. Leave it out, or choose another dataset.")
+    return classes if conditional else 0
+
+
+def image_size(shape: tuple[int, ...], network: str, group: str = "model") -> tuple[int, int]:
+    """(channels, side) of square images whose side is a power of two from 8 to 256; anything else is a UserError.
+
+    ``network``: the option of ``group`` that needs them.
+    """
     if len(shape) != 3:
         raise UserError(
-            f"model={network} needs images, but this data set's samples have shape {tuple(shape)}.\n"
+            f"{group}={network} needs images, but this data set's samples have shape {tuple(shape)}.\n"
             "Use model=mlp_small (or model=mlp) for points."
         )
     channels, height, width = shape
     if height != width or not 8 <= height <= 256 or height & (height - 1):
         raise UserError(
-            f"model={network} needs square images whose side is a power of two from 8 to 256, not {height}x{width}.\n"
+            f"{group}={network} needs square images whose side is a power of two from 8 to 256, not {height}x{width}.\n"
             "Set dataset.size=64, for instance, or use model=mlp."
         )
     return channels, height

@@ -4,9 +4,11 @@ from itertools import pairwise
 from math import prod
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gan_cli import checks
-from gan_cli.models.base import FeatureDiscriminator, Generator
+from gan_cli.models.base import Denoiser, FeatureDiscriminator, Generator, looked_at
+from gan_cli.models.embedding import Embedding
 
 
 def perceptron(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequential:
@@ -51,3 +53,26 @@ class MLPDiscriminator(FeatureDiscriminator):
     def judge(self, features: Tensor) -> Tensor:
         """The last linear layer."""
         return self.body[-1](features).squeeze(1)
+
+
+class MLPDenoiser(Denoiser):
+    """(x_t, t, y) -> noise through ``depth`` linear layers of ``width`` SiLU units, each hidden one told the time.
+
+    h_{i+1} = silu(W_i h_i + V_i e(t, y)) with the embedding e. ``conditional``: whether it looks at the classes.
+    """
+
+    def __init__(self, shape: tuple[int, ...], classes: int, width: int, depth: int, conditional: bool) -> None:
+        super().__init__()
+        checks.counts(width=width, depth=depth)
+        self.shape, self.classes = tuple(shape), looked_at(classes, conditional)
+        self.embedding = Embedding(width, width, self.classes)
+        sizes = [prod(shape), *[width] * (depth - 1)]
+        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
+        self.times = nn.ModuleList(nn.Linear(width, o) for o in sizes[1:])
+        self.last = nn.Linear(sizes[-1], prod(shape))
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        e, h = self.embedding(t, y), x.flatten(1)
+        for layer, time in zip(self.hidden, self.times, strict=True):
+            h = F.silu(layer(h) + time(e))
+        return self.last(h).unflatten(1, self.shape)

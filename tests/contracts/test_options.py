@@ -34,7 +34,7 @@ GIVEN = {
     "model": {"shape", "classes"},
     "metric": {"features"},
     "diagnostics": {"features"},
-    "game": {"generator", "discriminator", "loss", "regularizers"},
+    "game": {"generator", "discriminator", "denoiser", "loss", "regularizers"},
     "solver": {"turns", "optimizers", "autocast"},
 }
 """What build.py passes in: it is no configuration and stands in no yaml."""
@@ -55,7 +55,7 @@ def test_the_table_is_not_empty():
 @pytest.mark.parametrize(("group", "option"), small.everything())
 def test_an_option(group, option, root, monkeypatch):
     layouts.trust_checksums(monkeypatch)
-    cfg = small.config(f"{group}={option}", root=root)
+    cfg = small.config(small.alone(group, option), root=root)
     keys_are_arguments_and_arguments_are_keys(cfg)
     torch.manual_seed(0)
     data, game, solver, schedule, learning_rate, metric, _ = build(cfg, CPU)

@@ -23,6 +23,10 @@ GAMES = {
         f"features=identity loss=relativistic regularizer=[{','.join(small.options('regularizer'))}]",
         "train.steps=10 dataset.size=16 train.batch_size=3",
     ),
+    "diffusion": (
+        "features=identity game=ddpm",
+        "train.steps=10 model.denoiser.dropout=0.1 model.denoiser.conditional=true game.eta=1.0 game.guidance=1.0",
+    ),
     "a wrapped optimizer": ("dataset=ring solver=optimistic learning_rate=linear", "train.steps=10 learning_rate.end=10"),
     "remembered gradients": ("dataset=ring solver=past_extragradient", "train.steps=10"),
     "slow weights": (

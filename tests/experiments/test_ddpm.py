@@ -1,0 +1,63 @@
+"""Diffusion from end to end: its experiments run through, and it is sampled and scored as the other games are."""
+
+import pytest
+import small
+import torch
+from left_behind import train
+from PIL import Image
+
+import gan_cli
+from gan_cli import jobs, journal
+from gan_cli.compose import compose, loader
+from gan_cli.evaluation.evaluate import evaluate
+from gan_cli.quoting import quote
+
+BRIEF = "train.steps=2 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=10"
+
+
+@pytest.mark.parametrize("experiment", ["ddpm", "ddpm_swiss_roll"])
+def test_a_short_run_goes_through(experiment, tmp_path):
+    cfg = small.config(f"experiment={experiment}", "train.steps=2")
+    train(cfg, tmp_path)
+    logged = {tag for row in journal.read(tmp_path) for tag in row}
+    assert {"loss/denoiser", "heldout/loss_t1", "heldout/loss_t4"} <= logged
+    assert {claim.tag for claim in cfg.report.claims} <= logged
+    assert len(list((tmp_path / "samples").glob("*.png"))) == 2
+
+
+def command(name, folder, *words):
+    """The config of gan-eval or gan-sample."""
+    return compose(loader(), name, [f"run={quote(str(folder))}", "device=cpu", *words])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a diffusion model and a GAN."""
+    folder = tmp_path_factory.mktemp("runs")
+    train(small.config("dataset=ring game=ddpm_guided", BRIEF), folder / "ddpm")
+    train(small.config("dataset=ring loss=wgan_gp", BRIEF), folder / "gan")
+    return folder
+
+
+def test_one_table_ranks_it_beside_a_gan(runs, capsys):
+    found = evaluate(command("eval", runs))
+    out = capsys.readouterr().out
+    assert {result.source for result in found} == {"ddpm", "gan"}
+    assert "w1 ↓, best first" in out
+    assert "ddpm" in out
+    assert "wgan_gp" in out
+    assert "not compared" not in out
+
+
+@pytest.mark.parametrize("mode", ["grid", "interpolation"])
+def test_pictures_of_samples(runs, mode):
+    path = jobs.sample(command("sample", runs / "ddpm", f"mode={mode}", "n=6"))
+    assert Image.open(path).size == (600, 600)
+
+
+def test_samples_of_asked_classes(runs):
+    run = gan_cli.load(runs / "ddpm")
+    y = torch.tensor([0, 1, 2])
+    found = run.sample(3, y=y)
+    assert torch.equal(found, run.sample(3, y=y))
+    assert not torch.equal(found, run.sample(3, y=y + 1))
