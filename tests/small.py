@@ -29,6 +29,7 @@ CONF = Path(__file__).parents[1] / "conf"
 SMALL = {
     "train.batch_size": 4,
     "model.*.width": 16,  # fewer ReLUs may all be dead from the start
+    "model.*.inner.width": 16,
     "dataset.size": 8,
     "dataset.n": 64,
     "dataset.n_heldout": 32,

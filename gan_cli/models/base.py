@@ -1,13 +1,19 @@
 """The contract of a player's network, and the shapes it may ask for."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
 
 
 class Generator(nn.Module):
-    """G(z, y): latents ``[B, latent_dim]``, and labels where there are any, to samples ``[B, *shape]``; images in [-1, 1]."""
+    """G(z, y): latents ``[B, latent_dim]``, and labels where there are any, to samples ``[B, *shape]``; images in [-1, 1].
 
+    ``conditional``: whether it looks at the labels.
+    """
+
+    conditional: ClassVar[bool] = False
     latent_dim: int
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -15,10 +21,45 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """D(x, y): samples ``[B, *shape]``, and labels where there are any, to logits ``[B]`` (or batch first, any shape)."""
+    """D(x, y): samples ``[B, *shape]``, and labels where there are any, to logits ``[B]`` (or batch first, any shape).
+
+    ``conditional``: whether it looks at the labels.
+    """
+
+    conditional: ClassVar[bool] = False
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         raise NotImplementedError
+
+
+class FeatureDiscriminator(Discriminator):
+    """D(x) = psi(phi(x)): a trunk phi and a last layer psi, apart, so that other heads can look at the same features.
+
+    ``feature_dim``: numbers in phi(x).
+    """
+
+    feature_dim: int
+
+    def features(self, x: Tensor) -> Tensor:
+        """phi: samples ``[B, *shape]`` -> features ``[B, feature_dim]``, after the last nonlinearity."""
+        raise NotImplementedError
+
+    def judge(self, features: Tensor) -> Tensor:
+        """psi: features ``[B, feature_dim]`` -> logits ``[B]``."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.judge(self.features(x))
+
+
+def with_features(discriminator: nn.Module, wants: str) -> FeatureDiscriminator:
+    """``discriminator`` itself; UserError if it keeps its features to itself, which ``wants`` puts a head on."""
+    if not isinstance(discriminator, FeatureDiscriminator):
+        raise UserError(
+            f"{wants} puts a head on the discriminator's features, and {type(discriminator).__name__} shows none.\n"
+            "Take one that does: dcgan, dcgan_small, mlp or mlp_small."
+        )
+    return discriminator
 
 
 def image_size(shape: tuple[int, ...], network: str) -> tuple[int, int]:
@@ -26,7 +67,7 @@ def image_size(shape: tuple[int, ...], network: str) -> tuple[int, int]:
     if len(shape) != 3:
         raise UserError(
             f"model={network} needs images, but this data set's samples have shape {tuple(shape)}.\n"
-            "Use model=mlp_small (or model=mlp) for points."
+            "Use model=mlp_small (or model=mlp) for points, model=cgan_mlp for points with labels."
         )
     channels, height, width = shape
     if height != width or not 8 <= height <= 256 or height & (height - 1):

@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.models.base import Discriminator, Generator, image_size
+from gan_cli.models.base import FeatureDiscriminator, Generator, image_size
 
 MAX_MULTIPLE = 8
 """Widest layer in multiples of the first one's width, so that 128 and 256 pixels stay affordable."""
@@ -46,7 +46,7 @@ class DCGANGenerator(Generator):
         return self.body(z[:, :, None, None])
 
 
-class DCGANDiscriminator(Discriminator):
+class DCGANDiscriminator(FeatureDiscriminator):
     """Strided convolutions down to 4x4 with batch norm (not in the first layer) and leaky ReLU, one logit ``[B]``.
 
     ``width``, ``growth`` and ``batch_norm`` as in the generator; under a gradient penalty batch norm becomes layer
@@ -64,10 +64,16 @@ class DCGANDiscriminator(Discriminator):
             layers += [nn.Conv2d(i, o, 4, 2, 1), *_normalised(o, batch_norm), nn.LeakyReLU(0.2)]
         layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0)]
         self.body = nn.Sequential(*layers)
+        self.feature_dim = widths[-1] * 4 * 4
         self.apply(initialise)
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.body(x).flatten()
+    def features(self, x: Tensor) -> Tensor:
+        """The 4x4 map in front of the last convolution, flattened."""
+        return self.body[:-1](x).flatten(1)
+
+    def judge(self, features: Tensor) -> Tensor:
+        """The last convolution, which sees the whole map."""
+        return self.body[-1](features.unflatten(1, (-1, 4, 4))).flatten()
 
 
 def initialise(module: nn.Module) -> None:

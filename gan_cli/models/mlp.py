@@ -6,7 +6,7 @@ from math import prod
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.base import FeatureDiscriminator, Generator
 
 
 def perceptron(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequential:
@@ -35,13 +35,19 @@ class MLPGenerator(Generator):
         return self.range(self.body(z)).unflatten(1, self.shape)
 
 
-class MLPDiscriminator(Discriminator):
+class MLPDiscriminator(FeatureDiscriminator):
     """x -> logit ``[B]`` through ``depth`` linear layers of ``width`` ReLU units."""
 
     def __init__(self, shape: tuple[int, ...], classes: int, width: int, depth: int) -> None:
         super().__init__()
         checks.counts(width=width, depth=depth)
         self.body = perceptron(prod(shape), 1, width, depth)
+        self.feature_dim = width if depth > 1 else prod(shape)
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.body(x.flatten(1)).squeeze(1)
+    def features(self, x: Tensor) -> Tensor:
+        """The last hidden layer, or the flattened samples where there is none."""
+        return self.body[:-1](x.flatten(1))
+
+    def judge(self, features: Tensor) -> Tensor:
+        """The last linear layer."""
+        return self.body[-1](features).squeeze(1)
