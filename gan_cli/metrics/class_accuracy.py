@@ -4,6 +4,7 @@ Shmelkov, Schmid, Alahari: How good is my GAN? (2018), https://arxiv.org/abs/180
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -112,9 +113,8 @@ class ClassAccuracy(Metric):
         if fake.y is None:
             return balance
         recalls = [recall for recall in class_recalls(real, fake, self.k) if recall is not None]
-        recall = {self.features.label("class_recall"): _mean_of_means(recalls)} if recalls else {}
         accuracy = Value(*class_accuracy(*self._classified(fake, "generated")), higher_is_better=True)
-        return {self.name: accuracy, **recall, **balance}
+        return {self.name: accuracy, self.features.label("class_recall"): _mean_of_means(recalls), **balance}
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
         """Of samples with labels: ``confusion``, counts with a row for each wanted class; ``per_class``, the accuracy, and
@@ -149,7 +149,9 @@ class ClassAccuracy(Metric):
 
 
 def _mean_of_means(scores: list[Tensor]) -> Value:
-    """The mean over classes of the mean score in each, and its standard error."""
+    """The mean over classes of the mean score in each, and its standard error; not a number without classes."""
+    if not scores:
+        return Value(math.nan, higher_is_better=True)
     mean = sum(float(score.mean()) for score in scores) / len(scores)
     variance = sum(float(score.var(correction=0)) / len(score) for score in scores)
     return Value(mean, variance**0.5 / len(scores), higher_is_better=True)

@@ -74,7 +74,8 @@ def test_the_metric_names_its_numbers_after_the_features():
     metric = ClassAccuracy(Classifier())
     real, fake = encoded([0, 1, 1], [0, 1, 2]), encoded([0, 1, 1, 1], [0, 1, 2, 0])
     values = metric.measure(real, fake)
-    assert list(values) == ["accuracy_classifier", "class_tv_classifier"]
+    assert list(values) == ["accuracy_classifier", "class_recall_classifier", "class_tv_classifier"]
+    assert math.isnan(values["class_recall_classifier"].value), "no class has four samples of either kind"
     assert metric.name == "accuracy_classifier"
     assert metric.higher_is_better is values[metric.name].higher_is_better is True
     assert values[metric.name].value == 0.5
