@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from gan_cli import suggest
 from gan_cli.data.base import Data
 from gan_cli.device import autocast
-from gan_cli.diagnostics.game import GameDiagnostics
+from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
 from gan_cli.loop import LearningRate, Schedule
@@ -73,7 +73,7 @@ def build_metric(cfg: DictConfig) -> Metric:
 
 
 def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int) -> Game:
-    """The game with the players, loss and regularizers that its constructor asks for by name."""
+    """The game with the players, loss and regularizers, and the number of classes, that its constructor asks for by name."""
     wanted = needs(cfg)
     parts: dict[str, Any] = {
         player: make(cfg, f"model.{player}", nn.Module, shape=shape, classes=classes)
@@ -84,6 +84,8 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int) -> Game:
         parts["loss"] = make(cfg, "loss", Loss)
     if "regularizers" in wanted:
         parts["regularizers"] = {str(name): make(cfg, f"regularizer.{name}", Regularizer) for name in cfg.regularizer}
+    if "classes" in wanted:
+        parts["classes"] = classes
     return make(cfg, "game", Game, **parts)
 
 
@@ -97,8 +99,10 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
 
     Also for a metric that measures players, which training would never evaluate.
     """
-    if _target(cfg, "metric", Metric) is GameDiagnostics:
-        raise UserError("metric=game measures players, not samples: in training take diagnostics=game, beside a metric.")
+    metric = _target(cfg, "metric", Metric)
+    if inspect.isclass(metric) and issubclass(metric, Diagnostics):
+        name = metric.family
+        raise UserError(f"metric={name} measures players, not samples: in training take diagnostics={name}, beside a metric.")
     wanted = needs(cfg)
     players = {f"model/{player}": player in wanted for player in cfg.model}
     used = {"loss": "loss" in wanted, "regularizer": "regularizers" in wanted, **players}

@@ -1,6 +1,8 @@
 """Pictures: uint8 arrays [H, W, 3] from samples."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -25,6 +27,34 @@ def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
         images = images[:, :1]
     picture = make_grid(to_uint8(images), nrow=columns, padding=2 * factor, pad_value=255)
     return picture.permute(1, 2, 0).numpy()
+
+
+class Panel(NamedTuple):
+    """``images [rows * columns, C, H, W]`` in [-1, 1], row by row, under a title, with a name for each row and column."""
+
+    images: Tensor
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+
+
+def panels(found: Sequence[Panel]) -> np.ndarray:
+    """Grids of images one below the other, their rows and columns named."""
+    inch = 0.6
+    heights = [inch * len(panel.rows) + 0.7 for panel in found]
+    figure = canvas(inch * max(len(panel.columns) for panel in found) + 1.2, sum(heights))
+    subplots = figure.subplots(len(found), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, panel in zip(subplots, found, strict=True):
+        images = torch.stack([torch.from_numpy(picture(image)) for image in panel.images])  # [N, H, W, 3]
+        rows, columns, (height, width) = len(panel.rows), len(panel.columns), images.shape[1:3]
+        laid = images.reshape(rows, columns, height, width, 3).transpose(1, 2).reshape(rows * height, columns * width, 3)
+        axes.imshow(laid.numpy(), interpolation="nearest")
+        axes.set_title(panel.title, fontsize=10)
+        axes.set_xticks([(i + 0.5) * width - 0.5 for i in range(columns)], panel.columns)
+        axes.set_yticks([(i + 0.5) * height - 0.5 for i in range(rows)], panel.rows)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return rendered(figure)
 
 
 def to_uint8(images: Tensor) -> Tensor:

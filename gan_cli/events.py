@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gan_cli import checkpoint, drawing
 from gan_cli.configs import resume_command
 from gan_cli.data.base import Data
-from gan_cli.diagnostics.game import GameDiagnostics
+from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import Diverged, Stopped, UserError
 from gan_cli.games.base import Game
 from gan_cli.journal import Journal, read
@@ -185,7 +185,7 @@ class Diagnose:
         self.diagnostics, self.game, self.data, self.journal, self.seed = diagnostics, game, data, journal, seed
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
-        if isinstance(self.diagnostics, GameDiagnostics):
+        if isinstance(self.diagnostics, Diagnostics):
             values = self.diagnostics(self.game, self.data, self.seed)
             self.journal.numbers(step, {name: value.value for name, value in values.items()})
 
@@ -216,8 +216,8 @@ class Evaluate:
 class Draw:
     """The averaged game's samples from latents fixed at the start: a grid of images, or a figure of points.
 
-    Points are drawn over the contours of the critic that is being trained, where the game has one. A game that has a picture
-    of its own shows that.
+    Points are drawn over the contours of the critic that is being trained, where the game has one that looks at them alone.
+    A game that has a picture of its own shows that.
     """
 
     def __init__(self, average: Game, live: Game, data: Data, journal: Journal, seed: int) -> None:
@@ -242,7 +242,7 @@ class Draw:
         if self.images:
             return drawing.grid(fake)
         with evaluating(self.live):
-            critic = self.live.critic()
+            critic = None if self.live.conditional else self.live.critic()
             score = critic and (lambda x: critic(x.to(self.live.device)))
             return drawing.points(fake.flatten(1), self.real, score)
 

@@ -18,7 +18,7 @@ from gan_cli.configs import config_hash, holds_config, holds_run_already, read_r
 from gan_cli.errors import Diverged, UserError
 from gan_cli.events import Diagnose, Draw, Evaluate, Finite, HeldOut, Measure, Record, Save, StopOnSignal
 from gan_cli.journal import Journal, read
-from gan_cli.loading import load
+from gan_cli.loading import LoadedRun, load
 from gan_cli.loop import Every
 from gan_cli.progress import Display, Terminal
 from gan_cli.run import Run
@@ -167,24 +167,63 @@ def conclude(
 
 
 def sample(cfg: DictConfig) -> Path:
-    """Writes a grid, single images or an interpolation from one checkpoint, and returns what was written."""
+    """Writes a grid, single images, an interpolation or a traversal from one checkpoint, and returns what was written."""
     run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device, cfg.truncation, cfg.standing)
-    images = len(run.shape) == 3
     name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
     name += "".join(f"_{key}_{cfg[key]:g}" for key in ("truncation", "standing") if cfg[key] is not None)
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
-    if cfg.mode == "interpolation":
-        columns = min(cfg.n, WALK)
-        samples = run.interpolate(-(-cfg.n // columns), columns, cfg.seed)[: cfg.n]
-    else:
-        columns = None
-        samples = run.sample(cfg.n, cfg.seed)
-    if cfg.mode == "single":
-        write_each(samples, out)
-    else:
-        drawing.save_png(drawing.grid(samples, columns) if images else drawing.points(samples.flatten(1)), out)
-    say(Terminal(), f"{len(samples)} samples of step {run.step}: {out}")
+    n = {"grid": grid, "single": single, "interpolation": interpolation, "traversal": traversal}[cfg.mode](run, cfg, out)
+    say(Terminal(), f"{n} samples of step {run.step}: {out}")
     return out
+
+
+def grid(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
+    """One picture of ``cfg.n`` samples, a row for each of ``cfg.classes``; the number of samples."""
+    if cfg.classes is None:
+        return draw(run, run.sample(cfg.n, cfg.seed), None, out)
+    y = run.labels_of(cfg.classes, cfg.n)
+    return draw(run, run.sample(len(y), cfg.seed, y), len(y) // len(cfg.classes), out)
+
+
+def single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
+    """``cfg.n`` samples by themselves, in a folder for each of ``cfg.classes``; their number."""
+    if cfg.classes is None:
+        write_each(run.sample(cfg.n, cfg.seed), out)
+        return cfg.n
+    y = run.labels_of(cfg.classes, cfg.n)
+    samples = run.sample(len(y), cfg.seed, y)
+    for c in y.unique().tolist():
+        write_each(samples[y == c], out / str(c))
+    return len(samples)
+
+
+def interpolation(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
+    """Walks of ``WALK`` samples, ``cfg.n`` in all, as many of each of ``cfg.classes``; the number of samples."""
+    columns = min(cfg.n, WALK)
+    walks = -(-cfg.n // columns)
+    if cfg.classes is None:
+        return draw(run, run.interpolate(walks, columns, cfg.seed)[: cfg.n], columns, out)
+    y = run.labels_of(cfg.classes, walks)
+    return draw(run, run.interpolate(len(y), columns, cfg.seed, y), columns, out)
+
+
+def traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
+    """What the codes do to images, one below the other; the number of samples."""
+    if cfg.classes is not None:
+        raise UserError("classes and mode=traversal do not go together: the codes of a traversal are not the data's classes.")
+    found = run.traverse(cfg.n, cfg.seed)
+    if len(run.shape) != 3:
+        raise UserError("mode=traversal lays images side by side, and this run's samples are none.")
+    panels = [drawing.Panel(images, t.title, t.rows, t.columns) for t, images in found]
+    drawing.save_png(drawing.panels(panels), out)
+    return sum(len(images) for _, images in found)
+
+
+def draw(run: LoadedRun, samples: Tensor, columns: int | None, out: Path) -> int:
+    """A grid of images in so many columns, or a figure of points; the number of samples."""
+    images = len(run.shape) == 3
+    drawing.save_png(drawing.grid(samples, columns) if images else drawing.points(samples.flatten(1)), out)
+    return len(samples)
 
 
 def write_each(samples: Tensor, folder: Path) -> None:

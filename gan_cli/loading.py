@@ -1,5 +1,6 @@
 """A finished or unfinished run, opened again."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gan_cli import checkpoint, device
 from gan_cli.build import build_game
 from gan_cli.configs import resume_command, run_folder
 from gan_cli.errors import UserError
+from gan_cli.games.base import Traversal
 from gan_cli.randomness import forked
 from gan_cli.sampling import cycling_labels, decode, generate, set_standing_statistics, truncate
 
@@ -52,21 +54,44 @@ class LoadedRun:
         """
         return generate(self.game, n, seed, self.labels(n) if y is None else y)
 
-    def interpolate(self, pairs: int, steps: int, seed: int = 0) -> Tensor:
+    def interpolate(self, pairs: int, steps: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
         """``pairs`` walks of ``steps`` samples, ``[pairs * steps, *shape]``, each from one random latent to another.
 
-        The walk is along the great circle between the two latents, where a Gaussian prior has its mass.
+        The walk is along the great circle between the two latents, where a Gaussian prior has its mass. ``y``: labels
+        ``[pairs]`` for a conditional game, each kept along its walk; by default 0, 1, 2, ... over and over.
         """
         with forked(seed, self.game.device):
             start, end = self.game.latents(pairs), self.game.latents(pairs)
             t = torch.linspace(0, 1, steps, device=start.device)
             path = torch.stack([slerp(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
-            y = self.labels(pairs)
+            y = self.labels(pairs) if y is None else y
             return decode(self.game, path, None if y is None else y.repeat_interleave(steps))
+
+    def traverse(self, n: int, seed: int = 0) -> list[tuple[Traversal, Tensor]]:
+        """What each code of the game does, and the samples ``[rows * columns, *shape]`` of it, about ``n`` each.
+
+        Raises UserError for a game whose latents have no codes.
+        """
+        with forked(seed, self.game.device):
+            found = [(traversal, decode(self.game, traversal.latents)) for traversal in self.game.traversals(n)]
+        if not found:
+            raise UserError("mode=traversal shows what codes do, such as those of game=infogan: this run's latents have none.")
+        return found
 
     def labels(self, n: int) -> Tensor | None:
         """0, 1, 2, ... over and over; None without classes."""
         return cycling_labels(n, self.classes)
+
+    def labels_of(self, classes: Sequence[int], n: int) -> Tensor:
+        """Labels of ``n`` samples, rounded up to equally many of each of ``classes``, one class after the other.
+
+        Raises UserError for a game that takes no labels, and for classes that the data set lacks.
+        """
+        if not self.game.conditional:
+            raise UserError(f"classes={[*classes]}: the game of this run takes no labels.")
+        if not classes or not all(0 <= c < self.classes for c in classes):
+            raise UserError(f"classes={[*classes]}: this run's data set has the classes 0 to {self.classes - 1}.")
+        return torch.tensor(classes).repeat_interleave(-(-n // len(classes)))
 
 
 def load(

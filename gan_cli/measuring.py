@@ -112,7 +112,15 @@ class Measurement:
         return Floor({name: value.value for name, value in measure(real, others).items()}, n)
 
     def fake(self, game: Game, seed: int, advance: Callable[[int], None] = unnoticed) -> Encoded:
-        """``n`` samples of ``game`` with their features, decided by ``seed`` and the role; ``advance`` hears of each chunk."""
+        """``n`` samples of ``game`` with their features, decided by ``seed`` and the role; ``advance`` hears of each chunk.
+
+        They have labels only where the game takes some. Raises UserError where the metric wants them and it does not.
+        """
+        if self.metric.needs_labels and not game.conditional:
+            raise UserError(
+                f"{self.metric.name}: this game takes no labels, so that no sample was asked for a class.\n"
+                "Take a conditional one, such as game=cgan, or metric=all, which tells the balance of classes."
+            )
         y = self.real.y
         with forked(f"{self.role}/{seed}", self.device), evaluating(game):
             latents = game.latents(self.n)
@@ -121,7 +129,8 @@ class Measurement:
                 chunk = slice(start, start + CHUNK)
                 labels = None if y is None else y[chunk].to(self.device)
                 x = stored(game.sample(latents[chunk], labels), self.metric.features)
-                chunks.append(self._kept(self.metric.features.encode(x, None if y is None else y[chunk])))
+                wanted = y[chunk] if y is not None and game.conditional else None
+                chunks.append(self._kept(self.metric.features.encode(x, wanted)))
                 advance(len(x))
         return joined(chunks)
 

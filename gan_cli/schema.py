@@ -99,8 +99,13 @@ class SampleConfig:
 
     run: str = _scalar(MISSING, "folder of the run; the bare path will do")
     checkpoint: str = _scalar("last", "last, a step, or a path")
-    mode: str = _scalar("grid", "one picture of all, one file each, or a walk", choices=("grid", "single", "interpolation"))
-    n: int = _scalar(64, "how many samples", low=1)
+    mode: str = _scalar(
+        "grid",
+        "one picture of all, one file each, a walk, or what the codes do",
+        choices=("grid", "single", "interpolation", "traversal"),
+    )
+    n: int = _scalar(64, "how many samples; rounded up to as many of each class", low=1)
+    classes: list[int] | None = _scalar(None, "the classes to be shown, a row or folder for each (null: all, in turn)")
     out: str | None = _scalar(None, "file or folder to be written (null: inside the run)")
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
     truncation: float | None = _scalar(

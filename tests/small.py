@@ -35,6 +35,7 @@ SMALL = {
     "model.*.blocks": 1,
     "model.*.multiples": [1, 2],
     "game.sampling_steps": 3,
+    "model.*.inner.width": 16,
     "dataset.size": 8,
     "dataset.n": 64,
     "dataset.n_heldout": 32,

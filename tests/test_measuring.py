@@ -111,6 +111,27 @@ def test_labels_are_those_of_the_real_samples():
     assert torch.equal((fake.x.mean(1) / 100).round().long(), measurement.real.x[:, 0].long() % 3)
 
 
+def test_samples_of_a_game_that_takes_no_labels_have_none():
+    measurement = Measurement(Difference(Identity()), data(), CPU)
+    assert measurement.real.y is not None
+    assert measurement.fake(points_gan(), 0).y is None
+
+
+@dataclass(frozen=True)
+class OfLabels(Difference):
+    """Makes no sense without labels."""
+
+    needs_labels: ClassVar[bool] = True
+
+
+def test_a_metric_of_labels_is_not_taken_of_a_game_that_takes_none():
+    measurement = Measurement(OfLabels(Identity()), data(), CPU)
+    assert measurement(noisy_gan(), 0)
+    with pytest.raises(UserError, match="difference: this game takes no labels") as caught:
+        measurement(points_gan(), 0)
+    assert str(caught.value).count("\n") == 1
+
+
 def test_images_are_judged_as_a_file_would_hold_them():
     measurement = Measurement(Difference(Pixels()), Data(Shades(), Shades()), CPU)
     fake = measurement.fake(images_gan(), 0)

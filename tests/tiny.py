@@ -33,6 +33,7 @@ class Dirac(Generator):
 class Noisy(Generator):
     """Draws while it samples, as diffusion does; the mean is a hundred times the label."""
 
+    conditional = True
     latent_dim = 2
 
     def __init__(self):

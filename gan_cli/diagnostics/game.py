@@ -1,53 +1,29 @@
 """All diagnostics of a game at once, as ``metric=game``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch.optim import Adam
 
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.diagnostics.base import Diagnostics, Report, skipped
 from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gain
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
 from gan_cli.diagnostics.spectrum import Eigenvalue, hessian_extremes, jacobian_spectrum
 from gan_cli.games.base import Game
-from gan_cli.metrics.base import NoMetric, Value
+from gan_cli.metrics.base import Value
 from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.sampling import choose
 from gan_cli.types import Batch
 
 
-class Report(NamedTuple):
-    """Numbers by name; and in ``details`` eigenvalues with residuals, verdicts, and ``skipped``: name -> why it is missing."""
-
-    values: dict[str, Value]
-    details: dict[str, Any]
-
-    @classmethod
-    def joined(cls, reports: Iterator["Report"]) -> "Report":
-        """Several as one."""
-        values: dict[str, Value] = {}
-        details: dict[str, Any] = {"skipped": {}}
-        for report in reports:
-            values |= report.values
-            skipped = details["skipped"] | report.details.get("skipped", {})
-            details |= report.details | {"skipped": skipped}
-        return cls(values, details)
-
-
-def skipped(name: str, reason: str) -> Report:
-    """A report of nothing but why."""
-    return Report({}, {"skipped": {name: reason}})
-
-
 @dataclass(frozen=True)
-class GameDiagnostics(NoMetric):
+class GameDiagnostics(Diagnostics):
     """What the game itself says: gradients, curvature, rotation, the duality gap, the critic's slope and optimality.
-
-    It measures players, not samples, so that as a measure of samples it is none; call it with a game.
 
     ``batch_size``: of the batch of training data at which gradients, spectra and slopes are taken, and of all others.
     ``eigenvalues``: leading ones of the game's Jacobian; 0 spares all spectra, which cost the most.
@@ -60,6 +36,7 @@ class GameDiagnostics(NoMetric):
     Raises UserError for fields out of range.
     """
 
+    family: ClassVar[str] = "game"
     batch_size: int = 256
     eigenvalues: int = 6
     tol: float = 0.001
@@ -80,13 +57,14 @@ class GameDiagnostics(NoMetric):
             checks.number(f"metric.{name}", getattr(self, name), above=0)
 
     @property
+    def size(self) -> int:
+        """``batch_size``."""
+        return self.batch_size
+
+    @property
     def name(self) -> str:
         """``game/duality_gap``."""
         return "game/duality_gap"
-
-    def __call__(self, game: Game, data: Data, seed: int) -> Mapping[str, Value]:
-        """The numbers of ``report``."""
-        return self.report(game, data, seed).values
 
     def report(self, game: Game, data: Data, seed: int) -> Report:
         """All that this game has, the same for the same players, data and seed; nothing of ``game`` moves."""

@@ -15,7 +15,7 @@ from yaml import YAMLError
 
 from gan_cli import checkpoint, device, drawing
 from gan_cli.build import build_data, build_metric
-from gan_cli.diagnostics.game import GameDiagnostics
+from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.journal import read
@@ -72,7 +72,7 @@ class Checkpoints:
         config = stored_config(folder)
         steps = _steps(folder)
         if diagnostics := self.diagnostics(config):
-            return diagnostics.batch_size * (len(steps) if self.cfg.checkpoint == "all" else 1)
+            return diagnostics.size * (len(steps) if self.cfg.checkpoint == "all" else 1)
         n = self.measurement(config, "report").n
         reports = {None: min(2, len(steps)), "all": len(steps)}.get(self.cfg.checkpoint, 1)
         if self.cfg.checkpoint not in (None, "all", "best") or len(steps) == 1:
@@ -106,20 +106,22 @@ class Checkpoints:
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
         return {**provenance, "sampling": self.sampling}, numbers, details
 
-    def diagnosed(self, diagnostics: GameDiagnostics, folder: Path, run: LoadedRun) -> Judgement:
+    def diagnosed(self, diagnostics: Diagnostics, folder: Path, run: LoadedRun) -> Judgement:
         """A run's players, as they were trained, at play."""
         seed = self.seed(run.config)
-        report = diagnostics.report(run.game, build_data(OmegaConf.create(self.nodes(run.config))), seed)
-        self.advance(diagnostics.batch_size)
+        data = build_data(OmegaConf.create(self.nodes(run.config)))
+        report = diagnostics.report(run.game, data, seed)
+        self.advance(diagnostics.size)
         numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}
-        counts = {"n_real": diagnostics.batch_size, "n_fake": diagnostics.batch_size, "split": "train", "ema": False}
-        origin = {"metric": "game", "settings": diagnostics.settings(), "features": {}, "reference": "players"}
+        n = min(diagnostics.size, len(getattr(data, diagnostics.split)))
+        counts = {"n_real": n, "n_fake": n if diagnostics.generates else 0, "split": diagnostics.split, "ema": False}
+        origin = {"metric": diagnostics.family, "settings": diagnostics.settings(), "features": {}, "reference": "players"}
         return {**origin, **counts, "seed": seed}, numbers, report.details
 
-    def diagnostics(self, config: DictConfig) -> GameDiagnostics | None:
+    def diagnostics(self, config: DictConfig) -> Diagnostics | None:
         """The diagnostics that are asked for, if it is not a measure of samples."""
         metric = build_metric(OmegaConf.create(self.nodes(config)))
-        return metric if isinstance(metric, GameDiagnostics) else None
+        return metric if isinstance(metric, Diagnostics) else None
 
     def best(self, folder: Path, steps: list[int]) -> int:
         """The step whose checkpoint is best on the samples for choosing; training's own curve is used where it tells."""

@@ -43,12 +43,29 @@ class Turn(NamedTuple):
     plays: Callable[[Tensor], bool] = always
 
 
+class Traversal(NamedTuple):
+    """Latents laid out in rows and columns, along which one of their codes moves.
+
+    ``title``: the code; ``latents``: ``[rows * columns, ...]``, row by row; ``rows``, ``columns``: what is the same in each.
+    """
+
+    title: str
+    latents: Tensor
+    rows: Sequence[str]
+    columns: Sequence[str]
+
+
 class Game(nn.Module, ABC):
     """A game owns its players and returns losses; it never steps an optimizer.
 
     A game's constructor names what it needs from the config (``generator``, ``discriminator``, ``loss``, ``regularizers``,
-    ...); what it does not name it does not use, and the command line says so.
+    ...) and from the data (``classes``); what it does not name it does not use, and the command line says so.
     """
+
+    @property
+    def conditional(self) -> bool:
+        """Whether its samples are to show the labels that they are asked for; elsewhere ``sample`` takes no notice of them."""
+        return False
 
     @abstractmethod
     def turns(self) -> Mapping[str, Turn]:
@@ -68,6 +85,10 @@ class Game(nn.Module, ABC):
     @abstractmethod
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         """Samples ``[n, *shape]`` for these latents, given labels ``[n]`` where the players use them."""
+
+    def traversals(self, n: int) -> Sequence[Traversal]:
+        """What each code does to about ``n`` samples; empty where latents have no codes. Draws as ``latents`` does."""
+        return ()
 
     def critic(self, y: Tensor | None = None) -> Critic | None:
         """x -> logits, given labels where the players use them; None in a game without a critic of samples."""

@@ -39,6 +39,11 @@ class GAN(Game):
                     )
                 setattr(self, player, regularizer.transform(getattr(self, player)))
 
+    @property
+    def conditional(self) -> bool:
+        """Whether the players look at labels."""
+        return any(getattr(player, "conditional", False) for player in (self.generator, self.discriminator))
+
     def turns(self) -> Mapping[str, Turn]:
         return {
             name: Turn(tuple(getattr(self, name).parameters()), loss, partial(self.constrain, name))
@@ -64,9 +69,12 @@ class GAN(Game):
         critic = self.critic(batch.y)
         with frozen():
             fake = self.sample(self.latents(len(batch.x)), batch.y)
-        d_real, d_fake = critic(batch.x), critic(fake)
+        return self.judged(critic, batch.x, fake, critic(batch.x), critic(fake))
+
+    def judged(self, critic: Critic, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
+        """L_D + penalties, from the logits of both kinds of samples."""
         loss = self.objective.discriminator_loss(d_real, d_fake)
-        penalties = self.penalties("discriminator", self.regularized(critic, d_real, d_fake), batch.x, fake)
+        penalties = self.penalties("discriminator", self.regularized(critic, d_real, d_fake), real, fake)
         estimate = {f"estimate/{name}": value for name, value in self.objective.estimate(d_real, d_fake).items()}
         return loss + sum(penalties.values()), penalties | estimate
 
@@ -74,9 +82,12 @@ class GAN(Game):
         """L_G + penalties."""
         critic = self.critic(batch.y)
         fake = self.sample(self.latents(len(batch.x)), batch.y)
-        d_fake = critic(fake)
-        d_real = critic(batch.x) if self.objective.relativistic else d_fake.new_empty(0)
-        penalties = self.penalties("generator", critic, batch.x, fake)
+        return self.convincing(critic, batch.x, fake, critic(fake))
+
+    def convincing(self, critic: Critic, real: Tensor, fake: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
+        """L_G + penalties, from the logits of the fakes."""
+        d_real = critic(real) if self.objective.relativistic else d_fake.new_empty(0)
+        penalties = self.penalties("generator", critic, real, fake)
         return self.objective.generator_loss(d_real, d_fake) + sum(penalties.values()), penalties
 
     def regularized(self, critic: Critic, d_real: Tensor, d_fake: Tensor) -> Critic:

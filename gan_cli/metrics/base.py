@@ -56,6 +56,8 @@ class Metric(ABC):
     """Whether it needs as many real as generated samples."""
     looks_at_samples: ClassVar[bool] = False
     """Whether it needs the samples themselves, not only their features, logits and labels."""
+    needs_labels: ClassVar[bool] = False
+    """Whether its chief number is of samples that were asked for a class."""
     chooses: ClassVar[bool] = True
     """Whether the best of several checkpoints is best by its chief number."""
     higher_is_better: ClassVar[bool] = False

@@ -115,7 +115,7 @@ class All(Combined):
     """What can be said of images: the Fréchet distance (chief) and KID, precision, recall, density and coverage.
 
     With features that have logits the Inception Score too, and with the data set's own classifier (features=classifier) the
-    class accuracy. Raises UserError for points.
+    class accuracy: of a game that takes no labels, the balance of classes. Raises UserError for points.
     """
 
     def parts(self) -> Sequence[Metric]:

@@ -1,5 +1,7 @@
 """The contract of a player's network, and the shapes it may ask for."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from gan_cli import checks
@@ -7,8 +9,12 @@ from gan_cli.errors import UserError
 
 
 class Generator(nn.Module):
-    """G(z, y): latents ``[B, latent_dim]``, and labels where there are any, to samples ``[B, *shape]``; images in [-1, 1]."""
+    """G(z, y): latents ``[B, latent_dim]``, and labels where there are any, to samples ``[B, *shape]``; images in [-1, 1].
 
+    ``conditional``: whether it looks at the labels.
+    """
+
+    conditional: ClassVar[bool] = False
     latent_dim: int
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -16,7 +22,12 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """D(x, y): samples ``[B, *shape]``, and labels where there are any, to logits ``[B]`` (or batch first, any shape)."""
+    """D(x, y): samples ``[B, *shape]``, and labels where there are any, to logits ``[B]`` (or batch first, any shape).
+
+    ``conditional``: whether it looks at the labels.
+    """
+
+    conditional: ClassVar[bool] = False
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         raise NotImplementedError
@@ -82,7 +93,7 @@ def image_size(shape: tuple[int, ...], network: str, group: str = "model") -> tu
     if len(shape) != 3:
         raise UserError(
             f"{group}={network} needs images, but this data set's samples have shape {tuple(shape)}.\n"
-            "Use model=mlp_small (or model=mlp) for points."
+            "Use model=mlp_small (or model=mlp) for points, model=cgan_mlp for points with labels."
         )
     channels, height, width = shape
     if height != width or not 8 <= height <= 256 or height & (height - 1):

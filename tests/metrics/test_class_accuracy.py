@@ -6,10 +6,11 @@ import torch
 from gan_cli.data.base import Data, generator
 from gan_cli.data.images import ImageArray
 from gan_cli.errors import UserError
-from gan_cli.metrics.class_accuracy import ClassAccuracy, class_accuracy, class_tv, confusion_matrix
+from gan_cli.metrics.class_accuracy import ClassAccuracy, class_accuracy, class_recalls, class_tv, confusion_matrix
 from gan_cli.metrics.classifier import Classifier, trained_on
 from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
 from gan_cli.metrics.features import Encoded, Pixels
+from gan_cli.metrics.neighbours import precision_recall
 
 CPU = torch.device("cpu")
 
@@ -73,7 +74,8 @@ def test_the_metric_names_its_numbers_after_the_features():
     metric = ClassAccuracy(Classifier())
     real, fake = encoded([0, 1, 1], [0, 1, 2]), encoded([0, 1, 1, 1], [0, 1, 2, 0])
     values = metric.measure(real, fake)
-    assert list(values) == ["accuracy_classifier", "class_tv_classifier"]
+    assert list(values) == ["accuracy_classifier", "class_recall_classifier", "class_tv_classifier"]
+    assert math.isnan(values["class_recall_classifier"].value), "no class has four samples of either kind"
     assert metric.name == "accuracy_classifier"
     assert metric.higher_is_better is values[metric.name].higher_is_better is True
     assert values[metric.name].value == 0.5
@@ -84,7 +86,63 @@ def test_the_metric_names_its_numbers_after_the_features():
 
 def test_details_by_class():
     details = ClassAccuracy(Classifier()).details(encoded([0], [0]), encoded([0, 1, 1, 1], [0, 1, 1, 0]))
-    assert details == {"per_class": [0.5, 1.0, None], "confusion": [[1, 1, 0], [0, 2, 0], [0, 0, 0]]}
+    assert details == {
+        "per_class": [0.5, 1.0, None],
+        "recall_per_class": [None, None, None],
+        "confusion": [[1, 1, 0], [0, 2, 0], [0, 0, 0]],
+        "heldout_accuracy": None,
+    }
+
+
+def cloud(y, scale=1.0, seed=0):
+    """Features from N(10 y, scale^2) in the plane, every sample read as its label."""
+    x = scale * torch.randn(len(y), 2, generator=generator("cloud", seed)) + 10.0 * y[:, None]
+    return Encoded(torch.zeros(len(y), 1, 8, 8), x, torch.eye(3)[y], y)
+
+
+class TestRecallWithinClasses:
+    y = torch.arange(150) % 3
+
+    def test_is_that_of_each_class_alone(self):
+        real, fake = cloud(self.y), cloud(self.y, 0.5, seed=1)
+        for c, found in enumerate(class_recalls(real, fake)):
+            _, recall = precision_recall(real.features[self.y == c], fake.features[self.y == c])
+            assert float(found.mean()) == recall
+        values = ClassAccuracy(Classifier()).measure(real, fake)
+        mean = sum(float(found.mean()) for found in class_recalls(real, fake)) / 3
+        assert values["class_recall_classifier"].value == pytest.approx(mean)
+        assert 0 < values["class_recall_classifier"].error < 0.05
+
+    def test_one_image_a_class_has_all_the_accuracy_and_no_recall(self):
+        real, fake = cloud(self.y), cloud(self.y, 0.0)
+        values = ClassAccuracy(Classifier()).measure(real, fake)
+        assert values["accuracy_classifier"].value == 1
+        assert values["class_recall_classifier"].value == 0
+
+    def test_classes_exchanged_are_in_the_data_and_not_in_the_classes(self):
+        real, fake = cloud(self.y), cloud((self.y + 1) % 3, seed=1)
+        asked = Encoded(fake.x, fake.features, fake.logits, self.y)
+        assert precision_recall(real.features, fake.features)[1] > 0.8
+        assert ClassAccuracy(Classifier()).measure(real, asked)["class_recall_classifier"].value == 0
+
+    def test_a_class_of_too_few_samples_is_left_out(self):
+        y = self.y.clone()
+        y[(y == 2).nonzero().flatten()[3:]] = 0
+        real, fake = cloud(y), cloud(y, seed=1)
+        assert class_recalls(real, fake)[2] is None
+        assert "class_recall_classifier" in ClassAccuracy(Classifier()).measure(real, fake)
+
+    def test_needs_labels_of_both(self):
+        real = cloud(self.y)
+        with pytest.raises(UserError, match="labels of both kinds"):
+            class_recalls(real, Encoded(real.x, real.features, real.logits))
+
+
+def test_of_samples_without_labels_only_the_balance_is_told():
+    metric, real = ClassAccuracy(Classifier()), encoded([0, 1, 2], [0, 1, 2])
+    fake = Encoded(real.x, real.features, real.logits)
+    assert metric.measure(real, fake) == {"class_tv_classifier": metric.measure(real, real)["class_tv_classifier"]}
+    assert metric.details(real, fake) == {}
 
 
 def squares(n, seed):
@@ -127,7 +185,6 @@ def test_samples_without_logits_or_labels_are_refused():
     without_logits, without_labels = Encoded(good.x, good.features, None, good.y), Encoded(good.x, good.features, good.logits)
     for sets, message in [
         ((good, without_logits), r"generated samples have no logits \(features=pixels\)"),
-        ((good, without_labels), "generated samples have no labels"),
         ((without_labels, good), "real samples have no labels"),
     ]:
         with pytest.raises(UserError, match=message):

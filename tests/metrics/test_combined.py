@@ -157,7 +157,7 @@ def test_all_of_images_with_their_own_classifier(tmp_path, monkeypatch):
     assert {id(part.features.trained) for part in metric.parts()} == {id(metric.features.trained)}
     real = encoded(metric, data.heldout)
     values = metric.measure(real, encoded(metric, data.train))
-    names = [name.replace("_x", "_classifier") for name in [*IMAGES, "is_x", "accuracy_x", "class_tv_x"]]
+    names = [name.replace("_x", "_classifier") for name in [*IMAGES, "is_x", "accuracy_x", "class_recall_x", "class_tv_x"]]
     assert list(values) == names
     assert values["accuracy_classifier"].value > 0.8
     details = metric.details(real, real)

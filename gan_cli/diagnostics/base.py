@@ -1,0 +1,58 @@
+"""What measures players, where a metric measures samples."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from gan_cli.data.base import Data
+from gan_cli.games.base import Game
+from gan_cli.metrics.base import NoMetric, Value
+
+
+class Report(NamedTuple):
+    """Numbers by name; and in ``details`` eigenvalues with residuals, verdicts, and ``skipped``: name -> why it is missing."""
+
+    values: dict[str, Value]
+    details: dict[str, Any]
+
+    @classmethod
+    def joined(cls, reports: Iterator["Report"]) -> "Report":
+        """Several as one."""
+        values: dict[str, Value] = {}
+        details: dict[str, Any] = {"skipped": {}}
+        for report in reports:
+            values |= report.values
+            skipped = details["skipped"] | report.details.get("skipped", {})
+            details |= report.details | {"skipped": skipped}
+        return cls(values, details)
+
+
+def skipped(name: str, reason: str) -> Report:
+    """A report of nothing but why."""
+    return Report({}, {"skipped": {name: reason}})
+
+
+@dataclass(frozen=True)
+class Diagnostics(NoMetric):
+    """A measure of players: as a measure of samples it is none, so that it is called with a game.
+
+    ``family``: what all its numbers begin with, and its option of ``metric`` and ``diagnostics``; ``split``: the part of the
+    data that it looks at; ``generates``: whether it looks at as many generated samples.
+    """
+
+    family: ClassVar[str]
+    generates: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Real samples that it looks at, or all where there are fewer."""
+
+    @abstractmethod
+    def report(self, game: Game, data: Data, seed: int) -> Report:
+        """All that this game has, the same for the same players, data and seed; nothing of ``game`` moves."""
+
+    def __call__(self, game: Game, data: Data, seed: int) -> Mapping[str, Value]:
+        """The numbers of ``report``."""
+        return self.report(game, data, seed).values
