@@ -59,6 +59,11 @@ class DDPM(Game):
         self.bounded = clip and len(denoiser.shape) == 3
         self.label_dropout, self.guidance = label_dropout, guidance
 
+    @property
+    def conditional(self) -> bool:
+        """Whether the denoiser looks at labels."""
+        return self.denoiser.classes > 0
+
     def turns(self) -> Mapping[str, Turn]:
         return {"denoiser": Turn(tuple(self.denoiser.parameters()), self.loss)}
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,8 @@ class BigGANGenerator(Generator):
     ``max_multiple`` as in the residual networks. ``attention``: the side after whose block self-attention stands, 0: nowhere.
     Spectral normalisation comes from regularizer=spectral_norm_both. Weights begin orthogonal.
     """
+
+    conditional: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -78,6 +81,8 @@ class BigGANDiscriminator(Discriminator):
 
     ``width``, ``growth``, ``max_multiple``, ``last_side``, ``blocks`` and ``attention`` as in ``Trunk``, whose blocks are wide.
     """
+
+    conditional: ClassVar[bool] = True
 
     def __init__(
         self,
