@@ -95,7 +95,7 @@ def _plane(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
 
 
 def contours(axes, around: Tensor, critic: Critic):
-    """The critic's values over the window of the points ``around`` ``[N, 2]``, which becomes that of the axes; what was drawn."""
+    """Draws the critic's values over the window of the points ``around`` ``[N, 2]``, which becomes that of the axes."""
     left, right, bottom, top = _plane_window(around)
     x, y = torch.meshgrid(torch.linspace(left, right, 100), torch.linspace(bottom, top, 100), indexing="xy")
     value = critic(torch.stack([x, y], -1).flatten(0, 1)).float().cpu().reshape(x.shape).numpy()

@@ -2,7 +2,7 @@
 
 import cmath
 import math
-from itertools import repeat
+from itertools import pairwise, repeat
 
 import pytest
 import torch
@@ -107,7 +107,7 @@ class TestTheDualGame:
         played, batch = game(bumps=3), cloud(30)
         solver = solving(Backtracking, played)
         values = [float(solver.round(["generator"], repeat(batch))["value/dual"]) for _ in range(30)]
-        assert all(b > a - 1e-9 for a, b in zip(values, values[1:], strict=False))
+        assert all(b > a - 1e-9 for a, b in pairwise(values))
         assert values[-1] > values[0] + 1
         assert values[-1] < 45 * math.log(2)
 
@@ -156,11 +156,12 @@ def test_the_primal_game_spirals_inwards_and_the_dual_does_not_turn():
             solving_it.round(order, repeat(batch))
             path.append(played.generator.mean.item())
         paths[kind] = path
-    signs = {kind: sum(a * b < 0 for a, b in zip(path, path[1:], strict=False)) for kind, path in paths.items()}
-    assert signs[LinearPrimal] >= 5
+    turns = sum(a * b < 0 for a, b in pairwise(paths[LinearPrimal]))
+    assert turns >= 5
     assert abs(paths[LinearPrimal][-1]) < 0.2
-    assert signs[LinearDual] <= 1
-    assert abs(paths[LinearDual][-1]) < 1e-3
+    distances = [abs(mean) for mean in paths[LinearDual]]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] < 1e-3
 
 
 def test_features_end_in_a_constant():
