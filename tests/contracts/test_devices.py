@@ -28,7 +28,7 @@ LOOKING = ("backtracking", "linear_dual")
 """Options whose solver decides by values, which are nowhere on meta."""
 OPTIONS = [
     (group, option)
-    for group, option in small.everything("game", "loss", "model", "regularizer", "solver")
+    for group, option in small.everything("augmentation", "game", "loss", "model", "regularizer", "solver")
     if option not in LOOKING
 ]
 
