@@ -16,7 +16,7 @@ from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.log_linear import LogLinear
 from gan_cli.types import Batch, Critic, Stats
 
-NEWTON_STEPS = 25
+NEWTON_STEPS = 15
 """Of the dual's ascent in the multipliers; a handful reach 1e-12 where C is of the order of the number of samples."""
 LENGTHS = 2.0 ** -torch.arange(12)
 """Of a Newton step, from which the best is taken: backtracking all at once, so that nothing waits for the device."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.minibatch import minibatch_layers
 
 
 def perceptron(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequential:
@@ -36,12 +37,33 @@ class MLPGenerator(Generator):
 
 
 class MLPDiscriminator(Discriminator):
-    """x -> logit ``[B]`` through ``depth`` linear layers of ``width`` ReLU units."""
+    """x -> logit ``[B]`` through ``depth`` linear layers of ``width`` ReLU units.
 
-    def __init__(self, shape: tuple[int, ...], classes: int, width: int, depth: int) -> None:
+    ``minibatch_std``: the batch's spread as one more feature before the last layer (Karras et al., 2018).
+    ``minibatch_kernels``: so many measures, of ``minibatch_dims`` numbers each, of how near a sample is to the others of its
+    batch (Salimans et al., 2016; 0: none).
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        width: int,
+        depth: int,
+        minibatch_std: bool = False,
+        minibatch_kernels: int = 0,
+        minibatch_dims: int = 16,
+    ) -> None:
         super().__init__()
         checks.counts(width=width, depth=depth)
+        checks.flag("minibatch_std", minibatch_std)
+        checks.count("minibatch_kernels", minibatch_kernels, least=0)
+        checks.count("minibatch_dims", minibatch_dims)
         self.body = perceptron(prod(shape), 1, width, depth)
+        last = self.body[-1]
+        company, more = minibatch_layers(last.in_features, minibatch_std, minibatch_kernels, minibatch_dims)
+        if company:
+            self.body = nn.Sequential(*self.body[:-1], *company, nn.Linear(last.in_features + more, 1))
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.body(x.flatten(1)).squeeze(1)

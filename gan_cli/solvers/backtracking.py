@@ -15,13 +15,16 @@ from gan_cli.randomness import forked
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
+SHORTEST = 2.0**-40
+"""From here on lengths grow again, or one who has arrived would never move any more."""
+
 
 class Backtracking(Solver):
     """Alternating turns w <- w + t u, t being halved until the player's own loss has fallen enough (Armijo, 1966).
 
     u is the optimizer's step; enough is loss(w + t u) <= loss(w) + decrease t <grad, u> (or loss(w), where u leads uphill),
     on the batch and with the draws of the turn, so that no turn raises its loss there. If ``halvings`` do not suffice the
-    player rests. A turn begins with twice the t of the last one, whatever the optimizer's rate.
+    player rests and goes on halving in its next turn. A turn begins with twice the t of the last one, whatever the rate.
 
     For players who want the same thing this is a monotone ascent; for opponents each still follows its own loss only. The
     players' buffers move with every trial, and t is read on the host: each trial waits for the device.
@@ -32,7 +35,7 @@ class Backtracking(Solver):
         turns: Mapping[str, Turn],
         optimizers: Mapping[str, Optimizer],
         autocast: Callable[[], AbstractContextManager] = nullcontext,
-        halvings: int = 30,
+        halvings: int = 10,
         decrease: float = 1e-4,
     ) -> None:
         super().__init__(turns, optimizers, autocast)
@@ -72,6 +75,7 @@ class Backtracking(Solver):
                     break
             t /= 2
         else:
+            self.lengths[player] = max(t, SHORTEST)
             t = 0.0
             move(parameters, start, step, t)
         turn.after()

@@ -1,6 +1,7 @@
 """Identities of what the discriminator is shown: no change where none is due, exact moves, exact derivatives."""
 
 from itertools import repeat
+from typing import ClassVar
 
 import pytest
 import torch
@@ -184,7 +185,7 @@ def gan(augmentation: Augmentation, *regularizers) -> GAN:
 class TestInTheGame:
     def test_data_and_fakes_in_both_turns(self):
         class Notes(Augmentation):
-            seen: list = []
+            seen: ClassVar[list] = []
 
             def transform(self, x):
                 self.seen.append(x)
