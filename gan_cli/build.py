@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gan_cli import suggest
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.data.base import Data
 from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
@@ -86,6 +87,8 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int) -> Game:
         parts["regularizers"] = {str(name): make(cfg, f"regularizer.{name}", Regularizer) for name in cfg.regularizer}
     if "classes" in wanted:
         parts["classes"] = classes
+    if "augmentation" in wanted:
+        parts["augmentation"] = make(cfg, "augmentation", Augmentation)
     return make(cfg, "game", Game, **parts)
 
 
@@ -105,7 +108,8 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
         raise UserError(f"metric={name} measures players, not samples: in training take diagnostics={name}, beside a metric.")
     wanted = needs(cfg)
     players = {f"model/{player}": player in wanted for player in cfg.model}
-    used = {"loss": "loss" in wanted, "regularizer": "regularizers" in wanted, **players}
+    used = {"loss": "loss" in wanted, "regularizer": "regularizers" in wanted, "augmentation": "augmentation" in wanted}
+    used |= players
     for key in sorted({name.partition(".")[0] for name in named}):
         if not used.get(key, True):
             takes = [name for name, is_used in used.items() if is_used]

@@ -114,21 +114,32 @@ def _line(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
 
 
 def _plane(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
-    (left, right), (bottom, top) = (_window(real if len(real) else fake, axis) for axis in (0, 1))
     if critic is not None:
-        x, y = torch.meshgrid(torch.linspace(left, right, 100), torch.linspace(bottom, top, 100), indexing="xy")
-        value = _heights(critic, torch.stack([x, y], -1).flatten(0, 1)).reshape(x.shape).numpy()
-        filled = axes.contourf(x.numpy(), y.numpy(), value, 24, cmap=matplotlib.colormaps["PuOr"], alpha=0.7)
+        filled = contours(axes, real if len(real) else fake, critic)
         axes.figure.colorbar(filled, ax=axes, label="D(x), logit", shrink=0.8)
     if len(real):
         axes.scatter(real[:, 0], real[:, 1], s=3, color=GREY, alpha=0.5, label="data")
     axes.scatter(fake[:, 0], fake[:, 1], s=3, color=ORANGE, alpha=0.7, label="generator")
+    left, right, bottom, top = _plane_window(real if len(real) else fake)
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
 
 
 def _heights(critic: Critic, x: Tensor) -> Tensor:
     """D at the points ``x [N, d]``, ``[N]`` on the CPU; of several outputs their mean."""
     return critic(x).float().cpu().reshape(len(x), -1).mean(1)
+
+
+def contours(axes, around: Tensor, critic: Critic):
+    """Draws the critic's values over the window of the points ``around`` ``[N, 2]``, which becomes that of the axes."""
+    left, right, bottom, top = _plane_window(around)
+    x, y = torch.meshgrid(torch.linspace(left, right, 100), torch.linspace(bottom, top, 100), indexing="xy")
+    value = _heights(critic, torch.stack([x, y], -1).flatten(0, 1)).reshape(x.shape).numpy()
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    return axes.contourf(x.numpy(), y.numpy(), value, 24, cmap=matplotlib.colormaps["PuOr"], alpha=0.7)
+
+
+def _plane_window(points: Tensor) -> tuple[float, float, float, float]:
+    return *_window(points, 0), *_window(points, 1)
 
 
 def _window(points: Tensor, axis: int) -> tuple[float, float]:

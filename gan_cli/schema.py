@@ -59,6 +59,7 @@ class TrainConfig:
     learning_rate: Any = MISSING
     solver: Any = MISSING
     regularizer: Any = MISSING
+    augmentation: Any = MISSING
     metric: Any = MISSING
     features: Any = MISSING
     diagnostics: Any = MISSING

@@ -15,6 +15,7 @@ FLOORS = """
     usage
     completion
     losses regularizers
+    augmentations
     models
     data
     metrics

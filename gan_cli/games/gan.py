@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn, frozen
 from gan_cli.losses.base import Loss
@@ -18,6 +19,7 @@ class GAN(Game):
     """min over D of L_D, min over G of L_G, z ~ N(0, I) (Goodfellow et al., 2014).
 
     Conditional where the players use labels: fakes then carry the labels of the real batch, which follow the data's law.
+    D sees everything, data and fakes, through the ``augmentation``.
     """
 
     def __init__(
@@ -26,10 +28,12 @@ class GAN(Game):
         discriminator: Discriminator,
         loss: Loss,
         regularizers: Mapping[str, Regularizer] | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
         self.objective, self.regularizers = loss, dict(regularizers or {})
+        self.augmentation = augmentation or Augmentation()
         for name, regularizer in self.regularizers.items():
             for player in regularizer.players:
                 if player not in ("generator", "discriminator"):
@@ -46,8 +50,8 @@ class GAN(Game):
 
     def turns(self) -> Mapping[str, Turn]:
         return {
-            name: Turn(tuple(getattr(self, name).parameters()), loss, partial(self.constrain, name))
-            for name, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss))
+            "discriminator": Turn(tuple(self.discriminator.parameters()), self.discriminator_loss, self.after_discriminator),
+            "generator": Turn(tuple(self.generator.parameters()), self.generator_loss, partial(self.constrain, "generator")),
         }
 
     def latents(self, n: int) -> Tensor:
@@ -61,8 +65,8 @@ class GAN(Game):
         return self.generator(latents, y).to(latents.dtype)  # autocast leaves images in bfloat16
 
     def critic(self, y: Tensor | None = None) -> Critic:
-        """x -> D(x, y) in the precision of x, whatever autocast makes the network compute in."""
-        return lambda x: self.discriminator(x, y).to(x.dtype)
+        """x -> D(T(x), y) in the precision of x, whatever autocast makes the network compute in; T(x) = x in eval mode."""
+        return lambda x: self.discriminator(self.augmentation(x), y).to(x.dtype)
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_D + penalties."""
@@ -73,10 +77,11 @@ class GAN(Game):
 
     def judged(self, critic: Critic, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
         """L_D + penalties, from the logits of both kinds of samples."""
+        self.augmentation.observe(d_real)
         loss = self.objective.discriminator_loss(d_real, d_fake)
         penalties = self.penalties("discriminator", self.regularized(critic, d_real, d_fake), real, fake)
         estimate = {f"estimate/{name}": value for name, value in self.objective.estimate(d_real, d_fake).items()}
-        return loss + sum(penalties.values()), penalties | estimate
+        return loss + sum(penalties.values()), penalties | estimate | self.augmentation.stats()
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_G + penalties."""
@@ -102,6 +107,11 @@ class GAN(Game):
             for name, regularizer in self.regularizers.items()
             if player in regularizer.players and regularizer.penalizes
         }
+
+    def after_discriminator(self) -> None:
+        """Constraints, and an augmentation that goes by what D has just been seen to know."""
+        self.constrain("discriminator")
+        self.augmentation.adapt()
 
     def constrain(self, player: str) -> None:
         """Lets all regularizers of ``player`` put its weights back where they may be."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from gan_cli import checks
+from gan_cli.errors import UserError
 from gan_cli.losses.base import Loss
 from gan_cli.types import Stats
 
@@ -15,13 +17,23 @@ class NonSaturating(Loss):
     """Generator ascends log D instead of descending log(1 - D) (Goodfellow et al., 2014, section 3).
 
     L_D = E softplus(-D(x)) + E softplus(D(G(z))),  L_G = E softplus(-D(G(z))),  and JS >= log 2 - L_D / 2.
+
+    ``smoothing``: e in [0, 1) of one-sided label smoothing (Salimans et al., 2016, section 3.4). D's target for data becomes
+    1 - e, that for fakes stays 0: e E D(x) more in L_D, and its optimum is (1 - e) p / (p + q). The bound on JS is without it.
     """
 
+    smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        checks.number("loss.smoothing", self.smoothing, least=0)
+        if self.smoothing >= 1:
+            raise UserError(f"loss.smoothing={self.smoothing}: it must be below 1; the paper's is 0.1.")
+
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        return softplus(-real).mean() + softplus(fake).mean()
+        return softplus(-real).mean() + softplus(fake).mean() + self.smoothing * real.mean()
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(-fake).mean()
 
     def estimate(self, real: Tensor, fake: Tensor) -> Stats:
-        return {"js": math.log(2) - self.discriminator_loss(real, fake) / 2}
+        return {"js": math.log(2) - (softplus(-real).mean() + softplus(fake).mean()) / 2}

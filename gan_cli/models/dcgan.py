@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.models.base import FeatureDiscriminator, Generator, image_size
+from gan_cli.models.minibatch import minibatch_layers
 
 MAX_MULTIPLE = 8
 """Widest layer in multiples of the first one's width, so that 128 and 256 pixels stay affordable."""
@@ -52,6 +53,10 @@ class DCGANDiscriminator(FeatureDiscriminator):
     ``width``, ``growth`` and ``batch_norm`` as in the generator; under a gradient penalty batch norm becomes layer
     norm, under spectral norm nothing: every convolution has a bias of its own. ``outputs``: numbers for each sample; of
     several the shape is ``[B, outputs]``.
+
+    ``minibatch_std``: the batch's spread as one more channel before the last layer (Karras et al., 2018).
+    ``minibatch_kernels``: so many measures, of ``minibatch_dims`` numbers each, of how near a sample is to the others of its
+    batch (Salimans et al., 2016; 0: none).
     """
 
     def __init__(
@@ -62,18 +67,25 @@ class DCGANDiscriminator(FeatureDiscriminator):
         growth: int = 2,
         batch_norm: bool = True,
         outputs: int = 1,
+        minibatch_std: bool = False,
+        minibatch_kernels: int = 0,
+        minibatch_dims: int = 16,
     ) -> None:
         super().__init__()
         checks.counts(width=width, growth=growth, outputs=outputs)
         checks.flag("batch_norm", batch_norm)
+        checks.flag("minibatch_std", minibatch_std)
+        checks.count("minibatch_kernels", minibatch_kernels, least=0)
+        checks.count("minibatch_dims", minibatch_dims)
         channels, size = image_size(shape, "dcgan")
         widths = _widths(width, growth, size)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for i, o in pairwise(widths):
             layers += [nn.Conv2d(i, o, 4, 2, 1), *_normalised(o, batch_norm), nn.LeakyReLU(0.2)]
-        layers += [nn.Conv2d(widths[-1], outputs, 4, 1, 0)]
+        company, more = minibatch_layers(widths[-1] * 16, minibatch_std, minibatch_kernels, minibatch_dims)
+        layers += [*company, nn.Conv2d(widths[-1] + more, outputs, 4, 1, 0)]
         self.body = nn.Sequential(*layers)
-        self.feature_dim = widths[-1] * 4 * 4
+        self.feature_dim = (widths[-1] + more) * 4 * 4
         self.apply(initialise)
 
     def features(self, x: Tensor) -> Tensor:

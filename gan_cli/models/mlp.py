@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from gan_cli import checks
 from gan_cli.models.base import Denoiser, FeatureDiscriminator, Generator, looked_at
 from gan_cli.models.embedding import Embedding
+from gan_cli.models.minibatch import minibatch_layers
 
 
 def perceptron(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequential:
@@ -38,13 +39,35 @@ class MLPGenerator(Generator):
 
 
 class MLPDiscriminator(FeatureDiscriminator):
-    """x -> logit ``[B]`` through ``depth`` linear layers of ``width`` ReLU units; of several ``outputs`` ``[B, outputs]``."""
+    """x -> logit ``[B]`` through ``depth`` linear layers of ``width`` ReLU units; of several ``outputs`` ``[B, outputs]``.
 
-    def __init__(self, shape: tuple[int, ...], classes: int, width: int, depth: int, outputs: int = 1) -> None:
+    ``minibatch_std``: the batch's spread as one more feature before the last layer (Karras et al., 2018).
+    ``minibatch_kernels``: so many measures, of ``minibatch_dims`` numbers each, of how near a sample is to the others of its
+    batch (Salimans et al., 2016; 0: none).
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        width: int,
+        depth: int,
+        outputs: int = 1,
+        minibatch_std: bool = False,
+        minibatch_kernels: int = 0,
+        minibatch_dims: int = 16,
+    ) -> None:
         super().__init__()
         checks.counts(width=width, depth=depth, outputs=outputs)
+        checks.flag("minibatch_std", minibatch_std)
+        checks.count("minibatch_kernels", minibatch_kernels, least=0)
+        checks.count("minibatch_dims", minibatch_dims)
+        inputs = width if depth > 1 else prod(shape)  # of the last layer
+        company, more = minibatch_layers(inputs, minibatch_std, minibatch_kernels, minibatch_dims)
         self.body = perceptron(prod(shape), outputs, width, depth)
-        self.feature_dim = width if depth > 1 else prod(shape)
+        if company:
+            self.body = nn.Sequential(*self.body[:-1], *company, nn.Linear(inputs + more, outputs))
+        self.feature_dim = inputs + more
 
     def features(self, x: Tensor) -> Tensor:
         """The last hidden layer, or the flattened samples where there is none."""

@@ -25,6 +25,7 @@ TINY = {
     "regularizer/none": "none: {_target_: m.Nothing}\n",
     "regularizer/penalty": "penalty: {_target_: m.Penalty, weight: 10.0}\n",
     "regularizer/spectral": "spectral: {_target_: m.Spectral, n_iterations: 1}\n",
+    "augmentation/none": "_target_: m.Same\n",
     "metric/auto": "_target_: m.Auto\n",
     "diagnostics/none": "_target_: m.NoMetric\n",
     "features/net": "_target_: m.Net\n",

@@ -24,7 +24,14 @@ from gan_cli.randomness import forked
 from gan_cli.sampling import cycling_labels, evaluating, untouched
 
 META = torch.device("meta")
-OPTIONS = small.everything("game", "loss", *(g for g in small.groups() if g.startswith("model")), "regularizer", "solver")
+MODELS = [group for group in small.groups() if group.startswith("model")]
+LOOKING = ("backtracking", "linear_dual")
+"""Options whose solver decides by values, which are nowhere on meta."""
+OPTIONS = [
+    (group, option)
+    for group, option in small.everything("augmentation", *MODELS, "game", "loss", "regularizer", "solver")
+    if option not in LOOKING
+]
 
 
 class OneDevice(TorchDispatchMode):
@@ -60,6 +67,10 @@ def play(cfg, device: torch.device) -> None:
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_a_round_on_meta(group, option):
     play(small.config(small.alone(group, option), "train.n_critic=1"), META)
+
+
+def test_a_dual_on_meta():
+    play(small.config("game=linear_dual solver=alternating"), META)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -34,7 +34,7 @@ GIVEN = {
     "model": {"shape", "classes"},
     "metric": {"features"},
     "diagnostics": {"features"},
-    "game": {"generator", "discriminator", "denoiser", "loss", "regularizers", "classes"},
+    "game": {"generator", "discriminator", "denoiser", "loss", "regularizers", "classes", "augmentation"},
     "solver": {"turns", "optimizers", "autocast"},
 }
 """What build.py passes in: it is no configuration and stands in no yaml."""

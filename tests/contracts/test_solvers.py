@@ -16,7 +16,7 @@ from gan_cli.solvers.optimistic import Optimistic
 
 CPU = torch.device("cpu")
 SOLVERS = small.options("solver")
-REPEATING = ["alternating", "lookahead", "nested_lookahead", "watched"]
+REPEATING = ["alternating", "backtracking", "lookahead", "nested_lookahead", "unrolled", "watched"]
 """Solvers that play turns in any order."""
 
 

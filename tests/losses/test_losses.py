@@ -10,6 +10,7 @@ import torch
 from torch import tensor
 
 import gan_cli.losses
+from gan_cli.errors import UserError
 from gan_cli.losses.base import Loss
 from gan_cli.losses.hinge import Hinge
 from gan_cli.losses.least_squares import LeastSquares
@@ -153,6 +154,29 @@ def test_value_at_the_optimal_discriminator(laws, divergences):
         value = -loss.discriminator_loss(*logits(optimum))
         assert float(value) == pytest.approx(-math.log(4) + 2 * divergences["js"], abs=1e-12)
         assert float(loss.estimate(*logits(optimum))["js"]) == pytest.approx(divergences["js"], abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", [NonSaturating, Minimax])
+def test_one_sided_smoothing_scales_the_optimum(kind, laws):
+    """D* = (1 - e) p / (p + q) is where the slope in every outcome's logit vanishes; JS is bounded as before."""
+    p, q = laws
+    loss = kind(smoothing=0.1)
+    best = (0.9 * p / (p + q)).logit().requires_grad_()
+    (slope,) = torch.autograd.grad(loss.discriminator_loss(best.repeat_interleave(P), best.repeat_interleave(Q)), best)
+    torch.testing.assert_close(slope, torch.zeros_like(slope), rtol=0, atol=1e-12)
+    torch.testing.assert_close(loss.estimate(r, f), kind().estimate(r, f))
+    torch.testing.assert_close(loss.generator_loss(r, f), kind().generator_loss(r, f))
+    assert kind(smoothing=0.0).discriminator_loss(r, f) == kind().discriminator_loss(r, f)
+    target = torch.full_like(r, 0.9)
+    cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    expected = cross_entropy(r, target) + cross_entropy(f, torch.zeros_like(f))
+    torch.testing.assert_close(loss.discriminator_loss(r, f), expected)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0])
+def test_smoothing_out_of_range(smoothing):
+    with pytest.raises(UserError, match=r"loss\.smoothing"):
+        NonSaturating(smoothing=smoothing)
 
 
 def test_hinge_bound_is_tight_at_the_optimal_sign(laws, divergences):

@@ -1,0 +1,1 @@
+"""What the discriminator sees instead of the samples themselves."""

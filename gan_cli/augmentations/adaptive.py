@@ -1,0 +1,92 @@
+"""Adaptive discriminator augmentation."""
+
+import torch
+from torch import Tensor
+
+from gan_cli import checks
+from gan_cli.augmentations import transforms
+from gan_cli.augmentations.base import Augmentation
+from gan_cli.errors import UserError
+from gan_cli.types import Stats
+
+
+class Adaptive(Augmentation):
+    """As much augmentation as D's overfitting asks for (Karras et al., 2020: ADA).
+
+    Every transformation is applied with probability p, which rises while r_t = E sign D(x) over the data is above ``target``
+    and falls below it. r_t is -1 ... 1: 0 where D does not tell data from fakes, 1 where it has learnt the data by heart.
+    p is changed after every ``interval`` turns of D, by the images seen in them over ``images``: so many take it from 0 to 1.
+    It starts at ``start`` and never passes ``limit``: below 0.8 or so, what D is shown still tells it the images' own law.
+
+    ``flip``: left-right. ``translation``: up to this part of the side. ``scale``: standard deviation of log2 of the size.
+    ``rotation``: up to this part of half a turn. ``color``: as in DiffAugment. 0 or false: without. The paper's pipeline has
+    more, filters its images against aliasing and goes further in colour.
+    """
+
+    p: Tensor
+    signs: Tensor
+    seen: Tensor
+    turns: Tensor
+    r_t: Tensor
+
+    def __init__(
+        self,
+        flip: bool,
+        translation: float,
+        scale: float,
+        rotation: float,
+        color: bool,
+        target: float = 0.6,
+        interval: int = 4,
+        images: int = 500_000,
+        start: float = 0.0,
+        limit: float = 0.8,
+    ) -> None:
+        super().__init__()
+        checks.flag("Adaptive.flip", flip)
+        checks.flag("Adaptive.color", color)
+        checks.number("Adaptive.scale", scale, least=0)
+        checks.counts(interval=interval, images=images)
+        parts = {"translation": translation, "rotation": rotation, "start": start, "limit": limit, "target": target}
+        for name, value in parts.items():
+            checks.number(f"Adaptive.{name}", value, least=-1 if name == "target" else 0)
+            if value > 1:
+                raise UserError(f"Adaptive.{name}={value}: it must be at most 1.")
+        self.flip, self.translation, self.scale, self.rotation, self.color = flip, translation, scale, rotation, color
+        self.target, self.interval, self.images, self.limit = target, interval, images, limit
+        for name, value in {"p": start, "signs": 0.0, "seen": 0.0, "turns": 0.0, "r_t": 0.0}.items():
+            self.register_buffer(name, torch.tensor(float(value)))
+
+    def transform(self, x: Tensor) -> Tensor:
+        transforms.need_images(x, "adaptive")
+        p = self.p
+        if self.flip:
+            x = transforms.flip(x, p)
+        if self.translation:
+            x = transforms.translation(x, p, self.translation)
+        if self.scale or self.rotation:
+            x = transforms.geometry(x, p, self.scale, self.rotation)
+        if self.color:
+            x = transforms.contrast(transforms.saturation(transforms.brightness(x, p), p), p)
+        return x
+
+    @torch.no_grad()
+    def observe(self, d_real: Tensor) -> None:
+        """Counts signs, images (patches count in parts)."""
+        self.signs += d_real.float().sign().flatten(1).mean(1).sum() if d_real.ndim > 1 else d_real.float().sign().sum()
+        self.seen += len(d_real)
+
+    @torch.no_grad()
+    def adapt(self) -> None:
+        """Moves p after every ``interval`` turns, without asking the device when that is."""
+        self.turns += 1
+        due = self.turns >= self.interval
+        r_t = self.signs / self.seen.clamp(min=1)
+        moved = self.p + (r_t - self.target).sign() * self.seen / self.images
+        self.r_t.copy_(torch.where(due, r_t, self.r_t))
+        self.p.copy_(torch.where(due, moved.clamp(0, self.limit), self.p))
+        for counter in (self.signs, self.seen, self.turns):
+            counter *= ~due
+
+    def stats(self) -> Stats:
+        return {"augmentation/p": self.p.clone(), "augmentation/r_t": self.r_t.clone()}

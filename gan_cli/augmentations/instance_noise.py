@@ -1,0 +1,38 @@
+"""Instance noise."""
+
+import torch
+from torch import Tensor
+
+from gan_cli import checks
+from gan_cli.augmentations.base import Augmentation
+from gan_cli.types import Stats
+
+
+class InstanceNoise(Augmentation):
+    """x + sigma_t e, e ~ N(0, I), for data and fakes (Sønderby et al., 2017; Arjovsky and Bottou, 2017).
+
+    Noise gives both laws the same support, so that their divergence is finite and its gradient does not vanish. sigma_t falls
+    linearly from ``std`` to 0 within ``turns`` turns of D. For samples of any shape.
+    """
+
+    turn: Tensor
+
+    def __init__(self, std: float, turns: int) -> None:
+        super().__init__()
+        checks.number("InstanceNoise.std", std, least=0)
+        checks.count("InstanceNoise.turns", turns)
+        self.std, self.turns = std, turns
+        self.register_buffer("turn", torch.tensor(0.0))
+
+    def sigma(self) -> Tensor:
+        """The noise's standard deviation now, 0-d."""
+        return self.std * (1 - self.turn / self.turns).clamp(min=0)
+
+    def transform(self, x: Tensor) -> Tensor:
+        return x + self.sigma().to(x.dtype) * torch.randn_like(x)
+
+    def adapt(self) -> None:
+        self.turn += 1
+
+    def stats(self) -> Stats:
+        return {"augmentation/sigma": self.sigma()}

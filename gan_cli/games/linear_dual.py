@@ -1,0 +1,197 @@
+"""A generator against a log-linear discriminator, as a game and as one ascent (Li et al., 2017: Dualing GANs)."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from gan_cli import checks, drawing
+from gan_cli.errors import UserError
+from gan_cli.games.base import Game, History, Turn, frozen
+from gan_cli.losses.non_saturating import NonSaturating
+from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.log_linear import LogLinear
+from gan_cli.types import Batch, Critic, Stats
+
+NEWTON_STEPS = 15
+"""Of the dual's ascent in the multipliers; a handful reach 1e-12 where C is of the order of the number of samples."""
+LENGTHS = 2.0 ** -torch.arange(12)
+"""Of a Newton step, from which the best is taken: backtracking all at once, so that nothing waits for the device."""
+
+
+class LinearDiscriminatorGame(Game):
+    """max over theta, min over w of f = C/2 ||w||^2 + sum softplus(-w . phi(x)) + sum softplus(w . phi(G(z))).
+
+    f is D's cross-entropy, summed, so that C scales with the number of samples. With rows a = phi(x) of the data and
+    a = -phi(G(z)) of the fakes it is C/2 ||w||^2 + sum softplus(-a . w), convex in w. ``fixed``: how many latents are drawn
+    once, at the start, so that with all the data in a batch f is a function of (w, theta); None: fresh ones, as many as data.
+    """
+
+    fixed: Tensor
+
+    def __init__(self, generator: Generator, discriminator: Discriminator, C: float, fixed: int | None = None) -> None:
+        super().__init__()
+        if not isinstance(discriminator, LogLinear):
+            raise UserError("this game must know the discriminator's features: it takes model/discriminator=log_linear.")
+        checks.number("game.C", C, above=0)
+        if fixed is not None:
+            checks.count("game.fixed", fixed)
+        self.generator, self.discriminator, self.C = generator, discriminator, C
+        self.register_buffer("fixed", torch.randn(fixed or 0, generator.latent_dim))
+        self.seen: Tensor | None = None  # the data of the newest turn: for the picture alone
+
+    def latents(self, n: int) -> Tensor:
+        return torch.randn(n, self.generator.latent_dim, device=self.device)
+
+    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.generator(latents, y).to(latents.dtype)
+
+    def critic(self, y: Tensor | None = None) -> Critic:
+        return lambda x: self.discriminator(x, y).to(x.dtype)
+
+    def estimate(self, batch: Batch) -> Stats:
+        fake = self.sample(self.latents(len(batch.x)))
+        return NonSaturating().estimate(*map(self.critic(), (batch.x, fake)))
+
+    def fakes(self, batch: Batch) -> Tensor:
+        """G(z) of the fixed latents, or of as many fresh ones as the batch has samples."""
+        return self.sample(self.fixed if len(self.fixed) else self.latents(len(batch.x)))
+
+    def rows(self, real: Tensor, fake: Tensor) -> Tensor:
+        """a, float64: phi(x), then -phi(G(z)), ``[n + m, F]``."""
+        features = self.discriminator.features
+        return torch.cat([features(real.double()), -features(fake.double())])
+
+    @torch.no_grad()
+    def report(self, a: Tensor, w: Tensor, alpha: Tensor) -> Stats:
+        """Both values and their difference; how far the multipliers s(alpha) are from those that w implies, s(-a . w); and
+        ``distance/moments``, ||sum phi(x) - sum phi(G(z))|| / N, all that D can see once it knows nothing.
+        """
+        f, g = primal(a, w, self.C), dual(a, alpha, self.C)
+        apart = (torch.sigmoid(alpha) - torch.sigmoid(-a @ w)).abs().max()
+        values = {"value/primal": f, "value/dual": g, "duality/gap": f - g, "duality/multipliers": apart}
+        return values | {"distance/moments": a.sum(0).norm() / len(a)}
+
+    def picture(self, history: History) -> np.ndarray | None:
+        """Data and fakes coloured by their multipliers over D, and f and its dual so far; None where samples are no points."""
+        if self.seen is None or self.seen.shape[1:] != (2,):
+            return None
+        fake = self.fakes(Batch(self.seen))
+        lambdas = [torch.sigmoid(self.discriminator(x)).cpu() for x in (self.seen, fake)]
+        rows = [row for row in history() if row.get("value/dual") is not None]
+        figure = drawing.canvas(11, 5)
+        plane, values = figure.subplots(1, 2, width_ratios=[1.2, 1])
+        shown = drawing.contours(plane, self.seen.cpu(), self.critic_on_cpu())
+        for x, colours, marker, name in zip((self.seen, fake), lambdas, "os", ("data, λ_x", "G(z), λ_z"), strict=True):
+            kind = {"cmap": "coolwarm", "vmin": 0, "vmax": 1, "marker": marker, "edgecolors": "black", "linewidths": 0.4}
+            dots = plane.scatter(*x.cpu().T, s=26, c=colours, label=name, **kind)
+        figure.colorbar(shown, ax=plane, label="D(x), logit", shrink=0.8)
+        figure.colorbar(dots, ax=plane, label="λ = s(D)", shrink=0.8)
+        plane.legend(loc="upper right", framealpha=0.9)
+        for tag, colour in (("value/primal", drawing.BLUE), ("value/dual", drawing.ORANGE)):
+            values.plot([row["step"] for row in rows], [row[tag] for row in rows], color=colour, label=tag)
+        values.set(xlabel="round", ylabel="value of the game, nats")
+        values.axhline(math.log(2) * (len(self.seen) + len(fake)), color=drawing.GREY, linestyle=":", label="D knows nothing")
+        values.grid(alpha=0.3)
+        values.legend()
+        return drawing.rendered(figure)
+
+    def critic_on_cpu(self) -> Critic:
+        """The critic for points that are on the CPU."""
+        critic = self.critic()
+        return lambda x: critic(x.to(self.device)).cpu()
+
+
+class LinearPrimal(LinearDiscriminatorGame):
+    """The game itself: D descends f in w, G ascends it in theta.
+
+    Data at 0, one fake at theta and D(x) = w x: at the equilibrium the field (-df/dw, df/dtheta) has the eigenvalues
+    -C/2 +- sqrt(C^2/4 - 1/4), so below C = 1 the players spiral. (n data and n fakes: n times the value at C/n.)
+    """
+
+    def turns(self) -> Mapping[str, Turn]:
+        return {
+            "discriminator": Turn([self.discriminator.weight], self.discriminator_loss),
+            "generator": Turn(tuple(self.generator.parameters()), self.generator_loss),
+        }
+
+    def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """f; ``value/dual`` is that of the multipliers s(-a . w), a lower bound of min over w of f."""
+        with frozen():
+            fake = self.fakes(batch)
+        self.seen = batch.x
+        a, w = self.rows(batch.x, fake), self.discriminator.weight.double()
+        return primal(a, w, self.C), self.report(a, w, -a @ w)
+
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """-f without what G has no part in."""
+        return -softplus(self.critic()(self.fakes(batch).double())).sum(), {}
+
+
+class LinearDual(LinearDiscriminatorGame):
+    """Its dual, max over theta and 0 <= lambda <= 1 of
+
+    g = -1/2C ||sum (1 - lambda_x) phi(x) - sum lambda_z phi(G(z))||^2 + sum H(lambda_x) + sum H(lambda_z),
+
+    where both maximise: no player is left to turn around. At the optimum in lambda g is min over w of f, with
+    lambda_x = s(w . phi(x)), lambda_z = s(w . phi(G(z))) and w = (sum (1 - lambda_x) phi(x) - sum lambda_z phi(G(z))) / C.
+
+    In each turn the lambdas of the batch are solved for by Newton's ascent of g, then G ascends g; D's weights are set to w.
+    """
+
+    def turns(self) -> Mapping[str, Turn]:
+        return {"generator": Turn(tuple(self.generator.parameters()), self.generator_loss)}
+
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """-g at the optimal multipliers."""
+        self.seen = batch.x
+        a = self.rows(batch.x, self.fakes(batch))
+        alpha = maximised(a, self.C)
+        w = (a.T @ torch.sigmoid(alpha) / self.C).detach()
+        with torch.no_grad():
+            self.discriminator.weight.copy_(w)
+        return -dual(a, alpha, self.C), self.report(a, w, alpha)
+
+
+def primal(a: Tensor, w: Tensor, C: float) -> Tensor:
+    """f(w) = C/2 ||w||^2 + sum softplus(-a . w) for rows ``a`` ``[N, F]``."""
+    return C / 2 * w.square().sum() + softplus(-a @ w).sum()
+
+
+def dual(a: Tensor, alpha: Tensor, C: float) -> Tensor:
+    """g = -1/2C ||sum mu a||^2 + sum H(mu) for mu = s(alpha), ``alpha`` ``[..., N]``; H in nats, exact near 0 and 1.
+
+    mu is 1 - lambda for data and lambda for fakes, the probability that D gives to the wrong answer.
+    """
+    mu = torch.sigmoid(alpha)
+    entropy = mu * softplus(-alpha) + (1 - mu) * softplus(alpha)
+    return entropy.sum(-1) - (mu @ a).square().sum(-1) / (2 * C)
+
+
+def maximised(a: Tensor, C: float) -> Tensor:
+    """The alpha ``[N]`` that maximises the dual, as a differentiable function of ``a`` ``[N, F]``.
+
+    Newton's ascent from lambda = 1/2, each step as long as the best of ``LENGTHS`` (or none). The last one is taken inside
+    the graph, which makes the derivative of alpha in ``a`` right; that of g would be right without it (envelope theorem).
+    """
+    fixed, alpha = a.detach(), torch.zeros_like(a[:, 0])
+    lengths = torch.cat([LENGTHS.new_zeros(1), LENGTHS]).to(a)[:, None]
+    for _ in range(NEWTON_STEPS):
+        candidates = alpha + lengths * newton(fixed, alpha, C)
+        alpha = candidates.index_select(0, dual(fixed, candidates, C).argmax(0, keepdim=True))[0]
+    return alpha + newton(a, alpha, C)
+
+
+def newton(a: Tensor, alpha: Tensor, C: float) -> Tensor:
+    """Newton's step for the optimality condition alpha + a . w = 0, w = sum s(alpha) a / C; an ascent direction of g.
+
+    -(I + a a' D / C)^-1 (alpha + a . w) with D = diag mu (1 - mu), by Woodbury's identity in the space of the features.
+    """
+    mu = torch.sigmoid(alpha)
+    residual = alpha + a @ (mu @ a) / C
+    weighted = (mu * (1 - mu))[:, None] * a
+    inner = C * torch.eye(a.shape[1], dtype=a.dtype, device=a.device) + a.T @ weighted
+    return a @ torch.linalg.solve(inner, residual @ weighted) - residual
