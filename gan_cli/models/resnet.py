@@ -27,7 +27,7 @@ class ResNetGenerator(Generator):
         super().__init__()
         checks.counts(latent_dim=latent_dim, width=width, growth=growth, max_multiple=max_multiple)
         self.latent_dim = latent_dim
-        channels, size = image_size(shape, "resnet_sngan")
+        channels, size = image_size(shape, "resnet_*")
         sizes = widths(width, growth, max_multiple, size.bit_length() - 2)[::-1]  # at side 4, 8, ..., size
         self.stem = nn.Linear(latent_dim, sizes[0] * 4 * 4)
         self.blocks = nn.Sequential(*(UpBlock(i, o, nn.BatchNorm2d) for i, o in pairwise(sizes)))
@@ -63,7 +63,7 @@ class ResNetDiscriminator(Discriminator):
         if pool not in POOLS:
             raise UserError(f"pool={pool!r}: it must be {', '.join(POOLS[:-1])} or {POOLS[-1]}.")
         checks.flag("batch_norm", batch_norm)
-        channels, size = image_size(shape, "resnet_sngan")
+        channels, size = image_size(shape, "resnet_*")
         self.pool = pool
         self.trunk = Trunk(
             channels, size, width, growth, max_multiple, last_side, blocks, stem, norm=nn.BatchNorm2d if batch_norm else no_norm
