@@ -1,5 +1,7 @@
 """Runs of games with labels and of games with codes: trained, resumed, sampled by class, evaluated."""
 
+import shutil
+
 import numpy as np
 import pytest
 import small
@@ -49,9 +51,8 @@ def command(folder, **values):
 
 @pytest.mark.parametrize("game", ["cgan_embedding", "acgan", "infogan"])
 def test_a_resumed_run_is_the_whole_one(runs, game, tmp_path):
-    whole, folder = runs(game), tmp_path / "run"
+    whole, folder = runs(game), shutil.copytree(runs(game), tmp_path / "run")
     cfg = small.config(f"game={game} features=identity metric=none")
-    train(cfg, folder, f"{STEPS} dataset.max_images=64")
     checkpoint.path_of(folder, 4).unlink()
     (folder / "result.json").unlink()
     train(cfg, folder, f"{STEPS} dataset.max_images=64", resume=True)
