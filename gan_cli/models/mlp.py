@@ -60,10 +60,10 @@ class MLPDiscriminator(Discriminator):
         checks.count("minibatch_kernels", minibatch_kernels, least=0)
         checks.count("minibatch_dims", minibatch_dims)
         self.body = perceptron(prod(shape), 1, width, depth)
-        last = self.body[-1]
-        company, more = minibatch_layers(last.in_features, minibatch_std, minibatch_kernels, minibatch_dims)
+        hidden = width if depth > 1 else prod(shape)
+        company, more = minibatch_layers(hidden, minibatch_std, minibatch_kernels, minibatch_dims)
         if company:
-            self.body = nn.Sequential(*self.body[:-1], *company, nn.Linear(last.in_features + more, 1))
+            self.body = nn.Sequential(*self.body[:-1], *company, nn.Linear(hidden + more, 1))
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.body(x.flatten(1)).squeeze(1)
