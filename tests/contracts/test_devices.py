@@ -111,7 +111,7 @@ def test_a_latent_on_the_cpu_is_noticed(mine):
 
 @pytest.mark.parametrize("options", ["model=mlp", "dataset=ring", "model=dcgan"])
 def test_a_target_on_the_cpu_is_noticed(mine, options):
-    cfg = small.config(options, "loss._target_=mine.Targets")
+    cfg = small.config(f"loss=hinge {options}", "loss._target_=mine.Targets")
     play(cfg, torch.device("cpu"))
     with pytest.raises((AssertionError, RuntimeError), match="cpu"):
         play(cfg, META)
