@@ -80,7 +80,7 @@ def begin_with(game: Game, source: str | None, players: Sequence[str] | None) ->
     state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))[0]
     if state is None:
         raise UserError(f"init_from={source}: this run holds no checkpoint yet.")
-    own = dict(game.named_children())
+    own = {name: player for name, player in game.named_children() if player.state_dict()}
     for player in own if players is None else players:
         weights = {
             key.removeprefix(f"{player}."): value for key, value in state["game"].items() if key.startswith(f"{player}.")

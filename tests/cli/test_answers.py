@@ -129,7 +129,12 @@ def test_candidates(conf, line, answers):
 
 def test_candidates_of_the_other_commands(conf):
     assert completion.candidates(cli.SAMPLE, "gan-sample outputs/x m") == ["mode="]
-    assert completion.candidates(cli.SAMPLE, "gan-sample mode=") == ["mode=grid", "mode=interpolation", "mode=single"]
+    assert completion.candidates(cli.SAMPLE, "gan-sample mode=") == [
+        "mode=grid",
+        "mode=interpolation",
+        "mode=single",
+        "mode=traversal",
+    ]
     assert completion.candidates(cli.EVALUATE, "gan-eval loss") == []
     assert completion.candidates(cli.EVALUATE, "gan-eval outputs/x m") == ["metric="]
     assert completion.candidates(cli.EVALUATE, "gan-eval outputs/x metric=") == ["metric=auto"]
