@@ -83,6 +83,8 @@ class ClassAccuracy(Metric):
 
     higher_is_better: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
+    n_samples: int = 1000
+    split: str = "heldout"
     k: int = 3
 
     def __post_init__(self):

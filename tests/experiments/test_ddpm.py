@@ -45,17 +45,15 @@ def test_one_table_ranks_it_beside_a_gan(runs, capsys):
     found = evaluate(command("eval", runs))
     out = capsys.readouterr().out
     assert {Path(result.source).name for result in found} == {"ddpm", "gan"}
-    assert "w1 ↓, best first" in out
-    assert "ddpm" in out
-    assert "wgan_gp" in out
+    assert out.count("w1 ↓, best first") == 1
     assert "not compared" not in out
 
 
 @pytest.mark.parametrize("mode", ["grid", "interpolation"])
 def test_pictures_of_samples(runs, mode):
     path = jobs.sample(command("sample", runs / "ddpm", f"mode={mode}", "n=6"))
-    with Image.open(path) as image:
-        assert image.size == (600, 600)
+    with Image.open(path) as picture:
+        assert picture.size == (600, 600)
 
 
 def test_samples_of_asked_classes(runs):
