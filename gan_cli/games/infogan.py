@@ -10,7 +10,7 @@ from torch.nn.functional import log_softmax, one_hot
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.games.base import Traversal, Turn
+from gan_cli.games.base import Game, Traversal, Turn
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, with_features
@@ -93,6 +93,10 @@ class InfoGAN(GAN):
         c = one_hot(torch.randint(self.K, (n,), device=self.device), self.K).to(z.dtype)
         u = 2 * torch.rand(n, self.m, device=self.device) - 1
         return torch.cat([z, c, u], 1)
+
+    def truncated(self, n: int, threshold: float) -> Tensor:
+        """UserError: codes are not normal."""
+        return Game.truncated(self, n, threshold)
 
     def read(self, features: Tensor) -> Codes:
         """Q on D's features ``[B, feature_dim]``."""
