@@ -135,6 +135,7 @@ def conclude(
     metric = (
         {"name": measurement.metric.name, "initial": curve.get(0), "final": final}
         | {"floor": measurement.floor.values.get(measurement.metric.name), "floor_n": measurement.floor.n}
+        | ({"untranslated": given[measurement.metric.name]} if (given := measurement.untranslated) else {})
         | measurement.provenance(run.cfg.ema is not None, run.cfg.seed)
         if curve
         else None
@@ -168,20 +169,24 @@ def conclude(
 
 def sample(cfg: DictConfig) -> Path:
     """Writes a grid, single images or an interpolation from one checkpoint, and returns what was written."""
-    run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device)
+    run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device, cfg.inverse, cfg.root)
     images = len(run.shape) == 3
+    sources = None if cfg.source is None else run.images(Path(cfg.source), cfg.n)
     name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     if cfg.mode == "interpolation":
         columns = min(cfg.n, WALK)
         samples = run.interpolate(-(-cfg.n // columns), columns, cfg.seed)[: cfg.n]
+        picture = drawing.grid(samples, columns) if images else None
+    elif cfg.mode == "single":
+        samples, picture = run.sample(cfg.n, cfg.seed, sources), None
     else:
-        columns = None
-        samples = run.sample(cfg.n, cfg.seed)
+        parts = run.shown(cfg.n, cfg.seed, sources)
+        samples, picture = parts[0], drawing.strips(parts) if images else None
     if cfg.mode == "single":
         write_each(samples, out)
     else:
-        drawing.save_png(drawing.grid(samples, columns) if images else drawing.points(samples.flatten(1)), out)
+        drawing.save_png(drawing.points(samples.flatten(1)) if picture is None else picture, out)
     say(Terminal(), f"{len(samples)} samples of step {run.step}: {out}")
     return out
 

@@ -29,10 +29,13 @@ CONF = Path(__file__).parents[1] / "conf"
 SMALL = {
     "train.batch_size": 4,
     "model.*.width": 16,  # fewer ReLUs may all be dead from the start
+    "model.*.n_layers": 1,
+    "model.*.blocks": 1,
     "dataset.size": 8,
     "dataset.n": 64,
     "dataset.n_heldout": 32,
     "dataset.max_images": 16,
+    "dataset.heldout": 4,  # a tenth of so few is too little to measure anything
     "metric.n_samples": 8,
     "metric.splits": 2,
     "features.epochs": 1,

@@ -15,6 +15,7 @@ from yaml import YAMLError
 
 from gan_cli import checkpoint, device, drawing
 from gan_cli.build import build_data, build_metric
+from gan_cli.data.base import Data
 from gan_cli.diagnostics.game import GameDiagnostics
 from gan_cli.errors import UserError
 from gan_cli.evaluation.results import Number, Provenance, Result
@@ -84,7 +85,7 @@ class Checkpoints:
         """One checkpoint's numbers, with their errors and their floor; what should be looked at goes to ``folder/eval``."""
         began = time.perf_counter()
         diagnostics = self.diagnostics(stored_config(folder))
-        run = load(folder, name, self.cfg.ema and diagnostics is None, self.cfg.device)
+        run = load(folder, name, self.cfg.ema and diagnostics is None, self.cfg.device, self.cfg.inverse)
         if any(run.config[key] != stored_config(folder)[key] for key in ("model", "game", "loss", "seed")):
             raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
         judge = self.judged if diagnostics is None else partial(self.diagnosed, diagnostics)
@@ -97,6 +98,9 @@ class Checkpoints:
         measurement, seed = self.measurement(run.config, "report"), self.seed(run.config)
         fake = measurement.fake(run.game, seed, self.advance)
         numbers, details = measured(measurement.metric, measurement.real, fake, measurement.floor)
+        if given := measurement.untranslated:
+            rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": given}
+            details["translation"] = {"table": [{"samples": row, **values} for row, values in rows.items()]}
         for title, picture in measurement.metric.pictures(measurement.real, fake).items():
             drawing.save_png(drawn(picture), folder / "eval" / f"{title}_step_{run.step:08d}.png")
         return measurement.provenance(self.cfg.ema and run.config.ema is not None, seed), numbers, details
@@ -104,7 +108,7 @@ class Checkpoints:
     def diagnosed(self, diagnostics: GameDiagnostics, folder: Path, run: LoadedRun) -> Judgement:
         """A run's players, as they were trained, at play."""
         seed = self.seed(run.config)
-        report = diagnostics.report(run.game, build_data(OmegaConf.create(self.nodes(run.config))), seed)
+        report = diagnostics.report(run.game, self.data(OmegaConf.create(self.nodes(run.config))), seed)
         self.advance(diagnostics.batch_size)
         numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}
         counts = {"n_real": diagnostics.batch_size, "n_fake": diagnostics.batch_size, "split": "train", "ema": False}
@@ -149,7 +153,7 @@ class Checkpoints:
         for step in steps:
             measurement = self.measurement(stored_config(folder), "select")
             try:
-                run = load(folder, step, self.cfg.ema, self.cfg.device)
+                run = load(folder, step, self.cfg.ema, self.cfg.device, self.cfg.inverse)
                 fake = measurement.fake(run.game, self.seed(run.config), self.advance)
                 values[step] = measurement.metric.measure(measurement.real, fake)[measurement.metric.name]
             except UserError as error:
@@ -162,7 +166,8 @@ class Checkpoints:
         config = stored_config(folder)
         asked = self.nodes(config)
         same = all(asked[key] == OmegaConf.to_container(config[key]) for key in ("metric", "features"))
-        if not same or not self.cfg.ema or self.seed(config) != config.seed or self.cfg.n_samples is not None:
+        alike = self.cfg.ema and not self.cfg.inverse and self.seed(config) == config.seed and self.cfg.n_samples is None
+        if not same or not alike:
             return None
         measurement = self.measurement(config, "select")
         curve = {row["step"]: row[measurement.tag] for row in read(folder) if row.get(measurement.tag) is not None}
@@ -182,12 +187,17 @@ class Checkpoints:
             if role == "report":
                 self.say(metric.choice())
             twin = next((m for k, m in self.measurements.items() if json.loads(k)[0]["dataset"] == nodes["dataset"]), None)
-            data = build_data(cfg) if twin is None else twin.data
+            data = self.data(cfg) if twin is None else twin.data
             self.measurements[key] = Measurement(metric, data, self.device, self.cfg.n_samples, role)
             if role == "report":
                 for note in self.measurements[key].notes():
                     self.say(note)
         return self.measurements[key]
+
+    def data(self, cfg: DictConfig) -> Data:
+        """The data set, seen the way that is evaluated."""
+        data = build_data(cfg)
+        return data.exchanged() if self.cfg.inverse else data
 
     def nodes(self, config: DictConfig) -> dict[str, Any]:
         """The run's data set, metric and features, as plain data, with what this evaluation asks for instead."""

@@ -11,12 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan_cli.data.base import Data
+from gan_cli.errors import UserError
 from gan_cli.types import Batch, Critic, Stats
 
 
 def nothing() -> None:
     """What follows a turn that leaves nothing to put right."""
 
+
+Shape = tuple[int, ...]
 
 History = Callable[[], Sequence[Mapping[str, Any]]]
 """Reads what the run has logged so far, a row for each time: ``step`` and the numbers by their tags."""
@@ -49,6 +53,16 @@ class Game(nn.Module, ABC):
     ...); what it does not name it does not use, and the command line says so.
     """
 
+    @classmethod
+    def check(cls, data: Data) -> None:
+        """UserError where this game cannot be played on such data."""
+        return
+
+    @classmethod
+    def shapes(cls, player: str, shape: Shape, source: Shape | None) -> tuple[Shape, Shape | None]:
+        """(sample, source) as ``player`` sees them, of data with samples of ``shape`` translated from ``source``, if any."""
+        return shape, source
+
     @abstractmethod
     def turns(self) -> Mapping[str, Turn]:
         """Player name -> turn, every one with parameters of its own or shared; empty in a game that only measures."""
@@ -59,7 +73,15 @@ class Game(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        """Samples ``[n, *shape]`` for these latents, given labels ``[n]`` where the players use them."""
+        """Samples ``[n, *shape]`` for these latents, given labels ``[n]`` or sources ``[n, *source]`` if players use them."""
+
+    def panels(self, latents: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The samples, and what a picture should show beside each of them, images all."""
+        return (self.sample(latents, y),)
+
+    def inverse(self) -> "Game":
+        """The game that translates the other way, with the same players. UserError where there is no way back."""
+        raise UserError(f"{type(self).__name__} has no way back: only a game that translates both ways, as cyclegan, does.")
 
     def critic(self, y: Tensor | None = None) -> Critic | None:
         """x -> logits, given labels where the players use them; None in a game without a critic of samples."""

@@ -57,9 +57,13 @@ class GAN(Game):
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_D + penalties."""
-        critic = self.critic(batch.y)
         with frozen():
             fake = self.sample(self.latents(len(batch.x)), batch.y)
+        return self.judged(batch, fake)
+
+    def judged(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
+        """L_D + penalties, of these fakes against the batch."""
+        critic = self.critic(batch.y)
         d_real, d_fake = critic(batch.x), critic(fake)
         loss = self.objective.discriminator_loss(d_real, d_fake)
         penalties = self.penalties("discriminator", critic, batch.x, fake)
@@ -68,8 +72,11 @@ class GAN(Game):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_G + penalties."""
+        return self.fooling(batch, self.sample(self.latents(len(batch.x)), batch.y))
+
+    def fooling(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
+        """L_G + penalties, of these fakes against the batch."""
         critic = self.critic(batch.y)
-        fake = self.sample(self.latents(len(batch.x)), batch.y)
         d_fake = critic(fake)
         d_real = critic(batch.x) if self.objective.relativistic else d_fake.new_empty(0)
         penalties = self.penalties("generator", critic, batch.x, fake)
@@ -91,6 +98,9 @@ class GAN(Game):
                 regularizer.constrain(getattr(self, player))
 
     def estimate(self, batch: Batch) -> Stats:
+        return self.estimated(batch, self.sample(self.latents(len(batch.x)), batch.y))
+
+    def estimated(self, batch: Batch, fake: Tensor) -> Stats:
+        """What the critic says about the distance between these fakes and the batch."""
         critic = self.critic(batch.y)
-        fake = self.sample(self.latents(len(batch.x)), batch.y)
         return self.objective.estimate(critic(batch.x), critic(fake))

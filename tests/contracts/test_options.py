@@ -23,18 +23,18 @@ from gan_cli.loop import LearningRate
 from gan_cli.measuring import Measurement
 from gan_cli.metrics.base import Metric
 from gan_cli.regularizers.base import Regularizer
-from gan_cli.sampling import cycling_labels, generate
+from gan_cli.sampling import conditions, generate
 
 CPU = torch.device("cpu")
 MEASURED = ("dataset", "experiment", "features", "game", "metric")
 """Groups that have a say in what the metric is taken of, or how."""
-KINDS = ("", "features=classifier", "dataset=ring", "dataset=gaussians_1d")
+KINDS = ("", "features=classifier", "dataset=ring", "dataset=gaussians_1d", "game=pix2pix")
 """Data and features, for one of which a metric is made."""
 GIVEN = {
-    "model": {"shape", "classes"},
+    "model": {"shape", "classes", "source"},
     "metric": {"features"},
     "diagnostics": {"features"},
-    "game": {"generator", "discriminator", "loss", "regularizers"},
+    "game": {"generator", "discriminator", "generator_back", "discriminator_back", "loss", "regularizers"},
     "solver": {"turns", "optimizers", "autocast"},
 }
 """What build.py passes in: it is no configuration and stands in no yaml."""
@@ -74,7 +74,7 @@ def test_an_option(group, option, root, monkeypatch):
         moved = [not torch.equal(a, b) for a, b in zip(before[player], turn.parameters, strict=True)]
         assert any(moved), f"{player} stood still"
         assert all(p.isfinite().all() for p in turn.parameters)
-    fake = generate(game, 3, seed=0, y=cycling_labels(3, data.classes))
+    fake = generate(game, 3, seed=0, y=conditions(data, 3, seed=0))
     assert fake.shape == (3, *data.shape)
     assert fake.isfinite().all()
     if group in MEASURED and group != "metric":
