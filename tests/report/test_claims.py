@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.report.claims import Agrees, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
+from gan_cli.report.claims import Agrees, Beats, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
 from gan_cli.report.contrasts import Ordering, Trend
 from gan_cli.report.traces import traces
 from gan_cli.report.verdicts import Verdict, combined, too_short
@@ -245,3 +245,20 @@ def test_a_claim_about_some_runs_is_judged_by_these(sweep):
 def test_a_claim_that_nothing_could_contradict_is_refused(wrong):
     with pytest.raises(UserError):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "options", "expected"),
+    [
+        ([9, 1], [2, 2], {}, "held"),
+        ([1, 2], [2, 2], {}, "not held"),
+        ([9, 1], [2, 2], {"factor": 2.0}, "not held"),
+        ([9, 0.9], [2, 2], {"factor": 2.0}, "held"),
+        ([1, 1, 5], [2, 2, 2], {"last": 3}, "held"),
+        ([1, 1], [], {}, "undecided"),
+        ([1, 1], [2, 2], {"last": 3}, "undecided"),
+        ([1, float("nan")], [2, 2], {}, "not held"),
+    ],
+)
+def test_beats(state, ours, theirs, options, expected):
+    assert state(Beats(says="", tag="a", reference="b", **options), {"a": ours, "b": theirs}) == expected
