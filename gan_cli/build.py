@@ -29,6 +29,8 @@ INSTANTIATE = ("_target_", "_args_", "_convert_", "_recursive_", "_partial_")
 """Keys of a node that are for Hydra, not for the target."""
 
 
+NO_PLAYERS = ("loss", "regularizers")
+"""What a game may ask for beside players and its own keys."""
 WITHIN = {Solver: Solver, Data: Degradation}
 """What may be nested in a component: a solver goes around another one, a task has its way to make sources."""
 
@@ -81,6 +83,11 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tu
         for player in map(str, cfg.model)
         if player in wanted
     }
+    if lacking := [player for player, needed in wanted.items() if needed and player not in (*parts, *cfg.game, *NO_PLAYERS)]:
+        raise UserError(
+            f"game={game_class(cfg).__name__} has players that this model has no networks for: {', '.join(lacking)}.\n"
+            "Choose a model that is made for this game."
+        )
     if "loss" in wanted:
         parts["loss"] = make(cfg, "loss", Loss)
     if "regularizers" in wanted:
@@ -103,9 +110,10 @@ def game_class(cfg: DictConfig) -> type[Game]:
     return kind
 
 
-def needs(cfg: DictConfig) -> set[str]:
-    """What the game's constructor asks for."""
-    return set(inspect.signature(_target(cfg, "game", Game)).parameters)
+def needs(cfg: DictConfig) -> dict[str, bool]:
+    """What the game's constructor asks for, and whether it cannot do without."""
+    parameters = inspect.signature(_target(cfg, "game", Game)).parameters
+    return {name: parameter.default is parameter.empty for name, parameter in parameters.items()}
 
 
 def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:

@@ -65,7 +65,7 @@ class CycleGAN(Game):
         if identity and generator.channels != generator_back.channels:
             raise UserError(
                 f"game.identity={identity:g} compares the domains, but they have {generator_back.channels} and "
-                f"{generator.channels} channels.\nSet game.identity=0, or dataset.channels=3."
+                f"{generator.channels} channels.\nSet game.identity=0, or give both the same channels."
             )
         self.pool, self.pool_back = (Pool(pool, (t.channels, t.side, t.side)) for t in (generator, generator_back))
 
