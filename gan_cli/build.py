@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from gan_cli import suggest
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.data.base import Data
+from gan_cli.data.degradations import Degradation
 from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
@@ -27,6 +28,12 @@ from gan_cli.solvers.base import Solver
 
 INSTANTIATE = ("_target_", "_args_", "_convert_", "_recursive_", "_partial_")
 """Keys of a node that are for Hydra, not for the target."""
+
+
+NO_PLAYERS = ("loss", "regularizers", "classes", "augmentation")
+"""What a game may ask for beside players and its own keys."""
+WITHIN = {Solver: Solver, Data: Degradation}
+"""What may be nested in a component: a solver goes around another one, a task has its way to make sources."""
 
 
 class Parts(NamedTuple):
@@ -44,7 +51,8 @@ class Parts(NamedTuple):
 def build(cfg: DictConfig, device: Device) -> Parts:
     """All parts of a training job; players are initialised on the CPU, so that they are the same on every device."""
     data = build_data(cfg)
-    game = build_game(cfg, data.shape, data.classes).to(device)
+    game_class(cfg).check(data)
+    game = build_game(cfg, data.shape, data.classes, data.source).to(device)
     turns = game.turns()
     solver = make(cfg, "solver", Solver, turns, build_optimizers(cfg, turns), autocast(device, cfg.precision))
     schedule = without(cfg.frozen, make(cfg, "schedule", Schedule), turns)
@@ -73,14 +81,22 @@ def build_metric(cfg: DictConfig) -> Metric:
     return make(cfg, "metric", Metric, features=make(cfg, "features", Features))
 
 
-def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int) -> Game:
-    """The game with the players, loss and regularizers, and the number of classes, that its constructor asks for by name."""
+def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tuple[int, ...] | None = None) -> Game:
+    """The game with the players, loss and regularizers, and the number of classes, that its constructor asks for by name.
+
+    ``source``: shape of what is translated into samples, for the players whose constructors ask for it.
+    """
     wanted = needs(cfg)
     parts: dict[str, Any] = {
-        player: make(cfg, f"model.{player}", nn.Module, shape=shape, classes=classes)
-        for player in cfg.model
+        player: build_player(cfg, f"model.{player}", classes, *game_class(cfg).shapes(player, shape, source))
+        for player in map(str, cfg.model)
         if player in wanted
     }
+    if lacking := [player for player, needed in wanted.items() if needed and player not in (*parts, *cfg.game, *NO_PLAYERS)]:
+        raise UserError(
+            f"game={game_class(cfg).__name__} has players that this model has no networks for: {', '.join(lacking)}.\n"
+            "Choose a model that is made for this game."
+        )
     if "loss" in wanted:
         parts["loss"] = make(cfg, "loss", Loss)
     if "regularizers" in wanted:
@@ -92,9 +108,25 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int) -> Game:
     return make(cfg, "game", Game, **parts)
 
 
-def needs(cfg: DictConfig) -> set[str]:
-    """What the game's constructor asks for."""
-    return set(inspect.signature(_target(cfg, "game", Game)).parameters)
+def build_player(cfg: DictConfig, key: str, classes: int, shape: tuple[int, ...], source: tuple[int, ...] | None) -> nn.Module:
+    """The network at ``key`` for data of this form."""
+    known: dict[str, Any] = {"shape": shape, "classes": classes}
+    if "source" in inspect.signature(_target(cfg, key, nn.Module)).parameters:
+        known["source"] = source
+    return make(cfg, key, nn.Module, **known)
+
+
+def game_class(cfg: DictConfig) -> type[Game]:
+    """The class of the game, also where a function makes it."""
+    target: Any = _target(cfg, "game", Game)
+    kind: type[Game] = target if isinstance(target, type) else get_type_hints(target)["return"]
+    return kind
+
+
+def needs(cfg: DictConfig) -> dict[str, bool]:
+    """What the game's constructor asks for, and whether it cannot do without."""
+    parameters = inspect.signature(_target(cfg, "game", Game)).parameters
+    return {name: parameter.default is parameter.empty for name, parameter in parameters.items()}
 
 
 def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
@@ -144,7 +176,7 @@ def make(cfg: DictConfig, key: str, role: Any, *args: Any, **known: Any) -> Any:
     target = _target(cfg, key, role)
     node = OmegaConf.select(cfg, key)
     for path in _nested_targets(node):
-        _target(cfg, f"{key}.{path}", Solver if role is Solver else nn.Module)  # a solver may go around another one
+        _target(cfg, f"{key}.{path}", WITHIN.get(role, nn.Module))
     _refuse_unknown(key, node, target)
     try:
         # partial, then called: instantiate would turn the dataclasses among the arguments into configs

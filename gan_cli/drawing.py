@@ -21,7 +21,7 @@ BLUE, ORANGE, GREY = "#1f5fa8", "#d9661f", "#8a8a8a"
 def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
     """Images ``[N, C, H, W]`` in [-1, 1] side by side; small ones enlarged by a whole factor so that pixels stay pixels."""
     columns = columns or round(len(images) ** 0.5)
-    factor = max(1, 64 // images.shape[-1])
+    factor = max(1, 64 // images.shape[-2])
     images = images.float().cpu().repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     if images.shape[1] not in (1, 3):
         images = images[:, :1]
@@ -55,6 +55,21 @@ def panels(found: Sequence[Panel]) -> np.ndarray:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     return rendered(figure)
+
+
+def strips(parts: Sequence[Tensor]) -> np.ndarray:
+    """Images ``[N, C, H, W]`` that belong together side by side, a strip for each of N; strips in a square, wide apart.
+
+    Grey and colour may meet. A single part is a grid.
+    """
+    if len(parts) == 1:
+        return grid(parts[0])
+    colour = any(part.shape[1] == 3 for part in parts)
+    columns = [part.float().cpu().expand(-1, 3, -1, -1) if colour else part.float().cpu() for part in parts]
+    n, channels, height, _ = columns[0].shape
+    edge = torch.ones(n, channels, height, max(1, height // 32))  # white between the parts of a strip
+    apart = [piece for column in columns for piece in (column, edge)][:-1]
+    return grid(torch.cat(apart, dim=3), columns=max(1, round((n / len(parts)) ** 0.5)))
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -24,12 +24,14 @@ from gan_cli.loop import LearningRate
 from gan_cli.measuring import Measurement
 from gan_cli.metrics.base import NoMetric
 from gan_cli.randomness import forked
-from gan_cli.sampling import choose, cycling_labels, decode, evaluating, untouched
+from gan_cli.sampling import conditions, evaluating, examples, shown, untouched
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
 GRID = 64
 """Images of a sample grid."""
+STRIPS = 24
+"""Sources of a translator that are drawn."""
 CLOUD = 1000
 """Points of a figure."""
 FETCH_AT_LEAST_EVERY = 100
@@ -194,7 +196,8 @@ class Evaluate:
     """The metric of the averaged game, if there is one.
 
     ``latest``: its newest chief number by its tag; ``seconds``: what all evaluations cost. Beside the numbers the journal
-    gets ``time/evaluation_share``, the part of the time since this process began its rounds that they took.
+    gets ``untranslated/<number>``, the same of a translator's sources, and ``time/evaluation_share``, the part of the time
+    since this process began its rounds that they took.
     """
 
     def __init__(self, measurement: Measurement, game: Game, journal: Journal, seed: int) -> None:
@@ -207,27 +210,30 @@ class Evaluate:
             return
         began = time.perf_counter()
         values = {f"metric/{name}": value.value for name, value in self.measurement(self.game, self.seed).items()}
+        given = {f"untranslated/{name}": value for name, value in self.measurement.untranslated.items()}
         now = time.perf_counter()
         self.seconds += now - began
         self.latest = {self.measurement.tag: values[self.measurement.tag]}
-        self.journal.numbers(step, values | {"time/evaluation_share": self.seconds / (now - self.began)})
+        self.journal.numbers(step, values | given | {"time/evaluation_share": self.seconds / (now - self.began)})
 
 
 class Draw:
     """The averaged game's samples from latents fixed at the start: a grid of images, or a figure of points.
 
-    Points are drawn over the contours of the critic that is being trained, where the game has one that looks at them alone.
-    A game that has a picture of its own shows that.
+    Of a translator, held-out sources, what it makes of them, and the targets if there are any. Points are drawn over the
+    contours of the critic that is being trained, where the game has one that looks at them alone. A game that has a picture
+    of its own shows that.
     """
 
     def __init__(self, average: Game, live: Game, data: Data, journal: Journal, seed: int) -> None:
         self.average, self.live, self.journal = average, live, journal
         self.images = len(data.shape) == 3
-        n = GRID if self.images else CLOUD
-        self.y, self.seed = cycling_labels(n, data.classes), seed
+        n = CLOUD if not self.images else GRID if data.source is None else STRIPS
+        self.y, self.seed = conditions(data, n, seed), seed
         with forked(seed, average.device):
             self.latents = average.latents(n)
-        self.real = choose(data.heldout, n, seed).x.flatten(1)
+        self.real = examples(data, n, seed).x
+        self.targets = self.real if data.paired else None
         self.path: Path | None = None
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
@@ -238,13 +244,13 @@ class Draw:
     def samples(self) -> np.ndarray:
         """The averaged game's samples."""
         with forked(self.seed, self.average.device):  # a game may draw while it samples
-            fake = decode(self.average, self.latents, self.y)
+            parts = shown(self.average, self.latents, self.y, self.targets)
         if self.images:
-            return drawing.grid(fake)
+            return drawing.strips(parts)
         with evaluating(self.live):
             critic = None if self.live.conditional else self.live.critic()
             score = critic and (lambda x: critic(x.to(self.live.device)))
-            return drawing.points(fake.flatten(1), self.real, score)
+            return drawing.points(parts[0].flatten(1), self.real.flatten(1), score)
 
 
 class Finite:

@@ -135,6 +135,7 @@ def conclude(
     metric = (
         {"name": measurement.metric.name, "initial": curve.get(0), "final": final}
         | {"floor": measurement.floor.values.get(measurement.metric.name), "floor_n": measurement.floor.n}
+        | ({"untranslated": given[measurement.metric.name]} if (given := measurement.untranslated) else {})
         | measurement.provenance(run.cfg.ema is not None, run.cfg.seed)
         if curve
         else None
@@ -168,9 +169,19 @@ def conclude(
 
 def sample(cfg: DictConfig) -> Path:
     """Writes a grid, single images, an interpolation or a traversal from one checkpoint, and returns what was written."""
-    run = load(cfg.run, cfg.checkpoint, cfg.ema, cfg.device, cfg.truncation, cfg.standing)
+    run = load(
+        cfg.run,
+        cfg.checkpoint,
+        cfg.ema,
+        cfg.device,
+        truncation=cfg.truncation,
+        standing=cfg.standing,
+        inverse=cfg.inverse,
+        root=cfg.root,
+    )
     name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
     name += "".join(f"_{key}_{cfg[key]:g}" for key in ("truncation", "standing") if cfg[key] is not None)
+    name += "_inverse" if cfg.inverse else ""
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     n = {"grid": grid, "single": single, "interpolation": interpolation, "traversal": traversal}[cfg.mode](run, cfg, out)
     say(Terminal(), f"{n} samples of step {run.step}: {out}")
@@ -178,19 +189,24 @@ def sample(cfg: DictConfig) -> Path:
 
 
 def grid(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
-    """One picture of ``cfg.n`` samples, a row for each of ``cfg.classes``; the number of samples."""
+    """One picture of ``cfg.n`` samples, a row for each of ``cfg.classes``, beside their sources; the number of samples."""
     if cfg.classes is None:
-        return draw(run, run.sample(cfg.n, cfg.seed), None, out)
-    y = run.labels_of(cfg.classes, cfg.n)
+        parts = run.shown(cfg.n, cfg.seed, sources(run, cfg))
+        if len(parts) == 1:
+            return draw(run, parts[0], None, out)
+        drawing.save_png(drawing.strips(parts), out)
+        return len(parts[0])
+    y = labels(run, cfg, cfg.n)
     return draw(run, run.sample(len(y), cfg.seed, y), len(y) // len(cfg.classes), out)
 
 
 def single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     """``cfg.n`` samples by themselves, in a folder for each of ``cfg.classes``; their number."""
     if cfg.classes is None:
-        write_each(run.sample(cfg.n, cfg.seed), out)
-        return cfg.n
-    y = run.labels_of(cfg.classes, cfg.n)
+        samples = run.sample(cfg.n, cfg.seed, sources(run, cfg))
+        write_each(samples, out)
+        return len(samples)
+    y = labels(run, cfg, cfg.n)
     samples = run.sample(len(y), cfg.seed, y)
     for c in y.unique().tolist():
         write_each(samples[y == c], out / str(c))
@@ -199,6 +215,7 @@ def single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
 
 def interpolation(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     """Walks of ``WALK`` samples, ``cfg.n`` in all, as many of each of ``cfg.classes``; the number of samples."""
+    no_sources(cfg)
     columns = min(cfg.n, WALK)
     walks = -(-cfg.n // columns)
     if cfg.classes is None:
@@ -209,6 +226,7 @@ def interpolation(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
 
 def traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     """What the codes do to images, one below the other; the number of samples."""
+    no_sources(cfg)
     if cfg.classes is not None:
         raise UserError("classes and mode=traversal do not go together: the codes of a traversal are not the data's classes.")
     found = run.traverse(cfg.n, cfg.seed)
@@ -217,6 +235,24 @@ def traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     panels = [drawing.Panel(images, t.title, t.rows, t.columns) for t, images in found]
     drawing.save_png(drawing.panels(panels), out)
     return sum(len(images) for _, images in found)
+
+
+def sources(run: LoadedRun, cfg: DictConfig) -> Tensor | None:
+    """The first ``cfg.n`` images of ``cfg.source``; None where nothing is said, so that held-out ones are translated."""
+    return None if cfg.source is None else run.images(Path(cfg.source), cfg.n)
+
+
+def no_sources(cfg: DictConfig) -> None:
+    """UserError where ``cfg.source`` is named, but samples are laid along latents."""
+    if cfg.source is not None:
+        raise UserError(f"source and mode={cfg.mode} do not go together: take mode=grid or mode=single.")
+
+
+def labels(run: LoadedRun, cfg: DictConfig, n: int) -> Tensor:
+    """Labels of ``n`` samples of ``cfg.classes``; UserError where sources are named too."""
+    if cfg.source is not None:
+        raise UserError("source and classes do not go together: a sample has a source or a class.")
+    return run.labels_of(cfg.classes, n)
 
 
 def draw(run: LoadedRun, samples: Tensor, columns: int | None, out: Path) -> int:

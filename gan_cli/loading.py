@@ -1,27 +1,44 @@
 """A finished or unfinished run, opened again."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from gan_cli import checkpoint, device
-from gan_cli.build import build_game
+from gan_cli.build import build_data, build_game
 from gan_cli.configs import resume_command, run_folder
+from gan_cli.data.base import Data
+from gan_cli.data.folder import native_images
+from gan_cli.data.images import to_float
+from gan_cli.data.transform import Transform
 from gan_cli.errors import UserError
 from gan_cli.games.base import Traversal
 from gan_cli.randomness import forked
-from gan_cli.sampling import cycling_labels, decode, generate, set_standing_statistics, truncate
+from gan_cli.sampling import (
+    conditions,
+    cycling_labels,
+    decode,
+    examples,
+    generate,
+    set_standing_statistics,
+    shown,
+    truncate,
+)
 
 
 class LoadedRun:
     """One checkpoint of a run: its config, its step and its players, ready to be sampled; arguments as ``load`` has them.
 
     ``game``: the players in eval mode, averaged (``ema=True``) or as they were trained. ``classes``: number of labels, 0
-    where there are none. The data set is not needed, nor looked for.
+    where there are none; ``source``: shape of what is translated, None where nothing is. ``inverse``: translates back.
+
+    The data set is needed, and looked for where the config says or in ``root``, only where held-out sources are translated.
     """
 
     def __init__(
@@ -30,42 +47,73 @@ class LoadedRun:
         state: dict[str, Any],
         place: torch.device,
         ema: bool,
+        *,
         truncation: float | None = None,
         standing: int | None = None,
+        inverse: bool = False,
+        root: str | None = None,
     ) -> None:
         self.folder, self.step = folder, int(state["step"])
         self.config: DictConfig = OmegaConf.create(state["config"])
-        self.shape, self.classes = tuple(state["data"]["shape"]), int(state["data"]["classes"])
+        self.inverse, self.root = inverse, root
+        shape, source = tuple(state["data"]["shape"]), state["data"]["source"]
+        self.classes = int(state["data"]["classes"])
+        self.source: tuple[int, ...] | None = None if source is None else tuple(source)
         with forked(0, place):  # the initial weights that are about to be replaced shall not move the streams
-            self.game = build_game(self.config, self.shape, self.classes).requires_grad_(False)
+            self.game = build_game(self.config, shape, self.classes, self.source).requires_grad_(False)
         with checkpoint.fitting(folder):
             self.game.load_state_dict(state["average" if ema else "game"])
+        if inverse:
+            self.game = self.game.inverse()
+            assert self.source is not None
+            shape, self.source = self.source, shape
+        self.shape = shape
         self.game.to(place).eval()
         if truncation is not None:
             truncate(self.game, truncation)
         if standing is not None:
+            if self.source is not None:
+                raise UserError("standing: this run's samples are translated from sources, not drawn. Leave it out.")
             set_standing_statistics(self.game, standing, self.classes)
+
+    @cached_property
+    def data(self) -> Data:
+        """The data set of the run, seen the way that is translated."""
+        data = build_data(with_root(self.config, self.root))
+        return data.exchanged() if self.inverse else data
 
     def sample(self, n: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
         """``n`` samples, float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``.
 
         Equal seeds give equal samples; torch's own random streams stay as they are. ``y``: labels ``[n]`` for a conditional
-        game; by default 0, 1, 2, ... over and over.
+        game, by default 0, 1, 2, ... over and over; sources ``[n, *source]`` for a translator, by default held-out ones, drawn
+        by ``seed``, over and over where there are fewer. Of given ``y`` there may be fewer than ``n``.
         """
-        return generate(self.game, n, seed, self.labels(n) if y is None else y)
+        y = self.conditions(n, seed) if y is None else y
+        return generate(self.game, n if y is None else len(y), seed, y)
+
+    def shown(self, n: int, seed: int = 0, y: Tensor | None = None) -> list[Tensor]:
+        """What a picture of the same samples shows in strips: of a translator sources too, and targets where it has them."""
+        targets = examples(self.data, n, seed).x if y is None and self.source is not None and self.data.paired else None
+        y = self.conditions(n, seed) if y is None else y
+        with forked(seed, self.game.device):
+            return shown(self.game, self.game.latents(n if y is None else len(y)), y, targets)
 
     def interpolate(self, pairs: int, steps: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
         """``pairs`` walks of ``steps`` samples, ``[pairs * steps, *shape]``, each from one random latent to another.
 
         The walk is along the great circle between the two latents, where a Gaussian prior has its mass. ``y``: labels
-        ``[pairs]`` for a conditional game, each kept along its walk; by default 0, 1, 2, ... over and over.
+        ``[pairs]`` for a conditional game, each kept along its walk; by default 0, 1, 2, ... over and over. UserError where
+        samples are decided by their sources.
         """
+        if self.source is not None and not self.game.latents(1).numel():
+            raise UserError("mode=interpolation: this game's samples are decided by their sources, there is no latent to vary.")
         with forked(seed, self.game.device):
             start, end = self.game.latents(pairs), self.game.latents(pairs)
             t = torch.linspace(0, 1, steps, device=start.device)
             path = torch.stack([slerp(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
-            y = self.labels(pairs) if y is None else y
-            return decode(self.game, path, None if y is None else y.repeat_interleave(steps))
+            y = self.conditions(pairs, seed) if y is None else y
+            return decode(self.game, path, None if y is None else y.repeat_interleave(steps, dim=0))
 
     def traverse(self, n: int, seed: int = 0) -> list[tuple[Traversal, Tensor]]:
         """What each code of the game does, and the samples ``[rows * columns, *shape]`` of it, about ``n`` each.
@@ -78,9 +126,20 @@ class LoadedRun:
             raise UserError("mode=traversal shows what codes do, such as those of game=infogan: this run's latents have none.")
         return found
 
-    def labels(self, n: int) -> Tensor | None:
-        """0, 1, 2, ... over and over; None without classes."""
-        return cycling_labels(n, self.classes)
+    def conditions(self, n: int, seed: int) -> Tensor | None:
+        """What ``n`` samples are given: labels 0, 1, 2, ... over and over, held-out sources, or nothing (None)."""
+        return cycling_labels(n, self.classes) if self.source is None else conditions(self.data, n, seed)
+
+    def images(self, folder: Path, n: int) -> Tensor:
+        """The first ``n`` images of ``folder`` by name as sources ``[n, *source]``, their middle squares scaled to size.
+
+        Raises UserError where this game translates no images, or the folder has none that can be decoded.
+        """
+        if self.source is None or len(self.source) != 3:
+            raise UserError(f"source={folder}: the samples of this run are not translated from images. Leave it out.")
+        channels, side, _ = self.source
+        pictures, transform = native_images(folder), Transform(side, channels)
+        return to_float(np.stack([pictures.array(index, transform) for index in range(min(n, len(pictures)))]))
 
     def labels_of(self, classes: Sequence[int], n: int) -> Tensor:
         """Labels of ``n`` samples, rounded up to equally many of each of ``classes``, one class after the other.
@@ -99,18 +158,42 @@ def load(
     checkpoint_name: str | int = "last",
     ema: bool = True,
     device_name: str = "cpu",
+    *,
     truncation: float | None = None,
     standing: int | None = None,
+    inverse: bool = False,
+    root: str | None = None,
 ) -> LoadedRun:
     """Opens the run in the folder ``run`` for sampling: ``gan_cli.load("outputs/...").sample(16)``.
 
     ``checkpoint_name``: ``"last"``, a step, or the path of a checkpoint file. ``ema``: the averaged players rather than the
     trained ones. ``device_name``: auto, cpu, cuda, cuda:N or mps. ``truncation``: normal latents are drawn within this of 0.
-    ``standing``: batch norm's statistics are taken anew from so many batches of 250 samples. Raises UserError where there is
-    no run, no readable checkpoint, or nothing to truncate or take anew.
+    ``standing``: batch norm's statistics are taken anew from so many batches of 250 samples. ``inverse``: a translator's way
+    back; ``root``: where the data set lies, if its samples are needed and it has moved. Raises UserError where there is no run,
+    no readable checkpoint, nothing to truncate or take anew, or no way back.
     """
     folder = run_folder(run)
-    return LoadedRun(folder, _state(folder, str(checkpoint_name)), device.choose(device_name), ema, truncation, standing)
+    return LoadedRun(
+        folder,
+        _state(folder, str(checkpoint_name)),
+        device.choose(device_name),
+        ema,
+        truncation=truncation,
+        standing=standing,
+        inverse=inverse,
+        root=root,
+    )
+
+
+def with_root(config: DictConfig, root: str | None) -> DictConfig:
+    """The config with its data set in the folder ``root``. UserError where the data set lies in no folder."""
+    if root is None:
+        return config
+    if "root" not in config.dataset:
+        raise UserError(f"root={root}: this run's data set lies in no folder.")
+    moved = OmegaConf.merge(config, {"dataset": {"root": root}})
+    assert isinstance(moved, DictConfig)
+    return moved
 
 
 def _state(folder: Path, name: str) -> dict[str, Any]:

@@ -126,3 +126,16 @@ class LinearDecay(LearningRate):
         if step <= self.start:
             return 1.0
         return max(0.0, 1 - (step - 1 - self.start) / max(1, self.end - self.start))
+
+
+@dataclass(frozen=True)
+class SecondHalf(LearningRate):
+    """1 up to the middle, then linearly down to 0 after step ``end``, as pix2pix's and CycleGAN's published code has it."""
+
+    end: int
+
+    def __post_init__(self) -> None:
+        checks.count("learning_rate.end", self.end, least=0)
+
+    def __call__(self, step: int) -> float:
+        return LinearDecay(self.end // 2, self.end)(step)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.data.degradations import grey
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.metrics.base import Metric, Value
@@ -39,7 +40,8 @@ class Measurement:
     Real and generated samples are equal in number: ``metric.n_samples``, or as many as the split holds if it is smaller.
     The real ones are fixed, whatever the seed of a run: block 0 of one shuffled order of the split for ``role="report"``,
     block 1 for ``role="select"`` (the end of the order where the split is too small for both, so that they overlap as little
-    as can be). Generated labels are those of the real samples, so that they follow the data's law.
+    as can be). Generated labels are those of the real samples, so that they follow the data's law; translated are the sources
+    that come with the real samples.
 
     Raises UserError where the metric does not fit the data, or fewer than two samples are left.
     """
@@ -92,6 +94,20 @@ class Measurement:
         return self._kept(real), content_key("samples", real.x)[:12]
 
     @cached_property
+    def untranslated(self) -> Mapping[str, float]:
+        """The same numbers of the sources as they are: what a translator that does nothing would get, in the samples' channels.
+
+        Empty where there are no sources.
+        """
+        sources = self.real.y
+        if self.data.source is None or sources is None:
+            return {}
+        channels = self.data.shape[0]
+        x = sources.expand(-1, channels, -1, -1) if channels > 1 else grey(sources)
+        given = encoded(self.metric.features, stored(x, self.metric.features), sources)
+        return {name: value.value for name, value in self.metric.measure(self.real, given).items()}
+
+    @cached_property
     def floor(self) -> Floor:
         """The metric between these real samples and as many others of the same kind.
 
@@ -108,8 +124,8 @@ class Measurement:
             n = len(self.split) // 2
             real, others = (self._encoded(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
         # a half of the data may be too little for a metric that the whole was enough for
-        measure = self.metric.measure if n == self.n else self.metric.attempted
-        return Floor({name: value.value for name, value in measure(real, others).items()}, n)
+        between = self.metric.between if n == self.n else self.metric.attempted
+        return Floor({name: value.value for name, value in between(real, others).items()}, n)
 
     def fake(self, game: Game, seed: int, advance: Callable[[int], None] = unnoticed) -> Encoded:
         """``n`` samples of ``game`` with their features, decided by ``seed`` and the role; ``advance`` hears of each chunk.
@@ -181,4 +197,4 @@ def joined(parts: list[Encoded]) -> Encoded:
 
 
 def _order(dataset: Dataset) -> Tensor:
-    return torch.randperm(len(dataset), generator=generator("reference"))
+    return dataset.order(generator("reference"))

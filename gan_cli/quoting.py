@@ -16,6 +16,7 @@ PATHS = {
     "real",
     "fake",
     "root",
+    "source",
     "features.path",
     "metric.path",
     "hydra.run.dir",

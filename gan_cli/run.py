@@ -44,7 +44,11 @@ class Run:
         """Players, optimizers, average, data order, random streams; the config and the data's shape as plain data."""
         return {
             "config": to_plain(self.cfg),
-            "data": {"shape": list(self.data.shape), "classes": self.data.classes},
+            "data": {
+                "shape": list(self.data.shape),
+                "classes": self.data.classes,
+                "source": None if self.data.source is None else list(self.data.source),
+            },
             "game": self.game.state_dict(),
             "average": self.average.game.state_dict(),
             "solver": self.solver.state_dict(),

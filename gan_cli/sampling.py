@@ -1,6 +1,6 @@
 """Samples of a game and of its data: seeded, in chunks, leaving everything as it was."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.data.base import Dataset, generator
+from gan_cli.data.base import Data, Dataset, generator
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.randomness import forked
@@ -46,7 +46,7 @@ def untouched(game: nn.Module) -> Iterator[None]:
 def generate(game: Game, n: int, seed: int, y: Tensor | None = None) -> Tensor:
     """``n`` samples ``[n, *shape]`` on the CPU from latents drawn with ``seed``, given labels ``[n]`` where there are any.
 
-    A game that draws while it samples draws from ``seed`` too.
+    ``y`` may also be the sources ``[n, *source]`` of a translator. A game that draws while it samples draws from ``seed`` too.
     """
     with forked(seed, game.device):
         return decode(game, game.latents(n), y)
@@ -54,13 +54,35 @@ def generate(game: Game, n: int, seed: int, y: Tensor | None = None) -> Tensor:
 
 def decode(game: Game, latents: Tensor, y: Tensor | None = None) -> Tensor:
     """The samples ``[n, *shape]`` of these latents, on the CPU."""
-    y = None if y is None else y.to(game.device)
+    return _in_chunks(game, lambda *given: (game.sample(*given),), latents, y)[0]
+
+
+def panels(game: Game, latents: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
+    """The same samples, and what the game shows beside them."""
+    return _in_chunks(game, game.panels, latents, y)
+
+
+def _in_chunks(
+    game: Game, made: Callable[[Tensor, Tensor | None], tuple[Tensor, ...]], latents: Tensor, y: Tensor | None
+) -> tuple[Tensor, ...]:
     parts = []
     with evaluating(game):
         for start in range(0, len(latents), CHUNK):
             chunk = slice(start, start + CHUNK)
-            parts.append(game.sample(latents[chunk], None if y is None else y[chunk]).float().cpu())
-    return torch.cat(parts)
+            found = made(latents[chunk], None if y is None else y[chunk].to(game.device))
+            parts.append([part.float().cpu() for part in found])
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+
+def shown(game: Game, latents: Tensor, y: Tensor | None, targets: Tensor | None = None) -> list[Tensor]:
+    """What a picture of a translator's samples shows in strips, each ``[n, C, H, W]``: sources, samples, targets if any.
+
+    Of another game: the samples alone.
+    """
+    found = list(panels(game, latents, y))
+    if y is None or y.ndim < 4:
+        return found
+    return [y.float().cpu(), *found, *([] if targets is None else [targets])]
 
 
 def truncate(game: Game, threshold: float) -> None:
@@ -70,7 +92,8 @@ def truncate(game: Game, threshold: float) -> None:
     """
     checks.number("truncation", threshold, above=0)
     with forked(0, game.device):  # refused now rather than after an hour of real features
-        game.truncated(1, threshold)
+        if not game.truncated(1, threshold).numel():
+            raise UserError("truncation: this game's samples are decided by their sources, there is no latent to truncate.")
     game.latents = partial(game.truncated, threshold=threshold)  # type: ignore[method-assign]
 
 
@@ -104,8 +127,19 @@ def set_standing_statistics(game: Game, batches: int, classes: int) -> None:
 
 def choose(dataset: Dataset, n: int, seed: int) -> Batch:
     """``n`` samples of ``dataset`` drawn without replacement, or all of them in a random order where it has fewer."""
-    order = torch.randperm(len(dataset), generator=generator(seed, "choose"))
-    return dataset.batch(order[:n])
+    return dataset.batch(dataset.order(generator(seed, "choose"))[:n])
+
+
+def conditions(data: Data, n: int, seed: int) -> Tensor | None:
+    """What ``n`` samples of a game of this data are given: labels in turn, ``examples``' sources, or nothing (None)."""
+    return cycling_labels(n, data.classes) if data.source is None else examples(data, n, seed).y
+
+
+def examples(data: Data, n: int, seed: int) -> Batch:
+    """``n`` held-out samples, drawn with ``seed``; over and over where there are fewer."""
+    x, y = choose(data.heldout, n, seed)
+    turn = torch.arange(n) % len(x)
+    return Batch(x[turn], None if y is None else y[turn])
 
 
 def cycling_labels(n: int, classes: int) -> Tensor | None:

@@ -86,6 +86,7 @@ class EvalConfig:
         None, "how far from 0 a coordinate of normal latents may be (null: as far as it comes)", low=0
     )
     standing: int | None = _scalar(None, "batches to take batch norm's statistics anew from (null: those of training)", low=1)
+    inverse: bool = _scalar(False, "measure a translator's way back, where the game has one")
     seed: int | None = _scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
     debug: bool = _scalar(False, DEBUG)
@@ -107,6 +108,9 @@ class SampleConfig:
     )
     n: int = _scalar(64, "how many samples; rounded up to as many of each class", low=1)
     classes: list[int] | None = _scalar(None, "the classes to be shown, a row or folder for each (null: all, in turn)")
+    source: str | None = _scalar(None, "folder of images for a translator (null: held-out sources of its data set)")
+    inverse: bool = _scalar(False, "translate the other way, where the game can")
+    root: str | None = _scalar(None, "where the data set lies, if it is needed (null: as in the run)")
     out: str | None = _scalar(None, "file or folder to be written (null: inside the run)")
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
     truncation: float | None = _scalar(

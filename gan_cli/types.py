@@ -17,7 +17,8 @@ class Batch(NamedTuple):
     """One batch of data.
 
     ``x``: float32 ``[B, *shape]``; images lie in [-1, 1] as ``[B, C, H, W]``.
-    ``y``: int64 labels ``[B]``, the paired or other domain, or None where the data has neither.
+    ``y``: int64 labels ``[B]``; of data for translation the sources float32 ``[B, *source]``, what each x answers or another
+    domain; None where the data has neither.
     """
 
     x: Tensor

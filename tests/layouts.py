@@ -145,3 +145,27 @@ def write_image_folder(root: Path, n: int = 20, classes: int = 2, grey: bool = F
         folder = root / f"class_{i % classes}" if classes else root
         folder.mkdir(parents=True, exist_ok=True)
         (image.convert("L") if grey else image).save(folder / f"{i:03d}.{('png', 'jpg', 'webp')[i % 3]}")
+
+
+def write_degraded_folder(root: Path) -> None:
+    """A folder of colour images, which a paired task is made of."""
+    write_image_folder(root)
+
+
+def write_side_by_side(root: Path, n: int = 6, splits: tuple[str, ...] = ("train", "val", "test"), side: int = 24) -> None:
+    """``<split>/<i>.png``: A, a piece of a photograph, and to its right B, its negative."""
+    for seed, split in enumerate(splits):
+        (root / split).mkdir(parents=True)
+        for i, a in enumerate(crops(n, side, side, seed)):
+            pair = np.concatenate([np.asarray(a), 255 - np.asarray(a)], axis=1)
+            Image.fromarray(pair).save(root / split / f"{i}.png")
+
+
+def write_unpaired_folder(root: Path, n: int = 6, n_target: int = 9, parts: tuple[str, ...] = ("train", "test")) -> None:
+    """``trainA``, ``trainB``, ``testA``, ``testB``: ``n`` pieces of photographs, and ``n_target`` negatives of others."""
+    for part in parts:
+        for letter, count, seed in (("A", n, 0), ("B", n_target, 1)):
+            folder = root / f"{part}{letter}"
+            folder.mkdir(parents=True)
+            for i, image in enumerate(crops(count, 24, 24, seed)):
+                Image.fromarray(np.asarray(image) if letter == "A" else 255 - np.asarray(image)).save(folder / f"{i}.png")

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.loop import CriticRounds, Every, LearningRate, LinearDecay, Phases, train
+from gan_cli.loop import CriticRounds, Every, LearningRate, LinearDecay, Phases, SecondHalf, train
 
 
 class Solver:
@@ -106,6 +106,12 @@ class TestLearningRate:
 
     def test_end_before_start_is_a_step_down(self):
         assert [LinearDecay(start=5, end=5)(step) for step in (5, 6, 7)] == [1, 1, 0]
+
+    def test_the_second_half_is_a_line_to_0(self):
+        rates = [SecondHalf(end=20)(step) for step in range(1, 23)]
+        assert rates[:11] == [1.0] * 11
+        assert rates[-2:] == [0.0, 0.0]
+        assert all(a > b for a, b in pairwise(rates[10:21]))
 
     @pytest.mark.parametrize("value", [-1, "soon", None, float("nan")])
     def test_refuses(self, value):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gan_cli.errors import UserError
 from gan_cli.types import Batch
 
 
@@ -16,18 +17,38 @@ class Dataset(ABC):
     ``shape``: shape of one sample, ``(C, H, W)`` for images in [-1, 1], ``(d,)`` for points.
     ``classes``: number of labels; 0 where there are none.
     ``decodes``: whether a batch costs decoding, so that reading ahead pays.
+    ``source``: shape of one ``y`` where that is not a label but what shall be translated into a sample; None elsewhere.
+    ``paired``: whether such a ``y`` belongs to its ``x``, or is drawn independently of it.
     """
 
     shape: tuple[int, ...]
     classes: int
     decodes: bool = False
+    source: tuple[int, ...] | None = None
+    paired: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def batch(self, indices: Tensor) -> Batch:
-        """The samples at ``indices`` (int64 ``[B]``), float32 on the CPU, in the order of the indices."""
+        """The samples at ``indices`` (int64 ``[B]``, or rows of ``order``), float32 on the CPU, in the order of the indices."""
+
+    def order(self, random: torch.Generator) -> Tensor:
+        """Every sample once in an order drawn from ``random``: a row of indices for each, int64 ``[len(self)]``.
+
+        ``[len(self), k]`` where k indices, drawn independently, make up one sample.
+        """
+        return torch.randperm(len(self), generator=random)
+
+    @property
+    def size(self) -> int:
+        """How many samples decide what an index means; a stream goes on only where they are as many as before."""
+        return len(self)
+
+    def exchanged(self) -> "Dataset":
+        """The same for the way back: x is translated into y."""
+        return Exchanged(self)
 
 
 class Subset(Dataset):
@@ -36,6 +57,7 @@ class Subset(Dataset):
     def __init__(self, whole: Dataset, indices: Tensor):
         self.whole, self.indices = whole, indices
         self.shape, self.classes, self.decodes = whole.shape, whole.classes, whole.decodes
+        self.source, self.paired = whole.source, whole.paired
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -43,6 +65,34 @@ class Subset(Dataset):
     def batch(self, indices: Tensor) -> Batch:
         """The samples at ``indices`` (int64 ``[B]``) of this part."""
         return self.whole.batch(self.indices[indices])
+
+
+class Exchanged(Dataset):
+    """Another data set's sources as samples, and its samples as their sources.
+
+    Raises:
+        UserError: if it has no sources.
+    """
+
+    def __init__(self, whole: Dataset):
+        if whole.source is None:
+            raise UserError("there is no way back: this data set's samples are not translated from anything.")
+        self.whole, self.classes = whole, 0
+        self.shape, self.source = whole.source, whole.shape
+        self.decodes, self.paired = whole.decodes, whole.paired
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def batch(self, indices: Tensor) -> Batch:
+        """x and y of the other data set's batch in each other's place."""
+        x, y = self.whole.batch(indices)
+        assert y is not None
+        return Batch(y, x)
+
+    def order(self, random: torch.Generator) -> Tensor:
+        """The other data set's."""
+        return self.whole.order(random)
 
 
 @dataclass(frozen=True)
@@ -61,6 +111,20 @@ class Data:
     def classes(self) -> int:
         """Number of labels; 0 where there are none."""
         return self.train.classes
+
+    @property
+    def source(self) -> tuple[int, ...] | None:
+        """Shape of what shall be translated into a sample; None where samples are not translated from anything."""
+        return self.train.source
+
+    @property
+    def paired(self) -> bool:
+        """Whether each source belongs to its sample."""
+        return self.train.paired
+
+    def exchanged(self) -> "Data":
+        """The same for the way back: samples are translated into sources."""
+        return Data(self.train.exchanged(), self.heldout.exchanged())
 
 
 def generator(*words: int | str) -> torch.Generator:

@@ -1,6 +1,7 @@
 """The images that come with the package: a tenth of Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, MIT licence)."""
 
 import lzma
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,19 @@ def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad
     """
     if max_images is not None:
         checks.count("dataset.max_images", max_images)
+    transform = Transform(size, 1 if channels is None else channels, fit)
+    return Data(*(transformed(*part, transform, evenly(len(part[0]), max_images).numpy()) for part in unpacked()))
+
+
+def unpacked() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Images uint8 ``[n, 28, 28]`` and labels int64 ``[n]``: first the training part, then the held-out one."""
     with lzma.open(FILE, "rb") as file:
         images, labels = (np.load(file, allow_pickle=False) for _ in range(2))
-    transform = Transform(size, 1 if channels is None else channels, fit)
+    for part in (slice(TRAIN), slice(TRAIN, TRAIN + HELDOUT)):
+        yield images[part], labels[part].astype(np.int64)
 
-    def part(start: int, stop: int) -> ImageArray:
-        chosen = start + evenly(stop - start, max_images).numpy()
-        pixels = np.stack([transform(Image.fromarray(image)) for image in images[chosen]])
-        return ImageArray(pixels, labels[chosen].astype(np.int64), classes=10)
 
-    return Data(part(0, TRAIN), part(TRAIN, TRAIN + HELDOUT))
+def transformed(images: np.ndarray, labels: np.ndarray, transform: Transform, chosen: np.ndarray) -> ImageArray:
+    """Those of the images whose indices are ``chosen`` (int64 ``[m]``), with their labels."""
+    pixels = np.stack([transform(Image.fromarray(image)) for image in images[chosen]])
+    return ImageArray(pixels, labels[chosen], classes=10)

@@ -93,7 +93,7 @@ def _write(
 ) -> None:
     pictures = source.open()
     indices = evenly(len(pictures), max_images).tolist()
-    shape = (transform.channels, transform.size, transform.size)
+    shape = transform.shape
     _require_space(entry.parent, source.name, len(indices) * int(np.prod(shape)))
     unfinished = entry.parent / temporary(entry, uuid.uuid4().hex)
     unfinished.mkdir()
@@ -135,7 +135,7 @@ def _decode(
             return error
 
     kept, skipped = [], []
-    step = max(1, CHUNK // (transform.channels * transform.size**2))
+    step = max(1, CHUNK // int(np.prod(transform.shape)))
     with ThreadPoolExecutor(workers or processors()) as pool:
         for start in range(0, len(indices), step):
             chunk = indices[start : start + step]

@@ -40,7 +40,7 @@ class DecodedImages(Dataset):
     ):
         self.pictures, self.transform, self.skip_corrupt = pictures, transform, skip_corrupt
         self.chosen = evenly(len(pictures), max_images).tolist()
-        self.shape = (transform.channels, transform.size, transform.size)
+        self.shape = transform.shape
         self.classes = pictures.classes
         self.corrupt: set[int] = set()
         self._pool = ThreadPoolExecutor(workers or processors(), thread_name_prefix="decode")

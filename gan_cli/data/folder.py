@@ -31,8 +31,10 @@ class ImageFiles:
         return image, None
 
 
-def folder_source(folder: Path) -> Source:
-    """All images below ``folder``. Where each lies in one of several direct subfolders, these are the classes, by name.
+def folder_source(folder: Path, name: str = "image_folder") -> Source:
+    """All images below ``folder``, called ``name``.
+
+    Where each lies in one of several direct subfolders, these are the classes, by name.
 
     Raises:
         UserError: if there are no images.
@@ -44,7 +46,7 @@ def folder_source(folder: Path) -> Source:
     labels, classes = _labels(files)
     items = ImageFiles(paths)
     pictures = Pictures(items, lambda index: str(paths[index]), labels, classes)
-    return Source("image_folder", files, 1 if _grey(paths) else 3, lambda: pictures)
+    return Source(name, files, 1 if _grey(paths) else 3, lambda: pictures)
 
 
 def _labels(files: Listing) -> tuple[np.ndarray | None, int]:

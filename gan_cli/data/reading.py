@@ -46,7 +46,10 @@ class Reading:
 
     def data(self, train: Source, test: Source | None, size: int, channels: int | None, fit: str) -> Data:
         """Both parts as uint8-backed data sets of images ``[channels, size, size]``."""
-        transform = Transform(size, train.channels if channels is None else channels, fit)
+        return self.parts(train, test, Transform(size, train.channels if channels is None else channels, fit))
+
+    def parts(self, train: Source, test: Source | None, transform: Transform) -> Data:
+        """Both parts as ``transform`` makes them."""
         if test is not None and self.heldout is None:
             return Data(self._dataset(train, transform), self._dataset(test, transform))
         return self._split(self._dataset(train, transform), train.name)

@@ -20,8 +20,8 @@ class Stream(Iterator[Batch]):
     """Endless, seeded, resumable batches of ``batch_size`` samples on ``device``.
 
     The order is addressed by position: batch k holds the samples k·B … k·B + B − 1 of the endless row in which sample i
-    is the (i mod n)-th of the permutation that belongs to epoch ⌊i / n⌋. Every epoch shows every sample once; a batch
-    may straddle epochs. Permutations come from generators of their own, seeded from (seed, epoch): torch's default ones
+    is the (i mod n)-th of the order that belongs to epoch ⌊i / n⌋. Every epoch shows every sample once; a batch
+    may straddle epochs. Orders come from generators of their own, seeded from (seed, epoch): torch's default ones
     are never touched, and a stream that starts at position k equals one that has handed out k batches.
 
     ``position``: number of batches handed out. Batches that were only read ahead do not count.
@@ -44,17 +44,17 @@ class Stream(Iterator[Batch]):
             raise UserError(f"train.batch_size is {batch_size}: it must be at least 1.")
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
         self.position = position
-        self._permutation = lru_cache(maxsize=2)(self._epoch)
+        self._order = lru_cache(maxsize=2)(self._epoch)
         self._reader: ThreadPoolExecutor | None = None
         self._ahead: deque[Future[Batch]] = deque()
 
     def indices(self, position: int) -> Tensor:
-        """Which samples (int64 ``[B]``) make up the batch at ``position``."""
+        """Which samples (int64 ``[B]``, or rows ``[B, k]``) make up the batch at ``position``."""
         n, parts = len(self.dataset), []
         start, stop = position * self.batch_size, (position + 1) * self.batch_size
         while start < stop:
             epoch, offset = divmod(start, n)
-            parts.append(self._permutation(epoch)[offset : offset + stop - start])
+            parts.append(self._order(epoch)[offset : offset + stop - start])
             start += len(parts[-1])
         return torch.cat(parts)
 
@@ -65,7 +65,7 @@ class Stream(Iterator[Batch]):
 
     def state_dict(self) -> dict[str, int]:
         """Where the stream stands, and the size of the set that gives this position its meaning."""
-        return {"position": self.position, "samples": len(self.dataset)}
+        return {"position": self.position, "samples": self.dataset.size}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue where the stream stood when ``state`` was taken.
@@ -73,10 +73,10 @@ class Stream(Iterator[Batch]):
         Raises:
             UserError: if the data set has another number of samples by now, because its order would be another one.
         """
-        if state["samples"] != len(self.dataset):
+        if state["samples"] != self.dataset.size:
             raise UserError(
                 f"The data set has changed: {state['samples']} samples when the checkpoint was written, "
-                f"{len(self.dataset)} now.\nThe run cannot continue on it as if nothing had happened."
+                f"{self.dataset.size} now.\nThe run cannot continue on it as if nothing had happened."
             )
         self._forget_ahead()
         self.position = state["position"]
@@ -89,7 +89,7 @@ class Stream(Iterator[Batch]):
             self._reader = None
 
     def _epoch(self, epoch: int) -> Tensor:
-        return torch.randperm(len(self.dataset), generator=generator(self.seed, "epoch", epoch))
+        return self.dataset.order(generator(self.seed, "epoch", epoch))
 
     def _read(self, position: int) -> Batch:
         batch = self.dataset.batch(self.indices(position))

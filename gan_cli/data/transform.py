@@ -37,6 +37,11 @@ class Transform:
         if self.fit not in FITS:
             raise UserError(f"dataset.fit={self.fit!r}: it must be one of {', '.join(FITS)}.")
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of what it makes of an image."""
+        return self.channels, self.size, self.size
+
     def __call__(self, image: Image.Image) -> np.ndarray:
         """uint8 ``[channels, size, size]`` of ``image``; decodes it if it was only opened."""
         ImageOps.exif_transpose(image, in_place=True)
@@ -60,6 +65,28 @@ class Transform:
         left, top = (image.width - side) // 2, (image.height - side) // 2
         square = image.crop((left, top, left + side, top + side))  # resize(box=…) would also see pixels outside
         return square.resize((self.size, self.size), Image.Resampling.BILINEAR)
+
+
+@dataclass(frozen=True)
+class SideBySide(Transform):
+    """PIL image of A and B, in its left and its right half -> uint8 ``[2 * channels, size, size]``, A's channels first.
+
+    Each half is transformed for itself. Raises ValueError for an image that is not wider than high, or of odd width.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a pair."""
+        return 2 * self.channels, self.size, self.size
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """uint8 ``[2 * channels, size, size]`` of ``image``."""
+        ImageOps.exif_transpose(image, in_place=True)
+        width, height = image.size
+        if width % 2 or width <= height:
+            raise ValueError(f"it is {width} by {height} pixels, where A and B should lie side by side, equally wide")
+        halves = [(0, 0, width // 2, height), (width // 2, 0, width, height)]
+        return np.concatenate([super(SideBySide, self).__call__(image.crop(half)) for half in halves])
 
 
 def is_grey(image: Image.Image) -> bool:

@@ -15,6 +15,7 @@ from yaml import YAMLError
 
 from gan_cli import checkpoint, device, drawing
 from gan_cli.build import build_data, build_metric
+from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.evaluation.results import Number, Provenance, Result
@@ -88,7 +89,8 @@ class Checkpoints:
         diagnostics = self.diagnostics(stored_config(folder))
         if diagnostics is not None and self.sampling:
             raise UserError(f"metric=game measures players, not samples: leave {' and '.join(self.sampling)} out.")
-        run = load(folder, name, self.cfg.ema and diagnostics is None, self.cfg.device, **self.sampling)
+        ema = self.cfg.ema and diagnostics is None
+        run = load(folder, name, ema, self.cfg.device, inverse=self.cfg.inverse, **self.sampling)
         if any(run.config[key] != stored_config(folder)[key] for key in ("model", "game", "loss", "seed")):
             raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
         judge = self.judged if diagnostics is None else partial(self.diagnosed, diagnostics)
@@ -101,6 +103,9 @@ class Checkpoints:
         measurement, seed = self.measurement(run.config, "report"), self.seed(run.config)
         fake = measurement.fake(run.game, seed, self.advance)
         numbers, details = measured(measurement.metric, measurement.real, fake, measurement.floor)
+        if given := measurement.untranslated:
+            rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": given}
+            details["translation"] = {"table": [{"samples": row, **values} for row, values in rows.items()]}
         for title, picture in measurement.metric.pictures(measurement.real, fake).items():
             drawing.save_png(drawn(picture), folder / "eval" / f"{title}_step_{run.step:08d}.png")
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
@@ -109,7 +114,7 @@ class Checkpoints:
     def diagnosed(self, diagnostics: Diagnostics, folder: Path, run: LoadedRun) -> Judgement:
         """A run's players, as they were trained, at play."""
         seed = self.seed(run.config)
-        data = build_data(OmegaConf.create(self.nodes(run.config)))
+        data = self.data(OmegaConf.create(self.nodes(run.config)))
         report = diagnostics.report(run.game, data, seed)
         self.advance(diagnostics.size)
         numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}
@@ -156,7 +161,7 @@ class Checkpoints:
         for step in steps:
             measurement = self.measurement(stored_config(folder), "select")
             try:
-                run = load(folder, step, self.cfg.ema, self.cfg.device, **self.sampling)
+                run = load(folder, step, self.cfg.ema, self.cfg.device, inverse=self.cfg.inverse, **self.sampling)
                 fake = measurement.fake(run.game, self.seed(run.config), self.advance)
                 values[step] = measurement.metric.measure(measurement.real, fake)[measurement.metric.name]
             except UserError as error:
@@ -169,7 +174,8 @@ class Checkpoints:
         config = stored_config(folder)
         asked = self.nodes(config)
         same = all(asked[key] == OmegaConf.to_container(config[key]) for key in ("metric", "features"))
-        if not same or self.sampling or not self.cfg.ema or self.seed(config) != config.seed or self.cfg.n_samples is not None:
+        alike = self.cfg.ema and not self.cfg.inverse and not self.sampling
+        if not same or not alike or self.seed(config) != config.seed or self.cfg.n_samples is not None:
             return None
         measurement = self.measurement(config, "select")
         curve = {row["step"]: row[measurement.tag] for row in read(folder) if row.get(measurement.tag) is not None}
@@ -189,12 +195,17 @@ class Checkpoints:
             if role == "report":
                 self.say(metric.choice())
             twin = next((m for k, m in self.measurements.items() if json.loads(k)[0]["dataset"] == nodes["dataset"]), None)
-            data = build_data(cfg) if twin is None else twin.data
+            data = self.data(cfg) if twin is None else twin.data
             self.measurements[key] = Measurement(metric, data, self.device, self.cfg.n_samples, role)
             if role == "report":
                 for note in self.measurements[key].notes():
                     self.say(note)
         return self.measurements[key]
+
+    def data(self, cfg: DictConfig) -> Data:
+        """The data set, seen the way that is evaluated."""
+        data = build_data(cfg)
+        return data.exchanged() if self.cfg.inverse else data
 
     def nodes(self, config: DictConfig) -> dict[str, Any]:
         """The run's data set, metric and features, as plain data, with what this evaluation asks for instead."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.types import Batch, Critic, Stats
 
@@ -18,6 +19,8 @@ from gan_cli.types import Batch, Critic, Stats
 def nothing() -> None:
     """What follows a turn that leaves nothing to put right."""
 
+
+Shape = tuple[int, ...]
 
 History = Callable[[], Sequence[Mapping[str, Any]]]
 """Reads what the run has logged so far, a row for each time: ``step`` and the numbers by their tags."""
@@ -64,8 +67,21 @@ class Game(nn.Module, ABC):
 
     @property
     def conditional(self) -> bool:
-        """Whether its samples are to show the labels that they are asked for; elsewhere ``sample`` takes no notice of them."""
+        """Whether its samples are to show the labels that they are asked for; elsewhere ``sample`` takes no notice of them.
+
+        The sources of a translator are no labels: ``sample`` is given them whatever this says.
+        """
         return False
+
+    @classmethod
+    def check(cls, data: Data) -> None:
+        """UserError where this game cannot be played on such data."""
+        return
+
+    @classmethod
+    def shapes(cls, player: str, shape: Shape, source: Shape | None) -> tuple[Shape, Shape | None]:
+        """(sample, source) as ``player`` sees them, of data with samples of ``shape`` translated from ``source``, if any."""
+        return shape, source
 
     @abstractmethod
     def turns(self) -> Mapping[str, Turn]:
@@ -84,7 +100,15 @@ class Game(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        """Samples ``[n, *shape]`` for these latents, given labels ``[n]`` where the players use them."""
+        """Samples ``[n, *shape]`` for these latents, given labels ``[n]`` or sources ``[n, *source]`` if players use them."""
+
+    def panels(self, latents: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The samples, and what a picture should show beside each of them, images all."""
+        return (self.sample(latents, y),)
+
+    def inverse(self) -> "Game":
+        """The game that translates the other way, with the same players. UserError where there is no way back."""
+        raise UserError(f"{type(self).__name__} has no way back: only a game that translates both ways, as cyclegan, does.")
 
     def traversals(self, n: int) -> Sequence[Traversal]:
         """What each code does to about ``n`` samples; empty where latents have no codes. Draws as ``latents`` does."""

@@ -70,9 +70,13 @@ class GAN(Game):
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_D + penalties."""
-        critic = self.critic(batch.y)
         with frozen():
             fake = self.sample(self.latents(len(batch.x)), batch.y)
+        return self.telling_apart(batch, fake)
+
+    def telling_apart(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
+        """L_D + penalties, of these fakes against the batch."""
+        critic = self.critic(batch.y)
         return self.judged(critic, batch.x, fake, critic(batch.x), critic(fake))
 
     def judged(self, critic: Critic, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
@@ -85,8 +89,11 @@ class GAN(Game):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_G + penalties."""
+        return self.fooling(batch, self.sample(self.latents(len(batch.x)), batch.y))
+
+    def fooling(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
+        """L_G + penalties, of these fakes against the batch."""
         critic = self.critic(batch.y)
-        fake = self.sample(self.latents(len(batch.x)), batch.y)
         return self.convincing(critic, batch.x, fake, critic(fake))
 
     def convincing(self, critic: Critic, real: Tensor, fake: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
@@ -120,6 +127,9 @@ class GAN(Game):
                 regularizer.constrain(getattr(self, player))
 
     def estimate(self, batch: Batch) -> Stats:
+        return self.estimated(batch, self.sample(self.latents(len(batch.x)), batch.y))
+
+    def estimated(self, batch: Batch, fake: Tensor) -> Stats:
+        """What the critic says about the distance between these fakes and the batch."""
         critic = self.critic(batch.y)
-        fake = self.sample(self.latents(len(batch.x)), batch.y)
         return self.objective.estimate(critic(batch.x), critic(fake))

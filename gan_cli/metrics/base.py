@@ -89,10 +89,14 @@ class Metric(ABC):
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """All its numbers by name, the chief one, ``name``, first."""
 
-    def attempted(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """``measure``, or no numbers where the sets are too small for it."""
+    def between(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+        """The floor: the numbers that other real samples have, drawn as the generated ones are."""
+        return self.measure(real, others)
+
+    def attempted(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+        """``between``, or no numbers where the sets are too small for it."""
         try:
-            return self.measure(real, fake)
+            return self.between(real, others)
         except UserError:
             return {}
 

@@ -21,6 +21,7 @@ from gan_cli.metrics.inception_score import InceptionScore
 from gan_cli.metrics.mmd import MMD
 from gan_cli.metrics.modes import ModeCoverage, mixture_of
 from gan_cli.metrics.neighbours import PrecisionRecall
+from gan_cli.metrics.reconstruction import Reconstruction
 from gan_cli.metrics.sliced_wasserstein import SlicedWasserstein
 from gan_cli.metrics.wasserstein import Wasserstein
 
@@ -77,9 +78,13 @@ class Combined(Metric):
         """The numbers of all parts."""
         return _merged(part.measure(real, fake) for part in self.parts())
 
-    def attempted(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """The numbers of those parts for which the sets are not too small."""
-        return _merged(part.attempted(real, fake) for part in self.parts())
+    def between(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+        """The floors of all parts."""
+        return _merged(part.between(real, others) for part in self.parts())
+
+    def attempted(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+        """The floors of those parts for which the sets are not too small."""
+        return _merged(part.attempted(real, others) for part in self.parts())
 
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """The numbers of all parts, each part seeing to its own errors."""
@@ -135,6 +140,19 @@ class All(Combined):
         if len(data.shape) != 3:
             raise UserError(f"metric=all is for images, these samples are {list(data.shape)}. Take metric=points.")
         return super().fitted(data, device)
+
+
+@dataclass(frozen=True)
+class Translation(Combined):
+    """What can be said of translations: the Fréchet distance to the target domain (chief) and KID; of pairs the errors too."""
+
+    def parts(self) -> Sequence[Metric]:
+        """The parts for any data."""
+        return [Frechet(self.features, self.n_samples, self.split)]
+
+    def more(self, data: Data) -> Sequence[Metric]:
+        """``Reconstruction`` where every source has its target."""
+        return [Reconstruction(self.features, self.n_samples, self.split)] if data.paired else []
 
 
 @dataclass(frozen=True)

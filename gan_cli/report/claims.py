@@ -228,6 +228,37 @@ class Agrees(RunClaim):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Beats(RunClaim):
+    """``tag`` (positive, lower is better) ends below ``reference``, logged beside it, divided by ``factor``.
+
+    Both are medians of the ``last`` values logged.
+    """
+
+    tag: str
+    reference: str
+    factor: float = 1.0
+    last: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.number("factor", self.factor, above=0)
+        checks.count("last", self.last)
+
+    def rule(self) -> str:
+        """The factor."""
+        return f"{self.tag} ends below {self.reference}" + (f" / {self.factor:g}" if self.factor != 1 else "")
+
+    def verdict(self, run: Trace) -> Verdict:
+        """Both final values."""
+        values, others = (run.series(tag).values[-self.last :] for tag in (self.tag, self.reference))
+        if min(len(values), len(others)) < self.last:
+            return missing(self.tag if len(values) < self.last else self.reference)
+        final, reference = float(np.median(values)), float(np.median(others))
+        state = HELD if final * self.factor < reference else NOT_HELD  # also where one is not a number
+        return Verdict(state, f"{shown(final)} against {shown(reference)}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Monotone(RunClaim):
     """``tag`` only falls (``falling=True``) or only rises; no step goes back by more than ``tolerance``."""
 

@@ -4,13 +4,10 @@ import io
 from typing import NamedTuple
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from gan_cli import drawing
-from gan_cli.build import build_data
 from gan_cli.data.base import generator
-from gan_cli.errors import UserError
 from gan_cli.loading import load
 from gan_cli.report.traces import Trace
 from gan_cli.sampling import choose
@@ -31,21 +28,11 @@ def cards(run: Trace, n: int, seed: int, root: str | None = None) -> list[Card]:
     """
     if run.shape is None or len(run.shape) != 3:
         return []
-    loaded = load(run.folder)
-    real = choose(build_data(_with_root(loaded.config, root)).heldout, n // 2, seed).x
+    loaded = load(run.folder, root=root)
+    real = choose(loaded.data.heldout, n // 2, seed).x
     fake = loaded.sample(n - len(real), seed)
     everything = [Card(_png(image), True) for image in real] + [Card(_png(image), False) for image in fake]
     return [everything[i] for i in torch.randperm(len(everything), generator=generator(seed, "quiz")).tolist()]
-
-
-def _with_root(config: DictConfig, root: str | None) -> DictConfig:
-    if root is None:
-        return config
-    if "root" not in config.dataset:
-        raise UserError(f"root={root}: this run's data set lies in no folder.")
-    moved = OmegaConf.merge(config, {"dataset": {"root": root}})
-    assert isinstance(moved, DictConfig)
-    return moved
 
 
 def _png(image: torch.Tensor) -> bytes:

@@ -21,7 +21,7 @@ from gan_cli.events import Average, SetLearningRates
 from gan_cli.games.gan import GAN
 from gan_cli.losses.hinge import Hinge
 from gan_cli.randomness import forked
-from gan_cli.sampling import cycling_labels, evaluating, untouched
+from gan_cli.sampling import conditions, evaluating, untouched
 
 META = torch.device("meta")
 MODELS = [group for group in small.groups() if group.startswith("model")]
@@ -49,7 +49,7 @@ def play(cfg, device: torch.device) -> None:
     data, game, solver, schedule, factor, _, _ = build(cfg, device)
     batches = Stream(data.train, cfg.train.batch_size, cfg.seed, device)
     average, set_learning_rates = Average(game, 0.9), SetLearningRates(solver, factor)
-    y = cycling_labels(3, data.classes)
+    y = conditions(data, 3, seed=0)
     with OneDevice():
         stats = solver.round(schedule(1), batches)
         average(1, stats)

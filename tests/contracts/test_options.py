@@ -23,18 +23,28 @@ from gan_cli.loop import LearningRate
 from gan_cli.measuring import Measurement
 from gan_cli.metrics.base import Metric
 from gan_cli.regularizers.base import Regularizer
-from gan_cli.sampling import cycling_labels, generate
+from gan_cli.sampling import conditions, generate
 
 CPU = torch.device("cpu")
 MEASURED = ("dataset", "experiment", "features", "game", "metric")
 """Groups that have a say in what the metric is taken of, or how."""
-KINDS = ("", "features=classifier", "features=classifier game=cgan", "dataset=ring", "dataset=gaussians_1d")
+KINDS = ("", "features=classifier", "features=classifier game=cgan", "dataset=ring", "dataset=gaussians_1d", "game=pix2pix")
 """Data, features and games, for one of which a metric is made."""
 GIVEN = {
-    "model": {"shape", "classes"},
+    "model": {"shape", "classes", "source"},
     "metric": {"features"},
     "diagnostics": {"features"},
-    "game": {"generator", "discriminator", "denoiser", "loss", "regularizers", "classes", "augmentation"},
+    "game": {
+        "generator",
+        "discriminator",
+        "generator_back",
+        "discriminator_back",
+        "denoiser",
+        "loss",
+        "regularizers",
+        "classes",
+        "augmentation",
+    },
     "solver": {"turns", "optimizers", "autocast"},
 }
 """What build.py passes in: it is no configuration and stands in no yaml."""
@@ -78,7 +88,7 @@ def test_an_option(group, option, root, monkeypatch):
         moved = [not torch.equal(a, b) for a, b in zip(before[player], turn.parameters, strict=True)]
         assert any(moved), f"{player} stood still"
         assert all(p.isfinite().all() for p in turn.parameters)
-    fake = generate(game, 3, seed=0, y=cycling_labels(3, data.classes))
+    fake = generate(game, 3, seed=0, y=conditions(data, 3, seed=0))
     assert fake.shape == (3, *data.shape)
     assert fake.isfinite().all()
     if group in MEASURED and group != "metric":

@@ -3,7 +3,7 @@ import pytest
 
 from gan_cli.errors import UserError
 from gan_cli.report.breakdowns import Stalls, Strays
-from gan_cli.report.claims import Agrees, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
+from gan_cli.report.claims import Agrees, Beats, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
 from gan_cli.report.contrasts import Ordering, Trend
 from gan_cli.report.traces import traces
 from gan_cli.report.verdicts import Verdict, combined, too_short
@@ -289,3 +289,20 @@ def test_the_precondition_may_let_a_metric_fall(state):
     claim = {"says": "", "tag": "a", "below": 9.0, "improves": 2.0, "metric": "a"}
     assert state(Reaches(**claim), curves) == "undecided"
     assert state(Reaches(**claim, settled=False), curves, name="falls") == "held"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "options", "expected"),
+    [
+        ([9, 1], [2, 2], {}, "held"),
+        ([1, 2], [2, 2], {}, "not held"),
+        ([9, 1], [2, 2], {"factor": 2.0}, "not held"),
+        ([9, 0.9], [2, 2], {"factor": 2.0}, "held"),
+        ([1, 1, 5], [2, 2, 2], {"last": 3}, "held"),
+        ([1, 1], [], {}, "undecided"),
+        ([1, 1], [2, 2], {"last": 3}, "undecided"),
+        ([1, float("nan")], [2, 2], {}, "not held"),
+    ],
+)
+def test_beats(state, ours, theirs, options, expected):
+    assert state(Beats(says="", tag="a", reference="b", **options), {"a": ours, "b": theirs}) == expected

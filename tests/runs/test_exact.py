@@ -29,6 +29,11 @@ GAMES = {
     ),
     "a wrapped optimizer": ("dataset=ring solver=optimistic learning_rate=linear", "train.steps=10 learning_rate.end=10"),
     "remembered gradients": ("dataset=ring solver=past_extragradient", "train.steps=10"),
+    "a translator with noise of its own": (
+        "game=pix2pix features=identity metric=reconstruction",
+        "train.steps=5 train.batch_size=3",
+    ),
+    "two translators and pools": ("game=cyclegan features=pixels", "train.steps=5 game.pool=5 train.batch_size=3"),
     "slow weights": (
         "dataset=ring solver=lookahead solver@solver.inner=optimistic loss=sngan",
         "train.steps=10 train.n_critic=1",

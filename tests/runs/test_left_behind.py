@@ -169,7 +169,8 @@ def test_checkpoints_hold_tensors_and_plain_data(run, request):
         assert content["step"] == step
         assert plain(content["config"])
         assert content["config"] == to_plain(cfg)
-        assert content["data"] == {"shape": [2] if run == "points" else [1, 8, 8], "classes": 8 if run == "points" else 10}
+        form = {"shape": [2], "classes": 8} if run == "points" else {"shape": [1, 8, 8], "classes": 10}
+        assert content["data"] == {**form, "source": None}
         assert set(content) == {"format", "step", "config", "data", "game", "average", "solver", "batches", "random"}
         json.dumps(content["config"])
     assert OmegaConf.create(content["config"]).train.steps == 20

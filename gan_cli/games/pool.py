@@ -1,0 +1,59 @@
+"""Past fakes for a discriminator to look back at (Shrivastava et al., 2017)."""
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli import checks
+
+
+class Pool(nn.Module):
+    """Keeps ``size`` fakes ``[*shape]``; what it holds is a buffer and so is in every checkpoint.
+
+    ``query`` answers a batch of fakes: while the pool is filling, each fake enters it and is returned; later, each is returned
+    with probability ½, and else takes the place of a random one, which is returned instead. Places within a batch of up to
+    ``size`` fakes are distinct. Nothing changes until ``keep``. ``size=0``: no pool. Draws: from torch's default generators.
+    """
+
+    images: Tensor
+    filled: Tensor
+
+    def __init__(self, size: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        checks.count("game.pool", size, least=0)
+        self.size = size
+        self.register_buffer("images", torch.zeros(size, *shape))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+        self.next: tuple[Tensor, Tensor] | None = None
+
+    def query(self, fakes: Tensor) -> Tensor:
+        """A batch ``[B, *shape]`` of new and past fakes for these new ones."""
+        if not self.size:
+            return fakes
+        images, filled, answers = self.images, self.filled, []
+        for chunk in fakes.split(self.size):
+            answer, images, filled = self._step(images, filled, chunk)
+            answers.append(answer)
+        self.next = images.detach(), filled
+        return torch.cat(answers)
+
+    def keep(self) -> None:
+        """From now on the pool holds what the last ``query`` made of it."""
+        if self.next is not None:
+            with torch.no_grad():
+                self.images.copy_(self.next[0])
+                self.filled.copy_(self.next[1])
+            self.next = None
+
+    def _step(self, images: Tensor, filled: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(answers, images, filled) after at most ``size`` fakes; looks at no value, so that no device is waited for."""
+        n, device = len(fakes), fakes.device
+        place = filled + torch.arange(n, device=device)
+        enters = place < self.size
+        past = torch.randperm(self.size, device=device)[:n]
+        # in the batch that fills the pool a past place may be one that is only being filled: such a fake is returned as it is
+        swaps = ~enters & (past < filled) & (torch.rand(n, device=device) < 0.5)
+        answers = torch.where(swaps.view(-1, *[1] * (fakes.ndim - 1)), images[past].to(fakes.dtype), fakes)
+        # what stays outside goes to one place more, which is cut off again
+        place = torch.where(enters, place, torch.where(swaps, past, self.size))
+        longer = torch.cat([images, images[:1]]).index_copy(0, place, fakes.detach().to(images.dtype))
+        return answers, longer[: self.size], (filled + n).clamp(max=self.size)
