@@ -42,7 +42,8 @@ usage: gan-sample RUN_DIR [KEY=VALUE ...]
 Draws pictures from one of a run's checkpoints.
 
   gan-sample outputs/2026-01-31_12-00-00_ring_wgan seed=1
-  gan-sample RUN_DIR mode=single n=1000 out=fakes""",
+  gan-sample RUN_DIR mode=single n=1000 out=fakes
+  gan-sample RUN_DIR source=photos                translates images of your own; inverse=true: the other way""",
     "report": """\
 usage: gan-report RUN_OR_SWEEP [KEY=VALUE ...]
 Writes report.html, one page that needs nothing beside it: claims, curves, samples, numbers, and how to run it again.

@@ -146,6 +146,9 @@ class All(Combined):
 class Translation(Combined):
     """What can be said of translations: the Fréchet distance to the target domain (chief) and KID; of pairs the errors too."""
 
+    n_samples: int = 1000
+    split: str = "heldout"
+
     def parts(self) -> Sequence[Metric]:
         """The parts for any data."""
         return [Frechet(self.features, self.n_samples, self.split)]

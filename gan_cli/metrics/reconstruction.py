@@ -63,6 +63,8 @@ class Reconstruction(Metric):
     images whose channels are 1 or 3. Raises UserError for other data.
     """
 
+    n_samples: int = 1000
+    split: str = "heldout"
     equal_sizes: ClassVar[bool] = True
     looks_at_samples: ClassVar[bool] = True
 

@@ -11,6 +11,8 @@ from omegaconf import OmegaConf
 from gan_cli.data.reading import Reading
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
+SEVERAL = ("gan_cli.data.pairs", "gan_cli.data.domains")
+"""Functions that several options call, each for a task of its own."""
 TOYS = [file for file in FILES if "gan_cli.data.toy." in file.read_text()]
 
 
@@ -21,14 +23,17 @@ def test_yaml_matches_its_target(file):
     assert lines[1].startswith("# ")
     node = OmegaConf.to_container(OmegaConf.load(file).dataset)
     target = get_method(node.pop("_target_"))
-    assert target.__name__ == file.stem
     defaults = {}
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             defaults |= {field.name: field.default for field in fields(Reading)}
         else:
             defaults[name] = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
-    assert node == defaults
+    assert node.keys() == defaults.keys()
+    own_name = target.__name__ == file.stem
+    assert own_name or target.__module__ in SEVERAL
+    changed = {name for name in node if node[name] != defaults[name]}
+    assert changed <= (set() if own_name else {"source", "tint", "sources", "targets", "invert", "direction"})
 
 
 @pytest.mark.parametrize("file", TOYS, ids=lambda file: file.stem)
