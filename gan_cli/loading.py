@@ -56,7 +56,7 @@ class LoadedRun:
         self.folder, self.step = folder, int(state["step"])
         self.config: DictConfig = OmegaConf.create(state["config"])
         self.inverse, self.root = inverse, root
-        shape, source = tuple(state["data"]["shape"]), state["data"]["source"]
+        shape, source = tuple(state["data"]["shape"]), state["data"].get("source")
         self.classes = int(state["data"]["classes"])
         self.source: tuple[int, ...] | None = None if source is None else tuple(source)
         with forked(0, place):  # the initial weights that are about to be replaced shall not move the streams
