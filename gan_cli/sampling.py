@@ -101,6 +101,7 @@ def set_standing_statistics(game: Game, batches: int, classes: int) -> None:
     """Batch norm's running mean and variance, taken anew: their means over ``batches`` batches of ``CHUNK`` samples.
 
     Those of training belong to latents that are not truncated, and to weights on their way (Brock et al., 2019, section 4.2).
+    Where batch norm follows the latents' linear layer at once, as in DCGAN, they take a truncation's effect back.
     Labels are equally frequent. Only layers that samples pass through change; UserError where none does.
     """
     norms = [module for module in game.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
