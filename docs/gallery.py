@@ -15,7 +15,7 @@ HEAD = """# Gallery
 
 Every experiment below is one command, `gan-train -m experiment=NAME`, and every verdict comes from its report.
 `make experiments` runs them all, `make gallery` writes this page from what they left. Thresholds stand in
-`conf/experiment/NAME.yaml`; they were written down before the runs that are judged here.
+`conf/experiment/NAME.yaml`; where chance has a say, the runs that are judged here have seeds that nobody had seen before.
 """
 
 

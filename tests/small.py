@@ -5,6 +5,7 @@ Nothing here names an option: what a folder of ``conf/`` holds is found, and wha
 
 import io
 import lzma
+import re
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -58,6 +59,16 @@ def groups() -> list[str]:
 def options(group: str) -> list[str]:
     """The options of a group."""
     return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+
+
+def kinds(group: str) -> list[str]:
+    """Of the options of a group one for each target that their files name; those that only set its fields are left out."""
+    named = {option: re.findall(r"_target_: (\S+)", (CONF / group / f"{option}.yaml").read_text()) for option in options(group)}
+    first: dict[tuple[str, ...], str] = {}
+    for option, targets in named.items():
+        if targets:
+            first.setdefault(tuple(targets), option)
+    return list(first.values())
 
 
 def everything(*among: str) -> list[tuple[str, str]]:

@@ -37,7 +37,7 @@ def assert_plays(solver: str, overrides: str, values: str = "") -> None:
     assert all(parameter.isfinite().all() for parameter in parts.game.parameters())
 
 
-@pytest.mark.parametrize("optimizer", small.options("optimizer"))
+@pytest.mark.parametrize("optimizer", small.kinds("optimizer"))
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_with_every_optimizer(solver, optimizer):
     assert_plays(solver, f"dataset=ring optimizer={optimizer}")
