@@ -1,6 +1,7 @@
-"""What holds for every test: one thread, and a cache folder that is nobody's."""
+"""What holds for every test: one thread, draws that depend on the test alone, and a cache folder that is nobody's."""
 
 import os
+import zlib
 
 import pytest
 import torch
@@ -21,3 +22,9 @@ def cache_home(tmp_path_factory):
         del os.environ["XDG_CACHE_HOME"]
     else:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(autouse=True)
+def seeded(request):
+    """The same draws whichever tests ran before on this worker; ``$TEST_SEED`` asks for others."""
+    torch.manual_seed(zlib.crc32(f"{os.environ.get('TEST_SEED', '0')} {request.node.nodeid}".encode()))
