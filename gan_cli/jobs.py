@@ -134,6 +134,7 @@ def conclude(
     final = curve.get(run.cfg.train.steps)
     metric = (
         {"name": measurement.metric.name, "initial": curve.get(0), "final": final}
+        | {"higher_is_better": measurement.metric.higher_is_better}
         | {"floor": measurement.floor.values.get(measurement.metric.name), "floor_n": measurement.floor.n}
         | ({"untranslated": given[measurement.metric.name]} if (given := measurement.untranslated) else {})
         | measurement.provenance(run.cfg.ema is not None, run.cfg.seed)

@@ -110,19 +110,28 @@ def swept(runs: Sequence[Member]) -> list[str]:
     (``loss=wgan_gp`` brings a penalty, an optimizer and critic steps along), so values are only asked where the overrides do
     not tell all: runs without recorded overrides, or of different versions of an option. Of these, a key counts if it parts
     runs that the keys before it do not; what merely follows does not. Targets come first, then the shortest keys. A value
-    that equals the seed in every run follows the seed.
+    that equals the seed in every run follows the seed. Where every run names its ``method``, that key stands before all
+    others, and what merely follows it is not named.
     """
     asked = [run.asked() for run in runs]
     recorded = all(run.overrides is not None for run in runs)
     named = dict.fromkeys(key for words in asked for key in words) if recorded else {}
-    keys = [key for key in named if len({run.setting(key) for run in runs}) > 1]
-    parted = [tuple(run.setting(key) for key in keys) for run in runs]
     leaves = [run.leaves() for run in runs]
-    candidates = dict.fromkeys(key for values in leaves for key in values)
-    for key in sorted(candidates, key=lambda key: (not key.endswith("_target_"), key.count("."))):
-        if all(values.get(key) == run.seed for values, run in zip(leaves, runs, strict=True)):
-            continue
-        finer = [(*before, _text(key, values.get(key, ABSENT))) for before, values in zip(parted, leaves, strict=True)]
+    candidates = sorted(
+        dict.fromkeys(key for values in leaves for key in values),
+        key=lambda key: (not key.endswith("_target_"), key.count(".")),
+    )
+    candidates = [
+        key for key in candidates if not all(values.get(key) == run.seed for values, run in zip(leaves, runs, strict=True))
+    ]
+    if all(run.config.get("method") for run in runs):
+        keys, candidates = ["method"], [*named, *candidates]
+    else:
+        keys = list(named)
+    keys = [key for key in keys if len({run.setting(key) for run in runs}) > 1]
+    parted = [tuple(run.setting(key) for key in keys) for run in runs]
+    for key in candidates:
+        finer = [(*before, run.setting(key)) for before, run in zip(parted, runs, strict=True)]
         if len(set(finer)) > len(set(parted)):
             keys.append(key)
             parted = finer

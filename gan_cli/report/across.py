@@ -20,16 +20,17 @@ class Bars(Figure):
     """One number by method, its mean over seeds with its standard error, each seed a dot.
 
     ``number``: of gan-eval at the checkpoint ``chosen``, or a tag's last value (``metric/w1``); ``by``: the keys whose values
-    name a bar (none: all that was swept).
+    name a bar (none: all that was swept, or the ``method``); ``ranked``: by their means, lowest first, not as they were swept.
     """
 
     number: str
     by: Sequence[str] = ()
     chosen: str = "last"
     log_x: bool = False
+    ranked: bool = False
 
     def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
-        """One figure, a bar below the other."""
+        """One figure, a bar below the other, and a line where real samples stand if the runs know that of this number."""
         groups: dict[str, list[float]] = {}
         for run in self.about(runs):
             value = run.number(self.number, self.chosen)
@@ -38,9 +39,21 @@ class Bars(Figure):
                 groups.setdefault(label, []).append(value)
         if not groups:
             raise UserError(f"nothing to draw: no run has {self.number}.")
+        if self.ranked:
+            groups = dict(sorted(groups.items(), key=lambda group: mean(group[1]).value))
         height = 0.42 * len(groups) + 1.1
-        png = canvas.draw((WIDTH, height), lambda figure: bars(figure.subplots(), groups, canvas.name(self.number), self.log_x))
+        floor = self._floor(runs)
+        png = canvas.draw(
+            (WIDTH, height), lambda figure: bars(figure.subplots(), groups, canvas.name(self.number), self.log_x, floor)
+        )
         return [self.drawn(png)]
+
+    def _floor(self, runs: Sequence[Trace]) -> float | None:
+        """Of real samples against real ones, where ``number`` is the chief one of the runs' metric; the mean over the runs."""
+        metrics = [metric for run in self.about(runs) if (metric := run.result.get("metric"))]
+        floors = [metric["floor"] for metric in metrics if self.number == f"metric/{metric['name']}"]
+        known = [floor for floor in floors if floor is not None]
+        return mean(known).value if known else None
 
 
 @dataclass(frozen=True, kw_only=True)

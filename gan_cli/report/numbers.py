@@ -1,10 +1,11 @@
 """What gan-eval measured, as tables for the page and as bars."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from gan_cli.evaluation.comparison import LEVEL, Mean, Ranking, Row, compare
+from gan_cli.evaluation.comparison import LEVEL, Mean, Ranking, Row, compare, mean
 from gan_cli.evaluation.digits import shown, signed
 from gan_cli.evaluation.results import Provenance, Result, differences
 from gan_cli.evaluation.tables import caption
@@ -96,14 +97,42 @@ def _of_sweep(ranking: Ranking, left_out: Sequence[str]) -> Table:
 
 
 def _own(runs: Sequence[Trace]) -> list[Table]:
-    """What training itself measured: of each run the first and the last value, and the floor."""
-    measured = [(run, metric) for run in runs if (metric := run.result.get("metric"))]
+    """What training itself measured, a table for each metric: of each method the means over its seeds, the best one first."""
+    measured: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for run in runs:
+        if metric := run.result.get("metric"):
+            method = run.method or ("all runs" if len(runs) > 1 else run.name)
+            measured.setdefault(metric["name"], {}).setdefault(method, []).append(metric)
+    return [_own_table(name, methods) for name, methods in measured.items()]
+
+
+def _own_table(name: str, methods: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    better = next(iter(methods.values()))[0].get("higher_is_better")  # None: an older run, which did not say
+    order = list(methods)
+    if better is not None:
+        order.sort(key=lambda method: _rank(_over_seeds(methods[method], "final"), better))
     rows = [
-        [run.name, metric["name"], *(_optional(metric.get(key)) for key in ("initial", "final", "floor"))]
-        for run, metric in measured
+        [
+            method,
+            str(len(methods[method])),
+            *(_mean(_over_seeds(methods[method], key)) for key in ("initial", "final", "floor")),
+        ]
+        for method in order
     ]
-    notes = ["measured while training, without errors; gan-eval measures again, with them"]
-    return [Table("metric", ["", "metric", "step 0", "last step", "real against real"], rows, notes)] if rows else []
+    notes = ["measured while training; mean over seeds ± standard error; gan-eval measures again, with more samples if asked"]
+    return Table(_directed(name, better), ["", "seeds", "step 0", "last step", "real against real"], rows, notes)
+
+
+def _over_seeds(metrics: Sequence[Mapping[str, Any]], key: str) -> Mean | None:
+    values = [metric[key] for metric in metrics if metric[key] is not None]
+    return mean(values) if values else None
+
+
+def _rank(found: Mean | None, higher_is_better: bool) -> float:
+    """Sorts the best first and what has no number last."""
+    if found is None or not math.isfinite(found.value):
+        return math.inf
+    return -found.value if higher_is_better else found.value
 
 
 def _alike(results: Iterable[Result]) -> list[list[Result]]:
@@ -133,7 +162,3 @@ def _mean(value: Mean | None) -> str:
 
 def _directed(name: str, higher_is_better: bool | None) -> str:
     return name if higher_is_better is None else f"{name} {'↑' if higher_is_better else '↓'}"
-
-
-def _optional(value: float | None) -> str:
-    return "" if value is None else shown(value)

@@ -38,7 +38,7 @@ class Trace:
     @property
     def method(self) -> str:
         """Its swept settings in one line; empty for a run alone."""
-        return ", ".join(f"{key.removesuffix('._target_').rpartition('.')[2]}={value}" for key, value in self.settings.items())
+        return ", ".join(_named(key, value) for key, value in self.settings.items())
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -125,6 +125,11 @@ def traces(folder: Path) -> list[Trace]:
     if not any(run.rows for run in found):
         raise UserError(f"nothing is logged yet in {folder}: the report can be made once training has begun.")
     return found
+
+
+def _named(key: str, value: str) -> str:
+    """A swept key with its value; a ``method`` is its own name."""
+    return value if key == "method" else f"{key.removesuffix('._target_').rpartition('.')[2]}={value}"
 
 
 def _text(value: Any) -> str:

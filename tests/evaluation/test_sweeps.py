@@ -123,3 +123,13 @@ def test_a_folder_without_runs(tmp_path):
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(UserError, match="no runs in"):
             members(path)
+
+
+def test_methods_with_names_go_by_them():
+    def named(name, seed, method, config, words, **extra):
+        return run(name, seed, {**config, "method": method}, [f"method={method}", *words], **extra)
+
+    runs = [named("h", 1, "SNGAN", HINGE, ["loss=hinge"]), named("w", 1, "WGAN-GP", WGAN_GP, ["loss=wgan_gp"])]
+    assert [group.settings for group in groups(runs)] == [{"method": "SNGAN"}, {"method": "WGAN-GP"}]
+    assert swept([*runs, named("s", 1, "SNGAN", HINGE, ["loss=hinge", "solver=x"])]) == ["method", "solver"]
+    assert swept([*runs, run("n", 1, HINGE, ["loss=hinge"])])[:1] == ["method"], "an override like any other"

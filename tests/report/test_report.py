@@ -1,6 +1,7 @@
 """Pages from runs on the disk: whole, self-contained, and honest about what is missing."""
 
 import io
+import json
 import re
 
 import left_behind
@@ -297,6 +298,28 @@ def test_without_an_evaluation_the_runs_own_metric_stands_in_the_table(run):
     folder = run("r", CURVES, w1=1.5)
     assert numbers.tables(traces(folder))[0].rows == [["w1 ↓", "1.50 ± 0.10", "0.05000"]]
     assert numbers.tables(traces(run("bare", CURVES))) == []
+
+
+def test_what_training_measured_is_ranked_over_seeds(run):
+    def write(name, seed, method, final):
+        folder = run(name, CURVES, seed, overrides=[f"method={method}"], method=method)
+        metric = {"name": "w1", "initial": 3.0, "final": final, "floor": 0.5, "higher_is_better": False}
+        (folder / "result.json").write_text(json.dumps({"status": "finished", "metric": metric}))
+        return folder
+
+    for seed, final in ((1, 2.0), (2, 2.2), (3, 2.4)):
+        write(f"s/slow{seed}", seed, "slow", final)
+    folder = write("s/fast1", 1, "fast", 1.0).parent
+    [table] = numbers.tables(traces(folder))
+    assert table.title == "w1 ↓"
+    assert [(row[0], row[1], row[3], row[4]) for row in table.rows] == [
+        ("fast", "1", "1", "0.5000"),
+        ("slow", "3", "2.20 ± 0.12", "0.5000"),
+    ]
+    drawn = Bars(title="", number="metric/w1", ranked=True)
+    assert drawn._floor(traces(folder)) == 0.5
+    assert Bars(title="", number="metric/other")._floor(traces(folder)) is None
+    assert drawn.draw(traces(folder))
 
 
 @pytest.mark.parametrize("name", suggest.groups()["experiment"])
