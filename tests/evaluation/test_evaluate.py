@@ -48,6 +48,7 @@ class TestARun:
             "ema": False,
             "seed": 7,
             "sampling": {},
+            "protocol": None,
         }
         assert entry["details"]["floor_n"] == 30
         assert entry["seconds"] > 0
