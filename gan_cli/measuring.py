@@ -67,7 +67,7 @@ class Measurement:
 
     def notes(self) -> list[str]:
         """What somebody who asked for something else should know before reading the numbers."""
-        found = []
+        found = list(self.data.series.notes) if self.data.series else []
         if self.n < self.asked:
             found.append(f"n_samples: {self.n}, not {self.asked}: the {self.metric.split} split holds no more")
         if 2 * self.n > len(self.split):
@@ -163,6 +163,7 @@ class Measurement:
             "n_real": self.n,
             "n_fake": self.n,
             "split": self.metric.split,
+            "protocol": self.data.series.protocol if self.data.series else None,
             "ema": ema,
             "reference": self.reference,
             "seed": seed,

@@ -93,7 +93,7 @@ def image_size(shape: tuple[int, ...], network: str, group: str = "model") -> tu
     if len(shape) != 3:
         raise UserError(
             f"{group}={network} needs images, but this data set's samples have shape {tuple(shape)}.\n"
-            "Use model=mlp_small (or model=mlp) for points, model=cgan_mlp for points with labels."
+            "Use model=mlp_small (or model=mlp) for points and sequences, model=cgan_mlp for points with labels."
         )
     channels, height, width = shape
     if height != width or not 8 <= height <= 256 or height & (height - 1):
