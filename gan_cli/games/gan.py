@@ -34,6 +34,11 @@ class GAN(Game):
         self.generator, self.discriminator = generator, discriminator
         self.objective, self.regularizers = loss, dict(regularizers or {})
         self.augmentation = augmentation or Augmentation()
+        if self.augmentation.goes_by_verdicts and loss.boundary is None:
+            raise UserError(
+                "this augmentation goes by what D takes for data, and the logits of this loss do not say.\n"
+                "Set augmentation.target=null, so that it grows whatever D does, or take augmentation=diff_augment."
+            )
         for name, regularizer in self.regularizers.items():
             for player in regularizer.players:
                 if player not in ("generator", "discriminator"):
@@ -81,7 +86,7 @@ class GAN(Game):
 
     def judged(self, critic: Critic, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
         """L_D + penalties, from the logits of both kinds of samples."""
-        self.augmentation.observe(d_real)
+        self.augmentation.observe(d_real - (self.objective.boundary or 0.0))
         loss = self.objective.discriminator_loss(d_real, d_fake)
         penalties = self.penalties("discriminator", self.regularized(critic, d_real, d_fake), real, fake)
         estimate = {f"estimate/{name}": value for name, value in self.objective.estimate(d_real, d_fake).items()}
