@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from functools import partial
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, Turn, frozen
+from gan_cli.games.base import Turn, frozen
+from gan_cli.games.generating import Generating
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Critic, Stats
 
 
-class GAN(Game):
+class GAN(Generating):
     """min over D of L_D, min over G of L_G, z ~ N(0, I) (Goodfellow et al., 2014).
 
     Conditional where the players use labels: fakes then carry the labels of the real batch, which follow the data's law.
@@ -58,16 +58,6 @@ class GAN(Game):
             "discriminator": Turn(tuple(self.discriminator.parameters()), self.discriminator_loss, self.after_discriminator),
             "generator": Turn(tuple(self.generator.parameters()), self.generator_loss, partial(self.constrain, "generator")),
         }
-
-    def latents(self, n: int) -> Tensor:
-        return torch.randn(n, self.generator.latent_dim, device=self.device)
-
-    def truncated(self, n: int, threshold: float) -> Tensor:
-        z = torch.empty(n, self.generator.latent_dim, device=self.device)
-        return nn.init.trunc_normal_(z, a=-threshold, b=threshold)  # the law of drawing again whatever lies outside
-
-    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.generator(latents, y).to(latents.dtype)  # autocast leaves images in bfloat16
 
     def critic(self, y: Tensor | None = None) -> Critic:
         """x -> D(T(x), y) in the precision of x, whatever autocast makes the network compute in; T(x) = x in eval mode."""
