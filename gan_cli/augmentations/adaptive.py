@@ -48,13 +48,12 @@ class Adaptive(Augmentation):
         checks.flag("Adaptive.color", color)
         checks.number("Adaptive.scale", scale, least=0)
         checks.counts(interval=interval, images=images)
-        parts = {"translation": translation, "rotation": rotation, "start": start, "limit": limit}
+        for name, value in (("translation", translation), ("rotation", rotation), ("start", start), ("limit", limit)):
+            checks.share(f"Adaptive.{name}", value)
         if target is not None:
-            parts["target"] = target
-        for name, value in parts.items():
-            checks.number(f"Adaptive.{name}", value, least=-1 if name == "target" else 0)
-            if value > 1:
-                raise UserError(f"Adaptive.{name}={value}: it must be at most 1.")
+            checks.number("Adaptive.target", target, least=-1)
+            if target > 1:
+                raise UserError(f"Adaptive.target={target}: it must be at most 1.")
         self.flip, self.translation, self.scale, self.rotation, self.color = flip, translation, scale, rotation, color
         self.target, self.interval, self.images, self.limit = target, interval, images, limit
         for name, value in {"p": start, "signs": 0.0, "seen": 0.0, "turns": 0.0, "r_t": 0.0}.items():

@@ -12,6 +12,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.translators import Translator
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Critic, Stats
 
@@ -32,6 +33,11 @@ class Pix2Pix(GAN):
         l1: float = 100.0,
         augmentation: Augmentation | None = None,
     ) -> None:
+        if not isinstance(generator, Translator):
+            raise UserError(
+                f"game=pix2pix needs a generator that translates, and {type(generator).__name__} looks at no sources.\n"
+                "Take model=unet_translator or model=resnet_translator, or one of their smaller kin."
+            )
         super().__init__(generator, discriminator, loss, regularizers, augmentation)
         checks.number("game.l1", l1, least=0)
         self.l1 = l1
