@@ -1,6 +1,7 @@
 """What a field of a config must be. A word such as ``no`` where a flag belongs would otherwise count as true."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from gan_cli.errors import UserError
@@ -37,3 +38,9 @@ def share(name: str, value: Any) -> None:
     """UserError unless ``value`` is a number from 0 to 1."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
         raise UserError(f"{name}={value!r}: it must be a number from 0 to 1.")
+
+
+def listed(name: str, value: Any) -> None:
+    """UserError unless ``value`` is a list of numbers, as far as its form tells; each has to be checked by itself."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise UserError(f"{name}={value!r}: it must be a list of numbers, for instance [1,2].")

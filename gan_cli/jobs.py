@@ -182,11 +182,12 @@ def sample(cfg: DictConfig) -> Path:
         cfg.device,
         truncation=cfg.truncation,
         standing=cfg.standing,
+        guidance=cfg.guidance,
         inverse=cfg.inverse,
         root=cfg.root,
     )
     name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
-    name += "".join(f"_{key}_{cfg[key]:g}" for key in ("truncation", "standing") if cfg[key] is not None)
+    name += "".join(f"_{key}_{cfg[key]:g}" for key in ("truncation", "standing", "guidance") if cfg[key] is not None)
     name += "_inverse" if cfg.inverse else ""
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     n = {"grid": grid, "single": single, "interpolation": interpolation, "traversal": traversal}[cfg.mode](run, cfg, out)

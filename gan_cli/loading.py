@@ -52,6 +52,7 @@ class LoadedRun:
         *,
         truncation: float | None = None,
         standing: int | None = None,
+        guidance: float | None = None,
         inverse: bool = False,
         root: str | None = None,
     ) -> None:
@@ -73,6 +74,8 @@ class LoadedRun:
         kept = state["data"].get("series")
         self.series = unnamed(shape[-1]) if kept is None else Series.of(kept)
         self.game.to(place).eval()
+        if guidance is not None:
+            self.game.set_guidance(guidance)
         if truncation is not None:
             truncate(self.game, truncation)
         if standing is not None:
@@ -166,6 +169,7 @@ def load(
     *,
     truncation: float | None = None,
     standing: int | None = None,
+    guidance: float | None = None,
     inverse: bool = False,
     root: str | None = None,
 ) -> LoadedRun:
@@ -173,9 +177,10 @@ def load(
 
     ``checkpoint_name``: ``"last"``, a step, or the path of a checkpoint file. ``ema``: the averaged players rather than the
     trained ones. ``device_name``: auto, cpu, cuda, cuda:N or mps. ``truncation``: normal latents are drawn within this of 0.
-    ``standing``: batch norm's statistics are taken anew from so many batches of 250 samples. ``inverse``: a translator's way
-    back; ``root``: where the data set lies, if its samples are needed and it has moved. Raises UserError where there is no run,
-    no readable checkpoint, nothing to truncate or take anew, or no way back.
+    ``standing``: batch norm's statistics are taken anew from so many batches of 250 samples. ``guidance``: w of classifier-free
+    guidance, of diffusion. ``inverse``: a translator's way back; ``root``: where the data set lies, if its samples are needed
+    and it has moved. Raises UserError where there is no run, no readable checkpoint, nothing to truncate, take anew or guide,
+    or no way back.
     """
     folder = run_folder(run)
     return LoadedRun(
@@ -185,6 +190,7 @@ def load(
         ema,
         truncation=truncation,
         standing=standing,
+        guidance=guidance,
         inverse=inverse,
         root=root,
     )

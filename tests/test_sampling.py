@@ -186,7 +186,7 @@ class TestTruncation:
         assert torch.equal(decode(game, latents), decode(plain, latents))
 
     def test_latents_that_are_not_normal(self):
-        with pytest.raises(UserError, match="truncation is for games whose latents are normal"):
+        with pytest.raises(UserError, match="truncation is for games whose generator takes latents from N"):
             truncate(Saddle(theta=1.0, phi=1.0), 0.5)
 
     @pytest.mark.parametrize("threshold", [0, -1.0, "half", float("nan")])

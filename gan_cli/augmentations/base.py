@@ -24,8 +24,17 @@ class Augmentation(nn.Module):
         """T(x) in training mode."""
         return x
 
+    @property
+    def goes_by_verdicts(self) -> bool:
+        """Whether it depends on what D takes for data, so that the loss must have a ``boundary``."""
+        return False
+
     def observe(self, d_real: Tensor) -> None:
-        """Takes note of the logits of the data in a discriminator's turn; never fetches them from the device."""
+        """Takes note of D's logits of the data, less the loss's boundary; never fetches them from the device.
+
+        Called whenever the discriminator's loss is taken, which a solver may do several times for one step: what counts is
+        the last time before ``adapt``.
+        """
 
     def adapt(self) -> None:
         """Called after each of the discriminator's steps."""

@@ -5,7 +5,6 @@ from torch import Tensor
 from gan_cli import checks
 from gan_cli.augmentations import transforms
 from gan_cli.augmentations.base import Augmentation
-from gan_cli.errors import UserError
 
 
 class DiffAugment(Augmentation):
@@ -20,9 +19,7 @@ class DiffAugment(Augmentation):
         super().__init__()
         checks.flag("DiffAugment.color", color)
         for name, value in (("translation", translation), ("cutout", cutout), ("probability", probability)):
-            checks.number(f"DiffAugment.{name}", value, least=0)
-            if value > 1:
-                raise UserError(f"DiffAugment.{name}={value}: it must be at most 1.")
+            checks.share(f"DiffAugment.{name}", value)
         self.color, self.translation, self.cutout, self.probability = color, translation, cutout, probability
 
     def transform(self, x: Tensor) -> Tensor:

@@ -49,6 +49,8 @@ class Sobel(Degradation):
     def __post_init__(self) -> None:
         if self.threshold is not None:
             checks.number("dataset.source.threshold", self.threshold, above=0)
+            if self.threshold >= 1:
+                raise UserError(f"dataset.source.threshold={self.threshold}: no edge is steeper than the steepest, 1.")
 
     def __call__(self, x: Tensor) -> Tensor:
         strength = sobel(x)

@@ -29,7 +29,7 @@ Advance = Callable[[int], None]
 Judgement = tuple[dict[str, Any], dict[str, Number], dict[str, Any]]
 """Provenance, numbers, details."""
 CHOICES = (None, "last", "best", "all")
-SAMPLING = ("truncation", "standing")
+SAMPLING = ("truncation", "standing", "guidance")
 """How samples are drawn, where it is not as in training."""
 NEEDED = {"dataset", "metric", "features", "model", "game", "loss", "seed"}
 """What the config of a run says."""
@@ -88,7 +88,8 @@ class Checkpoints:
         began = time.perf_counter()
         diagnostics = self.diagnostics(stored_config(folder))
         if diagnostics is not None and self.sampling:
-            raise UserError(f"metric=game measures players, not samples: leave {' and '.join(self.sampling)} out.")
+            named = " and ".join(self.sampling)
+            raise UserError(f"metric={diagnostics.family} measures players, not samples: leave {named} out.")
         ema = self.cfg.ema and diagnostics is None
         run = load(folder, name, ema, self.cfg.device, inverse=self.cfg.inverse, **self.sampling)
         if any(run.config[key] != stored_config(folder)[key] for key in ("model", "game", "loss", "seed")):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from gan_cli import checks
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn, frozen
 from gan_cli.games.gan import GAN
@@ -36,12 +37,13 @@ class ACGAN(GAN):
         classes: int,
         regularizers: Mapping[str, Regularizer] | None = None,
         weight: float = 1.0,
+        augmentation: Augmentation | None = None,
     ) -> None:
         checks.number("game.weight", weight, least=0)
         require_classes(classes)
         if not generator.conditional:
             raise UserError("game=acgan needs a generator that takes labels: model=cgan_auxiliary, or model/generator=one_hot.")
-        super().__init__(generator, discriminator, loss, regularizers)
+        super().__init__(generator, discriminator, loss, regularizers, augmentation)
         self.discriminator = with_features(self.discriminator, "game=acgan")
         self.weight, self.classifier = weight, nn.Linear(self.discriminator.feature_dim, classes)
 
@@ -52,8 +54,8 @@ class ACGAN(GAN):
         return turns
 
     def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits of D ``[B]`` and of C ``[B, classes]``, in the precision of ``x``."""
-        features = self.discriminator.features(x)
+        """The logits of D ``[B]`` and of C ``[B, classes]``, of one and the same T(x), in the precision of ``x``."""
+        features = self.discriminator.features(self.augmentation(x))
         return self.discriminator.judge(features).to(x.dtype), self.classifier(features).to(x.dtype)
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:

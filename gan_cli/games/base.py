@@ -94,9 +94,13 @@ class Game(nn.Module, ABC):
     def truncated(self, n: int, threshold: float) -> Tensor:
         """``n`` latents, given that no coordinate is further than ``threshold`` from 0: BigGAN's truncation trick.
 
-        UserError in a game whose latents are not draws from N(0, I).
+        UserError in a game whose latents are anything else than a generator's draws from N(0, I).
         """
-        raise UserError("truncation is for games whose latents are normal, and this one's are not. Leave it out.")
+        raise UserError("truncation is for games whose generator takes latents from N(0, I) and nothing else. Leave it out.")
+
+    def set_guidance(self, weight: float) -> None:
+        """From now on samples lean by ``weight`` towards the labels that they are given. UserError where they cannot."""
+        raise UserError("guidance is for diffusion that was told the classes, as by game=ddpm_guided. Leave it out.")
 
     @abstractmethod
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:

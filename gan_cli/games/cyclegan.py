@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Shape, Turn, frozen
@@ -38,6 +38,7 @@ class CycleGAN(Game):
     + ``cycle`` (E |F(G(a)) - a| + E |G(F(b)) - b|) + ``identity`` (E |G(b) - b| + E |F(a) - a|),
     the critics against new and past fakes, a ``pool`` of 50 for each. The paper: least squares without the half that
     loss=least_squares has in the generator's, so ``adversarial`` 2; cycle 10; identity 5, where colours shall stay.
+    Each critic sees its domain and its fakes through an ``augmentation`` of its own.
 
     Turns: ``generator`` moves both translators, ``discriminator`` both critics. A sample is the translation of a source;
     ``inverse()`` samples the other way. Raises UserError for ``identity`` between domains of different channels.
@@ -55,13 +56,14 @@ class CycleGAN(Game):
         cycle: float = 10.0,
         identity: float = 5.0,
         pool: int = 50,
+        augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__()
         for name, weight in (("adversarial", adversarial), ("cycle", cycle), ("identity", identity)):
             checks.number(f"game.{name}", weight, least=0)
         self.weights = {"adversarial": adversarial, "cycle": cycle, "identity": identity}
-        self.there = GAN(generator, discriminator, loss, regularizers)
-        self.back = GAN(generator_back, discriminator_back, loss, regularizers)
+        self.there = GAN(generator, discriminator, loss, regularizers, augmentation)
+        self.back = GAN(generator_back, discriminator_back, loss, regularizers, deepcopy(augmentation))
         if identity and generator.channels != generator_back.channels:
             raise UserError(
                 f"game.identity={identity:g} compares the domains, but they have {generator_back.channels} and "
@@ -96,11 +98,11 @@ class CycleGAN(Game):
         return nn.ModuleList([self.there.discriminator, self.back.discriminator])
 
     def turns(self) -> Mapping[str, Turn]:
-        losses = {"discriminator": self.discriminator_loss, "generator": self.generator_loss}
-        return {
-            player: Turn(tuple(getattr(self, player).parameters()), loss, partial(self.constrain, player))
-            for player, loss in losses.items()
+        turns = {
+            "discriminator": (self.discriminator_loss, self.after_discriminator),
+            "generator": (self.generator_loss, self.after_generator),
         }
+        return {player: Turn(tuple(getattr(self, player).parameters()), loss, after) for player, (loss, after) in turns.items()}
 
     def ways(self, batch: Batch) -> Iterator[Way]:
         """Both ways through a batch."""
@@ -169,13 +171,17 @@ class CycleGAN(Game):
         kept = [distance(translated(way.gan, way.batch.x), way.batch.x) for way in self.ways(batch)]
         return (kept[0] + kept[1]) / 2
 
-    def constrain(self, player: str) -> None:
-        """Lets the regularizers put both networks' weights back, and after the critics' turn the pools keep its fakes."""
-        for gan in (self.there, self.back):
-            gan.constrain(player)
-        if player == "discriminator":
-            self.pool.keep()
-            self.pool_back.keep()
+    def after_discriminator(self) -> None:
+        """What follows the turn of each critic; then the pools keep the fakes that it saw."""
+        self.there.after_discriminator()
+        self.back.after_discriminator()
+        self.pool.keep()
+        self.pool_back.keep()
+
+    def after_generator(self) -> None:
+        """Lets the regularizers put both translators' weights back."""
+        self.there.constrain("generator")
+        self.back.constrain("generator")
 
     def estimate(self, batch: Batch) -> Stats:
         """What the critics say of the two ways, and ``cycle``: the mean error of going there and back, in [0, 2]."""

@@ -28,7 +28,7 @@ class DDPM(Game):
     data without labels too, and samples with the noise (1 + w) eps(x, t, y) - w eps(x, t), w = ``guidance`` (Ho and Salimans,
     2022): 0 is the conditional model, -1 the unconditional one, 1 and more the classes at their most typical.
 
-    Raises UserError for fields out of range, and for guidance of a denoiser that looks at no classes.
+    Raises UserError for fields out of range, and for guidance of a denoiser that looks at no classes or never learns without.
     """
 
     def __init__(
@@ -47,22 +47,33 @@ class DDPM(Game):
         for name, value in (("eta", eta), ("variance", variance), ("label_dropout", label_dropout)):
             checks.share(f"game.{name}", value)
         checks.flag("game.clip", clip)
-        checks.number("game.guidance", guidance, least=-1)
         if sampling_steps > noise.steps:
             raise UserError(f"game.sampling_steps={sampling_steps}: there are only {noise.steps} steps (game.noise.steps).")
-        if guidance and not denoiser.classes:
-            raise UserError(
-                f"game.guidance={guidance}: this denoiser looks at no classes. Add model.denoiser.conditional=true."
-            )
-        self.denoiser, self.noise = denoiser, noise
+        checks.number("game.guidance", guidance, least=-1)
+        self.denoiser, self.noise, self.guidance = denoiser, noise, 0.0
         self.sampling_steps, self.eta, self.variance = sampling_steps, eta, variance
         self.bounded = clip and len(denoiser.shape) == 3
-        self.label_dropout, self.guidance = label_dropout, guidance
+        self.label_dropout = label_dropout
+        if guidance:
+            self.set_guidance(guidance)
 
     @property
     def conditional(self) -> bool:
         """Whether the denoiser looks at labels."""
         return self.denoiser.classes > 0
+
+    def set_guidance(self, weight: float) -> None:
+        checks.number("guidance", weight, least=-1)
+        if not self.denoiser.classes:
+            raise UserError(
+                f"guidance={weight}: this denoiser looks at no classes. Train one with model.denoiser.conditional=true."
+            )
+        if weight and not self.label_dropout:
+            raise UserError(
+                f"guidance={weight}: the denoiser must know the data without labels, too.\n"
+                "Train one that has some hidden from it, for instance with game.label_dropout=0.1."
+            )
+        self.guidance = weight
 
     def turns(self) -> Mapping[str, Turn]:
         return {"denoiser": Turn(tuple(self.denoiser.parameters()), self.loss)}
@@ -109,5 +120,6 @@ class DDPM(Game):
         """
         quarter = torch.arange(len(batch.x), device=batch.x.device) % QUARTERS
         t = 1 + ((quarter + torch.rand(len(batch.x), device=batch.x.device)) * self.noise.steps / QUARTERS).long()
+        t = t.clamp(max=self.noise.steps)  # 3 + the number just below 1 is 4 in single precision
         errors = self.errors(batch.x, t, batch.y)
         return {f"loss_t{i + 1}": errors[i::QUARTERS].mean() for i in range(min(QUARTERS, len(errors)))}

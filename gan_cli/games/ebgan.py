@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from gan_cli import checks
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
@@ -27,6 +28,7 @@ class EBGAN(GAN):
         loss: Loss,
         regularizers: Mapping[str, Regularizer],
         pull_away: float,
+        augmentation: Augmentation | None = None,
     ) -> None:
         if not isinstance(discriminator, AutoEncoder):
             raise UserError(
@@ -34,20 +36,17 @@ class EBGAN(GAN):
                 "Take model/discriminator=autoencoder for images, model/discriminator=autoencoder_mlp for points."
             )
         checks.number("game.pull_away", pull_away, least=0)
-        super().__init__(generator, discriminator, loss, regularizers)
+        super().__init__(generator, discriminator, loss, regularizers, augmentation)
         self.pull_away = pull_away
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_G + pull-away term + penalties."""
-        critic = self.critic(batch.y)
         fake = self.sample(self.latents(len(batch.x)), batch.y)
         assert isinstance(self.discriminator, AutoEncoder)
-        d_fake, code = (out.to(fake.dtype) for out in self.discriminator.logits_and_code(fake))
-        d_real = critic(batch.x) if self.objective.relativistic else d_fake.new_empty(0)
+        d_fake, code = (out.to(fake.dtype) for out in self.discriminator.logits_and_code(self.augmentation(fake)))
+        loss, stats = self.convincing(self.critic(batch.y), batch.x, fake, d_fake)
         pull_away = pull_away_term(code)
-        penalties = self.penalties("generator", critic, batch.x, fake)
-        loss = self.objective.generator_loss(d_real, d_fake) + self.pull_away * pull_away
-        return loss + sum(penalties.values()), penalties | {"pull_away": pull_away}
+        return loss + self.pull_away * pull_away, stats | {"pull_away": pull_away}
 
 
 def pull_away_term(code: Tensor) -> Tensor:

@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from functools import partial
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, Turn, frozen
+from gan_cli.games.base import Turn, frozen
+from gan_cli.games.generating import Generating
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Critic, Stats
 
 
-class GAN(Game):
+class GAN(Generating):
     """min over D of L_D, min over G of L_G, z ~ N(0, I) (Goodfellow et al., 2014).
 
     Conditional where the players use labels: fakes then carry the labels of the real batch, which follow the data's law.
@@ -34,6 +34,11 @@ class GAN(Game):
         self.generator, self.discriminator = generator, discriminator
         self.objective, self.regularizers = loss, dict(regularizers or {})
         self.augmentation = augmentation or Augmentation()
+        if self.augmentation.goes_by_verdicts and loss.boundary is None:
+            raise UserError(
+                "this augmentation goes by what D takes for data, and the logits of this loss do not say.\n"
+                "Set augmentation.target=null, so that it grows whatever D does, or take augmentation=diff_augment."
+            )
         for name, regularizer in self.regularizers.items():
             for player in regularizer.players:
                 if player not in ("generator", "discriminator"):
@@ -54,16 +59,6 @@ class GAN(Game):
             "generator": Turn(tuple(self.generator.parameters()), self.generator_loss, partial(self.constrain, "generator")),
         }
 
-    def latents(self, n: int) -> Tensor:
-        return torch.randn(n, self.generator.latent_dim, device=self.device)
-
-    def truncated(self, n: int, threshold: float) -> Tensor:
-        z = torch.empty(n, self.generator.latent_dim, device=self.device)
-        return nn.init.trunc_normal_(z, a=-threshold, b=threshold)  # the law of drawing again whatever lies outside
-
-    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.generator(latents, y).to(latents.dtype)  # autocast leaves images in bfloat16
-
     def critic(self, y: Tensor | None = None) -> Critic:
         """x -> D(T(x), y) in the precision of x, whatever autocast makes the network compute in; T(x) = x in eval mode."""
         return lambda x: self.discriminator(self.augmentation(x), y).to(x.dtype)
@@ -81,7 +76,7 @@ class GAN(Game):
 
     def judged(self, critic: Critic, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
         """L_D + penalties, from the logits of both kinds of samples."""
-        self.augmentation.observe(d_real)
+        self.augmentation.observe(d_real - (self.objective.boundary or 0.0))
         loss = self.objective.discriminator_loss(d_real, d_fake)
         penalties = self.penalties("discriminator", self.regularized(critic, d_real, d_fake), real, fake)
         estimate = {f"estimate/{name}": value for name, value in self.objective.estimate(d_real, d_fake).items()}

@@ -40,8 +40,9 @@ class GMMN(Matching):
 
 def positive(name: str, values: Sequence[float]) -> list[float]:
     """``values`` as a list of floats; a UserError unless there is at least one and all are above 0."""
-    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-        raise UserError(f"{name}={values!r}: it must be a list of numbers above 0.")
+    checks.listed(name, values)
+    if not values:
+        raise UserError(f"{name}=[]: there must be one number at least.")
     for value in values:
         checks.number(name, value, above=0)
     return [float(value) for value in values]

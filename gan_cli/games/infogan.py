@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, one_hot
 
 from gan_cli import checks
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Traversal, Turn
 from gan_cli.games.gan import GAN
@@ -39,7 +40,8 @@ class InfoGAN(GAN):
     part, of a Gaussian Q with mean and deviation of its own, has no such limit: a differential entropy is none.
 
     Q is a head of two layers of ``q_width`` on D's features. The trunk below it moves in D's turn alone, whose loss has no
-    L_I in it; G's turn moves G and Q's head. The generator's ``latent_dim`` counts z and the codes.
+    L_I in it; G's turn moves G and Q's head. The generator's ``latent_dim`` counts z and the codes. Under an ``augmentation``
+    Q, too, sees T(x), which tells no more of c than x does: L_I <= I(c; T(x)) <= I(c; x).
 
     ``weight``, ``continuous_weight``: w >= 0 of either part. Raises UserError where the latents have no room for codes, or
     D does not show its features.
@@ -58,13 +60,14 @@ class InfoGAN(GAN):
         weight: float = 1.0,
         continuous_weight: float = 1.0,
         q_width: int = 128,
+        augmentation: Augmentation | None = None,
     ) -> None:
         checks.count("game.categorical", categorical, 2)
         checks.count("game.continuous", continuous, 0)
         checks.number("game.weight", weight, least=0)
         checks.number("game.continuous_weight", continuous_weight, least=0)
         checks.counts(q_width=q_width)
-        super().__init__(generator, discriminator, loss, regularizers)
+        super().__init__(generator, discriminator, loss, regularizers, augmentation)
         self.K, self.m = categorical, continuous
         self.z_dim = generator.latent_dim - categorical - continuous
         if self.z_dim < 1:
@@ -118,7 +121,7 @@ class InfoGAN(GAN):
         """L_G - w L_I + penalties; ``infogan/categorical`` and ``infogan/continuous`` are L_I on codes that Q has not seen."""
         latents = self.latents(len(batch.x))
         fake = self.sample(latents)
-        features = self.discriminator.features(fake)
+        features = self.discriminator.features(self.augmentation(fake))
         loss, stats = self.convincing(self.critic(), batch.x, fake, self.discriminator.judge(features).to(fake.dtype))
         categorical, continuous = self.information(self.read(features), latents)
         loss = loss - self.weight * categorical - self.continuous_weight * continuous

@@ -10,7 +10,8 @@ from torch.nn.functional import softplus
 
 from gan_cli import checks, drawing
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, History, Turn, frozen
+from gan_cli.games.base import History, Turn, frozen
+from gan_cli.games.generating import Generating
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.log_linear import LogLinear
@@ -22,7 +23,7 @@ LENGTHS = 2.0 ** -torch.arange(12)
 """Of a Newton step, from which the best is taken: backtracking all at once, so that nothing waits for the device."""
 
 
-class LinearDiscriminatorGame(Game):
+class LinearDiscriminatorGame(Generating):
     """max over theta, min over w of f = C/2 ||w||^2 + sum softplus(-w . phi(x)) + sum softplus(w . phi(G(z))).
 
     f is D's cross-entropy, summed, so that C scales with the number of samples. With rows a = phi(x) of the data and
@@ -42,12 +43,6 @@ class LinearDiscriminatorGame(Game):
         self.generator, self.discriminator, self.C = generator, discriminator, C
         self.register_buffer("fixed", torch.randn(fixed or 0, generator.latent_dim))
         self.seen: Tensor | None = None  # the data of the newest turn: for the picture alone
-
-    def latents(self, n: int) -> Tensor:
-        return torch.randn(n, self.generator.latent_dim, device=self.device)
-
-    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.generator(latents, y).to(latents.dtype)
 
     def critic(self, y: Tensor | None = None) -> Critic:
         return lambda x: self.discriminator(x, y).to(x.dtype)

@@ -3,16 +3,16 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from gan_cli.device import in_full_precision
-from gan_cli.games.base import Game, Turn
+from gan_cli.games.base import Turn
+from gan_cli.games.generating import Generating
 from gan_cli.models.base import Generator
 from gan_cli.types import Batch, Stats
 
 
-class Matching(Game):
+class Matching(Generating):
     """min over G of a distance between the batch and as many fakes, z ~ N(0, I); a subclass names the distance.
 
     Fakes carry the labels of the batch where the generator uses them; the distance does not look at labels.
@@ -28,12 +28,6 @@ class Matching(Game):
 
     def turns(self) -> Mapping[str, Turn]:
         return {"generator": Turn(tuple(self.generator.parameters()), self.generator_loss)}
-
-    def latents(self, n: int) -> Tensor:
-        return torch.randn(n, self.generator.latent_dim, device=self.device)
-
-    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.generator(latents, y).to(latents.dtype)
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """The distance."""

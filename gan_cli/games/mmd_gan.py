@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.device import in_full_precision
 from gan_cli.games.gan import GAN
 from gan_cli.games.gmmn import positive
@@ -59,9 +60,10 @@ class MMDGAN(GAN):
         discriminator: Discriminator,
         regularizers: Mapping[str, Regularizer],
         alphas: Sequence[float],
+        augmentation: Augmentation | None = None,
     ) -> None:
         loss = LearntMMD(positive("game.alphas", alphas))
-        super().__init__(generator, discriminator, loss, regularizers)
+        super().__init__(generator, discriminator, loss, regularizers, augmentation)
         self.kernel = loss.kernel
 
     def regularized(self, critic: Critic, d_real: Tensor, d_fake: Tensor) -> Critic:

@@ -2,22 +2,26 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from gan_cli import checks
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.translators import Translator
 from gan_cli.regularizers.base import Regularizer
-from gan_cli.types import Batch, Stats
+from gan_cli.types import Batch, Critic, Stats
 
 
 class Pix2Pix(GAN):
     """A GAN given sources y whose samples also have to come near the target: L_G + ``l1`` E |x - G(y)| (equation 4; 100).
 
-    D judges (x, y) where it reads sources. The generator's noise is its dropout, during training and after.
+    D judges (x, y) where it reads sources; an ``augmentation`` moves both together, as channels of one image, so that they
+    still fit. The generator's noise is its dropout, during training and after.
     """
 
     def __init__(
@@ -27,8 +31,14 @@ class Pix2Pix(GAN):
         loss: Loss,
         regularizers: Mapping[str, Regularizer] | None = None,
         l1: float = 100.0,
+        augmentation: Augmentation | None = None,
     ) -> None:
-        super().__init__(generator, discriminator, loss, regularizers)
+        if not isinstance(generator, Translator):
+            raise UserError(
+                f"game=pix2pix needs a generator that translates, and {type(generator).__name__} looks at no sources.\n"
+                "Take model=unet_translator or model=resnet_translator, or one of their smaller kin."
+            )
+        super().__init__(generator, discriminator, loss, regularizers, augmentation)
         checks.number("game.l1", l1, least=0)
         self.l1 = l1
 
@@ -40,6 +50,17 @@ class Pix2Pix(GAN):
                 "game=pix2pix learns from pairs, and this data set has none.\n"
                 "Take dataset=edges2clothes or dataset=side_by_side, for instance, or game=cyclegan for two domains."
             )
+
+    def critic(self, y: Tensor | None = None) -> Critic:
+        """x -> D(T(x, y))."""
+        if y is None:
+            return super().critic()
+
+        def d(x: Tensor) -> Tensor:
+            seen, source = self.augmentation(torch.cat([x, y], 1)).split([x.shape[1], y.shape[1]], 1)
+            return self.discriminator(seen, source).to(x.dtype)
+
+        return d
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_G + penalties + the weighted distance to the targets, which is reported as ``l1``."""

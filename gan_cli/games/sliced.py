@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.device import in_full_precision
 from gan_cli.games.base import frozen
 from gan_cli.games.gan import GAN
@@ -47,8 +48,9 @@ class SlicedGAN(GAN):
         loss: Loss,
         regularizers: Mapping[str, Regularizer],
         directions: int,
+        augmentation: Augmentation | None = None,
     ) -> None:
-        super().__init__(generator, with_features(discriminator, "game=sliced_gan"), loss, regularizers)
+        super().__init__(generator, with_features(discriminator, "game=sliced_gan"), loss, regularizers, augmentation)
         checks.count("game.directions", directions)
         self.directions = directions
 
@@ -57,8 +59,8 @@ class SlicedGAN(GAN):
         fake = self.sample(self.latents(len(batch.x)), batch.y)
         features = with_features(self.discriminator, "game=sliced_gan").features
         with frozen():
-            real_features = features(batch.x).to(fake.dtype)
-        fake_features = features(fake).to(fake.dtype)
+            real_features = features(self.augmentation(batch.x)).to(fake.dtype)
+        fake_features = features(self.augmentation(fake)).to(fake.dtype)
         with in_full_precision(self.device):
             loss = sliced_cost(real_features, fake_features, self.directions)
         penalties = self.penalties("generator", self.critic(batch.y), batch.x, fake)

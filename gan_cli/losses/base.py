@@ -17,6 +17,11 @@ class Loss(ABC):
     A new loss is a frozen dataclass in a file of this folder, its fields being the keys of its yaml in ``conf/loss/``.
     """
 
+    boundary: ClassVar[float | None] = None
+    """The logit of what the best discriminator finds as likely to be data as fake, so that it takes what lies above for data.
+
+    None where one logit says no such thing: a critic's and an energy's do not, and a relativistic one only beside another.
+    """
     relativistic: ClassVar[bool] = False
     """Whether ``generator_loss`` looks at ``real``; where it does not, games spare the forward pass and pass no logits."""
 

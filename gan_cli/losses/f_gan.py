@@ -28,6 +28,7 @@ class FGAN(Loss):
     ``divergence``: the name of D_f among the estimates.
     """
 
+    boundary: ClassVar[float | None] = 0.0
     saturating: bool = False
     divergence: ClassVar[str]
 
@@ -56,6 +57,7 @@ class FGAN(Loss):
 class KL(FGAN):
     """KL(P || Q): f(u) = u log u, g_f(v) = v, f*(t) = exp(t - 1); T* = 1 + log(p / q)."""
 
+    boundary: ClassVar[float | None] = 1.0
     divergence: ClassVar[str] = "kl"
 
     def activation(self, logits: Tensor) -> Tensor:

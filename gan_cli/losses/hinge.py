@@ -1,6 +1,7 @@
 """The hinge loss."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import relu
@@ -15,6 +16,8 @@ class Hinge(Loss):
 
     L_D = E [1 - D(x)]_+ + E [1 + D(G(z))]_+,  L_G = -E D(G(z)),  and TV >= 1 - L_D / 2.
     """
+
+    boundary: ClassVar[float | None] = 0.0
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return relu(1 - real).mean() + relu(1 + fake).mean()

@@ -1,6 +1,7 @@
 """The least-squares loss."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -15,6 +16,8 @@ class LeastSquares(Loss):
     L_D = E (D(x) - 1)^2 / 2 + E D(G(z))^2 / 2,  L_G = E (D(G(z)) - 1)^2 / 2.
     The triangular discrimination, the integral of (p - q)^2 / (p + q), lies in [0, 2] and is at least 2 - 8 L_D.
     """
+
+    boundary: ClassVar[float | None] = 0.5
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return ((real - 1).square().mean() + fake.square().mean()) / 2

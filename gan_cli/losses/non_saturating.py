@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -22,6 +23,7 @@ class NonSaturating(Loss):
     1 - e, that for fakes stays 0: e E D(x) more in L_D, and its optimum is (1 - e) p / (p + q). The bound on JS is without it.
     """
 
+    boundary: ClassVar[float | None] = 0.0
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:

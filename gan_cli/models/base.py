@@ -58,7 +58,7 @@ def with_features(discriminator: nn.Module, wants: str) -> FeatureDiscriminator:
     if not isinstance(discriminator, FeatureDiscriminator):
         raise UserError(
             f"{wants} puts a head on the discriminator's features, and {type(discriminator).__name__} shows none.\n"
-            "Take one that does: dcgan, dcgan_small, mlp or mlp_small."
+            "Take one that does: dcgan, mlp, resnet_sngan or resnet_wgan_gp, or one of their smaller kin."
         )
     return discriminator
 

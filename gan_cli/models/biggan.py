@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from gan_cli import checks
-from gan_cli.errors import UserError
 from gan_cli.models.base import Discriminator, Generator, image_size
+from gan_cli.models.conditional import given, require_classes
 from gan_cli.models.layers import (
     ConditionalBatchNorm2d,
     SelfAttention,
@@ -47,6 +47,7 @@ class BigGANGenerator(Generator):
         attention: int,
     ) -> None:
         super().__init__()
+        require_classes(classes)
         checks.counts(width=width, growth=growth, max_multiple=max_multiple, embedding_dim=embedding_dim)
         checks.flag("hierarchical", hierarchical)
         channels, size = image_size(shape, "biggan")
@@ -55,7 +56,7 @@ class BigGANGenerator(Generator):
         self.latent_dim = latent_dim
         first, *parts = part_sizes(latent_dim, len(sizes)) if hierarchical else [latent_dim, *[0] * (len(sizes) - 1)]
         self.parts = (first, *parts)
-        self.embedding = nn.Embedding(_counted(classes), embedding_dim)
+        self.embedding = nn.Embedding(classes, embedding_dim)
         self.stem = nn.Linear(first, sizes[0] * 4 * 4)
         norms = [partial(ConditionalBatchNorm2d, condition=embedding_dim + part) for part in parts]
         self.blocks = nn.ModuleList(UpBlock(i, o, norm) for (i, o), norm in zip(pairwise(sizes), norms, strict=True))
@@ -68,7 +69,7 @@ class BigGANGenerator(Generator):
         initialise_orthogonal(self)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        label = self.embedding(_labels(y))
+        label = self.embedding(given(y))
         first, *parts = z.split(self.parts, dim=1)
         h = self.stem(first).unflatten(1, (-1, 4, 4))
         for block, attention, part in zip(self.blocks, self.attentions, parts, strict=True):
@@ -96,29 +97,18 @@ class BigGANDiscriminator(Discriminator):
         attention: int,
     ) -> None:
         super().__init__()
+        require_classes(classes)
         channels, size = image_size(shape, "biggan")
         self.trunk = Trunk(channels, size, width, growth, max_multiple, last_side, blocks, wide=True, attention=attention)
         self.head = nn.Linear(self.trunk.channels, 1)
-        self.embedding = nn.Embedding(_counted(classes), self.trunk.channels)
+        self.embedding = nn.Embedding(classes, self.trunk.channels)
         initialise_orthogonal(self)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = relu(self.trunk(x)).sum((2, 3))
-        return self.head(h).squeeze(1) + (self.embedding(_labels(y)) * h).sum(1)
+        return self.head(h).squeeze(1) + (self.embedding(given(y)) * h).sum(1)
 
 
 def part_sizes(n: int, parts: int) -> list[int]:
     """``n`` in ``parts`` whole numbers that differ by 1 at most, the larger ones first."""
     return [n // parts + (index < n % parts) for index in range(parts)]
-
-
-def _counted(classes: int) -> int:
-    if classes < 1:
-        raise UserError("model=biggan needs labels, and this data set has none. Use model=resnet_sngan.")
-    return classes
-
-
-def _labels(y: Tensor | None) -> Tensor:
-    if y is None:
-        raise UserError("model=biggan needs a label for every sample, and some of this data set have none.")
-    return y

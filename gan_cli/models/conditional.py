@@ -119,5 +119,5 @@ def require_classes(classes: int) -> None:
 def given(y: Tensor | None) -> Tensor:
     """The labels; UserError where there are none."""
     if y is None:
-        raise UserError("these players look at labels, and none were given.")
+        raise UserError("these players look at labels, and none were given: some samples of this data set, or all, have none.")
     return y

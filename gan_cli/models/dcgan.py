@@ -74,9 +74,6 @@ class DCGANDiscriminator(FeatureDiscriminator):
         super().__init__()
         checks.counts(width=width, growth=growth, outputs=outputs)
         checks.flag("batch_norm", batch_norm)
-        checks.flag("minibatch_std", minibatch_std)
-        checks.count("minibatch_kernels", minibatch_kernels, least=0)
-        checks.count("minibatch_dims", minibatch_dims)
         channels, size = image_size(shape, "dcgan")
         widths = _widths(width, growth, size)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]

@@ -5,6 +5,8 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from gan_cli import checks
+
 EPSILON = 1e-8
 """Under a square root, whose slope at 0 has no bound."""
 
@@ -72,5 +74,8 @@ class MinibatchDiscrimination(MinibatchLayer):
 
 def minibatch_layers(inputs: int, std: bool, kernels: int, dims: int) -> tuple[list[nn.Module], int]:
     """The layers that are asked for, where a sample has ``inputs`` numbers, and how many channels they add."""
+    checks.flag("minibatch_std", std)
+    checks.count("minibatch_kernels", kernels, least=0)
+    checks.count("minibatch_dims", dims)
     layers: list[nn.Module] = [MinibatchDiscrimination(inputs, kernels, dims)] if kernels else []
     return layers + ([MinibatchStd()] if std else []), kernels + int(std)

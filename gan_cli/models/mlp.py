@@ -64,9 +64,6 @@ class MLPDiscriminator(FeatureDiscriminator):
     ) -> None:
         super().__init__()
         checks.counts(width=width, depth=depth, outputs=outputs)
-        checks.flag("minibatch_std", minibatch_std)
-        checks.count("minibatch_kernels", minibatch_kernels, least=0)
-        checks.count("minibatch_dims", minibatch_dims)
         inputs = width if depth > 1 else prod(shape)  # of the last layer
         company, more = minibatch_layers(inputs, minibatch_std, minibatch_kernels, minibatch_dims)
         self.body = perceptron(prod(shape), outputs, width, depth)

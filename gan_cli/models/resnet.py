@@ -8,7 +8,7 @@ from torch.nn.functional import relu
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.models.base import Discriminator, Generator, image_size
+from gan_cli.models.base import FeatureDiscriminator, Generator, image_size
 from gan_cli.models.layers import DownBlock, SelfAttention, UpBlock, convolution, initialise_glorot, no_norm, widths
 
 POOLS = ("sum", "mean", "flatten")
@@ -38,7 +38,7 @@ class ResNetGenerator(Generator):
         return self.to_image(self.blocks(self.stem(z).unflatten(1, (-1, 4, 4))))
 
 
-class ResNetDiscriminator(Discriminator):
+class ResNetDiscriminator(FeatureDiscriminator):
     """Residual blocks that halve the side to ``last_side``, ``blocks`` more that keep it, ReLU, pooling, one logit ``[B]``.
 
     ``batch_norm``: in front of every ReLU; under a gradient penalty it becomes layer norm.
@@ -68,15 +68,21 @@ class ResNetDiscriminator(Discriminator):
         self.trunk = Trunk(
             channels, size, width, growth, max_multiple, last_side, blocks, stem, norm=nn.BatchNorm2d if batch_norm else no_norm
         )
-        self.head = nn.Linear(self.trunk.channels * (self.trunk.side**2 if pool == "flatten" else 1), 1)
+        self.feature_dim = self.trunk.channels * (self.trunk.side**2 if pool == "flatten" else 1)
+        self.head = nn.Linear(self.feature_dim, 1)
         initialise_glorot(self)
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer looks at: the trunk's map, pooled or flattened."""
         h = self.trunk(x)
         if self.pool == "flatten":
-            return self.head(h.flatten(1)).squeeze(1)
+            return h.flatten(1)
         h = relu(h)
-        return self.head(h.sum((2, 3)) if self.pool == "sum" else h.mean((2, 3))).squeeze(1)
+        return h.sum((2, 3)) if self.pool == "sum" else h.mean((2, 3))
+
+    def judge(self, features: Tensor) -> Tensor:
+        """The last linear layer."""
+        return self.head(features).squeeze(1)
 
 
 class Trunk(nn.Sequential):

@@ -41,7 +41,10 @@ class UNet(Denoiser):
         conditional: bool,
     ) -> None:
         super().__init__()
-        checks.counts(width=width, blocks=blocks, patch=patch, **{f"multiples[{i}]": m for i, m in enumerate(multiples)})
+        for name, values in (("multiples", multiples), ("attention", attention)):
+            checks.listed(f"model.denoiser.{name}", values)
+            checks.counts(**{f"model.denoiser.{name}[{i}]": value for i, value in enumerate(values)})
+        checks.counts(width=width, blocks=blocks, patch=patch)
         checks.share("dropout", dropout)
         channels, size = image_size(shape, "unet", "model/denoiser")
         if size % patch:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from gan_cli import checks
 from gan_cli.regularizers.base import Regularizer
@@ -14,7 +15,8 @@ from gan_cli.types import Critic
 class Orthogonal(Regularizer):
     """beta ||W W^T * (1 - I)||_F^2 over all weights, reshaped to ``[out, rest]`` (Brock et al., 2019, equation 3).
 
-    Off-diagonal entries alone: filters shall be orthogonal, their norms are free. Embeddings are left out, as there.
+    Off-diagonal entries alone: filters shall be orthogonal, their norms are free. Embeddings are left out, as there. Of a
+    layer with spectral norm W is the weight that is learnt, before its division by sigma, as in the authors' code.
     ``weight``: beta >= 0.
     """
 
@@ -26,7 +28,6 @@ class Orthogonal(Regularizer):
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         total = real.new_zeros(())
         for module in network.modules():
-            # layers alone: the parametrization that computes a weight is a module with weights of its own
             if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
                 gram = _gram(module)
                 total = total + (gram - torch.diag(gram.diagonal())).square().sum()
@@ -34,7 +35,7 @@ class Orthogonal(Regularizer):
 
 
 def _gram(layer: nn.Module) -> Tensor:
-    transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
-    weight: Tensor = layer.weight.transpose(0, 1) if transposed else layer.weight  # type: ignore[assignment,operator]
-    filters = weight.flatten(1)
+    # read through the parametrization, the weight would take one more step of spectral norm's power iteration
+    weight: Tensor = layer.parametrizations.weight.original if is_parametrized(layer, "weight") else layer.weight  # type: ignore
+    filters = (weight.transpose(0, 1) if isinstance(layer, nn.modules.conv._ConvTransposeNd) else weight).flatten(1)
     return filters @ filters.T

@@ -1,6 +1,6 @@
 """Steps that look through the opponent's answer."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -11,13 +11,13 @@ from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn, differentiable_in_all_players
 from gan_cli.randomness import forked
-from gan_cli.solvers.base import Solver
+from gan_cli.solvers.alternating import Alternating
 from gan_cli.types import Batch, Stats
 
 Tensors = list[Tensor]
 
 
-class Unrolled(Solver):
+class Unrolled(Alternating):
     """Everybody but the ``opponent`` descends its loss at where ``k`` of the opponent's steps lead (Metz et al., 2017).
 
     With phi_0 = phi and phi_(j+1) = phi_j - rate grad_phi L_D(theta, phi_j), the generator follows the whole derivative of
@@ -52,20 +52,10 @@ class Unrolled(Solver):
                 f"solver.opponent={self.opponent}: this game has no such player. Its players are: {', '.join(self.turns)}."
             )
 
-    def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
-        stats: Stats = {}
-        for player in order:
-            turn = self.turns[player]
-            see = self.gradients if player == self.opponent else self.unrolled
-            loss, reported = see(player, next(batches))
-            stats |= reported
-            if turn.plays(loss):
-                self.optimizers[player].step()
-                turn.after()
-        return stats
-
-    def unrolled(self, player: str, batch: Batch) -> tuple[Tensor, Stats]:
+    def gradients(self, player: str, batch: Batch) -> tuple[Tensor, Stats]:
         """Leaves d/dtheta L_G(theta, phi_k(theta)) in ``.grad`` of the player's parameters; the loss and what is reported."""
+        if player == self.opponent:
+            return super().gradients(player, batch)
         theta, phi = (list(self.turns[name].parameters) for name in (player, self.opponent))
         seed, device = int(torch.randint(2**62, ())), theta[0].device
         start = [parameter.detach().clone() for parameter in phi]

@@ -1,11 +1,12 @@
 """Identities of what the discriminator is shown: no change where none is due, exact moves, exact derivatives."""
 
+from functools import partial
 from itertools import repeat
 from typing import ClassVar
 
 import pytest
 import torch
-from tiny import Dirac, Linear, alternating, images_gan, named
+from tiny import Dirac, Linear, alternating, images_gan, named, solving
 from torch import Tensor
 
 from gan_cli.augmentations import transforms
@@ -16,10 +17,14 @@ from gan_cli.augmentations.instance_noise import InstanceNoise
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.losses.hinge import Hinge
+from gan_cli.losses.least_squares import LeastSquares
 from gan_cli.losses.non_saturating import NonSaturating
+from gan_cli.losses.relativistic import Relativistic
+from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.r1 import R1
+from gan_cli.solvers.unrolled import Unrolled
 from gan_cli.types import Batch
 
 PIPELINE = {"flip": True, "translation": 0.25, "scale": 0.3, "rotation": 1.0, "color": True}
@@ -170,6 +175,19 @@ class TestAdaptive:
         assert adaptive.p.item() == pytest.approx(0.2, abs=0.051)
         assert adaptive.stats()["augmentation/r_t"].item() == pytest.approx(0.6, abs=0.11)
 
+    def test_without_a_target_p_rises_to_its_limit(self):
+        assert self.play(-1.0, 10, target=None).p.item() == pytest.approx(0.1)
+        assert self.play(-1.0, 200, target=None, limit=0.55).p.item() == pytest.approx(0.55)
+
+    def test_only_the_last_look_before_a_step_counts(self):
+        """Solvers may ask for a loss several times: p moves by the images of the step."""
+        adaptive = Adaptive(**PIPELINE, interval=1, images=1000)
+        for logit in (-1.0, -1.0, 1.0):
+            adaptive.observe(torch.full((10,), logit))
+        adaptive.adapt()
+        assert adaptive.p.item() == pytest.approx(0.01)
+        assert adaptive.r_t == 1
+
     def test_patches_count_as_parts_of_an_image(self):
         adaptive = Adaptive(**PIPELINE, interval=1)
         adaptive.observe(torch.cat([torch.ones(4, 1, 2, 2), -torch.ones(4, 1, 2, 2)]))
@@ -177,9 +195,9 @@ class TestAdaptive:
         assert adaptive.r_t == 0
 
 
-def gan(augmentation: Augmentation, *regularizers) -> GAN:
+def gan(augmentation: Augmentation, *regularizers, loss=None) -> GAN:
     players = images_gan()
-    return GAN(players.generator, players.discriminator, Hinge(), named(regularizers), augmentation)
+    return GAN(players.generator, players.discriminator, loss or Hinge(), named(regularizers), augmentation)
 
 
 class TestInTheGame:
@@ -218,6 +236,30 @@ class TestInTheGame:
         assert stats["augmentation/p"].item() == pytest.approx(0.04), "as it was in that turn"
         game.estimate(batch)
         assert game.augmentation.seen == 0
+
+    def test_inner_steps_of_a_solver_do_not_move_p(self):
+        """Unrolled asks for D's loss in G's turn, too."""
+        game = gan(Adaptive(**PIPELINE, interval=1, images=100, target=None))
+        solver = solving(partial(Unrolled, k=3, rate=0.01), game, lr=0.0)
+        for _ in range(2):
+            solver.round(["discriminator", "generator"], repeat(Batch(images(4, 1, 16))))
+        assert game.augmentation.p.item() == pytest.approx(0.08)
+
+    def test_signs_are_those_about_the_loss_s_boundary(self):
+        """LSGAN's D is 1 for data and 0 for fakes, and undecided at a half."""
+        game = gan(Adaptive(**PIPELINE, interval=1, images=100), loss=LeastSquares())
+        for logit, r_t in ((0.4, -1.0), (0.6, 1.0)):
+            game.discriminator.body[-1].weight.data.zero_()
+            game.discriminator.body[-1].bias.data.fill_(logit)
+            game.discriminator_loss(Batch(images(4, 1, 16)))
+            game.augmentation.adapt()
+            assert game.augmentation.r_t == r_t
+
+    @pytest.mark.parametrize("loss", [Wasserstein(), Relativistic()])
+    def test_a_loss_without_a_boundary_has_no_signs(self, loss):
+        with pytest.raises(UserError, match=r"what D takes for data.*\nSet augmentation\.target=null"):
+            gan(Adaptive(**PIPELINE), loss=loss)
+        assert gan(Adaptive(**PIPELINE, target=None), loss=loss)
 
     def test_resumed_to_the_bit(self):
         games = [gan(Adaptive(**PIPELINE, interval=2, images=50, start=0.3)) for _ in range(2)]

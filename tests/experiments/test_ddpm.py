@@ -11,6 +11,7 @@ from PIL import Image
 import gan_cli
 from gan_cli import jobs, journal
 from gan_cli.compose import compose, loader
+from gan_cli.errors import UserError
 from gan_cli.evaluation.evaluate import evaluate
 from gan_cli.quoting import quote
 
@@ -62,3 +63,16 @@ def test_samples_of_asked_classes(runs):
     found = run.sample(3, y=y)
     assert torch.equal(found, run.sample(3, y=y))
     assert not torch.equal(found, run.sample(3, y=y + 1))
+
+
+def test_guidance_chosen_after_training(runs):
+    """``ddpm_guided`` has weight 1: the same number changes nothing, another one does, and is said in names and results."""
+    plain, same, more = (gan_cli.load(runs / "ddpm", guidance=w) for w in (None, 1.0, 4.0))
+    assert torch.equal(plain.sample(6), same.sample(6))
+    assert not torch.equal(plain.sample(6), more.sample(6))
+    path = jobs.sample(command("sample", runs / "ddpm", "guidance=4", "n=6"))
+    assert path.name.endswith("_guidance_4.png")
+    [found] = evaluate(command("eval", runs / "ddpm", "guidance=4", "checkpoint=last"))
+    assert found.provenance.sampling == {"guidance": 4.0}
+    with pytest.raises(UserError, match="guidance is for diffusion that was told the classes"):
+        gan_cli.load(runs / "gan", guidance=1.0)

@@ -56,7 +56,7 @@ class Says(Denoiser):
         return self.one * said[:, None].expand_as(x)
 
 
-def ddpm(denoiser, noise=PAPER, sampling_steps=10, eta=0.0, variance=0.0, clip=True, label_dropout=0.0, guidance=0.0):
+def ddpm(denoiser, noise=PAPER, sampling_steps=10, eta=0.0, variance=0.0, clip=True, label_dropout=0.1, guidance=0.0):
     return DDPM(denoiser, noise, sampling_steps, eta, variance, clip, label_dropout, guidance)
 
 
@@ -132,6 +132,14 @@ def test_times_reach_from_the_first_to_the_last():
     assert [sorted(set(times[i::4].tolist())) for i in range(4)] == [[1, 2], [3, 4], [5, 6], [7, 8]]
 
 
+def test_the_last_time_is_not_passed_by_rounding(monkeypatch):
+    """3 + the largest number below 1 is 4 in single precision."""
+    monkeypatch.setattr(torch, "rand", lambda n, device=None: torch.full((n,), 1 - 2.0**-24))
+    denoiser = Says()
+    ddpm(denoiser, Linear(8, 0.1, 0.2), 5).estimate(Batch(torch.zeros(8, 2)))
+    assert denoiser.asked[-1][0].max() == 8
+
+
 class TestGuidance:
     x, y = torch.zeros(4, 2), torch.tensor([0, 1, 2, 2])
 
@@ -172,8 +180,19 @@ class TestGuidance:
         assert game.hidden(self.y) is None
 
     def test_guidance_needs_classes(self):
-        with pytest.raises(UserError, match=r"looks at no classes\. Add model\.denoiser\.conditional=true"):
+        with pytest.raises(UserError, match=r"looks at no classes\. Train one with model\.denoiser\.conditional=true"):
             ddpm(Gaussian(PAPER, 0.0, 1.0), guidance=1.0)
+
+    def test_guidance_needs_a_denoiser_that_has_learnt_without_labels(self):
+        """Where no label was ever hidden, "no label" is a vector that nobody trained."""
+        with pytest.raises(UserError, match=r"guidance=1\.0: .* without labels, too\.\n.*game\.label_dropout=0\.1"):
+            ddpm(Says(), label_dropout=0.0, guidance=1.0)
+        ddpm(Says(), label_dropout=0.0).set_guidance(0.0)
+
+    def test_set_after_training(self):
+        game = ddpm(Says())
+        game.set_guidance(2.5)
+        torch.testing.assert_close(game.guided(self.x, 3, self.y), ddpm(Says(), guidance=2.5).guided(self.x, 3, self.y))
 
 
 @pytest.mark.parametrize(

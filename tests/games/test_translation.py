@@ -16,6 +16,7 @@ from gan_cli.games.pix2pix import Pix2Pix
 from gan_cli.games.pool import Pool
 from gan_cli.losses.least_squares import LeastSquares
 from gan_cli.losses.non_saturating import NonSaturating
+from gan_cli.models.dcgan import DCGANGenerator
 from gan_cli.models.patch import PatchDiscriminator
 from gan_cli.models.translators import ResNetTranslator, UNetTranslator
 from gan_cli.sampling import shown
@@ -65,6 +66,11 @@ class Negative(Nothing):
 
     def forward(self, z, y=None):
         return -y
+
+
+def test_a_generator_that_looks_at_no_sources_is_no_translator():
+    with pytest.raises(UserError, match="needs a generator that translates, and DCGANGenerator looks at no sources"):
+        Pix2Pix(DCGANGenerator(SHAPE, 0, 4, 4), critic(), NonSaturating())
 
 
 # CycleGAN.

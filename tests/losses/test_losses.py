@@ -12,6 +12,7 @@ from torch import tensor
 import gan_cli.losses
 from gan_cli.errors import UserError
 from gan_cli.losses.base import Loss
+from gan_cli.losses.f_gan import FGAN
 from gan_cli.losses.hinge import Hinge
 from gan_cli.losses.least_squares import LeastSquares
 from gan_cli.losses.minimax import Minimax
@@ -78,6 +79,21 @@ def test_closed_form(loss):
     discriminator, generator = CLOSED_FORMS[loss]
     torch.testing.assert_close(loss().discriminator_loss(r, f), discriminator)
     torch.testing.assert_close(loss().generator_loss(r, f), generator)
+
+
+@pytest.mark.parametrize("kind", LOSSES, ids=lambda kind: kind.__name__)
+def test_the_boundary_is_the_best_logit_of_what_is_as_likely_data_as_fake(kind):
+    """There L_D(v, v) is least; where no logit is better than its neighbours, or all are the same, there is none."""
+    loss = kind()
+    v = torch.linspace(-6, 6, 241, dtype=torch.float64)
+    if loss.boundary is None:
+        assert not isinstance(loss, NonSaturating | Hinge | LeastSquares | FGAN)
+        return
+    cost = torch.stack([loss.discriminator_loss(one[None], one[None]) for one in v])
+    here = torch.tensor([loss.boundary], dtype=torch.float64)
+    assert loss.discriminator_loss(here, here) <= cost.min() + 1e-12
+    flat = v[cost <= cost.min() + 1e-9]  # the hinge's is flat between -1 and 1
+    assert float(flat.mean()) == pytest.approx(loss.boundary, abs=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

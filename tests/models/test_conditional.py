@@ -12,6 +12,7 @@ from gan_cli.models.base import Discriminator, Generator, with_features
 from gan_cli.models.conditional import LabelledDiscriminator, LabelledGenerator, Labels, ProjectionDiscriminator
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_cli.models.resnet import ResNetDiscriminator
 
 IMAGE, POINT, K = (1, 8, 8), (2,), 3
 INNER = {
@@ -117,6 +118,18 @@ def test_a_dcgans_features_and_their_judgement_are_its_logit():
     x = torch.randn(5, 1, 16, 16)
     assert player.features(x).shape == (5, player.feature_dim)
     assert torch.equal(player(x), player.body(x).flatten())
+
+
+@pytest.mark.parametrize("pool", ["sum", "mean", "flatten"])
+def test_a_residual_networks_features_and_their_judgement_are_its_logit(pool):
+    fields = {"growth": 1, "max_multiple": 1, "last_side": 4, "blocks": 1, "stem": 0, "batch_norm": False}
+    player = ResNetDiscriminator((1, 16, 16), 0, width=4, pool=pool, **fields)
+    x = torch.randn(5, 1, 16, 16)
+    phi = player.features(x)
+    assert phi.shape == (5, player.feature_dim)
+    torch.testing.assert_close(player(x), phi @ player.head.weight[0] + player.head.bias)
+    projection = ProjectionDiscriminator((1, 16, 16), K, partial(ResNetDiscriminator, width=4, pool=pool, **fields))
+    assert projection(x, torch.arange(5) % K).shape == (5,)
 
 
 def test_data_without_classes():

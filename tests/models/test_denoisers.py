@@ -164,6 +164,8 @@ def test_dropout_is_of_training():
         (lambda: unet(patch=3), r"model\.denoiser\.patch=3: 8x8 pixels"),
         (lambda: unet(multiples=[1, 1, 1, 1, 1]), r"multiples=\[1, 1, 1, 1, 1\]: 8x8 places can be halved 3 times.* 1 to 4"),
         (lambda: unet(multiples=[]), r"multiples=\[\]"),
+        (lambda: unet(multiples=2), r"model\.denoiser\.multiples=2: it must be a list of numbers, for instance \[1,2\]"),
+        (lambda: unet(attention=8), r"model\.denoiser\.attention=8: it must be a list of numbers"),
         (lambda: unet(multiples=[1, 0]), r"multiples\[1\]=0: it must be a whole number, at least 1"),
         (lambda: unet(width=0), "width=0"),
         (lambda: unet(blocks=1.5), r"blocks=1\.5"),

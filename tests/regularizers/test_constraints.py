@@ -153,10 +153,18 @@ class TestSpectralNorm:
         assert not all(torch.equal(a, b) for a, b in zip(buffers, game.buffers(), strict=True))
 
     def test_orthogonality_counts_each_layer_once(self):
-        layer = SpectralNorm().transform(nn.Sequential(nn.Linear(4, 4)))[0].eval()
-        gram = layer.weight @ layer.weight.T
+        layer = SpectralNorm().transform(nn.Sequential(nn.Linear(4, 4)))[0]
+        layer.parametrizations.weight.original.data.mul_(3.0)  # what is learnt, not what is left of it after the division
+        learnt = layer.parametrizations.weight.original
+        gram = learnt @ learnt.T
         expected = gram.square().sum() - gram.diagonal().square().sum()
         torch.testing.assert_close(Orthogonal(weight=1.0).penalty(layer, None, torch.zeros(1), torch.zeros(1)), expected)
+
+    def test_orthogonality_leaves_the_power_iteration_alone(self):
+        layer = SpectralNorm().transform(nn.Sequential(nn.Linear(4, 4)))[0]
+        before = [buffer.clone() for buffer in layer.buffers()]
+        Orthogonal().penalty(layer, None, torch.zeros(1), torch.zeros(1))
+        assert all(torch.equal(a, b) for a, b in zip(before, layer.buffers(), strict=True))
 
 
 class TestWeightClipping:

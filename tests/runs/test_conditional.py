@@ -163,7 +163,7 @@ def test_traversals_that_cannot_be(runs, tmp_path):
         jobs.sample(command(tmp_path / "ring", mode="traversal"))
 
 
-def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch):
+def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, capsys):
     cfg = small.config("game=infogan features=identity metric=none diagnostics=codes")
     folder = tmp_path / "run"
     train(cfg, folder, f"{STEPS} dataset.max_images=64 eval_every=2")
@@ -177,3 +177,6 @@ def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch):
     assert [row["step"] for row in logged] == [0, 2, 4]
     assert found.numbers["codes/accuracy"].value == pytest.approx(logged[-1]["codes/accuracy"])
     assert 0.1 <= logged[-1]["codes/accuracy"] <= 1
+    monkeypatch.setattr("sys.argv", ["gan-eval", "run", "metric=codes", "device=cpu", "standing=1"])
+    assert cli.evaluate() == 2
+    assert "metric=codes measures players, not samples: leave standing out" in capsys.readouterr().err

@@ -58,7 +58,7 @@ def test_dirac_gan(k):
         answer = answer + 0.3 * theta * torch.sigmoid(-theta * answer)
     (expected,) = torch.autograd.grad(torch.nn.functional.logsigmoid(theta * answer), theta)
     game = DiracGAN(0.8, 0.6)
-    solving(unrolled(k), game).unrolled("theta", NO_BATCH)
+    solving(unrolled(k), game).gradients("theta", NO_BATCH)
     assert game.theta.grad.item() == pytest.approx(expected.item(), rel=1e-12)
     assert game.phi.item() == 0.6
 
@@ -67,7 +67,7 @@ def test_quadratic_to_the_saddle_of_the_inner_optimum():
     """With many steps theta sees max over phi: gradient (A + B C^-1 B') theta."""
     game = random_quadratic(2, 3)
     solver = solving(unrolled(150, 0.1), game)
-    solver.unrolled("theta", NO_BATCH)
+    solver.gradients("theta", NO_BATCH)
     outer = game.A + game.B @ torch.linalg.inv(game.C) @ game.B.T
     torch.testing.assert_close(game.theta.grad, outer @ game.theta.detach(), rtol=1e-3, atol=1e-3)
 
@@ -98,7 +98,7 @@ def test_networks_against_functional_calls(loss):
         expected = grad(unroll)({name: value.detach() for name, value in theta.items()})
         before = {name: value.detach().clone() for name, value in phi.items()}
         torch.manual_seed(4)
-        solving(unrolled(3, 0.2, "discriminator"), game).unrolled("generator", batch)
+        solving(unrolled(3, 0.2, "discriminator"), game).gradients("generator", batch)
         for name, parameter in theta.items():
             torch.testing.assert_close(parameter.grad, expected[name])
         assert all(torch.equal(before[name], value) for name, value in phi.items())
