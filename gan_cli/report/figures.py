@@ -1,7 +1,7 @@
 """Figures of logged numbers, over steps and over each other."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ PANEL = 2.5
 """Inches that one panel is high."""
 FEW_METHODS = 4
 """Legends of more are shown once."""
+LONG_LABEL = 38
+"""Letters; longer labels have a line of the legend to themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,16 +76,16 @@ class Curves(Figure):
         if not panels:
             raise UserError(f"nothing to draw: no run has logged {', '.join(tag for tags in wanted for tag in tags)}.")
 
-        methods = len({run.method for run in chosen})
+        methods = list(dict.fromkeys(run.method for run in chosen))
 
         def paint(figure: Canvas) -> None:
             axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
             for ax, tags in zip(axes, panels, strict=True):
                 # a long legend of methods once is enough
-                self.panel(ax, tags, chosen, legend=ax is axes[0] or len(tags) > 1 or methods <= FEW_METHODS)
+                self.panel(ax, tags, chosen, legend=ax is axes[0] or len(tags) > 1 or len(methods) <= FEW_METHODS)
             axes[-1].set_xlabel("step")
 
-        rows = max(0, methods - FEW_METHODS) / 2  # of the legend, beyond what a panel has room for
+        rows = max(0, len(methods) / _columns(methods) - FEW_METHODS / 2)  # of the legend, beyond what a panel has room for
         return [self.drawn(canvas.draw((WIDTH, PANEL * len(panels) + 0.22 * rows + 0.8), paint))]
 
     def panel(self, ax: Any, tags: Sequence[str], runs: Sequence[Trace], legend: bool = True) -> None:
@@ -121,8 +123,7 @@ class Curves(Figure):
         if len(methods) > 1 and len(tags) == 1:
             ax.set_ylabel(canvas.name(tags[0]).replace("/", "/\n").replace(": ", ":\n"))
         if len(named) > 1 and legend:
-            columns = 1 if max(map(len, named)) > 44 else 2
-            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
+            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=_columns(named), borderaxespad=0.2)
         elif len(named) == 1:
             ax.set_title(next(iter(named)))
 
@@ -177,6 +178,11 @@ def _pairs(run: Trace, x: str, y: str) -> np.ndarray:
     ]
     points = np.array(sorted(pairs)).reshape(-1, 2)
     return points[np.isfinite(points).all(axis=1)]
+
+
+def _columns(labels: Collection[str]) -> int:
+    """Of a legend, as far as the figure is wide."""
+    return 1 if max(map(len, labels)) > LONG_LABEL else 2
 
 
 def _dashes(n: int) -> list[Any]:
