@@ -38,7 +38,7 @@ def test_networks_side_by_side_are_what_each_is_alone(cell, layers):
         alone, own = trained(scorer, [g], x[k : k + 1], y[:, :, k : k + 1])
         assert torch.allclose(own[:, 0], losses[:, k], atol=1e-5)
         assert torch.allclose(alone(x[k : k + 1])[:, :, 0], together(x)[:, :, k], atol=1e-4)
-    assert losses[-1].max() < losses[0].min()
+    assert (losses[-1] < losses[0]).all()
     own_share = (3 if cell == "gru" else 4) * (3 * 3 * 4 * 3 + 2 * 3 * 3 * 3 * (layers - 1)) + 3 * 3 * 2
     kept = sum(int((p != 0).sum()) for name, p in together.named_parameters() if "ih_l" in name and p.ndim == 2)
     assert kept < own_share, "where two networks meet the weights stay 0"
@@ -129,7 +129,8 @@ def test_predictors_learn_from_what_they_are_given(one_step_ahead):
     assert values["predictive_median"].higher_is_better is None
     useless = metric.details(encoded(constant), encoded(torch.full_like(constant, 0.5)))
     assert useless["remarks"][-1].startswith("predictive_score is not below predictive_median")
-    short = PredictiveScore(Identity(), iterations=50, lr=0.01, seeds=2).details(encoded(constant), encoded(constant))
+    far = encoded(constant * 0.1)  # from where an untrained network predicts
+    short = PredictiveScore(Identity(), iterations=50, seeds=2).details(far, far)
     assert short["converged"] is False
     assert "of 50 iterations" in short["remarks"][0]
 
