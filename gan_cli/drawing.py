@@ -134,7 +134,7 @@ def clouds(real: Tensor, fake: Tensor, title: str) -> np.ndarray:
     figure = canvas(6, 6)
     axes = figure.subplots()
     for part, colour, label in ((real, GREY, "data"), (fake, ORANGE, "generator")):
-        axes.scatter(part[:, 0], part[:, 1], s=6, color=colour, alpha=0.5, linewidths=0, label=label)
+        axes.scatter(part[:, 0], part[:, 1], s=12, color=colour, alpha=0.6, linewidths=0, label=label)
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=10, wrap=True)
     axes.legend(loc="upper right", framealpha=0.9)

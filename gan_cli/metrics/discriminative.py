@@ -31,6 +31,8 @@ from gan_cli.metrics.windows import SequenceMetric, comparable_windows
 
 SHARE = 0.8
 """Of either kind, what classifiers learn from; they are tested on the rest."""
+SATURATED = 0.98
+"""Of an accuracy above it nothing is left to learn that the score would tell, however much the loss still falls."""
 LOOKS = 10
 """Times in a fifth of the training that the held-out loss is taken."""
 STRONG_HIDDEN, STRONG_LR = 16, 0.01
@@ -38,9 +40,9 @@ STRONG_HIDDEN, STRONG_LR = 16, 0.01
 
 
 class Classified(NamedTuple):
-    """``accuracy``: of each classifier on its held-out sequences, ``[K]``; ``falling``: whether their mean loss there
-    still falls; ``before``, ``after``: that loss in the last two fifths of the training; ``losses``: of training, a mean for
-    each fifth.
+    """``accuracy``: of each classifier on its held-out sequences, ``[K]``; ``falling``: whether their mean loss there still
+    falls, and the accuracy has something left to gain; ``before``, ``after``: that loss in the last two fifths of the training;
+    ``losses``: of training, a mean for each fifth.
     """
 
     accuracy: Tensor
@@ -85,7 +87,8 @@ def classified(real: Tensor, fake: Tensor, scorer: Scorer) -> Classified:
     before, after = total[4] / looks, total[5] / looks
     by_fifth = [float(fifth(losses, number).mean()) for number in range(1, 6)]
     accuracy = right.double().mean(0)
-    return Classified(accuracy, still_falling(before, after), float(before.mean()), float(after.mean()), by_fifth)
+    falling = still_falling(before, after) and float(accuracy.mean()) < SATURATED
+    return Classified(accuracy, falling, float(before.mean()), float(after.mean()), by_fifth)
 
 
 def _divided(x: Tensor, gs: list[torch.Generator]) -> tuple[Tensor, Tensor]:
