@@ -129,6 +129,18 @@ def sequences(fake: Tensor, names: Sequence[str], real: Tensor | None = None, wa
     return rendered(figure)
 
 
+def clouds(real: Tensor, fake: Tensor, title: str) -> np.ndarray:
+    """Generated points over real ones, ``[N, 2]`` and ``[M, 2]``, all of them in view: axes that mean nothing by themselves."""
+    figure = canvas(6, 6)
+    axes = figure.subplots()
+    for part, colour, label in ((real, GREY, "data"), (fake, ORANGE, "generator")):
+        axes.scatter(part[:, 0], part[:, 1], s=12, color=colour, alpha=0.6, linewidths=0, label=label)
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title, fontsize=10, wrap=True)
+    axes.legend(loc="upper right", framealpha=0.9)
+    return rendered(figure)
+
+
 def canvas(width: float, height: float) -> Figure:
     """An empty figure of this size in inches, a hundred pixels each."""
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")

@@ -33,7 +33,7 @@ class Run:
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
         self.average = Average(self.game, cfg.ema or 0.0)
         self.set_learning_rates = SetLearningRates(self.solver, factor)
-        self.choice = metric.choice()
+        self.choice = metric.choice(self.data)
         self.measurement = Measurement(metric, self.data, self.device)
 
     def begin(self) -> None:

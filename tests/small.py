@@ -46,6 +46,10 @@ SMALL = {
     "dataset.heldout": 4,  # a tenth of so few is too little to measure anything
     "metric.n_samples": 8,
     "metric.splits": 2,
+    "metric.seeds": 2,
+    "metric.iterations": 10,
+    "metric.discriminative_iterations": 10,
+    "metric.predictive_iterations": 10,
     "features.epochs": 1,
     "schedule.phases.*.rounds": 1,
 }

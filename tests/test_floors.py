@@ -15,11 +15,11 @@ FLOORS = """
     usage
     completion
     losses regularizers
-    augmentations
+    augmentations drawing
     models
     data
     metrics
-    optim drawing
+    optim
     games
     sampling
     measuring

@@ -193,10 +193,10 @@ class Checkpoints:
             metric = build_metric(cfg)
             if metric.n_samples == 0:
                 raise UserError("metric=none measures nothing: name another one, as in gan-eval RUN_DIR metric=frechet.")
-            if role == "report":
-                self.say(metric.choice())
             twin = next((m for k, m in self.measurements.items() if json.loads(k)[0]["dataset"] == nodes["dataset"]), None)
             data = self.data(cfg) if twin is None else twin.data
+            if role == "report":
+                self.say(metric.choice(data))
             self.measurements[key] = Measurement(metric, data, self.device, self.cfg.n_samples, role)
             if role == "report":
                 for note in self.measurements[key].notes():

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_cli.evaluation.digits import shown
-from gan_cli.evaluation.results import Result
+from gan_cli.evaluation.results import Result, remarks
 from gan_cli.evaluation.tables import blank, titled
 
 
@@ -25,6 +25,12 @@ def reference_tables(results: Sequence[Result]) -> list[Group]:
     """Of a sweep: the rows beside those of the samples, once."""
     found = list(_tables_within(results[0].details, results[0].provenance.metric))
     return [titled(f"{name}: to be read against", _detail_table(rows[1:])) for name, rows in found]
+
+
+def remark_lists(results: Sequence[Result]) -> list[Group]:
+    """Of a sweep: what metrics say of their own numbers, run by run; empty where they say nothing."""
+    found = remarks(results)
+    return [Group(Text("remarks", style="bold"), *(Text(remark, style="dim") for remark in found), Text())] if found else []
 
 
 def _tables_within(details: Mapping[str, Any], name: str) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:

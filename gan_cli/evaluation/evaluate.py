@@ -19,7 +19,7 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.checkpoints import SAMPLING, Checkpoints, measured
 from gan_cli.evaluation.comparison import compare
-from gan_cli.evaluation.details import detail_tables, reference_tables
+from gan_cli.evaluation.details import detail_tables, reference_tables, remark_lists
 from gan_cli.evaluation.folders import Folders
 from gan_cli.evaluation.results import Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
@@ -90,7 +90,8 @@ def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Render
     results.write(out, [replace(result, source=os.path.relpath(result.source, out)) for result in everything])
     members = [replace(member, problem=refused.get(member.name, member.problem)) for member in members]
     chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
-    tables = [*sweep_tables(compare(members, found, chosen)), *reference_tables(everything)]
+    of_tables = [result for result in everything if chosen in result.chosen]
+    tables = [*sweep_tables(compare(members, found, chosen)), *reference_tables(everything), *remark_lists(of_tables)]
     return everything, tables, out
 
 

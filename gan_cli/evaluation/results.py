@@ -6,7 +6,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,25 @@ class Result:
     def repeats(self, other: "Result") -> bool:
         """Whether both say the same of the same: equal source, step and provenance, the seed included."""
         return (self.source, self.step, self.provenance) == (other.source, other.step, other.provenance)
+
+
+def remarks(results: Sequence[Result]) -> list[str]:
+    """What metrics say of their own numbers, such as that a network that scores has not converged; of several results by name.
+
+    They stand as ``remarks`` among the details, at any depth.
+    """
+    found = [(result, remark) for result in results for remark in _remarks_within(result.details)]
+    if len(results) == 1:
+        return [remark for _, remark in found]
+    return [f"{result.source}{'' if result.step is None else f', step {result.step}'}: {remark}" for result, remark in found]
+
+
+def _remarks_within(details: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in details.items():
+        if key == "remarks":
+            yield from value
+        elif isinstance(value, Mapping):
+            yield from _remarks_within(value)
 
 
 def plain(value: Any) -> Any:

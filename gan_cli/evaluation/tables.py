@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gan_cli.evaluation.comparison import LEVEL, Comparison, Mean, Ranking, Row
 from gan_cli.evaluation.digits import fixed, place, shown, signed, significant
-from gan_cli.evaluation.results import Number, Provenance, Result, word
+from gan_cli.evaluation.results import Number, Provenance, Result, remarks, word
 
 ABREAST = 4
 """Numbers side by side in one table; more of them take another one."""
@@ -88,7 +88,7 @@ def _run_table(results: Sequence[Result]) -> Group:
     for name, number in results[0].numbers.items():
         cells = [_cell(result.numbers.get(name)) for result in results]
         table.add_row(Text(_directed(name, number)), *cells, *([_floor(number)] if floored else []))
-    return titled(results[0].source, table, *_floor_note(results[0]), caption(results[0].provenance))
+    return titled(results[0].source, table, *remarks(results), *_floor_note(results[0]), caption(results[0].provenance))
 
 
 def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
@@ -106,7 +106,8 @@ def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
         if _has_floor(ordered[0]):
             table.add_section()
             table.add_row("", "floor", *(_floor(ordered[0].numbers[name]) for name in names))
-        yield titled(ordered[0].source, table, *_floor_note(ordered[0]), caption(ordered[0].provenance))
+        said = [*remarks(ordered), *_floor_note(ordered[0])]
+        yield titled(ordered[0].source, table, *said, caption(ordered[0].provenance))
 
 
 def _ranking_table(ranking: Ranking) -> Group:

@@ -1,4 +1,4 @@
-"""FID where the weights of its network are at hand, else the Fréchet distance in bundled features, under its own name."""
+"""What is measured when nobody chooses: of images the Fréchet distance in the best features at hand, of sequences others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +11,19 @@ from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
-from gan_cli.metrics.features import Encoded, Features
+from gan_cli.metrics.features import Encoded, Features, Identity
 from gan_cli.metrics.frechet import Frechet
 from gan_cli.metrics.inception import SHA256, Inception
+from gan_cli.metrics.sequence_distances import SequenceDistances
 
 
 @dataclass(frozen=True)
 class Auto(Metric):
-    """The Fréchet distance in the best features at hand.
+    """The Fréchet distance in the best features at hand; of sequences ``SequenceDistances``.
 
-    The Inception network's, if its weights are here, named by ``path`` or fetched by ``download`` (see ``Inception`` for
-    these and ``sha256``); else the given ``features``. Other features than the bundled EfficientNet-Lite0 at its own
-    resolution have been chosen by somebody and stay. ``choice`` says what it comes to before ``fitted`` does it.
+    Of images those of the Inception network, if its weights are here, named by ``path`` or fetched by ``download`` (see
+    ``Inception`` for these and ``sha256``); else the given ``features``. Other features than the bundled EfficientNet-Lite0 at
+    its own resolution have been chosen by somebody and stay. ``choice`` says what it comes to before ``fitted`` does it.
 
     Raises UserError where weights that were asked for by ``path`` or ``download`` cannot be had or would not be used.
     """
@@ -40,8 +41,10 @@ class Auto(Metric):
                 "for another space.\nLeave one of the two out."
             )
 
-    def choice(self) -> str:
+    def choice(self, data: Data | None = None) -> str:
         """One line for the start of a run: which number is measured, and why."""
+        if data is not None and _are_sequences(data):
+            return self._of_sequences().choice(data)
         features = self.resolved().features
         if not isinstance(features, Inception):
             hint = (
@@ -55,7 +58,7 @@ class Auto(Metric):
         return f"metric: {self.name}{' (Inception weights to be downloaded)' if features.download else ''}"
 
     def resolved(self) -> Frechet:
-        """The metric that it comes to, not yet fitted."""
+        """The metric that it comes to of images and points, not yet fitted."""
         if not _bundled(self.features):
             return Frechet(self.features, self.n_samples, self.split)
         inception = Inception(self.features.batch_size, self.path, self.download, self.sha256)
@@ -64,21 +67,28 @@ class Auto(Metric):
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
         """What it comes to, ready for samples of ``data``; from here on nothing is left open."""
-        return self.resolved().fitted(data, device)
+        return (self._of_sequences() if _are_sequences(data) else self.resolved()).fitted(data, device)
+
+    def _of_sequences(self) -> Metric:
+        return SequenceDistances(Identity(), self.n_samples, self.split)
 
     @property
     def name(self) -> str:
-        """What it comes to is called: ``fid``, ``fd_efficientnet_lite0``, …"""
+        """What it comes to of images is called: ``fid``, ``fd_efficientnet_lite0``, …"""
         return self.resolved().name
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """The numbers of what it comes to, for sets encoded in its features."""
+        """The numbers of what it comes to of images, for sets encoded in its features."""
         return self.resolved().measure(real, fake)
 
     @property
     def _wanted(self) -> bool:
         """Whether the Inception network is asked for, and not merely preferred."""
         return self.download or self.path is not None
+
+
+def _are_sequences(data: Data) -> bool:
+    return len(data.shape) == 2
 
 
 def _bundled(features: Features) -> TypeGuard[EfficientNetLite0]:

@@ -69,8 +69,8 @@ class Metric(ABC):
         if self.split not in SPLITS:
             raise UserError(f"no split named {self.split!r} in metric.split. Choose one of: {', '.join(SPLITS)}.")
 
-    def choice(self) -> str:
-        """One line for the start of a run, before ``fitted``: what will be measured."""
+    def choice(self, data: Data | None = None) -> str:
+        """One line for the start of a run, before ``fitted``: what will be measured of ``data`` (None: of folders)."""
         return f"metric: {self.name}"
 
     def fitted(self, data: Data, device: torch.device) -> "Metric":

@@ -7,7 +7,7 @@ from typing import Any
 
 from gan_cli.evaluation.comparison import LEVEL, Mean, Ranking, Row, compare, mean
 from gan_cli.evaluation.digits import shown, signed
-from gan_cli.evaluation.results import Provenance, Result, differences
+from gan_cli.evaluation.results import Provenance, Result, differences, remarks
 from gan_cli.evaluation.tables import caption
 from gan_cli.report import canvas
 from gan_cli.report.across import bars
@@ -33,7 +33,7 @@ def tables(runs: Sequence[Trace]) -> list[Table]:
         return [_of_run(results) for results in _alike(runs[0].results)]
     comparison = compare([run.member for run in runs], {run.member.name: run.results for run in runs})
     left_out = [f"left out: {name} ({why})" for name, why in comparison.left_out.items()]
-    return [_of_sweep(ranking, left_out) for ranking in comparison.rankings]
+    return [_of_sweep(ranking, [*_remarks(ranking, runs), *left_out]) for ranking in comparison.rankings]
 
 
 def pictures(runs: Sequence[Trace]) -> list[Drawn]:
@@ -75,10 +75,16 @@ def _of_run(results: Sequence[Result]) -> Table:
         for name, number in results[0].numbers.items()
         if all(name in result.numbers for result in results)
     ]
-    return Table(results[0].chief, head, rows, caption(results[0].provenance).splitlines())
+    return Table(results[0].chief, head, rows, [*remarks(results), *caption(results[0].provenance).splitlines()])
 
 
-def _of_sweep(ranking: Ranking, left_out: Sequence[str]) -> Table:
+def _remarks(ranking: Ranking, runs: Sequence[Trace]) -> list[str]:
+    """What metrics say of the numbers in a ranking, by run."""
+    found = {run.name: _result(run, ranking.provenance, ranking.chosen) for run in runs}
+    return [f"{name}: {remark}" for name, result in found.items() if result is not None for remark in remarks([result])]
+
+
+def _of_sweep(ranking: Ranking, further: Sequence[str]) -> Table:
     numbers = [_directed(name, number.higher_is_better) for name, number in ranking.numbers.items()]
     head = ["", "seeds", *numbers, f"{ranking.chief}, difference to the first"]
     rows = [
@@ -92,7 +98,7 @@ def _of_sweep(ranking: Ranking, left_out: Sequence[str]) -> Table:
     ]
     floor = [f"real against real: {shown(ranking.floor[1])}"] if ranking.floor else []
     said = f"{ranking.chosen} checkpoints; mean over seeds ± standard error; paired differences with {LEVEL:.0%} intervals"
-    notes = [said, *floor, *caption(ranking.provenance, seed=False).splitlines(), *left_out]
+    notes = [said, *floor, *caption(ranking.provenance, seed=False).splitlines(), *further]
     return Table(f"{ranking.chief}, ranked", head, rows, notes)
 
 

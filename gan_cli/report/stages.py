@@ -101,7 +101,7 @@ class Pictures(Figure):
         found = [(run, path) for run in self.about(runs) for path in sorted(run.folder.glob(self.glob))[-self.last :]]
         if not found:
             raise UserError(f"nothing to draw: no run has a picture {self.glob}.")
-        return [self.drawn(_png(_pixels(path)), f"{run.name}: {path.name}.", f"{run.name} {path.stem}") for run, path in found]
+        return [self.drawn(_png(pixels(path)), f"{run.name}: {path.name}.", f"{run.name} {path.stem}") for run, path in found]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,15 +156,15 @@ def cropped(path: Path, shape: tuple[int, ...] | None) -> np.ndarray:
 
     Sequences have a frame for each feature: all of them.
     """
-    pixels = _pixels(path)
+    picture = pixels(path)
     if shape is not None and len(shape) == 2:
-        return pixels
+        return picture
     if shape is not None and len(shape) == 3:
-        return pixels[: pixels.shape[0] // 2, : pixels.shape[1] // 2]
-    dark = pixels.max(axis=2) < 140
-    top, bottom = _between(np.flatnonzero(dark.mean(axis=1) > 0.4), len(pixels))
-    left, right = _between(np.flatnonzero(dark[top:bottom].mean(axis=0) > 0.95), pixels.shape[1])
-    return pixels[top:bottom, left:right]
+        return picture[: picture.shape[0] // 2, : picture.shape[1] // 2]
+    dark = picture.max(axis=2) < 140
+    top, bottom = _between(np.flatnonzero(dark.mean(axis=1) > 0.4), len(picture))
+    left, right = _between(np.flatnonzero(dark[top:bottom].mean(axis=0) > 0.95), picture.shape[1])
+    return picture[top:bottom, left:right]
 
 
 def _between(lines: np.ndarray, n: int) -> tuple[int, int]:
@@ -178,19 +178,20 @@ def _between(lines: np.ndarray, n: int) -> tuple[int, int]:
 def frames(run: Trace) -> dict[int, bytes]:
     """Step -> a WebP of the samples at that step, ``SIDE`` pixels wide; empty with fewer than two pictures."""
     pictures = evenly(run.pictures(), FRAMES)
-    return {step: _webp(_small(_pixels(path))) for step, path in pictures.items()} if len(pictures) > 1 else {}
+    return {step: _webp(_small(pixels(path))) for step, path in pictures.items()} if len(pictures) > 1 else {}
 
 
 def animation(run: Trace) -> bytes:
     """The same frames as an animated GIF; the last one stays longer."""
-    images = [_small(_pixels(path)) for path in evenly(run.pictures(), FRAMES).values()]
+    images = [_small(pixels(path)) for path in evenly(run.pictures(), FRAMES).values()]
     file = io.BytesIO()
     durations = [250] * (len(images) - 1) + [1500]
     images[0].save(file, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
     return file.getvalue()
 
 
-def _pixels(path: Path) -> np.ndarray:
+def pixels(path: Path) -> np.ndarray:
+    """The picture ``[H, W, 3]``. Raises UserError where it cannot be read."""
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
@@ -198,14 +199,14 @@ def _pixels(path: Path) -> np.ndarray:
         raise UserError(f"{path} cannot be read: {error}.") from error
 
 
-def _small(pixels: np.ndarray) -> Image.Image:
-    image = Image.fromarray(pixels)
+def _small(picture: np.ndarray) -> Image.Image:
+    image = Image.fromarray(picture)
     return image.resize((SIDE, round(SIDE * image.height / image.width)), Image.Resampling.LANCZOS)
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def _png(picture: np.ndarray) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG")
+    Image.fromarray(picture).save(file, format="PNG")
     return file.getvalue()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from gan_cli.report.figures import Curves, Figure
+from gan_cli.report.gallery import Gallery
 from gan_cli.report.stages import METHODS, Stages
 from gan_cli.report.traces import Trace
 
@@ -11,6 +12,12 @@ EXACT = {"wasserstein": "metric/w1", "js": "metric/js"}
 SLOW = ("time/",)
 PANELS = 6
 """Panels of one figure."""
+OF_SEQUENCES = {
+    "windows": "Real and generated windows, in the data's own units, as gan-eval drew them.",
+    "pca": "Whole windows, flattened, on the two principal axes of the data; of the first seed of each method.",
+    "tsne": "Whole windows, flattened; neighbours stay neighbours, distances mean nothing. Of the first seed of each method.",
+}
+"""Pictures that gan-eval leaves of sequences."""
 
 
 def figures(runs: Sequence[Trace], median: int | None) -> list[Figure]:
@@ -23,9 +30,18 @@ def figures(runs: Sequence[Trace], median: int | None) -> list[Figure]:
         *_group("Gradient norms", "Of each player's loss, in its parameters.", tags, ("grad_norm/",), median, log_y=True),
     ]
     shown = ("metric/", "loss/", "penalty_", "grad_norm/", "estimate/", "heldout/")
+    found += _of_sequences(runs)
     rest = [tag for tag in tags if not tag.startswith(shown)]
     kinds = dict.fromkeys(tag.partition("/")[0] for tag in rest)
     return [*found, *(figure for kind in kinds for figure in _group(kind, "", rest, (f"{kind}/", kind), median))]
+
+
+def _of_sequences(runs: Sequence[Trace]) -> list[Figure]:
+    """The pictures that evaluations of sequences left, where they did."""
+    globs = {name: f"eval/{name}_step_*.png" for name in OF_SEQUENCES}
+    left = [name for name, glob in globs.items() if any(any(run.folder.glob(glob)) for run in runs)]
+    titles = {"windows": "Real and generated windows", "pca": "Principal components", "tsne": "t-SNE"}
+    return [Gallery(title=titles[name], caption=OF_SEQUENCES[name], glob=globs[name]) for name in left]
 
 
 def stages(runs: Sequence[Trace], steps: int, median: int | None) -> list[Figure]:

@@ -28,7 +28,15 @@ from gan_cli.sampling import conditions, generate
 CPU = torch.device("cpu")
 MEASURED = ("dataset", "experiment", "features", "game", "metric")
 """Groups that have a say in what the metric is taken of, or how."""
-KINDS = ("", "features=classifier", "features=classifier game=cgan", "dataset=ring", "dataset=gaussians_1d", "game=pix2pix")
+KINDS = (
+    "",
+    "features=classifier",
+    "features=classifier game=cgan",
+    "dataset=ring",
+    "dataset=gaussians_1d",
+    "dataset=sines",
+    "game=pix2pix",
+)
 """Data, features and games, for one of which a metric is made."""
 GIVEN = {
     "model": {"shape", "classes", "source"},
@@ -99,7 +107,9 @@ def test_an_option(group, option, root, monkeypatch):
 def test_a_metric_fits_some_kind_of_data(option):
     refusals = []
     for kind in KINDS:
-        cfg = small.config(f"{kind} metric={option}", "dataset.max_images=40")
+        cfg = small.config(f"{kind} metric={option}")
+        if "max_images" in cfg.dataset:
+            cfg.dataset.max_images = 40
         if "n_samples" in cfg.metric:
             cfg.metric.n_samples = 20  # of some composed metrics not every part can be shrunk
         parts = build(cfg, CPU)

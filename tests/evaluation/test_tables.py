@@ -1,13 +1,15 @@
 import io
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from gan_cli.evaluation.comparison import compare
+from gan_cli.evaluation.details import remark_lists
 from gan_cli.evaluation.digits import shown
-from gan_cli.evaluation.results import Number, Provenance, Result
+from gan_cli.evaluation.results import Number, Provenance, Result, remarks
 from gan_cli.evaluation.sweeps import Member
 from gan_cli.evaluation.tables import caption, curve_tables, run_tables, sweep_tables
 
@@ -156,3 +158,15 @@ def test_what_is_not_finite_is_said():
     results["a0"] = [result(math.nan)]
     found = text(sweep_tables(compare(members, results)), 160)
     assert re.search(r"wgan_gp +5 +not finite", found)
+
+
+def test_what_a_metric_remarks_of_its_numbers_stands_under_the_table():
+    told = {"floor_n": 9, "score": {"remarks": ["not converged"], "losses": [1.0]}, "remarks": ["too few"]}
+    one, other = (replace(result(70.0, step), details=told) for step in (1, 2))
+    assert remarks([one]) == ["not converged", "too few"]
+    assert remarks([one, other])[3] == "outputs/[run], step 2: too few"
+    assert remarks([result(70.0)]) == []
+    assert "not converged" in text(run_tables([one]))
+    assert "outputs/[run], step 2: too few" in text(curve_tables([one, other]))
+    assert "remarks\noutputs/[run], step 1: not converged" in text(remark_lists([one, other]))
+    assert remark_lists([result(70.0)]) == []
