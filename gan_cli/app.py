@@ -122,9 +122,9 @@ def sample(overrides: list[str]) -> None:
     cfg = compose(loader(), "sample", overrides)
     run_folder(cfg.run)
     with _importable(os.getcwd()):
-        from gan_cli import jobs
+        from gan_cli import samples
 
-        jobs.sample(_without_hydra(cfg))
+        samples.sample(_without_hydra(cfg))
 
 
 def report(overrides: list[str]) -> None:

@@ -72,9 +72,14 @@ class Display:
 
     def say(self, message: str) -> None:
         """A line above the bar."""
-        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+        say(self.console, message)
 
 
 def short(tag: str) -> str:
     """loss/discriminator -> D, loss/generator -> G, others by their last part."""
     return {"loss/discriminator": "D", "loss/generator": "G"}.get(tag, tag.rpartition("/")[2])
+
+
+def say(console: Console, message: str) -> None:
+    """A line as it is: no markup, no colours, no wrapping, so that paths can be copied."""
+    console.print(message, highlight=False, markup=False, soft_wrap=True)

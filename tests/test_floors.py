@@ -28,10 +28,10 @@ FLOORS = """
     diagnostics
     checkpoint
     journal progress
-    events
+    events watching
     build
     run loading
-    jobs
+    jobs samples
     evaluation
     report
     compose

@@ -23,7 +23,7 @@ from gan_cli.evaluation.details import detail_tables, reference_tables, remark_l
 from gan_cli.evaluation.folders import Folders
 from gan_cli.evaluation.results import Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
-from gan_cli.progress import Terminal
+from gan_cli.progress import Terminal, say
 
 WIDTH = 120
 """Columns of a table that no terminal shows."""
@@ -39,7 +39,7 @@ def evaluate(cfg: DictConfig) -> list[Result]:
         found, tables, out = (_sweep if not holds_config(folder) and sweeps.has_runs(folder) else _run)(cfg, folder)
     for table in tables:
         console.print(table)
-    console.print(f"written: {out / results.JSON}, {results.CSV}", highlight=False, markup=False, soft_wrap=True)
+    say(console, f"written: {out / results.JSON}, {results.CSV}")
     return found
 
 
@@ -167,7 +167,7 @@ class _Bar:
 
     def say(self, line: str) -> None:
         """A line above the bar."""
-        self.bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(self.bar.console, line)
 
 
 @contextmanager

@@ -9,22 +9,27 @@ from gan_cli.errors import UserError
 from gan_cli.report import canvas
 from gan_cli.report.canvas import WIDTH, Canvas, Drawn
 from gan_cli.report.figures import Figure
-from gan_cli.report.stages import pixels
+from gan_cli.report.stages import cropped, pixels
 from gan_cli.report.traces import Trace
 
-METHODS = 12
+METHODS = 24
 """Of more methods, the first ones are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gallery(Figure):
-    """Of each method the newest picture by ``glob`` (``eval/pca_step_*.png``) of its first run that has one."""
+    """Of each method the newest picture by ``glob`` (``eval/pca_step_*.png``) of its first run that has one.
+
+    ``cropped``: of a grid of samples its upper left quarter.
+    """
 
     glob: str
     columns: int = 3
+    cropped: bool = False
 
     def __post_init__(self) -> None:
         checks.count("columns", self.columns)
+        checks.flag("cropped", self.cropped)
 
     def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
         """One figure."""
@@ -34,7 +39,10 @@ class Gallery(Figure):
                 found.setdefault(run.method, (run, paths[-1]))
         if not found:
             raise UserError(f"nothing to draw: no run has a picture {self.glob}.")
-        shown = [(run.name, pixels(path)) for run, path in list(found.values())[:METHODS]]
+        shown = [
+            (run.method or run.name, cropped(path, run.shape) if self.cropped else pixels(path))
+            for run, path in list(found.values())[:METHODS]
+        ]
         columns = min(self.columns, len(shown))
         rows = -(-len(shown) // columns)
         width = WIDTH / max(columns, 1.6)  # one alone need not be as wide as the page

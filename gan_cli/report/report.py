@@ -15,6 +15,7 @@ from gan_cli.checkpoint import write_atomically
 from gan_cli.configs import holds_config, write_json
 from gan_cli.errors import UserError
 from gan_cli.evaluation import sweeps
+from gan_cli.progress import say
 from gan_cli.report import again, canvas, numbers, page, quiz, standard
 from gan_cli.report.canvas import Drawn
 from gan_cli.report.claims import odd
@@ -43,7 +44,7 @@ def report(cfg: DictConfig) -> Path:
         try:
             _told(console, write_report(part, cfg))
         except UserError as error:  # one that has not begun hides none of the others
-            console.print(f"{part}: {error}", highlight=False, markup=False, soft_wrap=True)
+            say(console, f"{part}: {error}")
     return _told(console, write_index(parts, folder / "index.html"))
 
 
@@ -195,5 +196,5 @@ def _write(folder: Path, files: Mapping[str, bytes], summary: Mapping[str, Any])
 
 
 def _told(console: Console, path: Path) -> Path:
-    console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
+    say(console, f"written: {path}")
     return path

@@ -1,7 +1,6 @@
 """Pictures that runs left behind: below the steps of a curve, as they are, and as frames to be played."""
 
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,37 +101,6 @@ class Pictures(Figure):
         if not found:
             raise UserError(f"nothing to draw: no run has a picture {self.glob}.")
         return [self.drawn(_png(pixels(path)), f"{run.name}: {path.name}.", f"{run.name} {path.stem}") for run, path in found]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SideBySide(Figure):
-    """The last samples of every method, those of its first seed, in one figure of so many ``columns``."""
-
-    columns: int = 4
-
-    def __post_init__(self) -> None:
-        checks.count("columns", self.columns)
-
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
-        """One figure."""
-        chosen = first_seeds(self.about(runs))
-        if not chosen:
-            raise UserError("nothing to draw: no run has pictures of its samples.")
-        rows = math.ceil(len(chosen) / self.columns)
-
-        def paint(figure: Canvas) -> None:
-            grid = figure.subplots(rows, self.columns, squeeze=False)
-            for ax in grid.flat:
-                ax.axis("off")
-            for ax, run in zip(grid.flat, chosen, strict=False):
-                pictures = run.pictures()
-                ax.imshow(
-                    cropped(pictures[max(pictures)], run.shape),
-                    interpolation="nearest" if len(run.shape or ()) == 3 else "antialiased",
-                )
-                ax.set_title(run.method or run.name, loc="center", fontsize=10)
-
-        return [self.drawn(canvas.draw((WIDTH, rows * (WIDTH / self.columns + 0.3)), paint))]
 
 
 def first_seeds(runs: Sequence[Trace]) -> list[Trace]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import pytest
 from omegaconf import OmegaConf
 
-import gan_cli
 from gan_cli import cli, suggest
 from gan_cli.configs import config_hash, threads, to_plain, write_json
 
@@ -90,16 +89,18 @@ class Notes:
 
 @pytest.fixture
 def jobs(monkeypatch):
-    """Replaces ``gan_cli.jobs`` and what gan-eval does."""
-    notes, module = Notes(), types.ModuleType("gan_cli.jobs")
-    module.train = notes.train
-    module.sample = lambda cfg: notes.asked.append(("sample", dict(cfg)))
-    monkeypatch.setitem(sys.modules, "gan_cli.jobs", module)
-    monkeypatch.setattr(gan_cli, "jobs", module, raising=False)
-    evaluate = types.ModuleType("gan_cli.evaluation.evaluate")
-    evaluate.evaluate = lambda cfg: notes.asked.append(("evaluate", dict(cfg)))
-    monkeypatch.setitem(sys.modules, "gan_cli.evaluation.evaluate", evaluate)
-    monkeypatch.setattr("gan_cli.evaluation.evaluate", evaluate, raising=False)
+    """Replaces what gan-train, gan-sample and gan-eval do."""
+    notes = Notes()
+    stand_ins = {
+        "gan_cli.jobs": {"train": notes.train},
+        "gan_cli.samples": {"sample": lambda cfg: notes.asked.append(("sample", dict(cfg)))},
+        "gan_cli.evaluation.evaluate": {"evaluate": lambda cfg: notes.asked.append(("evaluate", dict(cfg)))},
+    }
+    for name, functions in stand_ins.items():
+        module = types.ModuleType(name)
+        vars(module).update(functions)
+        monkeypatch.setitem(sys.modules, name, module)
+        monkeypatch.setattr(name, module, raising=False)
     return notes
 
 

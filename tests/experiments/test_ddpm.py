@@ -9,7 +9,7 @@ from left_behind import train
 from PIL import Image
 
 import gan_cli
-from gan_cli import jobs, journal
+from gan_cli import journal, samples
 from gan_cli.compose import compose, loader
 from gan_cli.errors import UserError
 from gan_cli.evaluation.evaluate import evaluate
@@ -52,7 +52,7 @@ def test_one_table_ranks_it_beside_a_gan(runs, capsys):
 
 @pytest.mark.parametrize("mode", ["grid", "interpolation"])
 def test_pictures_of_samples(runs, mode):
-    path = jobs.sample(command("sample", runs / "ddpm", f"mode={mode}", "n=6"))
+    path = samples.sample(command("sample", runs / "ddpm", f"mode={mode}", "n=6"))
     with Image.open(path) as picture:
         assert picture.size == (600, 600)
 
@@ -70,7 +70,7 @@ def test_guidance_chosen_after_training(runs):
     plain, same, more = (gan_cli.load(runs / "ddpm", guidance=w) for w in (None, 1.0, 4.0))
     assert torch.equal(plain.sample(6), same.sample(6))
     assert not torch.equal(plain.sample(6), more.sample(6))
-    path = jobs.sample(command("sample", runs / "ddpm", "guidance=4", "n=6"))
+    path = samples.sample(command("sample", runs / "ddpm", "guidance=4", "n=6"))
     assert path.name.endswith("_guidance_4.png")
     [found] = evaluate(command("eval", runs / "ddpm", "guidance=4", "checkpoint=last"))
     assert found.provenance.sampling == {"guidance": 4.0}

@@ -17,8 +17,9 @@ from gan_cli.errors import UserError
 from gan_cli.report import again, numbers, report, stages
 from gan_cli.report.across import Across, Bars
 from gan_cli.report.figures import Against, Curves, Figure
+from gan_cli.report.gallery import Gallery
 from gan_cli.report.index import write_index
-from gan_cli.report.stages import Pictures, SideBySide, Stages
+from gan_cli.report.stages import Pictures, Stages
 from gan_cli.report.traces import traces
 from gan_cli.report.verdicts import Claim
 
@@ -242,7 +243,7 @@ def tiny_images():
         Across(title="a", key="c", numbers=["metric/w1", "w1"], log_x=True),
         Stages(title="a", tag="estimate/wasserstein", steps=[0, 20]),
         Pictures(title="a", glob="samples/*.png", last=2),
-        SideBySide(title="a"),
+        Gallery(title="a", glob="samples/*.png", cropped=True),
     ],
     ids=lambda figure: type(figure).__name__,
 )
@@ -266,7 +267,6 @@ def test_figures_are_drawn(run, figure):
         Bars(number="no/such"),
         Across(key="loss", numbers=["metric/w1"]),
         Stages(tag="x/y"),
-        SideBySide(),
         Pictures(glob="*.bmp"),
     ],
     ids=lambda figure: type(figure).__name__,

@@ -11,7 +11,7 @@ from left_behind import differences, outcome, result, train
 from PIL import Image
 
 import gan_cli
-from gan_cli import checkpoint, cli, compose, drawing, jobs, journal
+from gan_cli import checkpoint, cli, compose, drawing, journal, samples
 from gan_cli.build import build_data
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
@@ -82,7 +82,7 @@ def test_rows_of_the_classes_asked_for(runs, game):
     assert run.game.conditional
     y = run.labels_of([7, 0, 7], 11)
     assert y.tolist() == [7] * 4 + [0] * 4 + [7] * 4
-    path = jobs.sample(command(folder, classes="[7,0,7]", n=11, seed=1))
+    path = samples.sample(command(folder, classes="[7,0,7]", n=11, seed=1))
     with Image.open(path) as picture:
         expected = drawing.grid(run.sample(12, 1, y), 4)
         assert np.array_equal(np.asarray(picture), expected)
@@ -90,17 +90,17 @@ def test_rows_of_the_classes_asked_for(runs, game):
 
 
 def test_a_folder_for_each_class_is_a_data_set_with_labels(runs):
-    out = jobs.sample(command(runs("cgan"), classes="[2,5]", mode="single", n=6))
+    out = samples.sample(command(runs("cgan"), classes="[2,5]", mode="single", n=6))
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == [
         f"{c}/0000{i}.png" for c in (2, 5) for i in range(3)
     ]
 
 
 def test_points_of_a_class(points):
-    out = jobs.sample(command(points, classes="[3,1]", mode="single", n=8, seed=1))
+    out = samples.sample(command(points, classes="[3,1]", mode="single", n=8, seed=1))
     run = gan_cli.load(points)
-    samples = run.sample(8, 1, torch.tensor([3] * 4 + [1] * 4))
-    for c, expected in ((3, samples[:4]), (1, samples[4:])):
+    asked = run.sample(8, 1, torch.tensor([3] * 4 + [1] * 4))
+    for c, expected in ((3, asked[:4]), (1, asked[4:])):
         written = np.loadtxt(out / str(c) / "points.csv", delimiter=",", dtype=np.float32)
         assert np.array_equal(written, expected.numpy())
 
@@ -110,7 +110,7 @@ def test_walks_keep_their_class(runs):
     y = torch.tensor([4, 9])
     walk = run.interpolate(2, 5, seed=2, y=y).unflatten(0, (2, 5))
     torch.testing.assert_close(walk[:, 0], run.sample(2, 2, y), atol=1e-5, rtol=0)
-    path = jobs.sample(command(runs("cgan"), classes="[4,9]", mode="interpolation", n=10))
+    path = samples.sample(command(runs("cgan"), classes="[4,9]", mode="interpolation", n=10))
     with Image.open(path) as picture:
         assert picture.size == (8 * 80 + 16, 2 * 80 + 16)
 
@@ -126,13 +126,13 @@ def test_walks_keep_their_class(runs):
 @pytest.mark.parametrize("mode", ["grid", "single", "interpolation"])
 def test_classes_that_the_data_lacks(runs, classes, said, mode):
     with pytest.raises(UserError, match=said) as caught:
-        jobs.sample(command(runs("cgan"), classes=classes, mode=mode))
+        samples.sample(command(runs("cgan"), classes=classes, mode=mode))
     assert "\n" not in str(caught.value)
 
 
 def test_classes_of_a_game_that_takes_no_labels(runs):
     with pytest.raises(UserError, match=r"classes=\[0\]: the game of this run takes no labels\.$"):
-        jobs.sample(command(runs("infogan"), classes="[0]"))
+        samples.sample(command(runs("infogan"), classes="[0]"))
 
 
 def test_the_command_says_what_classes_are():
@@ -143,24 +143,24 @@ def test_the_command_says_what_classes_are():
 
 def test_a_traversal(runs):
     folder = runs("infogan")
-    path = jobs.sample(command(folder, mode="traversal", n=20, seed=3))
+    path = samples.sample(command(folder, mode="traversal", n=20, seed=3))
     assert path.name == "traversal_step_00000004_seed_3.png"
     found = gan_cli.load(folder).traverse(20, 3)
     assert [len(images) for _, images in found] == [20, 20, 20]
     with Image.open(path) as picture:
         panels = [drawing.Panel(images, t.title, t.rows, t.columns) for t, images in found]
         assert np.array_equal(np.asarray(picture), drawing.panels(panels))
-    assert jobs.sample(command(folder, mode="traversal", n=20, seed=3)).read_bytes() == path.read_bytes()
+    assert samples.sample(command(folder, mode="traversal", n=20, seed=3)).read_bytes() == path.read_bytes()
 
 
 def test_traversals_that_cannot_be(runs, tmp_path):
     with pytest.raises(UserError, match="this run's latents have none"):
-        jobs.sample(command(runs("cgan"), mode="traversal"))
+        samples.sample(command(runs("cgan"), mode="traversal"))
     with pytest.raises(UserError, match="do not go together"):
-        jobs.sample(command(runs("infogan"), mode="traversal", classes="[1]"))
+        samples.sample(command(runs("infogan"), mode="traversal", classes="[1]"))
     train(small.config("dataset=ring game=infogan metric=none"), tmp_path / "ring", "train.steps=0")
     with pytest.raises(UserError, match="lays images side by side"):
-        jobs.sample(command(tmp_path / "ring", mode="traversal"))
+        samples.sample(command(tmp_path / "ring", mode="traversal"))
 
 
 def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, capsys):

@@ -9,7 +9,7 @@ from left_behind import differences, state, train
 from PIL import Image
 
 import gan_cli
-from gan_cli import checkpoint, compose, drawing, jobs
+from gan_cli import checkpoint, compose, drawing, samples
 from gan_cli.errors import UserError
 from gan_cli.loading import slerp
 from gan_cli.quoting import quote
@@ -140,41 +140,41 @@ def test_slerp():
 @pytest.mark.parametrize("run", ["points", "images"])
 def test_a_grid(run, request):
     folder = request.getfixturevalue(run)
-    path = jobs.sample(command("sample", folder, n=9, seed=1))
+    path = samples.sample(command("sample", folder, n=9, seed=1))
     assert path == folder / "samples" / "grid_step_00000006_seed_1.png"
     content = path.read_bytes()
     with Image.open(path) as picture:
         assert picture.size == ((600, 600) if run == "points" else (3 * 80 + 16, 3 * 80 + 16))
-    assert jobs.sample(command("sample", folder, n=9, seed=1)).read_bytes() == content
-    assert jobs.sample(command("sample", folder, n=9, seed=2)).read_bytes() != content
-    assert jobs.sample(command("sample", folder, n=9, seed=1, ema=False)).read_bytes() != content
+    assert samples.sample(command("sample", folder, n=9, seed=1)).read_bytes() == content
+    assert samples.sample(command("sample", folder, n=9, seed=2)).read_bytes() != content
+    assert samples.sample(command("sample", folder, n=9, seed=1, ema=False)).read_bytes() != content
 
 
 def test_a_truncated_grid(images):
     name = "grid_step_00000006_seed_1_truncation_0.5_standing_2.png"
-    path = jobs.sample(command("sample", images, n=9, seed=1, truncation=0.5, standing=2))
+    path = samples.sample(command("sample", images, n=9, seed=1, truncation=0.5, standing=2))
     assert path == images / "samples" / name
-    assert path.read_bytes() != jobs.sample(command("sample", images, n=9, seed=1)).read_bytes()
-    assert path.read_bytes() != jobs.sample(command("sample", images, n=9, seed=1, truncation=0.5)).read_bytes()
+    assert path.read_bytes() != samples.sample(command("sample", images, n=9, seed=1)).read_bytes()
+    assert path.read_bytes() != samples.sample(command("sample", images, n=9, seed=1, truncation=0.5)).read_bytes()
     truncated = gan_cli.load(images, truncation=0.5)
     assert truncated.game.latents(100).abs().max() <= 0.5
     assert truncated.interpolate(1, 3).shape[0] == 3
 
 
 def test_single_images(images, tmp_path):
-    out = jobs.sample(command("sample", images, mode="single", n=5, seed=1, out=quote(str(tmp_path / "fakes = 5"))))
+    out = samples.sample(command("sample", images, mode="single", n=5, seed=1, out=quote(str(tmp_path / "fakes = 5"))))
     files = sorted(out.iterdir())
     assert out == tmp_path / "fakes = 5"
     assert [file.name for file in files] == [f"{index:05d}.png" for index in range(5)]
-    samples = gan_cli.load(images).sample(5, seed=1)
-    for file, sample in zip(files, samples, strict=True):
+    loaded = gan_cli.load(images).sample(5, seed=1)
+    for file, sample in zip(files, loaded, strict=True):
         with Image.open(file) as picture:
             assert picture.size == (8, 8)
             assert np.array_equal(np.asarray(picture)[..., 0], drawing.to_uint8(sample)[0].numpy())
 
 
 def test_single_points(points):
-    out = jobs.sample(command("sample", points, mode="single", n=5, seed=1, checkpoint=3))
+    out = samples.sample(command("sample", points, mode="single", n=5, seed=1, checkpoint=3))
     assert out == points / "samples" / "single_step_00000003_seed_1"
     (file,) = out.iterdir()
     written = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.float32))
@@ -185,7 +185,7 @@ def test_single_points(points):
 @pytest.mark.parametrize(("n", "walks", "length"), [(16, 2, 8), (15, 2, 8), (3, 1, 3), (1, 1, 1)])
 def test_an_interpolation(run, n, walks, length, request, capsys):
     folder = request.getfixturevalue(run)
-    path = jobs.sample(command("sample", folder, mode="interpolation", n=n, seed=4))
+    path = samples.sample(command("sample", folder, mode="interpolation", n=n, seed=4))
     assert f"{n} samples of step 6" in capsys.readouterr().out
     with Image.open(path) as picture:
         if run == "points":

@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from left_behind import differences, outcome, result, state, train
 
 import gan_cli
-from gan_cli import compose, jobs
+from gan_cli import compose, samples
 from gan_cli.data.base import Data
 from gan_cli.data.series import csv
 from gan_cli.data.toy import Points
@@ -85,7 +85,7 @@ def test_samples_come_back_in_their_own_units_without_the_table(run, capsys):
     x = loaded.sample(5, seed=2)
     assert (x.shape, loaded.series.protocol) == ((5, 4, 2), PROTOCOL)
     assert 0 < x.min() < x.max() < 1
-    out = jobs.sample(command("sample", run, n=5, seed=2))
+    out = samples.sample(command("sample", run, n=5, seed=2))
     assert "grid_step_00000006_seed_2.png and grid_step_00000006_seed_2.csv" in capsys.readouterr().out
     assert out.read_bytes().startswith(b"\x89PNG")
     table = pandas.read_csv(out.with_suffix(".csv"))
@@ -94,9 +94,9 @@ def test_samples_come_back_in_their_own_units_without_the_table(run, capsys):
     low, high = (torch.tensor(bounds).double() for bounds in (loaded.series.scaling.low, loaded.series.scaling.high))
     values = torch.tensor(table.iloc[:, 2:].to_numpy()).view(5, 4, 2)
     assert torch.allclose(values, low + x.double() * (high - low), rtol=1e-6)
-    alone = jobs.sample(command("sample", run, mode="single", n=5, seed=2))
+    alone = samples.sample(command("sample", run, mode="single", n=5, seed=2))
     assert (alone / "sequences.csv").read_bytes() == out.with_suffix(".csv").read_bytes()
-    assert jobs.sample(command("sample", run, mode="interpolation", n=8)).with_suffix(".csv").is_file()
+    assert samples.sample(command("sample", run, mode="interpolation", n=8)).with_suffix(".csv").is_file()
 
 
 def test_pictures_show_both_sides_in_the_data_s_units(run):
@@ -145,5 +145,5 @@ def test_sequences_of_which_nothing_is_known(tmp_path, monkeypatch):
     cfg.dataset = {"_target_": "mine.mine"}
     train(cfg, tmp_path / "run")
     assert result(tmp_path / "run")["metric"]["protocol"] is None
-    table = pandas.read_csv(jobs.sample(command("sample", tmp_path / "run", n=2)).with_suffix(".csv"))
+    table = pandas.read_csv(samples.sample(command("sample", tmp_path / "run", n=2)).with_suffix(".csv"))
     assert list(table.columns) == ["sample", "t", "feature 1", "feature 2"]

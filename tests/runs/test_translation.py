@@ -12,7 +12,7 @@ from left_behind import result, train
 from PIL import Image
 
 import gan_cli
-from gan_cli import compose, drawing, jobs, journal
+from gan_cli import compose, drawing, journal, samples
 from gan_cli.errors import UserError
 from gan_cli.quoting import quote
 
@@ -37,7 +37,7 @@ def folders(tmp_path_factory):
 
 def sample(folder, **values):
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={written(value)}" for key, value in values.items())]
-    return jobs.sample(compose.loader().load_configuration("sample", overrides, RunMode.RUN, from_shell=False))
+    return samples.sample(compose.loader().load_configuration("sample", overrides, RunMode.RUN, from_shell=False))
 
 
 def written(value):
