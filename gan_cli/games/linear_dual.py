@@ -40,11 +40,11 @@ class LinearDiscriminatorGame(Game):
         if fixed is not None:
             checks.count("game.fixed", fixed)
         self.generator, self.discriminator, self.C = generator, discriminator, C
-        self.register_buffer("fixed", torch.randn(fixed or 0, generator.latent_dim))
+        self.register_buffer("fixed", torch.randn(fixed or 0, *generator.latent_shape))
         self.seen: Tensor | None = None  # the data of the newest turn: for the picture alone
 
     def latents(self, n: int) -> Tensor:
-        return torch.randn(n, self.generator.latent_dim, device=self.device)
+        return torch.randn(n, *self.generator.latent_shape, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         return self.generator(latents, y).to(latents.dtype)

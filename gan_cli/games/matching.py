@@ -30,7 +30,7 @@ class Matching(Game):
         return {"generator": Turn(tuple(self.generator.parameters()), self.generator_loss)}
 
     def latents(self, n: int) -> Tensor:
-        return torch.randn(n, self.generator.latent_dim, device=self.device)
+        return torch.randn(n, *self.generator.latent_shape, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         return self.generator(latents, y).to(latents.dtype)

@@ -59,7 +59,7 @@ class Unrolled(Solver):
             see = self.gradients if player == self.opponent else self.unrolled
             loss, reported = see(player, next(batches))
             stats |= reported
-            if turn.plays(loss):
+            if turn.plays(loss, reported):
                 self.optimizers[player].step()
                 turn.after()
         return stats
