@@ -16,6 +16,8 @@ from torchvision.utils import make_grid
 from gan_cli.types import Critic
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9661f", "#8a8a8a"
+LINES, FEATURES = 8, 8
+"""Of more sequences, and of more features, a picture shows the first ones."""
 
 
 def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
@@ -98,6 +100,32 @@ def points(fake: Tensor, real: Tensor | None = None, critic: Critic | None = Non
     else:
         _plane(axes, real, fake, critic if fake.shape[1] == 2 else None)
     axes.legend(loc="upper right", framealpha=0.9)
+    return rendered(figure)
+
+
+def sequences(fake: Tensor, names: Sequence[str], real: Tensor | None = None, walk: int | None = None) -> np.ndarray:
+    """Generated sequences ``[N, T, F]`` as lines over time, a row for each of the features ``names``; real ones beside them.
+
+    Both on the same axis, in whatever units they come. ``walk``: so many sequences are one walk, drawn from dark to light.
+    """
+    parts = {"generated": fake} if real is None else {"data": real, "generated": fake}
+    shown = list(names)[:FEATURES]
+    figure = canvas(4.2 * len(parts) + 0.4, 1.25 * len(shown) + 0.8)
+    rows = figure.subplots(len(shown), len(parts), squeeze=False, sharex=True, sharey="row")
+    colours = matplotlib.colormaps["tab10"](range(LINES))
+    if walk is not None:
+        colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.9, walk))
+    for k, row in enumerate(rows):
+        for axes, part in zip(row, parts.values(), strict=True):
+            for line, sequence in enumerate(part[: walk or LINES]):
+                axes.plot(sequence[:, k], color=colours[line % len(colours)], linewidth=0.9)
+            axes.tick_params(labelsize=7)
+            axes.yaxis.offsetText.set_fontsize(7)
+        row[0].set_ylabel(shown[k], fontsize=8)
+    for axes, title in zip(rows[0], parts, strict=True):
+        axes.set_title(title, fontsize=10)
+    for axes in rows[-1]:
+        axes.set_xlabel("t" if len(shown) == len(names) else f"t ({len(shown)} of {len(names)} features)", fontsize=8)
     return rendered(figure)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gan_cli import checkpoint, drawing
 from gan_cli.configs import resume_command
 from gan_cli.data.base import Data
+from gan_cli.data.scaling import unnamed
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import Diverged, Stopped, UserError
 from gan_cli.games.base import Game
@@ -218,17 +219,18 @@ class Evaluate:
 
 
 class Draw:
-    """The averaged game's samples from latents fixed at the start: a grid of images, or a figure of points.
+    """The averaged game's samples from latents fixed at the start: a grid of images, or a figure of points or sequences.
 
     Of a translator, held-out sources, what it makes of them, and the targets if there are any. Points are drawn over the
-    contours of the critic that is being trained, where the game has one that looks at them alone. A game that has a picture
-    of its own shows that.
+    contours of the critic that is being trained, where the game has one that looks at them alone; sequences beside held-out
+    ones, in the data's own units. A game that has a picture of its own shows that.
     """
 
     def __init__(self, average: Game, live: Game, data: Data, journal: Journal, seed: int) -> None:
         self.average, self.live, self.journal = average, live, journal
-        self.images = len(data.shape) == 3
-        n = CLOUD if not self.images else GRID if data.source is None else STRIPS
+        self.images, self.sequences = len(data.shape) == 3, len(data.shape) == 2
+        self.series = data.series or unnamed(data.shape[-1])
+        n = CLOUD if len(data.shape) == 1 else drawing.LINES if self.sequences else GRID if data.source is None else STRIPS
         self.y, self.seed = conditions(data, n, seed), seed
         with forked(seed, average.device):
             self.latents = average.latents(n)
@@ -247,6 +249,9 @@ class Draw:
             parts = shown(self.average, self.latents, self.y, self.targets)
         if self.images:
             return drawing.strips(parts)
+        if self.sequences:
+            fake, real = self.series.scaling.to_units(parts[0]), self.series.scaling.to_units(self.real)
+            return drawing.sequences(fake, self.series.names, real)
         with evaluating(self.live):
             critic = None if self.live.conditional else self.live.critic()
             score = critic and (lambda x: critic(x.to(self.live.device)))

@@ -49,6 +49,8 @@ def train(cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> float |
 def begin(cfg: DictConfig, folder: Path, console: Console) -> float | None:
     """Builds the run, takes it to where it stood, and plays on."""
     run = Run(cfg, folder)
+    for note in run.data.series.notes if run.data.series else ():
+        say(console, note)
     if run.measurement.enabled:
         say(console, run.choice)
     state, complaints = checkpoint.newest(folder) if cfg.resume else (None, [])
@@ -168,7 +170,10 @@ def conclude(
 
 
 def sample(cfg: DictConfig) -> Path:
-    """Writes a grid, single images, an interpolation or a traversal from one checkpoint, and returns what was written."""
+    """Writes a grid, single samples, an interpolation or a traversal from one checkpoint, and returns what was written.
+
+    Sequences come as a table too, in the data's own units: beside their picture, or alone.
+    """
     run = load(
         cfg.run,
         cfg.checkpoint,
@@ -184,7 +189,8 @@ def sample(cfg: DictConfig) -> Path:
     name += "_inverse" if cfg.inverse else ""
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     n = {"grid": grid, "single": single, "interpolation": interpolation, "traversal": traversal}[cfg.mode](run, cfg, out)
-    say(Terminal(), f"{n} samples of step {run.step}: {out}")
+    table = f" and {out.with_suffix('.csv').name}" if len(run.shape) == 2 and cfg.mode != "single" else ""
+    say(Terminal(), f"{n} samples of step {run.step}: {out}{table}")
     return out
 
 
@@ -204,12 +210,12 @@ def single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     """``cfg.n`` samples by themselves, in a folder for each of ``cfg.classes``; their number."""
     if cfg.classes is None:
         samples = run.sample(cfg.n, cfg.seed, sources(run, cfg))
-        write_each(samples, out)
+        write_each(run, samples, out)
         return len(samples)
     y = labels(run, cfg, cfg.n)
     samples = run.sample(len(y), cfg.seed, y)
     for c in y.unique().tolist():
-        write_each(samples[y == c], out / str(c))
+        write_each(run, samples[y == c], out / str(c))
     return len(samples)
 
 
@@ -219,9 +225,9 @@ def interpolation(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     columns = min(cfg.n, WALK)
     walks = -(-cfg.n // columns)
     if cfg.classes is None:
-        return draw(run, run.interpolate(walks, columns, cfg.seed)[: cfg.n], columns, out)
+        return draw(run, run.interpolate(walks, columns, cfg.seed)[: cfg.n], columns, out, walk=True)
     y = run.labels_of(cfg.classes, walks)
-    return draw(run, run.interpolate(len(y), columns, cfg.seed, y), columns, out)
+    return draw(run, run.interpolate(len(y), columns, cfg.seed, y), columns, out, walk=True)
 
 
 def traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
@@ -255,17 +261,23 @@ def labels(run: LoadedRun, cfg: DictConfig, n: int) -> Tensor:
     return run.labels_of(cfg.classes, n)
 
 
-def draw(run: LoadedRun, samples: Tensor, columns: int | None, out: Path) -> int:
-    """A grid of images in so many columns, or a figure of points; the number of samples."""
-    images = len(run.shape) == 3
-    drawing.save_png(drawing.grid(samples, columns) if images else drawing.points(samples.flatten(1)), out)
+def draw(run: LoadedRun, samples: Tensor, columns: int | None, out: Path, walk: bool = False) -> int:
+    """A grid of images in so many columns, or a figure of points or sequences, with their table; the number of samples."""
+    if len(run.shape) == 2:
+        u = run.series.scaling.to_units(samples)
+        drawing.save_png(drawing.sequences(u, run.series.names, walk=columns if walk else None), out)
+        run.series.write(u, out.with_suffix(".csv"))
+    else:
+        drawing.save_png(drawing.grid(samples, columns) if len(run.shape) == 3 else drawing.points(samples.flatten(1)), out)
     return len(samples)
 
 
-def write_each(samples: Tensor, folder: Path) -> None:
-    """Images as ``folder/00000.png`` ...; points as the rows of ``folder/points.csv``."""
+def write_each(run: LoadedRun, samples: Tensor, folder: Path) -> None:
+    """Images as ``folder/00000.png`` ...; points as rows of ``folder/points.csv``, sequences of ``folder/sequences.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
-    if samples.ndim == 4:
+    if samples.ndim == 3:
+        run.series.write(run.series.scaling.to_units(samples), folder / "sequences.csv")
+    elif samples.ndim == 4:
         for index, image in enumerate(samples):
             drawing.save_png(drawing.picture(image), folder / f"{index:05d}.png")
     else:
@@ -302,7 +314,9 @@ def _before_and_after(metric: dict[str, Any]) -> str:
 
     return (
         f"{number(metric['initial'])} before training, {number(metric['final'])} after "
-        f"({metric['n_fake']} samples against {metric['n_real']} real ones, {metric['split']} split); "
+        f"({metric['n_fake']} samples against {metric['n_real']} real ones, {metric['split']} split"
+        + (f", {metric['protocol']}" if metric["protocol"] else "")
+        + "); "
         f"real against real: {number(metric['floor'])}"
         + (f" at {metric['floor_n']} samples" if metric["floor_n"] != metric["n_fake"] else "")
     )

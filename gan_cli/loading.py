@@ -16,6 +16,7 @@ from gan_cli.configs import resume_command, run_folder
 from gan_cli.data.base import Data
 from gan_cli.data.folder import native_images
 from gan_cli.data.images import to_float
+from gan_cli.data.scaling import Series, unnamed
 from gan_cli.data.transform import Transform
 from gan_cli.errors import UserError
 from gan_cli.games.base import Traversal
@@ -37,6 +38,7 @@ class LoadedRun:
 
     ``game``: the players in eval mode, averaged (``ema=True``) or as they were trained. ``classes``: number of labels, 0
     where there are none; ``source``: shape of what is translated, None where nothing is. ``inverse``: translates back.
+    ``series``: of sequences, their features' names and the way back to the data's own units, as the checkpoint keeps them.
 
     The data set is needed, and looked for where the config says or in ``root``, only where held-out sources are translated.
     """
@@ -68,6 +70,8 @@ class LoadedRun:
             assert self.source is not None
             shape, self.source = self.source, shape
         self.shape = shape
+        kept = state["data"].get("series")
+        self.series = unnamed(shape[-1]) if kept is None else Series.of(kept)
         self.game.to(place).eval()
         if truncation is not None:
             truncate(self.game, truncation)
@@ -83,7 +87,8 @@ class LoadedRun:
         return data.exchanged() if self.inverse else data
 
     def sample(self, n: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
-        """``n`` samples, float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``.
+        """``n`` samples, float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``,
+        sequences ``[n, T, F]``, which ``series.scaling.to_units`` takes to the data's own units.
 
         Equal seeds give equal samples; torch's own random streams stay as they are. ``y``: labels ``[n]`` for a conditional
         game, by default 0, 1, 2, ... over and over; sources ``[n, *source]`` for a translator, by default held-out ones, drawn
@@ -186,14 +191,20 @@ def load(
 
 
 def with_root(config: DictConfig, root: str | None) -> DictConfig:
-    """The config with its data set in the folder ``root``. UserError where the data set lies in no folder."""
+    """The config with its data set in the folder, or file, ``root``. UserError where the data set lies in neither."""
     if root is None:
         return config
-    if "root" not in config.dataset:
-        raise UserError(f"root={root}: this run's data set lies in no folder.")
-    moved = OmegaConf.merge(config, {"dataset": {"root": root}})
+    moved = OmegaConf.merge(config, {"dataset": {place_of(config.dataset, root): root}})
     assert isinstance(moved, DictConfig)
     return moved
+
+
+def place_of(dataset: DictConfig, root: str) -> str:
+    """The key of a data set that says where it lies. UserError where none does, so that ``root`` is of no use."""
+    found = next((key for key in ("root", "path") if key in dataset), None)
+    if found is None:
+        raise UserError(f"root={root}: this run's data set lies in no folder and no file.")
+    return found
 
 
 def _state(folder: Path, name: str) -> dict[str, Any]:

@@ -163,6 +163,7 @@ class Measurement:
             "n_real": self.n,
             "n_fake": self.n,
             "split": self.metric.split,
+            "protocol": self.data.series.protocol if self.data.series else None,
             "ema": ema,
             "reference": self.reference,
             "seed": seed,

@@ -11,6 +11,7 @@ from torch import nn
 from gan_cli import checkpoint, device
 from gan_cli.build import build
 from gan_cli.configs import run_folder, threads, to_plain
+from gan_cli.data.scaling import Series
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.events import Average, SetLearningRates
@@ -48,6 +49,7 @@ class Run:
                 "shape": list(self.data.shape),
                 "classes": self.data.classes,
                 "source": None if self.data.source is None else list(self.data.source),
+                "series": None if self.data.series is None else self.data.series.plain(),
             },
             "game": self.game.state_dict(),
             "average": self.average.game.state_dict(),
@@ -57,7 +59,16 @@ class Run:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue where ``state`` was taken: from here on everything is equal to the bit."""
+        """Continue where ``state`` was taken: from here on everything is equal to the bit.
+
+        Raises UserError where the players do not fit, or the data is not what it was.
+        """
+        found, then = self.data.series, state["data"].get("series")
+        if found is not None and then is not None and not found.agrees(Series.of(then)):
+            raise UserError(
+                f"the data of {self.folder} has changed since its checkpoint was written: other columns or another range.\n"
+                "The run cannot continue on it as if nothing had happened."
+            )
         with checkpoint.fitting(self.folder):
             self.game.load_state_dict(state["game"])
             self.average.game.load_state_dict(state["average"])

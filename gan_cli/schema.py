@@ -79,7 +79,7 @@ class EvalConfig:
     fake: str | None = _scalar(None, "folder of generated images, beside real=")
     checkpoint: str | None = _scalar(None, "last, best, all, a step, or a path (null: last and best)")
     n_samples: int | None = _scalar(None, "real and generated samples (null: as in the run; of folders, all)", low=1)
-    root: str | None = _scalar(None, "where the data set lies (null: as in the run)")
+    root: str | None = _scalar(None, "folder or file where the data set lies (null: as in the run)")
     out: str | None = _scalar(None, "folder for eval.json and eval.csv (null: the run's own; of folders, outputs/)")
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
     truncation: float | None = _scalar(
@@ -103,14 +103,14 @@ class SampleConfig:
     checkpoint: str = _scalar("last", "last, a step, or a path")
     mode: str = _scalar(
         "grid",
-        "one picture of all, one file each, a walk, or what the codes do",
+        "one picture of all, one file each (sequences: one table), a walk, or what the codes do",
         choices=("grid", "single", "interpolation", "traversal"),
     )
     n: int = _scalar(64, "how many samples; rounded up to as many of each class", low=1)
     classes: list[int] | None = _scalar(None, "the classes to be shown, a row or folder for each (null: all, in turn)")
     source: str | None = _scalar(None, "folder of images for a translator (null: held-out sources of its data set)")
     inverse: bool = _scalar(False, "translate the other way, where the game can")
-    root: str | None = _scalar(None, "where the data set lies, if it is needed (null: as in the run)")
+    root: str | None = _scalar(None, "folder or file where the data set lies, if it is needed (null: as in the run)")
     out: str | None = _scalar(None, "file or folder to be written (null: inside the run)")
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
     truncation: float | None = _scalar(
@@ -131,7 +131,7 @@ class ReportConfig:
     stages: int = _scalar(5, "pictures of samples under the curve", low=1, high=13)
     quiz: int = _scalar(24, "images of the real-or-generated quiz (0: none)", low=0, high=401)
     seed: int = _scalar(0, "draws the quiz", low=0, high=2**63)
-    root: str | None = _scalar(None, "where the data set lies (null: as in the run)")
+    root: str | None = _scalar(None, "folder or file where the data set lies (null: as in the run)")
     debug: bool = _scalar(False, DEBUG)
 
 

@@ -16,7 +16,7 @@ Critic = Callable[[Tensor], Tensor]
 class Batch(NamedTuple):
     """One batch of data.
 
-    ``x``: float32 ``[B, *shape]``; images lie in [-1, 1] as ``[B, C, H, W]``.
+    ``x``: float32 ``[B, *shape]``; images lie in [-1, 1] as ``[B, C, H, W]``, sequences are ``[B, T, F]``.
     ``y``: int64 labels ``[B]``; of data for translation the sources float32 ``[B, *source]``, what each x answers or another
     domain; None where the data has neither.
     """

@@ -39,7 +39,7 @@ Measures checkpoints, with their error, their floor and all that decides the num
   gan-eval real=photos fake=samples metric=auto   two folders of images""",
     "sample": """\
 usage: gan-sample RUN_DIR [KEY=VALUE ...]
-Draws pictures from one of a run's checkpoints.
+Draws pictures from one of a run's checkpoints; sequences come as a table too, in the data's own units.
 
   gan-sample outputs/2026-01-31_12-00-00_ring_wgan seed=1
   gan-sample RUN_DIR mode=single n=1000 out=fakes

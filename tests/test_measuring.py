@@ -168,7 +168,7 @@ def test_provenance_names_the_very_samples():
     measurement = Measurement(Difference(Identity()), data(), CPU)
     found = measurement.provenance(ema=True, seed=3)
     same = {"metric": "difference", "settings": {}, "features": {"extractor": "identity"}, "split": "train", "ema": True}
-    assert found == same | {"n_real": 20, "n_fake": 20, "seed": 3, "reference": measurement.reference}
+    assert found == same | {"n_real": 20, "n_fake": 20, "seed": 3, "reference": measurement.reference, "protocol": None}
     other = Measurement(Difference(Identity()), data(51), CPU).provenance(ema=True, seed=3)
     assert other["reference"] != found["reference"]
 

@@ -27,7 +27,7 @@ def need_images(x: Tensor, who: str) -> None:
     if x.ndim != 4:
         raise UserError(
             f"augmentation={who} transforms images, but this data set's samples have shape {tuple(x.shape[1:])}.\n"
-            "Use augmentation=instance_noise for points, or augmentation=none."
+            "Use augmentation=instance_noise for points and sequences, or augmentation=none."
         )
 
 

@@ -2,11 +2,12 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from gan_cli.data.scaling import Series
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
 
@@ -14,7 +15,8 @@ from gan_cli.types import Batch
 class Dataset(ABC):
     """A finite set of samples that is read by index.
 
-    ``shape``: shape of one sample, ``(C, H, W)`` for images in [-1, 1], ``(d,)`` for points.
+    ``shape``: shape of one sample, ``(C, H, W)`` for images in [-1, 1], ``(d,)`` for points, ``(T, F)`` for sequences of T
+    steps of F features, in [0, 1] where they were scaled.
     ``classes``: number of labels; 0 where there are none.
     ``decodes``: whether a batch costs decoding, so that reading ahead pays.
     ``source``: shape of one ``y`` where that is not a label but what shall be translated into a sample; None elsewhere.
@@ -97,10 +99,14 @@ class Exchanged(Dataset):
 
 @dataclass(frozen=True)
 class Data:
-    """A data set's two parts: what is trained on, and what no player ever sees."""
+    """A data set's two parts: what is trained on, and what no player ever sees.
+
+    ``series``: of sequences, what their features are and how they come back in their own units; None where nothing is known.
+    """
 
     train: Dataset
     heldout: Dataset
+    series: Series | None = field(default=None, kw_only=True)
 
     @property
     def shape(self) -> tuple[int, ...]:

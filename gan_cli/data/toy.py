@@ -20,7 +20,7 @@ Law = Callable[[int, torch.Generator], tuple[Tensor, Tensor | None]]
 
 
 class Points(Dataset):
-    """Points ``x`` float32 ``[n, d]`` with labels ``y`` int64 ``[n]`` or None.
+    """Points ``x`` float32 ``[n, d]``, or sequences ``[n, T, F]``, with labels ``y`` int64 ``[n]`` or None.
 
     ``centers``: modes of a mixture ``[classes, d]``, in the order of the labels; None where the law has no modes.
     ``std``: standard deviation of each mode in each coordinate; None where there are no modes.

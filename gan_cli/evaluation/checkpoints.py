@@ -20,7 +20,7 @@ from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.journal import read
-from gan_cli.loading import LoadedRun, load
+from gan_cli.loading import LoadedRun, load, place_of
 from gan_cli.measuring import Floor, Measurement
 from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features import Encoded
@@ -216,9 +216,7 @@ class Checkpoints:
         }
         plain: dict[str, Any] = {key: OmegaConf.to_container(node, resolve=True) for key, node in nodes.items()}
         if self.cfg.root is not None:
-            if "root" not in config.dataset:
-                raise UserError(f"root={self.cfg.root}: this run's data set lies in no folder.")
-            plain["dataset"]["root"] = self.cfg.root
+            plain["dataset"][place_of(config.dataset, self.cfg.root)] = self.cfg.root
         return plain
 
     @property

@@ -38,7 +38,8 @@ class Provenance:
 
     ``settings``: the metric's; ``features``: the extractor and what belongs to it (``extractor``, ``weights`` as SHA-256,
     ``resizing``, ...); ``ema``: whether averaged players were judged (images: None);
-    ``reference``: hash of the real samples' content; ``sampling``: how samples were drawn where not as in training.
+    ``reference``: hash of the real samples' content; ``sampling``: how samples were drawn where not as in training;
+    ``protocol``: of sequences, how they were cut and split, in words.
     Two numbers may be ranked together where everything but ``seed`` agrees.
     """
 
@@ -52,6 +53,7 @@ class Provenance:
     reference: str
     seed: int
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    protocol: str | None = None
 
     def __post_init__(self) -> None:
         # in the form that a file gives back, so that what was read equals what was written
@@ -71,6 +73,7 @@ class Provenance:
             "ema": self.ema,
             "reference": self.reference,
             **self.sampling,
+            **({"protocol": self.protocol} if self.protocol else {}),
         }
 
 
@@ -198,6 +201,7 @@ def _rows(result: Result) -> Iterable[dict[str, Any]]:
             "settings": json.dumps(origin.settings, sort_keys=True),
             "reference": origin.reference,
             "sampling": json.dumps(origin.sampling, sort_keys=True),
+            "protocol": origin.protocol,
             "extractor": None,
             "weights": None,
             "resizing": None,

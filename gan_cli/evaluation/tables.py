@@ -31,6 +31,7 @@ def caption(provenance: Provenance, seed: bool = True) -> str:
         + {None: "", True: ", averaged players", False: ", trained players"}[provenance.ema]
         + "".join(f", {key} {word(value)}" for key, value in provenance.sampling.items())
         + (f", seed {provenance.seed}" if seed else ""),
+        *([f"protocol: {provenance.protocol}"] if provenance.protocol else []),
     ]
     settings = ", ".join(f"{key} {word(value)}" for key, value in flat(provenance.settings))
     return "\n".join([*lines, *([f"{provenance.metric}: {settings}"] if settings else [])])

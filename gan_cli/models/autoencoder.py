@@ -50,7 +50,7 @@ class ConvAutoEncoder(AutoEncoder):
         if len(shape) != 3:
             raise UserError(
                 f"model/discriminator=autoencoder needs images, but this data set's samples have shape {tuple(shape)}.\n"
-                "Use model/discriminator=autoencoder_mlp for points."
+                "Use model/discriminator=autoencoder_mlp for points and sequences."
             )
         channels, _ = image_size(shape, "autoencoder")
         widths = [channels, width, 2 * width, 4 * width]

@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons for points and for flattened images."""
+"""Multi-layer perceptrons for points, and for flattened images and sequences."""
 
 from itertools import pairwise
 from math import prod
@@ -11,6 +11,9 @@ from gan_cli.models.base import Denoiser, FeatureDiscriminator, Generator, looke
 from gan_cli.models.embedding import Embedding
 from gan_cli.models.minibatch import minibatch_layers
 
+RANGES: dict[int, type[nn.Module]] = {3: nn.Tanh, 2: nn.Sigmoid}
+"""What keeps samples of so many dimensions, images and sequences, in the range of their data."""
+
 
 def perceptron(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequential:
     """``depth`` linear layers with ReLU between them; hidden layers have ``width`` units."""
@@ -22,7 +25,9 @@ def perceptron(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequenti
 
 
 class MLPGenerator(Generator):
-    """z -> x through ``depth`` linear layers of ``width`` ReLU units; images end in tanh, points are unbounded.
+    """z -> x through ``depth`` linear layers of ``width`` ReLU units.
+
+    Images end in tanh, sequences in a sigmoid, each in the range of its data; points are unbounded.
 
     The WGAN paper's MLP is four linear layers of 512 units (three hidden, as in its code).
     """
@@ -32,7 +37,7 @@ class MLPGenerator(Generator):
         checks.counts(latent_dim=latent_dim, width=width, depth=depth)
         self.shape, self.latent_dim = tuple(shape), latent_dim
         self.body = perceptron(latent_dim, prod(shape), width, depth)
-        self.range: nn.Module = nn.Tanh() if len(shape) == 3 else nn.Identity()
+        self.range = RANGES.get(len(shape), nn.Identity)()
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.range(self.body(z)).unflatten(1, self.shape)

@@ -120,8 +120,13 @@ def evenly(pictures: Mapping[int, Path], n: int) -> dict[int, Path]:
 
 
 def cropped(path: Path, shape: tuple[int, ...] | None) -> np.ndarray:
-    """A picture ``[H, W, 3]`` for little room: of a grid of images its upper left quarter, of a plot what its frame holds."""
+    """A picture ``[H, W, 3]`` for little room: of a grid of images its upper left quarter, of a plot what its frame holds.
+
+    Sequences have a frame for each feature: all of them.
+    """
     pixels = _pixels(path)
+    if shape is not None and len(shape) == 2:
+        return pixels
     if shape is not None and len(shape) == 3:
         return pixels[: pixels.shape[0] // 2, : pixels.shape[1] // 2]
     dark = pixels.max(axis=2) < 140
