@@ -25,8 +25,8 @@ from gan_cli.sampling import conditions, evaluating, untouched
 
 META = torch.device("meta")
 MODELS = [group for group in small.groups() if group.startswith("model")]
-LOOKING = ("backtracking", "linear_dual")
-"""Options whose solver decides by values, which are nowhere on meta."""
+LOOKING = ("backtracking", "linear_dual", "c_rnn_gan")
+"""Options that decide by values whether a player moves, and on meta there are none."""
 OPTIONS = [
     (group, option)
     for group, option in small.everything("augmentation", *MODELS, "game", "loss", "regularizer", "solver")
