@@ -67,7 +67,7 @@ class Measurement:
 
     def notes(self) -> list[str]:
         """What somebody who asked for something else should know before reading the numbers."""
-        found = []
+        found = list(self.data.series.notes) if self.data.series else []
         if self.n < self.asked:
             found.append(f"n_samples: {self.n}, not {self.asked}: the {self.metric.split} split holds no more")
         if 2 * self.n > len(self.split):

@@ -169,3 +169,22 @@ def write_unpaired_folder(root: Path, n: int = 6, n_target: int = 9, parts: tupl
             folder.mkdir(parents=True)
             for i, image in enumerate(crops(count, 24, 24, seed)):
                 Image.fromarray(np.asarray(image) if letter == "A" else 255 - np.asarray(image)).save(folder / f"{i}.png")
+
+
+def write_energy(root: Path, n: int = 600) -> None:
+    """``energydata_complete.csv`` as it is published: every value in quotes, the date before 28 columns of numbers."""
+    from gan_cli.data.series import ENERGY, ENERGY_COLUMNS
+
+    root.mkdir(parents=True)
+    values = np.random.default_rng(0).normal(20, 1, (n, 28)).cumsum(0).round(3).tolist()
+    lines = [",".join(f'"{name}"' for name in ("date", *ENERGY_COLUMNS))]
+    lines += [",".join(f'"{value}"' for value in (f"2016-01-11 17:{k % 60:02d}:00", *row)) for k, row in enumerate(values)]
+    (root / ENERGY).write_text("\n".join(lines) + "\n")
+
+
+def write_csv(root: Path, n: int = 600) -> None:
+    """``table.csv``: a random walk, above 0, and a wave that is not."""
+    root.mkdir(parents=True)
+    walk = np.exp(np.random.default_rng(0).normal(0, 0.01, n).cumsum())
+    wave = np.sin(np.arange(n) / 7)
+    (root / "table.csv").write_text("price,wave\n" + "".join(f"{p:.6f},{w:.6f}\n" for p, w in zip(walk, wave, strict=True)))

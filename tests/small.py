@@ -48,6 +48,7 @@ SMALL = {
     "dataset.n": 64,
     "dataset.n_heldout": 32,
     "dataset.max_images": 16,
+    "dataset.max_windows": 16,
     "dataset.heldout": 4,  # a tenth of so few is too little to measure anything
     "metric.n_samples": 8,
     "metric.splits": 2,
@@ -150,6 +151,8 @@ def config(overrides: str = "", values: str = "", root: Path | None = None) -> D
             cfg.features.path = str(path)
         if root is not None and "root" in cfg.dataset:
             cfg.dataset.root = str(published(cfg.dataset._target_.rpartition(".")[2], root))
+        if root is not None and "path" in cfg.dataset:
+            cfg.dataset.path = str(next(published(cfg.dataset._target_.rpartition(".")[2], root).iterdir()))
         for assignment in values.split():
             key, _, value = assignment.partition("=")
             OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}")["value"])

@@ -126,3 +126,28 @@ def test_save_png(tmp_path):
         drawing.save_png(picture, path)
     assert (np.asarray(Image.open(path)) == picture).all()
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+class TestSequences:
+    def test_a_row_for_each_feature_and_real_ones_beside(self):
+        fake, names = torch.rand(3, 5, 2), ["a", "b"]
+        alone, beside = drawing.sequences(fake, names), drawing.sequences(fake, names, torch.rand(4, 5, 2))
+        assert alone.dtype == np.uint8
+        assert beside.shape[0] == alone.shape[0]
+        assert beside.shape[1] > 1.8 * alone.shape[1]
+        assert drawing.sequences(fake[:, :, :1], names[:1]).shape[0] < alone.shape[0]
+
+    def test_of_many_features_and_sequences_the_first_are_drawn(self):
+        x = torch.rand(20, 5, 30)
+        names = [f"f{k}" for k in range(30)]
+        many = drawing.sequences(x, names)
+        x[drawing.LINES :] = 7.0
+        x[:, :, drawing.FEATURES :] = -7.0
+        assert (drawing.sequences(x, names) == many).all()
+
+    def test_a_walk_goes_from_dark_to_light(self):
+        x = torch.arange(4.0)[:, None, None].expand(4, 6, 1)  # four level lines, the last one on top
+        picture = drawing.sequences(x, ["a"], walk=4).astype(int)
+        middle = picture[:, picture.shape[1] // 2]
+        lines = middle[(middle.max(1) - middle.min(1)) > 60]  # what is coloured, from top to bottom
+        assert lines[0].sum() > lines[-1].sum()

@@ -48,6 +48,7 @@ class TestARun:
             "ema": False,
             "seed": 7,
             "sampling": {},
+            "protocol": None,
         }
         assert entry["details"]["floor_n"] == 30
         assert entry["seconds"] > 0
@@ -127,7 +128,7 @@ class TestARun:
         ("words", "said"),
         [
             (["mine", "checkpoint=3"], "mine holds no checkpoint of step 3. There are: 1, 2."),
-            (["mine", "root=x"], "root=x: this run's data set lies in no folder."),
+            (["mine", "root=x"], "root=x: this run's data set lies in no folder and no file."),
             (["mine", "n_samples=1"], "w1 needs at least 2 samples, but n_samples=1 leaves 1."),
             (["mine", "features=inception", "metric=none"], "metric=none measures nothing: name another one"),
             (["mine/checkpoints"], "no run in mine/checkpoints: there is no mine/checkpoints/config.yaml.\nDid you mean mine?"),

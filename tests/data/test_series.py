@@ -1,0 +1,187 @@
+"""Series of the world: what is read, how it is cut, and what is refused in which words."""
+
+import pytest
+import torch
+
+from gan_cli.data.protocols import Windows, by_time, shuffled
+from gan_cli.data.series import ENERGY_COLUMNS, csv, energy, stocks
+from gan_cli.data.stream import Stream
+from gan_cli.data.tables import Table
+from gan_cli.errors import UserError
+
+TABLE = Table(torch.arange(1.0, 41.0).double().view(20, 2).square(), ("a", "b"), "t.csv")
+"""Rows k = 0 … 19 of ((2k + 1)², (2k + 2)²)."""
+
+
+def everything(part):
+    return part.batch(torch.arange(len(part))).x
+
+
+@pytest.fixture
+def table(tmp_path):
+    """``table("a,b", "1,2", ...)`` -> the path of such a file."""
+
+    def write(*lines):
+        path = tmp_path / "mine.csv"
+        path.write_text("\n".join(lines) + "\n")
+        return str(path)
+
+    return write
+
+
+def rows(n, text="{k},{square}"):
+    return [text.format(k=k + 1, square=(k + 1) ** 2) for k in range(n)]
+
+
+def test_windows():
+    values = torch.arange(12.0).view(6, 2)
+    windows = Windows(values, torch.tensor([3, 0]), 3)
+    assert windows.shape == (3, 2)
+    assert torch.equal(windows.batch(torch.tensor([1, 0, 1])).x, torch.stack([values[:3], values[3:], values[:3]]))
+
+
+def test_shuffled_has_every_window_once():
+    cut = shuffled(TABLE, 5, 0.25)
+    assert cut.values is TABLE.values
+    assert cut.names == ("a", "b")
+    assert sorted([*cut.train.tolist(), *cut.heldout.tolist()]) == list(range(16))
+    assert len(cut.heldout) == 4
+    assert torch.equal(shuffled(TABLE, 5, 0.25).heldout, cut.heldout), "every run holds out the same"
+
+
+def test_by_time_shares_no_row_and_no_later_one():
+    cut = by_time(TABLE, 4, 0.5)
+    assert torch.allclose(cut.values, TABLE.values[1:].log() - TABLE.values[:-1].log())
+    assert cut.names == ("a log return", "b log return")
+    assert (cut.train.tolist(), cut.heldout.tolist()) == ([0, 4], [8, 12])
+
+
+def test_by_time_of_what_is_not_positive():
+    values = torch.tensor([[1.0, 1.0, -1.0], [2.0, 0.0, 3.0], [4.0, 5.0, 2.0]]).double()
+    cut = by_time(Table(values, ("a", "b", "c"), "t.csv"), 1, 0.5)
+    two = torch.tensor(2.0).double().log()
+    assert torch.allclose(cut.values, torch.tensor([[two, -1, 4], [two, 5, -1]]).double())
+    assert cut.names == ("a log return", "b change", "c change")
+
+
+@pytest.mark.parametrize("name", ["nasdaq", "sp500"])
+def test_stocks(name):
+    data = stocks(table=name)
+    assert data.shape == (24, 6)
+    assert len(data.train) + len(data.heldout) == 5031 - 23
+    assert data.series.names == ("Open", "High", "Low", "Close", "Adj Close", "Volume")
+    x = everything(data.train)
+    assert x.dtype == torch.float32
+    assert (x.amin((0, 1)).tolist(), x.amax((0, 1)).tolist()) == ([0.0] * 6, [1.0] * 6)
+    first = {"nasdaq": 2207.540039, "sp500": 1229.229980}[name]
+    opening = data.series.scaling.to_units(data.train.rows)[0, 0]
+    assert float(opening) == pytest.approx(first, rel=1e-5)
+    assert "not the stock series of the TimeGAN paper" in data.series.notes[1]
+
+
+def test_stocks_by_time():
+    data = stocks(protocol="by_time", columns=["Close", "Volume"])
+    assert (len(data.train), len(data.heldout)) == (104, 105)
+    assert data.series.names == ("Close log return", "Volume change")  # two days of the Nasdaq have no volume
+    assert stocks("sp500", protocol="by_time", columns=["Volume"]).series.names == ("Volume log return",)
+    x = everything(data.train)
+    assert (x.amin((0, 1)).tolist(), x.amax((0, 1)).tolist()) == ([0.0] * 2, [1.0] * 2)
+    assert not torch.equal(everything(data.heldout).amax((0, 1)), torch.ones(2)), "scaled by the training part alone"
+    assert data.train.starts.max() + 24 == data.heldout.starts.min()
+    assert data.series.protocol == "changes in windows without overlap, split by time"
+
+
+def test_fewer_windows_and_another_share():
+    few = stocks(max_windows=10)
+    whole = stocks()
+    assert (len(few.train), len(few.heldout)) == (10, 10)
+    assert few.series.scaling == whole.series.scaling
+    assert set(few.train.starts.tolist()) <= set(whole.train.starts.tolist())
+    assert len(stocks(heldout_share=0.1).heldout) == 501
+
+
+def test_a_csv_file(table):
+    path = table("day,x,y", *rows(10, "2020-01-{k:02d},{k},{square}"))
+    data = csv(path, columns=["y", "x"], window=3, heldout_share=0.5)
+    assert data.series.names == ("y", "x")
+    assert len(data.train) == len(data.heldout) == 4
+    back = data.series.scaling.to_units(data.train.rows)
+    assert torch.allclose(back, torch.tensor([[(k + 1) ** 2, k + 1] for k in range(10)]).double(), atol=1e-5)
+    Stream(data.train, 5, 0).indices(3)
+
+
+def test_other_separators_blanks_and_flags(table):
+    data = csv(table("x; on", *rows(9, "{square}; True"), "4; False"), separator=";", window=2)
+    assert data.series.names == ("x", "on")
+
+
+@pytest.mark.parametrize(
+    ("lines", "given", "said"),
+    [
+        (["a,b", *rows(9), "3,"], {}, "mine.csv: a value is missing in row 10, column b"),
+        (["a,b", *rows(3), ",", "NA,2", *rows(3)], {}, r"missing in row 4, column a \(and 2 more\)"),
+        (["a,b", *rows(3), "inf,2"], {}, "a value is infinite in row 4, column a"),
+        (["day,a", *rows(9, "2020-01-0{k},{square}")], {}, r"holds text, not numbers, in day\.\n.*dataset\.columns=\[a\]"),
+        (["day,city", *rows(9, "mon,x{k}")], {}, r"in day, city\.\nThere is no column of numbers"),
+        (["a,b", *rows(9), "3,abc"], {}, "'abc' in row 10, column b, is no number"),
+        (["a,b", *rows(9)], {"columns": ["a", "bb"]}, r"no column 'bb'\. Did you mean b\?\nIt has: a, b"),
+        (["a,b", *rows(9)], {"columns": ["a", "a"]}, "names 'a' twice"),
+        (["a,b", *rows(9)], {"columns": "a"}, "it must be a list of names"),
+        (["a,b", *rows(9)], {"columns": []}, "it must be a list of names"),
+        (["a,b", *rows(24)], {}, "mine.csv has 24 rows, too few for windows of 24"),
+        (["a,b", *rows(9)], {"window": 5, "protocol": "by_time"}, "mine.csv has 9 rows, too few for windows of 5"),
+        (["a,b", *rows(40, "{k},7")], {}, r"nothing changes in the training part of b"),
+        (["a,b", *rows(40, "{k},7")], {"protocol": "by_time", "window": 4}, "training part of b log return"),
+        (["1,2", *rows(9)], {}, "its first line holds numbers"),
+        (["a;b", *rows(9, "{k};{square}")], {}, "not parted by ',' but, it seems, by ';'"),
+        (["a,b", *rows(9), "1,2,3"], {}, "cannot be read as a table"),
+        ([""], {}, "cannot be read as a table"),
+        (["a,b", *rows(9)], {"separator": ""}, "dataset.separator=''"),
+        (["a,b", *rows(9)], {"window": 0}, "dataset.window=0"),
+        (["a,b", *rows(9)], {"protocol": "random"}, "dataset.protocol='random': it must be one of shuffled, by_time"),
+        (["a,b", *rows(9)], {"window": 2, "heldout_share": 1.0}, "none is left to train on"),
+        (["a,b", *rows(9)], {"window": 2, "heldout_share": 4}, "dataset.heldout_share=4"),
+        (["a,b", *rows(9)], {"window": 2, "max_windows": 0}, "dataset.max_windows=0"),
+    ],
+)
+def test_a_csv_file_that_is_refused(table, lines, given, said):
+    with pytest.raises(UserError, match=said) as error:
+        csv(table(*lines), **given)
+    assert len(str(error.value).splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        (csv, {}, "dataset=csv needs dataset.path=FILE"),
+        (csv, {"path": "nowhere.csv"}, "there is no file .*nowhere.csv"),
+        (
+            energy,
+            {},
+            "dataset=energy needs dataset.path=FILE: energydata_complete.csv of 'Appliances Energy",
+        ),
+        (energy, {"path": "nowhere"}, "there is no file .*nowhere.\nIt should be energydata_complete.csv of"),
+        (stocks, {"table": "google"}, "dataset.table='google': it must be one of nasdaq, sp500"),
+        (stocks, {"columns": ["Opn"]}, r"nasdaq has no column 'Opn'\. Did you mean Open\?"),
+    ],
+)
+def test_a_source_that_is_not_there(kind, given, said):
+    with pytest.raises(UserError, match=said):
+        kind(**given)
+
+
+def test_energy_as_it_is_published(tmp_path):
+    import layouts
+
+    layouts.write_energy(tmp_path / "energy", n=200)
+    data = energy(str(tmp_path / "energy"))
+    assert data.shape == (24, 28)
+    assert data.series.names == ENERGY_COLUMNS
+    assert ENERGY_COLUMNS[:4] == ("Appliances", "lights", "T1", "RH_1")
+    assert len(data.train) + len(data.heldout) == 177
+    assert energy(str(tmp_path / "energy" / "energydata_complete.csv"), columns=["T_out"], window=3).shape == (3, 1)
+
+
+def test_energy_of_other_columns(table):
+    with pytest.raises(UserError, match="has no column 'Appliances'"):
+        energy(table("a,b", *rows(9)))
