@@ -36,10 +36,11 @@ SMALL = {
     "model.discriminator.last_side": 4,
     "model.*.blocks": 1,
     "model.*.hidden": 6,
-    "model.*.layers": 2,  # the least of which one may be taken away
+    "model.*.layers": 1,
+    "model.supervisor.layers": 2,  # it has one layer less
     "model.*.inner.hidden": 6,
     "model.*.kernel": 5,
-    "dataset.window": 12,
+    "dataset.window": 8,
     "model.*.n_layers": 1,
     "model.*.multiples": [1, 2],
     "game.sampling_steps": 3,
@@ -85,7 +86,7 @@ def everything(*among: str) -> list[tuple[str, str]]:
 
 @cache
 def alone(group: str, option: str) -> str:
-    """The overrides that have ``option`` play: itself; of a model that is not for the default game, or its data, what it is for."""
+    """The overrides that have ``option`` play: itself; and what a model is for, if not for the default game and its data."""
     named = f"{group}={option}"
     if not group.startswith("model"):
         return named
