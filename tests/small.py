@@ -41,6 +41,7 @@ SMALL = {
     "model.*.inner.hidden": 6,
     "model.*.kernel": 5,
     "dataset.window": 8,
+    "dataset.features": 2,
     "model.*.n_layers": 1,
     "model.*.multiples": [1, 2],
     "game.sampling_steps": 3,
