@@ -11,7 +11,7 @@ EXPERIMENTS ?= $(filter-out $(ELSEWHERE),$(basename $(notdir $(shell grep -l "^r
 SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint experiments reports gallery bench-metrics bench-rates clean
+.PHONY: help setup demo test lint experiments reports gallery bench-metrics bench-rates bench-sequences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -47,6 +47,9 @@ gallery: setup ## docs/gallery.md from these reports
 
 bench-metrics: setup ## time and memory of the metrics beside scipy, torch-fidelity and torchmetrics, 5 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_metrics.py
+
+bench-sequences: setup ## sequences per second of recurrent layers beside a loop over time, 2 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_sequences.py
 
 EXPERIMENT ?= family
 bench-rates: setup ## rounds in four minutes for every job of EXPERIMENT (family), on one thread

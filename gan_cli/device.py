@@ -1,7 +1,8 @@
 """Where the work is done and in which precision."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import partial
 
 import torch
@@ -41,3 +42,21 @@ def autocast(device: torch.device, precision: str) -> Callable[[], AbstractConte
 def in_full_precision(device: torch.device) -> AbstractContextManager:
     """Inside, autocast is off: distances between samples, which are differences, would lose their digits in bfloat16."""
     return torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()
+
+
+_twice: ContextVar[bool] = ContextVar("twice", default=False)
+
+
+@contextmanager
+def differentiable_twice() -> Iterator[None]:
+    """Around forward passes whose gradient is to be differentiated again, as gradient penalties and consensus do."""
+    token = _twice.set(True)
+    try:
+        yield
+    finally:
+        _twice.reset(token)
+
+
+def recurrent_kernels() -> AbstractContextManager:
+    """Around a recurrent layer: cuDNN's kernels, which have no second derivative, or torch's own ``differentiable_twice``."""
+    return torch.backends.cudnn.flags(enabled=False) if _twice.get() else nullcontext()

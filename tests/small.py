@@ -19,10 +19,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import gan_cli.sweep  # noqa: F401  (train.yaml names its sweeper)
-from gan_cli.build import Parts, build, needs
+from gan_cli.build import Parts, build, build_data, build_game, game_class, needs
 from gan_cli.compose import loader
 from gan_cli.data import bundled
 from gan_cli.data.stream import Stream
+from gan_cli.errors import UserError
 from gan_cli.randomness import seed_all
 from gan_cli.types import Stats
 
@@ -34,6 +35,13 @@ SMALL = {
     "model.discriminator.attention": 4,
     "model.discriminator.last_side": 4,
     "model.*.blocks": 1,
+    "model.*.hidden": 6,
+    "model.*.layers": 1,
+    "model.supervisor.layers": 2,  # it has one layer less
+    "model.*.inner.hidden": 6,
+    "model.*.kernel": 5,
+    "dataset.window": 8,
+    "dataset.features": 2,
     "model.*.n_layers": 1,
     "model.*.multiples": [1, 2],
     "game.sampling_steps": 3,
@@ -68,7 +76,7 @@ def options(group: str) -> list[str]:
 
 def kinds(group: str) -> list[str]:
     """Of the options of a group one for each target that their files name; those that only set its fields are left out."""
-    named = {option: re.findall(r"_target_: (\S+)", (CONF / group / f"{option}.yaml").read_text()) for option in options(group)}
+    named = {option: re.findall(r"_target_: (\S+)", text(group, option)) for option in options(group)}
     first: dict[tuple[str, ...], str] = {}
     for option, targets in named.items():
         if targets:
@@ -83,11 +91,33 @@ def everything(*among: str) -> list[tuple[str, str]]:
 
 @cache
 def alone(group: str, option: str) -> str:
-    """The overrides that have ``option`` play: itself, and with a player whom the default game lacks a game that has it."""
+    """The overrides that have ``option`` play: itself; and what a model is for, if not for the default game and its data."""
+    named = f"{group}={option}"
+    if not group.startswith("model"):
+        return named
     player = group.removeprefix("model/")
-    if player == group or player in needs(_parts_alone(())):
-        return f"{group}={option}"
-    return f"game={next(game for game in options('game') if player in needs(_parts_alone((f'game={game}',))))} {group}={option}"
+    games = [f"game={game}" for game in options("game") if f"override /model: {option}\n" in text("game", game)]
+    if player != group and player not in needs(_parts_alone(())):
+        games.append(f"game={next(g for g in options('game') if player in needs(_parts_alone((f'game={g}',))))}")
+    sequences = [f"dataset={name}" for name in options("dataset") if "override /model: recurrent\n" in text("dataset", name)]
+    return next(words for words in (named, *(f"{kind} {named}" for kind in (*games, *sequences))) if builds(words))
+
+
+def builds(overrides: str) -> bool:
+    """Whether these parts go together."""
+    try:
+        cfg = config(overrides)
+        data = build_data(cfg)
+        game_class(cfg).check(data)
+        build_game(cfg, data.shape, data.classes, data.source)
+    except UserError:
+        return False
+    return True
+
+
+def text(group: str, option: str) -> str:
+    """The file of an option."""
+    return (CONF / group / f"{option}.yaml").read_text()
 
 
 @cache

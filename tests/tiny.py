@@ -74,7 +74,7 @@ class Linear(Discriminator):
 class Bilinear(Game):
     """min over theta, max over phi of theta phi."""
 
-    def __init__(self, theta: float, phi: float, plays: Callable[[Tensor], bool] = lambda loss: True):
+    def __init__(self, theta: float, phi: float, plays: Callable[[Tensor, Stats], bool] = lambda loss, stats: True):
         super().__init__()
         self.theta = nn.Parameter(torch.tensor([theta], dtype=torch.float64))
         self.phi = nn.Parameter(torch.tensor([phi], dtype=torch.float64))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.data.base import Data
+from gan_cli.device import differentiable_twice
 from gan_cli.errors import UserError
 from gan_cli.types import Batch, Critic, Stats
 
@@ -26,7 +27,7 @@ History = Callable[[], Sequence[Mapping[str, Any]]]
 """Reads what the run has logged so far, a row for each time: ``step`` and the numbers by their tags."""
 
 
-def always(loss: Tensor) -> bool:
+def always(loss: Tensor, stats: Stats) -> bool:
     """Plays whatever the loss is."""
     return True
 
@@ -37,13 +38,14 @@ class Turn(NamedTuple):
     ``parameters``: what the player moves; the gradient is taken with respect to these alone.
     ``loss``: batch -> (what the player minimises, further numbers to log). It may be called any number of times.
     ``after``: called once the parameters have moved (weight clipping).
-    ``plays``: loss value -> whether the player moves this time (TimeGAN's discriminator rests below 0.15).
+    ``plays``: (loss value, what the turn reported) -> whether the player moves this time (TimeGAN's discriminator rests below
+    0.15, C-RNN-GAN's players while the other's loss is much higher). The names are those of ``Solver.report``.
     """
 
     parameters: Sequence[nn.Parameter]
     loss: Callable[[Batch], tuple[Tensor, Stats]]
     after: Callable[[], None] = nothing
-    plays: Callable[[Tensor], bool] = always
+    plays: Callable[[Tensor, Stats], bool] = always
 
 
 class Traversal(NamedTuple):
@@ -157,7 +159,8 @@ def differentiable_in_all_players() -> Iterator[None]:
     """
     token = _all_players.set(True)
     try:
-        yield
+        with differentiable_twice():  # whoever asks for this differentiates the gradient
+            yield
     finally:
         _all_players.reset(token)
 

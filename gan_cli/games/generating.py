@@ -13,10 +13,10 @@ class Generating(Game):
     generator: Generator
 
     def latents(self, n: int) -> Tensor:
-        return torch.randn(n, self.generator.latent_dim, device=self.device)
+        return torch.randn(n, *self.generator.latent_shape, device=self.device)
 
     def truncated(self, n: int, threshold: float) -> Tensor:
-        z = torch.empty(n, self.generator.latent_dim, device=self.device)
+        z = torch.empty(n, *self.generator.latent_shape, device=self.device)
         return nn.init.trunc_normal_(z, a=-threshold, b=threshold)  # the law of drawing again whatever lies outside
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:

@@ -41,7 +41,7 @@ class LinearDiscriminatorGame(Generating):
         if fixed is not None:
             checks.count("game.fixed", fixed)
         self.generator, self.discriminator, self.C = generator, discriminator, C
-        self.register_buffer("fixed", torch.randn(fixed or 0, generator.latent_dim))
+        self.register_buffer("fixed", torch.randn(fixed or 0, *generator.latent_shape))
         self.seen: Tensor | None = None  # the data of the newest turn: for the picture alone
 
     def critic(self, y: Tensor | None = None) -> Critic:

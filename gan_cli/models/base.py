@@ -9,13 +9,18 @@ from gan_cli.errors import UserError
 
 
 class Generator(nn.Module):
-    """G(z, y): latents ``[B, latent_dim]``, and labels where there are any, to samples ``[B, *shape]``; images in [-1, 1].
+    """G(z, y): latents ``[B, *latent_shape]``, and labels where there are any, to samples ``[B, *shape]``.
 
-    ``conditional``: whether it looks at the labels.
+    Images lie in [-1, 1], sequences in [0, 1]. ``conditional``: whether it looks at the labels.
     """
 
     conditional: ClassVar[bool] = False
     latent_dim: int
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Of one sample's latents: ``(latent_dim,)``, or ``(T, latent_dim)`` where every time step has noise of its own."""
+        return (self.latent_dim,)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         raise NotImplementedError
@@ -58,7 +63,7 @@ def with_features(discriminator: nn.Module, wants: str) -> FeatureDiscriminator:
     if not isinstance(discriminator, FeatureDiscriminator):
         raise UserError(
             f"{wants} puts a head on the discriminator's features, and {type(discriminator).__name__} shows none.\n"
-            "Take one that does: dcgan, mlp, resnet_sngan or resnet_wgan_gp, or one of their smaller kin."
+            "Take one that does: dcgan, mlp, resnet_sngan, resnet_wgan_gp, or smaller kin of them; for sequences recurrent."
         )
     return discriminator
 
@@ -93,7 +98,8 @@ def image_size(shape: tuple[int, ...], network: str, group: str = "model") -> tu
     if len(shape) != 3:
         raise UserError(
             f"{group}={network} needs images, but this data set's samples have shape {tuple(shape)}.\n"
-            "Use model=mlp_small (or model=mlp) for points and sequences, model=cgan_mlp for points with labels."
+            "Use model=mlp_small (or model=mlp) for points, model=cgan_mlp for points with labels,\n"
+            "model=recurrent for sequences."
         )
     channels, height, width = shape
     if height != width or not 8 <= height <= 256 or height & (height - 1):
@@ -102,3 +108,13 @@ def image_size(shape: tuple[int, ...], network: str, group: str = "model") -> tu
             "Set dataset.size=64, for instance, or use model=mlp."
         )
     return channels, height
+
+
+def sequence(shape: tuple[int, ...], network: str) -> tuple[int, int]:
+    """(T, F): steps and features of sequences; anything else is a UserError. ``network``: the option that needs them."""
+    if len(shape) != 2:
+        raise UserError(
+            f"model={network} needs sequences, but this data set's samples have shape {tuple(shape)}.\n"
+            "Take a data set of sequences, such as dataset=sines, or another model."
+        )
+    return shape[0], shape[1]

@@ -40,7 +40,8 @@ class Labels(nn.Module):
 class LabelledGenerator(Generator):
     """G(z, y) = inner([z, e(y)]): the label joined to the latents (Mirza and Osindero, 2014).
 
-    ``latent_dim``: of z alone. ``embedding_dim``: see ``Labels``.
+    Latents of sequences ``[B, T, latent_dim]`` are joined by it at every step (Hyland et al., 2017). ``latent_dim``: of z
+    alone. ``embedding_dim``: see ``Labels``.
     """
 
     conditional: ClassVar[bool] = True
@@ -59,15 +60,20 @@ class LabelledGenerator(Generator):
         self.labels = Labels(classes, embedding_dim)
         self.inner = inner(shape=shape, classes=classes, latent_dim=latent_dim + self.labels.dim)
 
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """As the network inside has it, without the label."""
+        return (*self.inner.latent_shape[:-1], self.latent_dim)
+
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.inner(torch.cat([z, self.labels(y).to(z.dtype)], 1))
+        return self.inner(joined(z, self.labels(y)))
 
 
 class LabelledDiscriminator(Discriminator):
     """D(x, y) = inner([x, e(y)]): the label joined to the sample (Mirza and Osindero, 2014).
 
     To images ``[B, C, H, W]`` each number of e(y) is a further channel, constant over the image; to points ``[B, d]`` a
-    further coordinate. ``embedding_dim``: see ``Labels``.
+    further coordinate; to sequences ``[B, T, F]`` a further feature, at every step. ``embedding_dim``: see ``Labels``.
     """
 
     conditional: ClassVar[bool] = True
@@ -77,11 +83,14 @@ class LabelledDiscriminator(Discriminator):
     ) -> None:
         super().__init__()
         self.labels = Labels(classes, embedding_dim)
-        self.inner = inner(shape=(shape[0] + self.labels.dim, *shape[1:]), classes=classes)
+        steps = shape[:1] if len(shape) == 2 else ()
+        self.inner = inner(shape=(*steps, shape[len(steps)] + self.labels.dim, *shape[len(steps) + 1 :]), classes=classes)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        e = self.labels(y).to(x.dtype)
-        planes = e.reshape(*e.shape, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
+        e = self.labels(y)
+        if x.ndim == 3:
+            return self.inner(joined(x, e))
+        planes = e.to(x.dtype).reshape(*e.shape, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
         return self.inner(torch.cat([x, planes], 1))
 
 
@@ -104,6 +113,11 @@ class ProjectionDiscriminator(Discriminator):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         phi = self.inner.features(x)
         return (self.v(given(y)) * phi).sum(1) + self.inner.judge(phi)
+
+
+def joined(x: Tensor, e: Tensor) -> Tensor:
+    """[x, e]: ``[B, d]``, or ``[B, T, d]`` at every step, with ``[B, k]`` -> d + k numbers instead of d."""
+    return torch.cat([x, e.to(x.dtype).reshape(len(e), *[1] * (x.ndim - 2), -1).expand(*x.shape[:-1], -1)], -1)
 
 
 def require_classes(classes: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from gan_cli.device import differentiable_twice
 from gan_cli.types import Critic
 
 
@@ -52,7 +53,8 @@ def gradients(critic: Critic, x: Tensor) -> Tensor:
     Where D judges patches or time steps, D(x) is their mean, as in the losses.
     """
     x = x if x.requires_grad else x.detach().requires_grad_()
-    scores = critic(x).reshape(len(x), -1).mean(dim=1)
+    with differentiable_twice():
+        scores = critic(x).reshape(len(x), -1).mean(dim=1)
     (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     return gradient.flatten(1)
 

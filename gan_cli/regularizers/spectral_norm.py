@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from gan_cli import checks
+from gan_cli.errors import UserError
 from gan_cli.regularizers.base import Regularizer, replace_modules
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
@@ -18,6 +19,8 @@ class SpectralNorm(Regularizer):
     sigma is the top singular value of the weight reshaped to ``[out, rest]``; the convolution as an operator can be larger.
     ``n_power_iterations``: at each training forward. ``remove_norm``: batch and layer norm rescale at will and would undo the
     bound, so a discriminator loses them; BigGAN's generator keeps its own, and its class embedding as it is (``embeddings``).
+
+    Raises UserError for recurrent networks: a bound on each matrix is none on what many steps of them do.
     """
 
     n_power_iterations: int = 1
@@ -30,6 +33,11 @@ class SpectralNorm(Regularizer):
         checks.flag("SpectralNorm.embeddings", self.embeddings)
 
     def transform(self, network: nn.Module) -> nn.Module:
+        if any(isinstance(module, nn.RNNBase) for module in network.modules()):
+            raise UserError(
+                "regularizer=spectral_norm is for layers that a sample passes once, and this network is recurrent.\n"
+                "Take regularizer=gradient_penalty, or a model without recurrent layers, such as conv1d."
+            )
         if self.remove_norm:
             network = replace_modules(network, _without_norm)
         for module in list(network.modules()):

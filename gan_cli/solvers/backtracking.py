@@ -59,7 +59,7 @@ class Backtracking(Solver):
         device = parameters[0].device
         with forked(seed, device):
             loss, stats = self.gradients(player, batch)
-        if not turn.plays(loss):
+        if not turn.plays(loss, stats):
             return stats
         start = [parameter.detach().clone() for parameter in parameters]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in parameters]

@@ -41,7 +41,7 @@ class Extragradient(Simultaneous):
         self.check(order)
         start = [parameter.detach().clone() for parameter in self.parameters()]
         field = self.remembered
-        if field is None:
+        if field is None or not set(field) <= set(order):  # another phase has begun, with other players
             field, _ = self.field(order, batches)
         self.step(field)
         field, stats = self.field(order, batches)

@@ -25,12 +25,11 @@ from gan_cli.sampling import conditions, evaluating, untouched
 
 META = torch.device("meta")
 MODELS = [group for group in small.groups() if group.startswith("model")]
-LOOKING = ("backtracking", "linear_dual")
-"""Options whose solver decides by values, which are nowhere on meta."""
+LOOKING = ("backtracking", "linear_dual", "c_rnn_gan")
+"""Options that decide by values whether a player moves, and on meta there are none."""
 OPTIONS = [
-    (group, option)
-    for group, option in small.everything("augmentation", *MODELS, "game", "loss", "regularizer", "solver")
-    if option not in LOOKING
+    *((group, option) for group in MODELS for option in small.kinds(group)),
+    *small.everything("augmentation", "game", "loss", "regularizer", "solver"),
 ]
 
 
@@ -64,7 +63,7 @@ def play(cfg, device: torch.device) -> None:
     assert {tensor.device.type for tensor in average.game.state_dict().values()} <= {device.type}  # one may hold nothing
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS)
+@pytest.mark.parametrize(("group", "option"), [(group, option) for group, option in OPTIONS if option not in LOOKING])
 def test_a_round_on_meta(group, option):
     play(small.config(small.alone(group, option), "train.n_critic=1"), META)
 

@@ -33,6 +33,10 @@ GAMES = {
         "game=pix2pix features=identity metric=reconstruction",
         "train.steps=5 train.batch_size=3",
     ),
+    "in the last of three phases": (
+        "game=timegan",
+        "train.steps=5 train.batch_size=3 schedule.phases.autoencoder.rounds=1 schedule.phases.supervised.rounds=1",
+    ),
     "two translators and pools": ("game=cyclegan features=pixels", "train.steps=5 game.pool=5 train.batch_size=3"),
     "slow weights": (
         "dataset=ring solver=lookahead solver@solver.inner=optimistic loss=sngan",

@@ -66,7 +66,7 @@ def test_uphill_steps_are_refused():
 
 
 def test_one_who_declines_rests():
-    game = Bilinear(1.0, 2.0, plays=lambda loss: False)
+    game = Bilinear(1.0, 2.0, plays=lambda loss, stats: False)
     stats = solving(Backtracking, game).round(["phi"], NOTHING)
     assert (game.phi.item(), game.moves) == (2.0, [])
     assert "loss/phi" in stats

@@ -117,7 +117,7 @@ def test_the_opponents_own_turn_is_an_ordinary_one():
 
 
 def test_one_who_declines_rests():
-    game = Bilinear(1.0, 2.0, plays=lambda loss: False)
+    game = Bilinear(1.0, 2.0, plays=lambda loss, stats: False)
     solving(unrolled(2, opponent="theta"), game).round(["phi"], NOTHING)
     assert (game.theta.item(), game.phi.item(), game.moves) == (1.0, 2.0, [])
 

@@ -58,7 +58,7 @@ def test_the_mean_is_over_the_players_turns():
 
 
 def test_who_declines_has_no_step():
-    game = Bilinear(1.0, 2.0, plays=lambda loss: False)
+    game = Bilinear(1.0, 2.0, plays=lambda loss, stats: False)
     stats = Watched(game.turns(), optimizers(game, torch.optim.SGD, lr=0.1)).round(["theta", "phi"], batches())
     assert {name for name in stats if name.startswith("step_cosine")} == {"step_cosine/theta"}
 

@@ -1,0 +1,36 @@
+"""SGD on clipped gradients: what it is below the bound and above it."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+
+from gan_cli.optim.clipped import ClippedSGD
+
+
+def stepped(gradients, kind, **options):
+    parameters = [nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(3))]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient.clone()
+    kind(parameters, lr=0.1, **options).step()
+    return torch.cat([parameter.detach() for parameter in parameters])
+
+
+def test_small_gradients_are_left_alone():
+    gradients = [torch.tensor([0.3, 0.0]), torch.tensor([0.0, 0.4, 0.0])]
+    options = {"momentum": 0.9, "weight_decay": 0.1}
+    assert torch.equal(stepped(gradients, ClippedSGD, max_norm=0.6, **options), stepped(gradients, torch.optim.SGD, **options))
+
+
+def test_large_gradients_keep_their_direction():
+    gradients = [torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0, 0.0])]
+    step = 1 - stepped(gradients, ClippedSGD, max_norm=2.0)
+    torch.testing.assert_close(step, 0.1 * torch.cat(gradients) * 2 / 5, rtol=1e-4, atol=1e-6)
+
+
+def test_the_bound_survives_copies_and_must_be_one():
+    optimizer = ClippedSGD([nn.Parameter(torch.ones(1))], lr=0.1, max_norm=2.0)
+    assert deepcopy(optimizer).max_norm == 2.0
+    with pytest.raises(ValueError, match="max_norm=0"):
+        ClippedSGD([nn.Parameter(torch.ones(1))], lr=0.1, max_norm=0)
