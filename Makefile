@@ -37,6 +37,8 @@ lint: setup ## check style (ruff) and types (mypy)
 experiments: setup ## run EXPERIMENTS (all) at CPU scale, then as `reports`; hours, finished jobs are skipped
 	failed=0; for name in $(EXPERIMENTS); do \
 	  $(BIN)/gan-train -m experiment=$$name hydra.sweep.dir=$(REPORTS)/$$name $(SIDE_BY_SIDE) || failed=1; \
+	  words=$$(sed -n 's/^  evaluation: \[\(.*\)\].*/\1/p' conf/experiment/$$name.yaml | tr -d ,); \
+	  test -z "$$words" -o -f $(REPORTS)/$$name/eval.json || $(BIN)/gan-eval $(REPORTS)/$$name $$words || failed=1; \
 	done; $(BIN)/gan-report $(REPORTS) && exit $$failed
 
 reports: setup ## a page about each experiment that was run, and outputs/experiments/index.html

@@ -4,6 +4,7 @@ import os
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -31,6 +32,11 @@ def commands(runs: Sequence[Trace]) -> list[str]:
     if whole and np.prod([len(found) for found in values.values()]) == len({tuple(sorted(line)) for line in words}):
         return [shlex.join(["gan-train", "-m", *(f"{key}={','.join(found)}" for key, found in values.items())])]
     return [shlex.join(["gan-train", *line]) for line in words]
+
+
+def evaluation(folder: Path, words: Sequence[str] | None) -> list[str]:
+    """The line that evaluates what lies in ``folder``, where the report asks for it in these ``words``."""
+    return [] if not words else [shlex.join(["gan-eval", str(folder), *words])]
 
 
 def config(run: Trace) -> str:

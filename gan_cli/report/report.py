@@ -27,8 +27,8 @@ from gan_cli.report.verdicts import HELD, NOT_HELD, UNDECIDED, Claim, Judgement
 
 PAGE, FOLDER, SUMMARY = "report.html", "report", "summary.json"
 TEXTS = ("title", "source", "shortened")
-KEYS = (*TEXTS, "figures", "claims")
-"""What a config's ``report`` may say."""
+KEYS = (*TEXTS, "evaluation", "figures", "claims")
+"""What a config's ``report`` may say. ``evaluation``: the words that gan-eval is to be asked with once the runs are there."""
 
 
 def report(cfg: DictConfig) -> Path:
@@ -79,6 +79,9 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     declares_stages = any(isinstance(figure, Stages) for figure in figures)
     stages, _ = drawn([] if declares_stages else standard.stages(begun, cfg.stages, cfg.median), begun)
     moving = [(run, found) for run in first_seeds(begun)[:METHODS] if (found := frames(run))]
+    evaluation = again.evaluation(folder, asked.get("evaluation"))
+    if evaluation and not any(run.results for run in runs):
+        missing.append(f"not evaluated yet: {evaluation[0]}")
     bars = numbers.pictures(runs)
     cards, refusal = _quiz(begun, cfg)
     title = asked.get("title") or folder.resolve().name
@@ -98,7 +101,7 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
         "cards": cards,
         "refusal": refusal,
         "folder": folder.resolve().name,
-        "commands": again.commands(runs),
+        "commands": [*again.commands(runs), *evaluation],
         "config": again.config(begun[0]),
         "config_of": begun[0].name if len(runs) > 1 else "",
         "facts": again.facts(runs),

@@ -65,7 +65,7 @@ def fits(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
 @pytest.mark.parametrize("experiment", REPORTING)
 def test_its_report_is_about_its_jobs(experiment):
     """It says all that a report can, and every ``where`` fits a job: no claim is about nothing."""
-    assert set(small.compose(f"experiment={experiment}").report) == set(KEYS)
+    assert set(KEYS) - set(small.compose(f"experiment={experiment}").report) <= {"evaluation"}
     claims, figures = asked(experiment)
     assert claims
     assert figures
@@ -85,12 +85,14 @@ def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch
         logged[job] = {tag for row in journal.read(tmp_path / str(number)) for tag in row}
         assert len(list((tmp_path / str(number) / "samples").glob("*.png"))) >= 1
     claims, figures = asked(experiment)
+    evaluation = small.compose(f"experiment={experiment}").report.get("evaluation")
     for part in [*claims, *figures]:
         found = set().union(*(tags for job, tags in logged.items() if fits([job], part.where)))
         if isinstance(part, Stages):
             assert not found or ({part.tag} if isinstance(part.tag, str) else set(part.tag)) & found
         else:
-            assert not found or named(part) <= found, part
+            later = {number for number in named(part) if evaluation and "/" not in number}  # gan-eval's, once it was asked
+            assert not found or named(part) - later <= found, part
 
 
 def named(part: Claim | Figure) -> set[str]:
