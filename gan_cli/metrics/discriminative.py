@@ -6,7 +6,7 @@ Yoon, Jarrett, van der Schaar: Time-series Generative Adversarial Networks (Time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from gan_cli.metrics.scorers import (
     SIGMAS,
     Batch,
     Networks,
+    ScoredByNetworks,
     Scorer,
     drawn,
     fifth,
@@ -27,7 +28,7 @@ from gan_cli.metrics.scorers import (
     still_falling,
     train,
 )
-from gan_cli.metrics.windows import SequenceMetric, comparable_windows
+from gan_cli.metrics.windows import comparable_windows
 
 SHARE = 0.8
 """Of either kind, what classifiers learn from; they are tested on the rest."""
@@ -109,7 +110,7 @@ def _losses(networks: Networks, batch: Batch) -> Tensor:
 
 
 @dataclass(frozen=True)
-class DiscriminativeScore(SequenceMetric):
+class DiscriminativeScore(ScoredByNetworks):
     """|accuracy − ½| of classifiers on sequences that they have not seen: 0 where nothing can be told apart, ½ at worst.
 
     The mean over ``seeds`` with its standard error; at chance it is above 0, by about 0.4/√n of n held-out sequences. As the
@@ -124,26 +125,11 @@ class DiscriminativeScore(SequenceMetric):
     Raises UserError for data other than sequences, for fields that are none and for fewer than 5 samples.
     """
 
-    chooses: ClassVar[bool] = False  # a training for every checkpoint, and a noisy number
-    n_samples: int = 2000
-    cell: str = "gru"
-    hidden: int | None = None
-    layers: int = 1
-    iterations: int = 2000
-    batch_size: int = 128
-    lr: float = 0.001
-    seeds: int = 5
     strong: bool = True
 
     def __post_init__(self):
         super().__post_init__()
         checks.flag("metric.strong", self.strong)
-        self.scorer(2)
-
-    def scorer(self, features: int) -> Scorer:
-        """The classifiers of sequences of so many features."""
-        hidden = max(1, features // 2) if self.hidden is None else self.hidden
-        return Scorer(self.cell, hidden, self.layers, self.iterations, self.batch_size, self.lr, self.seeds)
 
     def strong_scorer(self) -> Scorer:
         """The classifiers that learn more."""

@@ -7,7 +7,7 @@ on real: Esteban, Hyland, Rätsch: Real-valued (Medical) Time Series Generation 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from gan_cli.metrics.scorers import (
     SLACK,
     Batch,
     Networks,
+    ScoredByNetworks,
     Scorer,
     drawn,
     fifth,
@@ -31,7 +32,7 @@ from gan_cli.metrics.scorers import (
     still_falling,
     train,
 )
-from gan_cli.metrics.windows import SequenceMetric, comparable_windows
+from gan_cli.metrics.windows import comparable_windows
 
 
 class Task(NamedTuple):
@@ -109,7 +110,7 @@ def _errors(networks: Networks, batch: Batch) -> Tensor:
 
 
 @dataclass(frozen=True)
-class PredictiveScore(SequenceMetric):
+class PredictiveScore(ScoredByNetworks):
     """Mean absolute error on real sequences of predictors that have learnt from generated ones; in model units, [0, 1].
 
     The mean over ``seeds`` with its standard error. As the published code has it: the last feature at t from the others up to
@@ -123,32 +124,18 @@ class PredictiveScore(SequenceMetric):
     Raises UserError for data other than sequences, of one feature unless ``one_step_ahead``, and for fields that are none.
     """
 
-    chooses: ClassVar[bool] = False  # a training for every checkpoint
-    n_samples: int = 2000
-    cell: str = "gru"
-    hidden: int | None = None
-    layers: int = 1
     iterations: int = 5000
-    batch_size: int = 128
-    lr: float = 0.001
-    seeds: int = 5
     one_step_ahead: bool = False
 
     def __post_init__(self):
         super().__post_init__()
         checks.flag("metric.one_step_ahead", self.one_step_ahead)
-        self.scorer(2)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """This metric for samples such as these."""
         ready = super().fitted(data, device)
         task(torch.empty(0, *data.shape), self.one_step_ahead)
         return ready
-
-    def scorer(self, features: int) -> Scorer:
-        """The predictors of sequences of so many features."""
-        hidden = max(1, features // 2) if self.hidden is None else self.hidden
-        return Scorer(self.cell, hidden, self.layers, self.iterations, self.batch_size, self.lr, self.seeds)
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gan_cli import checks
 from gan_cli.data.base import generator
 from gan_cli.errors import UserError
+from gan_cli.metrics.windows import SequenceMetric
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 SLACK = 0.01
@@ -144,3 +145,30 @@ def not_converged(name: str, before: float, after: float, iterations: int) -> st
         f"{name} has not converged: the mean loss of its networks still falls, from {before:.4g} to {after:.4g} between the "
         f"last two fifths of {iterations} iterations."
     )
+
+
+@dataclass(frozen=True)
+class ScoredByNetworks(SequenceMetric):
+    """A score by networks that are trained for it, ``seeds`` of them; the fields are a ``Scorer``'s.
+
+    ``hidden`` null: half as many units as there are features. Raises UserError for fields that are none.
+    """
+
+    chooses: ClassVar[bool] = False  # a training for every checkpoint, and a noisy number
+    n_samples: int = 2000
+    cell: str = "gru"
+    hidden: int | None = None
+    layers: int = 1
+    iterations: int = 2000
+    batch_size: int = 128
+    lr: float = 0.001
+    seeds: int = 5
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.scorer(2)
+
+    def scorer(self, features: int) -> Scorer:
+        """The networks for sequences of so many features."""
+        hidden = max(1, features // 2) if self.hidden is None else self.hidden
+        return Scorer(self.cell, hidden, self.layers, self.iterations, self.batch_size, self.lr, self.seeds)
