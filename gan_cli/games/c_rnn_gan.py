@@ -27,9 +27,9 @@ class CRNNGAN(GAN):
     the fakes together; false: the distance of the batch's means (Salimans et al., 2016).
 
     ``freezing``: a player rests while its adversarial loss is below this share of the other's (0.7 in the paper; 0: nobody
-    rests). L_D is the sum of two terms and L_G one, so that G rests where nobody is ahead, at 2 log 2 and log 2: without that
-    D never got away from chance. The last version of the published code has no rest for G. In the ``pretraining`` turn G
-    predicts each step from the real ones before it, by E (x_t - g(z_t, x_{t-1}, ...))^2.
+    rests). L_D is the sum of two terms and L_G one, so that G rests where nobody is ahead, at 2 log 2 and log 2, and D gets
+    ahead; the last version of the published code has no rest for G. In the ``pretraining`` turn G predicts each step from the
+    real ones before it, by E (x_t - g(z_t, x_{t-1}, ...))^2.
 
     Raises UserError for data that are no sequences, a generator that is not fed back, a discriminator without features.
     """

@@ -64,11 +64,14 @@ class Watch:
 
     def starts(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """Remembers where the parameters are."""
-        self.before = [parameter.detach().clone() for parameter in self.parameters]
+        if not self.before:  # an optimizer whose step builds on that of its parent class calls its hooks twice
+            self.before = [parameter.detach().clone() for parameter in self.parameters]
 
     @torch.no_grad()
     def ends(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """Compares where they went with the gradient that they had."""
+        if not self.before:  # the second call
+            return
         pairs = [(p - b, -p.grad) for p, b in zip(self.parameters, self.before, strict=True) if p.grad is not None]
         self.before = []
         if pairs:
