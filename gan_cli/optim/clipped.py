@@ -1,11 +1,12 @@
 """Gradient steps of bounded length."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 
 
 class ClippedSGD(torch.optim.SGD):
@@ -21,10 +22,10 @@ class ClippedSGD(torch.optim.SGD):
         if not max_norm > 0:
             raise ValueError(f"max_norm={max_norm}: it must be a number above 0.")
         self.max_norm = max_norm
+        self.register_step_pre_hook(clip)  # torch would call the hooks of others twice around a step of our own
 
-    def step(self, closure: Callable[[], float] | None = None) -> Any:  # type: ignore[override]
-        clip_grad_norm_([parameter for group in self.param_groups for parameter in group["params"]], self.max_norm)
-        return super().step(closure)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "max_norm": self.max_norm}
+def clip(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    """Brings the gradients' common norm down to ``max_norm``, before a step."""
+    assert isinstance(optimizer, ClippedSGD)
+    clip_grad_norm_([parameter for group in optimizer.param_groups for parameter in group["params"]], optimizer.max_norm)
