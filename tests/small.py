@@ -89,6 +89,11 @@ def everything(*among: str) -> list[tuple[str, str]]:
     return [(group, option) for group in among or groups() for option in options(group)]
 
 
+def reporting() -> list[str]:
+    """The experiments that say what is claimed of them; the others are published settings, for data and hours not here."""
+    return [name for name in options("experiment") if "\nreport:" in (CONF / f"experiment/{name}.yaml").read_text()]
+
+
 @cache
 def alone(group: str, option: str) -> str:
     """The overrides that have ``option`` play: itself; and what a model is for, if not for the default game and its data."""

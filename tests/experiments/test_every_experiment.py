@@ -21,10 +21,6 @@ from gan_cli.report.traces import Trace
 from gan_cli.report.verdicts import Claim
 from gan_cli.sweep import combinations
 
-REPORTING = [
-    name for name in small.options("experiment") if "\nreport:" in (small.CONF / f"experiment/{name}.yaml").read_text()
-]
-"""The others are published settings, for data and hours that are not here."""
 SHORT = "train.steps=3 log_every=1 sample_every=3"
 SMALLER = {"wgan_fig1": "game.n=50"}
 """What makes an experiment small that ``small`` does not know."""
@@ -62,7 +58,7 @@ def fits(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("experiment", REPORTING)
+@pytest.mark.parametrize("experiment", small.reporting())
 def test_its_report_is_about_its_jobs(experiment):
     """It says all that a report can, and every ``where`` fits a job: no claim is about nothing."""
     assert set(KEYS) - set(small.compose(f"experiment={experiment}").report) <= {"evaluation"}
@@ -74,7 +70,7 @@ def test_its_report_is_about_its_jobs(experiment):
             assert fits(grid(experiment), where), (part, where)
 
 
-@pytest.mark.parametrize("experiment", REPORTING)
+@pytest.mark.parametrize("experiment", small.reporting())
 def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch):
     small.unpack_once(monkeypatch)
     evaluated = small.compose(f"experiment={experiment}").eval_every > 0

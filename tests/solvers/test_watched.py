@@ -25,7 +25,7 @@ def optimizers(game, make=torch.optim.Adam, **arguments):
     ("make", "arguments"),
     [
         (torch.optim.SGD, {}),
-        (ClippedSGD, {"max_norm": 1e-3}),
+        (ClippedSGD, {"max_norm": 0.1}),
         (torch.optim.RMSprop, {}),
         (torch.optim.Adam, {"betas": (0.0, 0.9)}),
     ],
