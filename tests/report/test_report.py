@@ -10,18 +10,15 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from gan_cli import suggest
-from gan_cli.build import make_each
 from gan_cli.compose import compose, loader
 from gan_cli.errors import UserError
 from gan_cli.report import again, numbers, report, stages
 from gan_cli.report.across import Across, Bars
-from gan_cli.report.figures import Against, Curves, Figure
+from gan_cli.report.figures import Against, Curves
 from gan_cli.report.gallery import Gallery
 from gan_cli.report.index import write_index
 from gan_cli.report.stages import Pictures, Stages
 from gan_cli.report.traces import traces
-from gan_cli.report.verdicts import Claim
 
 CURVES = {
     "estimate/wasserstein": [0.1 * step for step in range(60)],
@@ -322,11 +319,3 @@ def test_what_training_measured_is_ranked_over_seeds(run):
     assert drawn._floor(traces(folder)) == 0.5
     assert Bars(title="", number="metric/other")._floor(traces(folder)) is None
     assert drawn.draw(traces(folder))
-
-
-@pytest.mark.parametrize("name", suggest.groups()["experiment"])
-def test_what_an_experiment_declares_is_understood(name):
-    cfg = compose(loader(), "train", [f"experiment={name}"])
-    make_each(cfg, "report.figures", Figure)
-    make_each(cfg, "report.claims", Claim)
-    assert set(cfg.report or {}) <= set(report.KEYS)
