@@ -58,7 +58,7 @@ class InfoGAN(GAN):
         categorical: int = 10,
         continuous: int = 2,
         weight: float = 1.0,
-        continuous_weight: float = 1.0,
+        continuous_weight: float = 0.1,
         q_width: int = 128,
         augmentation: Augmentation | None = None,
     ) -> None:

@@ -7,6 +7,7 @@ import re
 import left_behind
 import numpy as np
 import pytest
+import small
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -19,6 +20,7 @@ from gan_cli.report.gallery import Gallery
 from gan_cli.report.index import write_index
 from gan_cli.report.stages import Pictures, Stages
 from gan_cli.report.traces import traces
+from gan_cli.report.traversals import Traversals
 
 CURVES = {
     "estimate/wasserstein": [0.1 * step for step in range(60)],
@@ -271,6 +273,20 @@ def test_figures_are_drawn(run, figure):
 def test_figures_without_numbers_say_so(run, figure):
     with pytest.raises(UserError, match="nothing to draw"):
         figure.draw(traces(run("r", CURVES)))
+
+
+def test_traversals_are_drawn_where_there_are_codes(tiny_images, tmp_path):
+    folder = tmp_path / "plain"
+    left_behind.train(tiny_images, folder)
+    with pytest.raises(UserError, match="latents have none"):
+        Traversals().draw(traces(folder))
+    with pytest.raises(UserError, match="nothing to draw"):
+        Traversals().draw([])
+    cfg = small.config("game=infogan metric=none", "train.steps=1")
+    left_behind.train(cfg, tmp_path / "codes")
+    (drawn,) = Traversals(n=10).draw(traces(tmp_path / "codes"))
+    with Image.open(io.BytesIO(drawn.png)) as image:
+        assert image.height > image.width, "a panel for each of three codes"
 
 
 def test_stages_show_what_a_plots_frame_holds(tmp_path):
