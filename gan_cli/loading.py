@@ -18,8 +18,8 @@ from gan_cli.data.folder import native_images
 from gan_cli.data.images import to_float
 from gan_cli.data.scaling import Series, unnamed
 from gan_cli.data.transform import Transform
+from gan_cli.drawing import Panel
 from gan_cli.errors import UserError
-from gan_cli.games.base import Traversal
 from gan_cli.randomness import forked
 from gan_cli.sampling import (
     conditions,
@@ -123,13 +123,15 @@ class LoadedRun:
             y = self.conditions(pairs, seed) if y is None else y
             return decode(self.game, path, None if y is None else y.repeat_interleave(steps, dim=0))
 
-    def traverse(self, n: int, seed: int = 0) -> list[tuple[Traversal, Tensor]]:
-        """What each code of the game does, and the samples ``[rows * columns, *shape]`` of it, about ``n`` each.
+    def traverse(self, n: int, seed: int = 0) -> list[Panel]:
+        """What each code of the game does to images, about ``n`` for each.
 
-        Raises UserError for a game whose latents have no codes.
+        Raises UserError for a game whose latents have no codes, and where samples are no images.
         """
+        if len(self.shape) != 3:
+            raise UserError("mode=traversal lays images side by side, and this run's samples are none.")
         with forked(seed, self.game.device):
-            found = [(traversal, decode(self.game, traversal.latents)) for traversal in self.game.traversals(n)]
+            found = [Panel(decode(self.game, t.latents), t.title, t.rows, t.columns) for t in self.game.traversals(n)]
         if not found:
             raise UserError("mode=traversal shows what codes do, such as those of game=infogan: this run's latents have none.")
         return found

@@ -83,11 +83,8 @@ def traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     if cfg.classes is not None:
         raise UserError("classes and mode=traversal do not go together: the codes of a traversal are not the data's classes.")
     found = run.traverse(cfg.n, cfg.seed)
-    if len(run.shape) != 3:
-        raise UserError("mode=traversal lays images side by side, and this run's samples are none.")
-    panels = [drawing.Panel(images, t.title, t.rows, t.columns) for t, images in found]
-    drawing.save_png(drawing.panels(panels), out)
-    return sum(len(images) for _, images in found)
+    drawing.save_png(drawing.panels(found), out)
+    return sum(len(panel.images) for panel in found)
 
 
 def sources(run: LoadedRun, cfg: DictConfig) -> Tensor | None:

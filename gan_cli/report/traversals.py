@@ -31,8 +31,6 @@ class Traversals(Figure):
         run = next((run for run in self.about(runs) if run.shape is not None and len(run.shape) == 3), None)
         if run is None:
             raise UserError("nothing to draw: no run of images has a checkpoint.")
-        found = load(run.folder).traverse(self.n)
         file = io.BytesIO()
-        picture = drawing.panels([drawing.Panel(images, t.title, t.rows, t.columns) for t, images in found])
-        Image.fromarray(picture).save(file, format="PNG")
+        Image.fromarray(drawing.panels(load(run.folder).traverse(self.n))).save(file, format="PNG")
         return [self.drawn(file.getvalue(), run.name + ".")]

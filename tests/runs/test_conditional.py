@@ -146,10 +146,9 @@ def test_a_traversal(runs):
     path = samples.sample(command(folder, mode="traversal", n=20, seed=3))
     assert path.name == "traversal_step_00000004_seed_3.png"
     found = gan_cli.load(folder).traverse(20, 3)
-    assert [len(images) for _, images in found] == [20, 20, 20]
+    assert [len(panel.images) for panel in found] == [20, 20, 20]
     with Image.open(path) as picture:
-        panels = [drawing.Panel(images, t.title, t.rows, t.columns) for t, images in found]
-        assert np.array_equal(np.asarray(picture), drawing.panels(panels))
+        assert np.array_equal(np.asarray(picture), drawing.panels(found))
     assert samples.sample(command(folder, mode="traversal", n=20, seed=3)).read_bytes() == path.read_bytes()
 
 
