@@ -148,6 +148,15 @@ class Game(nn.Module, ABC):
         return next(chain(self.parameters(), self.buffers())).device
 
 
+def need_sequences(data: Data, game: str) -> None:
+    """UserError unless samples are sequences ``(T, F)``."""
+    if len(data.shape) != 2:
+        raise UserError(
+            f"game={game} is played on sequences, and this data set's samples have shape {tuple(data.shape)}.\n"
+            "Take a data set of sequences, such as dataset=sines."
+        )
+
+
 _all_players: ContextVar[bool] = ContextVar("all_players", default=False)
 
 

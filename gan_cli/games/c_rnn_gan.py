@@ -9,9 +9,8 @@ from torch.nn.functional import mse_loss
 from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, Turn
+from gan_cli.games.base import Game, Turn, need_sequences
 from gan_cli.games.gan import GAN
-from gan_cli.games.rcgan import need_sequences
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, with_features
 from gan_cli.models.recurrent import FedBackGenerator

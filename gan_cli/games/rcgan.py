@@ -1,4 +1,4 @@
-"""Recurrent GANs whose discriminator judges every step (Hyland et al., 2017), and what all games of sequences share."""
+"""Recurrent GANs whose discriminator judges every step (Hyland et al., 2017)."""
 
 from collections.abc import Mapping
 
@@ -9,20 +9,12 @@ from gan_cli import checks
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
+from gan_cli.games.base import need_sequences
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Stats
-
-
-def need_sequences(data: Data, game: str) -> None:
-    """UserError unless samples are sequences ``(T, F)``."""
-    if len(data.shape) != 2:
-        raise UserError(
-            f"game={game} is played on sequences, and this data set's samples have shape {tuple(data.shape)}.\n"
-            "Take a data set of sequences, such as dataset=sines."
-        )
 
 
 class RCGAN(GAN):

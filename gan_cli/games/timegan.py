@@ -9,8 +9,7 @@ from torch.nn.functional import mse_loss, softplus
 from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, Turn, frozen
-from gan_cli.games.rcgan import need_sequences
+from gan_cli.games.base import Game, Turn, frozen, need_sequences
 from gan_cli.models.timegan import Embedder, LatentDiscriminator, LatentGenerator, Recovery, Supervisor
 from gan_cli.types import Batch, Critic, Stats
 

@@ -11,8 +11,8 @@ from gan_cli import checks
 from gan_cli.data.base import generator
 from gan_cli.errors import UserError
 from gan_cli.metrics.windows import SequenceMetric
+from gan_cli.models.recurrent import CELLS
 
-CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 SLACK = 0.01
 """A loss that falls by a smaller part of itself has come to rest."""
 SIGMAS = 2.0
