@@ -42,15 +42,13 @@ class Run:
         self.average.game.load_state_dict(self.game.state_dict())
 
     def state(self) -> dict[str, Any]:
-        """Players, optimizers, average, data order, random streams; the config and the data's shape as plain data."""
+        """Players, optimizers, average, data order, random streams; the config and what the data is as plain data."""
+        source, series = self.data.source, self.data.series
         return {
             "config": to_plain(self.cfg),
-            "data": {
-                "shape": list(self.data.shape),
-                "classes": self.data.classes,
-                "source": None if self.data.source is None else list(self.data.source),
-                "series": None if self.data.series is None else self.data.series.plain(),
-            },
+            "data": {"shape": list(self.data.shape), "classes": self.data.classes}
+            | ({} if source is None else {"source": list(source)})
+            | ({} if series is None else {"series": series.plain()}),
             "game": self.game.state_dict(),
             "average": self.average.game.state_dict(),
             "solver": self.solver.state_dict(),

@@ -113,7 +113,7 @@ def _own(runs: Sequence[Trace]) -> list[Table]:
 
 
 def _own_table(name: str, methods: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
-    better = next(iter(methods.values()))[0].get("higher_is_better")  # None: an older run, which did not say
+    better = next(iter(methods.values()))[0].get("higher_is_better")  # None: nobody said
     order = list(methods)
     if better is not None:
         order.sort(key=lambda method: _rank(_over_seeds(methods[method], "final"), better))
