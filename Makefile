@@ -34,10 +34,10 @@ lint: setup ## check style (ruff) and types (mypy)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-experiments: setup ## run EXPERIMENTS (all) at CPU scale, then as `reports`; hours, finished jobs are skipped
+experiments: setup ## run EXPERIMENTS (all) at CPU scale, what their reports ask gan-eval for, then as `reports`; hours, finished jobs are skipped
 	failed=0; for name in $(EXPERIMENTS); do \
 	  $(BIN)/gan-train -m experiment=$$name hydra.sweep.dir=$(REPORTS)/$$name $(SIDE_BY_SIDE) || failed=1; \
-	  words=$$(sed -n 's/^  evaluation: \[\(.*\)\].*/\1/p' conf/experiment/$$name.yaml | tr -d ,); \
+	  words=$$($(BIN)/python -c "import yaml; print(*yaml.safe_load(open('conf/experiment/$$name.yaml')).get('report', {}).get('evaluation', []))"); \
 	  test -z "$$words" -o -f $(REPORTS)/$$name/eval.json || $(BIN)/gan-eval $(REPORTS)/$$name $$words || failed=1; \
 	done; $(BIN)/gan-report $(REPORTS) && exit $$failed
 
