@@ -129,6 +129,19 @@ class LinearDecay(LearningRate):
 
 
 @dataclass(frozen=True)
+class WarmUp(LearningRate):
+    """Linearly up to 1 in step ``steps``, and 1 from there on: ``step`` / ``steps`` (Ho et al., 2020, published code)."""
+
+    steps: int
+
+    def __post_init__(self) -> None:
+        checks.count("learning_rate.steps", self.steps)
+
+    def __call__(self, step: int) -> float:
+        return min(1.0, step / self.steps)
+
+
+@dataclass(frozen=True)
 class SecondHalf(LearningRate):
     """1 up to the middle, then linearly down to 0 after step ``end``, as pix2pix's and CycleGAN's published code has it."""
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.loop import CriticRounds, Every, LearningRate, LinearDecay, Phases, SecondHalf, train
+from gan_cli.loop import CriticRounds, Every, LearningRate, LinearDecay, Phases, SecondHalf, WarmUp, train
 
 
 class Solver:
@@ -112,6 +112,9 @@ class TestLearningRate:
         assert rates[:11] == [1.0] * 11
         assert rates[-2:] == [0.0, 0.0]
         assert all(a > b for a, b in pairwise(rates[10:21]))
+
+    def test_warm_up_is_a_line_to_1(self):
+        assert [WarmUp(steps=4)(step) for step in range(1, 7)] == [0.25, 0.5, 0.75, 1, 1, 1]
 
     @pytest.mark.parametrize("value", [-1, "soon", None, float("nan")])
     def test_refuses(self, value):

@@ -34,7 +34,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def batch(self, indices: Tensor) -> Batch:
-        """The samples at ``indices`` (int64 ``[B]``, or rows of ``order``), float32 on the CPU, in the order of the indices."""
+        """The samples at ``indices``, in their order: int64 ``[B]``, or rows of ``order`` or ``epoch``; float32 on the CPU."""
 
     def order(self, random: torch.Generator) -> Tensor:
         """Every sample once in an order drawn from ``random``: a row of indices for each, int64 ``[len(self)]``.
@@ -42,6 +42,10 @@ class Dataset(ABC):
         ``[len(self), k]`` where k indices, drawn independently, make up one sample.
         """
         return torch.randperm(len(self), generator=random)
+
+    def epoch(self, random: torch.Generator) -> Tensor:
+        """What training reads in one epoch: rows of ``order``, and in columns of their own what changes a sample each time."""
+        return self.order(random)
 
     @property
     def size(self) -> int:
@@ -69,7 +73,31 @@ class Subset(Dataset):
         return self.whole.batch(self.indices[indices])
 
 
-class Exchanged(Dataset):
+class View(Dataset):
+    """Another data set, ``whole``, in its order; what ``batch`` makes of its samples is all that differs."""
+
+    def __init__(self, whole: Dataset):
+        self.whole, self.shape, self.classes, self.decodes = whole, whole.shape, whole.classes, whole.decodes
+        self.source, self.paired = whole.source, whole.paired
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def order(self, random: torch.Generator) -> Tensor:
+        """The other data set's."""
+        return self.whole.order(random)
+
+    def epoch(self, random: torch.Generator) -> Tensor:
+        """The other data set's."""
+        return self.whole.epoch(random)
+
+    @property
+    def size(self) -> int:
+        """The other data set's."""
+        return self.whole.size
+
+
+class Exchanged(View):
     """Another data set's sources as samples, and its samples as their sources.
 
     Raises:
@@ -79,22 +107,14 @@ class Exchanged(Dataset):
     def __init__(self, whole: Dataset):
         if whole.source is None:
             raise UserError("there is no way back: this data set's samples are not translated from anything.")
-        self.whole, self.classes = whole, 0
-        self.shape, self.source = whole.source, whole.shape
-        self.decodes, self.paired = whole.decodes, whole.paired
-
-    def __len__(self) -> int:
-        return len(self.whole)
+        super().__init__(whole)
+        self.shape, self.source, self.classes = whole.source, whole.shape, 0
 
     def batch(self, indices: Tensor) -> Batch:
         """x and y of the other data set's batch in each other's place."""
         x, y = self.whole.batch(indices)
         assert y is not None
         return Batch(y, x)
-
-    def order(self, random: torch.Generator) -> Tensor:
-        """The other data set's."""
-        return self.whole.order(random)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Unpaired tasks: x is a sample of the target domain, y one of the source domain that was drawn independently of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, evenly
+from gan_cli.data.base import Data, Dataset, View, evenly
 from gan_cli.data.bundled import transformed, unpacked
 from gan_cli.data.folder import folder_source
 from gan_cli.data.pairs import checked_direction
@@ -16,6 +16,8 @@ from gan_cli.data.reading import Reading, required_folder
 from gan_cli.data.transform import Transform
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
+
+Rows = Callable[[torch.Generator], Tensor]
 
 
 class Unpaired(Dataset):
@@ -34,16 +36,26 @@ class Unpaired(Dataset):
         return len(self.targets)
 
     def batch(self, indices: Tensor) -> Batch:
-        """The samples at ``indices``: rows of (target, source), int64 ``[B, 2]``; of ``[B]`` each is both."""
-        x, y = indices.unbind(1) if indices.ndim == 2 else (indices, indices % len(self.sources))
+        """The samples at ``indices``: rows of (target, source), int64 ``[B, 2]`` or, of ``epoch``, perhaps ``[B, 2, k]``.
+
+        Of ``[B]`` each is both.
+        """
+        x, y = indices.unbind(1) if indices.ndim > 1 else (indices, indices % len(self.sources))
         return Batch(self.targets.batch(x).x, self.sources.batch(y).x)
 
     def order(self, random: torch.Generator) -> Tensor:
         """Rows of (target, source), int64 ``[len(self), 2]``."""
-        targets = self.targets.order(random)
-        rounds = -(-len(targets) // len(self.sources))
-        sources = torch.cat([self.sources.order(random) for _ in range(rounds)])
-        return torch.stack([targets, sources[: len(targets)]], dim=1)
+        return self._rows(self.targets.order, self.sources.order, random)
+
+    def epoch(self, random: torch.Generator) -> Tensor:
+        """Rows of (target, source), each with what changes it."""
+        return self._rows(self.targets.epoch, self.sources.epoch, random)
+
+    def _rows(self, targets: Rows, sources: Rows, random: torch.Generator) -> Tensor:
+        x = targets(random)
+        rounds = -(-len(x) // len(self.sources))
+        y = torch.cat([sources(random) for _ in range(rounds)])
+        return torch.stack([x, y[: len(x)]], dim=1)
 
     @property
     def size(self) -> int:
@@ -55,14 +67,8 @@ class Unpaired(Dataset):
         return Unpaired(self.sources, self.targets)
 
 
-class Inverted(Dataset):
+class Inverted(View):
     """The negatives of another data set's images: x -> −x."""
-
-    def __init__(self, whole: Dataset):
-        self.whole, self.shape, self.classes, self.decodes = whole, whole.shape, whole.classes, whole.decodes
-
-    def __len__(self) -> int:
-        return len(self.whole)
 
     def batch(self, indices: Tensor) -> Batch:
         """The negatives at ``indices`` (int64 ``[B]``)."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset
+from gan_cli.data.base import Data, Dataset, View
 from gan_cli.data.bundled import fashion_mnist_mini
 from gan_cli.data.degradations import LUMA, Degradation
 from gan_cli.data.folder import folder_source
@@ -24,18 +24,13 @@ from gan_cli.types import Batch
 DIRECTIONS = ("AtoB", "BtoA")
 
 
-class Degraded(Dataset):
+class Degraded(View):
     """The images of another data set as targets, each with the source that ``source`` makes of it."""
 
-    paired = True
-
     def __init__(self, whole: Dataset, source: Degradation):
-        self.whole, self.degrade = whole, source
-        self.shape, self.classes, self.decodes = whole.shape, 0, whole.decodes
+        super().__init__(whole)
+        self.degrade, self.classes, self.paired = source, 0, True
         self.source = tuple(source(torch.zeros(1, *whole.shape)).shape[1:])
-
-    def __len__(self) -> int:
-        return len(self.whole)
 
     def batch(self, indices: Tensor) -> Batch:
         """x: the images at ``indices`` (int64 ``[B]``), y: what is left of each."""
@@ -43,7 +38,7 @@ class Degraded(Dataset):
         return Batch(x, self.degrade(x))
 
 
-class Tinted(Dataset):
+class Tinted(View):
     """Labelled grey images in colour, each class in a hue of its own; the same luma in all hues, so that grey tells none.
 
     c_k = ½ + t(h_k − luma(h_k)) with h_k the k-th of K pure hues evenly around the circle and t = 0.56, the most that fits
@@ -51,13 +46,10 @@ class Tinted(Dataset):
     """
 
     def __init__(self, whole: Dataset):
-        self.whole, self.classes, self.decodes = whole, whole.classes, whole.decodes
+        super().__init__(whole)
         self.shape = (3, *whole.shape[1:])
         hues = torch.tensor([colorsys.hsv_to_rgb(k / whole.classes, 1, 1) for k in range(whole.classes)])
         self.colours = 0.5 + 0.56 * (hues - (hues @ torch.tensor(LUMA))[:, None])
-
-    def __len__(self) -> int:
-        return len(self.whole)
 
     def batch(self, indices: Tensor) -> Batch:
         """The images at ``indices`` (int64 ``[B]``), ``[B, 3, S, S]``, and their labels."""
@@ -66,18 +58,14 @@ class Tinted(Dataset):
         return Batch((x + 1) * self.colours[y][:, :, None, None] - 1, y)
 
 
-class Halved(Dataset):
+class Halved(View):
     """Images of A and B in one array: the first half of the channels is A, the source, the second B, the target."""
 
-    paired = True
-
     def __init__(self, whole: Dataset):
-        self.whole, self.classes, self.decodes = whole, 0, whole.decodes
+        super().__init__(whole)
         channels, *sides = whole.shape
         self.shape = self.source = (channels // 2, *sides)
-
-    def __len__(self) -> int:
-        return len(self.whole)
+        self.classes, self.paired = 0, True
 
     def batch(self, indices: Tensor) -> Batch:
         """x: B, y: A of the pairs at ``indices`` (int64 ``[B]``)."""

@@ -9,6 +9,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, Subset, generator
 from gan_cli.data.cache import cached, default_folder
 from gan_cli.data.decoding import DecodedImages
+from gan_cli.data.jitter import Jittered
 from gan_cli.data.pictures import Source
 from gan_cli.data.transform import Transform
 from gan_cli.errors import UserError
@@ -23,6 +24,7 @@ class Reading:
     ``heldout``: number of training images that are set aside as the held-out part; None takes the set's own test part
     where it has one, and else a tenth, at most 5 000. Which ones is fixed: every run holds out the same.
     ``max_images``: at most this many images of each published part are read, evenly spaced.
+    ``jitter`` and ``mirror``: how training images are changed each time, see :class:`~gan_cli.data.jitter.Jittered`.
     ``cache``: decode once into a mapped array in ``cache_dir`` (None: ``$XDG_CACHE_HOME/gan-cli``), or on the fly.
     ``workers``: decoding threads (None: one for each CPU). ``skip_corrupt``: leave out images that cannot be decoded.
 
@@ -32,16 +34,18 @@ class Reading:
 
     heldout: int | None = None
     max_images: int | None = None
+    jitter: int | None = None
+    mirror: bool = False
     cache: bool = True
     cache_dir: str | None = None
     workers: int | None = None
     skip_corrupt: bool = False
 
     def __post_init__(self) -> None:
-        for field in ("heldout", "max_images", "workers"):
+        for field in ("heldout", "max_images", "jitter", "workers"):
             if getattr(self, field) is not None:
                 checks.count(f"dataset.{field}", getattr(self, field))
-        for field in ("cache", "skip_corrupt"):
+        for field in ("mirror", "cache", "skip_corrupt"):
             checks.flag(f"dataset.{field}", getattr(self, field))
 
     def data(self, train: Source, test: Source | None, size: int, channels: int | None, fit: str) -> Data:
@@ -51,8 +55,12 @@ class Reading:
     def parts(self, train: Source, test: Source | None, transform: Transform) -> Data:
         """Both parts as ``transform`` makes them."""
         if test is not None and self.heldout is None:
-            return Data(self._dataset(train, transform), self._dataset(test, transform))
-        return self._split(self._dataset(train, transform), train.name)
+            data = Data(self._dataset(train, transform), self._dataset(test, transform))
+        else:
+            data = self._split(self._dataset(train, transform), train.name)
+        if self.jitter is None and not self.mirror:
+            return data
+        return Data(Jittered(data.train, self.jitter, self.mirror), data.heldout)
 
     def _dataset(self, source: Source, transform: Transform) -> Dataset:
         if self.cache:

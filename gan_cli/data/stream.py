@@ -89,7 +89,7 @@ class Stream(Iterator[Batch]):
             self._reader = None
 
     def _epoch(self, epoch: int) -> Tensor:
-        return self.dataset.order(generator(self.seed, "epoch", epoch))
+        return self.dataset.epoch(generator(self.seed, "epoch", epoch))
 
     def _read(self, position: int) -> Batch:
         batch = self.dataset.batch(self.indices(position))

@@ -19,13 +19,34 @@ class ClippedSGD(torch.optim.SGD):
         self, params: Iterable[nn.Parameter], lr: float, max_norm: float, momentum: float = 0.0, weight_decay: float = 0.0
     ) -> None:
         super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
-        if not max_norm > 0:
-            raise ValueError(f"max_norm={max_norm}: it must be a number above 0.")
-        self.max_norm = max_norm
-        self.register_step_pre_hook(clip)  # torch would call the hooks of others twice around a step of our own
+        clip_before_steps(self, max_norm)
 
 
-def clip(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-    """Brings the gradients' common norm down to ``max_norm``, before a step."""
-    assert isinstance(optimizer, ClippedSGD)
-    clip_grad_norm_([parameter for group in optimizer.param_groups for parameter in group["params"]], optimizer.max_norm)
+class ClippedAdam(torch.optim.Adam):
+    """Adam on gradients brought down in the same way, as diffusion models take it (Ho et al., 2020, published code)."""
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float,
+        max_norm: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, weight_decay=weight_decay)
+        clip_before_steps(self, max_norm)
+
+
+def clip_before_steps(optimizer: Optimizer, max_norm: float) -> None:
+    """From now on brings the common norm of the gradients of ``optimizer`` down to ``max_norm`` before each of its steps.
+
+    Raises:
+        ValueError: if ``max_norm`` is not above 0.
+    """
+    if not max_norm > 0:
+        raise ValueError(f"max_norm={max_norm}: it must be a number above 0.")
+
+    def clip(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        clip_grad_norm_([parameter for group in optimizer.param_groups for parameter in group["params"]], max_norm)
+
+    optimizer.register_step_pre_hook(clip)  # torch would call the hooks of others twice around a step of our own

@@ -1,0 +1,111 @@
+"""Training images enlarged, cut and mirrored anew in each epoch; the same images as they are wherever they are measured."""
+
+import layouts
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import interpolate
+
+from gan_cli.data.degradations import Hole
+from gan_cli.data.domains import unpaired_folder
+from gan_cli.data.images import ImageArray
+from gan_cli.data.jitter import Jittered
+from gan_cli.data.pairs import degraded_folder, side_by_side
+from gan_cli.data.stream import Stream
+from gan_cli.data.vision import image_folder
+from gan_cli.errors import UserError
+
+
+@pytest.fixture
+def plain():
+    random = np.random.default_rng(0)
+    return ImageArray(random.integers(0, 256, (6, 3, 8, 8), np.uint8), np.arange(6), classes=6)
+
+
+def test_a_row_says_what_is_cut_out_and_mirrored(plain):
+    data = Jittered(plain, 11, True)
+    x, y = data.batch(torch.tensor([[2, 0, 3, 0], [4, 1, 2, 1]]))
+    larger = interpolate(plain.batch(torch.tensor([2, 4])).x, size=(11, 11), mode="bilinear")
+    assert torch.equal(x[0], larger[0, :, 0:8, 3:11])
+    assert torch.equal(x[1], larger[1, :, 1:9, 2:10].flip(2))
+    assert y.tolist() == [2, 4]
+
+
+def test_an_epoch_shows_every_image_once_each_somewhere_else(plain):
+    data = Jittered(plain, 11, True)
+    random = torch.Generator().manual_seed(0)
+    rows = torch.stack([data.epoch(random) for _ in range(200)])
+    assert (rows[:, :, 0].sort(dim=1).values == torch.arange(6)).all()
+    for column, values in ((1, 4), (2, 4), (3, 2)):
+        counts = rows[:, :, column].flatten().bincount(minlength=values)
+        assert len(counts) == values
+        assert counts.min() > 0.8 * 1200 / values
+
+
+def test_what_was_not_asked_for_is_left_out(plain):
+    random = torch.Generator().manual_seed(0)
+    assert not Jittered(plain, 11, False).epoch(random)[:, 3].any()
+    assert not Jittered(plain, None, True).epoch(random)[:, 1:3].any()
+    rows = Jittered(plain, None, False).epoch(random)
+    assert torch.equal(Jittered(plain, None, False).batch(rows).x, plain.batch(rows[:, 0]).x)
+
+
+def test_measured_images_are_unchanged(plain):
+    data = Jittered(plain, 11, True)
+    order = data.order(torch.Generator().manual_seed(0))
+    assert torch.equal(order, plain.order(torch.Generator().manual_seed(0)))
+    assert torch.equal(data.batch(order).x, plain.batch(order).x)
+
+
+def test_a_stream_goes_on_where_it_stood(plain):
+    data = Jittered(plain, 11, True)
+    whole = Stream(data, 4, seed=1)
+    batches = [next(whole).x for _ in range(6)]
+    other = Stream(data, 4, seed=1)
+    other.load_state_dict({**whole.state_dict(), "position": 3})
+    assert all(torch.equal(x, next(other).x) for x in batches[3:])
+
+
+def test_a_size_that_is_none_to_cut_from(plain):
+    with pytest.raises(UserError, match=r"dataset\.jitter=7 is smaller than the images, 8 pixels"):
+        Jittered(plain, 7, False)
+
+
+@pytest.mark.parametrize("options", [{"jitter": 0}, {"jitter": 2.5}, {"mirror": "yes"}])
+def test_options_that_are_none(tmp_path, options):
+    layouts.write_image_folder(tmp_path)
+    with pytest.raises(UserError, match=rf"dataset\.{next(iter(options))}"):
+        image_folder(str(tmp_path), 8, cache=False, **options)
+
+
+def test_held_out_images_are_never_changed(tmp_path):
+    layouts.write_image_folder(tmp_path)
+    data = image_folder(str(tmp_path), 8, cache=False, jitter=10, mirror=True)
+    plain = image_folder(str(tmp_path), 8, cache=False)
+    rows = torch.arange(2)
+    assert isinstance(data.train, Jittered)
+    assert not isinstance(data.heldout, Jittered)
+    assert torch.equal(data.train.batch(rows).x, plain.train.batch(rows).x)
+
+
+def test_a_pair_moves_together(tmp_path):
+    layouts.write_side_by_side(tmp_path / "pairs")
+    pairs = side_by_side(str(tmp_path / "pairs"), size=8, cache=False, jitter=10, mirror=True).train
+    x, y = pairs.batch(pairs.epoch(torch.Generator().manual_seed(0)))
+    assert (x + y).abs().max() <= 0.02, "they are negatives of each other"
+    layouts.write_image_folder(tmp_path / "images")
+    holes = degraded_folder(Hole(0.5), str(tmp_path / "images"), 8, cache=False, jitter=10, mirror=True).train
+    x, y = holes.batch(holes.epoch(torch.Generator().manual_seed(0)))
+    assert torch.equal(y, Hole(0.5)(x)), "the hole stays in the middle"
+
+
+def test_domains_move_independently(tmp_path):
+    layouts.write_unpaired_folder(tmp_path)
+    data = unpaired_folder(str(tmp_path), size=8, cache=False, jitter=10, mirror=True).train
+    rows = data.epoch(torch.Generator().manual_seed(0))
+    assert rows.shape == (len(data), 2, 4)
+    assert not torch.equal(rows[:, 0, 1:], rows[:, 1, 1:])
+    x, y = data.batch(rows)
+    assert torch.equal(x, data.targets.batch(rows[:, 0]).x)
+    assert torch.equal(y, data.sources.batch(rows[:, 1]).x)
+    assert data.order(torch.Generator().manual_seed(0)).shape == (len(data), 2), "measured as they are"
