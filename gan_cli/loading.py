@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -21,16 +21,7 @@ from gan_cli.data.transform import Transform
 from gan_cli.drawing import Panel
 from gan_cli.errors import UserError
 from gan_cli.randomness import forked
-from gan_cli.sampling import (
-    conditions,
-    cycling_labels,
-    decode,
-    examples,
-    generate,
-    set_standing_statistics,
-    shown,
-    truncate,
-)
+from gan_cli.sampling import Sampling, conditions, cycling_labels, decode, examples, generate, set_sampling, shown
 
 
 class LoadedRun:
@@ -50,11 +41,9 @@ class LoadedRun:
         place: torch.device,
         ema: bool,
         *,
-        truncation: float | None = None,
-        standing: int | None = None,
-        guidance: float | None = None,
         inverse: bool = False,
         root: str | None = None,
+        **sampling: Unpack[Sampling],
     ) -> None:
         self.folder, self.step = folder, int(state["step"])
         self.config: DictConfig = OmegaConf.create(state["config"])
@@ -74,14 +63,9 @@ class LoadedRun:
         kept = state["data"].get("series")
         self.series = unnamed(shape[-1]) if kept is None else Series.of(kept)
         self.game.to(place).eval()
-        if guidance is not None:
-            self.game.set_guidance(guidance)
-        if truncation is not None:
-            truncate(self.game, truncation)
-        if standing is not None:
-            if self.source is not None:
-                raise UserError("standing: this run's samples are translated from sources, not drawn. Leave it out.")
-            set_standing_statistics(self.game, standing, self.classes)
+        if sampling.get("standing") and self.source is not None:
+            raise UserError("standing: this run's samples are translated from sources, not drawn. Leave it out.")
+        set_sampling(self.game, self.classes, **sampling)
 
     @cached_property
     def data(self) -> Data:
@@ -169,20 +153,17 @@ def load(
     ema: bool = True,
     device_name: str = "cpu",
     *,
-    truncation: float | None = None,
-    standing: int | None = None,
-    guidance: float | None = None,
     inverse: bool = False,
     root: str | None = None,
+    **sampling: Unpack[Sampling],
 ) -> LoadedRun:
     """Opens the run in the folder ``run`` for sampling: ``gan_cli.load("outputs/...").sample(16)``.
 
     ``checkpoint_name``: ``"last"``, a step, or the path of a checkpoint file. ``ema``: the averaged players rather than the
-    trained ones. ``device_name``: auto, cpu, cuda, cuda:N or mps. ``truncation``: normal latents are drawn within this of 0.
-    ``standing``: batch norm's statistics are taken anew from so many batches of 250 samples. ``guidance``: w of classifier-free
-    guidance, of diffusion. ``inverse``: a translator's way back; ``root``: where the data set lies, if its samples are needed
-    and it has moved. Raises UserError where there is no run, no readable checkpoint, nothing to truncate, take anew or guide,
-    or no way back.
+    trained ones. ``device_name``: auto, cpu, cuda, cuda:N or mps. ``inverse``: a translator's way back; ``root``: where the
+    data set lies, if its samples are needed and it has moved. ``sampling``: what shall be otherwise than in training, see
+    :class:`~gan_cli.sampling.Sampling`. Raises UserError where there is no run, no readable checkpoint, no way back, or nothing
+    that could be drawn so.
     """
     folder = run_folder(run)
     return LoadedRun(
@@ -190,11 +171,9 @@ def load(
         _state(folder, str(checkpoint_name)),
         device.choose(device_name),
         ema,
-        truncation=truncation,
-        standing=standing,
-        guidance=guidance,
         inverse=inverse,
         root=root,
+        **sampling,
     )
 
 

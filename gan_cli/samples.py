@@ -10,6 +10,7 @@ from gan_cli import drawing
 from gan_cli.errors import UserError
 from gan_cli.loading import LoadedRun, load
 from gan_cli.progress import Terminal, say
+from gan_cli.sampling import sampling_of
 
 WALK = 8
 """Samples of one walk in an interpolation."""
@@ -25,14 +26,12 @@ def sample(cfg: DictConfig) -> Path:
         cfg.checkpoint,
         cfg.ema,
         cfg.device,
-        truncation=cfg.truncation,
-        standing=cfg.standing,
-        guidance=cfg.guidance,
         inverse=cfg.inverse,
         root=cfg.root,
+        **(sampling := sampling_of(cfg)),
     )
     name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
-    name += "".join(f"_{key}_{cfg[key]:g}" for key in ("truncation", "standing", "guidance") if cfg[key] is not None)
+    name += "".join(f"_{key}_{value:g}" for key, value in sampling.items())
     name += "_inverse" if cfg.inverse else ""
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     n = {"grid": grid, "single": single, "interpolation": interpolation, "traversal": traversal}[cfg.mode](run, cfg, out)

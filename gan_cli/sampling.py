@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any, TypedDict, Unpack, cast
 
 import torch
+from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli import checks
@@ -16,6 +18,40 @@ from gan_cli.types import Batch
 
 CHUNK = 250
 """Samples generated at a time: a constant, so that equal seeds give equal samples whatever the training batch is."""
+
+
+class Sampling(TypedDict, total=False):
+    """How samples are drawn, where it is not as in training; None stands for nothing else.
+
+    ``truncation``: normal latents are drawn within this of 0. Of diffusion: ``sampling_steps`` back from noise, the share
+    ``eta`` of fresh noise in each, and ``guidance``, the weight w of the labels. ``standing``: batch norm's statistics are
+    taken anew from so many batches of 250 samples, drawn so.
+    """
+
+    truncation: float | None
+    sampling_steps: int | None
+    eta: float | None
+    guidance: float | None
+    standing: int | None
+
+
+def sampling_of(cfg: DictConfig) -> Sampling:
+    """What a config of gan-sample or gan-eval asks for."""
+    return cast(Sampling, {key: cfg[key] for key in Sampling.__annotations__ if cfg[key] is not None})
+
+
+def set_sampling(game: Game, classes: int, **sampling: Unpack[Sampling]) -> None:
+    """From now on ``game``, of data with ``classes``, draws its samples so. UserError where it cannot."""
+    given: dict[str, Any] = {name: value for name, value in sampling.items() if value is not None}
+    if unknown := given.keys() - Sampling.__annotations__:
+        raise TypeError(f"{', '.join(sorted(unknown))}: samples are drawn by {', '.join(Sampling.__annotations__)}.")
+    for name in [name for name in Sampling.__annotations__ if name in given]:
+        if name == "truncation":
+            truncate(game, given[name])
+        elif name == "standing":
+            set_standing_statistics(game, given[name], classes)
+        else:
+            game.set_sampling(name, given[name])
 
 
 @contextmanager

@@ -24,13 +24,12 @@ from gan_cli.loading import LoadedRun, load, place_of
 from gan_cli.measuring import Floor, Measurement
 from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features import Encoded
+from gan_cli.sampling import Sampling, sampling_of
 
 Advance = Callable[[int], None]
 Judgement = tuple[dict[str, Any], dict[str, Number], dict[str, Any]]
 """Provenance, numbers, details."""
 CHOICES = (None, "last", "best", "all")
-SAMPLING = ("truncation", "standing", "guidance")
-"""How samples are drawn, where it is not as in training."""
 NEEDED = {"dataset", "metric", "features", "model", "game", "loss", "seed"}
 """What the config of a run says."""
 
@@ -221,9 +220,9 @@ class Checkpoints:
         return plain
 
     @property
-    def sampling(self) -> dict[str, Any]:
-        """What is asked for of ``SAMPLING``."""
-        return {key: self.cfg[key] for key in SAMPLING if self.cfg[key] is not None}
+    def sampling(self) -> Sampling:
+        """How samples shall be drawn, where it is not as in training."""
+        return sampling_of(self.cfg)
 
     def seed(self, config: DictConfig) -> int:
         """Where the latents start."""

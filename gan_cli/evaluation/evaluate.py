@@ -17,13 +17,14 @@ from gan_cli.build import build_metric
 from gan_cli.configs import holds_config, run_folder
 from gan_cli.errors import UserError
 from gan_cli.evaluation import results, sweeps
-from gan_cli.evaluation.checkpoints import SAMPLING, Checkpoints, measured
+from gan_cli.evaluation.checkpoints import Checkpoints, measured
 from gan_cli.evaluation.comparison import compare
 from gan_cli.evaluation.details import detail_tables, reference_tables, remark_lists
 from gan_cli.evaluation.folders import Folders
 from gan_cli.evaluation.results import Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
 from gan_cli.progress import Terminal, say
+from gan_cli.sampling import Sampling
 
 WIDTH = 120
 """Columns of a table that no terminal shows."""
@@ -98,7 +99,7 @@ def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Render
 def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], Path]:
     if cfg.run is not None or cfg.real is None or cfg.fake is None:
         raise UserError("two folders of images are compared by real=DIR fake=DIR, and no run beside them.")
-    for key in ("checkpoint", "root", *SAMPLING):
+    for key in ("checkpoint", "root", *Sampling.__annotations__):
         if cfg[key] is not None:
             raise UserError(f"{key}={cfg[key]} belongs to a run: leave it out beside real= and fake=.")
     began = time.perf_counter()

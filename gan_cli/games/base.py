@@ -100,9 +100,9 @@ class Game(nn.Module, ABC):
         """
         raise UserError("truncation is for games whose generator takes latents from N(0, I) and nothing else. Leave it out.")
 
-    def set_guidance(self, weight: float) -> None:
-        """From now on samples lean by ``weight`` towards the labels that they are given. UserError where they cannot."""
-        raise UserError("guidance is for diffusion that was told the classes, as by game=ddpm_guided. Leave it out.")
+    def set_sampling(self, name: str, value: float) -> None:
+        """From now on samples are drawn with another value of this field of the game. UserError where it has none such."""
+        raise UserError(f"{name} is for diffusion, which samples step by step: game=ddpm and its like. Leave it out.")
 
     @abstractmethod
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:

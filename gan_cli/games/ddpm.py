@@ -13,6 +13,8 @@ from gan_cli.games.noise import Noise
 from gan_cli.models.base import Denoiser
 from gan_cli.types import Batch, Stats
 
+SAMPLING = ("sampling_steps", "eta", "guidance")
+"""Fields that only say how samples are drawn."""
 QUARTERS = 4
 """Parts of the time in which the loss is told on held-out data."""
 
@@ -43,37 +45,43 @@ class DDPM(Game):
         guidance: float,
     ) -> None:
         super().__init__()
-        checks.count("game.sampling_steps", sampling_steps)
-        for name, value in (("eta", eta), ("variance", variance), ("label_dropout", label_dropout)):
+        for name, value in (("variance", variance), ("label_dropout", label_dropout)):
             checks.share(f"game.{name}", value)
         checks.flag("game.clip", clip)
-        if sampling_steps > noise.steps:
-            raise UserError(f"game.sampling_steps={sampling_steps}: there are only {noise.steps} steps (game.noise.steps).")
-        checks.number("game.guidance", guidance, least=-1)
-        self.denoiser, self.noise, self.guidance = denoiser, noise, 0.0
-        self.sampling_steps, self.eta, self.variance = sampling_steps, eta, variance
+        self.denoiser, self.noise, self.variance, self.label_dropout = denoiser, noise, variance, label_dropout
         self.bounded = clip and len(denoiser.shape) == 3
-        self.label_dropout = label_dropout
-        if guidance:
-            self.set_guidance(guidance)
+        self.sampling_steps, self.eta, self.guidance = sampling_steps, eta, guidance
+        for name in SAMPLING:
+            self._check(name, f"game.{name}", getattr(self, name))
 
     @property
     def conditional(self) -> bool:
         """Whether the denoiser looks at labels."""
         return self.denoiser.classes > 0
 
-    def set_guidance(self, weight: float) -> None:
-        checks.number("guidance", weight, least=-1)
-        if not self.denoiser.classes:
-            raise UserError(
-                f"guidance={weight}: this denoiser looks at no classes. Train one with model.denoiser.conditional=true."
-            )
-        if weight and not self.label_dropout:
-            raise UserError(
-                f"guidance={weight}: the denoiser must know the data without labels, too.\n"
-                "Train one that has some hidden from it, for instance with game.label_dropout=0.1."
-            )
-        self.guidance = weight
+    def set_sampling(self, name: str, value: float) -> None:
+        assert name in SAMPLING
+        self._check(name, name, value)
+        setattr(self, name, value)
+
+    def _check(self, name: str, called: str, value: float) -> None:
+        if name == "eta":
+            checks.share(called, value)
+        elif name == "sampling_steps":
+            checks.count(called, value)
+            if value > self.noise.steps:
+                raise UserError(f"{called}={value}: there are only {self.noise.steps} steps (game.noise.steps).")
+        else:
+            checks.number(called, value, least=-1)
+            if value and not self.denoiser.classes:
+                raise UserError(
+                    f"{called}={value}: this denoiser looks at no classes. Train one with model.denoiser.conditional=true."
+                )
+            if value and not self.label_dropout:
+                raise UserError(
+                    f"{called}={value}: the denoiser must know the data without labels, too.\n"
+                    "Train one that has some hidden from it, for instance with game.label_dropout=0.1."
+                )
 
     def turns(self) -> Mapping[str, Turn]:
         return {"denoiser": Turn(tuple(self.denoiser.parameters()), self.loss)}

@@ -74,5 +74,19 @@ def test_guidance_chosen_after_training(runs):
     assert path.name.endswith("_guidance_4.png")
     [found] = evaluate(command("eval", runs / "ddpm", "guidance=4", "checkpoint=last"))
     assert found.provenance.sampling == {"guidance": 4.0}
-    with pytest.raises(UserError, match="guidance is for diffusion that was told the classes"):
+    with pytest.raises(UserError, match="guidance is for diffusion, which samples step by step"):
         gan_cli.load(runs / "gan", guidance=1.0)
+
+
+def test_the_way_back_chosen_after_training(runs):
+    plain = gan_cli.load(runs / "ddpm")
+    trained = {name: plain.config.game[name] for name in ("sampling_steps", "eta")}
+    same, more = (gan_cli.load(runs / "ddpm", **way) for way in (trained, {"sampling_steps": 7, "eta": 0.5}))
+    assert torch.equal(plain.sample(6), same.sample(6))
+    assert not torch.equal(plain.sample(6), more.sample(6))
+    path = samples.sample(command("sample", runs / "ddpm", "sampling_steps=7", "eta=0.5", "n=6"))
+    assert path.name.endswith("_sampling_steps_7_eta_0.5.png")
+    with pytest.raises(UserError, match=r"sampling_steps=2000: there are only \d+ steps"):
+        gan_cli.load(runs / "ddpm", sampling_steps=2000)
+    with pytest.raises(TypeError, match="steps: samples are drawn by truncation, sampling_steps, eta, guidance, standing"):
+        gan_cli.load(runs / "ddpm", steps=7)

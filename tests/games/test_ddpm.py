@@ -187,11 +187,11 @@ class TestGuidance:
         """Where no label was ever hidden, "no label" is a vector that nobody trained."""
         with pytest.raises(UserError, match=r"guidance=1\.0: .* without labels, too\.\n.*game\.label_dropout=0\.1"):
             ddpm(Says(), label_dropout=0.0, guidance=1.0)
-        ddpm(Says(), label_dropout=0.0).set_guidance(0.0)
+        ddpm(Says(), label_dropout=0.0).set_sampling("guidance", 0.0)
 
     def test_set_after_training(self):
         game = ddpm(Says())
-        game.set_guidance(2.5)
+        game.set_sampling("guidance", 2.5)
         torch.testing.assert_close(game.guided(self.x, 3, self.y), ddpm(Says(), guidance=2.5).guided(self.x, 3, self.y))
 
 
