@@ -1,6 +1,7 @@
 """The zero-sum GAN loss."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -17,3 +18,17 @@ class Minimax(NonSaturating):
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return -softplus(fake).mean()
+
+
+@dataclass(frozen=True)
+class ZeroSum(Minimax):
+    """The same game with the data's term left in L_G = -L_D, as in equation 1.
+
+    It moves no generator that takes D for given. One that sees D answer, as with ``solver=unrolled`` (Metz et al., 2017), pays by
+    it where D comes to doubt the data.
+    """
+
+    relativistic: ClassVar[bool] = True
+
+    def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return -self.discriminator_loss(real, fake)
