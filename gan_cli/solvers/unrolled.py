@@ -37,7 +37,7 @@ class Unrolled(Alternating):
         optimizers: Mapping[str, Optimizer],
         autocast: Callable[[], AbstractContextManager] = nullcontext,
         k: int = 5,
-        rate: float = 0.1,
+        rate: float = 0.05,
         opponent: str = "discriminator",
     ) -> None:
         super().__init__(turns, optimizers, autocast)

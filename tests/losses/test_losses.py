@@ -15,7 +15,7 @@ from gan_cli.losses.base import Loss
 from gan_cli.losses.f_gan import FGAN
 from gan_cli.losses.hinge import Hinge
 from gan_cli.losses.least_squares import LeastSquares
-from gan_cli.losses.minimax import Minimax
+from gan_cli.losses.minimax import Minimax, ZeroSum
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.relativistic import Relativistic
 from gan_cli.losses.wasserstein import Wasserstein
@@ -40,6 +40,7 @@ s_r, s_f = r.sigmoid(), f.sigmoid()
 
 CLOSED_FORMS = {
     Minimax: (-(s_r.log().mean() + (1 - s_f).log().mean()), (1 - s_f).log().mean()),
+    ZeroSum: (-(s_r.log().mean() + (1 - s_f).log().mean()), s_r.log().mean() + (1 - s_f).log().mean()),
     NonSaturating: (-(s_r.log().mean() + (1 - s_f).log().mean()), -s_f.log().mean()),
     Wasserstein: (f.mean() - r.mean(), -f.mean()),
     Hinge: ((1 - r).clamp(min=0).mean() + (1 + f).clamp(min=0).mean(), -f.mean()),

@@ -12,7 +12,7 @@ from torch.func import functional_call, grad
 
 from gan_cli.errors import UserError
 from gan_cli.games.planar import DiracGAN
-from gan_cli.losses.minimax import Minimax
+from gan_cli.losses.minimax import Minimax, ZeroSum
 from gan_cli.losses.relativistic import Relativistic
 from gan_cli.randomness import forked
 from gan_cli.solvers.alternating import Alternating
@@ -72,7 +72,7 @@ def test_quadratic_to_the_saddle_of_the_inner_optimum():
     torch.testing.assert_close(game.theta.grad, outer @ game.theta.detach(), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("loss", [Minimax(), Relativistic()])
+@pytest.mark.parametrize("loss", [Minimax(), ZeroSum(), Relativistic()])
 def test_networks_against_functional_calls(loss):
     torch.set_default_dtype(torch.float64)
     try:
