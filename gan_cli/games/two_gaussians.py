@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from gan_cli import checks, drawing
+from gan_cli.data.base import Data
+from gan_cli.errors import UserError
 from gan_cli.games.base import Game, History, Turn
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.wasserstein import Wasserstein
@@ -49,6 +51,12 @@ class TwoGaussians(Game):
         for regularizer in regularizers.values():
             network = regularizer.transform(network)
         self.wasserstein_critic = network
+
+    @classmethod
+    def check(cls, data: Data) -> None:
+        """UserError unless samples are points on a line, for which the judges are built."""
+        if data.shape != (1,):
+            raise UserError("game=two_gaussians judges points of a line, which it draws itself: it takes dataset=nothing.")
 
     def turns(self) -> Mapping[str, Turn]:
         return {

@@ -24,8 +24,8 @@ class Minimax(NonSaturating):
 class ZeroSum(Minimax):
     """The same game with the data's term left in L_G = -L_D, as in equation 1.
 
-    It moves no generator that takes D for given. One that sees D answer, as with ``solver=unrolled`` (Metz et al., 2017), pays by
-    it where D comes to doubt the data.
+    It moves no generator that takes D for given. One that sees D answer, as with ``solver=unrolled`` (Metz et al., 2017), pays
+    by it where D comes to doubt the data.
     """
 
     relativistic: ClassVar[bool] = True

@@ -4,6 +4,8 @@ import pytest
 import torch
 from tiny import alternating
 
+from gan_cli.data.nothing import nothing
+from gan_cli.data.toy import ring
 from gan_cli.errors import UserError
 from gan_cli.games.two_gaussians import TwoGaussians, slope
 from gan_cli.models.mlp import MLPDiscriminator
@@ -80,3 +82,9 @@ def test_measuring_and_drawing_leave_no_trace():
 def test_a_width_that_is_none():
     with pytest.raises(UserError, match=r"game\.std=0"):
         TwoGaussians(MLPDiscriminator((1,), 0, 4, 2), {}, 0.0, 1.0, 0.0)
+
+
+def test_points_of_the_line_alone():
+    TwoGaussians.check(nothing())
+    with pytest.raises(UserError, match="takes dataset=nothing"):
+        TwoGaussians.check(ring(n=8, n_heldout=8))
