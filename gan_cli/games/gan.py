@@ -93,7 +93,7 @@ class GAN(Generating):
 
     def convincing(self, critic: Critic, real: Tensor, fake: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
         """L_G + penalties, from the logits of the fakes."""
-        d_real = critic(real) if self.objective.relativistic else d_fake.new_empty(0)
+        d_real = critic(real) if self.objective.looks_at_real else d_fake.new_empty(0)
         penalties = self.penalties("generator", critic, real, fake)
         return self.objective.generator_loss(d_real, d_fake) + sum(penalties.values()), penalties
 

@@ -25,7 +25,7 @@ class LearntMMD(Loss):
     """
 
     alphas: Sequence[float]
-    relativistic: ClassVar[bool] = True
+    looks_at_real: ClassVar[bool] = True
 
     def kernel(self, a: Tensor, b: Tensor) -> Tensor:
         """k between two sets of codes, ``[A, B]``."""

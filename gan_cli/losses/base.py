@@ -22,7 +22,7 @@ class Loss(ABC):
 
     None where one logit says no such thing: a critic's and an energy's do not, and a relativistic one only beside another.
     """
-    relativistic: ClassVar[bool] = False
+    looks_at_real: ClassVar[bool] = False
     """Whether ``generator_loss`` looks at ``real``; where it does not, games spare the forward pass and pass no logits."""
 
     @abstractmethod
@@ -31,7 +31,7 @@ class Loss(ABC):
 
     @abstractmethod
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Scalar that the generator minimises; ``real`` is empty unless the loss is ``relativistic``."""
+        """Scalar that the generator minimises; ``real`` is empty unless the loss ``looks_at_real``."""
 
     def estimate(self, real: Tensor, fake: Tensor) -> Stats:
         """What these logits say about the distance between data and generator, never with a penalty in it.

@@ -28,7 +28,7 @@ class ZeroSum(Minimax):
     by it where D comes to doubt the data.
     """
 
-    relativistic: ClassVar[bool] = True
+    looks_at_real: ClassVar[bool] = True
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return -self.discriminator_loss(real, fake)

@@ -16,7 +16,7 @@ class Relativistic(Loss):
     L_D = E softplus(D(G(z)) - D(x)),  L_G = E softplus(D(x) - D(G(z))), over pairs of one real and one fake.
     """
 
-    relativistic: ClassVar[bool] = True
+    looks_at_real: ClassVar[bool] = True
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(fake - real).mean()

@@ -134,8 +134,8 @@ class TestEveryLoss:
     def test_generator_needs_the_real_logits_only_where_it_says_so(self, loss):
         real, fake = r.clone().requires_grad_(), f.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(loss().generator_loss(real, fake), real, allow_unused=True)
-        assert (gradient is not None) == loss.relativistic
-        if not loss.relativistic:
+        assert (gradient is not None) == loss.looks_at_real
+        if not loss.looks_at_real:
             torch.testing.assert_close(loss().generator_loss(real[:0], fake), loss().generator_loss(real, fake))
 
     def test_estimates_are_scalars_without_a_name_of_a_folder(self, loss):
