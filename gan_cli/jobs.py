@@ -133,6 +133,7 @@ def conclude(
         {"name": measurement.metric.name, "initial": curve.get(0), "final": final}
         | {"higher_is_better": measurement.metric.higher_is_better}
         | {"floor": measurement.floor.values.get(measurement.metric.name), "floor_n": measurement.floor.n}
+        | {"floor_two_times": measurement.floor.two_times}
         | ({"untranslated": given[measurement.metric.name]} if (given := measurement.untranslated) else {})
         | measurement.provenance(run.cfg.ema is not None, run.cfg.seed)
         if curve
@@ -195,4 +196,5 @@ def _before_and_after(metric: dict[str, Any]) -> str:
         + "); "
         f"real against real: {number(metric['floor'])}"
         + (f" at {metric['floor_n']} samples" if metric["floor_n"] != metric["n_fake"] else "")
+        + (", of two times" if metric["floor_two_times"] else "")
     )

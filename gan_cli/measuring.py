@@ -24,10 +24,14 @@ ROLES = ("select", "report")
 
 
 class Floor(NamedTuple):
-    """The same numbers between two sets of ``n`` real samples: nothing below them (above, for shares) means anything."""
+    """The same numbers between two sets of ``n`` real samples: nothing below them (above, for shares) means anything.
+
+    ``two_times``: whether the sets are of different times, so that the numbers hold how far those differ.
+    """
 
     values: Mapping[str, float]
     n: int
+    two_times: bool = False
 
 
 def unnoticed(n: int) -> None:
@@ -55,7 +59,8 @@ class Measurement:
         self.asked = metric.n_samples if n_samples is None else n_samples
         self.n = min(self.asked, len(self.split))
         if self.enabled and self.n < 2:
-            raise UserError(f"{metric.name} needs at least 2 samples, but n_samples={self.asked} leaves {self.n}.")
+            least = f"n_samples={self.asked}" if self.asked < 2 else f"the {metric.split} split holds {self.n}"
+            raise UserError(f"{metric.name} needs at least 2 samples, but {least}.")
         began = time.perf_counter()
         self.metric = replace(metric, n_samples=self.n).fitted(data, device) if self.enabled else metric
         self.seconds = time.perf_counter() - began
@@ -112,11 +117,18 @@ class Measurement:
         """The metric between these real samples and as many others of the same kind.
 
         The others are the other role's block. Where the split is too small for that they are held-out samples, if training
-        samples are compared and those are enough, else both are halves of the split.
+        samples are compared and those are enough, else both are halves of the split. Where the data set's two parts are of
+        different times, they are always from the other part, as many as it holds.
         """
         other = self.data.heldout
         real, n = self.real, self.n
-        if 2 * n <= len(self.split):
+        two_times = self.data.series is not None and self.data.series.by_time
+        if two_times:
+            other = other if self.metric.split == "train" else self.data.train
+            n = min(n, len(other))
+            real = self._encoded(self.split, self._block(self.role)[:n]) if n < self.n else real
+            others = self._encoded(other, _order(other)[:n])
+        elif 2 * n <= len(self.split):
             others = self._encoded(self.split, self._block("report" if self.role == "select" else "select"))
         elif self.metric.split == "train" and n <= len(other):
             others = self._encoded(other, _order(other)[:n])
@@ -125,7 +137,7 @@ class Measurement:
             real, others = (self._encoded(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
         # a half of the data may be too little for a metric that the whole was enough for
         between = self.metric.between if n == self.n else self.metric.attempted
-        return Floor({name: value.value for name, value in between(real, others).items()}, n)
+        return Floor({name: value.value for name, value in between(real, others).items()}, n, two_times)
 
     def fake(self, game: Game, seed: int, advance: Callable[[int], None] = unnoticed) -> Encoded:
         """``n`` samples of ``game`` with their features, decided by ``seed`` and the role; ``advance`` hears of each chunk.

@@ -7,6 +7,7 @@ from gan_cli.schema import MISSING
 
 PATHS = {
     "dataset.root",
+    "dataset.path",
     "dataset.cache_dir",
     "init_from",
     "resume",
@@ -23,10 +24,12 @@ PATHS = {
     "hydra.sweep.dir",
 }
 """Keys whose values are paths."""
+MARKS = {"dataset.separator", "dataset.decimal"}
+"""Keys whose values are single marks, such as ``;``."""
 
 
 def quote_paths(overrides: list[str], multirun: bool = False) -> list[str]:
-    """The same overrides with paths quoted; what is quoted already, or null, stays as it is.
+    """The same overrides with paths and marks quoted; what is quoted already, or null, stays as it is.
 
     In a sweep (``multirun``) a comma separates paths unless it stands in quotes; Hydra's own folders are never swept.
     """
@@ -42,7 +45,11 @@ def quote(text: str) -> str:
 def _quoted(override: str, multirun: bool) -> str:
     key, _, value = override.partition("=")
     name = key.lstrip("+")
-    if name not in PATHS or value in ("", "null", MISSING) or re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL):
+    if value in ("", "null", MISSING) or re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL):
+        return override
+    if name in MARKS and len(value) == 1:
+        return f"{key}={quote(value)}"
+    if name not in PATHS:
         return override
     paths = value.split(",") if multirun and not name.startswith("hydra.") else [value]
     return f"{key}={','.join(quote(os.path.expanduser(path)) for path in paths)}"

@@ -1,15 +1,16 @@
 """A metric put to work: the same numbers for the same players, other samples for choosing than for reporting."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
 import torch
 from tiny import Numbers, images_gan, noisy_gan, points_gan
 
-from gan_cli.data.base import Data, Dataset
+from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.data.scaling import Scaling, Series
 from gan_cli.errors import UserError
-from gan_cli.measuring import Measurement
+from gan_cli.measuring import Floor, Measurement
 from gan_cli.metrics.base import Metric, NoMetric, Value
 from gan_cli.metrics.features import Identity, Pixels
 from gan_cli.metrics.frechet import Frechet
@@ -152,12 +153,28 @@ class TestFloor:
         assert measurement.floor.n == 30
         assert measurement.floor.values["difference"] == pytest.approx(float(measurement.real.x.mean()) - 14.5)
 
+    @pytest.mark.parametrize("n", [10, 25, 30])  # up to half of the split and beyond
+    @pytest.mark.parametrize("split", ["train", "heldout"])
+    def test_of_two_times_it_says_how_far_they_differ(self, n, split):
+        series = Series(("x",), Scaling((0.0,), (1.0,)), by_time=True)
+        parts = data(50, 30)
+        measurement = Measurement(Difference(Identity(), n, split), replace(parts, series=series), CPU, role="report")
+        others = parts.heldout if split == "train" else parts.train
+        mean = others.batch(others.order(generator("reference"))[:n]).x.mean()
+        expected = Floor({"difference": pytest.approx(float((measurement.real.x.mean() - mean).abs())), "n": n}, n, True)
+        assert measurement.floor == expected
+
+    def test_of_two_times_as_many_as_the_other_holds(self):
+        series = Series(("x",), Scaling((0.0,), (1.0,)), by_time=True)
+        floor = Measurement(Difference(Identity(), 40), replace(data(50, 30), series=series), CPU).floor
+        assert (floor.n, floor.values["n"]) == (30, 30)
+
     def test_else_between_halves(self):
         floor = Measurement(Difference(Identity(), 40), data(), CPU).floor
         assert (floor.n, floor.values["n"]) == (25, 25)
 
     def test_halves_may_be_too_little(self):
-        assert Measurement(Picky(Identity(), 12), data(12, 3), CPU).floor == ({}, 6)
+        assert Measurement(Picky(Identity(), 12), data(12, 3), CPU).floor == Floor({}, 6)
 
     def test_at_equal_counts_what_is_wrong_is_said(self):
         with pytest.raises(UserError, match="too few"):
@@ -174,7 +191,7 @@ def test_provenance_names_the_very_samples():
 
 
 def test_one_sample_is_too_few():
-    with pytest.raises(UserError, match="difference needs at least 2 samples, but n_samples=1 leaves 1"):
+    with pytest.raises(UserError, match="difference needs at least 2 samples, but n_samples=1\\."):
         Measurement(Difference(Identity(), n_samples=1), data(), CPU)
 
 

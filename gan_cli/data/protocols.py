@@ -44,11 +44,15 @@ class Cut(NamedTuple):
 
 
 class Protocol(NamedTuple):
-    """``words``: what it does, as every result says it; ``cut``: does it; ``share``: of the windows that it holds out."""
+    """``words``: what it does, as every result says it; ``cut``: does it; ``share``: of the windows that it holds out.
+
+    ``by_time``: whether these are of another time, so that one part against the other says how far two times differ.
+    """
 
     words: str
     cut: Callable[[Table, int, float], Cut]
     share: float
+    by_time: bool
 
 
 def shuffled(table: Table, window: int, share: float) -> Cut:
@@ -82,10 +86,10 @@ def by_time(table: Table, window: int, share: float) -> Cut:
 
 
 PROTOCOLS = {
-    "shuffled": Protocol("overlapping windows, shuffled and then split", shuffled, 0.2),
-    "by_time": Protocol("changes in windows without overlap, split by time", by_time, 0.5),
+    "shuffled": Protocol("overlapping windows, shuffled and then split", shuffled, 0.2, by_time=False),
+    "by_time": Protocol("changes in windows without overlap, split by time", by_time, 0.5, by_time=True),
 }
-"""By time half is held out: one half of the series against the other then says how far two times differ."""
+"""By time half is held out, as many windows as there are to train on, for the floor."""
 
 
 def sequences(
@@ -100,10 +104,10 @@ def sequences(
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"dataset.protocol={protocol!r}: it must be one of {', '.join(PROTOCOLS)}.")
-    checks.count("dataset.window", window)
+    checks.count("dataset.window", window, least=2)
     if max_windows is not None:
         checks.count("dataset.max_windows", max_windows)
-    words, cut, share = PROTOCOLS[protocol]
+    words, cut, share, apart = PROTOCOLS[protocol]
     if heldout_share is not None:
         checks.share("dataset.heldout_share", heldout_share)
         share = heldout_share
@@ -112,7 +116,7 @@ def sequences(
     rows = scaling.from_units(values)
     parts = [Windows(rows, starts[evenly(len(starts), max_windows)], window) for starts in (train, held)]
     said = f"protocol: {words} ({len(parts[0])} windows to train on, {len(parts[1])} held out)"
-    return Data(*parts, series=Series(names, scaling, words, (said, *notes)))
+    return Data(*parts, series=Series(names, scaling, words, (said, *notes), apart))
 
 
 def _heldout(table: Table, n: int, window: int, share: float) -> int:

@@ -56,13 +56,15 @@ class Series:
     """What a data set of sequences ``[T, F]`` is, beside its numbers; travels with the data and in every checkpoint.
 
     ``names``: of the F features; ``scaling``: between their own units and those of the samples; ``protocol``: how the
-    sequences were cut and split, in words; ``notes``: what somebody should know before training on them.
+    sequences were cut and split, in words; ``notes``: what somebody should know before training on them; ``by_time``: whether
+    the held-out ones are of another time than those to train on.
     """
 
     names: tuple[str, ...]
     scaling: Scaling
     protocol: str | None = None
     notes: tuple[str, ...] = ()
+    by_time: bool = False
 
     def write(self, u: Tensor, path: Path) -> None:
         """``u`` ``[N, T, F]``, in the data's own units, as a table: sample, t, then the features; a row for each step."""
@@ -74,7 +76,7 @@ class Series:
                 table.writerow([*step, *(f"{value:.9g}" for value in values)])
 
     def plain(self) -> dict[str, Any]:
-        """All but the notes as plain data."""
+        """What they are, and how they come back in their own units, as plain data."""
         return {
             "names": list(self.names),
             "low": list(self.scaling.low),

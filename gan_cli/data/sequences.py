@@ -36,7 +36,8 @@ def sines(
     """
     if law not in LAWS:
         raise UserError(f"dataset.law={law!r}: it must be one of {', '.join(LAWS)}.")
-    checks.counts(**{"dataset.window": window, "dataset.features": features})
+    checks.count("dataset.window", window, least=2)
+    checks.count("dataset.features", features)
     fastest, first, last = LAWS[law]
 
     def draw(n: int, g: torch.Generator) -> Tensor:
@@ -65,7 +66,8 @@ def ar1(
 
     Raises UserError for a count that is none, φ outside (−1, 1) or σ outside [0, 1].
     """
-    checks.counts(**{"dataset.window": window, "dataset.features": features})
+    checks.count("dataset.window", window, least=2)
+    checks.count("dataset.features", features)
     checks.number("dataset.phi", phi, above=-1)
     if phi >= 1:
         raise UserError(f"dataset.phi={phi}: it must be below 1, or the sequences grow without bound.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gan_cli.data.base import Data
 from gan_cli.data.protocols import sequences
-from gan_cli.data.tables import read
+from gan_cli.data.tables import counting, read
 from gan_cli.errors import UserError
 
 STOCKS = ("nasdaq", "sp500")
@@ -76,6 +76,7 @@ def csv(
     path: str | None = None,
     columns: Sequence[str] | None = None,
     separator: str = ",",
+    decimal: str = ".",
     window: int = 24,
     protocol: str = "shuffled",
     heldout_share: float | None = None,
@@ -83,8 +84,12 @@ def csv(
 ) -> Data:
     """Any table of numbers: a CSV file whose first line names the columns, a row for each step of time, oldest first.
 
-    ``columns``: which, and in which order (None: all). Raises UserError for what ``read`` and ``sequences`` refuse.
+    ``columns``: which, and in which order (None: all); ``separator``, ``decimal``: marks between columns and in numbers.
+
+    Raises UserError for what ``read`` and ``sequences`` refuse.
     """
     if path is None:
         raise UserError("dataset=csv needs dataset.path=FILE, a table whose first line names its columns.")
-    return sequences(read(Path(str(path)).expanduser(), columns, separator), window, protocol, heldout_share, max_windows)
+    table = read(Path(str(path)).expanduser(), columns, separator, decimal)
+    notes = [f"{name} only counts the rows; dataset.columns can leave it out." for name in counting(table)]
+    return sequences(table, window, protocol, heldout_share, max_windows, tuple(notes))

@@ -235,7 +235,7 @@ def measured(metric: Metric, real: Encoded, fake: Encoded, floor: Floor) -> tupl
         name: Number(value.value, value.error, value.higher_is_better, floor.values.get(name))
         for name, value in metric.with_errors(real, fake).items()
     }
-    return numbers, {"floor_n": floor.n, **metric.details(real, fake)}
+    return numbers, {"floor_n": floor.n, "floor_two_times": floor.two_times, **metric.details(real, fake)}
 
 
 def drawn(picture: Picture):

@@ -250,7 +250,8 @@ def _floor_note(result: Result) -> list[str]:
     n = result.details.get("floor_n", result.provenance.n_real)
     against = result.details.get("floor_against", n)
     others = "as many" if against == n else str(against)
-    return [f"Floor: the same numbers between {n} real samples and {others} other real ones."]
+    time = " of another time" if result.details.get("floor_two_times") else ""
+    return [f"Floor: the same numbers between {n} real samples and {others} other real ones{time}."]
 
 
 def _directed(name: str, number: Number) -> str:

@@ -41,6 +41,7 @@ class ResNetGenerator(Generator):
 class ResNetDiscriminator(FeatureDiscriminator):
     """Residual blocks that halve the side to ``last_side``, ``blocks`` more that keep it, ReLU, pooling, one logit ``[B]``.
 
+    ``outputs``: numbers for each sample; of several the shape is ``[B, outputs]``.
     ``batch_norm``: in front of every ReLU; under a gradient penalty it becomes layer norm.
     ``pool``: sum (SNGAN) or mean (WGAN-GP at 32) over all places, or flatten: no ReLU and no pooling, a weight for each place
     (WGAN-GP at 64). The other fields are ``Trunk``'s.
@@ -58,8 +59,10 @@ class ResNetDiscriminator(FeatureDiscriminator):
         pool: str,
         stem: int,
         batch_norm: bool,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
+        checks.counts(outputs=outputs)
         if pool not in POOLS:
             raise UserError(f"pool={pool!r}: it must be {', '.join(POOLS[:-1])} or {POOLS[-1]}.")
         checks.flag("batch_norm", batch_norm)
@@ -69,7 +72,7 @@ class ResNetDiscriminator(FeatureDiscriminator):
             channels, size, width, growth, max_multiple, last_side, blocks, stem, norm=nn.BatchNorm2d if batch_norm else no_norm
         )
         self.feature_dim = self.trunk.channels * (self.trunk.side**2 if pool == "flatten" else 1)
-        self.head = nn.Linear(self.feature_dim, 1)
+        self.head = nn.Linear(self.feature_dim, outputs)
         initialise_glorot(self)
 
     def features(self, x: Tensor) -> Tensor:

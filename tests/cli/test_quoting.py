@@ -30,6 +30,12 @@ def test_paths_are_quoted(path):
     assert value(word) == path
 
 
+@pytest.mark.parametrize("mark", [";", ",", "|", "'", "."])
+def test_marks_are_quoted(mark):
+    (word,) = quote_paths([f"dataset.separator={mark}"], multirun=True)
+    assert value(word) == mark
+
+
 @pytest.mark.parametrize("word", ["dataset.root='a,b'", 'resume="x y"', "out=null", "run=", "seed=1,2", "loss=wgan", "~resume"])
 def test_what_needs_nothing_stays(word):
     assert quote_paths([word], multirun=True) == [word]

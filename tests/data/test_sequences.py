@@ -78,7 +78,7 @@ def test_ar1_fills_the_unit_interval():
         (ar1, {"phi": -1}, "dataset.phi=-1"),
         (ar1, {"sigma": 1.5}, "dataset.sigma=1.5"),
         (ar1, {"n": 0}, "dataset.n=0"),
-        (ar1, {"n": 1, "window": 1}, "nothing changes in the training part of x1, x2"),
+        (ar1, {"window": 1}, "dataset.window=1: it must be a whole number, at least 2"),
     ],
 )
 def test_a_field_that_is_no_good(law, given, said):

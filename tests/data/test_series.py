@@ -115,6 +115,27 @@ def test_other_separators_blanks_and_flags(table):
     assert data.series.names == ("x", "on")
 
 
+def test_decimals_behind_a_comma_and_tabs(table):
+    data = csv(table("x\ty", *rows(9, "{k},5\t{square}")), separator=r"\t", decimal=",", window=2)
+    u = data.series.scaling.to_units(data.train.rows)
+    torch.testing.assert_close(u[[0, -1]], torch.tensor([[1.5, 1.0], [9.5, 81.0]]).double(), rtol=1e-6, atol=0)
+
+
+def test_an_index_without_a_name_is_left_out_by_name(table):
+    assert csv(table(",a,b", *rows(9, "{k},{k},{square}")), columns=["b"], window=2).series.names == ("b",)
+
+
+def test_a_column_that_only_counts_is_told(table):
+    notes = csv(table("a,b", *rows(9)), window=2).series.notes
+    assert [note for note in notes if "counts" in note] == ["a only counts the rows; dataset.columns can leave it out."]
+
+
+def test_text_in_another_encoding(tmp_path):
+    (tmp_path / "latin.csv").write_bytes("Größe,b\n1,2\n".encode("latin-1"))
+    with pytest.raises(UserError, match="cannot be read as a table: it is not UTF-8 text"):
+        csv(str(tmp_path / "latin.csv"))
+
+
 @pytest.mark.parametrize(
     ("lines", "given", "said"),
     [
@@ -133,11 +154,26 @@ def test_other_separators_blanks_and_flags(table):
         (["a,b", *rows(40, "{k},7")], {}, r"nothing changes in the training part of b"),
         (["a,b", *rows(40, "{k},7")], {"protocol": "by_time", "window": 4}, "training part of b log return"),
         (["1,2", *rows(9)], {}, "its first line holds numbers"),
-        (["a;b", *rows(9, "{k};{square}")], {}, "not parted by ',' but, it seems, by ';'"),
-        (["a,b", *rows(9), "1,2,3"], {}, "cannot be read as a table"),
+        (["a;b", *rows(9, "{k};{square}")], {}, "not parted by ',' but, it seems, by ';'.\nGive 'dataset.separator=;'"),
+        (["a\tb", *rows(9, "{k}\t{square}")], {}, r"by '\\t'\.\nGive 'dataset\.separator=\\t'"),
+        (["a;b", *rows(9, "{k},5;{square},0")], {}, "and 'dataset.decimal=,' where"),
+        (
+            ["a;b", *rows(9, "{k},5;{square},0")],
+            {"separator": ";"},
+            "'1,5' in column a .* another decimal mark.\nGive 'dataset.de",
+        ),
+        (["a,b", *rows(9)], {"decimal": ","}, "dataset.separator and dataset.decimal are both ','"),
+        (["a,b", *rows(9)], {"decimal": "comma"}, "dataset.decimal='comma'"),
+        ([",a,b", *rows(9, "{k},{k},{square}")], {}, r"column 1 has no name.*\n.*: dataset\.columns=\[a,b\]"),
+        (["a,b,a", *rows(9, "{k},{k},{square}")], {}, "the first line of mine.csv names 'a' twice"),
+        (["a,b,a", *rows(9, "{k},{k},{square}")], {"columns": ["a"]}, "mine.csv has 2 columns 'a'"),
+        (["a,b"], {}, "mine.csv has no rows below the line"),
+        (["a,b", *rows(9)], {"columns": 3}, "it must be a list of names"),
+        (["a,b", *rows(9), "1,2,3"], {}, "as a table: Expected 2 fields in line 11, saw 3"),
+        (["a,b", *rows(9, "{k},2,3")], {}, "its rows have more fields than its first line has names"),
         ([""], {}, "cannot be read as a table"),
         (["a,b", *rows(9)], {"separator": ""}, "dataset.separator=''"),
-        (["a,b", *rows(9)], {"window": 0}, "dataset.window=0"),
+        (["a,b", *rows(9)], {"window": 1}, "dataset.window=1: it must be a whole number, at least 2"),
         (["a,b", *rows(9)], {"protocol": "random"}, "dataset.protocol='random': it must be one of shuffled, by_time"),
         (["a,b", *rows(9)], {"window": 2, "heldout_share": 1.0}, "none is left to train on"),
         (["a,b", *rows(9)], {"window": 2, "heldout_share": 4}, "dataset.heldout_share=4"),
@@ -154,6 +190,7 @@ def test_a_csv_file_that_is_refused(table, lines, given, said):
     ("kind", "given", "said"),
     [
         (csv, {}, "dataset=csv needs dataset.path=FILE"),
+        (csv, {"path": "."}, "is a folder, no CSV file"),
         (csv, {"path": "nowhere.csv"}, "there is no file .*nowhere.csv"),
         (
             energy,

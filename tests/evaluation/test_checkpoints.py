@@ -179,7 +179,7 @@ class TestTheData:
             (["checkpoint=some.pt"], r"no checkpoint some\.pt"),
             (["root=x"], "root=x: this run's data set lies in no folder"),
             (["metric=none"], "metric=none measures nothing"),
-            (["n_samples=1"], r"needs at least 2 samples, but n_samples=1 leaves 1\."),
+            (["n_samples=1"], r"needs at least 2 samples, but n_samples=1\."),
             (["metric=all"], "metric=all is for images"),
             (["features=pixels"], "features=pixels needs grey or colour images"),
         ],

@@ -52,6 +52,17 @@ def test_every_side(option, side):
     assert len(blocks(generator, UpBlock)) == int(math.log2(side / 4))
 
 
+@pytest.mark.parametrize("option", ["resnet_sngan_small", "resnet_wgan_gp_small"])
+def test_several_outputs(option):
+    """One is a logit, of several each is a number of its own: a linear function of the same features."""
+    _, one = players(option, (1, 8, 8))
+    _, several = players(option, (1, 8, 8), "model.discriminator.outputs=3")
+    x = torch.randn(4, 1, 8, 8)
+    assert one(x).shape == (4,)
+    torch.testing.assert_close(several(x), several.features(x) @ several.head.weight.T + several.head.bias)
+    assert several(x).shape == (4, 3)
+
+
 class TestPublishedSizes:
     """Channels and sides as the papers' tables and the authors' codes have them."""
 
