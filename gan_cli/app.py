@@ -39,6 +39,8 @@ BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 MAY_CHANGE = (
     "train.steps",
+    "dataset.root",
+    "dataset.path",
     "eval_every",
     "checkpoint_every",
     "sample_every",
@@ -48,6 +50,8 @@ MAY_CHANGE = (
     "debug",
 )
 """What may be given beside ``resume``: everything else belongs to the run."""
+PLACES = ("dataset.root=", "dataset.path=")
+"""Where a data set lies that has moved."""
 
 
 class _JobError(BaseException):
@@ -65,6 +69,8 @@ def train(overrides: list[str], flags: Sequence[str] = (), config_dir: str | Non
     resumed = next((value for key, _, value in (word.partition("=") for word in overrides) if key == "resume"), "null")
     if resumed != "null":
         _check_resumed(overrides, multirun)
+        # the composed config, of which a resumed run takes these keys only, need not have a data set that lies somewhere
+        overrides = [f"++{word}" if word.startswith(PLACES) else word for word in overrides]
         overrides = [*overrides, f"hydra.run.dir={resumed}", "hydra.output_subdir=null"]
     configs = loader(config_dir)
     first = sweep.first_job(overrides, configs)
@@ -156,10 +162,10 @@ def job(cfg: DictConfig) -> float | None:
                 if holds_run(folder, cfg):  # an earlier attempt that did not finish
                     cfg.resume = str(folder)
                 print(f"{' '.join(context.overrides.task)}: {folder}", flush=True)
-            else:
-                print(_choices(context, cfg), flush=True)
             from gan_cli import jobs
 
+            if cfg.resume is None and not in_sweep:
+                print(_choices(context, cfg, jobs.unused(cfg)), flush=True)
             named = {word.lstrip("+").partition("=")[0] for word in context.overrides.task} if cfg.resume is None else set()
             return jobs.train(cfg, folder, named)
     except KeyboardInterrupt:
@@ -224,16 +230,16 @@ def _new_folder(path: Path) -> Path:
             folder = path.with_name(f"{path.name}_{number}")
 
 
-def _choices(context: HydraConf, cfg: DictConfig) -> str:
-    """The chosen option of every group, in a line or two."""
+def _choices(context: HydraConf, cfg: DictConfig, unused: Sequence[str] = ()) -> str:
+    """The chosen option of every group but ``unused`` ones, in a line or two."""
     chosen = context.runtime.choices
     words = [
         f"{group}={option}"
         for group, option in chosen.items()
-        if option not in (None, chosen.get(group.rpartition("/")[0])) and not group.startswith("hydra/")
+        if option not in (None, chosen.get(group.rpartition("/")[0])) and not group.startswith("hydra/") and group not in unused
     ]
     # Hydra keeps no note of several options at once; each of them has a key of its own in the node
-    several = [group for group in components(TrainConfig) if group not in chosen and "_target_" not in cfg[group]]
+    several = [group for group in components(TrainConfig) if group not in {*chosen, *unused} and "_target_" not in cfg[group]]
     words += [f"{group}=[{','.join(cfg[group])}]" for group in several]
     return textwrap.fill(" ".join(words), 120)
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
 from hydra.errors import InstantiationException
@@ -43,6 +44,8 @@ class Parts(NamedTuple):
     game: Game
     solver: Solver
     schedule: Schedule
+    idle: Sequence[str]
+    """Players who never move in this run, though nobody froze them: their turn comes after its last round."""
     learning_rate: LearningRate
     metric: Metric
     diagnostics: NoMetric
@@ -56,11 +59,13 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     turns = game.turns()
     solver = make(cfg, "solver", Solver, turns, build_optimizers(cfg, turns), autocast(device, cfg.precision))
     schedule = without(cfg.frozen, make(cfg, "schedule", Schedule), turns)
-    for order in {tuple(schedule(step)) for step in range(1, cfg.train.steps + 1)}:  # now, not when that round comes
+    orders = {tuple(schedule(step)) for step in range(1, cfg.train.steps + 1)}
+    for order in orders:  # now, not when that round comes
         solver.check(order)
+    idle = [player for player in turns if player not in {*chain(*orders), *cfg.frozen}]
     learning_rate = make(cfg, "learning_rate", LearningRate)
     diagnostics = make(cfg, "diagnostics", NoMetric, features=Identity())
-    return Parts(data, game, solver, schedule, learning_rate, build_metric(cfg), diagnostics)
+    return Parts(data, game, solver, schedule, idle, learning_rate, build_metric(cfg), diagnostics)
 
 
 def without(players: Sequence[str], schedule: Schedule, turns: Collection[str]) -> Schedule:
@@ -138,17 +143,21 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
     if inspect.isclass(metric) and issubclass(metric, Diagnostics):
         name = metric.family
         raise UserError(f"metric={name} measures players, not samples: in training take diagnostics={name}, beside a metric.")
-    wanted = needs(cfg)
-    players = {f"model/{player}": player in wanted for player in cfg.model}
-    used = {"loss": "loss" in wanted, "regularizer": "regularizers" in wanted, "augmentation": "augmentation" in wanted}
-    used |= players
+    used = uses(cfg)
     for key in sorted({name.partition(".")[0] for name in named}):
         if not used.get(key, True):
             takes = [name for name, is_used in used.items() if is_used]
             raise UserError(
-                f"{key} is named, but game={_target(cfg, 'game', Game).__name__} does not use it.\n"
+                f"{key} is named, but the game {_target(cfg, 'game', Game).__name__} does not use it.\n"
                 f"Leave it out, or choose another game; this one takes: {', '.join(takes)}."
             )
+
+
+def uses(cfg: DictConfig) -> dict[str, bool]:
+    """Whether this game takes each of the groups that not every game takes."""
+    wanted = needs(cfg)
+    parts = {"loss": "loss" in wanted, "regularizer": "regularizers" in wanted, "augmentation": "augmentation" in wanted}
+    return parts | {f"model/{player}": player in wanted for player in cfg.model}
 
 
 def build_optimizers(cfg: DictConfig, turns: Mapping[str, Turn]) -> dict[str, Optimizer]:

@@ -14,7 +14,7 @@ import torch
 
 from gan_cli.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
 
 
 def path_of(folder: Path, step: int) -> Path:

@@ -24,7 +24,7 @@ from yaml import MarkedYAMLError, YAMLError
 from gan_cli import suggest
 from gan_cli.configs import to_plain
 from gan_cli.errors import UserError
-from gan_cli.naming import folder_name, job_folder
+from gan_cli.naming import folder_name, job_folder, method_name
 from gan_cli.schema import MISSING, EvalConfig, ReportConfig, SampleConfig, Scalar, TrainConfig, components, scalars
 
 TARGET = "hydra_plugins.gan_cli.Sweep"
@@ -42,6 +42,7 @@ for _name, _schema in SCHEMAS.items():
 _sweeper = {"_target_": TARGET, "max_batch_size": None, "params": None, "cases": None}
 ConfigStore.instance().store(group="hydra/sweeper", name="gan", node=_sweeper, provider="gan-cli")
 OmegaConf.register_new_resolver("gan.folder_name", folder_name, replace=True)
+OmegaConf.register_new_resolver("gan.method_name", method_name, replace=True)
 OmegaConf.register_new_resolver("gan.job_folder", job_folder, replace=True)
 
 

@@ -83,15 +83,15 @@ class Record:
     """Keeps every round's numbers on the device, fetches them together, and stops the run at the first that is not finite.
 
     At every ``period``-th step (0: never) and at step ``last`` the round's own numbers go into the journal, with the speed
-    since the last time: ``images``, how many were drawn for all turns so far, per second of ``clock``.
+    since the last time: ``samples``, how many were drawn for all turns so far, per second of ``clock``.
     """
 
-    def __init__(self, journal: Journal, period: int, last: int, images: Callable[[], int]) -> None:
-        self.journal, self.period, self.last, self.images = journal, period, last, images
+    def __init__(self, journal: Journal, period: int, last: int, samples: Callable[[], int]) -> None:
+        self.journal, self.period, self.last, self.samples = journal, period, last, samples
         self.pending: list[tuple[int, Stats]] = []
         self.latest: dict[str, float] = {}
         self.clock = Stopwatch()
-        self.seen = images()
+        self.seen = samples()
 
     def __call__(self, step: int, stats: Stats) -> None:
         self.pending.append((step, stats))
@@ -101,9 +101,9 @@ class Record:
             self.check()  # waits for the device, which belongs to the rounds' time
             self.clock.stop()
             self.clock.start()
-            images = self.images() - self.seen
-            speed = {"time/images_per_second": images / max(self.clock.lap(), 1e-9)}
-            self.seen += images
+            samples = self.samples() - self.seen
+            speed = {"time/samples_per_second": samples / max(self.clock.lap(), 1e-9)}
+            self.seen += samples
             self.latest |= speed
             self.journal.numbers(step, self.latest)
 

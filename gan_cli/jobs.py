@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from gan_cli import checkpoint, loop
-from gan_cli.build import refuse_unused
+from gan_cli.build import refuse_unused, uses
 from gan_cli.configs import config_hash, holds_config, holds_run_already, read_result, threads, to_plain, write_json
 from gan_cli.errors import Diverged, UserError
 from gan_cli.events import Finite, Record, Save, StopOnSignal
@@ -41,11 +41,19 @@ def train(cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> float |
         raise UserError(f"device={cfg.device}: out of memory. Lower train.batch_size or dataset.size.") from None
 
 
+def unused(cfg: DictConfig) -> list[str]:
+    """The groups that the game has no use for, whatever is chosen in them."""
+    return [group for group, is_used in uses(cfg).items() if not is_used]
+
+
 def begin(cfg: DictConfig, folder: Path, console: Console) -> float | None:
     """Builds the run, takes it to where it stood, and plays on."""
     run = Run(cfg, folder)
     for note in run.data.series.notes if run.data.series else ():
         say(console, note)
+    if run.idle and cfg.train.steps:
+        players = ", ".join(run.idle)
+        say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {players}: see schedule.phases")
     if run.measurement.enabled:
         say(console, run.choice)
     state, complaints = checkpoint.newest(folder) if cfg.resume else (None, [])

@@ -48,8 +48,9 @@ class LoadedRun:
         self.folder, self.step = folder, int(state["step"])
         self.config: DictConfig = OmegaConf.create(state["config"])
         self.inverse, self.root = inverse, root
-        shape, source = tuple(state["data"]["shape"]), state["data"].get("source")
-        self.classes = int(state["data"]["classes"])
+        self.trained_on = state["data"]
+        shape, source = tuple(self.trained_on["shape"]), self.trained_on["source"]
+        self.classes = int(self.trained_on["classes"])
         self.source: tuple[int, ...] | None = None if source is None else tuple(source)
         with forked(0, place):  # the initial weights that are about to be replaced shall not move the streams
             self.game = build_game(self.config, shape, self.classes, self.source).requires_grad_(False)
@@ -60,7 +61,7 @@ class LoadedRun:
             assert self.source is not None
             shape, self.source = self.source, shape
         self.shape = shape
-        kept = state["data"].get("series")
+        kept = self.trained_on["series"]
         self.series = unnamed(shape[-1]) if kept is None else Series.of(kept)
         self.game.to(place).eval()
         if sampling.get("standing") and self.source is not None:
@@ -71,7 +72,16 @@ class LoadedRun:
     def data(self) -> Data:
         """The data set of the run, seen the way that is translated."""
         data = build_data(with_root(self.config, self.root))
-        return data.exchanged() if self.inverse else data
+        return self.checked(data.exchanged() if self.inverse else data)
+
+    def checked(self, data: Data) -> Data:
+        """``data``, seen the way that is translated. UserError unless it is what the run was trained on."""
+        if not (data.exchanged() if self.inverse else data).agrees(self.trained_on):
+            raise UserError(
+                f"the data set is not the one that {self.folder} was trained on: other samples, columns or ranges.\n"
+                "Put that one back, or say with root= where it lies."
+            )
+        return data
 
     def sample(self, n: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
         """``n`` samples, float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``,
@@ -94,7 +104,7 @@ class LoadedRun:
     def interpolate(self, pairs: int, steps: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
         """``pairs`` walks of ``steps`` samples, ``[pairs * steps, *shape]``, each from one random latent to another.
 
-        The walk is along the great circle between the two latents, where a Gaussian prior has its mass. ``y``: labels
+        The walk is the game's own: of normal latents along the great circle. ``y``: labels
         ``[pairs]`` for a conditional game, each kept along its walk; by default 0, 1, 2, ... over and over. UserError where
         samples are decided by their sources.
         """
@@ -102,8 +112,8 @@ class LoadedRun:
             raise UserError("mode=interpolation: this game's samples are decided by their sources, there is no latent to vary.")
         with forked(seed, self.game.device):
             start, end = self.game.latents(pairs), self.game.latents(pairs)
-            t = torch.linspace(0, 1, steps, device=start.device)
-            path = torch.stack([slerp(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
+            t = torch.linspace(0, 1, steps, device=start.device).reshape(-1, *[1] * (start.ndim - 1))
+            path = torch.stack([self.game.between(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
             y = self.conditions(pairs, seed) if y is None else y
             return decode(self.game, path, None if y is None else y.repeat_interleave(steps, dim=0))
 
@@ -205,17 +215,3 @@ def _state(folder: Path, name: str) -> dict[str, Any]:
             raise UserError(f"{folder} holds no checkpoint of step {name}. There are: {', '.join(map(str, steps)) or 'none'}.")
         return checkpoint.load(checkpoint.path_of(folder, int(name)))
     return checkpoint.load(Path(name))
-
-
-def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Spherical interpolation between two latents of equal shape at ``t`` in [0, 1] ``[T]`` -> ``[T, *shape]``.
-
-    sin((1 - t) w) / sin w a + sin(t w) / sin w b with w the angle between a and b (Shoemake, 1985); a straight line where they
-    are parallel.
-    """
-    cosine = torch.dot(a.flatten(), b.flatten()) / (a.norm() * b.norm()).clamp(min=1e-12)
-    angle = cosine.clamp(-1, 1).arccos()
-    t = t.reshape(-1, *[1] * a.ndim)
-    if angle.sin() < 1e-6:
-        return torch.lerp(a, b, t)
-    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()

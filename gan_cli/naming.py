@@ -13,6 +13,11 @@ def folder_name(text: str, longest: int = 100) -> str:
     return f"{safe[:longest]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
+def method_name(game: str, loss: str) -> str:
+    """The loss of a plain GAN; of other games their name, with the loss behind it where that is not the default."""
+    return folder_name(loss if game == "gan" else game if loss == "non_saturating" else f"{game}_{loss}")
+
+
 def job_folder(overrides: Sequence[str]) -> str:
     """The folder of a sweep's job: its overrides, sorted, as ``loss-hinge+seed-1``.
 

@@ -66,9 +66,9 @@ class Display:
         """The newest losses, estimate, metric and speed in one short line."""
         latest = self.latest()
         shown = {short(tag): value for tag, value in latest.items() if tag.split("/")[0] in ("loss", "estimate", "metric")}
-        speed = latest.get("time/images_per_second")
+        speed = latest.get("time/samples_per_second")
         parts = [f"{name} {value:.0f}" if abs(value) >= 100 else f"{name} {value:.3g}" for name, value in shown.items()]
-        return "  ".join([*parts, *([f"{speed:.0f} img/s"] if speed is not None else [])])
+        return "  ".join([*parts, *([f"{speed:.0f} samples/s"] if speed is not None else [])])
 
     def say(self, message: str) -> None:
         """A line above the bar."""

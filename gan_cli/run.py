@@ -11,7 +11,6 @@ from torch import nn
 from gan_cli import checkpoint, device
 from gan_cli.build import build
 from gan_cli.configs import run_folder, threads, to_plain
-from gan_cli.data.scaling import Series
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.events import Average, SetLearningRates
@@ -27,7 +26,8 @@ class Run:
     def __init__(self, cfg: DictConfig, folder: Path) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
         self.device = prepare(cfg)
-        self.data, self.game, self.solver, self.schedule, factor, metric, self.diagnostics = build(cfg, self.device)
+        parts = build(cfg, self.device)
+        self.data, self.game, self.solver, self.schedule, self.idle, factor, metric, self.diagnostics = parts
         rest(self.game, cfg.frozen)
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
@@ -43,12 +43,9 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """Players, optimizers, average, data order, random streams; the config and what the data is as plain data."""
-        source, series = self.data.source, self.data.series
         return {
             "config": to_plain(self.cfg),
-            "data": {"shape": list(self.data.shape), "classes": self.data.classes}
-            | ({} if source is None else {"source": list(source)})
-            | ({} if series is None else {"series": series.plain()}),
+            "data": self.data.plain(),
             "game": self.game.state_dict(),
             "average": self.average.game.state_dict(),
             "solver": self.solver.state_dict(),
@@ -61,11 +58,10 @@ class Run:
 
         Raises UserError where the players do not fit, or the data is not what it was.
         """
-        found, then = self.data.series, state["data"].get("series")
-        if found is not None and then is not None and not found.agrees(Series.of(then)):
+        if not self.data.agrees(state["data"]):
             raise UserError(
-                f"the data of {self.folder} has changed since its checkpoint was written: other columns or another range.\n"
-                "The run cannot continue on it as if nothing had happened."
+                f"the data of {self.folder} has changed since its checkpoint was written: other samples, columns or ranges.\n"
+                "The run cannot continue on it as if nothing had happened. dataset.root or dataset.path say where it has moved."
             )
         with checkpoint.fitting(self.folder):
             self.game.load_state_dict(state["game"])

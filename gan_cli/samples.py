@@ -35,8 +35,10 @@ def sample(cfg: DictConfig) -> Path:
     name += "_inverse" if cfg.inverse else ""
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     n = {"grid": grid, "single": single, "interpolation": interpolation, "traversal": traversal}[cfg.mode](run, cfg, out)
-    table = f" and {out.with_suffix('.csv').name}" if len(run.shape) == 2 and cfg.mode != "single" else ""
-    say(Terminal(), f"{n} samples of step {run.step}: {out}{table}")
+    also = ""
+    if len(run.shape) == 2 and cfg.mode != "single":
+        also = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"
+    say(Terminal(), f"{n} samples of step {run.step}: {out}{also}")
     return out
 
 

@@ -2,7 +2,10 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +13,11 @@ from torch import Tensor
 from gan_cli.data.scaling import Series
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
+
+SIGNED, SIGNED_DECODED = 1024, 64
+"""Samples of either part that a signature looks at, and where each of them has to be decoded."""
+NEAR = 2e-3
+"""Of two signatures: more than two machines differ in decoding one image or rounding one logarithm."""
 
 
 class Dataset(ABC):
@@ -55,6 +63,15 @@ class Dataset(ABC):
     def exchanged(self) -> "Dataset":
         """The same for the way back: x is translated into y."""
         return Exchanged(self)
+
+    def signature(self) -> Tensor:
+        """float32 ``[k]``: how many samples, and the means of some of them and of their labels or sources."""
+        some = self.order(generator("signature"))[: SIGNED_DECODED if self.decodes else SIGNED]
+        parts = [part.flatten(1).float() if part.ndim > 1 else part.float()[:, None] for part in self._read(some)]
+        return torch.cat([torch.tensor([float(self.size)]), *(part.mean(1) for part in parts)])
+
+    def _read(self, indices: Tensor) -> list[Tensor]:
+        return [part for part in self.batch(indices) if part is not None] if len(indices) else []
 
 
 class Subset(Dataset):
@@ -147,6 +164,28 @@ class Data:
     def paired(self) -> bool:
         """Whether each source belongs to its sample."""
         return self.train.paired
+
+    @cached_property
+    def signature(self) -> Tensor:
+        """Both parts' ``signature``."""
+        return torch.cat([self.train.signature(), self.heldout.signature()])
+
+    def plain(self) -> dict[str, Any]:
+        """What it is, as a checkpoint keeps it."""
+        return {
+            "shape": list(self.shape),
+            "classes": self.classes,
+            "source": None if self.source is None else list(self.source),
+            "series": None if self.series is None else self.series.plain(),
+            "signature": self.signature,
+        }
+
+    def agrees(self, plain: Mapping[str, Any]) -> bool:
+        """Whether it is, as far as its signature tells, the data that ``plain`` was taken of."""
+        then = None if plain["series"] is None else Series.of(plain["series"])
+        same = self.series.agrees(then) if self.series is not None and then is not None else self.series is then
+        mine, its = self.signature, plain["signature"]
+        return same and mine.shape == its.shape and torch.allclose(mine, its, rtol=NEAR, atol=NEAR)
 
     def exchanged(self) -> "Data":
         """The same for the way back: samples are translated into sources."""

@@ -78,8 +78,8 @@ def _marks(separator: str, decimal: str) -> _Marks:
 def _header(path: Path, marks: _Marks) -> list[str]:
     """The words of the first line. UserError where that is none of names, or parted by another mark."""
     if not path.is_file():
-        found = f"{path.absolute()} is a folder, no CSV file" if path.is_dir() else f"there is no file {path.absolute()}"
-        raise UserError(f"dataset.path: {found}.")
+        what = f"{path.absolute()} is a folder, no CSV file" if path.is_dir() else f"there is no file {path.absolute()}"
+        raise UserError(f"dataset.path: {what}.")
     with _reading(path):
         line = pandas.read_csv(
             path, sep=marks.sep, header=None, nrows=1, dtype=str, keep_default_na=False, skipinitialspace=True

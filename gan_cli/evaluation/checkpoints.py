@@ -101,6 +101,7 @@ class Checkpoints:
     def judged(self, folder: Path, run: LoadedRun) -> Judgement:
         """A run's samples, measured."""
         measurement, seed = self.measurement(run.config, "report"), self.seed(run.config)
+        run.checked(measurement.data)
         fake = measurement.fake(run.game, seed, self.advance)
         numbers, details = measured(measurement.metric, measurement.real, fake, measurement.floor)
         if given := measurement.untranslated:
@@ -114,7 +115,7 @@ class Checkpoints:
     def diagnosed(self, diagnostics: Diagnostics, folder: Path, run: LoadedRun) -> Judgement:
         """A run's players, as they were trained, at play."""
         seed = self.seed(run.config)
-        data = self.data(OmegaConf.create(self.nodes(run.config)))
+        data = run.checked(self.data(OmegaConf.create(self.nodes(run.config))))
         report = diagnostics.report(run.game, data, seed)
         self.advance(diagnostics.size)
         numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}

@@ -93,6 +93,13 @@ class Game(nn.Module, ABC):
     def latents(self, n: int) -> Tensor:
         """``n`` draws from the prior ``[n, ...]`` on the game's device, from torch's default generator."""
 
+    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """Latents on the way from ``a`` to ``b``, ``[*shape]`` each, at ``t`` in [0, 1] ``[T, 1, ...]`` -> ``[T, *shape]``.
+
+        Along the great circle, where a Gaussian prior has its mass; a game with another prior has another way.
+        """
+        return slerp(a, b, t)
+
     def truncated(self, n: int, threshold: float) -> Tensor:
         """``n`` latents, given that no coordinate is further than ``threshold`` from 0: BigGAN's truncation trick.
 
@@ -146,6 +153,19 @@ class Game(nn.Module, ABC):
     def device(self) -> torch.device:
         """Where the players are; a game that has only buffers is where they are."""
         return next(chain(self.parameters(), self.buffers())).device
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Spherical interpolation between two latents of equal shape at ``t`` in [0, 1] ``[T, 1, ...]`` -> ``[T, *shape]``.
+
+    sin((1 - t) w) / sin w a + sin(t w) / sin w b with w the angle between a and b (Shoemake, 1985); a straight line where they
+    are parallel.
+    """
+    cosine = torch.dot(a.flatten(), b.flatten()) / (a.norm() * b.norm()).clamp(min=1e-12)
+    angle = cosine.clamp(-1, 1).arccos()
+    if angle.sin() < 1e-6:
+        return torch.lerp(a, b, t)
+    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
 
 
 def need_sequences(data: Data, game: str) -> None:

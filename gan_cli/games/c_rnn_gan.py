@@ -9,7 +9,7 @@ from torch.nn.functional import mse_loss
 from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, Turn, need_sequences
+from gan_cli.games.base import Game, Turn, frozen, need_sequences
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, with_features
@@ -27,10 +27,14 @@ class CRNNGAN(GAN):
 
     ``freezing``: a player rests while its adversarial loss is below this share of the other's (0.7 in the paper; 0: nobody
     rests). L_D is the sum of two terms and L_G one, so that G rests where nobody is ahead, at 2 log 2 and log 2, and D gets
-    ahead; the last version of the published code has no rest for G. In the ``pretraining`` turn G predicts each step from the
-    real ones before it, by E (x_t - g(z_t, x_{t-1}, ...))^2.
+    ahead. In the ``pretraining`` turn G predicts each step from the real ones before it, by
+    E (x_t - g(z_t, x_{t-1}, ...))^2.
 
-    Raises UserError for data that are no sequences, a generator that is not fed back, a discriminator without features.
+    The published code differs: distances of features are summed over the batch, and not what is played by default; its last
+    version rests G where D is ahead; G has dropout, too; songs grow longer in the course of pretraining.
+
+    Raises UserError for data that are no sequences, a generator that is not fed back, a discriminator without features, and
+    where players rest by a loss that can be negative.
     """
 
     generator: FedBackGenerator
@@ -51,6 +55,11 @@ class CRNNGAN(GAN):
         checks.share("game.freezing", freezing)
         if not isinstance(generator, FedBackGenerator):
             raise UserError("game=c_rnn_gan feeds its generator's output back: it takes model/generator=c_rnn_gan.")
+        if freezing and not loss.never_negative:
+            raise UserError(
+                f"game.freezing={freezing:g} takes one loss as a share of the other; {type(loss).__name__}'s can be negative.\n"
+                "Take game.freezing=0.0, or loss=non_saturating."
+            )
         super().__init__(generator, discriminator, loss, regularizers)
         self.discriminator = with_features(self.discriminator, "game=c_rnn_gan")
         self.feature_matching, self.pairs, self.freezing = feature_matching, pairs, freezing
@@ -76,6 +85,10 @@ class CRNNGAN(GAN):
         """UserError: these latents are not normal."""
         return Game.truncated(self, n, threshold)
 
+    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """On the straight line, which does not leave [0, 1]."""
+        return torch.lerp(a, b, t)
+
     def prediction_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """E |x_t - g(z_t, x_{t-1}, ...)|^2 per number, the real steps fed in the generator's place."""
         found = self.generator.predict(self.latents(len(batch.x)), batch.x).to(batch.x.dtype)
@@ -88,7 +101,9 @@ class CRNNGAN(GAN):
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """The distance of features, or L_G, and penalties."""
         fake = self.sample(self.latents(len(batch.x)), batch.y)
-        r_real, r_fake = self.discriminator.features(batch.x), self.discriminator.features(fake)
+        with frozen():
+            r_real = self.discriminator.features(batch.x)
+        r_fake = self.discriminator.features(fake)
         d_real, d_fake = (self.discriminator.judge(r).to(fake.dtype) for r in (r_real, r_fake))
         distance = self.distance(r_real.to(fake.dtype), r_fake.to(fake.dtype))
         penalties = self.penalties("generator", self.critic(batch.y), batch.x, fake)

@@ -39,6 +39,8 @@ class JudgedGAN(GAN):
         regularizers: Mapping[str, Regularizer],
     ) -> None:
         super().__init__(generator, discriminator, loss)
+        if self.conditional or discriminator.conditional:
+            raise UserError("game=judged measures players that look at no labels: choose another model.")
         self.judge = deepcopy(discriminator)
         self.judging = dict(regularizers)
         network: torch.nn.Module = deepcopy(discriminator)

@@ -34,7 +34,9 @@ class TimeGAN(Game):
 
     Each turn has an optimizer of its own, so that ``embedder`` does not go on with ``autoencoder``'s moments, nor ``generator``
     with ``supervisor``'s, as in the published code. There the embedder's step sees the batch of the generator's step before it;
-    here every turn has a fresh one.
+    here every turn has a fresh one. And there data are scaled to fill [0, 1] whatever they are; here they are taken as they
+    come, which is the same for all but ``dataset=sines``: those of ``law=code`` lie in [0.5, 1], so that sqrt(R) and V are half
+    as large beside U.
 
     Raises UserError for data that are no sequences, fields out of range, and networks of different ``hidden``.
     """
@@ -86,6 +88,10 @@ class TimeGAN(Game):
     def latents(self, n: int) -> Tensor:
         """U[0, 1] ``[n, T, latent_dim]``."""
         return torch.rand(n, *self.latent_generator.latent_shape, device=self.device)
+
+    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """On the straight line, which does not leave [0, 1]."""
+        return torch.lerp(a, b, t)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         return self.recovery(self.supervisor(self.latent_generator(latents))).to(latents.dtype)

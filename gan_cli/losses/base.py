@@ -24,6 +24,8 @@ class Loss(ABC):
     """
     looks_at_real: ClassVar[bool] = False
     """Whether ``generator_loss`` looks at ``real``; where it does not, games spare the forward pass and pass no logits."""
+    never_negative: ClassVar[bool] = False
+    """Whether neither loss comes below 0, whatever the logits, so that one can be a share of the other."""
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ class LeastSquares(Loss):
     """
 
     boundary: ClassVar[float | None] = 0.5
+    never_negative: ClassVar[bool] = True
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return ((real - 1).square().mean() + fake.square().mean()) / 2

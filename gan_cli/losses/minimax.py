@@ -16,6 +16,8 @@ class Minimax(NonSaturating):
     L_D = E softplus(-D(x)) + E softplus(D(G(z))),  L_G = -E softplus(D(G(z))) = E log(1 - s(D(G(z)))).
     """
 
+    never_negative: ClassVar[bool] = False
+
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return -softplus(fake).mean()
 

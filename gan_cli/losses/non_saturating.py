@@ -24,6 +24,7 @@ class NonSaturating(Loss):
     """
 
     boundary: ClassVar[float | None] = 0.0
+    never_negative: ClassVar[bool] = True
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:

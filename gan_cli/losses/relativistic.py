@@ -17,6 +17,7 @@ class Relativistic(Loss):
     """
 
     looks_at_real: ClassVar[bool] = True
+    never_negative: ClassVar[bool] = True
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(fake - real).mean()

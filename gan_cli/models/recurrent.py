@@ -19,7 +19,7 @@ def recurrent(inputs: int, hidden: int, layers: int, cell: str, bidirectional: b
     """``layers`` of GRU or LSTM, batch first, that begin by remembering. UserError for another ``cell``.
 
     Biases begin at 0, but at 1 for an LSTM's forget gate (Jozefowicz et al., 2015) and for a GRU's reset and update gates, as
-    in the cells that the published codes of the three systems took from TensorFlow.
+    in TensorFlow's cells, which the published codes of TimeGAN and C-RNN-GAN took (RCGAN's has a cell of its own).
     """
     checks.counts(hidden=hidden, layers=layers)
     if cell not in CELLS:

@@ -49,7 +49,7 @@ def facts(runs: Sequence[Trace]) -> Mapping[str, str]:
     begun = [run for run in runs if run.rows]
     seconds = [run.result["seconds"] for run in begun if "seconds" in run.result]
     measuring = [run.result.get("seconds_evaluating", 0.0) for run in begun if "seconds" in run.result]
-    speed = [np.median(values) for run in begun if len(values := run.series("time/images_per_second").finite().values)]
+    speed = [np.median(values) for run in begun if len(values := run.series("time/samples_per_second").finite().values)]
     players = dict.fromkeys(f"{name} {_grouped(count)}" for run in begun for name, count in run.parameters.items())
     shares = f"{sum(measuring) / max(sum(seconds), 1e-9):.0%} of it for the metric"
     devices = {f"{run.config['device']}, {run.config['precision']}" for run in begun if "device" in run.config}
@@ -58,7 +58,7 @@ def facts(runs: Sequence[Trace]) -> Mapping[str, str]:
         "steps": " or ".join(sorted({str(run.step) for run in begun}, key=int)),
         "device asked for": " or ".join(sorted(devices)),
         **({"time": f"{_duration(sum(seconds))} in all, {shares}"} if seconds else {}),
-        **({"speed": f"{_grouped(np.median(speed))} images a second, over all turns"} if speed else {}),
+        **({"speed": f"{_grouped(np.median(speed))} samples a second, over all turns"} if speed else {}),
         **({"parameters and buffers": ", ".join(players)} if players else {}),
         "written by": f"gan-cli {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
         "written on": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",

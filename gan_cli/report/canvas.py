@@ -47,7 +47,7 @@ NAMES = {
     "heldout": "estimate on held-out batches",
     "metric/w1": "exact W₁ of samples",
     "metric/js": "Jensen-Shannon distance of samples",
-    "time/images_per_second": "images per second",
+    "time/samples_per_second": "samples per second",
 }
 
 

@@ -31,14 +31,16 @@ class Beside(Figure):
     ``numbers``: of gan-eval at the checkpoint ``chosen``, or tags (their last values), by what they are called here;
     ``systems``, ``data_sets``: runs by what they are called; ``published``: by the name of the number, of the data set and of
     the system. A panel for each number and data set, a row for each system: the mean over seeds with its standard error, each
-    seed a dot, the published number a hollow diamond, real against real a dotted line. ``levels``: further lines, by the name
-    of the number, of the data set, and their own.
+    seed a dot, the published number a hollow diamond, real against real a dotted line. ``references``: further numbers of the
+    same evaluations that are lines, as that of a predictor that knows no dynamics, by the name of the number and their own;
+    ``levels``: lines that are known, by the name of the number, of the data set, and their own.
     """
 
     numbers: Mapping[str, str]
     systems: Mapping[str, Where]
     data_sets: Mapping[str, Where]
     published: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    references: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     levels: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     chosen: str = "last"
 
@@ -58,7 +60,8 @@ class Beside(Figure):
             for row, (name, number) in zip(axes, self.numbers.items(), strict=True):
                 for ax, (data_set, of) in zip(row, self.data_sets.items(), strict=True):
                     level = self._floor(chosen, number, of)
-                    lines = {**({} if level is None else {"real against real": level}), **_within(self.levels, name, data_set)}
+                    lines = {**({} if level is None else {"real against real": level}), **self._references(chosen, name, of)}
+                    lines |= _within(self.levels, name, data_set)
                     _panel(ax, values[name, data_set], _within(self.published, name, data_set), lines)
                     ax.set_title(f"{name}, {data_set}")
                 for ax in row[1:]:
@@ -72,6 +75,11 @@ class Beside(Figure):
     def _values(self, runs: Sequence[Trace], number: str, where: Where) -> list[float]:
         found = [run.number(number, self.chosen) for run in runs if run.fits(where)]
         return [value for value in found if value is not None and np.isfinite(value)]
+
+    def _references(self, runs: Sequence[Trace], name: str, where: Where) -> dict[str, float]:
+        """The mean over these runs of each further number that is a line."""
+        found = {label: self._values(runs, number, where) for label, number in self.references.get(name, {}).items()}
+        return {label: float(np.mean(values)) for label, values in found.items() if values}
 
     def _floor(self, runs: Sequence[Trace], number: str, where: Where) -> float | None:
         """The mean of what real samples have against other real ones, in the evaluations of these runs."""

@@ -92,7 +92,7 @@ def jobs(monkeypatch):
     """Replaces what gan-train, gan-sample and gan-eval do."""
     notes = Notes()
     stand_ins = {
-        "gan_cli.jobs": {"train": notes.train},
+        "gan_cli.jobs": {"train": notes.train, "unused": lambda cfg: []},
         "gan_cli.samples": {"sample": lambda cfg: notes.asked.append(("sample", dict(cfg)))},
         "gan_cli.evaluation.evaluate": {"evaluate": lambda cfg: notes.asked.append(("evaluate", dict(cfg)))},
     }

@@ -60,6 +60,14 @@ def test_a_named_folder_may_be_called_anything_but_holds_one_run(call, jobs, tmp
     assert len(jobs.trained) == 1
 
 
+def test_resume_finds_data_that_have_moved(call, jobs):
+    call("train", "dataset=images", "dataset.root=here", f"hydra.run.dir={ODD}")
+    answer = call("train", f"resume={ODD}", "dataset.root=there, now")
+    assert (answer.code, answer.err) == (0, "")
+    first, again = (job["cfg"] for job in jobs.trained)
+    assert again == {**first, "dataset": {**first["dataset"], "root": "there, now"}, "resume": ODD}
+
+
 def test_resume_continues_in_the_folder_with_the_runs_own_config(call, jobs, tmp_path):
     call("train", "loss=hinge", "seed=7", "train.steps=5", "optimizer.lr=0.25", f"hydra.run.dir={ODD}")
     first = jobs.trained[0]["cfg"]

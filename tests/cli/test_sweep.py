@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from gan_cli.configs import RUN_ONLY, config_hash, read_result, threads, to_plain
 from gan_cli.errors import Stopped, UserError
-from gan_cli.naming import folder_name, job_folder
+from gan_cli.naming import folder_name, job_folder, method_name
 
 
 def jobs_of(folder):
@@ -187,6 +187,14 @@ def test_joblib_runs_jobs_side_by_side_and_divides_the_threads(call, tmp_path, m
 )
 def test_readable_folders(overrides, name):
     assert job_folder(overrides) == name
+
+
+@pytest.mark.parametrize(
+    ("game", "loss", "name"),
+    [("gan", "hinge", "hinge"), ("timegan", "non_saturating", "timegan"), ("cgan", "hinge", "cgan_hinge")],
+)
+def test_a_run_is_called_by_its_method(game, loss, name):
+    assert method_name(game, loss) == name
 
 
 def test_folders_are_plain_short_and_different():

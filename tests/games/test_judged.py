@@ -1,5 +1,7 @@
 """A generator at rest before two judges."""
 
+from functools import partial
+
 import pytest
 import torch
 from tiny import alternating
@@ -9,6 +11,7 @@ from gan_cli.games.judged import JudgedGAN, gradient_norm
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
+from gan_cli.models.conditional import LabelledGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.weight_clipping import WeightClipping
@@ -43,6 +46,12 @@ def test_judges_start_as_the_discriminator_did_whatever_it_learns():
     for judge in (played.judge, played.wasserstein_critic):
         assert all(torch.equal(a, b) for a, b in zip(first, judge.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, played.discriminator.parameters(), strict=True))
+
+
+def test_players_that_look_at_labels_are_refused():
+    generator = LabelledGenerator((2,), 3, 3, None, partial(MLPGenerator, width=16, depth=3))
+    with pytest.raises(UserError, match="look at no labels"):
+        JudgedGAN(generator, MLPDiscriminator((2,), 0, 16, 3), NonSaturating(), {})
 
 
 def test_the_generator_rests_while_they_judge():

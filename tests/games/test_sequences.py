@@ -5,6 +5,7 @@ from copy import deepcopy
 from functools import partial
 
 import pytest
+import small
 import torch
 from tiny import alternating, solving
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
@@ -87,6 +88,29 @@ def timegan(cell: str = "gru", **options) -> TimeGAN:
 
 
 GAMES = {"rcgan": rcgan, "c_rnn_gan": c_rnn_gan, "timegan": timegan}
+
+
+OWN = {
+    "rcgan": {"discriminator": {"discriminator"}, "generator": {"generator"}},
+    "c_rnn_gan": {"pretraining": {"generator"}, "discriminator": {"discriminator"}, "generator": {"generator"}},
+    "timegan": {
+        "autoencoder": {"embedder", "recovery"},
+        "supervisor": {"supervisor"},
+        "generator": {"latent_generator", "supervisor"},
+        "embedder": {"embedder", "recovery"},
+        "discriminator": {"latent_discriminator"},
+    },
+}
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_whom_each_turn_moves(game):
+    made = GAMES[game]()
+    names = {id(p): name.partition(".")[0] for name, p in made.named_parameters()}
+    assert {player: {names[id(p)] for p in turn.parameters} for player, turn in made.turns().items()} == OWN[game]
+    for turn in made.turns().values():
+        whole = {names[id(p)] for p in turn.parameters}
+        assert len(turn.parameters) == sum(name in whole for name in names.values()), "all of each network"
 
 
 @pytest.mark.parametrize("game", GAMES)
@@ -230,7 +254,7 @@ def test_a_resting_player_stays_where_it_is():
 def test_pretraining_predicts():
     game, b = c_rnn_gan(), batch()
     torch.manual_seed(1)
-    loss, _ = game.prediction_loss(b)
+    loss, _ = game.turns()["pretraining"].loss(b)
     torch.manual_seed(1)
     torch.testing.assert_close(loss, (game.generator.predict(game.latents(4), b.x) - b.x).square().mean())
 
@@ -242,7 +266,40 @@ def test_other_players_are_refused():
         CRNNGAN(FedBackGenerator(SHAPE, 0, None, **LSTM), StepwiseDiscriminator(SHAPE, 0, **LSTM), NonSaturating())
 
 
+def test_who_rests_is_told_by_losses_above_0():
+    players = FedBackGenerator(SHAPE, 0, None, **LSTM), AveragingDiscriminator(SHAPE, 0, **LSTM, dropout=0.0)
+    with pytest.raises(UserError, match=r"game\.freezing=0\.7 .* Wasserstein's can be negative"):
+        CRNNGAN(*players, Wasserstein())
+    assert CRNNGAN(*players, Wasserstein(), freezing=0.0).freezing == 0
+
+
+@pytest.mark.parametrize("game", ["c_rnn_gan", "timegan"])
+def test_walks_stay_where_latents_are(game):
+    made = GAMES[game]()
+    a, b = made.latents(2)
+    path = made.between(a, b, torch.linspace(0, 1, 5)[:, None, None])
+    torch.testing.assert_close(path[[0, 2, 4]], torch.stack([a, (a + b) / 2, b]))
+
+
 # TimeGAN.
+
+
+def test_samples_are_recovered_from_what_the_supervisor_makes_of_the_generator():
+    game = timegan()
+    z = game.latents(3)
+    torch.testing.assert_close(game.sample(z), game.recovery(game.supervisor(game.latent_generator(z))))
+
+
+def test_options_are_those_of_the_published_code_and_of_the_paper():
+    cfg = small.compose("game=timegan")
+    assert {key: cfg.game[key] for key in CODE} == CODE
+    assert list(cfg.schedule.phases.joint.players) == ["generator", "embedder"] * 2 + ["discriminator"]
+    assert (cfg.optimizer.lr, list(cfg.optimizer.betas)) == (1e-3, [0.9, 0.999])
+    assert (cfg.model.embedder.hidden, cfg.model.embedder.layers, cfg.model.embedder.cell) == (24, 3, "gru")
+    paper = small.compose("game=timegan_paper").game
+    assert {key: paper[key] for key in PAPER} == PAPER
+    assert paper.threshold == 0
+    assert small.compose("game=c_rnn_gan").game.freezing == 0.7
 
 
 def parts(game: TimeGAN, x, z):

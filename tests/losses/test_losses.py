@@ -83,6 +83,15 @@ def test_closed_form(loss):
 
 
 @pytest.mark.parametrize("kind", LOSSES, ids=lambda kind: kind.__name__)
+def test_which_losses_are_never_negative(kind):
+    loss = kind()
+    logits = torch.cartesian_prod(*[torch.linspace(-9, 9, 37, dtype=torch.float64)] * 2)
+    found = [value for a, b in logits for value in (loss.discriminator_loss(a, b), loss.generator_loss(a, b))]
+    assert loss.never_negative <= bool(min(found) >= 0), "what is promised holds"
+    assert loss.never_negative == (kind in (NonSaturating, LeastSquares, Relativistic))
+
+
+@pytest.mark.parametrize("kind", LOSSES, ids=lambda kind: kind.__name__)
 def test_the_boundary_is_the_best_logit_of_what_is_as_likely_data_as_fake(kind):
     """There L_D(v, v) is least; where no logit is better than its neighbours, or all are the same, there is none."""
     loss = kind()

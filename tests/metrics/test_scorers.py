@@ -87,6 +87,14 @@ def test_what_is_the_same_cannot_be_told_apart_and_what_differs_can():
     assert near.keys() == metric.with_errors(encoded(real), encoded(same)).keys()
 
 
+def test_classifiers_are_tested_on_what_they_have_not_seen():
+    """Of noise they can learn the sequences by heart, and nothing else."""
+    scorer = Scorer("gru", 32, 1, 300, 32, 0.02, 3)
+    found = classified(noise(40, 6, 3), noise(40, 6, 3, word="fake"), scorer)
+    assert found.losses[-1] < 0.1, "by heart"
+    assert float(found.accuracy.mean()) < 0.75
+
+
 def test_a_classifier_that_has_not_learnt_says_so():
     real, fake = encoded(noise(200, 6, 3)), encoded(noise(200, 6, 3) ** 3)
     details = DiscriminativeScore(Identity(), iterations=100, lr=0.003, seeds=3).details(real, fake)

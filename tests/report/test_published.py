@@ -55,6 +55,9 @@ def test_a_table_beside_published_numbers(table):
     assert fake._values(runs, "discriminative_score", {"game": "timegan", "dataset": "ar1"}) == [0.1, 0.2, 0.15]
     assert fake._floor(runs, "discriminative_score", {"dataset": "ar1"}) == pytest.approx(0.02)
     assert fake._floor(runs, "discriminative_score", {"dataset": "stocks"}) is None
+    lines = figure(references={"predictive": {"twice": "discriminative_score", "none": "none_such"}})
+    assert lines.draw(runs)[0].png != drawn.png
+    assert lines._references(runs, "predictive", {"dataset": "ar1", "game": "timegan"}) == {"twice": pytest.approx(0.15)}
     with pytest.raises(UserError, match="nothing to draw: no run of these systems has none_such"):
         figure(numbers={"x": "none_such"}).draw(runs)
 

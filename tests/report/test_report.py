@@ -28,7 +28,7 @@ CURVES = {
     "metric/w1": {step: 2.0 - step / 60 for step in range(0, 60, 5)},
     "loss/discriminator": list(range(60)),
     "grad_norm/generator": [10.0**-step for step in range(60)],
-    "time/images_per_second": [1000.0] * 60,
+    "time/samples_per_second": [1000.0] * 60,
     "x/y": [1.0, None, 3.0],
 }
 REPORT = {

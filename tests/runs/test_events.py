@@ -83,7 +83,7 @@ def test_learning_rates_of_the_next_round():
 
 
 def test_numbers_wait_on_the_device_but_not_for_ever(tmp_path):
-    record = Record(journal.Journal(tmp_path, 0), period=0, last=1000, images=lambda: 0)
+    record = Record(journal.Journal(tmp_path, 0), period=0, last=1000, samples=lambda: 0)
     good, bad = {"loss/generator": torch.tensor(1.0)}, {"loss/generator": torch.tensor(float("nan"))}
     for step in range(1, 100):
         record(step, bad if step == 2 else good)

@@ -55,7 +55,7 @@ def test_the_curves_have_the_names_that_others_rely_on(run, estimate, metric, mo
     _, folder = request.getfixturevalue(run)
     found = events(folder)
     logged = {f"{what}/{player}" for what in ("loss", "grad_norm") for player in PLAYERS}
-    logged |= {f"estimate/{estimate}", f"heldout/{estimate}", "time/images_per_second"} | more
+    logged |= {f"estimate/{estimate}", f"heldout/{estimate}", "time/samples_per_second"} | more
     evaluated = {"time/evaluation_share", *(f"metric/{name}" for name in metric)}
     assert set(found.Tags()["scalars"]) == logged | evaluated
     for tag in logged:
@@ -84,7 +84,7 @@ def test_the_estimate_has_no_penalty_in_it(points, images):
         penalty = row["penalty_gradient_penalty/discriminator"]
         assert penalty > 0.1
         assert row["loss/discriminator"] == pytest.approx(penalty - row["estimate/wasserstein"], rel=1e-5)
-        assert row["time/images_per_second"] > 0
+        assert row["time/samples_per_second"] > 0
     for row in (row for row in journal.read(images[1]) if "loss/discriminator" in row):
         assert row["estimate/js"] == pytest.approx(math.log(2) - row["loss/discriminator"] / 2, abs=1e-6)
     for run, name in ((points, "wasserstein"), (images, "js")):

@@ -11,7 +11,7 @@ from PIL import Image
 import gan_cli
 from gan_cli import checkpoint, compose, drawing, samples
 from gan_cli.errors import UserError
-from gan_cli.loading import slerp
+from gan_cli.games.base import slerp
 from gan_cli.quoting import quote
 from gan_cli.randomness import forked, random_state
 from gan_cli.sampling import decode
@@ -128,13 +128,13 @@ def test_interpolation_ends_at_the_samples_of_its_latents(images):
 
 
 def test_slerp():
-    t = torch.linspace(0, 1, 7)
+    t = torch.linspace(0, 1, 7)[:, None]
     path = slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), t)
-    expected = torch.stack([torch.cos(t * torch.pi / 2), torch.sin(t * torch.pi / 2)], 1)
+    expected = torch.cat([torch.cos(t * torch.pi / 2), torch.sin(t * torch.pi / 2)], 1)
     torch.testing.assert_close(path, expected)
     a = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(slerp(a, 3 * a, t), a * (1 + 2 * t)[:, None, None])
-    assert slerp(a, torch.zeros_like(a), t).isfinite().all()
+    torch.testing.assert_close(slerp(a, 3 * a, t[..., None]), a * (1 + 2 * t)[..., None])
+    assert slerp(a, torch.zeros_like(a), t[..., None]).isfinite().all()
 
 
 @pytest.mark.parametrize("run", ["points", "images"])

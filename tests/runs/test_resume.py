@@ -54,6 +54,18 @@ def test_no_checkpoint_yet_starts_at_0(cfg, finished, tmp_path, capsys):
     assert differences(outcome(finished), reference) == []
 
 
+def test_players_whose_turn_never_comes_are_named(tmp_path, capsys):
+    """And none of them where the last phase is reached, or where somebody froze them."""
+    cfg = small.config("game=c_rnn_gan", "train.steps=1 eval_every=0 sample_every=0 metric.n_samples=0")
+    cfg.schedule.phases.pretraining.rounds = 1
+    train(cfg, tmp_path / "short")
+    said = capsys.readouterr().out
+    assert "warning: train.steps=1 ends before the first turn of discriminator, generator: see schedule.phases" in said
+    train(cfg, tmp_path / "frozen", "frozen=[discriminator,generator]")
+    train(cfg, tmp_path / "long", "train.steps=2")
+    assert "warning" not in capsys.readouterr().out
+
+
 def test_finished_already_says_so(cfg, finished, capsys):
     before = files(finished)
     for steps in (10, 7):
@@ -171,7 +183,7 @@ def test_a_folder_that_holds_a_run_is_refused(cfg, finished):
 
 
 def test_another_data_set_is_refused(cfg, finished):
-    with pytest.raises(UserError, match="data set has changed"):
+    with pytest.raises(UserError, match="has changed since its checkpoint"):
         train(cfg, finished, "train.steps=20 dataset.max_images=12", resume=True)
 
 

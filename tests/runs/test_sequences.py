@@ -39,6 +39,16 @@ def original(cfg, tmp_path_factory):
     return folder
 
 
+def test_other_rows_of_the_same_range_are_noticed(cfg, run, tmp_path):
+    head, *lines = Path(cfg.dataset.path).read_text().splitlines()
+    moved = tmp_path / "other.csv"
+    moved.write_text("\n".join([head, lines[0], *lines[-2:0:-1], lines[-1]]))
+    with pytest.raises(UserError, match="has changed since its checkpoint was written"):
+        train(cfg, run, f"dataset.path={moved} train.steps=8", resume=True)
+    with pytest.raises(UserError, match=r"is not the one that .* was trained on"):
+        evaluate.evaluate(command("eval", run, root=quote(str(moved)), checkpoint="last"))
+
+
 @pytest.fixture
 def run(original, tmp_path):
     """A copy of the run, whose table has moved away."""
@@ -97,6 +107,9 @@ def test_samples_come_back_in_their_own_units_without_the_table(run, capsys):
     alone = samples.sample(command("sample", run, mode="single", n=5, seed=2))
     assert (alone / "sequences.csv").read_bytes() == out.with_suffix(".csv").read_bytes()
     assert samples.sample(command("sample", run, mode="interpolation", n=8)).with_suffix(".csv").is_file()
+    assert "(the first" not in capsys.readouterr().out
+    samples.sample(command("sample", run, n=9))
+    assert "grid_step_00000006_seed_0.png (the first 8 of them) and grid_step" in capsys.readouterr().out
 
 
 def test_pictures_show_both_sides_in_the_data_s_units(run):
