@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli import suggest, sweep
 from gan_cli.compose import TARGET, compose, loader, readable
 from gan_cli.configs import (
+    RUN_ONLY,
     config_hash,
     holds_config,
     holds_run,
@@ -37,18 +38,7 @@ log = logging.getLogger(__name__)
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 """The launcher that runs a sweep's jobs in this very process, where a signal means all of them."""
 
-MAY_CHANGE = (
-    "train.steps",
-    "dataset.root",
-    "dataset.path",
-    "eval_every",
-    "checkpoint_every",
-    "sample_every",
-    "log_every",
-    "keep_checkpoints",
-    "device",
-    "debug",
-)
+MAY_CHANGE = ("train.steps", "dataset.root", "dataset.path", *(key for key in RUN_ONLY if key not in ("resume", "report")))
 """What may be given beside ``resume``: everything else belongs to the run."""
 PLACES = ("dataset.root=", "dataset.path=")
 """Where a data set lies that has moved."""
@@ -113,9 +103,7 @@ def evaluate(overrides: list[str]) -> None:
         defaults = {"metric": "auto", "features": "efficientnet_lite0"}
         overrides = [*(f"{group}={option}" for group, option in defaults.items() if group not in given), *overrides]
     cfg = compose(loader(), "eval", overrides)
-    if cfg.run is None:
-        pass
-    elif not Path(cfg.run).is_dir():
+    if cfg.run is not None and not Path(cfg.run).is_dir():
         run_folder(cfg.run)
     with _importable(os.getcwd()):
         from gan_cli.evaluation import evaluate

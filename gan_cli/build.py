@@ -1,7 +1,7 @@
 """Config to objects: the only place that instantiates."""
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
@@ -31,8 +31,13 @@ INSTANTIATE = ("_target_", "_args_", "_convert_", "_recursive_", "_partial_")
 """Keys of a node that are for Hydra, not for the target."""
 
 
-NO_PLAYERS = ("loss", "regularizers", "classes", "augmentation")
-"""What a game may ask for beside players and its own keys."""
+GIVEN: Mapping[str, Callable[[DictConfig, int], Any]] = {
+    "loss": lambda cfg, classes: make(cfg, "loss", Loss),
+    "regularizers": lambda cfg, classes: {str(name): make(cfg, f"regularizer.{name}", Regularizer) for name in cfg.regularizer},
+    "augmentation": lambda cfg, classes: make(cfg, "augmentation", Augmentation),
+    "classes": lambda cfg, classes: classes,
+}
+"""What a game may ask for by name beside players and its own keys, and how that is made of the config and the classes."""
 WITHIN = {Solver: Solver, Data: Degradation}
 """What may be nested in a component: a solver goes around another one, a task has its way to make sources."""
 
@@ -97,19 +102,12 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tu
         for player in map(str, cfg.model)
         if player in wanted
     }
-    if lacking := [player for player, needed in wanted.items() if needed and player not in (*parts, *cfg.game, *NO_PLAYERS)]:
+    if lacking := [player for player, needed in wanted.items() if needed and player not in (*parts, *cfg.game, *GIVEN)]:
         raise UserError(
             f"game={game_class(cfg).__name__} has players that this model has no networks for: {', '.join(lacking)}.\n"
             "Choose a model that is made for this game."
         )
-    if "loss" in wanted:
-        parts["loss"] = make(cfg, "loss", Loss)
-    if "regularizers" in wanted:
-        parts["regularizers"] = {str(name): make(cfg, f"regularizer.{name}", Regularizer) for name in cfg.regularizer}
-    if "classes" in wanted:
-        parts["classes"] = classes
-    if "augmentation" in wanted:
-        parts["augmentation"] = make(cfg, "augmentation", Augmentation)
+    parts |= {name: part(cfg, classes) for name, part in GIVEN.items() if name in wanted}
     return make(cfg, "game", Game, **parts)
 
 
@@ -209,16 +207,11 @@ def make_each(cfg: DictConfig, key: str, role: Any) -> list[Any]:
     return [make(cfg, f"{key}.{index}", role) for index in range(len(nodes))]
 
 
-def cfg_target(cfg: DictConfig, key: str) -> str:
-    """The import path of the node at ``key``."""
+def _target(cfg: DictConfig, key: str, role: Any) -> Any:
+    """What the node at ``key`` names, once it is sure to make a ``role``."""
     path = OmegaConf.select(cfg, f"{key}._target_")
     if not isinstance(path, str):
         raise UserError(f"{key} has no _target_: choose one of its options, for instance with --help.")
-    return path
-
-
-def _target(cfg: DictConfig, key: str, role: Any) -> Any:
-    path = cfg_target(cfg, key)
     try:
         target = get_object(path)
     except Exception as error:

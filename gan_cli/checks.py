@@ -19,6 +19,13 @@ def counts(**values: Any) -> None:
         count(name, value)
 
 
+def odd(name: str, value: Any) -> None:
+    """UserError unless ``value`` is a whole odd number, as the width of a median is."""
+    count(name, value)
+    if value % 2 == 0:
+        raise UserError(f"{name}={value}: it must be odd.")
+
+
 def number(name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> None:
     """UserError unless ``value`` is a finite number, at least ``least`` and above ``above``."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

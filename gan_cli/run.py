@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from torch import nn
 
 from gan_cli import checkpoint, device
 from gan_cli.build import build
@@ -27,14 +26,15 @@ class Run:
         self.cfg, self.folder, self.step = cfg, folder, 0
         self.device = prepare(cfg)
         parts = build(cfg, self.device)
-        self.data, self.game, self.solver, self.schedule, self.idle, factor, metric, self.diagnostics = parts
+        self.data, self.game, self.diagnostics = parts.data, parts.game, parts.diagnostics
+        self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
         rest(self.game, cfg.frozen)
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
         self.average = Average(self.game, cfg.ema or 0.0)
-        self.set_learning_rates = SetLearningRates(self.solver, factor)
-        self.choice = metric.choice(self.data)
-        self.measurement = Measurement(metric, self.data, self.device)
+        self.set_learning_rates = SetLearningRates(self.solver, parts.learning_rate)
+        self.choice = parts.metric.choice(self.data)
+        self.measurement = Measurement(parts.metric, self.data, self.device)
 
     def begin(self) -> None:
         """A fresh run's first act: the players that ``init_from`` names take the weights they have there."""
@@ -104,9 +104,15 @@ def begin_with(game: Game, source: str | None, players: Sequence[str] | None) ->
 
 
 def rest(game: Game, players: Sequence[str]) -> None:
-    """Puts players who never move in eval mode, so that no running statistics move either."""
-    for player in players:
-        getattr(game, player, nn.Module()).eval()
+    """Puts networks that only the turns of ``players``, who never come, would move in eval mode: no statistics run either."""
+    turns = game.turns()
+    parameters = {name: {id(parameter) for parameter in turn.parameters} for name, turn in turns.items()}
+    resting = set().union(*(parameters[name] for name in players))
+    moving = set().union(*(own for name, own in parameters.items() if name not in players))
+    for network in game.children():
+        own = {id(parameter) for parameter in network.parameters()}
+        if own and own <= resting - moving:
+            network.eval()
 
 
 def prepare(cfg: DictConfig) -> torch.device:

@@ -88,6 +88,12 @@ def test_every_module_has_its_floor():
     assert len(HEIGHT) == len(FLOORS.split()), "no name twice"
 
 
+def test_the_document_names_every_floor():
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    missing = [name for name in HEIGHT if f"{name}.py" not in text and f"{name}/" not in text]
+    assert not missing
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_a_file_imports_only_from_floors_below_it(path):
     own = place(path)

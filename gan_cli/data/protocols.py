@@ -100,7 +100,7 @@ def sequences(
     ``heldout_share``: of the windows, those that no player sees; None: the protocol's own. ``max_windows`` keeps at most that
     many of each part, evenly spaced in time; ``notes``: what the table's numbers must not be taken for.
 
-    Raises UserError for an unknown protocol, a share that is none, too few rows and columns that never change.
+    Raises UserError for an unknown protocol, a share out of range, too few rows and columns that never change.
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"dataset.protocol={protocol!r}: it must be one of {', '.join(PROTOCOLS)}.")

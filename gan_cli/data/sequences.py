@@ -32,7 +32,7 @@ def sines(
     ``law="code"``: ω and θ ~ U(0, 0.1), as the authors' code draws them and as they confirmed that their results were made.
     ``law="paper"``: ω = 2πη with η ~ U(0, 1) and θ ~ U(−π, π), as the paper's text has it. Samples are (x + 1)/2.
 
-    Raises UserError for a count that is none, or another law.
+    Raises UserError for a count out of range, or another law.
     """
     if law not in LAWS:
         raise UserError(f"dataset.law={law!r}: it must be one of {', '.join(LAWS)}.")
@@ -64,7 +64,7 @@ def ar1(
     N(0, (σ11ᵀ + (1 − σ)I)/(1 − φ²)). Samples are scaled feature by feature so that the training part just fills [0, 1];
     nobody published what the paper did, so that errors in its units cannot be compared, only ranks.
 
-    Raises UserError for a count that is none, φ outside (−1, 1) or σ outside [0, 1].
+    Raises UserError for a count out of range, φ outside (−1, 1) or σ outside [0, 1].
     """
     checks.count("dataset.window", window, least=2)
     checks.count("dataset.features", features)

@@ -76,7 +76,7 @@ def _marks(separator: str, decimal: str) -> _Marks:
 
 
 def _header(path: Path, marks: _Marks) -> list[str]:
-    """The words of the first line. UserError where that is none of names, or parted by another mark."""
+    """The words of the first line. UserError where these are numbers, or parted by another mark."""
     if not path.is_file():
         what = f"{path.absolute()} is a folder, no CSV file" if path.is_dir() else f"there is no file {path.absolute()}"
         raise UserError(f"dataset.path: {what}.")

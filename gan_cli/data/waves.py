@@ -17,7 +17,7 @@ def waves(n: int = 10_000, n_heldout: int = 2000, seed: int = 0, window: int = 2
 
     θ_k ~ U(0, 2π) for each feature, a ~ U(0.5, 1) for the sequence, all labels equally likely. Samples are (x + 1)/2.
 
-    Raises UserError for a count that is none, and where a period would have no more than two steps.
+    Raises UserError for a count out of range, and where a period would have no more than two steps.
     """
     checks.counts(**{"dataset.n": n, "dataset.n_heldout": n_heldout, "dataset.features": features})
     checks.count("dataset.classes", classes, least=2)

@@ -138,17 +138,20 @@ class LinearDual(LinearDiscriminatorGame):
     """
 
     def turns(self) -> Mapping[str, Turn]:
-        return {"generator": Turn(tuple(self.generator.parameters()), self.generator_loss)}
+        return {"generator": Turn(tuple(self.generator.parameters()), self.generator_loss, self.settle)}
+
+    def settle(self) -> None:
+        """Sets D's weights to the w of the loss that was taken last."""
+        with torch.no_grad():
+            self.discriminator.weight.copy_(self.w)
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """-g at the optimal multipliers."""
         self.seen = batch.x
         a = self.rows(batch.x, self.fakes(batch))
         alpha = maximised(a, self.C)
-        w = (a.T @ torch.sigmoid(alpha) / self.C).detach()
-        with torch.no_grad():
-            self.discriminator.weight.copy_(w)
-        return -dual(a, alpha, self.C), self.report(a, w, alpha)
+        self.w = (a.T @ torch.sigmoid(alpha) / self.C).detach()
+        return -dual(a, alpha, self.C), self.report(a, self.w, alpha)
 
 
 def primal(a: Tensor, w: Tensor, C: float) -> Tensor:

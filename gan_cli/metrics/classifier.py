@@ -90,7 +90,7 @@ class Classifier(Features):
     evenly spaced, and is tested on at most that many. The same data and fields give the same network on one machine. It is
     kept under ``default_folder()``, by the content of the images and labels.
 
-    Raises UserError for points, images smaller than 8 pixels, data without labels or with one class, fields that are none,
+    Raises UserError for points, images smaller than 8 pixels, data without labels or with one class, fields out of range,
     images of another shape than it was trained on, and NaN and Inf in them.
     """
 

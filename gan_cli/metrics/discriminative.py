@@ -122,7 +122,7 @@ class DiscriminativeScore(ScoredByNetworks):
     ``discriminative_strong``: 16 units at a rate of 0.01, for half as many batches of half the size. ``details`` says of both
     whether they still learn.
 
-    Raises UserError for data other than sequences, for fields that are none and for fewer than 5 samples.
+    Raises UserError for data other than sequences, for fields out of range and for fewer than 5 samples.
     """
 
     strong: bool = True

@@ -58,7 +58,7 @@ class InceptionScore(Metric):
     """The Inception Score of the generated samples, by the classifier that the ``features`` belong to.
 
     Real samples do not enter it: it cannot see memorised or missing variety within a class. Raises UserError for ``splits``
-    that are none.
+    out of range.
     """
 
     splits: int = 10

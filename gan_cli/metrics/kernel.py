@@ -53,7 +53,7 @@ def kernel_distance(
     times too small where subsets overlap (ten times at m = 1000 of N = 2000). Neither covers other weights of a generator.
 
     In the features' own precision up to aᵀb, float64 after that. Raises UserError for fewer than two samples, different d,
-    NaN or Inf, and for sizes that are none.
+    NaN or Inf, and for sizes out of range.
     """
     checks.count("subsets", subsets)
     checks.count("subset_size", subset_size, least=2)
@@ -78,7 +78,7 @@ def mmd2_of_subsets(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
 class KID(Metric):
     """KID in the space of ``features``: the mean over ``subsets`` pairs of ``subset_size`` real and generated samples.
 
-    Raises UserError for sizes that are none.
+    Raises UserError for sizes out of range.
     """
 
     subsets: int = SUBSETS

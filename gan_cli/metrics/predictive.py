@@ -121,7 +121,7 @@ class PredictiveScore(ScoredByNetworks):
     Its floor is the error of predictors that have learnt from other real sequences. Beside it stands ``predictive_median``,
     that of the real values' own median at each step: a score that is no lower says nothing of the dynamics.
 
-    Raises UserError for data other than sequences, of one feature unless ``one_step_ahead``, and for fields that are none.
+    Raises UserError for data other than sequences, of one feature unless ``one_step_ahead``, and for fields out of range.
     """
 
     iterations: int = 5000

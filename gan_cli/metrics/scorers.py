@@ -23,7 +23,7 @@ SIGMAS = 2.0
 class Scorer:
     """How scorers are built and trained: by Adam at the rate ``lr``, for ``iterations`` batches of ``batch_size``.
 
-    ``seeds``: so many networks, from seeds of their own. Raises UserError for fields that are none.
+    ``seeds``: so many networks, from seeds of their own. Raises UserError for fields out of range.
     """
 
     cell: str
@@ -151,7 +151,7 @@ def not_converged(name: str, before: float, after: float, iterations: int) -> st
 class ScoredByNetworks(SequenceMetric):
     """A score by networks that are trained for it, ``seeds`` of them; the fields are a ``Scorer``'s.
 
-    ``hidden`` null: half as many units as there are features. Raises UserError for fields that are none.
+    ``hidden`` null: half as many units as there are features. Raises UserError for fields out of range.
     """
 
     chooses: ClassVar[bool] = False  # a training for every checkpoint, and a noisy number

@@ -10,7 +10,6 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import mean
 from gan_cli.report import canvas
 from gan_cli.report.canvas import FAINT, WIDTH, Canvas, Drawn
-from gan_cli.report.contrasts import setting
 from gan_cli.report.figures import Figure
 from gan_cli.report.traces import Trace
 
@@ -19,13 +18,12 @@ from gan_cli.report.traces import Trace
 class Bars(Figure):
     """One number by method, its mean over seeds with its standard error, each seed a dot.
 
-    ``number``: of gan-eval at the checkpoint ``chosen``, or a tag's last value (``metric/w1``); ``by``: the keys whose values
+    ``number``: of gan-eval at the last checkpoint, or a tag's last value (``metric/w1``); ``by``: the keys whose values
     name a bar (none: all that was swept, or the ``method``); ``ranked``: by their means, lowest first, not as they were swept.
     """
 
     number: str
     by: Sequence[str] = ()
-    chosen: str = "last"
     log_x: bool = False
     ranked: bool = False
 
@@ -33,7 +31,7 @@ class Bars(Figure):
         """One figure, a bar below the other, and a line where real samples stand if the runs know that of this number."""
         groups: dict[str, list[float]] = {}
         for run in self.about(runs):
-            value = run.number(self.number, self.chosen)
+            value = run.number(self.number)
             if value is not None and np.isfinite(value):
                 label = ", ".join(f"{key}={run.member.setting(key)}" for key in self.by) or run.method or run.name
                 groups.setdefault(label, []).append(value)
@@ -62,7 +60,6 @@ class Across(Figure):
 
     key: str
     numbers: Sequence[str]
-    chosen: str = "last"
     log_x: bool = False
     log_y: bool = False
 
@@ -70,9 +67,9 @@ class Across(Figure):
         """One figure."""
         values: dict[str, dict[float, list[float]]] = {number: {} for number in self.numbers}
         for run in self.about(runs):
-            x = setting(run, self.key)
+            x = run.setting(self.key)
             for number in self.numbers:
-                y = run.number(number, self.chosen)
+                y = run.number(number)
                 if x is not None and y is not None and np.isfinite(y):
                     values[number].setdefault(x, []).append(y)
         if not any(values.values()):

@@ -7,9 +7,8 @@ import numpy as np
 
 from gan_cli import checks
 from gan_cli.evaluation.digits import shown
-from gan_cli.report.claims import missing
 from gan_cli.report.traces import Trace
-from gan_cli.report.verdicts import HELD, NOT_HELD, UNDECIDED, RunClaim, Verdict, bounds, falling, limits, within
+from gan_cli.report.verdicts import HELD, NOT_HELD, UNDECIDED, RunClaim, Verdict, bounds, falling, limits, missing, within
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,9 @@ import numpy as np
 from scipy import stats
 
 from gan_cli import checks
-from gan_cli.errors import UserError
 from gan_cli.evaluation.digits import shown
 from gan_cli.report.traces import Trace
-from gan_cli.report.verdicts import HELD, NOT_HELD, UNDECIDED, RunClaim, Verdict, bounds, falling, limits, within
+from gan_cli.report.verdicts import HELD, NOT_HELD, UNDECIDED, RunClaim, Verdict, bounds, falling, limits, missing, within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,7 @@ class Correlation(RunClaim):
         limits(self.at_least, self.at_most)
         checks.count("warmup", self.warmup, 0)
         checks.count("n", self.n, 3)
-        odd("median", self.median)
+        checks.odd("median", self.median)
 
     def rule(self) -> str:
         """The limits, and when it counts."""
@@ -76,7 +75,7 @@ class Falls(RunClaim):
     def __post_init__(self) -> None:
         super().__post_init__()
         limits(self.at_least, self.at_most)
-        odd("median", self.median)
+        checks.odd("median", self.median)
 
     def rule(self) -> str:
         """The orders, and between which steps."""
@@ -285,15 +284,3 @@ class Monotone(RunClaim):
         back = float((np.diff(values) if self.falling else -np.diff(values)).max())
         says = f"from {shown(float(values[0]))} to {shown(float(values[-1]))}, largest step back {max(back, 0.0):.3g}"
         return Verdict(HELD if back <= self.tolerance else NOT_HELD, says)
-
-
-def missing(tag: str) -> Verdict:
-    """Undecided, for want of the tag."""
-    return Verdict(UNDECIDED, f"{tag} was not logged, or too rarely")
-
-
-def odd(name: str, value: int) -> None:
-    """UserError unless ``value`` is the width of a median: a whole odd number."""
-    checks.count(name, value)
-    if value % 2 == 0:
-        raise UserError(f"{name}={value}: the width of a median is odd.")

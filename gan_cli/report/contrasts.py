@@ -21,7 +21,7 @@ STATES = {"better": HELD, "worse": NOT_HELD}
 class Ordering(Claim):
     """One method is better than another by the mean of their paired differences over seeds.
 
-    ``number``: a number of gan-eval at the checkpoint ``chosen``, or a tag (``metric/w1``: its last value); ``better`` and
+    ``number``: a number of gan-eval at the last checkpoint, or a tag (``metric/w1``: its last value); ``better`` and
     ``worse``: the two methods' runs, by config or override. Held where a 95 % interval of the differences of equal seeds lies
     on the side of ``better``, not held on the other side, undecided where it holds 0 or fewer than three seeds are paired.
     """
@@ -30,7 +30,6 @@ class Ordering(Claim):
     better: Mapping[str, Any]
     worse: Mapping[str, Any]
     higher_is_better: bool = False
-    chosen: str = "last"
 
     def __post_init__(self) -> None:
         checks.flag("higher_is_better", self.higher_is_better)
@@ -59,7 +58,7 @@ class Ordering(Claim):
         return run.fits(self.better) or run.fits(self.worse)
 
     def _by_seed(self, runs: Sequence[Trace]) -> dict[int, float]:
-        values = {run.member.seed: run.number(self.number, self.chosen) for run in runs if run.config}
+        values = {run.member.seed: run.number(self.number) for run in runs if run.config}
         return {seed: value for seed, value in values.items() if value is not None}
 
 
@@ -75,7 +74,6 @@ class Trend(Claim):
     at_least: float | None = None
     at_most: float | None = None
     n: int = 3
-    chosen: str = "last"
 
     def __post_init__(self) -> None:
         limits(self.at_least, self.at_most)
@@ -90,7 +88,7 @@ class Trend(Claim):
         chosen = self.about(runs)
         if unready := [run.name for run in chosen if run.member.problem is not None]:
             return self.judged(UNDECIDED, f"not finished: {', '.join(unready)}")
-        points = [(x, y) for run in chosen if (x := setting(run, self.key)) is not None and (y := self._value(run)) is not None]
+        points = [(x, y) for run in chosen if (x := run.setting(self.key)) is not None and (y := self._value(run)) is not None]
         if len(points) < self.n or len({x for x, _ in points}) < 3:
             return self.judged(UNDECIDED, f"{len(points)} runs with {self.number} and a number as {self.key}")
         x, y = np.array(sorted(points)).T
@@ -102,13 +100,5 @@ class Trend(Claim):
         return self.judged(within(rho, self.at_least, self.at_most), says)
 
     def _value(self, run: Trace) -> float | None:
-        value = run.number(self.number, self.chosen)
+        value = run.number(self.number)
         return value if value is not None and math.isfinite(value) else None
-
-
-def setting(run: Trace, key: str) -> float | None:
-    """The value of a swept key as a number; None where it is none."""
-    try:
-        return float(run.member.setting(key))
-    except ValueError:
-        return None

@@ -11,7 +11,6 @@ from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.report import canvas
 from gan_cli.report.canvas import DASHES, FAINT, WIDTH, Canvas, Drawn
-from gan_cli.report.claims import odd
 from gan_cli.report.traces import Trace
 
 PANEL = 2.5
@@ -65,7 +64,7 @@ class Curves(Figure):
 
     def __post_init__(self) -> None:
         if self.median is not None:
-            odd("median", self.median)
+            checks.odd("median", self.median)
         checks.flag("log_y", self.log_y)
 
     def draw(self, runs: Sequence[Trace]) -> list[Drawn]:

@@ -28,7 +28,7 @@ Where = Mapping[str, Any]
 class Beside(Figure):
     """A table of systems by data sets, each number with its error beside the published one, drawn to scale.
 
-    ``numbers``: of gan-eval at the checkpoint ``chosen``, or tags (their last values), by what they are called here;
+    ``numbers``: of gan-eval at the last checkpoint, or tags (their last values), by what they are called here;
     ``systems``, ``data_sets``: runs by what they are called; ``published``: by the name of the number, of the data set and of
     the system. A panel for each number and data set, a row for each system: the mean over seeds with its standard error, each
     seed a dot, the published number a hollow diamond, real against real a dotted line. ``references``: further numbers of the
@@ -42,7 +42,6 @@ class Beside(Figure):
     published: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     references: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     levels: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
-    chosen: str = "last"
 
     def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
         """One figure, the data sets side by side, the numbers one below the other."""
@@ -73,7 +72,7 @@ class Beside(Figure):
         return [self.drawn(canvas.draw((WIDTH, height), paint))]
 
     def _values(self, runs: Sequence[Trace], number: str, where: Where) -> list[float]:
-        found = [run.number(number, self.chosen) for run in runs if run.fits(where)]
+        found = [run.number(number) for run in runs if run.fits(where)]
         return [value for value in found if value is not None and np.isfinite(value)]
 
     def _references(self, runs: Sequence[Trace], name: str, where: Where) -> dict[str, float]:
@@ -87,7 +86,7 @@ class Beside(Figure):
             result.numbers[number].floor
             for run in runs
             for result in run.results
-            if run.fits(where) and number in result.numbers and self.chosen in result.chosen
+            if run.fits(where) and number in result.numbers and "last" in result.chosen
         ]
         known = [floor for floor in found if floor is not None]
         return float(np.mean(known)) if known else None
@@ -152,8 +151,8 @@ def _once(ax: Any, label: str) -> str | None:
 class Ranks(Claim):
     """Systems rank as they were published: of each two the one with the better published number is better here, too.
 
-    For numbers that cannot be compared themselves, because data or scaling differ. ``number``: of gan-eval at the checkpoint
-    ``chosen``, or a tag; ``systems``: runs by what they are called; ``published``: a number for each. Held where the paired
+    For numbers that cannot be compared themselves, because data or scaling differ. ``number``: of gan-eval at the last
+    checkpoint, or a tag; ``systems``: runs by what they are called; ``published``: a number for each. Held where the paired
     differences over seeds bear out every pair, not held where they reverse one, undecided else. All intervals hold together
     with 95 % (Bonferroni over the pairs). Systems of equal published numbers are not compared.
     """
@@ -162,7 +161,6 @@ class Ranks(Claim):
     systems: Mapping[str, Where]
     published: Mapping[str, float]
     higher_is_better: bool = False
-    chosen: str = "last"
 
     def __post_init__(self) -> None:
         checks.flag("higher_is_better", self.higher_is_better)
@@ -196,7 +194,7 @@ class Ranks(Claim):
         return self.judged(state, "; ".join(words))
 
     def _by_seed(self, runs: Sequence[Trace], where: Where) -> dict[int, float]:
-        found = {run.member.seed: run.number(self.number, self.chosen) for run in runs if run.fits(where)}
+        found = {run.member.seed: run.number(self.number) for run in runs if run.fits(where)}
         return {seed: value for seed, value in found.items() if value is not None}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from gan_cli import checks
 from gan_cli.build import make_each
 from gan_cli.checkpoint import write_atomically
 from gan_cli.configs import holds_config, write_json
@@ -18,7 +19,6 @@ from gan_cli.evaluation import sweeps
 from gan_cli.progress import say
 from gan_cli.report import again, canvas, numbers, page, quiz, standard
 from gan_cli.report.canvas import Drawn
-from gan_cli.report.claims import odd
 from gan_cli.report.figures import Curves, Figure
 from gan_cli.report.index import write_index
 from gan_cli.report.stages import METHODS, Stages, animation, first_seeds, frames
@@ -34,7 +34,7 @@ KEYS = (*TEXTS, "evaluation", "figures", "claims")
 def report(cfg: DictConfig) -> Path:
     """Writes the page about ``cfg.run`` and returns it; of a folder of several, every page and their index."""
     if cfg.median is not None:
-        odd("median", cfg.median)
+        checks.odd("median", cfg.median)
     folder = Path(cfg.run)
     parts = collected(folder)
     console = Console()

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli import checks
-from gan_cli.report.claims import missing
 from gan_cli.report.traces import Trace
-from gan_cli.report.verdicts import RunClaim, Verdict, bounds, limits, within
+from gan_cli.report.verdicts import RunClaim, Verdict, bounds, limits, missing, within
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,15 +96,22 @@ class Trace:
         """Whether its config or its overrides say all of ``where``, as ``{loss: wgan}``."""
         return all(self.member.setting(key) == _text(value) for key, value in where.items())
 
-    def number(self, name: str, chosen: str = "last") -> float | None:
+    def setting(self, key: str) -> float | None:
+        """The value of a swept key as a number; None where it is none."""
+        try:
+            return float(self.member.setting(key))
+        except ValueError:
+            return None
+
+    def number(self, name: str) -> float | None:
         """One number of the whole run, None where it has none.
 
-        ``name``: a logged tag (``metric/w1``: its last value), else a number that gan-eval found at the checkpoint ``chosen``.
+        ``name``: a logged tag (``metric/w1``: its last value), else a number that gan-eval found at the last checkpoint.
         """
         if "/" in name:
             series = self.series(name)
             return float(series.values[-1]) if series else None
-        found = [result.numbers[name].value for result in self.results if chosen in result.chosen and name in result.numbers]
+        found = [result.numbers[name].value for result in self.results if "last" in result.chosen and name in result.numbers]
         return found[-1] if found else None
 
 

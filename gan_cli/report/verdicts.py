@@ -184,3 +184,8 @@ def bounds(at_least: float | None, at_most: float | None) -> str:
 
 def _shown(where: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}={value}" for key, value in where.items())
+
+
+def missing(tag: str) -> Verdict:
+    """Undecided, for want of the tag."""
+    return Verdict(UNDECIDED, f"{tag} was not logged, or too rarely")

@@ -45,9 +45,10 @@ class OneDevice(TorchDispatchMode):
 
 def play(cfg, device: torch.device) -> None:
     """One round, and all that looks at the players after it, on ``device`` and nowhere else."""
-    data, game, solver, schedule, factor, _, _ = build(cfg, device)
+    parts = build(cfg, device)
+    data, game, solver, schedule = parts.data, parts.game, parts.solver, parts.schedule
     batches = Stream(data.train, cfg.train.batch_size, cfg.seed, device)
-    average, set_learning_rates = Average(game, 0.9), SetLearningRates(solver, factor)
+    average, set_learning_rates = Average(game, 0.9), SetLearningRates(solver, parts.learning_rate)
     y = conditions(data, 3, seed=0)
     with OneDevice():
         stats = solver.round(schedule(1), batches)

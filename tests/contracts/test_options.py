@@ -15,6 +15,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import drawing
+from gan_cli.build import GIVEN as GIVEN_TO_GAMES
 from gan_cli.build import INSTANTIATE, build
 from gan_cli.data.base import Data
 from gan_cli.data.stream import Stream
@@ -43,22 +44,6 @@ GIVEN = {
     "model": {"shape", "classes", "source"},
     "metric": {"features"},
     "diagnostics": {"features"},
-    "game": {
-        "generator",
-        "discriminator",
-        "generator_back",
-        "discriminator_back",
-        "denoiser",
-        "embedder",
-        "recovery",
-        "supervisor",
-        "latent_generator",
-        "latent_discriminator",
-        "loss",
-        "regularizers",
-        "classes",
-        "augmentation",
-    },
     "solver": {"turns", "optimizers", "autocast"},
     "optimizer": {"params"},
 }
@@ -85,8 +70,9 @@ def test_an_option(group, option, root, monkeypatch):
     cfg = small.config(small.alone(group, option), root=root)
     keys_are_arguments_and_arguments_are_keys(cfg)
     torch.manual_seed(0)
-    data, game, solver, schedule, learning_rate, metric, _ = build(cfg, CPU)
-    assert 0 <= learning_rate(1) <= 1
+    parts = build(cfg, CPU)
+    data, game, solver, schedule, metric = parts.data, parts.game, parts.solver, parts.schedule, parts.metric
+    assert 0 <= parts.learning_rate(1) <= 1
     before = {player: [p.clone() for p in turn.parameters] for player, turn in solver.turns.items()}
     batches = Stream(data.train, cfg.train.batch_size, cfg.seed)
     stats = solver.round(schedule(1), batches)
@@ -154,7 +140,8 @@ def keys_are_arguments_and_arguments_are_keys(cfg: DictConfig) -> None:
     for key, node in nodes(cfg):
         target = get_object(node._target_)
         parameters = inspect.signature(target).parameters
-        given = GIVEN.get(key.partition(".")[0], set())
+        group = key.partition(".")[0]
+        given = {*GIVEN_TO_GAMES, *map(str, cfg.model)} if group == "game" else GIVEN.get(group, set())
         keys = {str(name) for name in node if not (key == "optimizer" and OmegaConf.is_dict(node[name]))} - set(INSTANTIATE)
         open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         assert open_ended or keys <= set(parameters), f"{key} names what {node._target_} does not take"

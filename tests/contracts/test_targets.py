@@ -171,7 +171,7 @@ def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine, tmp_path):
     refuse_unused(cfg, set())
     refuse_unused(cfg, {"model", "model/generator", "dataset", "optimizer", "game"})
     for key in ("loss", "regularizer"):
-        with pytest.raises(UserError, match=f"{key} is named, but game=Lossless does not use it"):
+        with pytest.raises(UserError, match=f"{key} is named, but the game Lossless does not use it"):
             refuse_unused(cfg, {"dataset", key})
     with pytest.raises(UserError, match="loss is named"):
         jobs.train(cfg, tmp_path / "run", {"loss"})

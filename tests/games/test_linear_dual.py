@@ -94,7 +94,10 @@ class TestTheDualGame:
     def test_the_gradient_is_that_of_the_inner_optimum(self):
         """d/dtheta of min over w of f: by the primal at the w that the turn left behind."""
         played, batch = game(), cloud()
+        before = played.discriminator.weight.detach().clone()
         loss, stats = played.generator_loss(batch)
+        assert torch.equal(played.discriminator.weight, before), "a loss moves nothing"
+        played.turns()["generator"].after()
         theta = list(played.generator.parameters())
         ascent = torch.autograd.grad(loss, theta)
         a, w = played.rows(batch.x, played.fakes(batch)), played.discriminator.weight.detach().double()

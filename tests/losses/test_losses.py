@@ -88,7 +88,6 @@ def test_which_losses_are_never_negative(kind):
     logits = torch.cartesian_prod(*[torch.linspace(-9, 9, 37, dtype=torch.float64)] * 2)
     found = [value for a, b in logits for value in (loss.discriminator_loss(a, b), loss.generator_loss(a, b))]
     assert loss.never_negative <= bool(min(found) >= 0), "what is promised holds"
-    assert loss.never_negative == (kind in (NonSaturating, LeastSquares, Relativistic))
 
 
 @pytest.mark.parametrize("kind", LOSSES, ids=lambda kind: kind.__name__)

@@ -6,7 +6,9 @@ import torch
 from left_behind import differences, state, train
 
 from gan_cli import checkpoint, journal
+from gan_cli.build import build
 from gan_cli.errors import UserError
+from gan_cli.run import rest
 
 STEPS = "train.steps=4 eval_every=0 checkpoint_every=2 sample_every=0 metric.n_samples=0"
 
@@ -42,6 +44,22 @@ def test_frozen_players_never_move(source, tmp_path):
     saved = state(tmp_path)
     assert differences(players(saved, "generator"), players(state(source), "generator")) == [], "no weight, no statistic"
     assert differences(players(saved, "discriminator"), players(state(source), "discriminator")) != []
+
+
+@pytest.mark.parametrize(
+    ("game", "turns", "evaluated"),
+    [
+        ("two_gaussians", ["critic"], {"wasserstein_critic"}),
+        ("judged", ["judge", "critic"], {"judge", "wasserstein_critic"}),
+        ("timegan", ["generator"], {"latent_generator"}),  # the supervisor has a turn of its own
+        ("timegan", ["generator", "supervisor"], {"latent_generator", "supervisor"}),
+        ("timegan", ["autoencoder"], set()),  # the embedder's turn moves the same networks
+    ],
+)
+def test_networks_that_no_turn_moves_are_evaluated(game, turns, evaluated):
+    made = build(small.config(f"game={game}"), torch.device("cpu")).game
+    rest(made, turns)
+    assert {name for name, network in made.named_children() if not network.training} == evaluated
 
 
 def test_with_everybody_frozen_nothing_moves(source, tmp_path):
