@@ -1,9 +1,12 @@
 """What measures players, where a metric measures samples."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
 
 from gan_cli.data.base import Data
 from gan_cli.games.base import Game
@@ -11,21 +14,26 @@ from gan_cli.metrics.base import NoMetric, Value
 
 
 class Report(NamedTuple):
-    """Numbers by name; and in ``details`` eigenvalues with residuals, verdicts, and ``skipped``: name -> why it is missing."""
+    """Numbers by name; and in ``details`` eigenvalues with residuals, verdicts, and ``skipped``: name -> why it is missing.
+
+    ``pictures``: by name, uint8 ``[H, W, 3]``.
+    """
 
     values: dict[str, Value]
     details: dict[str, Any]
+    pictures: Mapping[str, np.ndarray] = MappingProxyType({})
 
     @classmethod
     def joined(cls, reports: Iterator["Report"]) -> "Report":
         """Several as one."""
         values: dict[str, Value] = {}
         details: dict[str, Any] = {"skipped": {}}
-        for report in reports:
+        found = list(reports)
+        for report in found:
             values |= report.values
             skipped = details["skipped"] | report.details.get("skipped", {})
             details |= report.details | {"skipped": skipped}
-        return cls(values, details)
+        return cls(values, details, {name: picture for report in found for name, picture in report.pictures.items()})
 
 
 def skipped(name: str, reason: str) -> Report:
@@ -48,6 +56,13 @@ class Diagnostics(NoMetric):
     @abstractmethod
     def size(self) -> int:
         """Real samples that it looks at, or all where there are fewer."""
+
+    def since(self, earlier: Callable[[int | None], Game]) -> "Diagnostics":
+        """This measure, once it has seen the players of a run's earlier checkpoint, by its step (None: the first).
+
+        Most have no use for them.
+        """
+        return self
 
     @abstractmethod
     def report(self, game: Game, data: Data, seed: int) -> Report:

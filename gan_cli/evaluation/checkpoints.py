@@ -19,6 +19,7 @@ from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.evaluation.results import Number, Provenance, Result
+from gan_cli.games.base import Game
 from gan_cli.journal import read
 from gan_cli.loading import LoadedRun, load, place_of
 from gan_cli.measuring import Floor, Measurement
@@ -116,13 +117,19 @@ class Checkpoints:
         """A run's players, as they were trained, at play."""
         seed = self.seed(run.config)
         data = run.checked(self.data(OmegaConf.create(self.nodes(run.config))))
-        report = diagnostics.report(run.game, data, seed)
+        report = diagnostics.since(partial(self.earlier, folder)).report(run.game, data, seed)
+        for title, pixels in report.pictures.items():
+            drawing.save_png(pixels, folder / "eval" / f"{title}_step_{run.step:08d}.png")
         self.advance(diagnostics.size)
         numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}
         n = min(diagnostics.size, len(getattr(data, diagnostics.split)))
         counts = {"n_real": n, "n_fake": n if diagnostics.generates else 0, "split": diagnostics.split, "ema": False}
         origin = {"metric": diagnostics.family, "settings": diagnostics.settings(), "features": {}, "reference": "players"}
         return {**origin, **counts, "seed": seed}, numbers, report.details
+
+    def earlier(self, folder: Path, step: int | None) -> Game:
+        """The players of the checkpoint of ``step`` (None: the first that is kept), as they were trained."""
+        return load(folder, _steps(folder)[0] if step is None else step, False, self.cfg.device).game
 
     def diagnostics(self, config: DictConfig) -> Diagnostics | None:
         """The diagnostics that are asked for, if it is not a measure of samples."""

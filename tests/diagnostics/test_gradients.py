@@ -6,11 +6,9 @@ import pytest
 import torch
 from quadratic import NOTHING, Circle, Quadratic, diagonal, random_quadratic
 from tiny import Bilinear, Dirac, Linear, images_gan, points_gan
-from torch import tensor
 
 from gan_cli.diagnostics.field import flat, game_vector, own_gradient, shaped
-from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms, path_angle
-from gan_cli.errors import UserError
+from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
 from gan_cli.games.base import Turn
 from gan_cli.games.gan import GAN
 from gan_cli.losses.wasserstein import Wasserstein
@@ -65,49 +63,6 @@ def test_gradient_norms():
     assert gradient_norms(Bilinear(3.0, -4.0), NOTHING) == {"theta": 4.0, "phi": 3.0}
     game = Quadratic(diagonal(2.0, 0.0), diagonal(0.0, 0.0), diagonal(6.0, 8.0))
     assert gradient_norms(game, NOTHING) == {"phi": 10.0, "theta": 2.0}
-
-
-class TestPathAngle:
-    ALPHAS = (-0.5, 0.0, 0.5, 0.9, 1.1, 1.5)
-
-    def path(self, game, end):
-        start = {name: value.clone() for name, value in game.state_dict().items()}
-        return path_angle(game, start, end, NOTHING, self.ALPHAS)
-
-    def test_attraction_switches_its_sign_at_the_end(self):
-        game = Quadratic(torch.eye(2), torch.zeros(2, 2), torch.eye(2), tensor([1.0, 2.0]), tensor([3.0, 4.0]))
-        path = self.path(game, {name: torch.zeros(2).double() for name in ("theta", "phi")})
-        assert path.cosines == pytest.approx([-1, -1, -1, -1, 1, 1])
-        assert path.norms == pytest.approx([abs(1 - alpha) * 30**0.5 for alpha in self.ALPHAS])
-
-    def test_rotation_is_orthogonal_to_the_way(self):
-        path = self.path(Bilinear(2.0, 1.0), {name: torch.zeros(1).double() for name in ("theta", "phi")})
-        assert path.cosines == pytest.approx([0] * 6, abs=1e-12)
-
-    def test_between_any_points(self):
-        game, end = random_quadratic(3, 2), random_quadratic(3, 2, seed=1)
-        w, to = (torch.cat([g.phi, g.theta]).detach() for g in (game, end))
-        path = self.path(game, end.state_dict())
-        for alpha, cosine in zip(self.ALPHAS, path.cosines, strict=True):
-            v = game.jacobian() @ (w + alpha * (to - w))
-            assert cosine == pytest.approx(float(v @ (to - w) / v.norm() / (to - w).norm()))
-
-    def test_of_a_network_with_buffers(self):
-        """The norms at both ends are those of the players there."""
-        game, other, batch = images_gan(), images_gan(), Batch(torch.randn(4, 1, 16, 16))
-        path = path_angle(game, game.state_dict(), other.state_dict(), batch, (0.0, 1.0), seed=3)
-        norms = [math.hypot(*gradient_norms(players, batch, seed=3).values()) for players in (game, other)]
-        assert path.norms == pytest.approx(norms)
-        assert all(-1 < cosine < 1 for cosine in path.cosines)
-
-    def test_nowhere_to_go(self):
-        game = Bilinear(1.0, 1.0)
-        assert math.isnan(path_angle(game, game.state_dict(), game.state_dict(), NOTHING, [0.5]).cosines[0])
-
-    def test_a_state_of_other_players(self):
-        game = Bilinear(1.0, 1.0)
-        with pytest.raises(UserError, match="states of this game's players"):
-            path_angle(game, game.state_dict(), random_quadratic(2, 2).state_dict(), NOTHING, [0.5])
 
 
 class TestCriticSlopes:

@@ -141,6 +141,18 @@ class TestTheGameItself:
         assert len({result.numbers["game/duality_gap"].value for result in found}) == 3
         assert sum(heard) == expected
 
+    def test_the_way_from_an_earlier_checkpoint(self, points, tmp_path):
+        folder = shutil.copytree(points, tmp_path / "run")
+        words = ("metric=path_angle", "metric.batch_size=8", "metric.points=5")
+        [first] = measured(folder, *words, "checkpoint=last")
+        [same] = measured(folder, *words, "checkpoint=last", "metric.start=2")
+        [later] = measured(folder, *words, "checkpoint=last", "metric.start=4")
+        assert first.numbers == same.numbers != later.numbers
+        assert set(first.numbers) == {"path_angle/jump", "path_angle/before"}
+        assert (folder / "eval" / "path_angle_step_00000006.png").is_file()
+        assert len(first.details["path"]["cosines"]) == 5
+        assert [result.step for result in measured(folder, *words, "checkpoint=all")] == [4, 6], "2 comes from nowhere"
+
 
 class TestTheData:
     def test_where_it_lies_now(self, images, tmp_path):
