@@ -18,7 +18,7 @@ from gan_cli.data.base import Data
 from gan_cli.data.degradations import Degradation
 from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.games.base import Game, Turn
 from gan_cli.loop import LearningRate, Schedule
 from gan_cli.losses.base import Loss
@@ -194,7 +194,7 @@ def make(cfg: DictConfig, key: str, role: Any, *args: Any, **known: Any) -> Any:
         cause = error.__cause__ or error
         if isinstance(cause, UserError):
             raise cause from error
-        raise UserError(f"{key}: {str(cause).partition(chr(10))[0]}") from error
+        raise UserError(f"{key}: {first_line(cause)}") from error
 
 
 def make_each(cfg: DictConfig, key: str, role: Any) -> list[Any]:
@@ -215,7 +215,7 @@ def _target(cfg: DictConfig, key: str, role: Any) -> Any:
     try:
         target = get_object(path)
     except Exception as error:
-        raise UserError(f"{key}._target_={path} cannot be imported: {error}".partition("\n")[0]) from error
+        raise UserError(f"{key}._target_={path} cannot be imported: {first_line(error)}") from error
     if not _makes(target, role):
         wanted = "callable as (step: int) -> Sequence[str], by its annotations" if role is Schedule else f"a {role.__name__}"
         raise UserError(f"{key}._target_={path} is not {wanted}.")

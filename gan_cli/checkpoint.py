@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 
 FORMAT = 2
 
@@ -82,7 +82,7 @@ def load(path: Path) -> dict[str, Any]:
     except UserError:
         raise
     except Exception as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise UserError(f"checkpoint {path} cannot be read: {reason}. Use an earlier one.") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this program (format {FORMAT}).")

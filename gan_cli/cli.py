@@ -13,7 +13,7 @@ import traceback
 from typing import NoReturn
 
 from gan_cli import __version__, completion, suggest, usage
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.quoting import quote_paths
 from gan_cli.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
 from gan_cli.usage import Command
@@ -73,7 +73,7 @@ def _report(name: str, error: BaseException) -> int:
     elif isinstance(error, OSError):
         message, code = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
     else:
-        said = str(error).partition("\n")[0]
+        said = first_line(error)
         message = (
             f"{type(error).__name__}: {said}\nThis is a fault of the program: run again with debug=true for the traceback."
         )

@@ -23,7 +23,7 @@ from yaml import MarkedYAMLError, YAMLError
 
 from gan_cli import suggest
 from gan_cli.configs import to_plain
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.naming import folder_name, job_folder, method_name
 from gan_cli.schema import MISSING, EvalConfig, ReportConfig, SampleConfig, Scalar, TrainConfig, components, scalars
 
@@ -71,7 +71,7 @@ def _first_lines(error: Exception) -> str:
     file = re.match(r"In '(.+?)'", str(error))
     for cause in (error, error.__cause__ or error.__context__):
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-            said = str(cause.msg).partition("\n")[0]
+            said = first_line(cause.msg)
             return f"{f'{file[1]}.yaml: ' if file else ''}{cause.full_key}: {said}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return "\n".join(lines[:2]) or type(error).__name__

@@ -21,3 +21,8 @@ class Stopped(UserError):
 
 class Diverged(UserError):
     """A number of the training is no longer finite."""
+
+
+def first_line(error: object) -> str:
+    """The first line of what an exception says."""
+    return str(error).partition("\n")[0]

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from gan_cli.compose import TARGET, compose, readable
 from gan_cli.configs import config_hash, holds_run, read_result, write_json
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
@@ -165,7 +165,7 @@ def reason(error: BaseException) -> str:
     """An exception in a line."""
     if isinstance(error, UserError):
         return " ".join(str(error).split())
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def combinations(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import suggest
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 
 
 class Table(NamedTuple):
@@ -113,7 +113,7 @@ def _reading(path: Path) -> Iterator[None]:
     except pandas.errors.ParserWarning as error:
         raise UserError(f"{problem}: its rows have more fields than its first line has names.") from error
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError, OSError) as error:
-        reason = str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ").rstrip(".")
+        reason = first_line(error).removeprefix("Error tokenizing data. C error: ").rstrip(".")
         raise UserError(f"{problem}: {reason}.") from error
 
 

@@ -1,17 +1,19 @@
 """How much each player could still gain against opponents that stand still: best responses from copies of the players."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gan_cli.diagnostics.field import copied, loss
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.randomness import forked
-from gan_cli.solvers.base import OptimizerFactory
 from gan_cli.types import Batch
+
+OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
 
 
 class Mean(NamedTuple):

@@ -17,7 +17,7 @@ from gan_cli import checkpoint, device, drawing
 from gan_cli.build import build_data, build_metric
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import Diagnostics
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.games.base import Game
 from gan_cli.journal import read
@@ -63,7 +63,7 @@ class Checkpoints:
                 found.append(self.report(folder, str(step), tuple(word for word, is_it in chosen.items() if is_it)))
             except UserError as error:
                 refused = refused or error
-                self.say(f"step {step} is left out: {str(error).partition(chr(10))[0]}")
+                self.say(f"step {step} is left out: {first_line(error)}")
         if refused is not None and not found:
             raise refused
         return found
@@ -173,7 +173,7 @@ class Checkpoints:
                 fake = measurement.fake(run.game, self.seed(run.config), self.advance)
                 values[step] = measurement.metric.measure(measurement.real, fake)[measurement.metric.name]
             except UserError as error:
-                self.say(f"step {step} cannot be chosen: {str(error).partition(chr(10))[0]}")
+                self.say(f"step {step} cannot be chosen: {first_line(error)}")
                 values[step] = Value(math.nan)
         return values
 
@@ -258,7 +258,7 @@ def stored_config(folder: Path) -> DictConfig:
     try:
         config = OmegaConf.load(path)
     except (ValueError, YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}.") from error
+        raise UserError(f"{path} cannot be read: {first_line(error)}.") from error
     if not isinstance(config, DictConfig) or not set(config) >= NEEDED:
         raise UserError(f"{path} is not the config of a run.")
     return config

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gan_cli import device, journal
 from gan_cli.build import build_metric
 from gan_cli.configs import holds_config, run_folder
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.checkpoints import Checkpoints, measured
 from gan_cli.evaluation.comparison import compare
@@ -76,7 +76,7 @@ def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Render
                 results.read(folder / name)
                 progress.expect(checkpoints.n_samples(folder / name))
             except UserError as error:
-                refused[name] = str(error).partition("\n")[0]
+                refused[name] = first_line(error)
         for name in finished:
             if name in refused:
                 continue
@@ -84,7 +84,7 @@ def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Render
                 found[name] = checkpoints.results(folder / name)
                 _keep(folder / name, folder / name, found[name])
             except UserError as error:
-                refused[name] = str(error).partition("\n")[0]
+                refused[name] = first_line(error)
     if not found:
         raise UserError(f"none of the {len(members)} runs in {folder} can be measured: {_why(members, refused)}")
     everything = [result for of_run in found.values() for result in of_run]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.cache import default_folder
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.metrics.weights import Pretrained, download, find, read
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -53,7 +53,7 @@ def load_network(device: torch.device, path: Path | None, fetch: bool, sha256: s
         with torch.random.fork_rng(devices=[]):  # it is initialised at random: training's random stream is not to move
             network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], io.BytesIO(content))
     except Exception as error:  # whatever unpickling and a file of any kind may raise
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise UserError(f"{path} does not hold weights of the Inception network: {reason}\n{ADVICE}") from error
     # Channels-last saves a third of the time on a CPU.
     return network.to(device, memory_format=torch.channels_last)

@@ -13,8 +13,6 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
 from gan_cli.types import Batch, Stats
 
-OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
-
 
 class Solver(ABC):
     """Plays rounds of a game that it knows only by its turns.
