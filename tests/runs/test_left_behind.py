@@ -170,7 +170,10 @@ def test_checkpoints_hold_tensors_and_plain_data(run, request):
         assert plain(content["config"])
         assert content["config"] == to_plain(cfg)
         form = {"shape": [2], "classes": 8} if run == "points" else {"shape": [1, 8, 8], "classes": 10}
-        assert content["data"] == form
+        signature = content["data"].pop("signature")
+        assert signature.dtype == torch.float32
+        assert signature.isfinite().all()
+        assert content["data"] == form | {"source": None, "series": None}
         assert set(content) == {"format", "step", "config", "data", "game", "average", "solver", "batches", "random"}
         json.dumps(content["config"])
     assert OmegaConf.create(content["config"]).train.steps == 20
