@@ -24,7 +24,7 @@ from gan_cli.sweep import combinations
 SHORT = "train.steps=3 log_every=1 sample_every=3"
 SMALLER = {"wgan_fig1": "game.n=50"}
 """What makes an experiment small that ``small`` does not know."""
-TAGS = ("tag", "tags", "x", "y", "exact", "reference", "number", "numbers")
+TAGS = ("tag", "tags", "x", "y", "exact", "reference", "references", "number", "numbers", "metric")
 """Fields of figures and claims that name what was logged."""
 
 
@@ -93,6 +93,11 @@ def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch
 
 def named(part: Claim | Figure) -> set[str]:
     """The tags that a claim or a figure names."""
-    values = [getattr(part, field, ()) for field in TAGS]
-    words = [word for value in values for word in ([value] if isinstance(value, str) else value)]
-    return {tag for word in words for tag in ([word] if isinstance(word, str) else word)}
+    return {tag for field in TAGS for tag in words(getattr(part, field, None))}
+
+
+def words(value: Any) -> list[str]:
+    """The words of a field: of lists and of tables, whose keys are what things are called, all that are in them."""
+    if value is None or isinstance(value, str):
+        return [] if value is None else [value]
+    return [word for entry in (value.values() if isinstance(value, Mapping) else value) for word in words(entry)]
