@@ -11,7 +11,7 @@ from gan_cli.games.base import Turn, frozen
 from gan_cli.games.generating import Generating
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator
-from gan_cli.regularizers.base import Regularizer
+from gan_cli.regularizers.base import Regularizer, constrain, penalties
 from gan_cli.types import Batch, Critic, Stats
 
 
@@ -101,14 +101,13 @@ class GAN(Generating):
         """The function of samples that D's regularizers look at, given D(x) and D(G(z)): D itself."""
         return critic
 
+    def regularizers_of(self, player: str) -> Mapping[str, Regularizer]:
+        """The regularizers of ``player``."""
+        return {name: regularizer for name, regularizer in self.regularizers.items() if player in regularizer.players}
+
     def penalties(self, player: str, critic: Critic, real: Tensor, fake: Tensor) -> Stats:
         """What each regularizer of ``player`` adds to its loss, as ``penalty_<its name in the config>``."""
-        network = getattr(self, player)
-        return {
-            f"penalty_{name}": regularizer.penalty(network, critic, real, fake)
-            for name, regularizer in self.regularizers.items()
-            if player in regularizer.players and regularizer.penalizes
-        }
+        return penalties(self.regularizers_of(player), getattr(self, player), critic, real, fake)
 
     def after_discriminator(self) -> None:
         """Constraints, and an augmentation that goes by what D has just been seen to know."""
@@ -117,9 +116,7 @@ class GAN(Generating):
 
     def constrain(self, player: str) -> None:
         """Lets all regularizers of ``player`` put its weights back where they may be."""
-        for regularizer in self.regularizers.values():
-            if player in regularizer.players:
-                regularizer.constrain(getattr(self, player))
+        constrain(self.regularizers_of(player), getattr(self, player))
 
     def estimate(self, batch: Batch) -> Stats:
         return self.estimated(batch, self.sample(self.latents(len(batch.x)), batch.y))

@@ -15,7 +15,7 @@ from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.base import Discriminator, Generator
-from gan_cli.regularizers.base import Regularizer
+from gan_cli.regularizers.base import Regularizer, constrain, penalties
 from gan_cli.types import Batch, Critic, Stats
 
 PROBE = 64
@@ -75,13 +75,9 @@ class JudgedGAN(GAN):
         real, fake = self.drawn(batch)
         critic = self.judging_critic(batch.y)
         d_real, d_fake = critic(real), critic(fake)
-        penalties = {
-            f"penalty_{name}": regularizer.penalty(self.wasserstein_critic, critic, real, fake)
-            for name, regularizer in self.judging.items()
-            if regularizer.penalizes
-        }
+        added = penalties(self.judging, self.wasserstein_critic, critic, real, fake)
         loss = Wasserstein().discriminator_loss(d_real, d_fake)
-        return loss + sum(penalties.values()), penalties | Wasserstein().estimate(d_real, d_fake)
+        return loss + sum(added.values()), added | Wasserstein().estimate(d_real, d_fake)
 
     def judging_critic(self, y: Tensor | None) -> Critic:
         """x -> the critic's logits."""
@@ -93,8 +89,7 @@ class JudgedGAN(GAN):
 
     def constrain_critic(self) -> None:
         """Lets the regularizers put the critic's weights back where they may be."""
-        for regularizer in self.judging.values():
-            regularizer.constrain(self.wasserstein_critic)
+        constrain(self.judging, self.wasserstein_critic)
 
     def measure(self, step: int) -> Mapping[str, float]:
         """While the judges learn: ``judging/iterations``, how many turns they had, and ``generator_gradient/<cost>``.

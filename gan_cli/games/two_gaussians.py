@@ -16,7 +16,7 @@ from gan_cli.games.base import Game, History, Turn
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.base import Discriminator
-from gan_cli.regularizers.base import Regularizer
+from gan_cli.regularizers.base import Regularizer, constrain, penalties
 from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.types import Batch, Stats
 
@@ -78,17 +78,12 @@ class TwoGaussians(Game):
         network = self.wasserstein_critic
         real, fake = self.draw(len(batch.x))
         loss = Wasserstein().discriminator_loss(network(real), network(fake))
-        penalties = {
-            f"penalty_{name}": regularizer.penalty(network, network, real, fake)
-            for name, regularizer in self.judging.items()
-            if regularizer.penalizes
-        }
-        return loss + sum(penalties.values()), penalties | {"estimate/wasserstein": -loss}
+        added = penalties(self.judging, network, network, real, fake)
+        return loss + sum(added.values()), added | {"estimate/wasserstein": -loss}
 
     def constrain(self) -> None:
         """Lets the regularizers put the critic's weights back where they may be."""
-        for regularizer in self.judging.values():
-            regularizer.constrain(self.wasserstein_critic)
+        constrain(self.judging, self.wasserstein_critic)
 
     def latents(self, n: int) -> Tensor:
         return torch.randn(n, 1, device=self.device)

@@ -1,6 +1,6 @@
 """The contract of a regularizer, which is also the neutral one, and what gradient penalties share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -34,6 +34,23 @@ class Regularizer:
 
     def constrain(self, network: nn.Module) -> None:
         """Puts the weights back where they may be; called after each of the player's steps."""
+
+
+def penalties(
+    regularizers: Mapping[str, Regularizer], network: nn.Module, critic: Critic, real: Tensor, fake: Tensor
+) -> dict[str, Tensor]:
+    """What each of them adds to the loss of ``network``'s player, as ``penalty_<its name in the config>``."""
+    return {
+        f"penalty_{name}": regularizer.penalty(network, critic, real, fake)
+        for name, regularizer in regularizers.items()
+        if regularizer.penalizes
+    }
+
+
+def constrain(regularizers: Mapping[str, Regularizer], network: nn.Module) -> None:
+    """Lets all of them put the weights of ``network`` back where they may be."""
+    for regularizer in regularizers.values():
+        regularizer.constrain(network)
 
 
 class GradientRegularizer(Regularizer):
