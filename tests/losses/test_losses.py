@@ -85,7 +85,7 @@ def test_closed_form(loss):
 @pytest.mark.parametrize("kind", LOSSES, ids=lambda kind: kind.__name__)
 def test_which_losses_are_never_negative(kind):
     loss = kind()
-    logits = torch.cartesian_prod(*[torch.linspace(-9, 9, 37, dtype=torch.float64)] * 2)
+    logits = torch.cartesian_prod(*[torch.linspace(-9, 9, 13, dtype=torch.float64)] * 2)
     found = [value for a, b in logits for value in (loss.discriminator_loss(a, b), loss.generator_loss(a, b))]
     assert loss.never_negative <= bool(min(found) >= 0), "what is promised holds"
 
