@@ -1,6 +1,7 @@
 """Config to objects: the only place that instantiates."""
 
 import inspect
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
@@ -142,13 +143,19 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
         name = metric.family
         raise UserError(f"metric={name} measures players, not samples: in training take diagnostics={name}, beside a metric.")
     used = uses(cfg)
-    for key in sorted({name.partition(".")[0] for name in named}):
+    for key in sorted({_group(name) for name in named}):
         if not used.get(key, True):
             takes = [name for name, is_used in used.items() if is_used]
             raise UserError(
                 f"{key} is named, but the game {_target(cfg, 'game', Game).__name__} does not use it.\n"
                 f"Leave it out, or choose another game; this one takes: {', '.join(takes)}."
             )
+
+
+def _group(name: str) -> str:
+    """The group that a word of the command line speaks of: ``loss`` of ``loss.margin``, a player's of ``model.generator.width``."""
+    group, _, rest = name.partition(".")
+    return f"model/{rest.partition('.')[0]}" if group == "model" and rest else group
 
 
 def uses(cfg: DictConfig) -> dict[str, bool]:
@@ -188,12 +195,12 @@ def make(cfg: DictConfig, key: str, role: Any, *args: Any, **known: Any) -> Any:
     try:
         # partial, then called: instantiate would turn the dataclasses among the arguments into configs
         return instantiate(node, _partial_=True, _convert_="all")(*args, **known)
-    except UserError:
-        raise
+    except UserError as error:
+        raise _placed(key, node, error) from error
     except (InstantiationException, TypeError, ValueError) as error:
         cause = error.__cause__ or error
         if isinstance(cause, UserError):
-            raise cause from error
+            raise _placed(key, node, cause) from error
         raise UserError(f"{key}: {first_line(cause)}") from error
 
 
@@ -205,6 +212,12 @@ def make_each(cfg: DictConfig, key: str, role: Any) -> list[Any]:
     if not OmegaConf.is_list(nodes):
         raise UserError(f"{key} must be a list of nodes, each with a _target_.")
     return [make(cfg, f"{key}.{index}", role) for index in range(len(nodes))]
+
+
+def _placed(key: str, node: DictConfig, error: UserError) -> UserError:
+    """The error, with the whole key where its message begins with a field of this node: ``model.generator.width=0: ...``."""
+    field = re.match(r"(\w+)[=\[]", str(error))
+    return UserError(f"{key}.{error}" if field and field[1] in node else str(error))
 
 
 def _target(cfg: DictConfig, key: str, role: Any) -> Any:

@@ -44,16 +44,16 @@ class Adaptive(Augmentation):
         limit: float = 0.8,
     ) -> None:
         super().__init__()
-        checks.flag("Adaptive.flip", flip)
-        checks.flag("Adaptive.color", color)
-        checks.number("Adaptive.scale", scale, least=0)
+        checks.flag("flip", flip)
+        checks.flag("color", color)
+        checks.number("scale", scale, least=0)
         checks.counts(interval=interval, images=images)
         for name, value in (("translation", translation), ("rotation", rotation), ("start", start), ("limit", limit)):
-            checks.share(f"Adaptive.{name}", value)
+            checks.share(f"{name}", value)
         if target is not None:
-            checks.number("Adaptive.target", target, least=-1)
+            checks.number("target", target, least=-1)
             if target > 1:
-                raise UserError(f"Adaptive.target={target}: it must be at most 1.")
+                raise UserError(f"target={target}: it must be at most 1.")
         self.flip, self.translation, self.scale, self.rotation, self.color = flip, translation, scale, rotation, color
         self.target, self.interval, self.images, self.limit = target, interval, images, limit
         for name, value in {"p": start, "signs": 0.0, "seen": 0.0, "turns": 0.0, "r_t": 0.0}.items():

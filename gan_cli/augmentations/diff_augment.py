@@ -17,9 +17,9 @@ class DiffAugment(Augmentation):
 
     def __init__(self, color: bool, translation: float, cutout: float, probability: float = 1.0) -> None:
         super().__init__()
-        checks.flag("DiffAugment.color", color)
+        checks.flag("color", color)
         for name, value in (("translation", translation), ("cutout", cutout), ("probability", probability)):
-            checks.share(f"DiffAugment.{name}", value)
+            checks.share(f"{name}", value)
         self.color, self.translation, self.cutout, self.probability = color, translation, cutout, probability
 
     def transform(self, x: Tensor) -> Tensor:

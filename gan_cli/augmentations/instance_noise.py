@@ -19,8 +19,8 @@ class InstanceNoise(Augmentation):
 
     def __init__(self, std: float, turns: int) -> None:
         super().__init__()
-        checks.number("InstanceNoise.std", std, least=0)
-        checks.count("InstanceNoise.turns", turns)
+        checks.number("std", std, least=0)
+        checks.count("turns", turns)
         self.std, self.turns = std, turns
         self.register_buffer("turn", torch.tensor(0.0))
 

@@ -17,8 +17,8 @@ class Affine(Generator):
 
     def __init__(self, shape: tuple[int, ...], classes: int, mean: float, std: float) -> None:
         super().__init__()
-        checks.number("Affine.mean", mean)
-        checks.number("Affine.std", std, above=0)
+        checks.number("mean", mean)
+        checks.number("std", std, above=0)
         self.shape, self.latent_dim = tuple(shape), math.prod(shape)
         self.mean = nn.Parameter(torch.full((self.latent_dim,), float(mean)))
         self.std = nn.Parameter(torch.full((self.latent_dim,), float(std)))

@@ -26,11 +26,11 @@ class LogLinear(Discriminator):
         self, shape: tuple[int, ...], classes: int, bumps: int = 0, reach: float = 2.0, bandwidth: float = 0.5
     ) -> None:
         super().__init__()
-        checks.count("LogLinear.bumps", bumps, least=0)
-        checks.number("LogLinear.reach", reach, above=0)
-        checks.number("LogLinear.bandwidth", bandwidth, above=0)
+        checks.count("bumps", bumps, least=0)
+        checks.number("reach", reach, above=0)
+        checks.number("bandwidth", bandwidth, above=0)
         if bumps and tuple(shape) != (2,):
-            raise UserError(f"LogLinear.bumps={bumps}: there are bumps for points of the plane alone, not for {tuple(shape)}.")
+            raise UserError(f"bumps={bumps}: there are bumps for points of the plane alone, not for {tuple(shape)}.")
         self.bumps, self.bandwidth = bumps, bandwidth
         ticks = torch.linspace(-reach, reach, bumps)
         self.register_buffer("centers", torch.cartesian_prod(ticks, ticks))

@@ -21,7 +21,7 @@ class Dragan(GradientRegularizer):
     weight: float = 10.0
 
     def __post_init__(self) -> None:
-        checks.number("Dragan.weight", self.weight, least=0)
+        checks.number("weight", self.weight, least=0)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         noise = 0.5 * real.std(correction=0) * torch.rand_like(real)

@@ -23,8 +23,8 @@ class GradientPenalty(GradientRegularizer):
     one_sided: bool = False
 
     def __post_init__(self) -> None:
-        checks.number("GradientPenalty.weight", self.weight, least=0)
-        checks.flag("GradientPenalty.one_sided", self.one_sided)
+        checks.number("weight", self.weight, least=0)
+        checks.flag("one_sided", self.one_sided)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         interpolates = torch.lerp(fake, real, per_sample_uniform(real))

@@ -23,7 +23,7 @@ class Orthogonal(Regularizer):
     weight: float = 1e-4
 
     def __post_init__(self) -> None:
-        checks.number("Orthogonal.weight", self.weight, least=0)
+        checks.number("weight", self.weight, least=0)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         total = real.new_zeros(())

@@ -19,7 +19,7 @@ class R1(GradientRegularizer):
     weight: float = 10.0
 
     def __post_init__(self) -> None:
-        checks.number("R1.weight", self.weight, least=0)
+        checks.number("weight", self.weight, least=0)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         return self.weight / 2 * squared_slopes(critic, real).mean()
@@ -32,7 +32,7 @@ class R2(GradientRegularizer):
     weight: float = 10.0
 
     def __post_init__(self) -> None:
-        checks.number("R2.weight", self.weight, least=0)
+        checks.number("weight", self.weight, least=0)
 
     def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         return self.weight / 2 * squared_slopes(critic, fake).mean()

@@ -28,9 +28,9 @@ class SpectralNorm(Regularizer):
     embeddings: bool = True
 
     def __post_init__(self) -> None:
-        checks.count("SpectralNorm.n_power_iterations", self.n_power_iterations)
-        checks.flag("SpectralNorm.remove_norm", self.remove_norm)
-        checks.flag("SpectralNorm.embeddings", self.embeddings)
+        checks.count("n_power_iterations", self.n_power_iterations)
+        checks.flag("remove_norm", self.remove_norm)
+        checks.flag("embeddings", self.embeddings)
 
     def transform(self, network: nn.Module) -> nn.Module:
         if any(isinstance(module, nn.RNNBase) for module in network.modules()):

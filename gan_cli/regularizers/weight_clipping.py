@@ -20,7 +20,7 @@ class WeightClipping(Regularizer):
     bound: float = 0.01
 
     def __post_init__(self) -> None:
-        checks.number("WeightClipping.bound", self.bound, above=0)
+        checks.number("bound", self.bound, above=0)
 
     @torch.no_grad()
     def constrain(self, network: nn.Module) -> None:

@@ -39,10 +39,10 @@ class Backtracking(Solver):
         decrease: float = 1e-4,
     ) -> None:
         super().__init__(turns, optimizers, autocast)
-        checks.count("Backtracking.halvings", halvings)
-        checks.number("Backtracking.decrease", decrease, least=0)
+        checks.count("halvings", halvings)
+        checks.number("decrease", decrease, least=0)
         if decrease >= 1:
-            raise UserError(f"Backtracking.decrease={decrease}: it must be below 1, where no loss falls so fast for long.")
+            raise UserError(f"decrease={decrease}: it must be below 1, where no loss falls so fast for long.")
         self.halvings, self.decrease = halvings, decrease
         self.lengths = dict.fromkeys(turns, 0.5)
 

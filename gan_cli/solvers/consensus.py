@@ -32,7 +32,7 @@ class Consensus(Simultaneous):
         weight: float = 10.0,
     ) -> None:
         super().__init__(turns, optimizers, autocast)
-        checks.number("Consensus.weight", weight, least=0)
+        checks.number("weight", weight, least=0)
         self.weight = weight
 
     def field(self, order: Sequence[str], batches: Iterator[Batch]) -> tuple[Field, Stats]:

@@ -33,7 +33,7 @@ class Extragradient(Simultaneous):
         past: bool = False,
     ) -> None:
         super().__init__(turns, optimizers, autocast)
-        checks.flag("Extragradient.past", past)
+        checks.flag("past", past)
         self.past = past
         self.remembered: Field | None = None
 

@@ -36,10 +36,10 @@ class Lookahead(Solver):
         alpha: float = 0.5,
         inner: Callable[..., Solver] = Alternating,
     ) -> None:
-        checks.count("Lookahead.k", k)
-        checks.number("Lookahead.alpha", alpha, above=0)
+        checks.count("k", k)
+        checks.number("alpha", alpha, above=0)
         if alpha > 1:
-            raise UserError(f"Lookahead.alpha={alpha}: it must be at most 1, where the slow weights are the fast ones.")
+            raise UserError(f"alpha={alpha}: it must be at most 1, where the slow weights are the fast ones.")
         self.inner = inner(turns, optimizers, autocast)
         super().__init__(turns, self.inner.optimizers, autocast)
         self.k, self.alpha = k, alpha

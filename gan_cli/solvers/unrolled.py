@@ -41,8 +41,8 @@ class Unrolled(Alternating):
         opponent: str = "discriminator",
     ) -> None:
         super().__init__(turns, optimizers, autocast)
-        checks.count("Unrolled.k", k, least=0)
-        checks.number("Unrolled.rate", rate, above=0)
+        checks.count("k", k, least=0)
+        checks.number("rate", rate, above=0)
         self.k, self.rate, self.opponent = k, rate, opponent
 
     def check(self, order: Sequence[str]) -> None:

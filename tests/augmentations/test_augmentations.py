@@ -290,13 +290,13 @@ class TestInTheGame:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: DiffAugment("yes", 0.1, 0.5), r"DiffAugment\.color"),
-        (lambda: DiffAugment(True, 1.5, 0.5), r"DiffAugment\.translation=1\.5"),
-        (lambda: DiffAugment(True, 0.1, -0.5), r"DiffAugment\.cutout=-0\.5"),
-        (lambda: Adaptive(**PIPELINE, limit=2.0), r"Adaptive\.limit=2"),
+        (lambda: DiffAugment("yes", 0.1, 0.5), r"color"),
+        (lambda: DiffAugment(True, 1.5, 0.5), r"translation=1\.5"),
+        (lambda: DiffAugment(True, 0.1, -0.5), r"cutout=-0\.5"),
+        (lambda: Adaptive(**PIPELINE, limit=2.0), r"limit=2"),
         (lambda: Adaptive(**PIPELINE, interval=0), "interval=0"),
-        (lambda: InstanceNoise(-1.0, 3), r"InstanceNoise\.std=-1"),
-        (lambda: InstanceNoise(1.0, 0), r"InstanceNoise\.turns=0"),
+        (lambda: InstanceNoise(-1.0, 3), r"std=-1"),
+        (lambda: InstanceNoise(1.0, 0), r"turns=0"),
     ],
 )
 def test_mistakes(make, said):

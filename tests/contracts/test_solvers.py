@@ -94,7 +94,7 @@ def test_lookahead_goes_around_any_solver():
     [
         ("solver.inner.past=true", r"solver: .*'past'"),
         ("solver.inner._target_=gan_cli.losses.hinge.Hinge", r"solver\.inner\._target_=.*Hinge is not a Solver"),
-        ("solver.k=0", r"Lookahead\.k=0"),
+        ("solver.k=0", r"solver\.k=0"),
     ],
 )
 def test_what_is_wrong_with_an_inner_solver(values, said):

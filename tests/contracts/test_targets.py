@@ -1,6 +1,7 @@
 """Configs and what they configure agree; nothing but the program's own components can be configured."""
 
 import pickle
+import re
 import sys
 import types
 
@@ -128,6 +129,23 @@ def test_a_misspelt_field_is_one_clear_sentence(overrides, key, said):
     assert said is None or message.endswith(f"Did you mean {said}?")
 
 
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        ("", "model.generator.width"),
+        ("", "dataset.size"),
+        ("regularizer=gradient_penalty", "regularizer.gradient_penalty.weight"),
+        ("augmentation=instance_noise", "augmentation.std"),
+        ("model/denoiser=unet_small game=ddpm", "model.denoiser.multiples"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_with_its_place(overrides, key):
+    cfg = small.config(overrides)
+    OmegaConf.update(cfg, key, [-1] if key.endswith("s") else -1)
+    with pytest.raises(UserError, match=rf"^{re.escape(key)}(\[0\])?=-1: it must be "):
+        build(cfg, CPU)
+
+
 def test_a_misspelt_field_of_a_function_that_passes_fields_on(tmp_path):
     cfg = small.config("dataset=mnist", root=tmp_path)
     OmegaConf.update(cfg, "dataset.skip_corupt", True, force_add=True)
@@ -177,8 +195,9 @@ def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine, tmp_path):
         jobs.train(cfg, tmp_path / "run", {"loss"})
     assert not (tmp_path / "run").exists()
     cfg = small.config("", "game._target_=mine.Alone")
-    with pytest.raises(UserError, match="model/discriminator is named"):
-        refuse_unused(cfg, {"model/discriminator"})
+    for key in ("model/discriminator", "model.discriminator.width"):
+        with pytest.raises(UserError, match="model/discriminator is named"):
+            refuse_unused(cfg, {key, "model.generator.width"})
     refuse_unused(small.config(), {"loss", "regularizer", "model/generator", "model/discriminator"})
 
 

@@ -107,5 +107,5 @@ def test_linear_losses_and_idle_parameters():
 
 
 def test_a_negative_weight_is_refused():
-    with pytest.raises(UserError, match=r"Consensus\.weight=-1"):
+    with pytest.raises(UserError, match=r"weight=-1"):
         solving(partial(Consensus, weight=-1), Bilinear(1.0, 2.0))

@@ -89,5 +89,5 @@ def test_buffers_are_not_taken_back():
 
 
 def test_a_word_is_no_flag():
-    with pytest.raises(UserError, match=r"Extragradient\.past='no'"):
+    with pytest.raises(UserError, match=r"past='no'"):
         solving(partial(Extragradient, past="no"), Bilinear(1.0, 2.0))

@@ -115,10 +115,10 @@ def test_slow_weights_are_held_once_and_only_while_they_are_needed():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"k": 0}, r"Lookahead\.k=0"),
-        ({"k": 2.5}, r"Lookahead\.k=2\.5"),
-        ({"alpha": 0.0}, r"Lookahead\.alpha=0\.0.* above 0"),
-        ({"alpha": 5}, r"Lookahead\.alpha=5.* at most 1"),
+        ({"k": 0}, r"k=0"),
+        ({"k": 2.5}, r"k=2\.5"),
+        ({"alpha": 0.0}, r"alpha=0\.0.* above 0"),
+        ({"alpha": 5}, r"alpha=5.* at most 1"),
     ],
 )
 def test_fields(arguments, said):
