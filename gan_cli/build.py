@@ -153,7 +153,7 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
 
 
 def _group(name: str) -> str:
-    """The group that a word of the command line speaks of: ``loss`` of ``loss.margin``, a player's of ``model.generator.width``."""
+    """The group that a word of the command line speaks of: ``loss`` of ``loss.margin``, ``model/d`` of ``model.d.width``."""
     group, _, rest = name.partition(".")
     return f"model/{rest.partition('.')[0]}" if group == "model" and rest else group
 
