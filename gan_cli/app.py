@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import suggest, sweep
+from gan_cli import files, suggest, sweep
 from gan_cli.compose import TARGET, compose, loader, readable
 from gan_cli.configs import (
     RUN_ONLY,
@@ -27,7 +27,6 @@ from gan_cli.configs import (
     read_result,
     resume_command,
     run_folder,
-    write_json,
 )
 from gan_cli.errors import Stopped, UserError
 from gan_cli.quoting import quote
@@ -174,7 +173,7 @@ def _failed(error: Exception, cfg: DictConfig, folder: Path, context: HydraConf)
     if begun and (read_result(folder) or {}).get("status") != "finished":
         with suppress(OSError):  # no room or no right to write may be the very reason
             failure = {"status": "failed", "reason": sweep.reason(error), "config": config_hash(cfg)}
-            write_json(folder / "result.json", failure)
+            files.write_json(folder / "result.json", failure)
     if context.mode != RunMode.MULTIRUN:
         raise _JobError(error) from error
     if context.sweeper._target_ != TARGET:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from gan_cli import files
 from gan_cli.errors import UserError, first_line
 
 FORMAT = 2
@@ -28,36 +28,13 @@ def steps_in(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """``path`` holds ``content`` or what it held before, whatever happens meanwhile.
-
-    The temporary file lies beside the target (another file system could not rename it) and both file and folder are
-    synchronised. Raises OSError, and leaves no temporary file, when the disk is full.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = None) -> Path:
     """Writes ``state`` (tensors and plain data) as the checkpoint of ``step``; keeps the newest ``keep`` (None: all)."""
     buffer = io.BytesIO()
     # serialised in memory first: torch.save on a full disk destroys what it overwrites and hides the reason
     torch.save({"format": FORMAT, "step": step, **state}, buffer)
     path = path_of(folder, step)
-    write_atomically(path, buffer.getvalue())
+    files.write(path, buffer.getvalue())
     if keep is not None:
         until_now = [other for other in steps_in(folder) if other <= step]  # a later one is damaged, or it would go on there
         for old in until_now[: -max(keep, 1)]:

@@ -75,16 +75,6 @@ def holds_run(folder: Path, cfg: DictConfig) -> bool:
     return True
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes ``path`` whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def read_result(folder: Path) -> dict[str, Any] | None:
     """What ``result.json`` in ``folder`` says; None where it is missing or unreadable."""
     try:

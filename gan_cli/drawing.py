@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from gan_cli.files import whole
 from gan_cli.types import Critic
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9661f", "#8a8a8a"
@@ -207,6 +208,5 @@ def _window(points: Tensor, axis: int) -> tuple[float, float]:
 def save_png(picture: np.ndarray, path: Path) -> None:
     """Writes the picture; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    Image.fromarray(picture).save(temporary, format="PNG")
-    temporary.replace(path)
+    with whole(path) as unfinished:
+        Image.fromarray(picture).save(unfinished, format="PNG")

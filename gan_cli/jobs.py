@@ -10,9 +10,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gan_cli import checkpoint, loop
+from gan_cli import checkpoint, files, loop
 from gan_cli.build import refuse_unused, uses
-from gan_cli.configs import config_hash, holds_config, holds_run_already, read_result, threads, to_plain, write_json
+from gan_cli.configs import config_hash, holds_config, holds_run_already, read_result, threads, to_plain
 from gan_cli.errors import Diverged, UserError
 from gan_cli.events import Finite, Record, Save, StopOnSignal
 from gan_cli.journal import Journal, read
@@ -74,7 +74,7 @@ def begin(cfg: DictConfig, folder: Path, console: Console) -> float | None:
         say(console, f"continuing at step {run.step}")
     for leftover in (folder / "checkpoints").glob(".*.tmp"):  # of a process that was killed while it saved
         leftover.unlink()
-    checkpoint.write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
+    files.write(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
     return rounds(run, console)
 
 
@@ -159,7 +159,7 @@ def conclude(
         "seconds_evaluating": round(evaluating, 1),
         "players": checkpoint.fingerprint(run.game),
     }
-    write_json(run.folder / "result.json", result)
+    files.write_json(run.folder / "result.json", result)
     journal.hparams(settings(run.cfg), {measurement.tag: final} if final is not None else {})
     rows: list[tuple[str, Any]] = [
         ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s; the metric took {evaluating / seconds:.0%} of it"),

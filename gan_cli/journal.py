@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter, summary
 
-from gan_cli.checkpoint import write_atomically
+from gan_cli import files
 from gan_cli.drawing import save_png
 
 BESIDE = {
@@ -34,7 +34,7 @@ class Journal:
         self.folder = folder
         self.lines = folder / "metrics.jsonl"
         kept = [row for row in read(folder) if row["step"] <= step] if step else []
-        write_atomically(self.lines, "".join(_line(row) for row in kept).encode())
+        files.write(self.lines, "".join(_line(row) for row in kept).encode())
         self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
         self.writer.add_custom_scalars(BESIDE)
 

@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gan_cli import files
 from gan_cli.compose import TARGET, compose, readable
-from gan_cli.configs import config_hash, holds_run, read_result, write_json
+from gan_cli.configs import config_hash, holds_run, read_result
 from gan_cli.errors import UserError, first_line
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
@@ -144,7 +145,7 @@ def report(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excuse: str)
         own = " ".join(word for word in job.overrides if word not in common)
         table.add_row(Text(own or "defaults"), shown, Text(job.folder.name, overflow="fold"))
         rows.append({"overrides": job.overrides, "folder": str(job.folder), **result})
-    write_json(folder / "sweep.json", {"jobs": rows})
+    files.write_json(folder / "sweep.json", {"jobs": rows})
     if common:
         print("all jobs:", *sorted(common))
     Console().print(table)

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "gan_cli"
 FLOORS = """
-    errors types
+    errors types files
     checks
     schema device randomness
     suggest quoting configs naming
@@ -41,7 +41,7 @@ FLOORS = """
 """
 """From the ground up; a file imports from floors below its own, and from its own folder. A folder stands for its files."""
 HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for name in floor.split()}
-AT_ONCE = ["cli", "errors", "schema"]
+AT_ONCE = ["cli", "errors", "files", "schema"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
 WITHOUT_TORCH = ["app", "compose", "configs", "suggest", "sweep"]
 """Hydra at most, until the work starts."""

@@ -25,10 +25,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gan_cli.data.base import evenly
 from gan_cli.data.decoding import processors
 from gan_cli.data.images import ImageArray
-from gan_cli.data.locking import sync, sync_folder, temporary, turn
 from gan_cli.data.pictures import CorruptImage, Pictures, Source
 from gan_cli.data.transform import Transform
 from gan_cli.errors import UserError
+from gan_cli.files import sync, temporary, turn
 
 FORMAT = 1
 """Part of every key: raise it when entries are written in another way."""
@@ -100,18 +100,15 @@ def _write(
     try:
         with (unfinished / "images.u8").open("wb") as file, _progress(source, transform, len(indices)) as advance:
             kept, skipped = _decode(pictures, indices, transform, workers, skip_corrupt, file, advance)
-            sync(file)
         if not kept:
             raise UserError(f"None of the {len(indices)} images of {source.name} can be decoded: {skipped[0]}, …")
         if pictures.labels is not None:
             with (unfinished / "labels.npy").open("wb") as file:
                 np.save(file, pictures.labels[kept], allow_pickle=False)
-                sync(file)
         meta = {"shape": (len(kept), *shape), "classes": pictures.classes, "skipped": skipped}
-        with (unfinished / "meta.json").open("wb") as file:
-            file.write(json.dumps(meta).encode())
-            sync(file)
-        sync_folder(unfinished)
+        (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        for path in (*unfinished.iterdir(), unfinished):
+            sync(path)
         _move(unfinished, entry)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -188,7 +185,7 @@ def _move(unfinished: Path, entry: Path) -> None:
     except OSError:
         if not entry.is_dir():
             raise
-    sync_folder(entry.parent)
+    sync(entry.parent)
 
 
 @contextmanager

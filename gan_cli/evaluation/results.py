@@ -5,15 +5,13 @@ import dataclasses
 import io
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gan_cli.configs import write_json
-from gan_cli.data.locking import turn
 from gan_cli.errors import UserError
+from gan_cli.files import turn, whole, write_json
 
 JSON, CSV = "eval.json", "eval.csv"
 
@@ -173,7 +171,8 @@ def write(folder: Path, results: Sequence[Result]) -> list[Result]:
         kept = [_renamed(old, results) for old in read(folder) if not any(new.repeats(old) for new in results)]
         everything = [*kept, *results]
         write_json(folder / JSON, {"results": [result.to_json() for result in everything]})
-        _write_text(folder / CSV, to_csv(everything))
+        with whole(folder / CSV) as unfinished:
+            unfinished.write_text(to_csv(everything), encoding="utf-8", newline="")
     return everything
 
 
@@ -238,12 +237,3 @@ def _number(entry: Mapping[str, Any]) -> Number:
     value, others = entry["value"], ("error", "floor")
     known = {key: float(entry[key]) for key in others if entry.get(key) is not None}
     return Number(**{**entry, **known, "value": math.nan if value is None else float(value)})
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

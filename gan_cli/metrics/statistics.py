@@ -7,9 +7,7 @@ any time.
 
 import hashlib
 import json
-import os
 import sys
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cache
@@ -21,7 +19,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.cache import default_folder
-from gan_cli.data.locking import sync, sync_folder, temporary, turn
+from gan_cli.files import temporary, turn, whole
 from gan_cli.metrics.features import Encoded, Features
 
 FORMAT = 1
@@ -103,16 +101,9 @@ def _write(path: Path, tensors: Mapping[str, Tensor], alone: bool) -> None:
     if alone:  # then what other processes of this machine have begun here was killed
         for leftover in path.parent.glob(temporary(path, "*")):
             leftover.unlink(missing_ok=True)
-    unfinished = path.parent / temporary(path, uuid.uuid4().hex)
-    try:
-        with unfinished.open("wb") as file:
-            arrays = {name: tensor.numpy() for name, tensor in {**tensors, "sha256": _checksum(tensors)}.items()}
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-            sync(file)
-        os.replace(unfinished, path)
-        sync_folder(path.parent)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    arrays = {name: tensor.numpy() for name, tensor in {**tensors, "sha256": _checksum(tensors)}.items()}
+    with whole(path, durable=True) as unfinished, unfinished.open("wb") as file:  # savez adds a suffix to names, not to files
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 @cache

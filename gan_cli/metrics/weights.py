@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,8 +19,8 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.base import Data
-from gan_cli.data.locking import sync, sync_folder, temporary, turn
 from gan_cli.errors import UserError
+from gan_cli.files import temporary, turn, whole
 from gan_cli.metrics.features import Features, levels, reproducible
 
 TIMEOUT = 30.0
@@ -120,18 +119,13 @@ def _holds(path: Path, sha256: str) -> bool:
 
 
 def _fetch(url: str, path: Path, sha256: str, advice: str) -> None:
-    unfinished = path.with_name(temporary(path, uuid.uuid4().hex))
-    try:
+    with whole(path, durable=True) as unfinished:
         length, found = _stream(url, unfinished)
         if found != sha256:
             raise UserError(
                 f"What {url} sent are not the wanted weights: {length} bytes, SHA-256 {found[:12]}…, not {sha256[:12]}….\n"
                 f"Nothing was kept. {advice}"
             )
-        unfinished.replace(path)
-        sync_folder(path.parent)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _stream(url: str, path: Path) -> tuple[int, str]:
@@ -148,7 +142,6 @@ def _stream(url: str, path: Path) -> tuple[int, str]:
                 advance(len(block))
         if expected is not None and length < expected:
             raise OSError(f"the connection ended after {length} of {expected} bytes")
-        sync(file)
     return length, digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from gan_cli.checkpoint import write_atomically
+from gan_cli import files
 from gan_cli.errors import UserError
 from gan_cli.report import page
 
@@ -28,7 +28,7 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
         raise UserError(f"no report in {', '.join(map(str, folders)) or 'no folder at all'}: gan-report writes them.")
     states = Counter(claim["state"] for entry in entries for claim in entry["claims"])
     content = {"entries": entries, "counts": {state: states[state] for state in ("held", "not held", "undecided")}}
-    write_atomically(path, page.render("index.html", content).encode())
+    files.write(path, page.render("index.html", content).encode())
     return path
 
 

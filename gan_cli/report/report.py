@@ -10,10 +10,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gan_cli import checks
+from gan_cli import checks, files
 from gan_cli.build import make_each
-from gan_cli.checkpoint import write_atomically
-from gan_cli.configs import holds_config, write_json
+from gan_cli.configs import holds_config
 from gan_cli.errors import UserError
 from gan_cli.evaluation import sweeps
 from gan_cli.progress import say
@@ -107,11 +106,11 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
         "facts": again.facts(runs),
     }
     html = page.render("report.html", content)
-    files: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     for picture in [*own, *stages, *usual, *bars]:
-        again_named = sum(name.startswith(picture.slug) for name in files)
-        files[f"{picture.slug}{f'_{again_named + 1}' if again_named else ''}.png"] = picture.png
-    files |= {f"samples_{canvas.slug(run.name)}.gif": animation(run) for run, _ in moving}
+        again_named = sum(name.startswith(picture.slug) for name in images)
+        images[f"{picture.slug}{f'_{again_named + 1}' if again_named else ''}.png"] = picture.png
+    images |= {f"samples_{canvas.slug(run.name)}.gif": animation(run) for run, _ in moving}
     summary = {
         "title": title,
         "source": asked.get("source"),
@@ -121,10 +120,10 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
             | {"runs": {name: verdict.says for name, verdict in one.runs.items()}}
             for one in judgements
         ],
-        "thumbnail": next(iter(files), None),
+        "thumbnail": next(iter(images), None),
     }
-    _write(folder, files, summary)
-    write_atomically(folder / PAGE, html.encode())
+    _write(folder, images, summary)
+    files.write(folder / PAGE, html.encode())
     return folder / PAGE
 
 
@@ -183,15 +182,15 @@ def _is_sweep(path: Path) -> bool:
     return not holds_config(path) and any(holds_config(inside) for inside in path.iterdir() if inside.is_dir())
 
 
-def _write(folder: Path, files: Mapping[str, bytes], summary: Mapping[str, Any]) -> None:
+def _write(folder: Path, images: Mapping[str, bytes], summary: Mapping[str, Any]) -> None:
     """Puts a new ``report/`` in the place of the old one."""
     new = folder / f".{FOLDER}.tmp"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     try:
-        for name, content in files.items():
+        for name, content in images.items():
             (new / name).write_bytes(content)
-        write_json(new / SUMMARY, summary)
+        files.write_json(new / SUMMARY, summary)
         shutil.rmtree(folder / FOLDER, ignore_errors=True)
         new.rename(folder / FOLDER)
     finally:

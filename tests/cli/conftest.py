@@ -10,7 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from gan_cli import cli, suggest
-from gan_cli.configs import config_hash, threads, to_plain, write_json
+from gan_cli.configs import config_hash, threads, to_plain
+from gan_cli.files import write_json
 
 TINY = {
     "model/tiny": "defaults:\n  - generator: tiny\n",

@@ -136,7 +136,8 @@ sys.meta_path.insert(0, Finder)
 """
 WORK = """
 import os, sys
-from gan_cli.configs import config_hash, threads, write_json
+from gan_cli.configs import config_hash, threads
+from gan_cli.files import write_json
 from gan_cli.errors import UserError
 
 def train(cfg, folder, named):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from gan_cli import files
 from gan_cli.metrics import statistics
 from gan_cli.metrics.features import Features, Identity, Pixels
 from gan_cli.metrics.statistics import content_key, encoded, remembered
@@ -190,7 +191,7 @@ def test_two_processes_at_once_without_locks(home, monkeypatch):
 
 def test_killed_while_writing(home, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(statistics, "sync", lambda file: os.kill(os.getpid(), signal.SIGKILL))
+        patched.setattr(files, "sync", lambda file: os.kill(os.getpid(), signal.SIGKILL))
         child = in_child(lambda: encoded(Doubled(), X))
         child.join()
     assert child.exitcode == -signal.SIGKILL
@@ -219,7 +220,7 @@ def test_a_disk_that_fills_up_costs_time_alone(home, monkeypatch, capsys):
     def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(statistics, "sync", full)
+    monkeypatch.setattr(files, "sync", full)
     features = Doubled()
     for _ in range(2):
         torch.testing.assert_close(encoded(features, X).features, 2 * X.double())

@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from gan_cli.data import locking
+from gan_cli import files
 from gan_cli.errors import UserError
 from gan_cli.metrics import weights
 from gan_cli.metrics.weights import download, find, read
@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(server, tmp_path):
 def test_a_damaged_file_is_replaced_and_a_right_one_is_not_fetched_again(server, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(CONTENT[:100])
-    (tmp_path / locking.temporary(path, "of-a-killed-process")).write_bytes(CONTENT[:100])
+    (tmp_path / files.temporary(path, "of-a-killed-process")).write_bytes(CONTENT[:100])
     download(f"{server.url}/good", path, SHA256, ADVICE)
     assert path.read_bytes() == CONTENT
     assert left(tmp_path) == ["file"]
@@ -156,7 +156,7 @@ def test_without_locks_each_downloads_and_the_file_is_whole(server, tmp_path, mo
     def refuse(*args):
         raise OSError("no locks here")
 
-    monkeypatch.setattr(locking.fcntl, "flock", refuse)
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
     at_once(3, f"{server.url}/good", tmp_path / "file", SHA256, ADVICE)
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert left(tmp_path) == ["file"]

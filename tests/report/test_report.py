@@ -159,7 +159,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(run, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report, "write_json", full)
+    monkeypatch.setattr(report.files, "write_json", full)
     with pytest.raises(OSError, match="No space"):
         report.report(settings(folder, median=3))
     assert (folder / "report.html").read_bytes() == old

@@ -10,6 +10,7 @@ import sys
 import time
 import types
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -18,7 +19,7 @@ import torch
 from left_behind import differences, outcome, train
 from omegaconf import OmegaConf
 
-from gan_cli import checkpoint, cli, journal
+from gan_cli import checkpoint, cli, files, journal
 from gan_cli.errors import Diverged, Stopped
 from gan_cli.events import StopOnSignal
 from gan_cli.losses.wasserstein import Wasserstein
@@ -187,21 +188,11 @@ def test_killed_while_it_saves(tmp_path):
     assert len(seen) > 2, "it was killed while it worked"
 
 
-class FullDisk:
-    """A file on a disk that has room for ten bytes more."""
-
-    def __init__(self, file):
-        self.file = file
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.file.close()
-
-    def write(self, content):
-        self.file.write(content[:10])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def full_after_ten(path, content):
+    """Path.write_bytes on a disk that has room for ten bytes more."""
+    with path.open("wb") as file:
+        file.write(content[:10])
+    no_space()
 
 
 def no_space(*arguments):
@@ -211,19 +202,20 @@ def no_space(*arguments):
 @pytest.mark.parametrize("fault", ["open", "write", "fsync", "replace"])
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(fault, tmp_path, monkeypatch):
     path = tmp_path / "file"
-    checkpoint.write_atomically(path, b"old")
+    files.write(path, b"old")
     with monkeypatch.context() as patch:
-        if fault == "open":
-            patch.setattr(checkpoint, "open", no_space, raising=False)
-        elif fault == "write":
-            patch.setattr(checkpoint, "open", lambda path, mode: FullDisk(path.open(mode)), raising=False)
-        else:
-            patch.setattr(os, fault, no_space)
+        owner, name, broken = {
+            "open": (Path, "write_bytes", no_space),
+            "write": (Path, "write_bytes", full_after_ten),
+            "fsync": (os, "fsync", no_space),
+            "replace": (os, "replace", no_space),
+        }[fault]
+        patch.setattr(owner, name, broken)
         with pytest.raises(OSError, match="No space left"):
-            checkpoint.write_atomically(path, b"new" * 10)
+            files.write(path, b"new" * 10)
         assert path.read_bytes() == b"old"
         assert os.listdir(tmp_path) == ["file"]
-    checkpoint.write_atomically(path, b"new")
+    files.write(path, b"new")
     assert path.read_bytes() == b"new"
     assert os.listdir(tmp_path) == ["file"]
 
