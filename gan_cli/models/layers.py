@@ -110,17 +110,26 @@ def initialise_glorot(network: nn.Module) -> None:
 
     As SNGAN's and WGAN-GP's published codes have it.
     """
-    residual = {
-        layer
-        for block in network.modules()
-        if isinstance(block, UpBlock | DownBlock)
-        for layer in block.modules()
-        if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3)
-    }
+    residual = {layer for branch in _branches(network) for layer in branch}
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding):
             nn.init.xavier_uniform_(layer.weight, math.sqrt(2) if layer in residual else 1.0)
             _zero_bias(layer)
+
+
+def initialise_fixup(network: nn.Module) -> None:
+    """As Glorot's, but every residual branch begins as 0: its last convolution does, and the first is scaled by L^(-1/2).
+
+    L: how many blocks there are. So a network that normalises nothing begins with the variance of its input at every depth,
+    which would double in each block, and the first steps change its output by the learning rate, whatever L is (Zhang et
+    al., 2019, for branches of two layers).
+    """
+    initialise_glorot(network)
+    branches = _branches(network)
+    for first, last in branches:
+        with torch.no_grad():
+            first.weight.mul_(len(branches) ** -0.5)
+        nn.init.zeros_(last.weight)
 
 
 def initialise_orthogonal(network: nn.Module) -> None:
@@ -130,6 +139,13 @@ def initialise_orthogonal(network: nn.Module) -> None:
             if not layer.weight.is_meta:  # a QR decomposition of nothing
                 nn.init.orthogonal_(layer.weight)
             _zero_bias(layer)
+
+
+def _branches(network: nn.Module) -> list[list[nn.Conv2d]]:
+    """The 3x3 convolutions of each residual block, first to last."""
+    blocks = (block for block in network.modules() if isinstance(block, UpBlock | DownBlock))
+    layers = ([layer for layer in block.modules() if isinstance(layer, nn.Conv2d)] for block in blocks)
+    return [[layer for layer in block if layer.kernel_size == (3, 3)] for block in layers]
 
 
 def _zero_bias(layer: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""SNGAN's (Miyato et al., 2018) and WGAN-GP's (Gulrajani et al., 2017) residual networks, any power of two from 8 to 256."""
+"""Residual networks: SNGAN's (Miyato et al., 2018), WGAN-GP's (Gulrajani et al., 2017), and such without norm; 8 to 256 pixels."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -9,7 +9,16 @@ from torch.nn.functional import relu
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.models.base import FeatureDiscriminator, Generator, image_size
-from gan_cli.models.layers import DownBlock, SelfAttention, UpBlock, convolution, initialise_glorot, no_norm, widths
+from gan_cli.models.layers import (
+    DownBlock,
+    SelfAttention,
+    UpBlock,
+    convolution,
+    initialise_fixup,
+    initialise_glorot,
+    no_norm,
+    widths,
+)
 
 POOLS = ("sum", "mean", "flatten")
 
@@ -18,21 +27,31 @@ class ResNetGenerator(Generator):
     """A linear layer to 4x4, residual blocks that double the side, batch norm, ReLU, 3x3 convolution, tanh.
 
     ``width``: channels next to the image; each block before it has ``growth`` times as many, up to ``max_multiple`` times.
-    At 32 pixels SNGAN has 256 channels everywhere, WGAN-GP 128.
+    At 32 pixels SNGAN has 256 channels everywhere, WGAN-GP 128. ``batch_norm``: in front of every ReLU; a network without it
+    takes ``fixup``: every residual branch begins as 0.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], classes: int, latent_dim: int, width: int, growth: int, max_multiple: int
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        latent_dim: int,
+        width: int,
+        growth: int,
+        max_multiple: int,
+        batch_norm: bool = True,
+        fixup: bool = False,
     ) -> None:
         super().__init__()
         checks.counts(latent_dim=latent_dim, width=width, growth=growth, max_multiple=max_multiple)
+        norm = _norm(batch_norm)
         self.latent_dim = latent_dim
         channels, size = image_size(shape, "resnet_*")
         sizes = widths(width, growth, max_multiple, size.bit_length() - 2)[::-1]  # at side 4, 8, ..., size
         self.stem = nn.Linear(latent_dim, sizes[0] * 4 * 4)
-        self.blocks = nn.Sequential(*(UpBlock(i, o, nn.BatchNorm2d) for i, o in pairwise(sizes)))
-        self.to_image = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), convolution(width, channels), nn.Tanh())
-        initialise_glorot(self)
+        self.blocks = nn.Sequential(*(UpBlock(i, o, norm) for i, o in pairwise(sizes)))
+        self.to_image = nn.Sequential(norm(width), nn.ReLU(), convolution(width, channels), nn.Tanh())
+        _initialise(self, fixup)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.to_image(self.blocks(self.stem(z).unflatten(1, (-1, 4, 4))))
@@ -42,7 +61,7 @@ class ResNetDiscriminator(FeatureDiscriminator):
     """Residual blocks that halve the side to ``last_side``, ``blocks`` more that keep it, ReLU, pooling, one logit ``[B]``.
 
     ``outputs``: numbers for each sample; of several the shape is ``[B, outputs]``.
-    ``batch_norm``: in front of every ReLU; under a gradient penalty it becomes layer norm.
+    ``batch_norm``: in front of every ReLU; under a gradient penalty it becomes layer norm. ``fixup`` as in the generator.
     ``pool``: sum (SNGAN) or mean (WGAN-GP at 32) over all places, or flatten: no ReLU and no pooling, a weight for each place
     (WGAN-GP at 64). The other fields are ``Trunk``'s.
     """
@@ -60,20 +79,18 @@ class ResNetDiscriminator(FeatureDiscriminator):
         stem: int,
         batch_norm: bool,
         outputs: int = 1,
+        fixup: bool = False,
     ) -> None:
         super().__init__()
         checks.counts(outputs=outputs)
         if pool not in POOLS:
             raise UserError(f"pool={pool!r}: it must be {', '.join(POOLS[:-1])} or {POOLS[-1]}.")
-        checks.flag("batch_norm", batch_norm)
         channels, size = image_size(shape, "resnet_*")
         self.pool = pool
-        self.trunk = Trunk(
-            channels, size, width, growth, max_multiple, last_side, blocks, stem, norm=nn.BatchNorm2d if batch_norm else no_norm
-        )
+        self.trunk = Trunk(channels, size, width, growth, max_multiple, last_side, blocks, stem, norm=_norm(batch_norm))
         self.feature_dim = self.trunk.channels * (self.trunk.side**2 if pool == "flatten" else 1)
         self.head = nn.Linear(self.feature_dim, outputs)
-        initialise_glorot(self)
+        _initialise(self, fixup)
 
     def features(self, x: Tensor) -> Tensor:
         """What the last layer looks at: the trunk's map, pooled or flattened."""
@@ -86,6 +103,16 @@ class ResNetDiscriminator(FeatureDiscriminator):
     def judge(self, features: Tensor) -> Tensor:
         """The last linear layer."""
         return self.head(features).squeeze(1)
+
+
+def _norm(batch_norm: bool) -> Callable[[int], nn.Module]:
+    checks.flag("batch_norm", batch_norm)
+    return nn.BatchNorm2d if batch_norm else no_norm
+
+
+def _initialise(network: nn.Module, fixup: bool) -> None:
+    checks.flag("fixup", fixup)
+    (initialise_fixup if fixup else initialise_glorot)(network)
 
 
 class Trunk(nn.Sequential):

@@ -40,7 +40,7 @@ def blocks(network: nn.Module, kind: type) -> list[nn.Module]:
     return [module for module in network.modules() if isinstance(module, kind)]
 
 
-@pytest.mark.parametrize("option", PUBLISHED)
+@pytest.mark.parametrize("option", [*PUBLISHED, "resnet_fixup"])
 @pytest.mark.parametrize("side", SIDES)
 def test_every_side(option, side):
     y = torch.arange(4, device="meta") % 10
@@ -303,6 +303,31 @@ def test_weights_begin_as_glorot():
         assert layer.bias.eq(0).all()
 
 
+def fixed_up(side):
+    """Both networks without norm for images of ``side`` pixels."""
+    generator = ResNetGenerator((3, side, side), 0, 64, 32, 1, 1, batch_norm=False, fixup=True)
+    return generator, ResNetDiscriminator((3, side, side), 0, 32, 1, 1, 4, 1, "flatten", 32, False, fixup=True)
+
+
+@pytest.mark.parametrize("side", [16, 128])
+def test_branches_begin_as_0_and_the_variance_stays(side):
+    generator, discriminator = fixed_up(side)
+    assert not blocks(generator, nn.BatchNorm2d)
+    for network in (generator, discriminator):
+        pairs = [blocks(block, nn.Conv2d)[:2] for block in blocks(network, UpBlock | DownBlock)]
+        assert len(pairs) == side.bit_length() - 3 + (network is discriminator)
+        for first, last in pairs:
+            assert last.weight.eq(0).all()
+            assert first.weight.var().item() == pytest.approx(2 / (9 * 32) / len(pairs), rel=0.05)
+    h = generator.stem(torch.randn(500, 64)).unflatten(1, (-1, 4, 4))
+    inner = [h := block(h) for block in generator.blocks]
+    deep = [map_.var().item() for map_ in inner]
+    assert max(deep) / min(deep) < 3
+    x = torch.randn(4, 3, side, side)
+    linear = discriminator(x) + discriminator(-x) - 2 * discriminator(torch.zeros_like(x))
+    torch.testing.assert_close(linear, torch.zeros(4), atol=1e-4, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
@@ -313,6 +338,7 @@ def test_weights_begin_as_glorot():
         ({"blocks": -1}, "blocks=-1: it must be a whole number, at least 0"),
         ({"stem": 1.5}, "stem=1.5"),
         ({"batch_norm": "no"}, "batch_norm='no': it must be true or false"),
+        ({"fixup": 1}, "fixup=1: it must be true or false"),
     ],
 )
 def test_fields_that_make_no_sense(values, says):
