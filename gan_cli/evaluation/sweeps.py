@@ -106,12 +106,13 @@ def groups(runs: Iterable[Member]) -> list[Group]:
 def swept(runs: Sequence[Member]) -> list[str]:
     """The keys that tell the runs apart, ``seed`` and what only watches a run left aside.
 
-    First the keys that somebody swept: overrides whose values differ. One option may move many values of the config
-    (``loss=wgan_gp`` brings a penalty, an optimizer and critic steps along), so values are only asked where the overrides do
-    not tell all: runs without recorded overrides, or of different versions of an option. Of these, a key counts if it parts
-    runs that the keys before it do not; what merely follows does not. Targets come first, then the shortest keys. A value
-    that equals the seed in every run follows the seed. Where every run names its ``method``, that key stands before all
-    others, and what merely follows it is not named.
+    First the keys that somebody swept: overrides of every run whose values differ. Then what only some runs were asked for, as
+    in sweeps of cases. One option may move many values of the config (``loss=wgan_gp`` brings a penalty, an optimizer and
+    critic steps along), so values are only asked where the overrides do not tell all: runs without recorded overrides, or of
+    different versions of an option. Of both, a key counts if it parts runs that the keys before it do not; what merely
+    follows does not. Of the values, targets come first, then the shortest keys. A value that equals the seed in every run
+    follows the seed. Where every run names its ``method``, that key stands before all others, and what merely follows it is
+    not named.
     """
     asked = [run.asked() for run in runs]
     recorded = all(run.overrides is not None for run in runs)
@@ -124,11 +125,10 @@ def swept(runs: Sequence[Member]) -> list[str]:
     candidates = [
         key for key in candidates if not all(values.get(key) == run.seed for values, run in zip(leaves, runs, strict=True))
     ]
-    if all(run.config.get("method") for run in runs):
-        keys, candidates = ["method"], [*named, *candidates]
-    else:
-        keys = list(named)
-    keys = [key for key in keys if len({run.setting(key) for run in runs}) > 1]
+    have_names = all(run.config.get("method") for run in runs)
+    first = ["method"] if have_names else [key for key in named if all(key in words for words in asked)]
+    candidates = [key for key in (*named, *candidates) if key not in first]
+    keys = [key for key in first if len({run.setting(key) for run in runs}) > 1]
     parted = [tuple(run.setting(key) for key in keys) for run in runs]
     for key in candidates:
         finer = [(*before, run.setting(key)) for before, run in zip(parted, runs, strict=True)]

@@ -1,4 +1,4 @@
-"""Residual networks: SNGAN's (Miyato et al., 2018), WGAN-GP's (Gulrajani et al., 2017), and such without norm; 8 to 256 pixels."""
+"""Residual networks: SNGAN's (Miyato et al., 2018), WGAN-GP's (Gulrajani et al., 2017), and without norm; 8 to 256 pixels."""
 
 from collections.abc import Callable
 from itertools import pairwise

@@ -132,4 +132,11 @@ def test_methods_with_names_go_by_them():
     runs = [named("h", 1, "SNGAN", HINGE, ["loss=hinge"]), named("w", 1, "WGAN-GP", WGAN_GP, ["loss=wgan_gp"])]
     assert [group.settings for group in groups(runs)] == [{"method": "SNGAN"}, {"method": "WGAN-GP"}]
     assert swept([*runs, named("s", 1, "SNGAN", HINGE, ["loss=hinge", "solver=x"])]) == ["method", "solver"]
-    assert swept([*runs, run("n", 1, HINGE, ["loss=hinge"])])[:1] == ["method"], "an override like any other"
+    assert swept([*runs, run("n", 1, HINGE, ["loss=hinge"])]) == ["loss", "method"], "an override like any other"
+
+
+def test_what_follows_from_the_case_does_not_name_it():
+    cases = {"a": ["game=a", "train.n_critic=3", "lr=1"], "b": ["game=b"], "c": ["game=c", "train.steps=9"]}
+    runs = [run(f"{name}{data}", 1, {}, [*words, f"dataset={data}"]) for name, words in cases.items() for data in ("x", "y")]
+    assert swept(runs) == ["game", "dataset"]
+    assert swept([*runs, run("slow", 1, {}, ["game=b", "dataset=x", "lr=2"])]) == ["game", "dataset", "lr"]
