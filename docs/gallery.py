@@ -16,7 +16,8 @@ HEAD = """# Gallery
 Every experiment below is one command, `gan-train -m experiment=NAME`, and every verdict comes from its report.
 `make experiments` runs them all, `make gallery` writes this page from what they left. Thresholds stand in
 `conf/experiment/NAME.yaml`; where chance has a say, the runs that are judged here have seeds that nobody had seen before;
-those of `ebgan`, `mmd_gan`, `r3gan_small` and `sliced_wasserstein` had been seen, after shorter or slower training.
+those of `ddpm`, `ebgan`, `mmd_gan` and `sliced_wasserstein` had been seen, after shorter or slower training, and those of
+`r3gan_small` on other networks.
 """
 
 
