@@ -208,7 +208,7 @@ class TestWeightClipping:
 @pytest.mark.parametrize("regularizer", [*GRADIENT_PENALTIES, Orthogonal()])
 @pytest.mark.parametrize("weight", [-1.0, "ten", None, float("nan"), float("inf")])
 def test_a_weight_that_is_none(regularizer, weight):
-    with pytest.raises(UserError, match=f"{type(regularizer).__name__}.weight={weight!r}: it must be a number"):
+    with pytest.raises(UserError, match=f"weight={weight!r}: it must be a number"):
         type(regularizer)(weight=weight)
 
 
@@ -224,7 +224,7 @@ def test_a_weight_that_is_none(regularizer, weight):
     ],
 )
 def test_fields_that_make_no_sense(kind, field, value, wanted):
-    with pytest.raises(UserError, match=f"{kind.__name__}.{field}={value!r}: it must be {wanted}"):
+    with pytest.raises(UserError, match=f"{field}={value!r}: it must be {wanted}"):
         kind(**{field: value})
 
 
