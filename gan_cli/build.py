@@ -215,9 +215,21 @@ def make_each(cfg: DictConfig, key: str, role: Any) -> list[Any]:
 
 
 def _placed(key: str, node: DictConfig, error: UserError) -> UserError:
-    """The error, with the whole key where its message begins with a field of this node: ``model.generator.width=0: ...``."""
-    field = re.match(r"(\w+)[=\[]", str(error))
-    return UserError(f"{key}.{error}" if field and field[1] in node else str(error))
+    """The error, with the whole key where its message begins with a field of this node: ``model.generator.width=0: ...``.
+
+    A field of that name may stand in nested nodes, too (``solver.inner.k``): then the value tells which is meant.
+    """
+    found = re.match(r"(\w+)[=\[]", str(error))
+    if found is None:
+        return UserError(str(error))
+    places = [path for path in (found[1], *(f"{inner}.{found[1]}" for inner in _nested_targets(node))) if _has(node, path)]
+    meant = [path for path in places if str(error).startswith(f"{found[1]}={OmegaConf.select(node, path)!r}")] or places
+    return UserError(f"{key}.{meant[0].removesuffix(found[1])}{error}" if meant else str(error))
+
+
+def _has(node: DictConfig, path: str) -> bool:
+    parent, _, field = path.rpartition(".")
+    return field in (OmegaConf.select(node, parent) if parent else node)
 
 
 def _target(cfg: DictConfig, key: str, role: Any) -> Any:

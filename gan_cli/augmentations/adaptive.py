@@ -49,7 +49,7 @@ class Adaptive(Augmentation):
         checks.number("scale", scale, least=0)
         checks.counts(interval=interval, images=images)
         for name, value in (("translation", translation), ("rotation", rotation), ("start", start), ("limit", limit)):
-            checks.share(f"{name}", value)
+            checks.share(name, value)
         if target is not None:
             checks.number("target", target, least=-1)
             if target > 1:

@@ -19,7 +19,7 @@ class DiffAugment(Augmentation):
         super().__init__()
         checks.flag("color", color)
         for name, value in (("translation", translation), ("cutout", cutout), ("probability", probability)):
-            checks.share(f"{name}", value)
+            checks.share(name, value)
         self.color, self.translation, self.cutout, self.probability = color, translation, cutout, probability
 
     def transform(self, x: Tensor) -> Tensor:

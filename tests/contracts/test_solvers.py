@@ -1,5 +1,6 @@
 """Every solver with every optimizer, loss and precision; what does not fit together is refused before a run begins."""
 
+import re
 from functools import cache
 
 import pytest
@@ -94,9 +95,15 @@ def test_lookahead_goes_around_any_solver():
     [
         ("solver.inner.past=true", r"solver: .*'past'"),
         ("solver.inner._target_=gan_cli.losses.hinge.Hinge", r"solver\.inner\._target_=.*Hinge is not a Solver"),
-        ("solver.k=0", r"solver\.k=0"),
+        ("solver.k=0", r"^solver\.k=0"),
     ],
 )
 def test_what_is_wrong_with_an_inner_solver(values, said):
     with pytest.raises(UserError, match=said):
         build(small.config("dataset=ring solver=lookahead", values), CPU)
+
+
+@pytest.mark.parametrize("key", ["solver.k", "solver.inner.k"])
+def test_of_two_fields_of_one_name_the_wrong_one_is_named(key):
+    with pytest.raises(UserError, match=rf"^{re.escape(key)}=0: "):
+        build(small.config("dataset=ring solver=nested_lookahead", f"{key}=0"), CPU)
