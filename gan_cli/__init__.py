@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan_cli.loading import load
+    from gan_cli.inference.load import load
 
 __all__ = ["__version__", "load"]
 __version__ = "0.1.0"
@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     # importing the package stays free of torch, so that the command line can answer at once
     if name == "load":
-        from gan_cli.loading import load
+        from gan_cli.inference.load import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

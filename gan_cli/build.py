@@ -13,19 +13,21 @@ from torch import device as Device
 from torch import nn
 from torch.optim import Optimizer
 
-from gan_cli import suggest
 from gan_cli.augmentations.base import Augmentation
+from gan_cli.config import suggestions
 from gan_cli.data.base import Data
-from gan_cli.data.degradations import Degradation
+from gan_cli.data.translation.degradations import Degradation
 from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError, first_line
 from gan_cli.games.base import Game, Turn
-from gan_cli.loop import LearningRate, Schedule
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric, NoMetric
-from gan_cli.metrics.features import Features, Identity
+from gan_cli.metrics.features.base import Features
+from gan_cli.metrics.features.identity import Identity
 from gan_cli.regularizers.base import Regularizer
+from gan_cli.schedules.learning_rates import LearningRate
+from gan_cli.schedules.turns import Schedule, Without
 from gan_cli.solvers.base import Solver
 
 INSTANTIATE = ("_target_", "_args_", "_convert_", "_recursive_", "_partial_")
@@ -64,7 +66,7 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     game = build_game(cfg, data.shape, data.classes, data.source).to(device)
     turns = game.turns()
     solver = make(cfg, "solver", Solver, turns, build_optimizers(cfg, turns), autocast(device, cfg.precision))
-    schedule = without(cfg.frozen, make(cfg, "schedule", Schedule), turns)
+    schedule = without_turns(cfg.frozen, make(cfg, "schedule", Schedule), turns)
     orders = {tuple(schedule(step)) for step in range(1, cfg.train.steps + 1)}
     for order in orders:  # now, not when that round comes
         solver.check(order)
@@ -74,12 +76,16 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     return Parts(data, game, solver, schedule, idle, learning_rate, build_metric(cfg), diagnostics)
 
 
-def without(players: Sequence[str], schedule: Schedule, turns: Collection[str]) -> Schedule:
-    """``schedule`` without the turns of ``players``. Raises UserError for a player that the game does not have."""
+def without_turns(players: Sequence[str], schedule: Schedule, turns: Collection[str]) -> Schedule:
+    """Return ``schedule`` without the turns of ``players``.
+
+    Raises:
+        UserError: For a player that the game does not have.
+    """
     for player in players:
         if player not in turns:
             raise UserError(f"frozen=[{player}]: this game has no such player. Its players are: {', '.join(turns)}.")
-    return lambda step: [player for player in schedule(step) if player not in players]
+    return Without(schedule, frozenset(players)) if players else schedule
 
 
 def build_data(cfg: DictConfig) -> Data:
@@ -242,8 +248,7 @@ def _target(cfg: DictConfig, key: str, role: Any) -> Any:
     except Exception as error:
         raise UserError(f"{key}._target_={path} cannot be imported: {first_line(error)}") from error
     if not _makes(target, role):
-        wanted = "callable as (step: int) -> Sequence[str], by its annotations" if role is Schedule else f"a {role.__name__}"
-        raise UserError(f"{key}._target_={path} is not {wanted}.")
+        raise UserError(f"{key}._target_={path} is not a {role.__name__}.")
     return target
 
 
@@ -251,8 +256,6 @@ def _makes(target: Any, role: Any) -> bool:
     """Whether calling ``target`` gives a ``role``, as far as classes and annotations tell."""
     try:
         made = target if inspect.isclass(target) else get_type_hints(target).get("return")
-        if role is Schedule:  # no class, but what instances of any class may be
-            return made == Schedule or (inspect.isclass(made) and get_type_hints(made.__call__).get("return") == Sequence[str])
     except (TypeError, NameError):  # nothing that has annotations, or some that lead nowhere
         return False
     return inspect.isclass(made) and issubclass(made, role)
@@ -265,7 +268,7 @@ def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
         return
     for name in map(str, node):
         if name not in parameters and name not in INSTANTIATE:
-            raise suggest.unknown_key(f"{key}.{name}", [key, *(f"{key}.{known}" for known in parameters)])
+            raise suggestions.unknown_key(f"{key}.{name}", [key, *(f"{key}.{known}" for known in parameters)])
 
 
 def _nested_targets(node: Any, prefix: str = "") -> Iterator[str]:

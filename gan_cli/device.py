@@ -1,5 +1,6 @@
-"""Where the work is done and in which precision."""
+"""Devices, precision and CPU threads."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -60,3 +61,9 @@ def differentiable_twice() -> Iterator[None]:
 def recurrent_kernels() -> AbstractContextManager:
     """Around a recurrent layer: cuDNN's kernels, which have no second derivative, or torch's own ``differentiable_twice``."""
     return torch.backends.cudnn.flags(enabled=False) if _twice.get() else nullcontext()
+
+
+def threads() -> int | None:
+    """CPU threads that this job may use: its share when a sweep runs jobs side by side; None for torch's own choice."""
+    share = os.environ.get("GAN_CLI_THREADS", "")
+    return int(share) if share.isdecimal() and int(share) else None

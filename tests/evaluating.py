@@ -8,10 +8,10 @@ import torch
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_cli import checkpoint, journal
-from gan_cli.compose import compose, loader
+from gan_cli.config.compose import compose, loader
 from gan_cli.evaluation import results
 from gan_cli.evaluation.checkpoints import Checkpoints
+from gan_cli.runs import checkpoint, logger
 
 
 @cache
@@ -47,7 +47,7 @@ def spoil(folder, step, factor):
 
 def copy(folder, to, curve):
     shutil.copytree(folder, to)
-    rows = journal.read(to)
+    rows = logger.read(to)
     for row in rows:
         if "metric/w1" in row and row["step"] in curve:
             row["metric/w1"] = curve[row["step"]]

@@ -173,7 +173,7 @@ def write_unpaired_folder(root: Path, n: int = 6, n_target: int = 9, parts: tupl
 
 def write_energy(root: Path, n: int = 600) -> None:
     """``energydata_complete.csv`` as it is published: every value in quotes, the date before 28 columns of numbers."""
-    from gan_cli.data.series import ENERGY, ENERGY_COLUMNS
+    from gan_cli.data.sequences.series import ENERGY, ENERGY_COLUMNS
 
     root.mkdir(parents=True)
     values = np.random.default_rng(0).normal(20, 1, (n, 28)).cumsum(0).round(3).tolist()

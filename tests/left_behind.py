@@ -9,15 +9,16 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from gan_cli import checkpoint, jobs, journal
+from gan_cli.runs import checkpoint, logger
+from gan_cli.training.command import train_command
 
 
 def train(cfg: DictConfig, folder: Path, values: str = "", resume: bool = False) -> float | None:
-    """``jobs.train`` on a copy of ``cfg`` with ``values`` ("train.steps=60") set; in a folder that is there, as Hydra's."""
+    """``train_command`` on a copy of ``cfg`` with ``values`` ("train.steps=60") set; in a folder that is there, as Hydra's."""
     cfg = OmegaConf.merge(cfg, OmegaConf.from_dotlist(values.split()))
     cfg.resume = str(folder) if resume else None
     folder.mkdir(parents=True, exist_ok=True)
-    return jobs.train(cfg, folder)
+    return train_command(cfg, folder)
 
 
 def result(folder: Path) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     newest["config"]["resume"] = None
     return {
         **newest,
-        "numbers": [{k: v for k, v in row.items() if not k.startswith("time/")} for row in journal.read(folder)],
+        "numbers": [{k: v for k, v in row.items() if not k.startswith("time/")} for row in logger.read(folder)],
         "result": {key: finished[key] for key in ("status", "config", "step", "objective", "metric", "players")},
         "pictures": {path.name: path.read_bytes() for path in sorted((folder / "samples").iterdir())},
     }

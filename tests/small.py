@@ -18,10 +18,10 @@ import torch
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-import gan_cli.sweep  # noqa: F401  (train.yaml names its sweeper)
+import gan_cli.cli.sweeper  # noqa: F401  (train.yaml names its sweeper)
 from gan_cli.build import Parts, build, build_data, build_game, game_class, needs
-from gan_cli.compose import loader
-from gan_cli.data import bundled
+from gan_cli.config.compose import loader
+from gan_cli.data.images import fashion_mnist_mini
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.randomness import seed_all
@@ -200,7 +200,7 @@ def play(cfg: DictConfig, rounds: int = 1) -> tuple[Parts, Stats]:
 
 def unpack_once(monkeypatch) -> None:
     """Let the images that come with the package be decompressed once in this process, not once for each job."""
-    monkeypatch.setattr(bundled, "lzma", SimpleNamespace(open=lambda path, mode: io.BytesIO(_unpacked(path))))
+    monkeypatch.setattr(fashion_mnist_mini, "lzma", SimpleNamespace(open=lambda path, mode: io.BytesIO(_unpacked(path))))
 
 
 @cache

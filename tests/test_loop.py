@@ -5,7 +5,9 @@ from itertools import pairwise
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.loop import CriticRounds, Every, LearningRate, LinearDecay, Phases, SecondHalf, WarmUp, train
+from gan_cli.schedules.learning_rates import LearningRate, LinearDecay, SecondHalf, WarmUp
+from gan_cli.schedules.turns import AlternatingOrder, Phases
+from gan_cli.training.loop import Every, training_loop
 
 
 class Solver:
@@ -20,7 +22,7 @@ class Solver:
 def played(steps, start=0, events=()):
     log = []
     happening = [lambda step, stats, name=name: log.append((name, step, stats["order"])) for name in events]
-    train(Solver(log), iter("abcdef"), lambda step: f"order {step}", steps, happening, start)
+    training_loop(Solver(log), iter("abcdef"), lambda step: f"order {step}", steps, happening, start)
     return log
 
 
@@ -51,7 +53,7 @@ def test_an_event_may_end_it():
 
     log = []
     with pytest.raises(Enough):
-        train(Solver(log), iter("abc"), lambda step: [], 3, [stop])
+        training_loop(Solver(log), iter("abc"), lambda step: [], 3, [stop])
     assert len(log) == 2
 
 
@@ -67,14 +69,14 @@ def test_every(period, last, expected):
     assert steps == expected
 
 
-class TestCriticRounds:
+class TestAlternatingOrder:
     def test_critic_then_generator(self):
-        assert CriticRounds()(1) == ["discriminator", "generator"]
-        assert CriticRounds(5)(1) == ["discriminator"] * 5 + ["generator"]
-        assert all(len(CriticRounds(5)(step)) == 6 for step in (1, 25, 500)), "no warm-up unless asked for"
+        assert AlternatingOrder()(1) == ["discriminator", "generator"]
+        assert AlternatingOrder(5)(1) == ["discriminator"] * 5 + ["generator"]
+        assert all(len(AlternatingOrder(5)(step)) == 6 for step in (1, 25, 500)), "no warm-up unless asked for"
 
     def test_warm_up_of_the_authors_code(self):
-        schedule = CriticRounds(5, warmup_critic=100, warmup_rounds=25, warmup_every=500)
+        schedule = AlternatingOrder(5, warmup_critic=100, warmup_rounds=25, warmup_every=500)
         long = [step for step in range(1, 1101) if schedule(step).count("discriminator") == 100]
         assert long == [*range(1, 26), 500, 1000]
         assert all(schedule(step).count("discriminator") in (5, 100) for step in range(1, 1101))
@@ -84,7 +86,7 @@ class TestCriticRounds:
     @pytest.mark.parametrize("value", [-1, 2.5, "many", None, True])
     def test_refuses(self, name, value):
         with pytest.raises(UserError, match=f"schedule.{name}={value!r}: it must be a whole number, at least 0"):
-            CriticRounds(**{name: value})
+            AlternatingOrder(**{name: value})
 
 
 class TestLearningRate:

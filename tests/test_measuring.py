@@ -10,10 +10,11 @@ from tiny import Numbers, images_gan, noisy_gan, points_gan
 from gan_cli.data.base import Data, Dataset, generator
 from gan_cli.data.scaling import Scaling, Series
 from gan_cli.errors import UserError
-from gan_cli.measuring import Floor, Measurement
+from gan_cli.evaluation.measurement import Floor, Measurement
 from gan_cli.metrics.base import Metric, NoMetric, Value
-from gan_cli.metrics.features import Identity, Pixels
-from gan_cli.metrics.frechet import Frechet
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.features.pixels import Pixels
+from gan_cli.metrics.images.frechet import Frechet
 from gan_cli.randomness import random_state
 from gan_cli.types import Batch
 

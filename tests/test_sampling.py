@@ -6,12 +6,10 @@ import pytest
 import torch
 from tiny import Numbers, images_gan, noisy_gan, points_gan
 
-from gan_cli import sampling
 from gan_cli.errors import UserError
-from gan_cli.games.planar import Saddle
-from gan_cli.randomness import random_state
-from gan_cli.regularizers.spectral_norm import SpectralNorm
-from gan_cli.sampling import (
+from gan_cli.games import sampling
+from gan_cli.games.analytic.two_parameter import Saddle
+from gan_cli.games.sampling import (
     choose,
     cycling_labels,
     decode,
@@ -21,6 +19,8 @@ from gan_cli.sampling import (
     truncate,
     untouched,
 )
+from gan_cli.randomness import random_state
+from gan_cli.regularizers.spectral_norm import SpectralNorm
 from gan_cli.types import Batch
 
 CPU = torch.device("cpu")

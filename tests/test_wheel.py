@@ -39,7 +39,7 @@ def call(environment: Path, cwd: Path, *words: str) -> subprocess.CompletedProce
 
 
 def test_wheel_carries_its_configs_and_data(environment: Path, tmp_path: Path):
-    where = call(environment, tmp_path, "python", "-c", "import gan_cli.suggest as s; print(s.conf_dir())")
+    where = call(environment, tmp_path, "python", "-c", "import gan_cli.config.suggestions as s; print(s.conf_dir())")
     assert str(environment) in where.stdout, where.stderr
     assert "wgan_gp" in call(environment, tmp_path, "gan-train", "--help").stdout
 

@@ -13,8 +13,8 @@ from gan_cli.diagnostics.base import Diagnostics, Report
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.games.infogan import InfoGAN
+from gan_cli.games.sampling import CHUNK, choose, evaluating, untouched
 from gan_cli.metrics.base import Value
-from gan_cli.sampling import CHUNK, choose, evaluating, untouched
 
 
 def contingency(code: Tensor, y: Tensor, codes: int, classes: int) -> Tensor:

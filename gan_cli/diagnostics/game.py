@@ -15,9 +15,9 @@ from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gai
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
 from gan_cli.diagnostics.spectrum import Eigenvalue, hessian_extremes, jacobian_spectrum
 from gan_cli.games.base import Game
+from gan_cli.games.sampling import choose
 from gan_cli.metrics.base import Value
 from gan_cli.regularizers.weight_clipping import WeightClipping
-from gan_cli.sampling import choose
 from gan_cli.types import Batch
 
 

@@ -6,8 +6,8 @@ import torch
 
 from gan_cli.diagnostics.field import copied, flat, own_gradient
 from gan_cli.games.base import Game
+from gan_cli.games.sampling import evaluating
 from gan_cli.regularizers.base import per_sample_uniform, slopes
-from gan_cli.sampling import evaluating
 from gan_cli.types import Batch
 
 

@@ -13,19 +13,20 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gan_cli import checkpoint, device, drawing
+from gan_cli import device, drawing
 from gan_cli.build import build_data, build_metric
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError, first_line
+from gan_cli.evaluation.measurement import Floor, Measurement
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.games.base import Game
-from gan_cli.journal import read
-from gan_cli.loading import LoadedRun, load, place_of
-from gan_cli.measuring import Floor, Measurement
+from gan_cli.games.sampling import Sampling, sampling_of
+from gan_cli.inference.load import LoadedRun, load, place_of
 from gan_cli.metrics.base import Metric, Picture, Value
-from gan_cli.metrics.features import Encoded
-from gan_cli.sampling import Sampling, sampling_of
+from gan_cli.metrics.features.base import Encoded
+from gan_cli.runs import checkpoint
+from gan_cli.runs.logger import read
 
 Advance = Callable[[int], None]
 Judgement = tuple[dict[str, Any], dict[str, Number], dict[str, Any]]

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from gan_cli.evaluation.digits import shown
+from gan_cli.evaluation.number_format import shown
 from gan_cli.evaluation.results import Result, remarks
 from gan_cli.evaluation.tables import blank, titled
 

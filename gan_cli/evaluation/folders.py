@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.base import Data, Dataset, generator
-from gan_cli.data.decoding import processors
-from gan_cli.data.folder import native, native_images
-from gan_cli.data.pictures import CorruptImage
+from gan_cli.data.images.decoding import processors
+from gan_cli.data.images.folder import native, native_images
+from gan_cli.data.images.source import CorruptImage
 from gan_cli.errors import UserError
-from gan_cli.measuring import Floor, joined
+from gan_cli.evaluation.measurement import Floor, joined
 from gan_cli.metrics.base import Metric
-from gan_cli.metrics.features import Encoded, Features
-from gan_cli.metrics.statistics import content_key, encoded
+from gan_cli.metrics.features.base import Encoded, Features
+from gan_cli.metrics.features.cache import content_key, encoded
 from gan_cli.types import Batch
 
 Advance = Callable[[int], None]

@@ -11,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gan_cli.configs import RUN_ONLY, holds_config, read_result, to_plain
+from gan_cli.config.identity import RUN_ONLY, to_plain
 from gan_cli.errors import UserError
+from gan_cli.runs.folder import holds_config, read_result
 
 ABSENT = "-"
 """The value of a key that a run does not have."""

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_cli.evaluation.comparison import LEVEL, Comparison, Mean, Ranking, Row
-from gan_cli.evaluation.digits import fixed, place, shown, signed, significant
+from gan_cli.evaluation.number_format import fixed, place, shown, signed, significant
 from gan_cli.evaluation.results import Number, Provenance, Result, remarks, word
 
 ABREAST = 4

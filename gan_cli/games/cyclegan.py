@@ -13,8 +13,8 @@ from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Shape, Turn, frozen
 from gan_cli.games.gan import GAN
+from gan_cli.games.image_buffer import Pool
 from gan_cli.games.pix2pix import distance
-from gan_cli.games.pool import Pool
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator
 from gan_cli.models.translators import Translator

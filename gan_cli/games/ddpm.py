@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
-from gan_cli.games.noise import Noise
+from gan_cli.games.noise_schedule import Noise
 from gan_cli.models.base import Denoiser
 from gan_cli.types import Batch, Stats
 

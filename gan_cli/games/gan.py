@@ -8,7 +8,7 @@ from torch import Tensor
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn, frozen
-from gan_cli.games.generating import Generating
+from gan_cli.games.generator_game import Generating
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.regularizers.base import Regularizer, constrain, penalties

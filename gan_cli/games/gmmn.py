@@ -6,8 +6,8 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.games.matching import Matching
-from gan_cli.metrics.mmd import gaussian_kernel, mmd2_of_kernel, squared_distances
+from gan_cli.games.minimum_distance import Matching
+from gan_cli.metrics.points.mmd import gaussian_kernel, mmd2_of_kernel, squared_distances
 from gan_cli.models.base import Generator
 from gan_cli.types import Stats
 

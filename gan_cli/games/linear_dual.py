@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from gan_cli import checks, drawing
 from gan_cli.errors import UserError
 from gan_cli.games.base import History, Turn, frozen
-from gan_cli.games.generating import Generating
+from gan_cli.games.generator_game import Generating
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.log_linear import LogLinear

@@ -10,9 +10,9 @@ from gan_cli.augmentations.base import Augmentation
 from gan_cli.device import in_full_precision
 from gan_cli.games.base import frozen
 from gan_cli.games.gan import GAN
-from gan_cli.games.matching import Matching
+from gan_cli.games.minimum_distance import Matching
 from gan_cli.losses.base import Loss
-from gan_cli.metrics.sliced_wasserstein import projected_costs
+from gan_cli.metrics.points.sliced_wasserstein import projected_costs
 from gan_cli.models.base import Discriminator, Generator, with_features
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Stats

@@ -10,11 +10,12 @@ from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
-from gan_cli.metrics.features import Encoded, Features, Identity
-from gan_cli.metrics.frechet import Frechet
-from gan_cli.metrics.inception import SHA256, Inception
-from gan_cli.metrics.sequence_distances import SequenceDistances
+from gan_cli.metrics.features.base import Encoded, Features
+from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.features.inception import SHA256, Inception
+from gan_cli.metrics.images.frechet import Frechet
+from gan_cli.metrics.sequences.sequence_distances import SequenceDistances
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
-from gan_cli.metrics.features import Encoded, Features
+from gan_cli.metrics.features.base import Encoded, Features
 
 SPLITS = ("train", "heldout")
 

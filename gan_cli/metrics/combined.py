@@ -12,18 +12,18 @@ import torch
 from gan_cli.data.base import Data, Dataset
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Picture, Value
-from gan_cli.metrics.class_accuracy import ClassAccuracy
-from gan_cli.metrics.classifier import Classifier
-from gan_cli.metrics.features import Encoded
-from gan_cli.metrics.frechet import Frechet
-from gan_cli.metrics.histogram import Histogram
-from gan_cli.metrics.inception_score import InceptionScore
-from gan_cli.metrics.mmd import MMD
-from gan_cli.metrics.modes import ModeCoverage, mixture_of
-from gan_cli.metrics.neighbours import PrecisionRecall
-from gan_cli.metrics.reconstruction import Reconstruction
-from gan_cli.metrics.sliced_wasserstein import SlicedWasserstein
-from gan_cli.metrics.wasserstein import Wasserstein
+from gan_cli.metrics.features.base import Encoded
+from gan_cli.metrics.features.classifier import Classifier
+from gan_cli.metrics.images.class_accuracy import ClassAccuracy
+from gan_cli.metrics.images.frechet import Frechet
+from gan_cli.metrics.images.inception_score import InceptionScore
+from gan_cli.metrics.images.precision_recall import PrecisionRecall
+from gan_cli.metrics.images.reconstruction import Reconstruction
+from gan_cli.metrics.points.histogram import Histogram
+from gan_cli.metrics.points.mmd import MMD
+from gan_cli.metrics.points.modes import ModeCoverage, mixture_of
+from gan_cli.metrics.points.sliced_wasserstein import SlicedWasserstein
+from gan_cli.metrics.points.wasserstein import Wasserstein
 
 T = TypeVar("T")
 

@@ -37,7 +37,7 @@ class Cost(NamedTuple):
 
 
 def our_frechet() -> Callable[[Tensor, Tensor], float]:
-    from gan_cli.metrics.frechet import frechet_distance
+    from gan_cli.metrics.images.frechet import frechet_distance
 
     return frechet_distance
 
@@ -77,7 +77,7 @@ def torchmetrics_frechet() -> Callable[[Tensor, Tensor], float]:
 
 
 def our_kid() -> Callable[[Tensor, Tensor], float]:
-    from gan_cli.metrics.kernel import kernel_distance
+    from gan_cli.metrics.images.kid import kernel_distance
 
     return lambda real, fake: kernel_distance(real, fake).value
 
@@ -101,7 +101,7 @@ def torchmetrics_kid() -> Callable[[Tensor, Tensor], float]:
 
 
 def our_precision_recall() -> Callable[[Tensor, Tensor], float]:
-    from gan_cli.metrics.neighbours import precision_recall
+    from gan_cli.metrics.images.precision_recall import precision_recall
 
     return lambda real, fake: sum(precision_recall(real, fake)) / 2
 

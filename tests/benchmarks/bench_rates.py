@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from gan_cli import loop
-from gan_cli.compose import compose, loader
-from gan_cli.run import Run
-from gan_cli.sweep import combinations
+from gan_cli.cli.sweeper import combinations
+from gan_cli.config.compose import compose, loader
+from gan_cli.training import loop
+from gan_cli.training.run import Run
 
 MINUTES = 4
 WARM = 3
@@ -35,10 +35,10 @@ MEASURED = 15.0  # seconds
 def rate(overrides: list[str], folder: Path) -> float:
     """Rounds a second, after the first ``WARM``."""
     run = Run(compose(loader(), "train", overrides), folder)
-    loop.train(run.solver, run.batches, run.schedule, WARM, [run.average])
+    loop.training_loop(run.solver, run.batches, run.schedule, WARM, [run.average])
     step, began = WARM, time.process_time()
     while (spent := time.process_time() - began) < MEASURED:
-        loop.train(run.solver, run.batches, run.schedule, step + 1, [run.average], step)
+        loop.training_loop(run.solver, run.batches, run.schedule, step + 1, [run.average], step)
         step += 1
     run.batches.close()
     return (step - WARM) / spent

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 from omegaconf import OmegaConf
 
-from gan_cli import cli, suggest
-from gan_cli.configs import config_hash, threads, to_plain
+from gan_cli.cli import main
+from gan_cli.config import suggestions
+from gan_cli.config.identity import config_hash, to_plain
+from gan_cli.device import threads
 from gan_cli.files import write_json
 
 TINY = {
@@ -38,13 +40,14 @@ TINY = {
     "game/gan": "# @package _global_\ngame: {_target_: m.GAN}\nschedule: {_target_: m.Rounds, n_critic: '${train.n_critic}'}\n",
     "experiment/long": "# @package _global_\ndefaults:\n  - override /loss: hinge\ntrain: {steps: 9}\n",
 }
+ENTRY_POINTS = {"train": main.gan_train, "evaluate": main.gan_eval, "sample": main.gan_sample, "report": main.gan_report}
 DEFAULTS = {"dcgan": "tiny", "efficientnet_lite0": "net", "fashion_mnist_mini": "points", "non_saturating": "plain"}
 
 
 @pytest.fixture
 def conf(tmp_path, monkeypatch):
     """A small config folder with the shipped ``train.yaml``, whose defaults are exchanged for the small options."""
-    shipped, folder = suggest.conf_dir(), tmp_path / "conf"
+    shipped, folder = suggestions.conf_dir(), tmp_path / "conf"
     for name, text in TINY.items():
         path = folder / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,13 +59,13 @@ def conf(tmp_path, monkeypatch):
     (folder / "train.yaml").write_text(main)
     for name in ("eval.yaml", "sample.yaml", "report.yaml"):
         shutil.copy(shipped / name, folder)
-    monkeypatch.setattr(suggest, "conf_dir", lambda: folder)
+    monkeypatch.setattr(suggestions, "conf_dir", lambda: folder)
     return folder
 
 
 @dataclass
 class Notes:
-    """What the stand-in for ``gan_cli.jobs`` was asked to do; ``fail`` maps a seed to what is raised for it."""
+    """What the stand-in for ``gan_cli.training.command`` was asked to do; ``fail`` maps a seed to what is raised for it."""
 
     trained: list = field(default_factory=list)
     asked: list = field(default_factory=list)
@@ -93,9 +96,9 @@ def jobs(monkeypatch):
     """Replaces what gan-train, gan-sample and gan-eval do."""
     notes = Notes()
     stand_ins = {
-        "gan_cli.jobs": {"train": notes.train, "unused": lambda cfg: []},
-        "gan_cli.samples": {"sample": lambda cfg: notes.asked.append(("sample", dict(cfg)))},
-        "gan_cli.evaluation.evaluate": {"evaluate": lambda cfg: notes.asked.append(("evaluate", dict(cfg)))},
+        "gan_cli.training.command": {"train_command": notes.train, "unused": lambda cfg: []},
+        "gan_cli.inference.command": {"sample_command": lambda cfg: notes.asked.append(("sample", dict(cfg)))},
+        "gan_cli.evaluation.command": {"evaluate_command": lambda cfg: notes.asked.append(("evaluate", dict(cfg)))},
     }
     for name, functions in stand_ins.items():
         module = types.ModuleType(name)
@@ -125,7 +128,7 @@ def call(conf, jobs, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", [f"gan-{command}", *words])
         before = dict(os.environ), os.getcwd(), list(sys.path), list(sys.argv)
         capsys.readouterr()
-        code = getattr(cli, command)()
+        code = ENTRY_POINTS[command]()
         assert (dict(os.environ), os.getcwd(), list(sys.path), list(sys.argv)) == before
         return Answer(code, *capsys.readouterr())
 

@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from gan_cli import __version__, cli, completion, suggest
-from gan_cli.schema import EvalConfig, SampleConfig, TrainConfig, components, scalars
+from gan_cli import __version__
+from gan_cli.cli import completion, main
+from gan_cli.config import suggestions
+from gan_cli.config.schema import EvalConfig, SampleConfig, TrainConfig, components, scalars
 
 
 @pytest.mark.parametrize(
@@ -68,14 +70,14 @@ def test_version(call):
 
 def test_every_group_of_the_schema_is_shipped():
     """A component that the schema asks for comes from a group, or, as the schedule, along with the game."""
-    assert set(components(TrainConfig)) - set(suggest.groups()) == {"schedule"}
+    assert set(components(TrainConfig)) - set(suggestions.groups()) == {"schedule"}
 
 
 def test_neither_hydra_nor_torch_is_imported_for_an_answer():
     """The real commands with the shipped configs, in a process that has imported nothing yet."""
     code = """
 import sys
-from gan_cli import cli
+from gan_cli.cli import main
 
 def answer(command, *words):
     sys.argv = ["gan", *words]
@@ -84,17 +86,17 @@ def answer(command, *words):
     assert not heavy, (words, heavy)
     return code
 
-assert answer(cli.train, "--help") == 0
-assert answer(cli.train, "loss=wgan_pg") == 2
-assert answer(cli.train, "--complete", "gan-train loss=wg") == 0
-assert answer(cli.train, "--complete", "gan-train optimizer.discriminator.") == 0
-assert answer(cli.train, "--completion", "bash") == 0
-assert answer(cli.evaluate) == 2
-assert answer(cli.sample, "--version") == 0
+assert answer(main.gan_train, "--help") == 0
+assert answer(main.gan_train, "loss=wgan_pg") == 2
+assert answer(main.gan_train, "--complete", "gan-train loss=wg") == 0
+assert answer(main.gan_train, "--complete", "gan-train optimizer.discriminator.") == 0
+assert answer(main.gan_train, "--completion", "bash") == 0
+assert answer(main.gan_eval) == 2
+assert answer(main.gan_sample, "--version") == 0
 sys.argv = ["gan-train", "train.ncritic=3"]
-assert cli.train() == 2
+assert main.gan_train() == 2
 sys.argv = ["gan-train", "train.n_critic=abc"]
-assert cli.train() == 2
+assert main.gan_train() == 2
 assert "hydra" in sys.modules and "torch" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -124,32 +126,32 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
     ],
 )
 def test_candidates(conf, line, answers):
-    assert completion.candidates(cli.TRAIN, line) == answers
+    assert completion.candidates(main.TRAIN, line) == answers
 
 
 def test_candidates_of_the_other_commands(conf):
-    assert completion.candidates(cli.SAMPLE, "gan-sample outputs/x m") == ["mode="]
-    assert completion.candidates(cli.SAMPLE, "gan-sample mode=") == [
+    assert completion.candidates(main.SAMPLE, "gan-sample outputs/x m") == ["mode="]
+    assert completion.candidates(main.SAMPLE, "gan-sample mode=") == [
         "mode=grid",
         "mode=interpolation",
         "mode=single",
         "mode=traversal",
     ]
-    assert completion.candidates(cli.EVALUATE, "gan-eval loss") == []
-    assert completion.candidates(cli.EVALUATE, "gan-eval outputs/x m") == ["metric="]
-    assert completion.candidates(cli.EVALUATE, "gan-eval outputs/x metric=") == ["metric=auto"]
-    assert completion.candidates(cli.EVALUATE, "gan-eval ema=") == ["ema=false", "ema=true"]
-    assert completion.candidates(cli.SAMPLE, "gan-sample outputs/x metric=") == []
+    assert completion.candidates(main.EVALUATE, "gan-eval loss") == []
+    assert completion.candidates(main.EVALUATE, "gan-eval outputs/x m") == ["metric="]
+    assert completion.candidates(main.EVALUATE, "gan-eval outputs/x metric=") == ["metric=auto"]
+    assert completion.candidates(main.EVALUATE, "gan-eval ema=") == ["ema=false", "ema=true"]
+    assert completion.candidates(main.SAMPLE, "gan-sample outputs/x metric=") == []
 
 
 def test_candidates_of_the_shipped_metrics():
-    offered = sorted(path.stem for path in (suggest.conf_dir() / "metric").glob("*.yaml"))
-    assert completion.candidates(cli.EVALUATE, "gan-eval outputs/x metric=") == [f"metric={name}" for name in offered]
-    assert completion.candidates(cli.EVALUATE, "gan-eval real=a fake=b metric=precision_recall metric.k") == [
+    offered = sorted(path.stem for path in (suggestions.conf_dir() / "metric").glob("*.yaml"))
+    assert completion.candidates(main.EVALUATE, "gan-eval outputs/x metric=") == [f"metric={name}" for name in offered]
+    assert completion.candidates(main.EVALUATE, "gan-eval real=a fake=b metric=precision_recall metric.k") == [
         "metric.k=",
         "metric.k_density=",
     ]
-    assert "features.resolution=" in completion.candidates(cli.EVALUATE, "gan-eval outputs/x features.")
+    assert "features.resolution=" in completion.candidates(main.EVALUATE, "gan-eval outputs/x features.")
 
 
 @pytest.mark.parametrize(

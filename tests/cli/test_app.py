@@ -7,9 +7,9 @@ import pytest
 import small
 from omegaconf import OmegaConf
 
-from gan_cli import app
-from gan_cli.configs import read_result
+from gan_cli.cli import app
 from gan_cli.errors import Stopped, UserError
+from gan_cli.runs.folder import read_result
 
 
 def test_a_run_gets_a_folder_of_its_own(call, jobs, tmp_path):

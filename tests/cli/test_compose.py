@@ -3,9 +3,9 @@
 import pytest
 from omegaconf import OmegaConf
 
-from gan_cli.compose import SCHEMAS, compose, loader
+from gan_cli.config.compose import SCHEMAS, compose, loader
+from gan_cli.config.schema import scalars
 from gan_cli.errors import UserError
-from gan_cli.schema import scalars
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ import re
 import pytest
 from omegaconf import OmegaConf
 
-from gan_cli.configs import RUN_ONLY, config_hash, read_result, threads, to_plain
+from gan_cli.config.identity import RUN_ONLY, config_hash, to_plain
+from gan_cli.config.names import folder_name, job_folder, method_name
+from gan_cli.device import threads
 from gan_cli.errors import Stopped, UserError
-from gan_cli.naming import folder_name, job_folder, method_name
+from gan_cli.runs.folder import read_result
 
 
 def jobs_of(folder):
@@ -130,22 +132,22 @@ import importlib.util, sys
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        return importlib.util.spec_from_file_location(name, {path!r}) if name == "gan_cli.jobs" else None
+        return importlib.util.spec_from_file_location(name, {path!r}) if name == "gan_cli.training.command" else None
 
 sys.meta_path.insert(0, Finder)
 """
 WORK = """
 import os, sys
-from gan_cli.configs import config_hash, threads
+from gan_cli.config.identity import config_hash
 from gan_cli.files import write_json
 from gan_cli.errors import UserError
 
-def train(cfg, folder, named):
+def train_command(cfg, folder, named):
     if cfg.seed == 2:
         raise UserError("unlucky")
     if cfg.seed == 3:
         os._exit(9)
-    facts = {"threads": threads(), "pid": os.getpid(), "torch": "torch" in sys.modules}
+    facts = {"threads": int(os.environ.get("GAN_CLI_THREADS", 0)), "pid": os.getpid(), "torch": "torch" in sys.modules}
     write_json(folder / "result.json", {"status": "finished", "config": config_hash(cfg), "metric": None, **facts})
     return 1.0
 """

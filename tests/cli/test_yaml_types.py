@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hydra.utils import get_object
 
-from gan_cli.suggest import conf_dir
+from gan_cli.config.suggestions import conf_dir
 
 FILES = sorted(path.relative_to(conf_dir()).as_posix() for path in conf_dir().glob("*/**/*.yaml"))
 

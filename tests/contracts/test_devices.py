@@ -17,11 +17,11 @@ from torch.utils._pytree import tree_leaves
 
 from gan_cli.build import build
 from gan_cli.data.stream import Stream
-from gan_cli.events import Average, SetLearningRates
 from gan_cli.games.gan import GAN
+from gan_cli.games.sampling import conditions, evaluating, untouched
 from gan_cli.losses.hinge import Hinge
 from gan_cli.randomness import forked
-from gan_cli.sampling import conditions, evaluating, untouched
+from gan_cli.training.callbacks import Average, SetLearningRates
 
 META = torch.device("meta")
 MODELS = [group for group in small.groups() if group.startswith("model")]

@@ -20,12 +20,12 @@ from gan_cli.build import INSTANTIATE, build
 from gan_cli.data.base import Data
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
+from gan_cli.evaluation.measurement import Measurement
 from gan_cli.games.base import Game
-from gan_cli.loop import LearningRate
-from gan_cli.measuring import Measurement
+from gan_cli.games.sampling import conditions, generate
 from gan_cli.metrics.base import Metric
 from gan_cli.regularizers.base import Regularizer
-from gan_cli.sampling import conditions, generate
+from gan_cli.schedules.learning_rates import LearningRate
 
 CPU = torch.device("cpu")
 MEASURED = ("dataset", "experiment", "features", "game", "metric")

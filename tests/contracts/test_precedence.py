@@ -8,8 +8,8 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_cli.build import Parts, build
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.wasserstein import Wasserstein
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.points.wasserstein import Wasserstein
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.regularizers.base import Regularizer

@@ -8,12 +8,12 @@ import small
 import torch
 from omegaconf import DictConfig
 
-from gan_cli import jobs
 from gan_cli.build import build
 from gan_cli.errors import UserError
 from gan_cli.solvers.extragradient import Extragradient
 from gan_cli.solvers.lookahead import Lookahead
 from gan_cli.solvers.optimistic import Optimistic
+from gan_cli.training.command import train_command
 
 CPU = torch.device("cpu")
 SOLVERS = small.options("solver")
@@ -63,7 +63,7 @@ def test_several_critic_turns(solver, tmp_path):
         assert build(cfg, CPU).schedule(1).count("discriminator") == 5
         return
     with pytest.raises(UserError, match="once a round, but the schedule has discriminator 5x") as error:
-        jobs.train(cfg, tmp_path / "run")
+        train_command(cfg, tmp_path / "run")
     assert str(error.value).count("\n") == 1
     assert "Set train.n_critic=1" in str(error.value)
     assert not (tmp_path / "run").exists()

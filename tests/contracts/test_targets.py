@@ -10,12 +10,12 @@ import small
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import jobs
 from gan_cli.build import build, build_optimizers, refuse_unused
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.losses.hinge import Hinge
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.training.command import train_command
 
 CPU = torch.device("cpu")
 NODES = [
@@ -192,7 +192,7 @@ def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine, tmp_path):
         with pytest.raises(UserError, match=f"{key} is named, but the game Lossless does not use it"):
             refuse_unused(cfg, {"dataset", key})
     with pytest.raises(UserError, match="loss is named"):
-        jobs.train(cfg, tmp_path / "run", {"loss"})
+        train_command(cfg, tmp_path / "run", {"loss"})
     assert not (tmp_path / "run").exists()
     cfg = small.config("", "game._target_=mine.Alone")
     for key in ("model/discriminator", "model.discriminator.width"):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.data import bundled
-from gan_cli.data.images import ImageArray
+from gan_cli.data.images import fashion_mnist_mini
+from gan_cli.data.images.arrays import ImageArray
 
 
 @pytest.fixture(scope="module")
 def data():
-    return bundled.fashion_mnist_mini()
+    return fashion_mnist_mini.fashion_mnist_mini()
 
 
 def test_ten_balanced_classes(data):
@@ -41,14 +41,14 @@ def test_parts_share_no_image(data):
 
 
 def test_cut_takes_every_class():
-    data = bundled.fashion_mnist_mini(size=16, max_images=100)
+    data = fashion_mnist_mini.fashion_mnist_mini(size=16, max_images=100)
     assert (len(data.train), len(data.heldout), data.shape) == (100, 100, (1, 16, 16))
     assert len(np.unique(data.train.labels)) == 10
 
 
 def test_file_is_small_and_carries_its_notice():
-    assert bundled.FILE.stat().st_size <= 5_000_000
-    notice = bundled.FILE.with_name("LICENSE-fashion-mnist.txt").read_text()
+    assert fashion_mnist_mini.FILE.stat().st_size <= 5_000_000
+    notice = fashion_mnist_mini.FILE.with_name("LICENSE-fashion-mnist.txt").read_text()
     assert "Zalando" in notice
     assert "Permission is hereby granted" in notice
 

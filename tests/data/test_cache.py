@@ -13,11 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_cli.data import cache
-from gan_cli.data.cache import cached
-from gan_cli.data.decoding import DecodedImages
-from gan_cli.data.pictures import Pictures, Source, listing
-from gan_cli.data.transform import Transform
+from gan_cli.data.images import cache
+from gan_cli.data.images.cache import cached
+from gan_cli.data.images.decoding import DecodedImages
+from gan_cli.data.images.source import Pictures, Source, listing
+from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 
 TRANSFORM = Transform(8, 1)

@@ -8,12 +8,12 @@ import pytest
 from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
-from gan_cli.data.reading import Reading
+from gan_cli.data.images.reading import Reading
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
-SEVERAL = ("gan_cli.data.pairs", "gan_cli.data.domains")
+SEVERAL = ("gan_cli.data.translation.paired", "gan_cli.data.translation.unpaired")
 """Functions that several options call, each for a task of its own."""
-TOYS = [file for file in FILES if "gan_cli.data.toy." in file.read_text()]
+TOYS = [file for file in FILES if "gan_cli.data.points.toy." in file.read_text()]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

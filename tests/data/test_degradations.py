@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.data.degradations import STEEPEST, Grey, Hole, Shrink, Sobel, grey, sobel
+from gan_cli.data.translation.degradations import STEEPEST, Grey, Hole, Shrink, Sobel, grey, sobel
 from gan_cli.errors import UserError
 
 

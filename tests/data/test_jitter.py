@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from gan_cli.data.degradations import Hole
-from gan_cli.data.domains import unpaired_folder
-from gan_cli.data.images import ImageArray
-from gan_cli.data.jitter import Jittered
-from gan_cli.data.pairs import degraded_folder, side_by_side
+from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.images.jitter import Jittered
+from gan_cli.data.images.published import image_folder
 from gan_cli.data.stream import Stream
-from gan_cli.data.vision import image_folder
+from gan_cli.data.translation.degradations import Hole
+from gan_cli.data.translation.paired import degraded_folder, side_by_side
+from gan_cli.data.translation.unpaired import unpaired_folder
 from gan_cli.errors import UserError
 
 

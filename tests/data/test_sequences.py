@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_cli.data.scaling import Scaling, Series, unnamed
-from gan_cli.data.sequences import ar1, sines
+from gan_cli.data.sequences.processes import ar1, sines
 from gan_cli.errors import UserError
 
 

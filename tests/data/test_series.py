@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from gan_cli.data.protocols import Windows, by_time, shuffled
-from gan_cli.data.series import ENERGY_COLUMNS, csv, energy, stocks
+from gan_cli.data.sequences.protocols import Windows, by_time, shuffled
+from gan_cli.data.sequences.series import ENERGY_COLUMNS, csv, energy, stocks
+from gan_cli.data.sequences.tables import Table
 from gan_cli.data.stream import Stream
-from gan_cli.data.tables import Table
 from gan_cli.errors import UserError
 
 TABLE = Table(torch.arange(1.0, 41.0).double().view(20, 2).square(), ("a", "b"), "t.csv")

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gan_cli.data import toy
+from gan_cli.data.points import toy
 from gan_cli.errors import UserError
 
 LAWS = (toy.ring, toy.grid25, toy.swiss_roll, toy.spiral, toy.parallel_lines, toy.gaussians_1d)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.data.transform import Transform, is_grey
+from gan_cli.data.images.transform import Transform, is_grey
 from gan_cli.errors import UserError
 
 

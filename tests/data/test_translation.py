@@ -9,12 +9,12 @@ from PIL import Image
 from tiny import Numbers
 
 from gan_cli.data.base import Exchanged
-from gan_cli.data.degradations import Grey, Hole, grey
-from gan_cli.data.domains import Unpaired, unpaired_folder
-from gan_cli.data.domains import bundled as domains
-from gan_cli.data.pairs import bundled as pairs
-from gan_cli.data.pairs import side_by_side
 from gan_cli.data.stream import Stream
+from gan_cli.data.translation.degradations import Grey, Hole, grey
+from gan_cli.data.translation.paired import bundled as pairs
+from gan_cli.data.translation.paired import side_by_side
+from gan_cli.data.translation.unpaired import Unpaired, unpaired_folder
+from gan_cli.data.translation.unpaired import bundled as domains
 from gan_cli.errors import UserError
 
 

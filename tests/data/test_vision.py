@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_cli.data import vision
-from gan_cli.data.transform import Transform
+from gan_cli.data.images import published
+from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 
 SETS = ["mnist", "fashion_mnist", "cifar10", "stl10", "celeba", "lsun", "image_folder"]
@@ -34,7 +34,7 @@ def read(tmp_path):
         root = tmp_path / "published"
         if not root.exists():
             getattr(layouts, f"write_{name}")(root)
-        return getattr(vision, name)(root=str(root), cache_dir=str(tmp_path / "cache"), **options)
+        return getattr(published, name)(root=str(root), cache_dir=str(tmp_path / "cache"), **options)
 
     return read
 
@@ -98,7 +98,7 @@ def test_heldout_share_of_the_training_part(read, name):
 
 @pytest.mark.parametrize("name", SETS)
 def test_missing_set(name, tmp_path):
-    load = getattr(vision, name)
+    load = getattr(published, name)
     with pytest.raises(UserError, match=rf"dataset={name} needs dataset\.root=DIR"):
         load()
     with pytest.raises(UserError, match=r"there is no folder .*nowhere"):
@@ -119,13 +119,13 @@ def test_download_without_network(name, tmp_path, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.utils.download_url", unreachable)
     monkeypatch.setattr("torchvision.datasets.celeba.download_file_from_google_drive", unreachable)
     with pytest.raises(UserError, match=rf"Cannot download {name} to .*\n.*unreachable") as caught:
-        getattr(vision, name)(root=str(tmp_path / "new"), download=True)
+        getattr(published, name)(root=str(tmp_path / "new"), download=True)
     assert len(str(caught.value).splitlines()) == 2
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"dataset\.root: cannot make the folder .*file"):
-        getattr(vision, name)(root=str(tmp_path / "file"), download=True)
+        getattr(published, name)(root=str(tmp_path / "file"), download=True)
     with pytest.raises(UserError, match=r"dataset\.download='no': it must be true or false"):
-        getattr(vision, name)(root=str(tmp_path), download="no")
+        getattr(published, name)(root=str(tmp_path), download="no")
 
 
 @pytest.mark.parametrize(
@@ -188,20 +188,20 @@ def test_stl10_splits(read):
 class TestImageFolder:
     def test_no_subfolders_no_labels(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=12, classes=0)
-        data = vision.image_folder(root=str(tmp_path / "a"))
+        data = published.image_folder(root=str(tmp_path / "a"))
         assert data.classes == 0
         assert everything(data.train).y is None
 
     def test_one_subfolder_is_no_class(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=12, classes=1)
-        assert vision.image_folder(root=str(tmp_path / "a")).classes == 0
+        assert published.image_folder(root=str(tmp_path / "a")).classes == 0
 
     def test_subfolders_are_classes_whatever_is_below_them(self, tmp_path):
         for label, place in enumerate(("ant/1/2", "bee", "cow/3")):
             (tmp_path / "a" / place).mkdir(parents=True)
             for i in range(4):
                 Image.new("L", (9, 9), 10 * label).save(tmp_path / "a" / place / f"{i}.png")
-        data = vision.image_folder(root=str(tmp_path / "a"), size=8)
+        data = published.image_folder(root=str(tmp_path / "a"), size=8)
         x, y = everything(data.train)
         assert data.classes == 3
         assert torch.equal(((x[:, 0, 0, 0] + 1) * 127.5).round().long(), 10 * y)
@@ -210,9 +210,9 @@ class TestImageFolder:
         layouts.write_image_folder(tmp_path / "a", n=12, grey=True)
         for i in range(2, 12, 3):  # WebP knows no grey
             (tmp_path / "a" / f"class_{i % 2}" / f"{i:03d}.webp").unlink()
-        assert vision.image_folder(root=str(tmp_path / "a")).shape == (1, 64, 64)
+        assert published.image_folder(root=str(tmp_path / "a")).shape == (1, 64, 64)
         Image.new("RGB", (64, 64)).save(tmp_path / "a" / "class_0" / "colour.png")
-        assert vision.image_folder(root=str(tmp_path / "a")).shape == (3, 64, 64)
+        assert published.image_folder(root=str(tmp_path / "a")).shape == (3, 64, 64)
 
     @pytest.mark.parametrize("cache", [True, False])
     def test_corrupt_image(self, tmp_path, cache, capsys):
@@ -220,8 +220,8 @@ class TestImageFolder:
         damage(tmp_path / "a" / "class_1" / "001.jpg")
         options = {"root": str(tmp_path / "a"), "cache": cache, "heldout": 1}
         with pytest.raises(UserError, match=r"class_1/001\.jpg: .*\n.*dataset\.skip_corrupt=true"):
-            everything(vision.image_folder(**options).train)
-        data = vision.image_folder(**options, skip_corrupt=True)
+            everything(published.image_folder(**options).train)
+        data = published.image_folder(**options, skip_corrupt=True)
         assert torch.isfinite(everything(data.train).x).all()
         assert "class_1/001.jpg" in capsys.readouterr().err
         assert len(data.train) == (10 if cache else 11)
@@ -229,57 +229,57 @@ class TestImageFolder:
     def test_other_files_are_ignored(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=12, classes=0)
         (tmp_path / "a" / "README.md").write_text("not an image")
-        assert len(vision.image_folder(root=str(tmp_path / "a"), heldout=2).train) == 10
+        assert len(published.image_folder(root=str(tmp_path / "a"), heldout=2).train) == 10
 
     def test_empty_folder(self, tmp_path):
         (tmp_path / "notes.txt").write_text("no image")
         with pytest.raises(UserError, match=r"No images in .*no file there ends in \.jpg"):
-            vision.image_folder(root=str(tmp_path))
+            published.image_folder(root=str(tmp_path))
 
     def test_nothing_left_to_train_on(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=3)
         with pytest.raises(UserError, match=r"3 images: 3 held out \(dataset\.heldout\) leave none"):
-            vision.image_folder(root=str(tmp_path / "a"), heldout=3)
+            published.image_folder(root=str(tmp_path / "a"), heldout=3)
 
     @pytest.mark.parametrize("field", ["max_images", "workers", "heldout"])
     def test_numbers(self, tmp_path, field):
         layouts.write_image_folder(tmp_path / "a", n=3)
         with pytest.raises(UserError, match=rf"dataset\.{field}=0"):
-            vision.image_folder(root=str(tmp_path / "a"), **{field: 0})
+            published.image_folder(root=str(tmp_path / "a"), **{field: 0})
 
     def test_words_are_no_switches(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=3)
         with pytest.raises(UserError, match=r"dataset\.cache='no': it must be true or false"):
-            vision.image_folder(root=str(tmp_path / "a"), cache="no")
+            published.image_folder(root=str(tmp_path / "a"), cache="no")
 
     def test_folder_named_by_a_number(self, tmp_path, monkeypatch):
         layouts.write_image_folder(tmp_path / "2024", n=12)
         monkeypatch.chdir(tmp_path)
-        assert len(vision.image_folder(root=2024, heldout=2).train) == 10
+        assert len(published.image_folder(root=2024, heldout=2).train) == 10
 
 
 class TestLsun:
     @pytest.mark.parametrize("format", ["WEBP", "JPEG"])
     def test_pixels_are_the_photographs(self, tmp_path, format):
         layouts.write_lsun(tmp_path, n=6, n_val=None, format=format)
-        x, _ = everything(vision.lsun(root=str(tmp_path), heldout=1, cache=False).train.whole)
+        x, _ = everything(published.lsun(root=str(tmp_path), heldout=1, cache=False).train.whole)
         for image, crop in zip(x, layouts.crops(6, 320, 256, seed=5), strict=True):
             original = torch.from_numpy(Transform(64, 3)(crop).copy()) / 127.5 - 1
             assert (image - original).abs().mean() < 0.05
 
     def test_train_part_alone_is_enough(self, tmp_path):
         layouts.write_lsun(tmp_path, n=20, n_val=None)
-        data = vision.lsun(root=str(tmp_path))
+        data = published.lsun(root=str(tmp_path))
         assert (len(data.train), len(data.heldout)) == (18, 2)
 
     def test_several_categories_are_classes(self, tmp_path):
         layouts.write_lsun(tmp_path, n=5, n_val=2)
         layouts.write_lsun(tmp_path, n=3, n_val=2, category="kitchen")
-        data = vision.lsun(root=str(tmp_path), category=["bedroom", "kitchen"], size=8)
+        data = published.lsun(root=str(tmp_path), category=["bedroom", "kitchen"], size=8)
         assert data.classes == 2
         assert everything(data.train).y.tolist() == [0] * 5 + [1] * 3
         with pytest.raises(UserError, match=r"dataset\.category is empty"):
-            vision.lsun(root=str(tmp_path), category=[])
+            published.lsun(root=str(tmp_path), category=[])
 
     def test_read_only_folder_stays_as_it_is(self, tmp_path, monkeypatch):
         root = tmp_path / "published"
@@ -290,7 +290,7 @@ class TestLsun:
         folder = root / "bedroom_train_lmdb"
         folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
         try:
-            vision.lsun(root=str(root), cache=False)
+            published.lsun(root=str(root), cache=False)
         finally:
             folder.chmod(stat.S_IRWXU)
         assert sorted(os.listdir(folder)) == ["data.mdb"]
@@ -299,32 +299,32 @@ class TestLsun:
     def test_the_same_lmdb_twice_in_one_process(self, tmp_path):
         layouts.write_lsun(tmp_path, n=5, n_val=2)
         (tmp_path / "link").symlink_to(tmp_path)
-        held = [vision.lsun(root=str(root), cache=False) for root in (tmp_path, tmp_path, tmp_path / "link")]
+        held = [published.lsun(root=str(root), cache=False) for root in (tmp_path, tmp_path, tmp_path / "link")]
         assert torch.equal(everything(held[0].train).x, everything(held[2].train).x)
 
     def test_missing(self, tmp_path):
         layouts.write_lsun(tmp_path, n=2)
         with pytest.raises(UserError, match=r"No LSUN images in .*tower_train_lmdb.*\n.*tower_train_lmdb/data\.mdb, unpacked"):
-            vision.lsun(root=str(tmp_path), category="tower")
+            published.lsun(root=str(tmp_path), category="tower")
 
     def test_truncated(self, tmp_path):
         layouts.write_lsun(tmp_path, n=8)
         file = tmp_path / "bedroom_train_lmdb" / "data.mdb"
         damage(file, file.stat().st_size - 4096)
         with pytest.raises(UserError, match=r"data\.mdb is truncated: \d+ of \d+ bytes"):
-            vision.lsun(root=str(tmp_path))
+            published.lsun(root=str(tmp_path))
 
     @pytest.mark.parametrize("content", [b"", b"this is not an LMDB" * 1000])
     def test_not_an_lmdb(self, tmp_path, content):
         layouts.write_lsun(tmp_path, n=2)
         (tmp_path / "bedroom_train_lmdb" / "data.mdb").write_bytes(content)
         with pytest.raises(UserError, match=r"data\.mdb is not a readable LMDB"):
-            vision.lsun(root=str(tmp_path))
+            published.lsun(root=str(tmp_path))
 
     def test_empty(self, tmp_path):
         layouts.write_lsun(tmp_path, n=0)
         with pytest.raises(UserError, match="bedroom_train_lmdb holds no images"):
-            vision.lsun(root=str(tmp_path))
+            published.lsun(root=str(tmp_path))
 
     @pytest.mark.parametrize("cache", [True, False])
     def test_corrupt_image(self, tmp_path, cache):
@@ -333,7 +333,7 @@ class TestLsun:
             key = list(transaction.cursor().iternext(values=False))[3]
             transaction.put(key, transaction.get(key)[:100])
         with pytest.raises(UserError, match=f"key {key.decode()} of .*bedroom_train_lmdb: .*\n.*skip_corrupt"):
-            everything(vision.lsun(root=str(tmp_path), cache=cache).train)
-        data = vision.lsun(root=str(tmp_path), cache=cache, skip_corrupt=True)
+            everything(published.lsun(root=str(tmp_path), cache=cache).train)
+        data = published.lsun(root=str(tmp_path), cache=cache, skip_corrupt=True)
         assert len(data.train) == (4 if cache else 5)
         assert np.isfinite(everything(data.train).x.numpy()).all()

@@ -11,7 +11,7 @@ from gan_cli.diagnostics.codes import CodeAccuracy, contingency, one_to_one
 from gan_cli.errors import UserError
 from gan_cli.games.infogan import InfoGAN
 from gan_cli.losses.non_saturating import NonSaturating
-from gan_cli.metrics.features import Identity
+from gan_cli.metrics.features.identity import Identity
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 
 

@@ -15,13 +15,13 @@ from torch import nn
 from gan_cli.data.base import Data, Dataset
 from gan_cli.diagnostics.game import GameDiagnostics, drawn
 from gan_cli.errors import UserError
-from gan_cli.events import Average
 from gan_cli.losses.wasserstein import Wasserstein
-from gan_cli.metrics.features import Identity
+from gan_cli.metrics.features.identity import Identity
 from gan_cli.randomness import random_state
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.spectral_norm import SpectralNorm
 from gan_cli.regularizers.weight_clipping import WeightClipping
+from gan_cli.training.callbacks import Average
 from gan_cli.types import Batch
 
 

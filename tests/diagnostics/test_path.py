@@ -9,11 +9,11 @@ from tiny import Bilinear, images_gan
 from torch import tensor
 
 from gan_cli.data.base import Data
-from gan_cli.data.toy import Points
+from gan_cli.data.points.toy import Points
 from gan_cli.diagnostics.gradients import gradient_norms
-from gan_cli.diagnostics.path import PathAngle, path_angle
+from gan_cli.diagnostics.path_angle import PathAngle, path_angle
 from gan_cli.errors import UserError
-from gan_cli.metrics.features import Identity
+from gan_cli.metrics.features.identity import Identity
 from gan_cli.types import Batch
 
 

@@ -9,7 +9,8 @@ import small
 from evaluating import copy
 from left_behind import train
 
-from gan_cli import cli, journal
+from gan_cli.cli import main
+from gan_cli.runs import logger
 
 STEPS = "train.steps=6 eval_every=2 checkpoint_every=2 sample_every=0 ema=0.5 seed=5"
 VALUES = "train.steps=2 eval_every=1 checkpoint_every=1 sample_every=0 ema=0.5 dataset.max_images=null metric.n_samples=10"
@@ -41,7 +42,7 @@ def edited(points, tmp_path):
     def copy(best: int):
         folder = tmp_path / "copy"
         shutil.copytree(points, folder)
-        rows = journal.read(folder)
+        rows = logger.read(folder)
         for row in rows:
             if "metric/w1" in row:
                 row["metric/w1"] = 0.25 if row["step"] == best else 3.0 + row["step"]
@@ -69,7 +70,7 @@ def call(tmp_path, monkeypatch, capsys):
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["gan-eval", *words, "device=cpu"])
         capsys.readouterr()
-        code = cli.evaluate()
+        code = main.gan_eval()
         return code, *capsys.readouterr()
 
     return run

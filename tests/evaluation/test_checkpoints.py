@@ -11,14 +11,14 @@ from evaluating import asked, content, measured
 from left_behind import train
 from PIL import Image
 
-from gan_cli import checkpoint
 from gan_cli.build import build_data, build_metric
 from gan_cli.errors import UserError
 from gan_cli.evaluation.checkpoints import stored_config
+from gan_cli.evaluation.measurement import Measurement
 from gan_cli.evaluation.results import differences
 from gan_cli.evaluation.tables import caption
-from gan_cli.loading import load
-from gan_cli.measuring import Measurement
+from gan_cli.inference.load import load
+from gan_cli.runs import checkpoint
 
 CPU = torch.device("cpu")
 

@@ -9,13 +9,13 @@ import torch
 from evaluating import asked, composed, measured, spoil
 from omegaconf import OmegaConf
 
-from gan_cli import checkpoint, journal
 from gan_cli.build import build_data, build_metric
 from gan_cli.errors import UserError
 from gan_cli.evaluation.checkpoints import Checkpoints, stored_config
-from gan_cli.loading import load
-from gan_cli.measuring import Measurement
+from gan_cli.evaluation.measurement import Measurement
+from gan_cli.inference.load import load
 from gan_cli.metrics.base import Value
+from gan_cli.runs import checkpoint, logger
 
 CPU = torch.device("cpu")
 
@@ -102,7 +102,7 @@ class TestChoosing:
     def test_other_features_were_measured_otherwise_even_under_one_name(self, images, tmp_path):
         assert asked("features=identity").recorded(images, [1, 2]) is None
         shutil.copytree(images, tmp_path / "run")
-        cfg, rows = stored_config(images), journal.read(images)
+        cfg, rows = stored_config(images), logger.read(images)
         cfg.features = composed("features=efficientnet_lite0").features
         OmegaConf.save(cfg, tmp_path / "run" / "config.yaml")
         lines = [json.dumps({"step": row["step"], "metric/fd_efficientnet_lite0": 1.0}) + "\n" for row in rows]
@@ -113,7 +113,7 @@ class TestChoosing:
 
     def test_an_incomplete_curve_is_not_believed(self, edited):
         folder = edited(6)
-        rows = journal.read(folder)
+        rows = logger.read(folder)
         assert set(asked().recorded(folder, [2, 4, 6])) == {2, 4, 6}
         for incomplete in (
             [row for row in rows if row["step"] != 4],

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from evaluating import evaluated, timeless, w1
 
-from gan_cli import journal
 from gan_cli.evaluation import results
-from gan_cli.evaluation.digits import shown
+from gan_cli.evaluation.number_format import shown
+from gan_cli.runs import logger
 
 
 class TestARun:
@@ -80,7 +80,7 @@ class TestARun:
             "eval/fd": [1, 2],
             "eval/kid": [1, 2],
         }
-        assert len(list(run.glob(f"*{journal.EVALUATIONS}"))) == 1
+        assert len(list(run.glob(f"*{logger.EVALUATIONS}"))) == 1
         assert {path.name: path.read_bytes() for path in run.glob("events.*") if path.name in before} == before
 
     def test_the_game_itself(self, call, run):

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from evaluating import copy, evaluated, w1
 
-from gan_cli import checkpoint
 from gan_cli.evaluation import results
+from gan_cli.runs import checkpoint
 
 
 class TestASweep:

@@ -13,13 +13,14 @@ from gan_cli.evaluation import results
 from gan_cli.evaluation.checkpoints import measured
 from gan_cli.evaluation.folders import Folders, Shuffled
 from gan_cli.metrics.base import NoMetric
-from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
-from gan_cli.metrics.features import Identity, Pixels
-from gan_cli.metrics.frechet import Frechet, frechet_distance
-from gan_cli.metrics.memorisation import Memorisation
-from gan_cli.metrics.neighbours import PrecisionRecall
-from gan_cli.metrics.statistics import encoded
-from gan_cli.metrics.wasserstein import Wasserstein
+from gan_cli.metrics.features.cache import encoded
+from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.features.pixels import Pixels
+from gan_cli.metrics.images.frechet import Frechet, frechet_distance
+from gan_cli.metrics.images.memorisation import Memorisation
+from gan_cli.metrics.images.precision_recall import PrecisionRecall
+from gan_cli.metrics.points.wasserstein import Wasserstein
 
 CPU = torch.device("cpu")
 

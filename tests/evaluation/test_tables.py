@@ -8,7 +8,7 @@ from rich.console import Console
 
 from gan_cli.evaluation.comparison import compare
 from gan_cli.evaluation.details import remark_lists
-from gan_cli.evaluation.digits import shown
+from gan_cli.evaluation.number_format import shown
 from gan_cli.evaluation.results import Number, Provenance, Result, remarks
 from gan_cli.evaluation.sweeps import Member
 from gan_cli.evaluation.tables import caption, curve_tables, run_tables, sweep_tables

@@ -9,11 +9,12 @@ from left_behind import train
 from PIL import Image
 
 import gan_cli
-from gan_cli import journal, samples
-from gan_cli.compose import compose, loader
+from gan_cli.cli.quoting import quote
+from gan_cli.config.compose import compose, loader
 from gan_cli.errors import UserError
-from gan_cli.evaluation.evaluate import evaluate
-from gan_cli.quoting import quote
+from gan_cli.evaluation.command import evaluate
+from gan_cli.inference.command import sample_command
+from gan_cli.runs import logger
 
 BRIEF = "train.steps=2 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=10"
 
@@ -22,7 +23,7 @@ BRIEF = "train.steps=2 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_s
 def test_a_short_run_goes_through(experiment, tmp_path):
     cfg = small.config(f"experiment={experiment}", "train.steps=2")
     train(cfg, tmp_path)
-    logged = {tag for row in journal.read(tmp_path) for tag in row}
+    logged = {tag for row in logger.read(tmp_path) for tag in row}
     assert {"loss/denoiser", "heldout/loss_t1", "heldout/loss_t4"} <= logged
     assert {claim.tag for claim in cfg.report.claims} <= logged
     assert len(list((tmp_path / "samples").glob("*.png"))) == 2
@@ -52,7 +53,7 @@ def test_one_table_ranks_it_beside_a_gan(runs, capsys):
 
 @pytest.mark.parametrize("mode", ["grid", "interpolation"])
 def test_pictures_of_samples(runs, mode):
-    path = samples.sample(command("sample", runs / "ddpm", f"mode={mode}", "n=6"))
+    path = sample_command(command("sample", runs / "ddpm", f"mode={mode}", "n=6"))
     with Image.open(path) as picture:
         assert picture.size == (600, 600)
 
@@ -70,7 +71,7 @@ def test_guidance_chosen_after_training(runs):
     plain, same, more = (gan_cli.load(runs / "ddpm", guidance=w) for w in (None, 1.0, 4.0))
     assert torch.equal(plain.sample(6), same.sample(6))
     assert not torch.equal(plain.sample(6), more.sample(6))
-    path = samples.sample(command("sample", runs / "ddpm", "guidance=4", "n=6"))
+    path = sample_command(command("sample", runs / "ddpm", "guidance=4", "n=6"))
     assert path.name.endswith("_guidance_4.png")
     [found] = evaluate(command("eval", runs / "ddpm", "guidance=4", "checkpoint=last"))
     assert found.provenance.sampling == {"guidance": 4.0}
@@ -84,7 +85,7 @@ def test_the_way_back_chosen_after_training(runs):
     same, more = (gan_cli.load(runs / "ddpm", **way) for way in (trained, {"sampling_steps": 7, "eta": 0.5}))
     assert torch.equal(plain.sample(6), same.sample(6))
     assert not torch.equal(plain.sample(6), more.sample(6))
-    path = samples.sample(command("sample", runs / "ddpm", "sampling_steps=7", "eta=0.5", "n=6"))
+    path = sample_command(command("sample", runs / "ddpm", "sampling_steps=7", "eta=0.5", "n=6"))
     assert path.name.endswith("_sampling_steps_7_eta_0.5.png")
     with pytest.raises(UserError, match=r"sampling_steps=2000: there are only \d+ steps"):
         gan_cli.load(runs / "ddpm", sampling_steps=2000)

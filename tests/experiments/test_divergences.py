@@ -4,7 +4,8 @@ import pytest
 import small
 from omegaconf import OmegaConf
 
-from gan_cli import jobs, journal
+from gan_cli.runs import logger
+from gan_cli.training.command import train_command
 
 EXPERIMENTS = ["ebgan", "f_gan", "gmmn_grid25", "mmd_gan", "sliced_wasserstein"]
 
@@ -12,8 +13,8 @@ EXPERIMENTS = ["ebgan", "f_gan", "gmmn_grid25", "mmd_gan", "sliced_wasserstein"]
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_a_short_run_goes_through(experiment, tmp_path):
     cfg = small.config(f"experiment={experiment}", "train.steps=2 log_every=1 eval_every=1")
-    jobs.train(cfg, tmp_path / "run")
-    logged = {tag for row in journal.read(tmp_path / "run") for tag in row}
+    train_command(cfg, tmp_path / "run")
+    logged = {tag for row in logger.read(tmp_path / "run") for tag in row}
     asked = OmegaConf.to_container(cfg.report)
     claimed = {claim[key] for claim in asked["claims"] for key in ("tag", "number") if key in claim and not claim.get("where")}
     assert claimed

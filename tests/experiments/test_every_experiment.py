@@ -8,18 +8,19 @@ import pytest
 import small
 from omegaconf import OmegaConf
 
-from gan_cli import jobs, journal
 from gan_cli.build import make_each
-from gan_cli.compose import loader
-from gan_cli.configs import to_plain
+from gan_cli.cli.sweeper import combinations
+from gan_cli.config.compose import loader
+from gan_cli.config.identity import to_plain
 from gan_cli.evaluation.sweeps import Member
-from gan_cli.report.contrasts import Ordering
-from gan_cli.report.figures import Figure
-from gan_cli.report.report import KEYS
-from gan_cli.report.stages import Stages
-from gan_cli.report.traces import Trace
-from gan_cli.report.verdicts import Claim
-from gan_cli.sweep import combinations
+from gan_cli.report.claims.base import Claim
+from gan_cli.report.claims.comparisons import Ordering
+from gan_cli.report.command import KEYS
+from gan_cli.report.figures.curves import Figure
+from gan_cli.report.figures.progression import Stages
+from gan_cli.report.records.runs import Trace
+from gan_cli.runs import logger
+from gan_cli.training.command import train_command
 
 SHORT = "train.steps=3 log_every=1 sample_every=3"
 SMALLER = {"wgan_fig1": "game.n=50"}
@@ -77,8 +78,8 @@ def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch
     logged: dict[tuple[str, ...], set[str]] = {}
     for number, job in enumerate(few(experiment)):
         values = f"{SHORT} {'eval_every=1' if evaluated else ''} {SMALLER.get(experiment, '')}"
-        jobs.train(small.config(" ".join(job), values, root=tmp_path), tmp_path / str(number))
-        logged[job] = {tag for row in journal.read(tmp_path / str(number)) for tag in row}
+        train_command(small.config(" ".join(job), values, root=tmp_path), tmp_path / str(number))
+        logged[job] = {tag for row in logger.read(tmp_path / str(number)) for tag in row}
         assert len(list((tmp_path / str(number) / "samples").glob("*.png"))) >= 1
     claims, figures = asked(experiment)
     evaluation = small.compose(f"experiment={experiment}").report.get("evaluation")

@@ -7,8 +7,9 @@ from left_behind import differences, outcome, train
 from torch import nn
 
 import gan_cli
-from gan_cli import checkpoint, sampling
-from gan_cli.events import Average
+from gan_cli.games import sampling
+from gan_cli.runs import checkpoint
+from gan_cli.training.callbacks import Average
 
 STEPS = "train.steps=4 eval_every=0 sample_every=0 checkpoint_every=2 ema=0.9 metric.n_samples=8"
 

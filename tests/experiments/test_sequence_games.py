@@ -7,11 +7,11 @@ import small
 from left_behind import train
 from PIL import Image
 
-from gan_cli import samples
-from gan_cli.compose import compose, loader
+from gan_cli.cli.quoting import quote
+from gan_cli.config.compose import compose, loader
 from gan_cli.errors import UserError
-from gan_cli.evaluation.evaluate import evaluate
-from gan_cli.quoting import quote
+from gan_cli.evaluation.command import evaluate
+from gan_cli.inference.command import sample_command
 
 BRIEF = "train.steps=4 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=20"
 RUNS = {"timegan": "game=timegan", "rcgan": "dataset=waves game=rcgan model=rcgan_labels"}
@@ -36,7 +36,7 @@ def test_they_are_evaluated(runs):
 
 @pytest.mark.parametrize(("mode", "name"), [("grid", "rcgan"), ("interpolation", "timegan"), ("single", "timegan")])
 def test_they_are_sampled(runs, mode, name):
-    found = samples.sample(command("sample", runs / name, f"mode={mode}", "n=6", *(["classes=[2]"] if name == "rcgan" else [])))
+    found = sample_command(command("sample", runs / name, f"mode={mode}", "n=6", *(["classes=[2]"] if name == "rcgan" else [])))
     if mode != "single":
         with Image.open(found) as picture:
             assert picture.size > (100, 100)
@@ -48,7 +48,7 @@ def test_they_are_sampled(runs, mode, name):
 
 def test_no_labels_without_a_game_that_takes_some(runs):
     with pytest.raises(UserError, match="takes no labels"):
-        samples.sample(command("sample", runs / "timegan", "n=6", "classes=[1]"))
+        sample_command(command("sample", runs / "timegan", "n=6", "classes=[1]"))
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ import small
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import cli, jobs, journal
 from gan_cli.build import make_each
-from gan_cli.report.traces import traces
-from gan_cli.report.verdicts import HELD, Claim
+from gan_cli.cli import main
+from gan_cli.report.claims.base import HELD, Claim
+from gan_cli.report.records.runs import traces
+from gan_cli.runs import logger
+from gan_cli.training.command import train_command
 
 EXACT = ["em_worked_example", "ideal_gan", "wgan_fig1"]
 """So fast that they run as they are, claims and all."""
@@ -19,8 +21,8 @@ EXACT = ["em_worked_example", "ideal_gan", "wgan_fig1"]
 
 def run(experiment: str, folder, values: str = "") -> list[dict]:
     """The experiment's rows after it has run in ``folder``."""
-    jobs.train(small.config(f"experiment={experiment}", values), folder / experiment)
-    return journal.read(folder / experiment)
+    train_command(small.config(f"experiment={experiment}", values), folder / experiment)
+    return logger.read(folder / experiment)
 
 
 @pytest.mark.parametrize("experiment", EXACT)
@@ -46,8 +48,8 @@ def test_a_resumed_measurement_is_the_whole_one(tmp_path):
     cfg = small.config("experiment=wgan_fig1", "train.steps=4 game.steps=4 game.n=50 checkpoint_every=2")
     cfg.resume = str(tmp_path / "wgan_fig1")
     (tmp_path / "wgan_fig1" / "result.json").unlink()
-    jobs.train(cfg, tmp_path / "wgan_fig1")
-    again = journal.read(tmp_path / "wgan_fig1")
+    train_command(cfg, tmp_path / "wgan_fig1")
+    again = logger.read(tmp_path / "wgan_fig1")
     timeless = [[{k: v for k, v in row.items() if not k.startswith("time/")} for row in rows] for rows in (whole, again)]
     assert [row for row in timeless[1] if len(row) > 1] == [row for row in timeless[0] if len(row) > 1]
 
@@ -63,14 +65,14 @@ def test_every_solver_in_the_plane(tmp_path, monkeypatch):
         "hydra.sweeper.params.game=bilinear",
     ]
     monkeypatch.setattr("sys.argv", words)
-    assert cli.train() == 0
+    assert main.gan_train() == 0
     jobs_run = json.loads((tmp_path / "out" / "sweep.json").read_text())["jobs"]
     assert {job["status"] for job in jobs_run} == {"finished"}
     distance = {}
     for job in jobs_run:
         solver = next(word.removeprefix("solver=") for word in job["overrides"] if word.startswith("solver="))
         distance[solver] = [
-            row["distance/equilibrium"] for row in journal.read(tmp_path / job["folder"]) if "distance/equilibrium" in row
+            row["distance/equilibrium"] for row in logger.read(tmp_path / job["folder"]) if "distance/equilibrium" in row
         ]
         assert len(distance[solver]) == 11
     assert len(distance) >= 7

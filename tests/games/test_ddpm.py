@@ -12,12 +12,12 @@ from torch import nn
 from gan_cli.diagnostics.game import GameDiagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.ddpm import DDPM
-from gan_cli.games.noise import Cosine, Linear
-from gan_cli.metrics.features import Identity
+from gan_cli.games.noise_schedule import Cosine, Linear
+from gan_cli.games.sampling import evaluating
+from gan_cli.metrics.features.identity import Identity
 from gan_cli.models.base import Denoiser
 from gan_cli.models.mlp import MLPDenoiser
 from gan_cli.randomness import forked
-from gan_cli.sampling import evaluating
 from gan_cli.types import Batch
 
 CPU = torch.device("cpu")

@@ -6,7 +6,6 @@ import torch
 from tiny import Dirac, Linear
 from torch import tensor
 
-from gan_cli import jobs
 from gan_cli.errors import UserError
 from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.games.ebgan import EBGAN, pull_away_term
@@ -14,11 +13,12 @@ from gan_cli.games.mmd_gan import MMDGAN, LearntMMD
 from gan_cli.games.sliced import SlicedGAN, sliced_cost
 from gan_cli.losses.ebgan import EBGAN as EBGANLoss
 from gan_cli.losses.non_saturating import NonSaturating
-from gan_cli.metrics.mmd import mmd2_of_kernel, rational_quadratic, squared_distances
+from gan_cli.metrics.points.mmd import mmd2_of_kernel, rational_quadratic, squared_distances
 from gan_cli.models.autoencoder import ConvAutoEncoder, MLPAutoEncoder
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
+from gan_cli.training.command import train_command
 from gan_cli.types import Batch
 
 SHAPE = (1, 8, 8)
@@ -188,7 +188,7 @@ class TestMMDGAN:
         assert values[-1] > 2 * values[0]
 
     def test_points_by_the_command_line_with_a_picture(self, tmp_path):
-        jobs.train(small.config("game=mmd_gan dataset=ring", "train.steps=2 train.n_critic=2"), tmp_path / "run")
+        train_command(small.config("game=mmd_gan dataset=ring", "train.steps=2 train.n_critic=2"), tmp_path / "run")
         assert len(list((tmp_path / "run" / "samples").glob("*.png"))) == 2
 
 

@@ -5,10 +5,10 @@ import torch
 
 from gan_cli.games.gmmn import GMMN
 from gan_cli.games.linear_dual import LinearDual, LinearPrimal
+from gan_cli.games.sampling import truncate
 from gan_cli.games.sliced import SlicedWasserstein
 from gan_cli.models.log_linear import LogLinear
 from gan_cli.models.mlp import MLPGenerator
-from gan_cli.sampling import truncate
 
 GAMES = {
     "gmmn": lambda g: GMMN(g, [1.0], scaled=False),

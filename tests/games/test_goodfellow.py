@@ -7,7 +7,7 @@ import torch
 from tiny import alternating
 
 from gan_cli.errors import UserError
-from gan_cli.games.goodfellow import GaussianGAN
+from gan_cli.games.analytic.gaussian_gan import GaussianGAN
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.affine import Affine
 from gan_cli.models.base import Discriminator

@@ -6,7 +6,7 @@ from scipy.stats import wasserstein_distance
 from tiny import alternating
 
 from gan_cli.errors import UserError
-from gan_cli.games.heaps import Heaps
+from gan_cli.games.analytic.earth_mover import Heaps
 from gan_cli.types import Batch
 
 NOTHING = Batch(torch.zeros(2, 1))

@@ -8,7 +8,7 @@ import torch
 from tiny import alternating
 
 from gan_cli.errors import UserError
-from gan_cli.games.ideal import IdealGAN
+from gan_cli.games.analytic.ideal_gan import IdealGAN
 from gan_cli.types import Batch
 
 NOTHING = Batch(torch.zeros(2, 1))

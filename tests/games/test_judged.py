@@ -7,7 +7,7 @@ import torch
 from tiny import alternating
 
 from gan_cli.errors import UserError
-from gan_cli.games.judged import JudgedGAN, gradient_norm
+from gan_cli.games.retrained_discriminator import JudgedGAN, gradient_norm
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein

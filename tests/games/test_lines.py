@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_cli.errors import UserError
-from gan_cli.games.lines import ParallelLines
+from gan_cli.games.analytic.parallel_lines import ParallelLines
 
 
 @pytest.fixture

@@ -8,16 +8,17 @@ import torch
 from tiny import Dirac, alternating
 from torch import nn, tensor
 
-from gan_cli import checkpoint, jobs
 from gan_cli.diagnostics.game import GameDiagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.gmmn import GMMN
+from gan_cli.games.sampling import generate
 from gan_cli.games.sliced import SlicedWasserstein, sliced_cost
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.mmd import mmd2
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.points.mmd import mmd2
 from gan_cli.models.base import Generator
 from gan_cli.models.mlp import MLPGenerator
-from gan_cli.sampling import generate
+from gan_cli.runs import checkpoint
+from gan_cli.training.command import train_command
 from gan_cli.types import Batch
 
 SIGMAS = [0.3, 1.0, 3.0]
@@ -151,12 +152,12 @@ class TestOnePlayer:
                 cfg[key] = change
             return cfg
 
-        jobs.train(config(), tmp_path / "whole")
-        jobs.train(config(), tmp_path / "half")
+        train_command(config(), tmp_path / "whole")
+        train_command(config(), tmp_path / "half")
         (tmp_path / "half" / "result.json").unlink()
         for path in (tmp_path / "half" / "checkpoints").glob("*4*"):
             path.unlink()
-        jobs.train(config(resume=str(tmp_path / "half")), tmp_path / "half")
+        train_command(config(resume=str(tmp_path / "half")), tmp_path / "half")
         results = [json.loads((tmp_path / part / "result.json").read_text()) for part in ("whole", "half")]
         assert results[0]["players"] == results[1]["players"]
         assert checkpoint.steps_in(tmp_path / "half") == [2, 4]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_cli.errors import UserError
-from gan_cli.games.noise import Cosine, Linear
+from gan_cli.games.noise_schedule import Cosine, Linear
 from gan_cli.randomness import forked
 
 PAPER = Linear(1000, 1e-4, 0.02)

@@ -8,7 +8,7 @@ import torch
 from tiny import alternating, solving
 
 from gan_cli.errors import UserError
-from gan_cli.games.planar import Bilinear, DiracGAN, Planar, Saddle
+from gan_cli.games.analytic.two_parameter import Bilinear, DiracGAN, Planar, Saddle
 from gan_cli.losses.minimax import Minimax
 from gan_cli.solvers.simultaneous import Simultaneous
 from gan_cli.types import Batch

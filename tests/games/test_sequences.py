@@ -11,13 +11,13 @@ from tiny import alternating, solving
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from gan_cli.data.base import Data
-from gan_cli.data.toy import Points
+from gan_cli.data.points.toy import Points
 from gan_cli.errors import UserError
 from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.games.c_rnn_gan import CRNNGAN
 from gan_cli.games.rcgan import RCGAN
+from gan_cli.games.sampling import untouched
 from gan_cli.games.timegan import TimeGAN, moments_apart
-from gan_cli.loop import Phases
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.conditional import LabelledDiscriminator, LabelledGenerator
@@ -31,7 +31,7 @@ from gan_cli.models.recurrent import (
 )
 from gan_cli.models.timegan import Embedder, LatentDiscriminator, LatentGenerator, Recovery, Supervisor
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
-from gan_cli.sampling import untouched
+from gan_cli.schedules.turns import Phases
 from gan_cli.solvers.alternating import Alternating
 from gan_cli.solvers.backtracking import Backtracking
 from gan_cli.solvers.consensus import Consensus

@@ -5,21 +5,21 @@ import torch
 from torch import nn
 
 from gan_cli.data.base import Data
-from gan_cli.data.degradations import Grey
-from gan_cli.data.domains import Unpaired
-from gan_cli.data.images import ImageArray
-from gan_cli.data.pairs import Degraded
+from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.translation.degradations import Grey
+from gan_cli.data.translation.paired import Degraded
+from gan_cli.data.translation.unpaired import Unpaired
 from gan_cli.drawing import strips
 from gan_cli.errors import UserError
 from gan_cli.games.cyclegan import CycleGAN
+from gan_cli.games.image_buffer import Pool
 from gan_cli.games.pix2pix import Pix2Pix
-from gan_cli.games.pool import Pool
+from gan_cli.games.sampling import shown
 from gan_cli.losses.least_squares import LeastSquares
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.dcgan import DCGANGenerator
 from gan_cli.models.patch import PatchDiscriminator
 from gan_cli.models.translators import ResNetTranslator, UNetTranslator
-from gan_cli.sampling import shown
 from gan_cli.types import Batch
 
 SHAPE = (1, 8, 8)

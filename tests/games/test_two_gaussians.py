@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny import alternating
 
-from gan_cli.data.nothing import nothing
-from gan_cli.data.toy import ring
+from gan_cli.data.points.nothing import nothing
+from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.games.two_gaussians import TwoGaussians, slope
+from gan_cli.games.analytic.two_gaussians import TwoGaussians, slope
 from gan_cli.models.mlp import MLPDiscriminator
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.weight_clipping import WeightClipping

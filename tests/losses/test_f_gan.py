@@ -9,7 +9,7 @@ from torch import tensor
 from gan_cli.errors import UserError
 from gan_cli.losses.f_gan import FGAN, KL, TAME, JensenShannon, Pearson, ReverseKL, SquaredHellinger, tamed
 from gan_cli.losses.minimax import Minimax
-from gan_cli.metrics import discrete
+from gan_cli.metrics.points import discrete
 
 P, Q = tensor([3, 2, 1, 4]), tensor([1, 2, 4, 3])
 p, q = P.double() / 10, Q.double() / 10

@@ -4,15 +4,16 @@ import pytest
 import torch
 
 from gan_cli.data.base import Data
-from gan_cli.data.images import ImageArray
-from gan_cli.data.toy import ring
+from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.metrics import inception
 from gan_cli.metrics.auto import Auto
-from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
-from gan_cli.metrics.features import Identity, Pixels
-from gan_cli.metrics.frechet import Frechet
-from gan_cli.metrics.inception import Inception, places
+from gan_cli.metrics.features import inception
+from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.features.inception import Inception, places
+from gan_cli.metrics.features.pixels import Pixels
+from gan_cli.metrics.images.frechet import Frechet
 
 CPU = torch.device("cpu")
 CONTENT = b"stands for weights: only its checksum is looked at"

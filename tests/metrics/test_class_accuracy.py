@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from gan_cli.data.base import Data, generator
-from gan_cli.data.images import ImageArray
+from gan_cli.data.images.arrays import ImageArray
 from gan_cli.errors import UserError
-from gan_cli.metrics.class_accuracy import ClassAccuracy, class_accuracy, class_recalls, class_tv, confusion_matrix
-from gan_cli.metrics.classifier import Classifier, trained_on
-from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
-from gan_cli.metrics.features import Encoded, Pixels
-from gan_cli.metrics.neighbours import precision_recall
+from gan_cli.metrics.features.base import Encoded
+from gan_cli.metrics.features.classifier import Classifier, trained_on
+from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
+from gan_cli.metrics.features.pixels import Pixels
+from gan_cli.metrics.images.class_accuracy import ClassAccuracy, class_accuracy, class_recalls, class_tv, confusion_matrix
+from gan_cli.metrics.images.precision_recall import precision_recall
 
 CPU = torch.device("cpu")
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from gan_cli.data.base import Data, generator
-from gan_cli.data.images import ImageArray
-from gan_cli.data.toy import ring
+from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.metrics import classifier
-from gan_cli.metrics.classifier import Classifier, Network, trained_on
-from gan_cli.metrics.statistics import encoded
+from gan_cli.metrics.features import classifier
+from gan_cli.metrics.features.cache import encoded
+from gan_cli.metrics.features.classifier import Classifier, Network, trained_on
 
 CPU = torch.device("cpu")
 SMALL = {"epochs": 3, "batch_size": 20, "width": 4, "lr": 0.02}

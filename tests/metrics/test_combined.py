@@ -6,18 +6,20 @@ import pytest
 import torch
 
 from gan_cli.data.base import Data, generator
-from gan_cli.data.images import ImageArray
-from gan_cli.data.toy import Points as PointSet
-from gan_cli.data.toy import gaussians_1d, ring, swiss_roll
+from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.points.toy import Points as PointSet
+from gan_cli.data.points.toy import gaussians_1d, ring, swiss_roll
 from gan_cli.errors import UserError
-from gan_cli.metrics import classifier
 from gan_cli.metrics.base import Metric, Picture, Value
-from gan_cli.metrics.classifier import Classifier, trained_on
 from gan_cli.metrics.combined import All, Points, Together
-from gan_cli.metrics.features import Encoded, Features, Identity, Pixels
-from gan_cli.metrics.frechet import Frechet
-from gan_cli.metrics.inception_score import InceptionScore
-from gan_cli.metrics.neighbours import PrecisionRecall
+from gan_cli.metrics.features import classifier
+from gan_cli.metrics.features.base import Encoded, Features
+from gan_cli.metrics.features.classifier import Classifier, trained_on
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.features.pixels import Pixels
+from gan_cli.metrics.images.frechet import Frechet
+from gan_cli.metrics.images.inception_score import InceptionScore
+from gan_cli.metrics.images.precision_recall import PrecisionRecall
 
 CPU = torch.device("cpu")
 IMAGES = ["fd_x", "kid_x", "precision_x", "recall_x", "density_x", "coverage_x"]

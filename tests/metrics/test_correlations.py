@@ -2,16 +2,16 @@ import pytest
 import torch
 
 from gan_cli.data.base import generator
-from gan_cli.data.sequences import ar1
+from gan_cli.data.sequences.processes import ar1
 from gan_cli.errors import UserError
-from gan_cli.metrics.correlations import (
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.sequences.correlations import (
     Correlations,
     autocorrelation_distance,
     cross_correlation_distance,
     lagged_correlations,
 )
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.marginals import Marginals, marginal_distances
+from gan_cli.metrics.sequences.marginals import Marginals, marginal_distances
 
 
 def encoded(x):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_cli.errors import UserError
-from gan_cli.metrics.discrete import (
+from gan_cli.metrics.points.discrete import (
     common_support,
     js,
     kantorovich_dual,
@@ -16,7 +16,7 @@ from gan_cli.metrics.discrete import (
     transport_by_cdf,
     tv,
 )
-from gan_cli.metrics.wasserstein import wasserstein
+from gan_cli.metrics.points.wasserstein import wasserstein
 
 HEAPS, HOLES = [3.0, 2.0, 1.0, 4.0], [1.0, 2.0, 4.0, 3.0]
 LINE = torch.arange(4.0)

@@ -6,11 +6,11 @@ import torch
 from sklearn.datasets import load_sample_image
 
 from gan_cli.data.base import Data
-from gan_cli.data.images import ImageArray
-from gan_cli.data.toy import ring
+from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.metrics.efficientnet_lite0 import SHA256, WEIGHTS, EfficientNetLite0, load_network, preprocess
-from gan_cli.metrics.frechet import frechet_distance
+from gan_cli.metrics.features.efficientnet_lite0 import SHA256, WEIGHTS, EfficientNetLite0, load_network, preprocess
+from gan_cli.metrics.images.frechet import frechet_distance
 
 
 def photograph(name):

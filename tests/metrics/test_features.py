@@ -1,9 +1,11 @@
 import pytest
 import torch
 
-from gan_cli.data.toy import ring
+from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.metrics.features import Encoded, Identity, Pixels, levels
+from gan_cli.metrics.features.base import Encoded, levels
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.features.pixels import Pixels
 
 LEVELS = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8)
 

@@ -9,9 +9,10 @@ from torchmetrics.image.fid import _compute_fid
 
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
-from gan_cli.metrics.features import Encoded, Features, Identity
-from gan_cli.metrics.frechet import Frechet, frechet_distance
-from gan_cli.metrics.kernel import kernel_distance
+from gan_cli.metrics.features.base import Encoded, Features
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.images.frechet import Frechet, frechet_distance
+from gan_cli.metrics.images.kid import kernel_distance
 
 
 def gaussian(n, d, seed):

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from gan_cli.data.base import Data
-from gan_cli.data.toy import Points, parallel_lines
+from gan_cli.data.points.toy import Points, parallel_lines
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
-from gan_cli.metrics.discrete import js
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.histogram import Histogram, histograms
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.points.discrete import js
+from gan_cli.metrics.points.histogram import Histogram, histograms
 
 CPU = torch.device("cpu")
 

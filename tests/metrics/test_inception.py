@@ -9,14 +9,14 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from gan_cli.data.base import Data
-from gan_cli.data.images import ImageArray
-from gan_cli.data.toy import ring
+from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.metrics import inception
 from gan_cli.metrics.auto import Auto
-from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
-from gan_cli.metrics.frechet import Frechet, frechet_distance
-from gan_cli.metrics.inception import SHA256, Inception, load_network, places
+from gan_cli.metrics.features import inception
+from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
+from gan_cli.metrics.features.inception import SHA256, Inception, load_network, places
+from gan_cli.metrics.images.frechet import Frechet, frechet_distance
 
 CPU = torch.device("cpu")
 

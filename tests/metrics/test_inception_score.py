@@ -8,8 +8,9 @@ from torchmetrics.image.inception import InceptionScore as TheirScore
 from gan_cli.data.base import Data, Dataset
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
-from gan_cli.metrics.features import Encoded, Features, Identity
-from gan_cli.metrics.inception_score import InceptionScore, inception_score
+from gan_cli.metrics.features.base import Encoded, Features
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.images.inception_score import InceptionScore, inception_score
 from gan_cli.types import Batch
 
 

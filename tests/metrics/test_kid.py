@@ -7,10 +7,11 @@ from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, k
 from torchmetrics.image.kid import poly_mmd
 
 from gan_cli.errors import UserError
-from gan_cli.metrics import kernel
 from gan_cli.metrics.base import Value
-from gan_cli.metrics.features import Encoded, Identity
-from gan_cli.metrics.kernel import KID, kernel_distance, mmd2_of_subsets
+from gan_cli.metrics.features.base import Encoded
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.images import kid
+from gan_cli.metrics.images.kid import KID, kernel_distance, mmd2_of_subsets
 
 
 def gaussian(n, d, seed, mean=0.0, deviation=1.0):
@@ -73,12 +74,12 @@ def test_agrees_with_torch_fidelity_on_the_same_subsets():
 
 def test_subsets_are_drawn_without_replacement_and_differ():
     x, y = gaussian(50, 3, 0), gaussian(70, 3, 1)
-    i = kernel._draw("real", 50, 20, 30)
+    i = kid._draw("real", 50, 20, 30)
     assert i.shape == (20, 30)
     assert all(len(set(row.tolist())) == 30 for row in i)
     assert len({tuple(row.tolist()) for row in i}) == 20
-    assert not torch.equal(i, kernel._draw("fake", 50, 20, 30))
-    j = kernel._draw("fake", 70, 20, 30)
+    assert not torch.equal(i, kid._draw("fake", 50, 20, 30))
+    j = kid._draw("fake", 70, 20, 30)
     assert kernel_distance(x, y, 20, 30).value == pytest.approx(mmd2_of_subsets(x, y, i, j).mean().item(), rel=1e-12)
 
 
@@ -121,7 +122,7 @@ def expected_kernel(a, b, d):
 @pytest.mark.parametrize(("size", "subsets"), [(1000, 9), (30, 1), (30, 9)])
 def test_the_error_is_that_of_other_samples_and_other_subsets(size, subsets):
     x, y = gaussian(300, 4, 0), gaussian(40, 4, 1, 0.4)
-    i, j = (kernel._draw(whose, len(z), subsets, min(size, 40)) for whose, z in (("real", x), ("fake", y)))
+    i, j = (kid._draw(whose, len(z), subsets, min(size, 40)) for whose, z in (("real", x), ("fake", y)))
     spreads = {"together": [witness_spreads(x, y)], "apart": [witness_spreads(x[a], y[b]) for a, b in zip(i, j, strict=True)]}
     together = subsets * 4 * min(size, 40) ** 2 >= 340**2
     of_x, of_y = torch.tensor(spreads["together" if together else "apart"], dtype=torch.float64).mean(0)

@@ -8,9 +8,10 @@ from scipy.spatial.distance import cdist
 
 from gan_cli.data.base import Data, Dataset, Subset, generator
 from gan_cli.errors import UserError
-from gan_cli.metrics.features import Identity, Pixels
-from gan_cli.metrics.frechet import frechet_distance
-from gan_cli.metrics.memorisation import Memorisation, copies, copy_distance, frechet_gap
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.features.pixels import Pixels
+from gan_cli.metrics.images.frechet import frechet_distance
+from gan_cli.metrics.images.memorisation import Memorisation, copies, copy_distance, frechet_gap
 from gan_cli.types import Batch
 
 CPU = torch.device("cpu")

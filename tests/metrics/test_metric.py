@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import GROUPS, Metric, NoMetric, Value
-from gan_cli.metrics.features import Encoded, Identity
-from gan_cli.metrics.frechet import Frechet
+from gan_cli.metrics.features.base import Encoded
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.images.frechet import Frechet
 
 CONF = Path(__file__).parents[2] / "conf"
 METRICS = sorted((CONF / "metric").glob("*.yaml"))

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from gan_cli.errors import UserError
-from gan_cli.metrics import mmd
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.mmd import MMD, gaussian_kernel, median_distance, mmd2, mmd2_linear, squared_distances
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.points import mmd
+from gan_cli.metrics.points.mmd import MMD, gaussian_kernel, median_distance, mmd2, mmd2_linear, squared_distances
 
 SIGMAS = (0.5, 1.0, 3.0)
 

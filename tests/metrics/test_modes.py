@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from gan_cli.data.base import Data, Subset
-from gan_cli.data.toy import Points, gaussians_1d, grid25, ring, swiss_roll
+from gan_cli.data.points.toy import Points, gaussians_1d, grid25, ring, swiss_roll
 from gan_cli.errors import UserError
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.modes import ModeCoverage, mixture_of, mode_coverage, mode_table, uniform_noise
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.points.modes import ModeCoverage, mixture_of, mode_coverage, mode_table, uniform_noise
 
 CPU = torch.device("cpu")
 IN_THE_PLANE = 1 - math.exp(-4.5)  # P(χ²₂ ≤ 9)

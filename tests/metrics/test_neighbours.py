@@ -6,9 +6,10 @@ from torch_fidelity.metric_prc import calculate_precision_recall_full
 
 from gan_cli.data.base import generator
 from gan_cli.errors import UserError
-from gan_cli.metrics import neighbours
-from gan_cli.metrics.features import Identity, Pixels
-from gan_cli.metrics.neighbours import (
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.features.pixels import Pixels
+from gan_cli.metrics.images import precision_recall as neighbours
+from gan_cli.metrics.images.precision_recall import (
     PrecisionRecall,
     density_coverage,
     expected_coverage,

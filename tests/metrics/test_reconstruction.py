@@ -5,13 +5,13 @@ import torch
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from gan_cli.data.base import Data
-from gan_cli.data.degradations import Hole
-from gan_cli.data.images import ImageArray
-from gan_cli.data.pairs import Degraded
+from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.translation.degradations import Hole
+from gan_cli.data.translation.paired import Degraded
 from gan_cli.errors import UserError
-from gan_cli.measuring import Measurement
-from gan_cli.metrics.features import Pixels
-from gan_cli.metrics.reconstruction import Reconstruction, l1, psnr, ssim
+from gan_cli.evaluation.measurement import Measurement
+from gan_cli.metrics.features.pixels import Pixels
+from gan_cli.metrics.images.reconstruction import Reconstruction, l1, psnr, ssim
 
 CPU = torch.device("cpu")
 

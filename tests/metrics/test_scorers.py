@@ -2,13 +2,13 @@ import pytest
 import torch
 
 from gan_cli.data.base import Data, generator
-from gan_cli.data.sequences import sines
-from gan_cli.data.toy import Points
+from gan_cli.data.points.toy import Points
+from gan_cli.data.sequences.processes import sines
 from gan_cli.errors import UserError
-from gan_cli.metrics.discriminative import DiscriminativeScore, classified
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.predictive import PredictiveScore, median_errors, predicted, task
-from gan_cli.metrics.scorers import Batch, Networks, Scorer, fifth, over_seeds, still_falling, train
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.sequences.discriminative import DiscriminativeScore, classified
+from gan_cli.metrics.sequences.predictive import PredictiveScore, median_errors, predicted, task
+from gan_cli.metrics.sequences.scorers import Batch, Networks, Scorer, fifth, over_seeds, still_falling, train
 
 CPU = torch.device("cpu")
 QUICK = Scorer("gru", 2, 1, 30, 16, 0.01, 3)

@@ -5,16 +5,16 @@ import pytest
 import torch
 
 from gan_cli.data.base import Data, generator
-from gan_cli.data.sequences import ar1
-from gan_cli.data.toy import Points, ring
+from gan_cli.data.points.toy import Points, ring
+from gan_cli.data.sequences.processes import ar1
 from gan_cli.errors import UserError
-from gan_cli.measuring import Measurement
+from gan_cli.evaluation.measurement import Measurement
 from gan_cli.metrics.auto import Auto
-from gan_cli.metrics.efficientnet_lite0 import EfficientNetLite0
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.projections import pca, tsne
-from gan_cli.metrics.sequence_distances import SequenceDistances
-from gan_cli.metrics.sequences import Sequences
+from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.sequences.projections import pca, tsne
+from gan_cli.metrics.sequences.sequence_distances import SequenceDistances
+from gan_cli.metrics.sequences.sequences import Sequences
 
 CPU = torch.device("cpu")
 DISTANCES = ["sw2", "marginal_w1", "marginal_w1_worst", "autocorrelation", "cross_correlation"]

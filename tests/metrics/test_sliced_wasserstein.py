@@ -6,15 +6,15 @@ import torch
 
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
-from gan_cli.metrics.features import Identity
-from gan_cli.metrics.sliced_wasserstein import (
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.points.sliced_wasserstein import (
     SlicedWasserstein,
     error_over_directions,
     projected_costs,
     sliced_wasserstein,
     unit_directions,
 )
-from gan_cli.metrics.wasserstein import wasserstein
+from gan_cli.metrics.points.wasserstein import wasserstein
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from gan_cli import files
-from gan_cli.metrics import statistics
-from gan_cli.metrics.features import Features, Identity, Pixels
-from gan_cli.metrics.statistics import content_key, encoded, remembered
+from gan_cli.metrics.features import cache
+from gan_cli.metrics.features.base import Features
+from gan_cli.metrics.features.cache import content_key, encoded, remembered
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.features.pixels import Pixels
 
 X, Y = torch.arange(12.0).view(4, 3), torch.tensor([0, 1, 1, 0])
 
@@ -43,7 +45,7 @@ class Doubled(Features):
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    statistics._complain.cache_clear()
+    cache._complain.cache_clear()
     return tmp_path
 
 
@@ -107,13 +109,13 @@ def test_no_flipped_bit_goes_unnoticed(home):
     """Some lie in parts of the archive that mean nothing, such as dates: then the tensors are right."""
     encoded(Doubled(), X)
     (path,) = entries(home)
-    right, whole = statistics._read(path), path.read_bytes()
+    right, whole = cache._read(path), path.read_bytes()
     noticed = 0
     for bit in range(0, 8 * len(whole), 9):  # another one of every byte
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
-        found = statistics._read(path)
+        found = cache._read(path)
         noticed += found is None
         assert found is None or (set(found) == set(right) and all(torch.equal(found[name], right[name]) for name in right))
     assert noticed > len(whole) / 3
@@ -143,7 +145,7 @@ def test_a_damaged_entry_is_computed_again(home, damage, capsys):
     torch.testing.assert_close(encoded(features, X).features, 2 * X.double())
     assert capsys.readouterr().err == f"{path} is damaged: it is computed again.\n"
     assert features.calls == [4, 4]
-    assert statistics._read(path).keys() == {"features", "logits"}
+    assert cache._read(path).keys() == {"features", "logits"}
     assert len(path.read_bytes()) == len(whole)
     encoded(features, X)
     assert features.calls == [4, 4], "whole again"
@@ -232,7 +234,7 @@ def test_a_disk_that_fills_up_costs_time_alone(home, monkeypatch, capsys):
 
 def test_a_hit_writes_nothing(home, monkeypatch):
     encoded(Doubled(), X)
-    monkeypatch.setattr(statistics, "turn", lambda *_: pytest.fail("asked for a lock"))
+    monkeypatch.setattr(cache, "turn", lambda *_: pytest.fail("asked for a lock"))
     encoded(Doubled(), X)
 
 

@@ -7,11 +7,12 @@ import scipy.stats
 import torch
 
 from gan_cli.data.base import Data
-from gan_cli.data.toy import Points, parallel_lines
+from gan_cli.data.points.toy import Points, parallel_lines
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
-from gan_cli.metrics.features import Features, Identity
-from gan_cli.metrics.wasserstein import Wasserstein, transport_cost_1d, wasserstein
+from gan_cli.metrics.features.base import Features
+from gan_cli.metrics.features.identity import Identity
+from gan_cli.metrics.points.wasserstein import Wasserstein, transport_cost_1d, wasserstein
 
 CPU = torch.device("cpu")
 

@@ -6,8 +6,8 @@ import pytest
 
 from gan_cli import files
 from gan_cli.errors import UserError
-from gan_cli.metrics import weights
-from gan_cli.metrics.weights import download, find, read
+from gan_cli.metrics.features import pretrained
+from gan_cli.metrics.features.pretrained import download, find, read
 
 CONTENT = bytes(range(256)) * 20_000  # several blocks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -101,7 +101,7 @@ def test_a_download_makes_its_folder_and_leaves_the_file_alone_in_it(server, tmp
 )
 def test_a_failed_download_keeps_what_was_there(server, tmp_path, monkeypatch, way, message):
     if way == "silent":
-        monkeypatch.setattr(weights, "TIMEOUT", 0.2)
+        monkeypatch.setattr(pretrained, "TIMEOUT", 0.2)
     with pytest.raises(UserError, match=message):
         download(f"{server.url}/{way}", tmp_path / "file", SHA256, ADVICE)
     assert left(tmp_path) == []

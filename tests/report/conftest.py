@@ -9,7 +9,7 @@ from PIL import Image
 
 from gan_cli.evaluation import results
 from gan_cli.evaluation.results import Number, Provenance, Result
-from gan_cli.report import canvas
+from gan_cli.report.figures import style
 
 CONFIG = {"device": "cpu", "precision": "fp32", "train": {"steps": 100}, "loss": {"_target_": "m.Hinge"}, "regularizer": {}}
 
@@ -17,7 +17,7 @@ CONFIG = {"device": "cpu", "precision": "fp32", "train": {"steps": 100}, "loss":
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
     """Figures of few pixels, which take little time."""
-    monkeypatch.setattr(canvas, "DPI", 40)
+    monkeypatch.setattr(style, "DPI", 40)
 
 
 @pytest.fixture

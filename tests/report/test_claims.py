@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.report.breakdowns import Stalls, Strays
-from gan_cli.report.claims import Agrees, Beats, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
-from gan_cli.report.contrasts import Ordering, Trend
-from gan_cli.report.traces import traces
-from gan_cli.report.verdicts import Verdict, combined, too_short
+from gan_cli.report.claims.base import Verdict, combined, too_short
+from gan_cli.report.claims.breakdowns import Stalls, Strays
+from gan_cli.report.claims.comparisons import Ordering, Trend
+from gan_cli.report.claims.runs import Agrees, Beats, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
+from gan_cli.report.records.runs import traces
 
 UP = list(range(20))
 

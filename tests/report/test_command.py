@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gan_cli import cli, completion
+from gan_cli.cli import completion, main
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def call(monkeypatch, capsys):
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["gan-report", *map(str, words)])
         capsys.readouterr()
-        return cli.report(), capsys.readouterr()
+        return main.gan_report(), capsys.readouterr()
 
     return run
 
@@ -54,5 +54,5 @@ def test_help_and_completion_know_it(call):
     code, printed = call("--help")
     assert code == 0
     assert "usage: gan-report RUN_OR_SWEEP" in printed.out
-    assert completion.candidates(cli.REPORT, "gan-report outputs/x me") == ["median="]
+    assert completion.candidates(main.REPORT, "gan-report outputs/x me") == ["median="]
     assert all("gan-report" in script for script in completion.SCRIPTS.values())

@@ -7,10 +7,10 @@ from PIL import Image
 from gan_cli.errors import UserError
 from gan_cli.evaluation import results
 from gan_cli.evaluation.results import Number, Provenance, Result
-from gan_cli.report import numbers, standard
-from gan_cli.report.gallery import Gallery
-from gan_cli.report.published import Beside, Ranks
-from gan_cli.report.traces import traces
+from gan_cli.report.figures import standard, tables
+from gan_cli.report.figures.gallery import Gallery
+from gan_cli.report.figures.published import Beside, Ranks
+from gan_cli.report.records.runs import traces
 
 SYSTEMS = {"TimeGAN": {"game": "timegan"}, "RCGAN": {"game": "rcgan"}, "C-RNN-GAN": {"game": "c_rnn_gan"}}
 DATA_SETS = {"AR(1)": {"dataset": "ar1"}, "stocks": {"dataset": "stocks"}}
@@ -106,10 +106,10 @@ def test_systems_without_published_numbers_are_refused():
 
 def test_what_metrics_remark_stands_under_the_tables(table, tmp_path):
     runs = table(timegan=[0.1, 0.2, 0.15], rcgan=[0.3, 0.3, 0.3])
-    (found,) = numbers.tables(runs)
+    (found,) = tables.tables(runs)
     assert f"game=timegan, seed 1: {REMARK}" in found.notes
     assert "protocol: all of it" in found.notes
-    (alone,) = numbers.tables(traces(tmp_path / "s" / "timegan1"))
+    (alone,) = tables.tables(traces(tmp_path / "s" / "timegan1"))
     assert alone.notes[0] == REMARK
 
 

@@ -11,16 +11,18 @@ import small
 from omegaconf import OmegaConf
 from PIL import Image
 
-from gan_cli.compose import compose, loader
+from gan_cli.config.compose import compose, loader
 from gan_cli.errors import UserError
-from gan_cli.report import again, numbers, report, stages
-from gan_cli.report.across import Across, Bars
-from gan_cli.report.figures import Against, Curves
-from gan_cli.report.gallery import Gallery
+from gan_cli.report import command
+from gan_cli.report.figures import progression, tables
+from gan_cli.report.figures.curves import Against, Curves
+from gan_cli.report.figures.gallery import Gallery
+from gan_cli.report.figures.progression import Pictures, Stages
+from gan_cli.report.figures.sweeps import Across, Bars
+from gan_cli.report.figures.traversals import Traversals
 from gan_cli.report.index import write_index
-from gan_cli.report.stages import Pictures, Stages
-from gan_cli.report.traces import traces
-from gan_cli.report.traversals import Traversals
+from gan_cli.report.records import reproduce
+from gan_cli.report.records.runs import traces
 
 CURVES = {
     "estimate/wasserstein": [0.1 * step for step in range(60)],
@@ -35,11 +37,11 @@ REPORT = {
     "title": "Fish & <chips>",
     "source": "a paper",
     "shortened": "everything",
-    "figures": [{"_target_": "gan_cli.report.figures.Curves", "title": "own", "tags": ["x/y"]}],
+    "figures": [{"_target_": "gan_cli.report.figures.curves.Curves", "title": "own", "tags": ["x/y"]}],
     "claims": [
-        {"_target_": "gan_cli.report.claims.Reaches", "says": "It <ends> low.", "tag": "metric/w1", "below": 1.5},
-        {"_target_": "gan_cli.report.claims.Reaches", "says": "It ends high.", "tag": "metric/w1", "above": 5.0},
-        {"_target_": "gan_cli.report.claims.Reaches", "says": "Who knows.", "tag": "metric/fd", "below": 1.0},
+        {"_target_": "gan_cli.report.claims.runs.Reaches", "says": "It <ends> low.", "tag": "metric/w1", "below": 1.5},
+        {"_target_": "gan_cli.report.claims.runs.Reaches", "says": "It ends high.", "tag": "metric/w1", "above": 5.0},
+        {"_target_": "gan_cli.report.claims.runs.Reaches", "says": "Who knows.", "tag": "metric/fd", "below": 1.0},
     ],
 }
 
@@ -56,7 +58,7 @@ def words(html):
 
 def test_a_run_becomes_one_page_that_needs_nothing_else(run):
     folder = run("r", CURVES, report=REPORT, overrides=["loss=hinge"], pictures=(0, 20, 40))
-    path = report.report(settings(folder))
+    path = command.report_command(settings(folder))
     html = path.read_text()
     assert path == folder / "report.html"
     assert not re.search(r"(src|href)=\"(?!data:)", html)
@@ -78,7 +80,7 @@ def test_a_sweep_is_compared_over_seeds(run):
     report_node = {
         "claims": [
             {
-                "_target_": "gan_cli.report.contrasts.Ordering",
+                "_target_": "gan_cli.report.claims.comparisons.Ordering",
                 "says": "A critic is better.",
                 "number": "w1",
                 "better": {"loss": "wgan"},
@@ -91,7 +93,7 @@ def test_a_sweep_is_compared_over_seeds(run):
             folder = run(
                 f"sweep/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}"], report=report_node, w1=base + seed / 10, l=loss
             )
-    text = words(report.report(settings(folder.parent)).read_text())
+    text = words(command.report_command(settings(folder.parent)).read_text())
     assert "1 held" in text
     assert "gan-train -m loss=" in text
     assert "seed=1,2,3" in text
@@ -105,7 +107,7 @@ def test_runs_that_failed_or_never_began_are_named(run):
     run("sweep/b", {}, 2, overrides=["loss=b"], status="failed", l="b")
     (run("sweep/c", {}, 3, overrides=["loss=c"]) / "config.yaml").unlink()
     folder = run("sweep/d", CURVES, 1, overrides=["loss=d"], status=None, l="d").parent
-    text = words(report.report(settings(folder)).read_text())
+    text = words(command.report_command(settings(folder)).read_text())
     assert "loss=b, seed 2: failed: no room" in text
     assert "c: its config.yaml cannot be read" in text
     assert "loss=d, seed 1: unfinished" in text
@@ -115,7 +117,7 @@ def test_runs_that_failed_or_never_began_are_named(run):
 def test_runs_that_declare_different_reports_are_named(run):
     run("sweep/a", CURVES, 1, report=REPORT)
     folder = run("sweep/b", CURVES, 2, report={**REPORT, "claims": []})
-    text = words(report.report(settings(folder.parent)).read_text())
+    text = words(command.report_command(settings(folder.parent)).read_text())
     assert "seed 2: declared another report than seed 1, whose claims are judged" in text
 
 
@@ -124,51 +126,51 @@ def test_runs_that_declare_different_reports_are_named(run):
     [
         ({"titel": "x"}, "report.titel: a report has no such key"),
         ({"claims": [{"_target_": "os.system", "command": "x"}]}, "report.claims.0._target_=os.system is not a Claim"),
-        ({"figures": [{"_target_": "gan_cli.report.claims.Reaches"}]}, "is not a Figure"),
-        ({"claims": [{"_target_": "gan_cli.report.claims.Reaches", "say": "x"}]}, "report.claims.0.say"),
-        ({"claims": [{"_target_": "gan_cli.report.claims.Reaches", "says": "x", "tag": "a"}]}, "needs above or below"),
-        ({"claims": {"_target_": "gan_cli.report.claims.Reaches"}}, "report.claims must be a list"),
+        ({"figures": [{"_target_": "gan_cli.report.claims.runs.Reaches"}]}, "is not a Figure"),
+        ({"claims": [{"_target_": "gan_cli.report.claims.runs.Reaches", "say": "x"}]}, "report.claims.0.say"),
+        ({"claims": [{"_target_": "gan_cli.report.claims.runs.Reaches", "says": "x", "tag": "a"}]}, "needs above or below"),
+        ({"claims": {"_target_": "gan_cli.report.claims.runs.Reaches"}}, "report.claims must be a list"),
     ],
 )
 def test_a_declaration_that_is_not_understood_leaves_nothing_behind(run, node, said):
     folder = run("r", CURVES, report=node)
     before = sorted(folder.rglob("*"))
     with pytest.raises(UserError, match=re.escape(said)):
-        report.report(settings(folder))
+        command.report_command(settings(folder))
     assert sorted(folder.rglob("*")) == before
 
 
 def test_a_figure_without_numbers_is_named_and_stops_nothing(run):
-    node = {"figures": [{"_target_": "gan_cli.report.figures.Curves", "title": "lost", "tags": ["no/such"]}]}
-    text = words(report.report(settings(run("r", CURVES, report=node))).read_text())
+    node = {"figures": [{"_target_": "gan_cli.report.figures.curves.Curves", "title": "lost", "tags": ["no/such"]}]}
+    text = words(command.report_command(settings(run("r", CURVES, report=node))).read_text())
     assert "lost: nothing to draw: no run has logged no/such." in text
 
 
 def test_nothing_logged_and_no_run_are_said_in_a_line(run, tmp_path):
     with pytest.raises(UserError, match="nothing is logged yet"):
-        report.report(settings(run("empty", {})))
+        command.report_command(settings(run("empty", {})))
     with pytest.raises(UserError, match="no runs in"):
-        report.report(settings(tmp_path / "nowhere"))
+        command.report_command(settings(tmp_path / "nowhere"))
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(run, monkeypatch):
     folder = run("r", CURVES)
-    old = report.report(settings(folder)).read_bytes()
+    old = command.report_command(settings(folder)).read_bytes()
     kept = sorted(folder.rglob("*"))
 
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report.files, "write_json", full)
+    monkeypatch.setattr(command.files, "write_json", full)
     with pytest.raises(OSError, match="No space"):
-        report.report(settings(folder, median=3))
+        command.report_command(settings(folder, median=3))
     assert (folder / "report.html").read_bytes() == old
     assert sorted(folder.rglob("*")) == kept
 
 
 def test_an_even_median_is_refused(run):
     with pytest.raises(UserError, match="odd"):
-        report.report(settings(run("r", CURVES), median=4))
+        command.report_command(settings(run("r", CURVES), median=4))
 
 
 def test_a_folder_of_experiments_gets_a_page_for_each_and_an_index(run, tmp_path, capsys):
@@ -176,7 +178,7 @@ def test_a_folder_of_experiments_gets_a_page_for_each_and_an_index(run, tmp_path
     run("many/empty", {}, report={"title": "later"})
     run("many/sweep/a", CURVES, 1)
     run("many/sweep/b", CURVES, 2)
-    path = report.report(settings(tmp_path / "many"))
+    path = command.report_command(settings(tmp_path / "many"))
     html = path.read_text()
     assert path.name == "index.html"
     assert set(re.findall(r'<h3><a href="([^"]*)"', html)) == {"toy/report.html", "sweep/report.html"}
@@ -194,13 +196,13 @@ def test_an_index_of_nothing_is_refused(tmp_path):
 def test_runs_that_differ_in_their_titles_are_experiments_and_those_that_do_not_are_a_sweep(run, tmp_path):
     run("a/one", CURVES, 1, report=REPORT)
     run("a/two", CURVES, 2, report=REPORT)
-    assert report.collected(tmp_path / "a") == []
+    assert command.collected(tmp_path / "a") == []
     run("a/three", CURVES, 3, report={"title": "another"})
-    assert [path.name for path in report.collected(tmp_path / "a")] == ["one", "three", "two"]
+    assert [path.name for path in command.collected(tmp_path / "a")] == ["one", "three", "two"]
 
 
 def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
-    from gan_cli.report import quiz
+    from gan_cli.report.figures import quiz
 
     folder = tmp_path / "run"
     left_behind.train(tiny_images, folder)
@@ -219,8 +221,8 @@ def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
 def test_a_quiz_is_on_the_page_or_why_there_is_none(tiny_images, tmp_path):
     folder = tmp_path / "run"
     left_behind.train(tiny_images, folder)
-    assert "No quiz" in words(report.report(settings(folder, root="/nowhere")).read_text())
-    assert "Half of these 8 images" in words(report.report(settings(folder)).read_text())
+    assert "No quiz" in words(command.report_command(settings(folder, root="/nowhere")).read_text())
+    assert "Half of these 8 images" in words(command.report_command(settings(folder)).read_text())
 
 
 @pytest.fixture
@@ -296,23 +298,23 @@ def test_stages_show_what_a_plots_frame_holds(tmp_path):
     pixels[10:71, [80, 90]] = 0  # a colour bar
     pixels[40, 30] = (200, 0, 0)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    assert stages.cropped(tmp_path / "a.png", (2,)).shape == (59, 49, 3)
-    assert stages.cropped(tmp_path / "a.png", (1, 16, 16)).shape == (45, 50, 3)
+    assert progression.cropped(tmp_path / "a.png", (2,)).shape == (59, 49, 3)
+    assert progression.cropped(tmp_path / "a.png", (1, 16, 16)).shape == (45, 50, 3)
 
 
 def test_a_grid_of_runs_is_one_command_and_others_are_several(run):
     for loss, seed in (("a", 1), ("a", 2), ("b", 1), ("b", 2)):
         folder = run(f"s/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}", "k=[x,y]"], l=loss).parent
-    assert again.commands(traces(folder)) == ["gan-train -m loss=a,b 'k=[x,y]' seed=1,2"]
+    assert reproduce.commands(traces(folder)) == ["gan-train -m loss=a,b 'k=[x,y]' seed=1,2"]
     run("s/c1", CURVES, 1, overrides=["loss=c", "k=[x,y]"], l="c")
-    assert len(again.commands(traces(folder))) == 5
-    assert again.commands(traces(run("alone", CURVES))) == []
+    assert len(reproduce.commands(traces(folder))) == 5
+    assert reproduce.commands(traces(run("alone", CURVES))) == []
 
 
 def test_without_an_evaluation_the_runs_own_metric_stands_in_the_table(run):
     folder = run("r", CURVES, w1=1.5)
-    assert numbers.tables(traces(folder))[0].rows == [["w1 ↓", "1.50 ± 0.10", "0.05000"]]
-    assert numbers.tables(traces(run("bare", CURVES))) == []
+    assert tables.tables(traces(folder))[0].rows == [["w1 ↓", "1.50 ± 0.10", "0.05000"]]
+    assert tables.tables(traces(run("bare", CURVES))) == []
 
 
 def test_what_training_measured_is_ranked_over_seeds(run):
@@ -325,7 +327,7 @@ def test_what_training_measured_is_ranked_over_seeds(run):
     for seed, final in ((1, 2.0), (2, 2.2), (3, 2.4)):
         write(f"s/slow{seed}", seed, "slow", final)
     folder = write("s/fast1", 1, "fast", 1.0).parent
-    [table] = numbers.tables(traces(folder))
+    [table] = tables.tables(traces(folder))
     assert table.title == "w1 ↓"
     assert [(row[0], row[1], row[3], row[4]) for row in table.rows] == [
         ("fast", "1", "1", "0.5000"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.report.reversals import Reversals, reversals
+from gan_cli.report.claims.reversals import Reversals, reversals
 
 
 @pytest.mark.parametrize(

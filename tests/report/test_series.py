@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gan_cli.report.series import Series, default_width
+from gan_cli.report.records.series import Series, default_width
 
 
 def series(values, steps=None):

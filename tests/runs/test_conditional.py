@@ -11,12 +11,16 @@ from left_behind import differences, outcome, result, train
 from PIL import Image
 
 import gan_cli
-from gan_cli import checkpoint, cli, compose, drawing, journal, samples
+from gan_cli import drawing
 from gan_cli.build import build_data
+from gan_cli.cli import main
+from gan_cli.cli.quoting import quote
+from gan_cli.config import compose
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.evaluation import results
-from gan_cli.quoting import quote
+from gan_cli.inference.command import sample_command
+from gan_cli.runs import checkpoint, logger
 
 STEPS = "train.steps=4 checkpoint_every=2 sample_every=0 log_every=1 ema=0.9 seed=5"
 KINDS = ["cgan", "cgan_embedding", "cgan_projection", "acgan", "infogan"]
@@ -82,7 +86,7 @@ def test_rows_of_the_classes_asked_for(runs, game):
     assert run.game.conditional
     y = run.labels_of([7, 0, 7], 11)
     assert y.tolist() == [7] * 4 + [0] * 4 + [7] * 4
-    path = samples.sample(command(folder, classes="[7,0,7]", n=11, seed=1))
+    path = sample_command(command(folder, classes="[7,0,7]", n=11, seed=1))
     with Image.open(path) as picture:
         expected = drawing.grid(run.sample(12, 1, y), 4)
         assert np.array_equal(np.asarray(picture), expected)
@@ -90,14 +94,14 @@ def test_rows_of_the_classes_asked_for(runs, game):
 
 
 def test_a_folder_for_each_class_is_a_data_set_with_labels(runs):
-    out = samples.sample(command(runs("cgan"), classes="[2,5]", mode="single", n=6))
+    out = sample_command(command(runs("cgan"), classes="[2,5]", mode="single", n=6))
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == [
         f"{c}/0000{i}.png" for c in (2, 5) for i in range(3)
     ]
 
 
 def test_points_of_a_class(points):
-    out = samples.sample(command(points, classes="[3,1]", mode="single", n=8, seed=1))
+    out = sample_command(command(points, classes="[3,1]", mode="single", n=8, seed=1))
     run = gan_cli.load(points)
     asked = run.sample(8, 1, torch.tensor([3] * 4 + [1] * 4))
     for c, expected in ((3, asked[:4]), (1, asked[4:])):
@@ -110,7 +114,7 @@ def test_walks_keep_their_class(runs):
     y = torch.tensor([4, 9])
     walk = run.interpolate(2, 5, seed=2, y=y).unflatten(0, (2, 5))
     torch.testing.assert_close(walk[:, 0], run.sample(2, 2, y), atol=1e-5, rtol=0)
-    path = samples.sample(command(runs("cgan"), classes="[4,9]", mode="interpolation", n=10))
+    path = sample_command(command(runs("cgan"), classes="[4,9]", mode="interpolation", n=10))
     with Image.open(path) as picture:
         assert picture.size == (8 * 80 + 16, 2 * 80 + 16)
 
@@ -126,13 +130,13 @@ def test_walks_keep_their_class(runs):
 @pytest.mark.parametrize("mode", ["grid", "single", "interpolation"])
 def test_classes_that_the_data_lacks(runs, classes, said, mode):
     with pytest.raises(UserError, match=said) as caught:
-        samples.sample(command(runs("cgan"), classes=classes, mode=mode))
+        sample_command(command(runs("cgan"), classes=classes, mode=mode))
     assert "\n" not in str(caught.value)
 
 
 def test_classes_of_a_game_that_takes_no_labels(runs):
     with pytest.raises(UserError, match=r"classes=\[0\]: the game of this run takes no labels\.$"):
-        samples.sample(command(runs("infogan"), classes="[0]"))
+        sample_command(command(runs("infogan"), classes="[0]"))
 
 
 def test_the_command_says_what_classes_are():
@@ -143,23 +147,23 @@ def test_the_command_says_what_classes_are():
 
 def test_a_traversal(runs):
     folder = runs("infogan")
-    path = samples.sample(command(folder, mode="traversal", n=20, seed=3))
+    path = sample_command(command(folder, mode="traversal", n=20, seed=3))
     assert path.name == "traversal_step_00000004_seed_3.png"
     found = gan_cli.load(folder).traverse(20, 3)
     assert [len(panel.images) for panel in found] == [20, 20, 20]
     with Image.open(path) as picture:
         assert np.array_equal(np.asarray(picture), drawing.panels(found))
-    assert samples.sample(command(folder, mode="traversal", n=20, seed=3)).read_bytes() == path.read_bytes()
+    assert sample_command(command(folder, mode="traversal", n=20, seed=3)).read_bytes() == path.read_bytes()
 
 
 def test_traversals_that_cannot_be(runs, tmp_path):
     with pytest.raises(UserError, match="this run's latents have none"):
-        samples.sample(command(runs("cgan"), mode="traversal"))
+        sample_command(command(runs("cgan"), mode="traversal"))
     with pytest.raises(UserError, match="do not go together"):
-        samples.sample(command(runs("infogan"), mode="traversal", classes="[1]"))
+        sample_command(command(runs("infogan"), mode="traversal", classes="[1]"))
     train(small.config("dataset=ring game=infogan metric=none"), tmp_path / "ring", "train.steps=0")
     with pytest.raises(UserError, match="lays images side by side"):
-        samples.sample(command(tmp_path / "ring", mode="traversal"))
+        sample_command(command(tmp_path / "ring", mode="traversal"))
 
 
 def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, capsys):
@@ -169,13 +173,13 @@ def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, ca
     assert result(folder)["players"] == result(runs("infogan"))["players"], "watching changes nothing"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["gan-eval", "run", "metric=codes", "device=cpu"])
-    assert cli.evaluate() == 0
+    assert main.gan_eval() == 0
     [found] = results.read(folder)
     assert (found.provenance.metric, found.provenance.n_real, found.provenance.n_fake) == ("codes", 64, 0)
-    logged = [row for row in journal.read(folder) if "codes/accuracy" in row]
+    logged = [row for row in logger.read(folder) if "codes/accuracy" in row]
     assert [row["step"] for row in logged] == [0, 2, 4]
     assert found.numbers["codes/accuracy"].value == pytest.approx(logged[-1]["codes/accuracy"])
     assert 0.1 <= logged[-1]["codes/accuracy"] <= 1
     monkeypatch.setattr("sys.argv", ["gan-eval", "run", "metric=codes", "device=cpu", "standing=1"])
-    assert cli.evaluate() == 2
+    assert main.gan_eval() == 2
     assert "metric=codes measures players, not samples: leave standing out" in capsys.readouterr().err

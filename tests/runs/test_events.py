@@ -5,11 +5,11 @@ import small
 import torch
 from torch.nn import BatchNorm2d
 
-from gan_cli import journal
 from gan_cli.build import build
 from gan_cli.errors import Diverged, UserError
-from gan_cli.events import Average, Record, SetLearningRates, Stopwatch
-from gan_cli.loop import LinearDecay
+from gan_cli.runs import logger
+from gan_cli.schedules.learning_rates import LinearDecay
+from gan_cli.training.callbacks import Average, Record, SetLearningRates, Stopwatch
 
 CPU = torch.device("cpu")
 
@@ -83,7 +83,7 @@ def test_learning_rates_of_the_next_round():
 
 
 def test_numbers_wait_on_the_device_but_not_for_ever(tmp_path):
-    record = Record(journal.Journal(tmp_path, 0), period=0, last=1000, samples=lambda: 0)
+    record = Record(logger.Journal(tmp_path, 0), period=0, last=1000, samples=lambda: 0)
     good, bad = {"loss/generator": torch.tensor(1.0)}, {"loss/generator": torch.tensor(float("nan"))}
     for step in range(1, 100):
         record(step, bad if step == 2 else good)
@@ -94,7 +94,7 @@ def test_numbers_wait_on_the_device_but_not_for_ever(tmp_path):
 
 def test_the_stopwatch_runs_between_start_and_stop(monkeypatch):
     now = iter([0.0, 10.0, 12.0, 20.0, 25.0])
-    monkeypatch.setattr("gan_cli.events.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("gan_cli.training.callbacks.time.perf_counter", lambda: next(now))
     watch = Stopwatch()
     for _ in range(2):
         watch.start()

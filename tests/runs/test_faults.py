@@ -19,11 +19,13 @@ import torch
 from left_behind import differences, outcome, train
 from omegaconf import OmegaConf
 
-from gan_cli import checkpoint, cli, files, journal
+from gan_cli import files
+from gan_cli.cli import main
 from gan_cli.errors import Diverged, Stopped
-from gan_cli.events import StopOnSignal
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.regularizers.base import Regularizer
+from gan_cli.runs import checkpoint, logger
+from gan_cli.training.callbacks import StopOnSignal
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_a_number_that_is_none_stops_the_run(mine, player, value, cadence, tmp_p
     assert "checkpoint of step 5 is good" in second
     assert checkpoint.steps_in(tmp_path) == [5]
     assert checkpoint.load(checkpoint.path_of(tmp_path, 5))["step"] == 5
-    assert max(row["step"] for row in journal.read(tmp_path)) < 7
+    assert max(row["step"] for row in logger.read(tmp_path)) < 7
     assert not (tmp_path / "result.json").exists()
 
 
@@ -116,7 +118,7 @@ def test_a_signal_lets_the_round_end_and_saves(mine, number, code, tmp_path, cap
     cfg = poisoned(player="generator", step=8, signal=int(number))
     with pytest.raises(Stopped, match=r"stopped at step 8\. Continue with: gan-train resume=") as error:
         train(cfg, tmp_path / "parts", "train.steps=12")
-    assert cli._report("gan-train", error.value) == code
+    assert main._report("gan-train", error.value) == code
     assert "Continue with" in capsys.readouterr().err
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
     assert checkpoint.steps_in(tmp_path / "parts") == [5, 8]
@@ -137,7 +139,7 @@ def test_a_second_interrupt_does_not_wait():
 RUN = """
 import sys, torch
 torch.set_num_threads(1)
-from gan_cli.cli import train
+from gan_cli.cli.main import train
 sys.exit(train())
 """
 
@@ -148,7 +150,7 @@ def test_a_signal_to_the_real_program(tmp_path):
     words += [f"hydra.run.dir={folder}", "train.steps=1000000", "log_every=1", "train.batch_size=8"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([sys.executable, "-c", RUN, *words], text=True, **pipes)
-    while len(journal.read(folder)) < 5:
+    while len(logger.read(folder)) < 5:
         time.sleep(0.02)
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline

@@ -5,10 +5,10 @@ import small
 import torch
 from left_behind import differences, state, train
 
-from gan_cli import checkpoint, journal
 from gan_cli.build import build
 from gan_cli.errors import UserError
-from gan_cli.run import rest
+from gan_cli.runs import checkpoint, logger
+from gan_cli.training.run import rest
 
 STEPS = "train.steps=4 eval_every=0 checkpoint_every=2 sample_every=0 metric.n_samples=0"
 
@@ -101,7 +101,7 @@ def test_who_rests_repeats_no_turn(source, tmp_path):
     """Solvers that play every turn once a round take a schedule whose repeated turns nobody plays."""
     values = f"{STEPS} init_from='{source}' frozen=[discriminator] train.n_critic=3"
     train(small.config("solver=simultaneous"), tmp_path, values)
-    logged = {tag for row in journal.read(tmp_path) for tag in row}
+    logged = {tag for row in logger.read(tmp_path) for tag in row}
     assert "loss/generator" in logged
     assert "loss/discriminator" not in logged
 

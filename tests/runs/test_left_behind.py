@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_cli import checkpoint, journal
-from gan_cli.configs import config_hash, to_plain
+from gan_cli.config.identity import config_hash, to_plain
+from gan_cli.runs import checkpoint, logger
 
 STEPS = "train.steps=20 log_every=5 eval_every=10 sample_every=10 checkpoint_every=10"
 PLAYERS = ("discriminator", "generator")
@@ -70,7 +70,7 @@ def test_the_curves_have_the_names_that_others_rely_on(run, estimate, metric, mo
 def test_the_numbers_are_the_same_everywhere(run, request):
     _, folder = request.getfixturevalue(run)
     found = events(folder)
-    rows = journal.read(folder)
+    rows = logger.read(folder)
     told = {(row["step"], tag): value for row in rows for tag, value in row.items() if tag != "step"}
     drawn = {(event.step, tag): event.value for tag in found.Tags()["scalars"] for event in found.Scalars(tag)}
     assert told.keys() == drawn.keys()
@@ -80,17 +80,17 @@ def test_the_numbers_are_the_same_everywhere(run, request):
 
 
 def test_the_estimate_has_no_penalty_in_it(points, images):
-    for row in (row for row in journal.read(points[1]) if "loss/discriminator" in row):
+    for row in (row for row in logger.read(points[1]) if "loss/discriminator" in row):
         penalty = row["penalty_gradient_penalty/discriminator"]
         assert penalty > 0.1
         assert row["loss/discriminator"] == pytest.approx(penalty - row["estimate/wasserstein"], rel=1e-5)
         assert row["time/samples_per_second"] > 0
-    for row in (row for row in journal.read(images[1]) if "loss/discriminator" in row):
+    for row in (row for row in logger.read(images[1]) if "loss/discriminator" in row):
         assert row["estimate/js"] == pytest.approx(math.log(2) - row["loss/discriminator"] / 2, abs=1e-6)
     for run, name in ((points, "wasserstein"), (images, "js")):
-        heldout = [row[f"heldout/{name}"] for row in journal.read(run[1]) if f"heldout/{name}" in row]
+        heldout = [row[f"heldout/{name}"] for row in logger.read(run[1]) if f"heldout/{name}" in row]
         assert len(heldout) == 4
-        assert heldout != [row[f"estimate/{name}"] for row in journal.read(run[1]) if f"estimate/{name}" in row]
+        assert heldout != [row[f"estimate/{name}"] for row in logger.read(run[1]) if f"estimate/{name}" in row]
 
 
 @pytest.mark.parametrize(("run", "metric"), [("points", "metric/w1"), ("images", "metric/fd")])
@@ -122,7 +122,7 @@ def test_pictures_open(run, size, request):
 def test_config_and_result(run, metric, request):
     cfg, folder = request.getfixturevalue(run)
     assert yaml.safe_load((folder / "config.yaml").read_text()) == to_plain(cfg)
-    curve = {row["step"]: row[f"metric/{metric}"] for row in journal.read(folder) if f"metric/{metric}" in row}
+    curve = {row["step"]: row[f"metric/{metric}"] for row in logger.read(folder) if f"metric/{metric}" in row}
     found = result(folder)
     assert found["seconds"] >= found["seconds_evaluating"] >= 0
     metric_found = found.pop("metric")
@@ -196,7 +196,7 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path):
 def test_what_comes_only_at_the_end_comes_at_the_end(tmp_path):
     cfg = small.config("features=identity", "train.steps=3 log_every=0 eval_every=0 sample_every=0 checkpoint_every=0")
     train(cfg, tmp_path)
-    rows = journal.read(tmp_path)
+    rows = logger.read(tmp_path)
     assert [row["step"] for row in rows if "loss/generator" in row] == [3]
     assert [row["step"] for row in rows if "heldout/js" in row] == [3]
     assert [row["step"] for row in rows if "metric/fd" in row] == [0, 3]
@@ -223,6 +223,6 @@ def test_the_estimate_is_shown_beside_what_the_samples_say(points):
 
 
 def test_the_share_of_time_that_evaluation_takes(points):
-    rows = [row for row in journal.read(points[1]) if "time/evaluation_share" in row]
+    rows = [row for row in logger.read(points[1]) if "time/evaluation_share" in row]
     assert [row["step"] for row in rows] == [0, 10, 20]
     assert all(0 < row["time/evaluation_share"] <= 1 for row in rows)

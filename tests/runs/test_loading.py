@@ -9,12 +9,15 @@ from left_behind import differences, state, train
 from PIL import Image
 
 import gan_cli
-from gan_cli import checkpoint, compose, drawing, samples
+from gan_cli import drawing
+from gan_cli.cli.quoting import quote
+from gan_cli.config import compose
 from gan_cli.errors import UserError
 from gan_cli.games.base import slerp
-from gan_cli.quoting import quote
+from gan_cli.games.sampling import decode
+from gan_cli.inference.command import sample_command
 from gan_cli.randomness import forked, random_state
-from gan_cli.sampling import decode
+from gan_cli.runs import checkpoint
 
 STEPS = "train.steps=6 eval_every=3 checkpoint_every=3 sample_every=0 ema=0.9 seed=5"
 
@@ -111,7 +114,7 @@ def test_a_config_that_would_do_other_things_is_refused(images, tmp_path):
 
 
 def test_the_data_set_is_not_needed(images, monkeypatch):
-    monkeypatch.setattr("gan_cli.data.bundled.FILE", None)
+    monkeypatch.setattr("gan_cli.data.images.fashion_mnist_mini.FILE", None)
     assert gan_cli.load(images).sample(2).shape == (2, 1, 8, 8)
 
 
@@ -140,29 +143,29 @@ def test_slerp():
 @pytest.mark.parametrize("run", ["points", "images"])
 def test_a_grid(run, request):
     folder = request.getfixturevalue(run)
-    path = samples.sample(command("sample", folder, n=9, seed=1))
+    path = sample_command(command("sample", folder, n=9, seed=1))
     assert path == folder / "samples" / "grid_step_00000006_seed_1.png"
     content = path.read_bytes()
     with Image.open(path) as picture:
         assert picture.size == ((600, 600) if run == "points" else (3 * 80 + 16, 3 * 80 + 16))
-    assert samples.sample(command("sample", folder, n=9, seed=1)).read_bytes() == content
-    assert samples.sample(command("sample", folder, n=9, seed=2)).read_bytes() != content
-    assert samples.sample(command("sample", folder, n=9, seed=1, ema=False)).read_bytes() != content
+    assert sample_command(command("sample", folder, n=9, seed=1)).read_bytes() == content
+    assert sample_command(command("sample", folder, n=9, seed=2)).read_bytes() != content
+    assert sample_command(command("sample", folder, n=9, seed=1, ema=False)).read_bytes() != content
 
 
 def test_a_truncated_grid(images):
     name = "grid_step_00000006_seed_1_truncation_0.5_standing_2.png"
-    path = samples.sample(command("sample", images, n=9, seed=1, truncation=0.5, standing=2))
+    path = sample_command(command("sample", images, n=9, seed=1, truncation=0.5, standing=2))
     assert path == images / "samples" / name
-    assert path.read_bytes() != samples.sample(command("sample", images, n=9, seed=1)).read_bytes()
-    assert path.read_bytes() != samples.sample(command("sample", images, n=9, seed=1, truncation=0.5)).read_bytes()
+    assert path.read_bytes() != sample_command(command("sample", images, n=9, seed=1)).read_bytes()
+    assert path.read_bytes() != sample_command(command("sample", images, n=9, seed=1, truncation=0.5)).read_bytes()
     truncated = gan_cli.load(images, truncation=0.5)
     assert truncated.game.latents(100).abs().max() <= 0.5
     assert truncated.interpolate(1, 3).shape[0] == 3
 
 
 def test_single_images(images, tmp_path):
-    out = samples.sample(command("sample", images, mode="single", n=5, seed=1, out=quote(str(tmp_path / "fakes = 5"))))
+    out = sample_command(command("sample", images, mode="single", n=5, seed=1, out=quote(str(tmp_path / "fakes = 5"))))
     files = sorted(out.iterdir())
     assert out == tmp_path / "fakes = 5"
     assert [file.name for file in files] == [f"{index:05d}.png" for index in range(5)]
@@ -174,7 +177,7 @@ def test_single_images(images, tmp_path):
 
 
 def test_single_points(points):
-    out = samples.sample(command("sample", points, mode="single", n=5, seed=1, checkpoint=3))
+    out = sample_command(command("sample", points, mode="single", n=5, seed=1, checkpoint=3))
     assert out == points / "samples" / "single_step_00000003_seed_1"
     (file,) = out.iterdir()
     written = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.float32))
@@ -185,7 +188,7 @@ def test_single_points(points):
 @pytest.mark.parametrize(("n", "walks", "length"), [(16, 2, 8), (15, 2, 8), (3, 1, 3), (1, 1, 1)])
 def test_an_interpolation(run, n, walks, length, request, capsys):
     folder = request.getfixturevalue(run)
-    path = samples.sample(command("sample", folder, mode="interpolation", n=n, seed=4))
+    path = sample_command(command("sample", folder, mode="interpolation", n=n, seed=4))
     assert f"{n} samples of step 6" in capsys.readouterr().out
     with Image.open(path) as picture:
         if run == "points":

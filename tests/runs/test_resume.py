@@ -8,8 +8,8 @@ import small
 from left_behind import differences, outcome, result, state, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_cli import checkpoint, journal
 from gan_cli.errors import UserError
+from gan_cli.runs import checkpoint, logger
 
 OTHER_SECOND = 1.01
 """TensorBoard reads a run's files in the order of their names, which begin with the second they were opened in."""
@@ -92,7 +92,7 @@ def test_beyond_what_is_asked_for_is_no_way_back(cfg, finished):
 
 
 def state_metric(folder) -> float:
-    return journal.read(folder)[-1]["metric/fd"]
+    return logger.read(folder)[-1]["metric/fd"]
 
 
 def test_each_step_once_after_a_kill(cfg, tmp_path):

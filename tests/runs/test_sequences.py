@@ -13,13 +13,15 @@ from hydra.types import RunMode
 from left_behind import differences, outcome, result, state, train
 
 import gan_cli
-from gan_cli import compose, samples
+from gan_cli.cli.quoting import quote
+from gan_cli.config import compose
 from gan_cli.data.base import Data
-from gan_cli.data.series import csv
-from gan_cli.data.toy import Points
+from gan_cli.data.points.toy import Points
+from gan_cli.data.sequences.series import csv
 from gan_cli.errors import UserError
-from gan_cli.evaluation import evaluate, results
-from gan_cli.quoting import quote
+from gan_cli.evaluation import results
+from gan_cli.evaluation.command import evaluate_command
+from gan_cli.inference.command import sample_command
 
 STEPS = "train.steps=6 eval_every=3 checkpoint_every=3 sample_every=6 log_every=1 ema=0.9 seed=5 optimizer.lr=0.01"
 PROTOCOL = "changes in windows without overlap, split by time"
@@ -46,7 +48,7 @@ def test_other_rows_of_the_same_range_are_noticed(cfg, run, tmp_path):
     with pytest.raises(UserError, match="has changed since its checkpoint was written"):
         train(cfg, run, f"dataset.path={moved} train.steps=8", resume=True)
     with pytest.raises(UserError, match=r"is not the one that .* was trained on"):
-        evaluate.evaluate(command("eval", run, root=quote(str(moved)), checkpoint="last"))
+        evaluate_command(command("eval", run, root=quote(str(moved)), checkpoint="last"))
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_samples_come_back_in_their_own_units_without_the_table(run, capsys):
     x = loaded.sample(5, seed=2)
     assert (x.shape, loaded.series.protocol) == ((5, 4, 2), PROTOCOL)
     assert 0 < x.min() < x.max() < 1
-    out = samples.sample(command("sample", run, n=5, seed=2))
+    out = sample_command(command("sample", run, n=5, seed=2))
     assert "grid_step_00000006_seed_2.png and grid_step_00000006_seed_2.csv" in capsys.readouterr().out
     assert out.read_bytes().startswith(b"\x89PNG")
     table = pandas.read_csv(out.with_suffix(".csv"))
@@ -104,11 +106,11 @@ def test_samples_come_back_in_their_own_units_without_the_table(run, capsys):
     low, high = (torch.tensor(bounds).double() for bounds in (loaded.series.scaling.low, loaded.series.scaling.high))
     values = torch.tensor(table.iloc[:, 2:].to_numpy()).view(5, 4, 2)
     assert torch.allclose(values, low + x.double() * (high - low), rtol=1e-6)
-    alone = samples.sample(command("sample", run, mode="single", n=5, seed=2))
+    alone = sample_command(command("sample", run, mode="single", n=5, seed=2))
     assert (alone / "sequences.csv").read_bytes() == out.with_suffix(".csv").read_bytes()
-    assert samples.sample(command("sample", run, mode="interpolation", n=8)).with_suffix(".csv").is_file()
+    assert sample_command(command("sample", run, mode="interpolation", n=8)).with_suffix(".csv").is_file()
     assert "(the first" not in capsys.readouterr().out
-    samples.sample(command("sample", run, n=9))
+    sample_command(command("sample", run, n=9))
     assert "grid_step_00000006_seed_0.png (the first 8 of them) and grid_step" in capsys.readouterr().out
 
 
@@ -119,12 +121,12 @@ def test_pictures_show_both_sides_in_the_data_s_units(run):
 
 
 def test_an_evaluation_names_the_protocol(run, capsys):
-    evaluate.evaluate(command("eval", run))
+    evaluate_command(command("eval", run))
     found = capsys.readouterr().out
     assert f"protocol: {PROTOCOL}" in found
     assert {entry.provenance.protocol for entry in results.read(run)} == {PROTOCOL}
     assert PROTOCOL in (run / results.CSV).read_text()
-    evaluate.evaluate(command("eval", run, metric="wasserstein", features="identity", n_samples=4))
+    evaluate_command(command("eval", run, metric="wasserstein", features="identity", n_samples=4))
     assert {entry.provenance.protocol for entry in results.read(run)} == {PROTOCOL}
 
 
@@ -132,15 +134,15 @@ def test_an_evaluation_finds_the_table_elsewhere(cfg, run):
     config = (run / "config.yaml").read_text().replace(cfg.dataset.path, "gone.csv")
     (run / "config.yaml").write_text(config)
     with pytest.raises(UserError, match=r"there is no file .*gone\.csv"):
-        evaluate.evaluate(command("eval", run, checkpoint="last"))
-    [found] = evaluate.evaluate(command("eval", run, checkpoint="last", root=quote(cfg.dataset.path)))
+        evaluate_command(command("eval", run, checkpoint="last"))
+    [found] = evaluate_command(command("eval", run, checkpoint="last", root=quote(cfg.dataset.path)))
     assert found.provenance.protocol == PROTOCOL
 
 
 def test_other_protocols_are_not_ranked_together(original, cfg, tmp_path):
     train(cfg, tmp_path / "run", "train.steps=1 dataset.protocol=shuffled")
     for folder in (original, tmp_path / "run"):
-        evaluate.evaluate(command("eval", folder, checkpoint="last", out=quote(str(tmp_path / "out"))))
+        evaluate_command(command("eval", folder, checkpoint="last", out=quote(str(tmp_path / "out"))))
     by_time, shuffled = (entry.provenance for entry in results.read(tmp_path / "out"))
     assert f"protocol {PROTOCOL} against overlapping windows, shuffled and then split" in results.differences(by_time, shuffled)
 
@@ -158,5 +160,5 @@ def test_sequences_of_which_nothing_is_known(tmp_path, monkeypatch):
     cfg.dataset = {"_target_": "mine.mine"}
     train(cfg, tmp_path / "run")
     assert result(tmp_path / "run")["metric"]["protocol"] is None
-    table = pandas.read_csv(samples.sample(command("sample", tmp_path / "run", n=2)).with_suffix(".csv"))
+    table = pandas.read_csv(sample_command(command("sample", tmp_path / "run", n=2)).with_suffix(".csv"))
     assert list(table.columns) == ["sample", "t", "feature 1", "feature 2"]

@@ -12,9 +12,12 @@ from left_behind import result, train
 from PIL import Image
 
 import gan_cli
-from gan_cli import compose, drawing, journal, samples
+from gan_cli import drawing
+from gan_cli.cli.quoting import quote
+from gan_cli.config import compose
 from gan_cli.errors import UserError
-from gan_cli.quoting import quote
+from gan_cli.inference import command
+from gan_cli.runs import logger
 
 STEPS = "train.steps=2 eval_every=1 checkpoint_every=1 log_every=1 sample_every=0 ema=0.5 metric.n_samples=8"
 
@@ -37,7 +40,7 @@ def folders(tmp_path_factory):
 
 def sample(folder, **values):
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={written(value)}" for key, value in values.items())]
-    return samples.sample(compose.loader().load_configuration("sample", overrides, RunMode.RUN, from_shell=False))
+    return command.sample_command(compose.loader().load_configuration("sample", overrides, RunMode.RUN, from_shell=False))
 
 
 def written(value):
@@ -45,7 +48,7 @@ def written(value):
 
 
 def test_what_is_logged(folders):
-    rows = journal.read(folders / "pairs")
+    rows = logger.read(folders / "pairs")
     numbers = {name: value for row in rows for name, value in row.items()}
     assert {"metric/fd_pixels", "metric/l1", "untranslated/l1", "untranslated/fd_pixels", "heldout/l1", "l1/generator"} <= set(
         numbers
@@ -53,7 +56,7 @@ def test_what_is_logged(folders):
     assert len({row["untranslated/l1"] for row in rows if "untranslated/l1" in row}) == 1, "no player has a part in it"
     found = result(folders / "pairs")["metric"]
     assert found["untranslated"] == numbers["untranslated/fd_pixels"]
-    numbers = {name for row in journal.read(folders / "domains") for name in row}
+    numbers = {name for row in logger.read(folders / "domains") for name in row}
     assert {"heldout/cycle", "cycle/generator", "identity/generator", "heldout/triangular_there"} <= numbers
     assert "metric/l1" not in numbers
 
@@ -74,7 +77,7 @@ def test_held_out_sources_are_translated(folders):
     assert not torch.equal(run.sample(5, seed=2), samples)
     held_out = run.data.heldout.batch(torch.arange(len(run.data.heldout))).y
     assert all(any(torch.equal(source, other) for other in held_out) for source in sources)
-    assert targets.shape == samples.shape == (5, 3, 8, 8)
+    assert targets.shape == command.shape == (5, 3, 8, 8)
     assert run.sample(50).shape == (50, 3, 8, 8), "more than are held out"
 
 

@@ -11,7 +11,7 @@ from tiny import Bilinear, points_gan, solving
 from torch.func import functional_call, grad
 
 from gan_cli.errors import UserError
-from gan_cli.games.planar import DiracGAN
+from gan_cli.games.analytic.two_parameter import DiracGAN
 from gan_cli.losses.minimax import Minimax, ZeroSum
 from gan_cli.losses.relativistic import Relativistic
 from gan_cli.randomness import forked

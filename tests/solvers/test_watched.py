@@ -7,8 +7,8 @@ from torch import nn
 
 from gan_cli.optim.clipped import ClippedSGD
 from gan_cli.solvers.alternating import Alternating
+from gan_cli.solvers.gradient_cosine import Watch, Watched, cosine
 from gan_cli.solvers.lookahead import Lookahead
-from gan_cli.solvers.watched import Watch, Watched, cosine
 from gan_cli.types import Batch
 
 

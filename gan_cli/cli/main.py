@@ -1,0 +1,165 @@
+"""Entry points: what can be answered at once is answered here, with the standard library; the rest is Hydra's.
+
+Exit codes: 0 done; 1 a fault of the program, or a sweep some of whose jobs failed; 2 something that the person at the keyboard
+can put right; 128 + the signal's number if a signal ended it, as 130 after Ctrl-C.
+"""
+
+import argparse
+import os
+import re
+import signal
+import sys
+import traceback
+from typing import NoReturn
+
+from gan_cli import __version__
+from gan_cli.cli import completion, help
+from gan_cli.cli.help import Command
+from gan_cli.cli.quoting import quote_paths
+from gan_cli.config import suggestions
+from gan_cli.config.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
+from gan_cli.errors import UserError, first_line
+
+TRAIN = Command("gan-train", "train", TrainConfig)
+EVALUATE = Command("gan-eval", "evaluate", EvalConfig)
+SAMPLE = Command("gan-sample", "sample", SampleConfig)
+REPORT = Command("gan-report", "report", ReportConfig)
+
+
+def gan_train() -> int:
+    """``gan-train``."""
+    return _main(TRAIN)
+
+
+def gan_eval() -> int:
+    """``gan-eval``."""
+    return _main(EVALUATE)
+
+
+def gan_sample() -> int:
+    """``gan-sample``."""
+    return _main(SAMPLE)
+
+
+def gan_report() -> int:
+    """``gan-report``."""
+    return _main(REPORT)
+
+
+def _main(command: Command) -> int:
+    words = sys.argv[1:]
+    # OpenMP's threads wait for each other by spinning; on a busy machine that is 20 times slower than giving way soon
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # cuBLAS repeats itself to the bit only with a workspace of its own
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    try:
+        _answer(command, words)
+        sys.stdout.flush()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except BaseException as error:
+        if any(re.fullmatch(r"\+*debug=(true|yes|on|1)", word, re.IGNORECASE) for word in words):
+            traceback.print_exc()
+        return _report(command.name, error)
+    return 0
+
+
+def _report(name: str, error: BaseException) -> int:
+    if isinstance(error, BrokenPipeError):  # `gan-train --help | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    if isinstance(error, UserError):
+        message, code = str(error), error.code
+    elif isinstance(error, KeyboardInterrupt):
+        message, code = f"interrupted{f'; {error}' if str(error) else ''}", 130
+    elif isinstance(error, OSError):
+        message, code = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
+    else:
+        said = first_line(error)
+        message = (
+            f"{type(error).__name__}: {said}\nThis is a fault of the program: run again with debug=true for the traceback."
+        )
+        code = 1
+    print(f"{name}: {message}", file=sys.stderr)
+    return code
+
+
+def _answer(command: Command, words: list[str]) -> None:
+    arguments = _parse(command, words)
+    if arguments.complete is not None:
+        print("\n".join(completion.candidates(command, arguments.complete)))
+    elif arguments.completion:
+        print(completion.script(arguments.completion))
+    elif arguments.version:
+        print(f"{command.name} {__version__}")
+    elif arguments.help:
+        print(help.text(command, arguments.config_dir))
+    elif command is TRAIN:
+        _train(arguments)
+    else:
+        _use(command, arguments)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    overrides = arguments.overrides
+    for word in overrides:
+        if "=" not in word and not word.startswith("~"):
+            raise UserError(f"'{word}' is not KEY=VALUE. A run is continued with: gan-train resume={word}")
+    if not any("hydra.searchpath" in word for word in overrides):
+        keys = [*scalars(TrainConfig), *components(TrainConfig)]
+        suggestions.check(overrides, suggestions.groups(arguments.config_dir), keys)
+    overrides = quote_paths(overrides, arguments.multirun)
+
+    from gan_cli.cli import app
+
+    app.launch_train(overrides, arguments.flags, arguments.config_dir, arguments.multirun)
+
+
+def _use(command: Command, arguments: argparse.Namespace) -> None:
+    keys = scalars(command.schema)
+    overrides = []
+    for word in arguments.overrides:
+        name, assigned, _ = word.partition("=")
+        if not assigned or (name not in keys and os.path.exists(word)):
+            word = f"run={word}"
+        overrides.append(word)
+    runs = [word for word in overrides if word.startswith("run=")]
+    if len(runs) > 1:
+        raise UserError(f"one run at a time, not {len(runs)}: {', '.join(run.removeprefix('run=') for run in runs)}")
+    groups = help.groups(command)
+    suggestions.check(overrides, groups, [*keys, *groups])
+    if not runs and not any(word.startswith(("real=", "fake=")) for word in overrides):
+        raise UserError(f"name the folder of a run: {command.name} outputs/...")
+
+    from gan_cli.cli import app
+
+    launch = {EVALUATE: app.launch_eval, SAMPLE: app.launch_sample, REPORT: app.launch_report}
+    launch[command](quote_paths(overrides))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}. See {self.prog} --help.")
+
+
+def _parse(command: Command, words: list[str]) -> argparse.Namespace:
+    parser = _Parser(command.name, add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--version", action="store_true")
+    parser.add_argument("--completion", choices=sorted(completion.SCRIPTS))
+    parser.add_argument("--complete")
+    parser.add_argument("overrides", nargs="*")
+    parser.set_defaults(config_dir=None, multirun=False, flags=[])
+    if command is TRAIN:
+        parser.add_argument("-cd", "--config-dir")
+        parser.add_argument("-m", "--multirun", action="store_true")
+        parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
+        parser.add_argument("-p", "--package")
+        parser.add_argument("--resolve", action="store_true")
+    # Hydra's own parser does not take flags between overrides, so it gets the flags apart
+    arguments = parser.parse_intermixed_args(words)
+    if command is TRAIN and arguments.cfg:
+        arguments.flags = ["--cfg", arguments.cfg]
+        arguments.flags += ["--package", arguments.package] if arguments.package else []
+        arguments.flags += ["--resolve"] if arguments.resolve else []
+    return arguments

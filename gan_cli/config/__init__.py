@@ -1,0 +1,1 @@
+"""The schema of every command, and composing a config from the command line."""

@@ -1,0 +1,236 @@
+"""Command line to config through Hydra, with every mistake answered in a sentence."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, OmegaConf
+from omegaconf.errors import OmegaConfBaseException, ValidationError
+from yaml import MarkedYAMLError, YAMLError
+
+from gan_cli.config import suggestions
+from gan_cli.config.hydra_internals import config_loader
+from gan_cli.config.identity import to_plain
+from gan_cli.config.names import folder_name, job_folder, method_name
+from gan_cli.config.schema import MISSING, EvalConfig, ReportConfig, SampleConfig, Scalar, TrainConfig, components, scalars
+from gan_cli.errors import UserError, first_line
+
+TARGET = "hydra_plugins.gan_cli.Sweep"
+"""Our sweeper, as Hydra knows it: it takes sweepers from below ``hydra_plugins`` only."""
+
+SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig, "report": ReportConfig}
+KINDS = {
+    bool: (BooleanNode, "true or false"),
+    int: (IntegerNode, "an integer"),
+    float: (FloatNode, "a number"),
+}
+
+for _name, _schema in SCHEMAS.items():
+    ConfigStore.instance().store(name=f"{_name}_schema", node=_schema, provider="gan-cli")
+_sweeper = {"_target_": TARGET, "max_batch_size": None, "params": None, "cases": None}
+ConfigStore.instance().store(group="hydra/sweeper", name="gan", node=_sweeper, provider="gan-cli")
+OmegaConf.register_new_resolver("gan.folder_name", folder_name, replace=True)
+OmegaConf.register_new_resolver("gan.method_name", method_name, replace=True)
+OmegaConf.register_new_resolver("gan.job_folder", job_folder, replace=True)
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turns what Hydra, OmegaConf and the YAML reader raise inside into a UserError of one or two lines."""
+    try:
+        yield
+    except MissingConfigException as error:
+        group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        if not group or error.options is None:
+            raise UserError(_first_lines(error)) from error
+        raise suggestions.unknown_option(group, name, sorted(error.options)) from error
+    except OverrideParseException as error:
+        key, _, value = error.override.partition("=")
+        hint = f"{key}=\"'{value}'\"" if value and "'" not in value else "KEY=\"'VALUE'\""
+        raise UserError(f"cannot read {error.override}\nQuote a value that holds = , ( ) [ ] or spaces: {hint}") from error
+    except MarkedYAMLError as error:
+        place = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UserError(f"{place}{error.problem or error.context}") from error
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise UserError(_first_lines(error)) from error
+
+
+def _first_lines(error: Exception) -> str:
+    file = re.match(r"In '(.+?)'", str(error))
+    for cause in (error, error.__cause__ or error.__context__):
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            said = first_line(cause.msg)
+            return f"{f'{file[1]}.yaml: ' if file else ''}{cause.full_key}: {said}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "\n".join(lines[:2]) or type(error).__name__
+
+
+def loader(config_dir: str | None = None) -> ConfigLoader:
+    """Hydra's loader for the shipped configs and, behind them, the user's own in ``config_dir``."""
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise UserError(f"--config-dir {config_dir}: there is no such folder.")
+    return config_loader(suggestions.conf_dir(), None if config_dir is None else Path(config_dir))
+
+
+def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig:
+    """The config called ``name`` (a key of ``SCHEMAS``) under ``overrides``, Hydra's own node with it.
+
+    Raises UserError: an unknown option or key, a value of another type than the default's or out of its range, a value
+    that is still to be given, an interpolation that leads nowhere.
+    """
+    known = scalars(SCHEMAS[name])
+
+    def load(overrides: list[str]) -> DictConfig:
+        return loader.load_configuration(name, overrides, RunMode.RUN, from_shell=False)
+
+    with readable():
+        choices, values = _sorted_out(loader, name, overrides, known)
+        for override in values:
+            if override.key_or_group in known:
+                _check_scalar(override, known[override.key_or_group])
+        others = [override for override in values if not (override.is_hydra_override() or override.key_or_group in known)]
+        if others:
+            _check(others, flatten(load(choices)))
+        try:
+            cfg = load(overrides)
+        except HydraException:  # one of Hydra's own keys is wrong: say it in our words
+            _check([override for override in values if override.is_hydra_override()], flatten(load(choices)))
+            raise
+        _check_whole(cfg, known)
+    return cfg
+
+
+def _sorted_out(
+    loader: ConfigLoader, name: str, overrides: list[str], known: Mapping[str, Scalar]
+) -> tuple[list[str], list[Override]]:
+    """The overrides that choose options of groups, and those that set values."""
+    choices = [line for line in overrides if line.startswith("hydra.searchpath=")]
+    searchpath, values = list(choices), []
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(overrides):
+        key, value, line = override.key_or_group, override.value(), str(override.input_line)
+        if override.is_sweep_override():
+            raise UserError(
+                f"{line} names several values.\nTo try each of them use gan-train -m; a list is written {key}=[a,b]."
+            )
+        is_value = key in known or "." in key
+        options = [] if is_value else loader.get_group_options(key, config_name=name, overrides=searchpath)
+        if options and not (override.is_delete() or isinstance(value, (str, list))):
+            raise suggestions.unknown_option(key, _shown(value), options)
+        if options:
+            choices.append(line)
+        elif line not in searchpath:
+            values.append(override)
+    return choices, values
+
+
+def flatten(cfg: DictConfig) -> dict[str, Any]:
+    """Dotted key -> plain value for every key of a config, inner nodes included; interpolations resolved where possible."""
+
+    def walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        for name, value in node.items():
+            key = f"{prefix}{name}"
+            if _is_interpolation(value):
+                # what leads nowhere is found when the whole config is resolved; here it only must not be judged
+                with suppress(OmegaConfBaseException, ValueError):
+                    value = OmegaConf.select(cfg, key)
+            yield key, value
+            if isinstance(value, dict):
+                yield from walk(value, f"{key}.")
+
+    return dict(walk(OmegaConf.to_container(cfg, resolve=False), ""))
+
+
+def _check_scalar(override: Override, scalar: Scalar) -> None:
+    key, value = override.key_or_group, override.value()
+    if override.is_delete():
+        raise UserError(f"{key} cannot be left out.")
+    if override.is_add():
+        raise UserError(f"{key} is there already: write {key}={value} without the +.")
+    wanted = _typed(scalar, value)
+    if wanted:
+        raise UserError(f"{key} must be {wanted}, not {_shown(value)}")
+
+
+def _check(overrides: Iterable[Override], defaults: Mapping[str, Any]) -> None:
+    """Judges values by the ``defaults`` of the components, whose nodes have no types of their own."""
+    for override in overrides:
+        key, value = override.key_or_group, override.value()
+        added = override.is_add() or override.is_force_add()
+        if key in defaults:
+            wanted = None if override.is_delete() else _like(defaults[key], value)
+            if wanted:
+                raise UserError(f"{key} must be {wanted}, not {_shown(value)}")
+        elif not (override.is_delete() or (added and _is_open(key))):
+            beside = [name for name in defaults if name.startswith("hydra") == key.startswith("hydra")]
+            raise suggestions.unknown_key(key, beside)
+
+
+def _is_open(key: str) -> bool:
+    """Whether ``key`` lies in a node that may have keys which its default lacks."""
+    node, _, rest = key.partition(".")
+    return bool(rest) and node in ("hydra", *components(TrainConfig))
+
+
+def _typed(scalar: Scalar, value: Any) -> str | None:
+    """What a scalar of the schema must be, if ``value`` is something else."""
+    if value is None:
+        return None if scalar.optional else KINDS[scalar.kind][1] if scalar.kind in KINDS else "given"
+    if scalar.kind is list:
+        return None if isinstance(value, list) else "a list, as in [a,b]"
+    if isinstance(value, (dict, list)):
+        return "one value"
+    return _of_kind(scalar.kind, value)
+
+
+def _like(default: Any, value: Any) -> str | None:
+    """What a component's argument must be, judged by its default, if ``value`` is something else."""
+    if value is None or default is None or default == MISSING or _is_interpolation(value) or _is_interpolation(default):
+        return None
+    if isinstance(default, dict):
+        return None if isinstance(value, dict) else f"set by its keys ({', '.join(map(str, default))})"
+    if isinstance(default, list):
+        if not isinstance(value, list):
+            return "a list, as in [a,b]"
+        wanted = [_like(default[0], element) for element in value] if default else []
+        return next((f"a list whose elements are each {want}" for want in wanted if want), None)
+    if isinstance(value, (dict, list)):
+        return "one value"
+    return _of_kind(type(default), value)
+
+
+def _of_kind(kind: type, value: Any) -> str | None:
+    if kind not in KINDS or _is_interpolation(value):
+        return None
+    node, words = KINDS[kind]
+    try:
+        node(value)
+    except ValidationError:
+        return words
+    return None
+
+
+def _is_interpolation(value: Any) -> bool:
+    return isinstance(value, str) and re.search(r"\$\{.*\}", value) is not None
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else repr(value)
+
+
+def _check_whole(cfg: DictConfig, known: Mapping[str, Scalar]) -> None:
+    values = {key: value for key, value in flatten(cfg).items() if not key.startswith("hydra")}
+    for key, value in values.items():
+        if value == MISSING:
+            raise UserError(f"{key} must be given, as in {key}=...")
+        problem = known[key].problem(value) if key in known else None
+        if problem:
+            raise UserError(f"{key} {problem}, not {_shown(value)}")
+    to_plain(cfg)  # an interpolation that leads nowhere raises

@@ -1,0 +1,82 @@
+"""The only file that touches private parts of Hydra: its config loader, its basic plugins, and the state of ``hydra.main``."""
+
+import logging
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.plugins import Plugins
+from hydra.core.utils import setup_globals
+from omegaconf import DictConfig
+
+Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper  # noqa: E402
+
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+"""The launcher that runs a sweep's jobs in this process, where a signal ends all of them."""
+
+VERSION_BASE = "1.3"
+"""The version whose behaviour Hydra is asked for."""
+
+
+def config_loader(shipped: Path, own: Path | None = None) -> ConfigLoader:
+    """Return Hydra's loader for the configs in ``shipped`` and, behind them, the user's own in ``own``."""
+    version.setbase(VERSION_BASE)
+    setup_globals()
+    path = create_config_search_path(str(shipped))
+    if own is not None:
+        path.prepend("command-line", f"file://{own.resolve()}", SearchPathQuery(provider="schema"))
+    return ConfigLoaderImpl(path)
+
+
+def register_plugin(plugin: type[Any], target: str) -> None:
+    """Make ``plugin`` known to Hydra under the dotted name ``target``; Hydra accepts names below ``hydra_plugins`` only."""
+    import hydra_plugins
+
+    package, _, name = target.rpartition(".")
+    module = types.ModuleType(package)
+    setattr(module, name, plugin)
+    # workers find the class by its name when Hydra's list of plugins is sent to them
+    sys.modules[package] = module
+    setattr(hydra_plugins, package.rpartition(".")[2], module)
+    Plugins.instance().register(plugin)
+
+
+def run(job: Callable[[DictConfig], Any], conf: Path, name: str, words: Sequence[str]) -> None:
+    """Let Hydra compose ``name`` from the folder ``conf`` under the command-line ``words``, and run ``job`` on the result."""
+    with _main_state(words):
+        hydra.main(version_base=VERSION_BASE, config_path=str(conf), config_name=name)(job)()
+
+
+@contextmanager
+def _main_state(words: Sequence[str]) -> Iterator[None]:
+    """Set what ``hydra.main`` reads and changes, and restore it afterwards.
+
+    It reads ``sys.argv``, configures the root logger and, asked for full errors, raises instead of printing its own text.
+    """
+    argv, root, full = sys.argv, logging.getLogger(), os.environ.get("HYDRA_FULL_ERROR")
+    handlers, level = list(root.handlers), root.level
+    sys.argv = [argv[0], *words]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        if full is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full
+        for handler in set(root.handlers) - set(handlers):
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)

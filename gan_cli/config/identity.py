@@ -1,0 +1,35 @@
+"""The identity of a config: its plain form, and the hash of everything that decides a run's result."""
+
+import hashlib
+import json
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+RUN_ONLY = (
+    "resume",
+    "debug",
+    "report",
+    "device",
+    "log_every",
+    "eval_every",
+    "sample_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+)
+"""Keys that say how a run is watched and where it is done, not what comes out; they are no part of its identity."""
+
+
+def to_plain(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain data, interpolations resolved, without Hydra's own node and without ``resume``."""
+    return {
+        str(key): OmegaConf.to_container(cfg[key], resolve=True) if OmegaConf.is_config(cfg[key]) else cfg[key]
+        for key in cfg
+        if key not in ("hydra", "resume")
+    }
+
+
+def config_hash(cfg: DictConfig) -> str:
+    """Twelve hexadecimal digits that name what a config computes: all of it but ``RUN_ONLY``, in any order."""
+    content = {key: value for key, value in to_plain(cfg).items() if key not in RUN_ONLY}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]

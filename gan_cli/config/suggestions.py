@@ -1,0 +1,96 @@
+"""What the config folder offers, and what a mistyped word was meant to be. Standard library only."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from gan_cli.errors import UserError
+
+Groups = Mapping[str, Sequence[str]]
+"""Group, as in ``model/generator`` -> its options, sorted."""
+
+
+def conf_dir() -> Path:
+    """The shipped configs: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise UserError(f"no conf/train.yaml in {package} or beside it: install gan-cli again.")
+
+
+def groups(config_dir: str | None = None) -> Groups:
+    """Every group with its options, those of ``config_dir`` (the user's own) among them."""
+    found: dict[str, set[str]] = {}
+    for root in [conf_dir(), *([Path(config_dir)] if config_dir else [])]:
+        for folder, _, files in os.walk(root):
+            group = Path(folder).relative_to(root).as_posix()
+            if group != ".":
+                found.setdefault(group, set()).update(name[:-5] for name in files if name.endswith(".yaml"))
+    return {group: sorted(options) for group, options in sorted(found.items()) if options}
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """The question behind a message, ``Did you mean x?``, or nothing where nothing known is near."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def meant_key(key: str, known: Iterable[str]) -> str:
+    """The same for dotted keys: their last words have to be near, or all keys of one node would look alike."""
+    ends: dict[str, list[str]] = {}
+    for name in known:
+        if not key.startswith(f"{name}."):
+            ends.setdefault(name.rpartition(".")[2], []).append(name)
+    near = difflib.get_close_matches(key.rpartition(".")[2], list(ends), 1)
+    return f" Did you mean {difflib.get_close_matches(key, ends[near[0]], 1, cutoff=0)[0]}?" if near else ""
+
+
+def unknown_option(group: str, name: str, options: Sequence[str]) -> UserError:
+    """No such option of a group."""
+    said = f"no {group} named '{name}'.{meant(name, options)}" if name else f"{group}= names nothing."
+    return UserError(f"{said}\navailable: {', '.join(options)}")
+
+
+def unknown_key(key: str, known: Iterable[str]) -> UserError:
+    """No such key, or no such group; ``known`` holds dotted keys, inner nodes among them."""
+    known = list(known)
+    parent = key.rpartition(".")[0]
+    while parent and parent not in known:
+        parent = parent.rpartition(".")[0]
+    beside = [
+        name for name in known if parent and name.rpartition(".")[0] == parent and not name.startswith("_", len(parent) + 1)
+    ]
+    hint = meant_key(key, known)
+    if not hint:
+        hint = f" There is {', '.join(beside)}." if beside else " See --help for groups and keys."
+    return UserError(f"no key '{key}'.{hint}")
+
+
+def check(overrides: Iterable[str], groups: Groups, keys: Iterable[str]) -> None:
+    """Refuses unknown options of groups and unknown words; what is not plain to see is left to Hydra.
+
+    ``keys``: the known keys, dotted. Raises UserError.
+    """
+    keys = list(keys)
+    first = {key.partition(".")[0] for key in keys}
+    for override in overrides:
+        key, assigned, value = override.partition("=")
+        if not assigned or key.startswith("~") or "@" in key or key.lstrip("+").startswith("hydra"):
+            continue
+        name = key.lstrip("+")
+        if name in groups:
+            _check_options(name, value, groups[name])
+        elif "." not in name and name not in first and not key.startswith("+") and meant_key(name, [*groups, *keys]):
+            raise unknown_key(name, [*groups, *keys])
+
+
+def _check_options(group: str, value: str, options: Sequence[str]) -> None:
+    if re.search(r"[(){}$'\"*:]", value):  # a function, a dictionary, an interpolation, something quoted
+        return
+    names = [name.strip() for name in value.strip().removeprefix("[").removesuffix("]").split(",")]
+    for name in names:
+        if name.strip("[]") not in options:
+            raise unknown_option(group, name.strip("[]"), options)

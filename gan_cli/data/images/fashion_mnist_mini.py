@@ -1,0 +1,41 @@
+"""The images that come with the package: a tenth of Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, MIT licence)."""
+
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gan_cli import checks
+from gan_cli.data.base import Data, evenly
+from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.images.transform import Transform
+
+FILE = Path(__file__).with_name("fashion_mnist_mini.npy.xz")
+TRAIN, HELDOUT = 10_000, 2_000
+
+
+def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad", max_images: int | None = None) -> Data:
+    """10 000 training and 2 000 held-out images of clothes, 1 000 and 200 of each of 10 classes, 28×28 grey.
+
+    ``max_images`` keeps at most that many of each part.
+    """
+    if max_images is not None:
+        checks.count("dataset.max_images", max_images)
+    transform = Transform(size, 1 if channels is None else channels, fit)
+    return Data(*(transformed(*part, transform, evenly(len(part[0]), max_images).numpy()) for part in unpacked()))
+
+
+def unpacked() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Images uint8 ``[n, 28, 28]`` and labels int64 ``[n]``: first the training part, then the held-out one."""
+    with lzma.open(FILE, "rb") as file:
+        images, labels = (np.load(file, allow_pickle=False) for _ in range(2))
+    for part in (slice(TRAIN), slice(TRAIN, TRAIN + HELDOUT)):
+        yield images[part], labels[part].astype(np.int64)
+
+
+def transformed(images: np.ndarray, labels: np.ndarray, transform: Transform, chosen: np.ndarray) -> ImageArray:
+    """Those of the images whose indices are ``chosen`` (int64 ``[m]``), with their labels."""
+    pixels = np.stack([transform(Image.fromarray(image)) for image in images[chosen]])
+    return ImageArray(pixels, labels[chosen], classes=10)

@@ -1,0 +1,86 @@
+"""Any folder of images as a ``Source``."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from gan_cli.data.base import evenly
+from gan_cli.data.images.source import Listing, Pictures, Source, listing
+from gan_cli.data.images.transform import as_mode, is_grey
+from gan_cli.errors import UserError
+
+LOOKED_AT = 256
+"""How many headers say whether a folder's images are grey."""
+
+
+class ImageFiles:
+    """(PIL image, None) for each of ``paths``."""
+
+    def __init__(self, paths: list[Path]):
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, None]:
+        with self.paths[index].open("rb") as file:
+            image = Image.open(file)
+            image.load()  # while the file is open
+        return image, None
+
+
+def folder_source(folder: Path, name: str = "image_folder") -> Source:
+    """All images below ``folder``, called ``name``.
+
+    Where each lies in one of several direct subfolders, these are the classes, by name.
+
+    Raises:
+        UserError: if there are no images.
+    """
+    files = listing(folder, IMG_EXTENSIONS)
+    if not files:
+        raise UserError(f"No images in {folder.absolute()}: no file there ends in {', '.join(IMG_EXTENSIONS)}.")
+    paths = [folder / name for name, _, _ in files]
+    labels, classes = _labels(files)
+    items = ImageFiles(paths)
+    pictures = Pictures(items, lambda index: str(paths[index]), labels, classes)
+    return Source(name, files, 1 if _grey(paths) else 3, lambda: pictures)
+
+
+def _labels(files: Listing) -> tuple[np.ndarray | None, int]:
+    parents = [name.partition("/")[0] if "/" in name else None for name, _, _ in files]
+    classes = sorted({parent for parent in parents if parent is not None})
+    if None in parents or len(classes) < 2:
+        return None, 0
+    number = {name: label for label, name in enumerate(classes)}
+    return np.array([number[parent] for parent in parents if parent is not None], np.int64), len(classes)
+
+
+def _grey(paths: list[Path]) -> bool:
+    """Whether every image that was looked at is grey; one whose header cannot be read says nothing."""
+    seen = []
+    for index in evenly(len(paths), LOOKED_AT).tolist():
+        try:
+            with Image.open(paths[index]) as image:
+                seen.append(is_grey(image))
+        except Exception:
+            continue  # decoding will name it
+    return bool(seen) and all(seen)
+
+
+def native_images(folder: Path) -> Pictures:
+    """All images below ``folder``, in the order of their names, to be decoded in colour at their own sizes.
+
+    ``Pictures.array`` of it takes ``native`` as its transform. Raises UserError if there is no such folder or no image in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder.absolute()}.")
+    return folder_source(folder).open()
+
+
+def native(image: Image.Image) -> np.ndarray:
+    """uint8 ``[3, H, W]`` of an image as it is: orientation applied, transparency on black, nothing scaled."""
+    ImageOps.exif_transpose(image, in_place=True)
+    return np.ascontiguousarray(np.asarray(as_mode(image, "RGB")).transpose(2, 0, 1))

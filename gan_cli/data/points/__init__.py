@@ -1,0 +1,1 @@
+"""Data sets of points on the line and in the plane."""

@@ -1,0 +1,1 @@
+"""Data sets of sequences and time series."""

@@ -1,0 +1,36 @@
+"""Sequences of several classes, for players that look at labels."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from gan_cli import checks
+from gan_cli.data.base import Data, generator
+from gan_cli.data.points.toy import Points
+from gan_cli.data.scaling import Scaling, Series
+from gan_cli.data.sequences.processes import PROTOCOL
+
+
+def waves(n: int = 10_000, n_heldout: int = 2000, seed: int = 0, window: int = 24, features: int = 2, classes: int = 3) -> Data:
+    """x_k(t) = a sin(2π (c + 1) t / T + θ_k), t = 0 … T − 1: label c = 0 … classes − 1, and c + 1 periods in the window.
+
+    θ_k ~ U(0, 2π) for each feature, a ~ U(0.5, 1) for the sequence, all labels equally likely. Samples are (x + 1)/2.
+
+    Raises UserError for a count out of range, and where a period would have no more than two steps.
+    """
+    checks.counts(**{"dataset.n": n, "dataset.n_heldout": n_heldout, "dataset.features": features})
+    checks.count("dataset.classes", classes, least=2)
+    checks.count("dataset.window", window, least=2 * classes + 1)
+
+    def draw(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
+        c = torch.randint(classes, (n,), generator=g)
+        theta = 2 * math.pi * torch.rand(n, 1, features, generator=g, dtype=torch.float64)
+        a = 0.5 + 0.5 * torch.rand(n, 1, 1, generator=g, dtype=torch.float64)
+        angle = 2 * math.pi / window * (c + 1)[:, None] * torch.arange(window)
+        return a * (angle[..., None] + theta).sin(), c
+
+    scaling = Scaling((-1.0,) * features, (1.0,) * features)
+    drawn = (draw(count, generator(seed, part)) for part, count in (("train", n), ("heldout", n_heldout)))
+    series = Series(tuple(f"wave {k + 1}" for k in range(features)), scaling, PROTOCOL)
+    return Data(*(Points(scaling.from_units(x), c, classes) for x, c in drawn), series=series)

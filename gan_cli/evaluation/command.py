@@ -1,0 +1,179 @@
+"""What gan-eval does: a run, a sweep, or two folders of images."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gan_cli import device
+from gan_cli.build import build_metric
+from gan_cli.errors import UserError, first_line
+from gan_cli.evaluation import results, sweeps
+from gan_cli.evaluation.checkpoints import Checkpoints, measured
+from gan_cli.evaluation.comparison import compare
+from gan_cli.evaluation.details import detail_tables, reference_tables, remark_lists
+from gan_cli.evaluation.folders import Folders
+from gan_cli.evaluation.results import Provenance, Result
+from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
+from gan_cli.games.sampling import Sampling
+from gan_cli.runs import logger
+from gan_cli.runs.console import Terminal, say
+from gan_cli.runs.folder import holds_config, run_folder
+
+WIDTH = 120
+"""Columns of a table that no terminal shows."""
+
+
+def evaluate_command(cfg: DictConfig) -> list[Result]:
+    """Measures what ``cfg`` names, prints a table, and writes ``eval.json`` and ``eval.csv``."""
+    console = Terminal(width=None if sys.stdout.isatty() else WIDTH)
+    if cfg.real is not None or cfg.fake is not None:
+        found, tables, out = _folders(cfg)
+    else:
+        folder = _short(cfg.run)
+        found, tables, out = (_sweep if not holds_config(folder) and sweeps.has_runs(folder) else _run)(cfg, folder)
+    for table in tables:
+        console.print(table)
+    say(console, f"written: {out / results.JSON}, {results.CSV}")
+    return found
+
+
+def _short(path: str) -> Path:
+    """One spelling for one folder: relative where it lies below here, else absolute."""
+    folder = Path(path).resolve()
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+def _run(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[RenderableType], Path]:
+    run_folder(folder)
+    out = _out(cfg, folder)
+    with _progress() as progress:
+        checkpoints = Checkpoints(cfg, progress.advance, progress.say)
+        progress.expect(checkpoints.n_samples(folder))
+        found = checkpoints.results(folder)
+    _keep(folder, out, found)
+    tables = curve_tables(found) if cfg.checkpoint == "all" else [*run_tables(found), *detail_tables(found)]
+    return found, tables, out
+
+
+def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[RenderableType], Path]:
+    """Every finished run of the folder; one that cannot be measured is named in the table and stops nothing."""
+    members = sweeps.members(folder)
+    out = _out(cfg, folder)
+    found: dict[str, list[Result]] = {}
+    with _progress() as progress:
+        checkpoints = Checkpoints(cfg, progress.advance, progress.say)
+        finished = [member.name for member in members if member.problem is None]
+        refused: dict[str, str] = {}
+        for name in finished:
+            try:
+                results.read(folder / name)
+                progress.expect(checkpoints.n_samples(folder / name))
+            except UserError as error:
+                refused[name] = first_line(error)
+        for name in finished:
+            if name in refused:
+                continue
+            try:
+                found[name] = checkpoints.results(folder / name)
+                _keep(folder / name, folder / name, found[name])
+            except UserError as error:
+                refused[name] = first_line(error)
+    if not found:
+        raise UserError(f"none of the {len(members)} runs in {folder} can be measured: {_why(members, refused)}")
+    everything = [result for of_run in found.values() for result in of_run]
+    results.write(out, [replace(result, source=os.path.relpath(result.source, out)) for result in everything])
+    members = [replace(member, problem=refused.get(member.name, member.problem)) for member in members]
+    chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
+    of_tables = [result for result in everything if chosen in result.chosen]
+    tables = [*sweep_tables(compare(members, found, chosen)), *reference_tables(everything), *remark_lists(of_tables)]
+    return everything, tables, out
+
+
+def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], Path]:
+    if cfg.run is not None or cfg.real is None or cfg.fake is None:
+        raise UserError("two folders of images are compared by real=DIR fake=DIR, and no run beside them.")
+    for key in ("checkpoint", "root", *Sampling.__annotations__):
+        if cfg[key] is not None:
+            raise UserError(f"{key}={cfg[key]} belongs to a run: leave it out beside real= and fake=.")
+    began = time.perf_counter()
+    out = _out(cfg, Path("outputs") / time.strftime("%Y-%m-%d_%H-%M-%S_eval"))
+    metric = build_metric(cfg)
+    with _progress() as progress:
+        progress.say(metric.choice())
+        place = device.choose(cfg.device)
+        folders = Folders(metric, Path(cfg.real), Path(cfg.fake), cfg.n_samples, cfg.seed or 0, place)
+        progress.expect(folders.n_images)
+        real, fake, floor = folders.measured(progress.advance)
+        numbers, details = measured(folders.metric, real, fake, floor)
+        details["floor_against"] = folders.floor_against
+    provenance = Provenance(**folders.provenance())
+    seconds = round(time.perf_counter() - began, 2)
+    found = [Result(cfg.fake, None, (), provenance, numbers, details, seconds)]
+    results.write(out, found)
+    return found, run_tables(found), out
+
+
+def _keep(folder: Path, out: Path, found: Sequence[Result]) -> None:
+    """Adds the results to what ``out`` holds; in a run's own folder they become curves in its TensorBoard, too.
+
+    A curve has one provenance: of several in ``eval.json`` the newest of each metric.
+    """
+    everything = results.write(out, [replace(result, source=os.path.relpath(folder, out)) for result in found])
+    if out != folder:
+        return
+    newest = {result.provenance.metric: result.provenance for result in everything}
+    curve: dict[int, dict[str, float]] = {}
+    for result in everything:
+        if result.step is not None and result.provenance == newest[result.provenance.metric]:
+            curve.setdefault(result.step, {}).update({name: number.value for name, number in result.numbers.items()})
+    logger.write_evaluations(folder, curve)
+
+
+def _out(cfg: DictConfig, default: Path) -> Path:
+    """Where the results go; that they cannot go there, or what is there is damaged, is found before an hour of work."""
+    out = default if cfg.out is None else _short(cfg.out)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"out={out} is a file: name a folder for {results.JSON} and {results.CSV}.")
+    results.read(out)
+    return out
+
+
+def _why(members: Sequence[sweeps.Member], refused: dict[str, str]) -> str:
+    problems = (refused.get(member.name, member.problem) for member in members)
+    return next(problem for problem in problems if problem is not None)
+
+
+class _Bar:
+    """A bar over samples whose number grows as work is found."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar, self.total = bar, 0
+        self.task = bar.add_task("measuring", total=None)
+
+    def expect(self, n: int) -> None:
+        """``n`` more samples are to come."""
+        self.total += n
+        self.bar.update(self.task, total=self.total)
+
+    def advance(self, n: int) -> None:
+        """``n`` more samples have been measured."""
+        self.bar.advance(self.task, n)
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        say(self.bar.console, line)
+
+
+@contextmanager
+def _progress() -> Iterator[_Bar]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield _Bar(bar)

@@ -1,0 +1,125 @@
+"""Figure 1 of Goodfellow et al., 2014: a GAN on the line whose optimal discriminator is known at every step."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Normal
+
+from gan_cli import checks, drawing
+from gan_cli.errors import UserError
+from gan_cli.games.base import History
+from gan_cli.games.gan import GAN
+from gan_cli.losses.base import Loss
+from gan_cli.metrics.points.discrete import js
+from gan_cli.models.affine import Affine
+from gan_cli.models.base import Discriminator, Generator
+from gan_cli.regularizers.base import Regularizer
+from gan_cli.types import Batch, Stats
+
+
+class GaussianGAN(GAN):
+    """Data N(mean, std^2), drawn here and never twice, against an affine generator of a Gaussian z, so that p_g is exact.
+
+    D* = p_data / (p_data + p_g) is what the discriminator should come to while the generator rests, and 1/2 in the end.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        loss: Loss,
+        regularizers: Mapping[str, Regularizer],
+        mean: float,
+        std: float,
+    ) -> None:
+        if not isinstance(generator, Affine) or generator.latent_dim != 1:
+            raise UserError(
+                "this game must know its generator's law on the line: it takes model/generator=affine, dataset=nothing."
+            )
+        checks.number("game.mean", mean)
+        checks.number("game.std", std, above=0)
+        super().__init__(generator, discriminator, loss, regularizers)
+        self.mean, self.std = mean, std
+
+    def data(self, n: int) -> Batch:
+        """``n`` fresh points ``[n, 1]``."""
+        return Batch(self.mean + self.std * torch.randn(n, 1, device=self.device))
+
+    def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        return super().discriminator_loss(self.data(len(batch.x)))
+
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        return super().generator_loss(self.data(len(batch.x)))
+
+    def estimate(self, batch: Batch) -> Stats:
+        return super().estimate(self.data(len(batch.x)))
+
+    def affine(self) -> tuple[float, float]:
+        """The generator's mean and factor: G(z) = mean + factor z."""
+        assert isinstance(self.generator, Affine)
+        return float(self.generator.mean), float(self.generator.std)
+
+    def laws(self) -> "Laws":
+        """Both densities, D and D* on a grid that holds all but 1e-6 of either law, and the picture's window."""
+        mean, std = self.affine()
+        std = abs(std) + 1e-6
+        low = min(self.window()[0], self.mean - 5 * self.std, mean - 5 * std)
+        high = max(self.window()[1], self.mean + 5 * self.std, mean + 5 * std)
+        x = torch.linspace(low, high, 2001, dtype=torch.float64)
+        log_p, log_q = Normal(self.mean, self.std).log_prob(x), Normal(mean, std).log_prob(x)
+        D = torch.sigmoid(self.discriminator(x[:, None].float().to(self.device)).double().cpu())
+        return Laws(x, log_p.exp(), log_q.exp(), D, torch.sigmoid(log_p - log_q))
+
+    def measure(self, step: int) -> Mapping[str, float]:
+        """``discriminator/error`` = E |D - D*| and ``discriminator/from_half`` = E |D - 1/2| over half data, half fakes;
+        ``js/exact`` and ``w/exact`` between the laws; the generator's mean and standard deviation.
+        """
+        x, p, q, D, best = self.laws()
+        p, q = p / p.sum(), q / q.sum()
+        both = (p + q) / 2
+        return {
+            "discriminator/error": float((both * (D - best).abs()).sum()),
+            "discriminator/from_half": float((both * (D - 0.5).abs()).sum()),
+            "js/exact": js(p, q),
+            "w/exact": float((p - q).cumsum(0).abs().sum() * (x[1] - x[0])),
+            "generator/mean": self.affine()[0],
+            "generator/std": abs(self.affine()[1]),
+        }
+
+    def picture(self, history: History) -> np.ndarray:
+        """p_data, p_g, D and D*, and below where the generator takes z, as in the paper's figure 1."""
+        x, p, q, D, best = (values.numpy() for values in self.laws())
+        figure = drawing.canvas(8, 6)
+        laws, lines = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+        laws.plot(x, p, color="black", linestyle=":", linewidth=2.5, label="p_data")
+        laws.plot(x, q, color=drawing.ORANGE, linewidth=2.5, label="p_g")
+        laws.set(ylim=(0, 1.5 * p.max()), ylabel="density")
+        other = laws.twinx()
+        seen = p + q > 1e-3  # elsewhere D* is a ratio of nothing to nothing
+        other.plot(x, D, color=drawing.BLUE, linestyle="--", linewidth=2.5, label="D")
+        other.plot(x[seen], best[seen], color=drawing.BLUE, linewidth=6, alpha=0.25, label="D* = p_data / (p_data + p_g)")
+        other.set(ylim=(0, 1))
+        other.set_ylabel("D", color=drawing.BLUE)
+        figure.legend(loc="outside upper center", ncols=4)
+        z = np.linspace(-2, 2, 17)
+        mean, std = self.affine()
+        lines.plot([z, mean + std * z], [[0] * 17, [1] * 17], color=drawing.GREY, linewidth=0.8)
+        lines.set(yticks=[0, 1], yticklabels=["z", "x = G(z)"], xlim=self.window(), ylim=(0, 1))
+        return drawing.rendered(figure)
+
+    def window(self) -> tuple[float, float]:
+        """What a picture shows, the same at every step: where z and the data are."""
+        return min(-3.0, self.mean - 3 * self.std), max(3.0, self.mean + 3 * self.std)
+
+
+class Laws(NamedTuple):
+    """On ``x``: densities p of the data and q of the generator, D and D*, float64 ``[n]`` each."""
+
+    x: Tensor
+    p: Tensor
+    q: Tensor
+    D: Tensor
+    best: Tensor

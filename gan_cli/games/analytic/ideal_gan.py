@@ -1,0 +1,96 @@
+"""The game of Goodfellow et al., 2014, on finitely many points, its discriminator at the optimum in every round."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_cli import drawing
+from gan_cli.errors import UserError
+from gan_cli.games.base import Game, History, Turn
+from gan_cli.metrics.points.discrete import js
+from gan_cli.types import Batch, Stats
+
+
+class IdealGAN(Game):
+    """min over q of C(q) = max over D of E_p log D + E_q log(1 - D) = -log 4 + 2 JS(p, q), for a table q = softmax(logits).
+
+    D* = p / (p + q) is computed, not learnt, and held fixed in the gradient, which is that of C by the envelope theorem: the
+    paper's proposition 2. ``p``: the data's probabilities; ``q``: the generator's at the start; all above 0, float64.
+
+    C cannot rise under gradient steps of a rate below 2 / 3.2 = 0.62 (descent lemma). With c = log(1 - D*), which is at most
+    0 with -log 2 <= E_q c (Jensen), J = diag q - q q' and v of length 1, its Hessian in the logits is
+
+        v'Hv = E v^2 (c - Ec) - 2 Ev E v (c - Ec) + v'J diag(D*/q) Jv <= log 2 + 2 sqrt(2) log 2 + 1/2 < 3.2.
+
+    Samples are the numbers of the points.
+    """
+
+    p: Tensor
+
+    def __init__(self, p: Sequence[float], q: Sequence[float]) -> None:
+        super().__init__()
+        for name, values in (("p", p), ("q", q)):
+            if len(values) != len(p) or min(values) <= 0 or not math.isclose(sum(values), 1, rel_tol=1e-6):
+                raise UserError(f"game.{name}: needs {len(p)} probabilities above 0 that sum to 1, not {list(values)}.")
+        self.register_buffer("p", torch.tensor(list(p), dtype=torch.float64) / sum(p))
+        self.logits = nn.Parameter(torch.tensor(list(q), dtype=torch.float64).log())
+
+    def turns(self) -> Mapping[str, Turn]:
+        return {"generator": Turn([self.logits], self.loss)}
+
+    def tables(self) -> "Tables":
+        """q and D*."""
+        q = self.logits.softmax(0)
+        return Tables(q, (self.p / (self.p + q)).detach())
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """C(q) with D* fixed."""
+        q, best = self.tables()
+        return (self.p * best.log()).sum() + (q * (1 - best).log()).sum(), {}
+
+    def latents(self, n: int) -> Tensor:
+        return torch.rand(n, 1, device=self.device)
+
+    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
+        cumulated = self.tables().q.cumsum(0).to(latents)
+        return (latents > cumulated[:-1]).sum(1, keepdim=True).to(latents.dtype)
+
+    def measure(self, step: int) -> Mapping[str, float]:
+        """C by the value function and by 2 JS, how far D* is from 1/2, and 2 JS itself, which is C's distance to -log 4."""
+        q, best = self.tables()
+        twice = 2 * js(self.p, q)
+        value, _ = self.loss(Batch(self.p))
+        return {
+            "criterion/value": float(value),
+            "criterion/js": twice - math.log(4),
+            "criterion/above_minimum": twice,
+            "discriminator/from_half": float((best - 0.5).abs().max()),
+        }
+
+    def picture(self, history: History) -> np.ndarray:
+        """p, q and D* on the points."""
+        q, best = (table.detach().cpu().numpy() for table in self.tables())
+        p, points = self.p.cpu().numpy(), np.arange(len(q))
+        figure = drawing.canvas(7, 5)
+        axes = figure.subplots()
+        axes.bar(points - 0.2, p, 0.4, color=drawing.GREY, label="p (data)")
+        axes.bar(points + 0.2, q, 0.4, color=drawing.ORANGE, label="q (generator)")
+        axes.set(xlabel="point", ylabel="probability", xticks=points, ylim=(0, 1.1 * p.max()))
+        other = axes.twinx()
+        other.plot(points, best, color=drawing.BLUE, marker="o", linestyle="--", label="D* = p / (p + q)")
+        other.axhline(0.5, color=drawing.BLUE, linewidth=0.5)
+        other.set(ylim=(0, 1))
+        other.set_ylabel("D*", color=drawing.BLUE)
+        figure.legend(loc="outside upper center", ncols=3)
+        return drawing.rendered(figure)
+
+
+class Tables(NamedTuple):
+    """The generator's probabilities and the optimal discriminator's outputs ``[n]``."""
+
+    q: Tensor
+    best: Tensor

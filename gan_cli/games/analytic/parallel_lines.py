@@ -1,0 +1,109 @@
+"""Two parallel lines: the distances of example 1 of Arjovsky et al., 2017, without a player."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli import checks, drawing
+from gan_cli.games.base import Game, History, Turn
+from gan_cli.metrics.points.discrete import Vector, common_support, js, kl, tv
+from gan_cli.metrics.points.histogram import histograms
+from gan_cli.metrics.points.wasserstein import wasserstein
+
+DIVERGENCES = {"js": js, "kl": kl, "tv": tv}
+PANELS = {"w": "Wasserstein-1", "js": "Jensen-Shannon", "kl": "KL", "tv": "total variation"}
+
+
+class ParallelLines(Game):
+    """P_0, the law of (0, z), against P_theta, that of (theta, z), z ~ U[0, 1], for theta from ``low`` to ``high``.
+
+    W = |theta|, and for theta != 0 JS = log 2, KL = infinite, TV = 1: only W tells how far the lines are apart.
+    Nobody plays. Round t measures at the t-th of ``steps`` + 1 equal steps of theta, each distance ``closed`` and from ``n``
+    points of either line: ``shared``, where both have the same z; ``independent``, where they do not, and ``floor``, between
+    two such sets of P_0. W is the exact one of the samples. Divergences compare points that occur in both sets where z is
+    shared, histograms of ``bins`` cells along the line where it is not (independent samples have no point in common).
+    """
+
+    thetas: Tensor
+
+    def __init__(self, low: float, high: float, steps: int, n: int, bins: int) -> None:
+        super().__init__()
+        checks.number("game.low", low)
+        checks.number("game.high", high, above=low)
+        checks.counts(**{"game.n": n, "game.bins": bins})
+        checks.count("game.steps", steps, least=0)
+        self.n, self.bins = n, bins
+        values = low + torch.arange(steps + 1, dtype=torch.float64) * (high - low) / max(steps, 1)  # linspace may miss 0
+        self.register_buffer("thetas", values, persistent=False)  # a longer run has others
+
+    def turns(self) -> Mapping[str, Turn]:
+        return {}
+
+    def latents(self, n: int) -> Tensor:
+        return torch.rand(n, 1, device=self.device)
+
+    def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
+        """On the line of the last theta."""
+        return torch.cat([self.thetas[-1:].to(latents).expand(len(latents), 1), latents], 1)
+
+    def measure(self, step: int) -> Mapping[str, float]:
+        """``theta``, and ``<distance>/<how>`` for w, js, kl, tv: closed, shared, independent, floor."""
+        theta = float(self.thetas[min(step, len(self.thetas) - 1)])
+        z, other, third = torch.rand(3, self.n, dtype=torch.float64)
+        real, shared, independent, again = _line(0.0, z), _line(theta, z), _line(theta, other), _line(0.0, third)
+        apart = float(theta != 0)
+        closed = {"w": abs(theta), "js": apart * math.log(2), "kl": math.inf if apart else 0.0, "tv": apart}
+        numbers = {"theta": theta} | {f"{name}/closed": value for name, value in closed.items()}
+        for how, fake in (("shared", shared), ("independent", independent), ("floor", again)):
+            numbers[f"w/{how}"] = wasserstein(real, fake)
+            p, q = self._shares(real, fake, how == "shared")
+            numbers |= {f"{name}/{how}": divergence(p, q) for name, divergence in DIVERGENCES.items()}
+        return numbers
+
+    def _shares(self, real: Tensor, fake: Tensor, pointwise: bool) -> tuple[Vector, Vector]:
+        if pointwise:
+            _, p, q = common_support(real, fake)
+            return p, q
+        # a window that does not depend on the sample, so that none of its tails is cut off
+        corners = torch.tensor([[0.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+        return tuple(histograms(corners, points, self.bins).fake for points in (real, fake))  # type: ignore[return-value]
+
+    def picture(self, history: History) -> np.ndarray:
+        """Every distance over theta, as in figure 1 of the paper."""
+        rows = [row for row in history() if "theta" in row]
+        figure = drawing.canvas(11, 6)
+        for axes, (name, title) in zip(figure.subplots(2, 2, sharex=True).flat, PANELS.items(), strict=True):
+            for how, style in STYLES.items():
+                jumps = {"linestyle": "", "marker": "s"} if how == "closed" and name != "w" else {}
+                axes.plot([row["theta"] for row in rows], _shown(rows, f"{name}/{how}"), **{**style, **jumps})
+            axes.set(title=title, xlim=(float(self.thetas[0]), float(self.thetas[-1])))
+            axes.grid(alpha=0.3)
+            axes.set_ylim(-0.08, 1.08 * TOP)
+            if name == "kl":
+                axes.set_yticks([0, TOP / 2, TOP], ["0", f"{TOP / 2:g}", "∞"])
+        for axes in figure.axes[2:]:
+            axes.set_xlabel("θ")
+        figure.axes[0].legend(loc="upper center")
+        return drawing.rendered(figure)
+
+
+TOP = 1.0
+"""Upper end of the axes, where the infinite is drawn."""
+STYLES: Mapping[str, Mapping[str, Any]] = {
+    "closed": {"color": drawing.GREY, "linewidth": 5, "alpha": 0.5, "label": "closed form"},
+    "shared": {"color": drawing.BLUE, "marker": ".", "linestyle": "", "label": "samples, shared z"},
+    "independent": {"color": drawing.ORANGE, "marker": "+", "linestyle": "", "label": "independent samples"},
+    "floor": {"color": drawing.ORANGE, "linestyle": ":", "linewidth": 1, "label": "floor: independent, θ = 0"},
+}
+
+
+def _line(theta: float, z: Tensor) -> Tensor:
+    return torch.stack([torch.full_like(z, theta), z], 1)
+
+
+def _shown(rows: Sequence[Mapping[str, Any]], tag: str) -> list[float]:
+    return [TOP if row[tag] is None else row[tag] for row in rows]  # logged as no number: infinite

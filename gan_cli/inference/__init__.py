@@ -1,0 +1,1 @@
+"""Trained runs: loading them, drawing samples, and the command behind gan-sample."""

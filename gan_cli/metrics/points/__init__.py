@@ -1,0 +1,1 @@
+"""Metrics of points, and distances between distributions."""

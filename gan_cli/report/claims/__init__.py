@@ -1,0 +1,1 @@
+"""Claims about runs, and how they are judged."""

@@ -1,0 +1,36 @@
+"""What the codes of a game do to its samples, from the newest checkpoint of a run."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from gan_cli import checks, drawing
+from gan_cli.errors import UserError
+from gan_cli.inference.load import load
+from gan_cli.report.figures.curves import Figure
+from gan_cli.report.figures.style import Drawn
+from gan_cli.report.records.runs import Trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traversals(Figure):
+    """A grid of about ``n`` samples for each code, which moves from column to column; of the first run that has a checkpoint.
+
+    What ``gan-sample RUN mode=traversal`` draws.
+    """
+
+    n: int = 40
+
+    def __post_init__(self) -> None:
+        checks.count("n", self.n)
+
+    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+        """One picture."""
+        run = next((run for run in self.about(runs) if run.shape is not None and len(run.shape) == 3), None)
+        if run is None:
+            raise UserError("nothing to draw: no run of images has a checkpoint.")
+        file = io.BytesIO()
+        Image.fromarray(drawing.panels(load(run.folder).traverse(self.n))).save(file, format="PNG")
+        return [self.drawn(file.getvalue(), run.name + ".")]

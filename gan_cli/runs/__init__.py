@@ -1,0 +1,1 @@
+"""Run folders: what is in them, checkpoints, logged numbers, and output on the console."""

@@ -1,0 +1,55 @@
+"""The folder of a run: whether one is there, its config, and its result."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli.config.identity import config_hash
+from gan_cli.errors import UserError
+
+
+def holds_config(folder: Path) -> bool:
+    """Whether a run has begun in ``folder``."""
+    return (folder / "config.yaml").is_file()
+
+
+def resume_command(folder: Path) -> str:
+    """What continues the run in ``folder``, ready to be pasted into a shell."""
+    return f"gan-train {shlex.quote(f'resume={folder}')}"
+
+
+def holds_run_already(folder: Path) -> UserError:
+    """Why a run cannot begin in ``folder``."""
+    return UserError(f"{folder} holds a run already: continue it with {resume_command(folder)}, or name another folder.")
+
+
+def run_folder(path: str | Path) -> Path:
+    """``path`` as the folder of a run; a UserError that says what was looked for if it is none."""
+    folder = Path(path)
+    if holds_config(folder):
+        return folder
+    inside = next(filter(holds_config, folder.parents), None)
+    hint = f"Did you mean {inside}?" if inside else "Name the folder that a run printed, the one with checkpoints/ in it."
+    raise UserError(f"no run in {folder}: there is no {folder / 'config.yaml'}.\n{hint}")
+
+
+def holds_run(folder: Path, cfg: DictConfig) -> bool:
+    """Whether ``folder`` holds a run of this very config; a UserError if it holds a run of another one."""
+    if not holds_config(folder):
+        return False
+    found = OmegaConf.load(folder / "config.yaml")
+    if not isinstance(found, DictConfig) or config_hash(found) != config_hash(cfg):
+        raise UserError(f"{folder} holds a run with another config: name another hydra.sweep.dir, or remove that run.")
+    return True
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """What ``result.json`` in ``folder`` says; None where it is missing or unreadable."""
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) else None

@@ -1,0 +1,1 @@
+"""Schedules over training: the order of turns in each round, and learning rates."""
