@@ -26,7 +26,7 @@ from gan_cli.metrics.base import Metric, NoMetric
 from gan_cli.metrics.features.base import Features
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.regularizers.base import Regularizer
-from gan_cli.schedules.learning_rates import LearningRate
+from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.turns import Schedule, Without
 from gan_cli.solvers.base import Solver
 
@@ -54,7 +54,7 @@ class Parts(NamedTuple):
     schedule: Schedule
     idle: Sequence[str]
     """Players who never move in this run, though nobody froze them: their turn comes after its last round."""
-    learning_rate: LearningRate
+    learning_rate: LearningRateSchedule
     metric: Metric
     diagnostics: NoMetric
 
@@ -71,7 +71,7 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     for order in orders:  # now, not when that round comes
         solver.check(order)
     idle = [player for player in turns if player not in {*chain(*orders), *cfg.frozen}]
-    learning_rate = make(cfg, "learning_rate", LearningRate)
+    learning_rate = make(cfg, "learning_rate", LearningRateSchedule)
     diagnostics = make(cfg, "diagnostics", NoMetric, features=Identity())
     return Parts(data, game, solver, schedule, idle, learning_rate, build_metric(cfg), diagnostics)
 

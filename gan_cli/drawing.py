@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from gan_cli.files import whole
+from gan_cli.files import atomic_write
 from gan_cli.types import Critic
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9661f", "#8a8a8a"
@@ -208,5 +208,5 @@ def _window(points: Tensor, axis: int) -> tuple[float, float]:
 def save_png(picture: np.ndarray, path: Path) -> None:
     """Writes the picture; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         Image.fromarray(picture).save(unfinished, format="PNG")

@@ -13,14 +13,14 @@ from typing import Any
 
 
 @contextmanager
-def whole(path: Path, durable: bool = False) -> Iterator[Path]:
+def atomic_write(path: Path, durable: bool = False) -> Iterator[Path]:
     """Yields a place beside ``path`` to write to; what lies there at the end is ``path`` from then on.
 
     Whatever happens meanwhile, ``path`` holds its new content or what it held before, and nothing stays beside it.
     ``durable``: it is on the disk before anything else is done, so that a power cut takes nothing back. Raises OSError
     where it cannot be written.
     """
-    unfinished = path.with_name(temporary(path, uuid.uuid4().hex))  # beside it: another file system could not rename it
+    unfinished = path.with_name(temporary_name(path, uuid.uuid4().hex))  # beside it: another file system could not rename it
     try:
         yield unfinished
         if durable:
@@ -32,21 +32,21 @@ def whole(path: Path, durable: bool = False) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def write(path: Path, content: bytes) -> None:
-    """Writes ``path``, durably, and makes its folder; as ``whole`` has it."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes ``path``, durably, and makes its folder; as ``atomic_write`` has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path, durable=True) as unfinished:
+    with atomic_write(path, durable=True) as unfinished:
         unfinished.write_bytes(content)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes plain data as JSON for people to read; as ``whole`` has it."""
-    with whole(path) as unfinished:
+    """Writes plain data as JSON for people to read; as ``atomic_write`` has it."""
+    with atomic_write(path) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 @contextmanager
-def turn(path: Path, waiting: str) -> Iterator[bool]:
+def file_lock(path: Path, waiting: str) -> Iterator[bool]:
     """Wait, after saying ``waiting``, until no other process holds the lock at ``path``; yields whether there is one to hold.
 
     The kernel lets go of it when its holder ends, however it ends. It only saves work: correctness rests on the rename.
@@ -63,7 +63,7 @@ def turn(path: Path, waiting: str) -> Iterator[bool]:
         yield True
 
 
-def temporary(entry: Path, unique: str) -> str:
+def temporary_name(entry: Path, unique: str) -> str:
     """What ``entry`` is called beside its place until it is whole; ``*`` matches all such names of this machine."""
     # the host's name keeps machines apart whose shared file system only locks locally
     return f".{entry.name}.{platform.node()}.{unique}.tmp"

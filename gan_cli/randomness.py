@@ -45,7 +45,7 @@ def set_random_state(state: Mapping[str, Any], device: torch.device) -> None:
 
 
 @contextmanager
-def forked(seed: int | str, device: torch.device) -> Iterator[None]:
+def fork_rng(seed: int | str, device: torch.device) -> Iterator[None]:
     """Inside, the default streams start from ``seed``; afterwards they are where they were.
 
     The seed, a number or words, is hashed: a run's own seed here would replay the draws that initialised its players.

@@ -40,7 +40,7 @@ def spoil(folder, step, factor):
     """Multiplies all weights of the generator in one checkpoint."""
     path = checkpoint.path_of(folder, step)
     state = torch.load(path, weights_only=True)
-    for players in (state["game"], state["average"]):
+    for players in (state["game"], state["ema"]):
         players |= {name: value * factor for name, value in players.items() if name.startswith("generator")}
     torch.save(state, path)
 

@@ -75,7 +75,7 @@ def ours(modules: set[str]) -> set[str]:
 
 
 def module(name: str) -> str | None:
-    """The file, relative to the package and without its suffix, that the dotted ``name`` is or is in; None for others' names."""
+    """The file that the dotted ``name`` is or is in, without its suffix; None for names of other packages."""
     parts = name.split(".")[1:] if name.startswith("gan_cli.") else []
     while parts and not (PACKAGE.joinpath(*parts).with_suffix(".py")).is_file():
         parts.pop()

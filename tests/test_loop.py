@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.schedules.learning_rates import LearningRate, LinearDecay, SecondHalf, WarmUp
+from gan_cli.schedules.learning_rates import LearningRateSchedule, LinearDecay, SecondHalf, WarmUp
 from gan_cli.schedules.turns import AlternatingOrder, Phases
 from gan_cli.training.loop import Every, training_loop
 
@@ -19,9 +19,9 @@ class Solver:
         return {"order": order}
 
 
-def played(steps, start=0, events=()):
+def played(steps, start=0, callbacks=()):
     log = []
-    happening = [lambda step, stats, name=name: log.append((name, step, stats["order"])) for name in events]
+    happening = [lambda step, stats, name=name: log.append((name, step, stats["order"])) for name in callbacks]
     training_loop(Solver(log), iter("abcdef"), lambda step: f"order {step}", steps, happening, start)
     return log
 
@@ -33,7 +33,7 @@ def test_rounds_from_start_to_steps():
 
 
 def test_events_follow_their_round_in_their_order():
-    assert played(2, events=("first", "second")) == [
+    assert played(2, callbacks=("first", "second")) == [
         ("round", "order 1", "a"),
         ("first", 1, "order 1"),
         ("second", 1, "order 1"),
@@ -91,7 +91,7 @@ class TestAlternatingOrder:
 
 class TestLearningRate:
     def test_constant(self):
-        assert {LearningRate()(step) for step in (0, 1, 10**9)} == {1.0}
+        assert {LearningRateSchedule()(step) for step in (0, 1, 10**9)} == {1.0}
 
     def test_linear_decay_at_its_ends(self):
         rate = LinearDecay(start=10, end=20)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.randomness import forked, random_state, seed_all, set_random_state
+from gan_cli.randomness import fork_rng, random_state, seed_all, set_random_state
 
 CPU = torch.device("cpu")
 
@@ -51,7 +51,7 @@ class TestForked:
         state = random_state(CPU)
         expected = draw()
         set_random_state(state, CPU)
-        with forked(3, CPU):
+        with fork_rng(3, CPU):
             draw()
         assert draw() == expected
 
@@ -59,7 +59,7 @@ class TestForked:
         seed_all(1)
         expected = draw()
         seed_all(1)
-        with pytest.raises(ZeroDivisionError), forked(3, CPU):
+        with pytest.raises(ZeroDivisionError), fork_rng(3, CPU):
             raise ZeroDivisionError(draw())
         assert draw() == expected
 
@@ -67,16 +67,16 @@ class TestForked:
         inside = []
         for outer in (1, 2):
             seed_all(outer)
-            with forked(3, CPU):
+            with fork_rng(3, CPU):
                 inside.append(draw())
         assert inside[0] == inside[1]
 
     def test_nests(self):
-        with forked(3, CPU):
+        with fork_rng(3, CPU):
             expected = draw(), draw()
-        with forked(3, CPU):
+        with fork_rng(3, CPU):
             first = draw()
-            with forked(4, CPU):
+            with fork_rng(4, CPU):
                 assert draw() != first
             assert (first, draw()) == expected
 
@@ -87,7 +87,7 @@ def test_cuda_stream():
     seed_all(1)
     expected = torch.randn(5, device=device).tolist()
     seed_all(1)
-    with forked(3, device):
+    with fork_rng(3, device):
         torch.randn(5, device=device)
     assert torch.randn(5, device=device).tolist() == expected
 
@@ -95,5 +95,5 @@ def test_cuda_stream():
 def test_a_fork_does_not_replay_the_stream_of_its_seed():
     seed_all(7)
     own = torch.rand(100)
-    with forked(7, torch.device("cpu")):
+    with fork_rng(7, torch.device("cpu")):
         assert not torch.equal(torch.rand(100), own)

@@ -74,16 +74,16 @@ class Linear(Discriminator):
 class Bilinear(Game):
     """min over theta, max over phi of theta phi."""
 
-    def __init__(self, theta: float, phi: float, plays: Callable[[Tensor, Stats], bool] = lambda loss, stats: True):
+    def __init__(self, theta: float, phi: float, should_step: Callable[[Tensor, Stats], bool] = lambda loss, stats: True):
         super().__init__()
         self.theta = nn.Parameter(torch.tensor([theta], dtype=torch.float64))
         self.phi = nn.Parameter(torch.tensor([phi], dtype=torch.float64))
-        self.plays, self.moves, self.batches = plays, [], []
+        self.should_step, self.moves, self.batches = should_step, [], []
 
     def turns(self):
         return {
             "theta": Turn([self.theta], self.loss(1), lambda: self.moves.append("theta")),
-            "phi": Turn([self.phi], self.loss(-1), lambda: self.moves.append("phi"), self.plays),
+            "phi": Turn([self.phi], self.loss(-1), lambda: self.moves.append("phi"), self.should_step),
         }
 
     def loss(self, sign: int):

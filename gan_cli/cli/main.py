@@ -60,11 +60,11 @@ def _main(command: Command) -> int:
     except BaseException as error:
         if any(re.fullmatch(r"\+*debug=(true|yes|on|1)", word, re.IGNORECASE) for word in words):
             traceback.print_exc()
-        return _report(command.name, error)
+        return _print_error(command.name, error)
     return 0
 
 
-def _report(name: str, error: BaseException) -> int:
+def _print_error(name: str, error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # `gan-train --help | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

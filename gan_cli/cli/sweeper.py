@@ -82,7 +82,7 @@ class Sweep(BasicSweeper):
         except Exception as error:  # the launcher lost its workers, not one job its way
             excuse = reason(error)
         finally:
-            failed = report(folder, jobs, done, excuse)
+            failed = print_summary(folder, jobs, done, excuse)
         if failed:
             raise SystemExit(1)
 
@@ -125,7 +125,7 @@ def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
     return [f"++hydra.job.env_set.GAN_CLI_THREADS={max(1, cpu_count() // workers)}"]
 
 
-def report(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excuse: str) -> int:
+def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excuse: str) -> int:
     """Prints the table and writes ``sweep.json``; ``excuse`` stands for a result that is not there. Returns the failures."""
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     table = Table("job", "result", "folder")

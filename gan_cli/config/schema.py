@@ -86,7 +86,9 @@ class EvalConfig:
     truncation: float | None = _scalar(
         None, "how far from 0 a coordinate of normal latents may be (null: as far as it comes)", low=0
     )
-    standing: int | None = _scalar(None, "batches to take batch norm's statistics anew from (null: those of training)", low=1)
+    standing_statistics: int | None = _scalar(
+        None, "batches to take batch norm's statistics anew from (null: those of training)", low=1
+    )
     sampling_steps: int | None = _scalar(None, "steps from noise to a sample, of diffusion (null: as in the run)", low=1)
     eta: float | None = _scalar(None, "fresh noise in each of them: 0 DDIM, 1 ancestral (null: as in the run)", low=0, high=1)
     guidance: float | None = _scalar(None, "w of classifier-free guidance, of diffusion (null: as it was trained)", low=-1)
@@ -120,7 +122,9 @@ class SampleConfig:
     truncation: float | None = _scalar(
         None, "how far from 0 a coordinate of normal latents may be (null: as far as it comes)", low=0
     )
-    standing: int | None = _scalar(None, "batches to take batch norm's statistics anew from (null: those of training)", low=1)
+    standing_statistics: int | None = _scalar(
+        None, "batches to take batch norm's statistics anew from (null: those of training)", low=1
+    )
     sampling_steps: int | None = _scalar(None, "steps from noise to a sample, of diffusion (null: as in the run)", low=1)
     eta: float | None = _scalar(None, "fresh noise in each of them: 0 DDIM, 1 ancestral (null: as in the run)", low=0, high=1)
     guidance: float | None = _scalar(None, "w of classifier-free guidance, of diffusion (null: as it was trained)", low=-1)

@@ -60,9 +60,9 @@ class Dataset(ABC):
         """How many samples decide what an index means; a stream goes on only where they are as many as before."""
         return len(self)
 
-    def exchanged(self) -> "Dataset":
+    def swapped(self) -> "Dataset":
         """The same for the way back: x is translated into y."""
-        return Exchanged(self)
+        return Swapped(self)
 
     def signature(self) -> Tensor:
         """float32 ``[k]``: how many samples, and the means of some of them and of their labels or sources."""
@@ -90,7 +90,7 @@ class Subset(Dataset):
         return self.whole.batch(self.indices[indices])
 
 
-class View(Dataset):
+class DatasetWrapper(Dataset):
     """Another data set, ``whole``, in its order; what ``batch`` makes of its samples is all that differs."""
 
     def __init__(self, whole: Dataset):
@@ -114,7 +114,7 @@ class View(Dataset):
         return self.whole.size
 
 
-class Exchanged(View):
+class Swapped(DatasetWrapper):
     """Another data set's sources as samples, and its samples as their sources.
 
     Raises:
@@ -187,9 +187,9 @@ class Data:
         mine, its = self.signature, plain["signature"]
         return same and mine.shape == its.shape and torch.allclose(mine, its, rtol=NEAR, atol=NEAR)
 
-    def exchanged(self) -> "Data":
+    def swapped(self) -> "Data":
         """The same for the way back: samples are translated into sources."""
-        return Data(self.train.exchanged(), self.heldout.exchanged())
+        return Data(self.train.swapped(), self.heldout.swapped())
 
 
 def generator(*words: int | str) -> torch.Generator:

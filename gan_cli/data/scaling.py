@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import UserError
-from gan_cli.files import whole
+from gan_cli.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Series:
     def write(self, u: Tensor, path: Path) -> None:
         """``u`` ``[N, T, F]``, in the data's own units, as a table: sample, t, then the features; a row for each step."""
         steps = [(sample, t) for sample in range(u.shape[0]) for t in range(u.shape[1])]
-        with whole(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
+        with atomic_write(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(["sample", "t", *self.names])
             for step, values in zip(steps, u.flatten(0, 1).tolist(), strict=True):

@@ -13,7 +13,7 @@ from gan_cli.games.base import Game
 from gan_cli.metrics.base import NoMetric, Value
 
 
-class Report(NamedTuple):
+class DiagnosticReport(NamedTuple):
     """Numbers by name; and in ``details`` eigenvalues with residuals, verdicts, and ``skipped``: name -> why it is missing.
 
     ``pictures``: by name, uint8 ``[H, W, 3]``.
@@ -24,7 +24,7 @@ class Report(NamedTuple):
     pictures: Mapping[str, np.ndarray] = MappingProxyType({})
 
     @classmethod
-    def joined(cls, reports: Iterator["Report"]) -> "Report":
+    def joined(cls, reports: Iterator["DiagnosticReport"]) -> "DiagnosticReport":
         """Several as one."""
         values: dict[str, Value] = {}
         details: dict[str, Any] = {"skipped": {}}
@@ -36,9 +36,9 @@ class Report(NamedTuple):
         return cls(values, details, {name: picture for report in found for name, picture in report.pictures.items()})
 
 
-def skipped(name: str, reason: str) -> Report:
+def skipped(name: str, reason: str) -> DiagnosticReport:
     """A report of nothing but why."""
-    return Report({}, {"skipped": {name: reason}})
+    return DiagnosticReport({}, {"skipped": {name: reason}})
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Diagnostics(NoMetric):
         return self
 
     @abstractmethod
-    def report(self, game: Game, data: Data, seed: int) -> Report:
+    def diagnose(self, game: Game, data: Data, seed: int) -> DiagnosticReport:
         """All that this game has, the same for the same players, data and seed; nothing of ``game`` moves."""
 
     def __call__(self, game: Game, data: Data, seed: int) -> Mapping[str, Value]:
-        """The numbers of ``report``."""
-        return self.report(game, data, seed).values
+        """The numbers of ``diagnose``."""
+        return self.diagnose(game, data, seed).values

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.base import Data
-from gan_cli.diagnostics.base import Diagnostics, Report
+from gan_cli.diagnostics.base import DiagnosticReport, Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.games.infogan import InfoGAN
-from gan_cli.games.sampling import CHUNK, choose, evaluating, untouched
+from gan_cli.games.sampling import CHUNK, choose, eval_mode, preserve_buffers
 from gan_cli.metrics.base import Value
 
 
@@ -63,14 +63,14 @@ class CodeAccuracy(Diagnostics):
         """``codes/accuracy``."""
         return "codes/accuracy"
 
-    def report(self, game: Game, data: Data, seed: int) -> Report:
+    def diagnose(self, game: Game, data: Data, seed: int) -> DiagnosticReport:
         """``codes/accuracy``, ``codes/used``; in the details the counts, a row for each code, and the matching."""
         if not isinstance(game, InfoGAN):
             raise UserError("the codes that are measured here are those of game=infogan: this game has none.")
         batch = choose(data.heldout, self.batch_size, seed)
         if batch.y is None or not data.classes:
             raise UserError("codes are compared with labels, and this data set has none.")
-        with evaluating(game), untouched(game):
+        with eval_mode(game), preserve_buffers(game):
             code = torch.cat([game.code(x.to(game.device)).cpu() for x in batch.x.split(CHUNK)])
         table = contingency(code, batch.y, game.K, data.classes)
         p, pairs = one_to_one(table)
@@ -79,4 +79,4 @@ class CodeAccuracy(Diagnostics):
             self.name: Value(p, (p * (1 - p) / len(code)) ** 0.5, higher_is_better=True),
             "codes/used": Value(used, higher_is_better=True),
         }
-        return Report(values, {"counts": table.tolist(), "matching": pairs, "skipped": {}})
+        return DiagnosticReport(values, {"counts": table.tolist(), "matching": pairs, "skipped": {}})

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from gan_cli.diagnostics.field import copied, loss
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 from gan_cli.types import Batch
 
 OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
@@ -99,7 +99,7 @@ def _estimates(game: Game, batches: Sequence[Batch], seed: int | str) -> dict[st
     rows = []
     with copied(game, seed) as copy:
         for i, batch in enumerate(batches):
-            with forked(f"{seed}/{i}", copy.device):
+            with fork_rng(f"{seed}/{i}", copy.device):
                 rows.append(copy.estimate(batch.to(copy.device)))
     return {name: torch.tensor([float(row[name]) for row in rows], dtype=torch.float64) for name in rows[0]}
 

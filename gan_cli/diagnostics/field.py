@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.games.base import Game, Turn, differentiable_in_all_players
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 from gan_cli.types import Batch
 
 
@@ -30,13 +30,13 @@ def copied(game: Game, seed: int | str) -> Iterator[Game]:
 
     Inside, the random streams start from ``seed``; then they are where they were.
     """
-    with forked(seed, game.device):
+    with fork_rng(seed, game.device):
         yield deepcopy(game).requires_grad_(True).train()
 
 
 def loss(game: Game, turn: Turn, batch: Batch, seed: int | str) -> Tensor:
     """The turn's loss, with the latents and all other draws that belong to ``seed``: the same ones for every player."""
-    with forked(seed, game.device):
+    with fork_rng(seed, game.device):
         return turn.loss(batch.to(game.device))[0]
 
 

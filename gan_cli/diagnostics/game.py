@@ -10,7 +10,7 @@ from torch.optim import Adam
 
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, generator
-from gan_cli.diagnostics.base import Diagnostics, Report, skipped
+from gan_cli.diagnostics.base import DiagnosticReport, Diagnostics, skipped
 from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gain
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
 from gan_cli.diagnostics.spectrum import Eigenvalue, hessian_extremes, jacobian_spectrum
@@ -66,37 +66,39 @@ class GameDiagnostics(Diagnostics):
         """``game/duality_gap``."""
         return "game/duality_gap"
 
-    def report(self, game: Game, data: Data, seed: int) -> Report:
+    def diagnose(self, game: Game, data: Data, seed: int) -> DiagnosticReport:
         """All that this game has, the same for the same players, data and seed; nothing of ``game`` moves."""
         batch = choose(data.train, self.batch_size, seed)
         parts = (self.first_order(game, batch, seed), self.curvature(game, batch, seed), self.responses(game, data, seed))
-        return Report.joined(report for part in parts for report in part)
+        return DiagnosticReport.joined(report for part in parts for report in part)
 
-    def first_order(self, game: Game, batch: Batch, seed: int) -> Iterator[Report]:
+    def first_order(self, game: Game, batch: Batch, seed: int) -> Iterator[DiagnosticReport]:
         """``game/grad_norm/<player>``, ``game/critic_slope…``, ``game/weights_at_bound/<player>``."""
-        yield Report({f"game/grad_norm/{p}": Value(norm) for p, norm in gradient_norms(game, batch, seed).items()}, {})
+        yield DiagnosticReport(
+            {f"game/grad_norm/{p}": Value(norm) for p, norm in gradient_norms(game, batch, seed).items()}, {}
+        )
         slope = critic_slopes(game, batch, seed)
         if slope is None:
             yield skipped("critic_slope", "this game has no critic of samples")
         else:
             values = {"": Value(slope.mean, slope.std / slope.n**0.5), "_std": Value(slope.std)}
             values["_above_1"] = Value(slope.share_above_1)
-            yield Report({f"game/critic_slope{name}": value for name, value in values.items()}, {})
+            yield DiagnosticReport({f"game/critic_slope{name}": value for name, value in values.items()}, {})
         turns, regularizers = game.turns(), getattr(game, "regularizers", {}).values()
         clipped = {player: r for r in regularizers if isinstance(r, WeightClipping) for player in r.players}
         if not clipped:
             yield skipped("weights_at_bound", "no weights are clipped")
         shares = {player: r.share_at_bound(turns[player].parameters) for player, r in clipped.items()}
-        yield Report({f"game/weights_at_bound/{player}": Value(share) for player, share in shares.items()}, {})
+        yield DiagnosticReport({f"game/weights_at_bound/{player}": Value(share) for player, share in shares.items()}, {})
 
-    def curvature(self, game: Game, batch: Batch, seed: int) -> Iterator[Report]:
+    def curvature(self, game: Game, batch: Batch, seed: int) -> Iterator[DiagnosticReport]:
         """``game/hessian_min/<player>``, ``game/hessian_max/<player>``, ``game/jacobian_re_min``, ``game/jacobian_im_max``."""
         if not self.eigenvalues:
             yield skipped("spectra", "eigenvalues=0")
             return
         for player in game.turns():
             ends = hessian_extremes(game, player, batch, seed, self.tol, self.restarts)
-            yield Report(
+            yield DiagnosticReport(
                 {
                     f"game/hessian_min/{player}": Value(ends.least.value.real, higher_is_better=True),
                     f"game/hessian_max/{player}": Value(ends.greatest.value.real),
@@ -113,7 +115,7 @@ class GameDiagnostics(Diagnostics):
             yield skipped("jacobian", "one player alone has no game's Jacobian: its Hessian says all")
             return
         found = jacobian_spectrum(game, batch, self.eigenvalues, seed, self.tol, self.restarts)
-        yield Report(
+        yield DiagnosticReport(
             {
                 "game/jacobian_re_min": Value(found.re_min, higher_is_better=True),
                 "game/jacobian_im_max": Value(found.im_max),
@@ -127,7 +129,7 @@ class GameDiagnostics(Diagnostics):
             },
         )
 
-    def responses(self, game: Game, data: Data, seed: int) -> Iterator[Report]:
+    def responses(self, game: Game, data: Data, seed: int) -> Iterator[DiagnosticReport]:
         """``game/duality_gap``, ``game/gain/<player>``, ``game/estimate/<name>``, ``game/critic_gain/<name>``."""
         players = list(game.turns())
         if len(players) < 2 or not self.steps:
@@ -142,7 +144,7 @@ class GameDiagnostics(Diagnostics):
         batches = drawn(data.heldout, self.batch_size, seed, "heldout")
         heldout = [next(batches) for _ in range(self.batches)]
         gap = duality_gap(game, found, heldout, seed)
-        yield Report(
+        yield DiagnosticReport(
             {self.name: Value(*gap.total)} | {f"game/gain/{player}": Value(*gain) for player, gain in gap.gains.items()}, {}
         )
         if self.critic not in found:
@@ -152,7 +154,7 @@ class GameDiagnostics(Diagnostics):
         if not estimates:
             yield skipped("critic_gain", "these players estimate no distance")
         for name, (before, gain) in estimates.items():
-            yield Report({f"game/estimate/{name}": Value(*before), f"game/critic_gain/{name}": Value(*gain)}, {})
+            yield DiagnosticReport({f"game/estimate/{name}": Value(*before), f"game/critic_gain/{name}": Value(*gain)}, {})
 
 
 def drawn(dataset: Dataset, size: int, *words: int | str) -> Iterator[Batch]:

@@ -6,7 +6,7 @@ import torch
 
 from gan_cli.diagnostics.field import copied, flat, own_gradient
 from gan_cli.games.base import Game
-from gan_cli.games.sampling import evaluating
+from gan_cli.games.sampling import eval_mode
 from gan_cli.regularizers.base import per_sample_uniform, slopes
 from gan_cli.types import Batch
 
@@ -31,7 +31,7 @@ def critic_slopes(game: Game, batch: Batch, seed: int | str = 0) -> Slopes | Non
 
     In evaluation mode: batch norm would tie the samples together, so that none had a slope of its own.
     """
-    with copied(game, seed) as copy, evaluating(copy):
+    with copied(game, seed) as copy, eval_mode(copy):
         real = batch.to(copy.device)
         critic = copy.critic(real.y)
         if critic is None:

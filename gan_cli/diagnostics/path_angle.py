@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_cli import checks, drawing
 from gan_cli.data.base import Data
-from gan_cli.diagnostics.base import Diagnostics, Report
+from gan_cli.diagnostics.base import DiagnosticReport, Diagnostics
 from gan_cli.diagnostics.field import copied, cosine, flat, game_vector
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
@@ -107,7 +107,7 @@ class PathAngle(Diagnostics):
         object.__setattr__(ready, "begun", earlier(self.start).state_dict())  # no key of the config
         return ready
 
-    def report(self, game: Game, data: Data, seed: int) -> Report:
+    def diagnose(self, game: Game, data: Data, seed: int) -> DiagnosticReport:
         """``path_angle/jump``, ``path_angle/before``; the curves in the details and as a picture."""
         end = game.state_dict()
         if self.begun is None or all(torch.equal(self.begun[name], end[name]) for name in end):
@@ -119,7 +119,7 @@ class PathAngle(Diagnostics):
             self.name: Value(path.cosines[middle + 1] - path.cosines[middle - 1]),
             "path_angle/before": Value(float(np.mean(path.cosines[:middle]))),
         }
-        return Report(values, {"path": path._asdict()}, {"path_angle": drawn(path)})
+        return DiagnosticReport(values, {"path": path._asdict()}, {"path_angle": drawn(path)})
 
 
 def drawn(path: Path) -> np.ndarray:

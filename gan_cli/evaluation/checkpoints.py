@@ -53,7 +53,7 @@ class Checkpoints:
         """
         name = self.cfg.checkpoint
         if name not in CHOICES:
-            return [self.report(folder, name, ("step",))]
+            return [self.diagnostics_result(folder, name, ("step",))]
         steps = _steps(folder)
         best = steps[-1] if name == "last" or self.diagnostics(stored_config(folder)) else self.best(folder, steps)
         wanted = {None: sorted({best, steps[-1]}, reverse=True), "last": steps[-1:], "best": [best], "all": steps}[name]
@@ -61,7 +61,7 @@ class Checkpoints:
         for step in wanted:
             chosen = {"last": step == steps[-1], "best": step == best and name != "last"}
             try:
-                found.append(self.report(folder, str(step), tuple(word for word, is_it in chosen.items() if is_it)))
+                found.append(self.diagnostics_result(folder, str(step), tuple(word for word, is_it in chosen.items() if is_it)))
             except UserError as error:
                 refused = refused or error
                 self.say(f"step {step} is left out: {first_line(error)}")
@@ -84,7 +84,7 @@ class Checkpoints:
             return n * reports
         return n * reports + chooser.measurement(config, "select").n * len(steps)
 
-    def report(self, folder: Path, name: str, chosen: tuple[str, ...]) -> Result:
+    def diagnostics_result(self, folder: Path, name: str, chosen: tuple[str, ...]) -> Result:
         """One checkpoint's numbers, with their errors and their floor; what should be looked at goes to ``folder/eval``."""
         began = time.perf_counter()
         diagnostics = self.diagnostics(stored_config(folder))
@@ -118,7 +118,7 @@ class Checkpoints:
         """A run's players, as they were trained, at play."""
         seed = self.seed(run.config)
         data = run.checked(self.data(OmegaConf.create(self.nodes(run.config))))
-        report = diagnostics.since(partial(self.earlier, folder)).report(run.game, data, seed)
+        report = diagnostics.since(partial(self.earlier, folder)).diagnose(run.game, data, seed)
         for title, pixels in report.pictures.items():
             drawing.save_png(pixels, folder / "eval" / f"{title}_step_{run.step:08d}.png")
         self.advance(diagnostics.size)
@@ -154,7 +154,7 @@ class Checkpoints:
         None where the run has no metric.
         """
         config = stored_config(folder)
-        if self.measurement(config, "report").metric.chooses:
+        if self.measurement(config, "report").metric.selects_checkpoint:
             return self
         return self.own if build_metric(config).n_samples else None
 
@@ -204,7 +204,7 @@ class Checkpoints:
             twin = next((m for k, m in self.measurements.items() if json.loads(k)[0]["dataset"] == nodes["dataset"]), None)
             data = self.data(cfg) if twin is None else twin.data
             if role == "report":
-                self.say(metric.choice(data))
+                self.say(metric.describe(data))
             self.measurements[key] = Measurement(metric, data, self.device, self.cfg.n_samples, role)
             if role == "report":
                 for note in self.measurements[key].notes():
@@ -214,7 +214,7 @@ class Checkpoints:
     def data(self, cfg: DictConfig) -> Data:
         """The data set, seen the way that is evaluated."""
         data = build_data(cfg)
-        return data.exchanged() if self.cfg.inverse else data
+        return data.swapped() if self.cfg.inverse else data
 
     def nodes(self, config: DictConfig) -> dict[str, Any]:
         """The run's data set, metric and features, as plain data, with what this evaluation asks for instead."""

@@ -65,12 +65,12 @@ def _run(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Renderab
 
 def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[RenderableType], Path]:
     """Every finished run of the folder; one that cannot be measured is named in the table and stops nothing."""
-    members = sweeps.members(folder)
+    sweep_runs = sweeps.sweep_runs(folder)
     out = _out(cfg, folder)
     found: dict[str, list[Result]] = {}
     with _progress() as progress:
         checkpoints = Checkpoints(cfg, progress.advance, progress.say)
-        finished = [member.name for member in members if member.problem is None]
+        finished = [sweep_run.name for sweep_run in sweep_runs if sweep_run.problem is None]
         refused: dict[str, str] = {}
         for name in finished:
             try:
@@ -87,13 +87,13 @@ def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Render
             except UserError as error:
                 refused[name] = first_line(error)
     if not found:
-        raise UserError(f"none of the {len(members)} runs in {folder} can be measured: {_why(members, refused)}")
+        raise UserError(f"none of the {len(sweep_runs)} runs in {folder} can be measured: {_why(sweep_runs, refused)}")
     everything = [result for of_run in found.values() for result in of_run]
     results.write(out, [replace(result, source=os.path.relpath(result.source, out)) for result in everything])
-    members = [replace(member, problem=refused.get(member.name, member.problem)) for member in members]
+    sweep_runs = [replace(sweep_run, problem=refused.get(sweep_run.name, sweep_run.problem)) for sweep_run in sweep_runs]
     chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
     of_tables = [result for result in everything if chosen in result.chosen]
-    tables = [*sweep_tables(compare(members, found, chosen)), *reference_tables(everything), *remark_lists(of_tables)]
+    tables = [*sweep_tables(compare(sweep_runs, found, chosen)), *reference_tables(everything), *remark_lists(of_tables)]
     return everything, tables, out
 
 
@@ -107,7 +107,7 @@ def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], P
     out = _out(cfg, Path("outputs") / time.strftime("%Y-%m-%d_%H-%M-%S_eval"))
     metric = build_metric(cfg)
     with _progress() as progress:
-        progress.say(metric.choice())
+        progress.say(metric.describe())
         place = device.choose(cfg.device)
         folders = Folders(metric, Path(cfg.real), Path(cfg.fake), cfg.n_samples, cfg.seed or 0, place)
         progress.expect(folders.n_images)
@@ -146,8 +146,8 @@ def _out(cfg: DictConfig, default: Path) -> Path:
     return out
 
 
-def _why(members: Sequence[sweeps.Member], refused: dict[str, str]) -> str:
-    problems = (refused.get(member.name, member.problem) for member in members)
+def _why(sweep_runs: Sequence[sweeps.SweepRun], refused: dict[str, str]) -> str:
+    problems = (refused.get(sweep_run.name, sweep_run.problem) for sweep_run in sweep_runs)
     return next(problem for problem in problems if problem is not None)
 
 

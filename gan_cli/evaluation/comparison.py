@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from gan_cli.evaluation.results import Number, Provenance, Result, differences
-from gan_cli.evaluation.sweeps import Group, Member, groups
+from gan_cli.evaluation.sweeps import Group, SweepRun, groups
 
 LEVEL = 0.95
 MIN_PAIRS = 3
@@ -55,14 +55,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Methods best first, by the mean of ``chief`` at the checkpoints ``chosen``; one that is not finite comes last.
+    """Methods best first, by the mean of ``primary`` at the checkpoints ``chosen``; one that is not finite comes last.
 
     ``numbers``: one example of every number, for its direction; ``floor``: lowest and highest of the chief number's floors;
     ``level``: of each interval, so that all of them hold together with ``LEVEL``; ``apart``: why these results stand in no
     ranking with those of the first one.
     """
 
-    chief: str
+    primary: str
     chosen: str
     provenance: Provenance
     numbers: Mapping[str, Number]
@@ -88,24 +88,24 @@ class _Pool:
     results: dict[str, dict[str, Result]] = field(default_factory=dict)
 
 
-def compare(members: Sequence[Member], results: Mapping[str, Sequence[Result]], chosen: str = "last") -> Comparison:
+def compare(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Result]], chosen: str = "last") -> Comparison:
     """Ranks the methods of a sweep by their checkpoints ``chosen``: ``last``, ``best`` or ``step``.
 
     ``results``: by the name of the run; of several that could stand for one run in one ranking, the last one counts. A run
     that did not finish, has no result, or repeats a seed of its method, is left out and named.
     """
-    left_out = {run.name: run.problem for run in members if run.problem is not None}
-    methods = groups(members)
+    left_out = {run.name: run.problem for run in sweep_runs if run.problem is not None}
+    methods = groups(sweep_runs)
     for method in methods:
         left_out |= _repeated(method)
-    pools = _pools([run for run in members if run.name not in left_out], results)
+    pools = _pools([run for run in sweep_runs if run.name not in left_out], results)
     rankings: list[Ranking] = []
     for pool in pools:
         apart = tuple(differences(rankings[0].provenance, pool.provenance)) if rankings else ()
         if ranking := _ranking(methods, pool, chosen, apart):
             rankings.append(ranking)
     ranked = {name for pool in pools for name, choices in pool.results.items() if chosen in choices}
-    for run in members:
+    for run in sweep_runs:
         if run.name not in ranked:
             left_out.setdefault(run.name, f"no result of its {chosen} checkpoint" if results.get(run.name) else "not evaluated")
     return Comparison(tuple(rankings), left_out)
@@ -168,7 +168,7 @@ def mean(values: Sequence[float]) -> Mean:
 def _repeated(method: Group) -> dict[str, str]:
     """Of the finished runs of a method, those whose seed another one had before: a copy is no further evidence."""
     first: dict[int, str] = {}
-    runs = [run for run in method.members if run.problem is None]
+    runs = [run for run in method.sweep_runs if run.problem is None]
     return {
         run.name: f"repeats seed {run.seed} of {first[run.seed]}"
         for run in runs
@@ -176,10 +176,10 @@ def _repeated(method: Group) -> dict[str, str]:
     }
 
 
-def _pools(members: Sequence[Member], results: Mapping[str, Sequence[Result]]) -> list[_Pool]:
+def _pools(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Result]]) -> list[_Pool]:
     """The results in heaps that may be ranked together."""
     pools: list[_Pool] = []
-    for run in members:
+    for run in sweep_runs:
         for result in results.get(run.name, ()):
             pool = next((pool for pool in pools if not differences(pool.provenance, result.provenance)), None)
             if pool is None:
@@ -193,24 +193,24 @@ def _ranking(methods: Sequence[Group], pool: _Pool, chosen: str, apart: tuple[st
     examples = [choices[chosen] for choices in pool.results.values() if chosen in choices]
     if not examples:
         return None
-    chief, numbers = examples[0].chief, examples[0].numbers
-    higher = bool(numbers[chief].higher_is_better)
+    primary, numbers = examples[0].primary, examples[0].numbers
+    higher = bool(numbers[primary].higher_is_better)
     measured: list[tuple[Row, dict[int, float]]] = []
     for method in methods:
-        runs = {run.seed: pool.results[run.name] for run in method.members if chosen in pool.results.get(run.name, {})}
+        runs = {run.seed: pool.results[run.name] for run in method.sweep_runs if chosen in pool.results.get(run.name, {})}
         if runs:
             choices = dict.fromkeys((chosen, "last", "best"))
             whole = [choice for choice in choices if all(choice in run for run in runs.values())]
             means = {choice: _means([run[choice] for run in runs.values()] if choice in whole else []) for choice in choices}
-            row = Row(method.settings, tuple(sorted(runs)), len({run.seed for run in method.members}), means)
-            measured.append((row, {seed: run[chosen].numbers[chief].value for seed, run in runs.items()}))
-    measured.sort(key=lambda entry: _rank(entry[0].means[chosen][chief].value, higher))
+            row = Row(method.settings, tuple(sorted(runs)), len({run.seed for run in method.sweep_runs}), means)
+            measured.append((row, {seed: run[chosen].numbers[primary].value for seed, run in runs.items()}))
+    measured.sort(key=lambda entry: _rank(entry[0].means[chosen][primary].value, higher))
     level = joint_level(sum(len(row.seeds) >= MIN_PAIRS for row, _ in measured))
     (first, best), *others = measured
     rows = (first, *(replace(row, difference=difference(values, best, higher, level)) for row, values in others))
-    floors = [floor for result in examples if (floor := result.numbers[chief].floor) is not None]
+    floors = [floor for result in examples if (floor := result.numbers[primary].floor) is not None]
     span = (min(floors), max(floors)) if floors else None
-    return Ranking(chief, chosen, pool.provenance, numbers, rows, span, level, apart)
+    return Ranking(primary, chosen, pool.provenance, numbers, rows, span, level, apart)
 
 
 def _means(results: Sequence[Result]) -> dict[str, Mean]:

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from gan_cli.evaluation.number_format import shown
+from gan_cli.evaluation.number_format import format_value
 from gan_cli.evaluation.results import Result, remarks
 from gan_cli.evaluation.tables import blank, titled
 
@@ -47,5 +47,7 @@ def _detail_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for name in names:
         table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(shown(row[name]) if isinstance(row[name], int | float) else str(row[name])) for name in names))
+        table.add_row(
+            *(Text(format_value(row[name]) if isinstance(row[name], int | float) else str(row[name])) for name in names)
+        )
     return table

@@ -84,7 +84,7 @@ class Folders:
             kept = self.floor_against = min(kept, self.floor_against)
         others = every.part(slice(len(every) - self.floor_against, None))
         # what is left of the images may be too little for this metric
-        floor = self.metric.attempted(every.part(slice(0, kept)), others)
+        floor = self.metric.floor_or_nothing(every.part(slice(0, kept)), others)
         return real, fake, Floor({name: value.value for name, value in floor.items()}, kept)
 
     def encode(self, images: "Shuffled", n: int, how: Encoder, advance: Advance) -> tuple[Encoded, str]:

@@ -13,11 +13,11 @@ from gan_cli.data.base import Data, Dataset, generator
 from gan_cli.data.translation.degradations import grey
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
-from gan_cli.games.sampling import CHUNK, evaluating
+from gan_cli.games.sampling import CHUNK, eval_mode
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, stored
 from gan_cli.metrics.features.cache import content_key, encoded
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 
 ROLES = ("select", "report")
 """What a measurement is for: choosing a checkpoint, as training does, or reporting it, on other samples."""
@@ -136,7 +136,7 @@ class Measurement:
             n = len(self.split) // 2
             real, others = (self._encoded(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
         # a half of the data may be too little for a metric that the whole was enough for
-        between = self.metric.between if n == self.n else self.metric.attempted
+        between = self.metric.floor if n == self.n else self.metric.floor_or_nothing
         return Floor({name: value.value for name, value in between(real, others).items()}, n, two_times)
 
     def fake(self, game: Game, seed: int, advance: Callable[[int], None] = unnoticed) -> Encoded:
@@ -150,7 +150,7 @@ class Measurement:
                 "Take a conditional one, such as game=cgan, or metric=all, which tells the balance of classes."
             )
         y = self.real.y
-        with forked(f"{self.role}/{seed}", self.device), evaluating(game):
+        with fork_rng(f"{self.role}/{seed}", self.device), eval_mode(game):
             latents = game.latents(self.n)
             chunks = []
             for start in range(0, self.n, CHUNK):

@@ -6,7 +6,7 @@ ROUNDING = 1e-9
 """An error that is a smaller part of its value is none."""
 
 
-def shown(value: float, error: float | None = None) -> str:
+def format_value(value: float, error: float | None = None) -> str:
     """``value ± error`` as far as the error bears it out: two significant digits of the error, the value to the same place.
 
     Without an error, or with one that is mere rounding, four significant digits at least, of a whole number what it is.
@@ -42,5 +42,5 @@ def fixed(value: float, decimals: int) -> str:
 
 def signed(value: float, decimals: int | None = None) -> str:
     """``value`` with its sign, rounded to ``decimals`` places."""
-    text = shown(value) if decimals is None else fixed(value, decimals)
+    text = format_value(value) if decimals is None else fixed(value, decimals)
     return text if text.startswith("-") else f"+{text}"

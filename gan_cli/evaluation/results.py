@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.errors import UserError
-from gan_cli.files import turn, whole, write_json
+from gan_cli.files import atomic_write, file_lock, write_json
 
 JSON, CSV = "eval.json", "eval.csv"
 
@@ -108,7 +108,7 @@ class Result:
     seconds: float = 0.0
 
     @property
-    def chief(self) -> str:
+    def primary(self) -> str:
         """The name of the number that ranks."""
         return next(iter(self.numbers))
 
@@ -167,11 +167,11 @@ def write(folder: Path, results: Sequence[Result]) -> list[Result]:
     numbers, not that name. Raises UserError where ``read`` does: read before a long evaluation.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with turn(folder / f".{JSON}.lock", f"Waiting for another process that writes {folder / JSON}."):
+    with file_lock(folder / f".{JSON}.lock", f"Waiting for another process that writes {folder / JSON}."):
         kept = [_renamed(old, results) for old in read(folder) if not any(new.repeats(old) for new in results)]
         everything = [*kept, *results]
         write_json(folder / JSON, {"results": [result.to_json() for result in everything]})
-        with whole(folder / CSV) as unfinished:
+        with atomic_write(folder / CSV) as unfinished:
             unfinished.write_text(to_csv(everything), encoding="utf-8", newline="")
     return everything
 

@@ -21,7 +21,7 @@ _APART = ("seed", *RUN_ONLY)
 
 
 @dataclass(frozen=True)
-class Member:
+class SweepRun:
     """One run of a sweep.
 
     ``name``: its folder's; ``config``: as plain data, empty where the job never began; ``overrides``: the words that asked for
@@ -59,34 +59,34 @@ class Group:
     """Runs that differ in their seed alone; ``settings``: the swept keys and their values here."""
 
     settings: Mapping[str, str]
-    members: tuple[Member, ...]
+    sweep_runs: tuple[SweepRun, ...]
 
 
-def members(folder: Path) -> list[Member]:
+def sweep_runs(folder: Path) -> list[SweepRun]:
     """The runs in the sweep ``folder``, whatever became of them, by name.
 
     Jobs that ``sweep.json`` lists but that have no folder are among them. Raises UserError where there is no run at all.
     """
     folders = sorted(path for path in folder.iterdir() if _holds_job(path)) if folder.is_dir() else []
-    found = [member(path) for path in folders]
+    found = [sweep_run(path) for path in folders]
     names = {run.name for run in found}
     with suppress(OSError, ValueError, KeyError, TypeError):
         for job in json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["jobs"]:
             if (name := Path(job["folder"]).name) not in names:
-                found.append(Member(name, {}, job["overrides"], job.get("reason", "its folder is gone")))
+                found.append(SweepRun(name, {}, job["overrides"], job.get("reason", "its folder is gone")))
     if not found:
         raise UserError(f"no runs in {folder}: name the folder of a sweep, the one with a folder for each of its runs.")
     return found
 
 
-def member(folder: Path) -> Member:
+def sweep_run(folder: Path) -> SweepRun:
     """The run in ``folder``, whatever became of it."""
     overrides = _load(folder / ".hydra" / "overrides.yaml")
     words = [str(entry) for entry in overrides] if isinstance(overrides, list) else None
     config = _load(folder / "config.yaml") or _load(folder / ".hydra" / "config.yaml")
     if not isinstance(config, dict) or not isinstance(config.get("seed"), int):
         config = {}
-    return Member(folder.name, config, words, _problem(folder, config))
+    return SweepRun(folder.name, config, words, _problem(folder, config))
 
 
 def has_runs(folder: Path) -> bool:
@@ -94,17 +94,17 @@ def has_runs(folder: Path) -> bool:
     return folder.is_dir() and any(map(_holds_job, folder.iterdir()))
 
 
-def groups(runs: Iterable[Member]) -> list[Group]:
+def groups(runs: Iterable[SweepRun]) -> list[Group]:
     """The runs that have a config, those that differ in their seed alone together, in the order in which they come."""
     known = [run for run in runs if run.config]
     keys = swept(known)
-    found: dict[tuple[str, ...], list[Member]] = {}
+    found: dict[tuple[str, ...], list[SweepRun]] = {}
     for run in known:
         found.setdefault(tuple(run.setting(key) for key in keys), []).append(run)
     return [Group(dict(zip(keys, values, strict=True)), tuple(alike)) for values, alike in found.items()]
 
 
-def swept(runs: Sequence[Member]) -> list[str]:
+def swept(runs: Sequence[SweepRun]) -> list[str]:
     """The keys that tell the runs apart, ``seed`` and what only watches a run left aside.
 
     First the keys that somebody swept: overrides of every run whose values differ. Then what only some runs were asked for, as

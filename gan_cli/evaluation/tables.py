@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_cli.evaluation.comparison import LEVEL, Comparison, Mean, Ranking, Row
-from gan_cli.evaluation.number_format import fixed, place, shown, signed, significant
+from gan_cli.evaluation.number_format import fixed, format_value, place, signed, significant
 from gan_cli.evaluation.results import Number, Provenance, Result, remarks, word
 
 ABREAST = 4
@@ -124,22 +124,22 @@ def _ranking_table(ranking: Ranking) -> Group:
         table.add_column("to the best", justify="right", min_width=longest)
         table.add_column("")
     for row, (against, verdict) in zip(ranking.rows, verdicts, strict=True):
-        chief = [_mean(row.means[choice].get(ranking.chief)) for choice in choices]
+        primary = [_mean(row.means[choice].get(ranking.primary)) for choice in choices]
         style = {"worse": "red", "better": "green"}.get(verdict, "")
         judged = [Text(against), Text(verdict, style=style)] if several else []
-        table.add_row(*keys(row), _seeds(row), *chief, *judged, style=_emphasis(row))
+        table.add_row(*keys(row), _seeds(row), *primary, *judged, style=_emphasis(row))
     notes = [
         *([f"Not ranked with the first table: {', '.join(ranking.apart)}."] if ranking.apart else []),
         f"By the {_which(ranking)}. Mean ± standard error over seeds{_lonely(ranking)}.{_span(ranking)}",
         *([_explained(ranking)] if several else []),
         caption(ranking.provenance, seed=False),
     ]
-    return titled(f"{_directed(ranking.chief, ranking.numbers[ranking.chief])}, best first", table, *notes)
+    return titled(f"{_directed(ranking.primary, ranking.numbers[ranking.primary])}, best first", table, *notes)
 
 
 def _other_tables(ranking: Ranking) -> Iterable[Group]:
     """The numbers beside the chief one, of the checkpoints that were ranked, in the same order."""
-    others = [name for name in ranking.numbers if name != ranking.chief]
+    others = [name for name in ranking.numbers if name != ranking.primary]
     for names in _chunks(others, ABREAST - 1):
         table = blank()
         keys = _key_columns(table, ranking)
@@ -199,7 +199,7 @@ def _lonely(ranking: Ranking) -> str:
 def _span(ranking: Ranking) -> str:
     if ranking.floor is None:
         return ""
-    low, high = (shown(bound) for bound in ranking.floor)
+    low, high = (format_value(bound) for bound in ranking.floor)
     return f" Floor, real against real: {low}{'' if high == low else f' to {high}'}."
 
 
@@ -224,11 +224,11 @@ def _seeds(row: Row) -> Text:
 
 
 def _mean(mean: Mean | None) -> Text:
-    return Text("" if mean is None else shown(mean.value, mean.error))
+    return Text("" if mean is None else format_value(mean.value, mean.error))
 
 
 def _cell(number: Number | None) -> Text:
-    return Text("" if number is None else shown(number.value, number.error))
+    return Text("" if number is None else format_value(number.value, number.error))
 
 
 def _floor(number: Number) -> Text:
@@ -236,7 +236,7 @@ def _floor(number: Number) -> Text:
     if number.floor is None:
         return Text("")
     if number.error is None or not math.isfinite(number.floor) or not significant(number.value, number.error):
-        return Text(shown(number.floor))
+        return Text(format_value(number.floor))
     return Text(fixed(number.floor, place(number.error, 2)))
 
 

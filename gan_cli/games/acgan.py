@@ -64,7 +64,7 @@ class ACGAN(GAN):
         with frozen():
             fake = self.sample(self.latents(len(batch.x)), y)
         (d_real, c_real), (d_fake, c_fake) = self.seen(batch.x), self.seen(fake)
-        loss, stats = self.judged(self.critic(y), batch.x, fake, d_real, d_fake)
+        loss, stats = self.discriminator_loss_on_logits(self.critic(y), batch.x, fake, d_real, d_fake)
         real, generated = cross_entropy(c_real, y), cross_entropy(c_fake, y)
         said = {"classifier/real": real, "classifier/fake": generated}
         return loss + self.weight * (real + generated), stats | said
@@ -74,5 +74,5 @@ class ACGAN(GAN):
         y = given(batch.y)
         fake = self.sample(self.latents(len(batch.x)), y)
         d_fake, c_fake = self.seen(fake)
-        loss, stats = self.convincing(self.critic(y), batch.x, fake, d_fake)
+        loss, stats = self.generator_loss_on_logits(self.critic(y), batch.x, fake, d_fake)
         return loss + self.weight * cross_entropy(c_fake, y), stats

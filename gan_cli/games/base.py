@@ -38,14 +38,15 @@ class Turn(NamedTuple):
     ``parameters``: what the player moves; the gradient is taken with respect to these alone.
     ``loss``: batch -> (what the player minimises, further numbers to log). It may be called any number of times.
     ``after``: called once the parameters have moved (weight clipping).
-    ``plays``: (loss value, what the turn reported) -> whether the player moves this time (TimeGAN's discriminator rests below
-    0.15, C-RNN-GAN's players while the other's loss is much higher). The names are those of ``Solver.report``.
+    ``should_step``: (loss value, the turn's statistics) -> whether the optimizer steps this time. TimeGAN's discriminator does
+    not step below a loss of 0.15, C-RNN-GAN's players do not while the other's loss is much higher. The statistics have the
+    names that ``Solver.turn_stats`` gives them.
     """
 
     parameters: Sequence[nn.Parameter]
     loss: Callable[[Batch], tuple[Tensor, Stats]]
     after: Callable[[], None] = nothing
-    plays: Callable[[Tensor, Stats], bool] = always
+    should_step: Callable[[Tensor, Stats], bool] = always
 
 
 class Traversal(NamedTuple):
@@ -93,7 +94,7 @@ class Game(nn.Module, ABC):
     def latents(self, n: int) -> Tensor:
         """``n`` draws from the prior ``[n, ...]`` on the game's device, from torch's default generator."""
 
-    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """Latents on the way from ``a`` to ``b``, ``[*shape]`` each, at ``t`` in [0, 1] ``[T, 1, ...]`` -> ``[T, *shape]``.
 
         Along the great circle, where a Gaussian prior has its mass; a game with another prior has another way.

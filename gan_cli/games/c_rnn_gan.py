@@ -73,8 +73,8 @@ class CRNNGAN(GAN):
         turns = super().turns()
         return {
             "pretraining": turns["generator"]._replace(loss=self.prediction_loss),
-            "discriminator": turns["discriminator"]._replace(plays=self.discriminator_plays),
-            "generator": turns["generator"]._replace(plays=self.generator_plays),
+            "discriminator": turns["discriminator"]._replace(should_step=self.discriminator_plays),
+            "generator": turns["generator"]._replace(should_step=self.generator_plays),
         }
 
     def latents(self, n: int) -> Tensor:
@@ -85,7 +85,7 @@ class CRNNGAN(GAN):
         """UserError: these latents are not normal."""
         return Game.truncated(self, n, threshold)
 
-    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """On the straight line, which does not leave [0, 1]."""
         return torch.lerp(a, b, t)
 
@@ -94,8 +94,10 @@ class CRNNGAN(GAN):
         found = self.generator.predict(self.latents(len(batch.x)), batch.x).to(batch.x.dtype)
         return mse_loss(found, batch.x), {}
 
-    def judged(self, critic: Critic, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
-        loss, stats = super().judged(critic, real, fake, d_real, d_fake)
+    def discriminator_loss_on_logits(
+        self, critic: Critic, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor
+    ) -> tuple[Tensor, Stats]:
+        loss, stats = super().discriminator_loss_on_logits(critic, real, fake, d_real, d_fake)
         return loss, stats | self.both(d_real, d_fake)
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:

@@ -13,7 +13,7 @@ from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Shape, Turn, frozen
 from gan_cli.games.gan import GAN
-from gan_cli.games.image_buffer import Pool
+from gan_cli.games.image_buffer import ImageBuffer
 from gan_cli.games.pix2pix import distance
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator
@@ -27,7 +27,7 @@ class Way(NamedTuple):
 
     name: str
     gan: GAN
-    pool: Pool
+    pool: ImageBuffer
     batch: Batch
 
 
@@ -69,7 +69,7 @@ class CycleGAN(Game):
                 f"game.identity={identity:g} compares the domains, but they have {generator_back.channels} and "
                 f"{generator.channels} channels.\nSet game.identity=0, or give both the same channels."
             )
-        self.pool, self.pool_back = (Pool(pool, (t.channels, t.side, t.side)) for t in (generator, generator_back))
+        self.pool, self.pool_back = (ImageBuffer(pool, (t.channels, t.side, t.side)) for t in (generator, generator_back))
 
     @classmethod
     def check(cls, data: Data) -> None:
@@ -139,7 +139,7 @@ class CycleGAN(Game):
         for way in self.ways(batch):
             with frozen():
                 fake = way.pool.query(translated(way.gan, way.batch.y))
-            loss, reported = way.gan.telling_apart(way.batch, fake)
+            loss, reported = way.gan.discriminator_loss_on_fakes(way.batch, fake)
             losses.append(loss)
             stats |= {f"{name}_{way.name}": value for name, value in reported.items()}
         return sum(losses, torch.zeros_like(losses[0])), stats
@@ -151,7 +151,7 @@ class CycleGAN(Game):
         fakes: dict[str, Tensor] = {}
         for way in self.ways(batch):
             fakes[way.name] = translated(way.gan, way.batch.y)
-            loss, reported = way.gan.fooling(way.batch, fakes[way.name])
+            loss, reported = way.gan.generator_loss_on_fakes(way.batch, fakes[way.name])
             losses.append(self.weights["adversarial"] * loss)
             stats |= {f"{name}_{way.name}": value for name, value in reported.items()}
         errors = {"cycle": self.cycle(batch, fakes)}

@@ -44,7 +44,7 @@ class EBGAN(GAN):
         fake = self.sample(self.latents(len(batch.x)), batch.y)
         assert isinstance(self.discriminator, AutoEncoder)
         d_fake, code = (out.to(fake.dtype) for out in self.discriminator.logits_and_code(self.augmentation(fake)))
-        loss, stats = self.convincing(self.critic(batch.y), batch.x, fake, d_fake)
+        loss, stats = self.generator_loss_on_logits(self.critic(batch.y), batch.x, fake, d_fake)
         pull_away = pull_away_term(code)
         return loss + self.pull_away * pull_away, stats | {"pull_away": pull_away}
 

@@ -8,14 +8,14 @@ from torch import Tensor
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn, frozen
-from gan_cli.games.generator_game import Generating
+from gan_cli.games.generator_game import GeneratorGame
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.regularizers.base import Regularizer, constrain, penalties
 from gan_cli.types import Batch, Critic, Stats
 
 
-class GAN(Generating):
+class GAN(GeneratorGame):
     """min over D of L_D, min over G of L_G, z ~ N(0, I) (Goodfellow et al., 2014).
 
     Conditional where the players use labels: fakes then carry the labels of the real batch, which follow the data's law.
@@ -67,14 +67,16 @@ class GAN(Generating):
         """L_D + penalties."""
         with frozen():
             fake = self.sample(self.latents(len(batch.x)), batch.y)
-        return self.telling_apart(batch, fake)
+        return self.discriminator_loss_on_fakes(batch, fake)
 
-    def telling_apart(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
+    def discriminator_loss_on_fakes(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
         """L_D + penalties, of these fakes against the batch."""
         critic = self.critic(batch.y)
-        return self.judged(critic, batch.x, fake, critic(batch.x), critic(fake))
+        return self.discriminator_loss_on_logits(critic, batch.x, fake, critic(batch.x), critic(fake))
 
-    def judged(self, critic: Critic, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
+    def discriminator_loss_on_logits(
+        self, critic: Critic, real: Tensor, fake: Tensor, d_real: Tensor, d_fake: Tensor
+    ) -> tuple[Tensor, Stats]:
         """L_D + penalties, from the logits of both kinds of samples."""
         self.augmentation.observe(d_real - (self.objective.boundary or 0.0))
         loss = self.objective.discriminator_loss(d_real, d_fake)
@@ -84,14 +86,14 @@ class GAN(Generating):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_G + penalties."""
-        return self.fooling(batch, self.sample(self.latents(len(batch.x)), batch.y))
+        return self.generator_loss_on_fakes(batch, self.sample(self.latents(len(batch.x)), batch.y))
 
-    def fooling(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
+    def generator_loss_on_fakes(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
         """L_G + penalties, of these fakes against the batch."""
         critic = self.critic(batch.y)
-        return self.convincing(critic, batch.x, fake, critic(fake))
+        return self.generator_loss_on_logits(critic, batch.x, fake, critic(fake))
 
-    def convincing(self, critic: Critic, real: Tensor, fake: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
+    def generator_loss_on_logits(self, critic: Critic, real: Tensor, fake: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
         """L_G + penalties, from the logits of the fakes."""
         d_real = critic(real) if self.objective.looks_at_real else d_fake.new_empty(0)
         penalties = self.penalties("generator", critic, real, fake)

@@ -7,7 +7,7 @@ from gan_cli.games.base import Game
 from gan_cli.models.base import Generator
 
 
-class Generating(Game):
+class GeneratorGame(Game):
     """Samples are G(z, y), z ~ N(0, I)."""
 
     generator: Generator

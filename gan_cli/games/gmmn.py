@@ -6,13 +6,13 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.games.minimum_distance import Matching
+from gan_cli.games.minimum_distance import MinimumDistance
 from gan_cli.metrics.points.mmd import gaussian_kernel, mmd2_of_kernel, squared_distances
 from gan_cli.models.base import Generator
 from gan_cli.types import Stats
 
 
-class GMMN(Matching):
+class GMMN(MinimumDistance):
     """min over G of MMD, the root of MMD^2, with a sum of Gaussian kernels on the samples themselves (Li et al., 2015).
 
     ``bandwidths``: their sigma; with ``scaled`` in units of the median distance within each batch of data, else of the data

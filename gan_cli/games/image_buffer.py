@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from gan_cli import checks
 
 
-class Pool(nn.Module):
+class ImageBuffer(nn.Module):
     """Keeps ``size`` fakes ``[*shape]``; what it holds is a buffer and so is in every checkpoint.
 
     ``query`` answers a batch of fakes: while the pool is filling, each fake enters it and is returned; later, each is returned

@@ -122,7 +122,9 @@ class InfoGAN(GAN):
         latents = self.latents(len(batch.x))
         fake = self.sample(latents)
         features = self.discriminator.features(self.augmentation(fake))
-        loss, stats = self.convincing(self.critic(), batch.x, fake, self.discriminator.judge(features).to(fake.dtype))
+        loss, stats = self.generator_loss_on_logits(
+            self.critic(), batch.x, fake, self.discriminator.judge(features).to(fake.dtype)
+        )
         categorical, continuous = self.information(self.read(features), latents)
         loss = loss - self.weight * categorical - self.continuous_weight * continuous
         return loss, stats | {"infogan/categorical": categorical, "infogan/continuous": continuous}

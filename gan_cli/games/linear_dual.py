@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from gan_cli import checks, drawing
 from gan_cli.errors import UserError
 from gan_cli.games.base import History, Turn, frozen
-from gan_cli.games.generator_game import Generating
+from gan_cli.games.generator_game import GeneratorGame
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.log_linear import LogLinear
@@ -23,7 +23,7 @@ LENGTHS = 2.0 ** -torch.arange(12)
 """Of a Newton step, from which the best is taken: backtracking all at once, so that nothing waits for the device."""
 
 
-class LinearDiscriminatorGame(Generating):
+class LinearDiscriminatorGame(GeneratorGame):
     """max over theta, min over w of f = C/2 ||w||^2 + sum softplus(-w . phi(x)) + sum softplus(w . phi(G(z))).
 
     f is D's cross-entropy, summed, so that C scales with the number of samples. With rows a = phi(x) of the data and
@@ -61,7 +61,7 @@ class LinearDiscriminatorGame(Generating):
         return torch.cat([features(real.double()), -features(fake.double())])
 
     @torch.no_grad()
-    def report(self, a: Tensor, w: Tensor, alpha: Tensor) -> Stats:
+    def dual_stats(self, a: Tensor, w: Tensor, alpha: Tensor) -> Stats:
         """Both values and their difference; how far the multipliers s(alpha) are from those that w implies, s(-a . w); and
         ``distance/moments``, ||sum phi(x) - sum phi(G(z))|| / N, all that D can see once it knows nothing.
         """
@@ -119,7 +119,7 @@ class LinearPrimal(LinearDiscriminatorGame):
             fake = self.fakes(batch)
         self.seen = batch.x
         a, w = self.rows(batch.x, fake), self.discriminator.weight.double()
-        return primal(a, w, self.C), self.report(a, w, -a @ w)
+        return primal(a, w, self.C), self.dual_stats(a, w, -a @ w)
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """-f without what G has no part in."""
@@ -151,7 +151,7 @@ class LinearDual(LinearDiscriminatorGame):
         a = self.rows(batch.x, self.fakes(batch))
         alpha = maximised(a, self.C)
         self.w = (a.T @ torch.sigmoid(alpha) / self.C).detach()
-        return -dual(a, alpha, self.C), self.report(a, self.w, alpha)
+        return -dual(a, alpha, self.C), self.dual_stats(a, self.w, alpha)
 
 
 def primal(a: Tensor, w: Tensor, C: float) -> Tensor:

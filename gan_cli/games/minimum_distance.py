@@ -7,12 +7,12 @@ from torch import Tensor
 
 from gan_cli.device import in_full_precision
 from gan_cli.games.base import Turn
-from gan_cli.games.generator_game import Generating
+from gan_cli.games.generator_game import GeneratorGame
 from gan_cli.models.base import Generator
 from gan_cli.types import Batch, Stats
 
 
-class Matching(Generating):
+class MinimumDistance(GeneratorGame):
     """min over G of a distance between the batch and as many fakes, z ~ N(0, I); a subclass names the distance.
 
     Fakes carry the labels of the batch where the generator uses them; the distance does not look at labels.

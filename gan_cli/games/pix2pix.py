@@ -65,7 +65,7 @@ class Pix2Pix(GAN):
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_G + penalties + the weighted distance to the targets, which is reported as ``l1``."""
         fake = self.sample(self.latents(len(batch.x)), batch.y)
-        loss, stats = self.fooling(batch, fake)
+        loss, stats = self.generator_loss_on_fakes(batch, fake)
         l1 = distance(fake, batch.x)
         return loss + self.l1 * l1, stats | {"l1": l1}
 

@@ -51,10 +51,10 @@ class RCGAN(GAN):
         """UserError unless the data are sequences."""
         need_sequences(data, "rcgan")
 
-    def telling_apart(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
+    def discriminator_loss_on_fakes(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
         critic = self.critic(batch.y)
         d_real, d_fake = critic(batch.x), critic(fake)
-        loss, stats = self.judged(critic, batch.x, fake, d_real, d_fake)
+        loss, stats = self.discriminator_loss_on_logits(critic, batch.x, fake, d_real, d_fake)
         if not self.wrong_labels or batch.y is None:
             return loss, stats
         others = torch.randint(1, self.classes, batch.y.shape, device=batch.y.device)

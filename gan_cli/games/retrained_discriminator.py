@@ -22,7 +22,7 @@ PROBE = 64
 """Fakes on which the generator's gradients are taken."""
 
 
-class JudgedGAN(GAN):
+class RetrainedDiscriminatorGAN(GAN):
     """A GAN of ``generator`` and ``discriminator`` under ``loss``, and two judges who start as the discriminator did.
 
     The ``judge`` learns by cross-entropy, the ``critic`` by the Wasserstein loss under the ``regularizers``, which have no part
@@ -40,7 +40,7 @@ class JudgedGAN(GAN):
     ) -> None:
         super().__init__(generator, discriminator, loss)
         if self.conditional or discriminator.conditional:
-            raise UserError("game=judged measures players that look at no labels: choose another model.")
+            raise UserError("game=retrained_discriminator measures players that look at no labels: choose another model.")
         self.judge = deepcopy(discriminator)
         self.judging = dict(regularizers)
         network: torch.nn.Module = deepcopy(discriminator)

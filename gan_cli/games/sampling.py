@@ -13,7 +13,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, generator
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 from gan_cli.types import Batch
 
 CHUNK = 250
@@ -24,15 +24,15 @@ class Sampling(TypedDict, total=False):
     """How samples are drawn, where it is not as in training; None stands for nothing else.
 
     ``truncation``: normal latents are drawn within this of 0. Of diffusion: ``sampling_steps`` back from noise, the share
-    ``eta`` of fresh noise in each, and ``guidance``, the weight w of the labels. ``standing``: batch norm's statistics are
-    taken anew from so many batches of 250 samples, drawn so.
+    ``eta`` of fresh noise in each, and ``guidance``, the weight w of the labels. ``standing_statistics``: the number of
+    batches of 250 such samples from which batch norm's statistics are taken anew.
     """
 
     truncation: float | None
     sampling_steps: int | None
     eta: float | None
     guidance: float | None
-    standing: int | None
+    standing_statistics: int | None
 
 
 def sampling_of(cfg: DictConfig) -> Sampling:
@@ -48,14 +48,14 @@ def set_sampling(game: Game, classes: int, **sampling: Unpack[Sampling]) -> None
     for name in [name for name in Sampling.__annotations__ if name in given]:
         if name == "truncation":
             truncate(game, given[name])
-        elif name == "standing":
+        elif name == "standing_statistics":
             set_standing_statistics(game, given[name], classes)
         else:
             game.set_sampling(name, given[name])
 
 
 @contextmanager
-def evaluating(game: nn.Module) -> Iterator[None]:
+def eval_mode(game: nn.Module) -> Iterator[None]:
     """Inside, ``game`` is in eval mode and builds no graph; then every part is back in the mode that it was in."""
     modes = [(module, module.training) for module in game.modules()]
     game.eval()
@@ -68,7 +68,7 @@ def evaluating(game: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def untouched(game: nn.Module) -> Iterator[None]:
+def preserve_buffers(game: nn.Module) -> Iterator[None]:
     """Inside, forward passes may move buffers (batch norm's averages, spectral norm's vectors); then they are put back."""
     before = [buffer.clone() for buffer in game.buffers()]
     try:
@@ -84,7 +84,7 @@ def generate(game: Game, n: int, seed: int, y: Tensor | None = None) -> Tensor:
 
     ``y`` may also be the sources ``[n, *source]`` of a translator. A game that draws while it samples draws from ``seed`` too.
     """
-    with forked(seed, game.device):
+    with fork_rng(seed, game.device):
         return decode(game, game.latents(n), y)
 
 
@@ -102,7 +102,7 @@ def _in_chunks(
     game: Game, made: Callable[[Tensor, Tensor | None], tuple[Tensor, ...]], latents: Tensor, y: Tensor | None
 ) -> tuple[Tensor, ...]:
     parts = []
-    with evaluating(game):
+    with eval_mode(game):
         for start in range(0, len(latents), CHUNK):
             chunk = slice(start, start + CHUNK)
             found = made(latents[chunk], None if y is None else y[chunk].to(game.device))
@@ -110,7 +110,7 @@ def _in_chunks(
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 
-def shown(game: Game, latents: Tensor, y: Tensor | None, targets: Tensor | None = None) -> list[Tensor]:
+def picture_strips(game: Game, latents: Tensor, y: Tensor | None, targets: Tensor | None = None) -> list[Tensor]:
     """What a picture of a translator's samples shows in strips, each ``[n, C, H, W]``: sources, samples, targets if any.
 
     Of another game: the samples alone.
@@ -127,7 +127,7 @@ def truncate(game: Game, threshold: float) -> None:
     The smaller, the more typical the samples and the less varied. UserError where the latents are not normal.
     """
     checks.number("truncation", threshold, above=0)
-    with forked(0, game.device):  # refused now rather than after an hour of real features
+    with fork_rng(0, game.device):  # refused now rather than after an hour of real features
         if not game.truncated(1, threshold).numel():
             raise UserError("truncation: this game's samples are decided by their sources, there is no latent to truncate.")
     game.latents = partial(game.truncated, threshold=threshold)  # type: ignore[method-assign]
@@ -144,7 +144,7 @@ def set_standing_statistics(game: Game, batches: int, classes: int) -> None:
     momenta = [norm.momentum for norm in norms]
     seen: set[nn.Module] = set()
     hooks = [norm.register_forward_pre_hook(lambda norm, _: seen.add(norm)) for norm in norms]
-    with forked("standing statistics", game.device), evaluating(game):
+    with fork_rng("standing statistics", game.device), eval_mode(game):
         for norm in norms:
             norm.train()
             norm.momentum = None  # the plain mean over all batches since the counter was at 0
@@ -158,7 +158,7 @@ def set_standing_statistics(game: Game, batches: int, classes: int) -> None:
         hook.remove()
     if not seen:
         raise UserError(
-            "standing statistics are batch norm's, and no sample of this run passes through one: leave standing out."
+            "standing statistics are batch norm's, and no sample of this run passes through one: leave standing_statistics out."
         )
 
 

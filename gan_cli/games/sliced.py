@@ -10,7 +10,7 @@ from gan_cli.augmentations.base import Augmentation
 from gan_cli.device import in_full_precision
 from gan_cli.games.base import frozen
 from gan_cli.games.gan import GAN
-from gan_cli.games.minimum_distance import Matching
+from gan_cli.games.minimum_distance import MinimumDistance
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.points.sliced_wasserstein import projected_costs
 from gan_cli.models.base import Discriminator, Generator, with_features
@@ -18,7 +18,7 @@ from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Stats
 
 
-class SlicedWasserstein(Matching):
+class SlicedWasserstein(MinimumDistance):
     """min over G of SW_2^2 between samples: no opponent, no features (Deshpande, Zhang and Schwing, 2018, section 3).
 
     ``directions``: drawn anew at every step, 10 000 in the paper.

@@ -82,14 +82,16 @@ class TimeGAN(Game):
             "supervisor": Turn(s, self.supervisor_loss),
             "generator": Turn((*self.latent_generator.parameters(), *s), self.generator_loss),
             "embedder": Turn(coder, self.embedder_loss),
-            "discriminator": Turn(tuple(self.latent_discriminator.parameters()), self.discriminator_loss, plays=self.loses),
+            "discriminator": Turn(
+                tuple(self.latent_discriminator.parameters()), self.discriminator_loss, should_step=self.loses
+            ),
         }
 
     def latents(self, n: int) -> Tensor:
         """U[0, 1] ``[n, T, latent_dim]``."""
         return torch.rand(n, *self.latent_generator.latent_shape, device=self.device)
 
-    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """On the straight line, which does not leave [0, 1]."""
         return torch.lerp(a, b, t)
 

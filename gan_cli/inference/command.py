@@ -45,7 +45,7 @@ def sample_command(cfg: DictConfig) -> Path:
 def grid(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     """One picture of ``cfg.n`` samples, a row for each of ``cfg.classes``, beside their sources; the number of samples."""
     if cfg.classes is None:
-        parts = run.shown(cfg.n, cfg.seed, sources(run, cfg))
+        parts = run.picture_strips(cfg.n, cfg.seed, sources(run, cfg))
         if len(parts) == 1:
             return draw(run, parts[0], None, out)
         drawing.save_png(drawing.strips(parts), out)

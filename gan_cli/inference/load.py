@@ -19,8 +19,17 @@ from gan_cli.data.images.transform import Transform
 from gan_cli.data.scaling import Series, unnamed
 from gan_cli.drawing import Panel
 from gan_cli.errors import UserError
-from gan_cli.games.sampling import Sampling, conditions, cycling_labels, decode, examples, generate, set_sampling, shown
-from gan_cli.randomness import forked
+from gan_cli.games.sampling import (
+    Sampling,
+    conditions,
+    cycling_labels,
+    decode,
+    examples,
+    generate,
+    picture_strips,
+    set_sampling,
+)
+from gan_cli.randomness import fork_rng
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import resume_command, run_folder
 
@@ -53,10 +62,10 @@ class LoadedRun:
         shape, source = tuple(self.trained_on["shape"]), self.trained_on["source"]
         self.classes = int(self.trained_on["classes"])
         self.source: tuple[int, ...] | None = None if source is None else tuple(source)
-        with forked(0, place):  # the initial weights that are about to be replaced shall not move the streams
+        with fork_rng(0, place):  # the initial weights that are about to be replaced shall not move the streams
             self.game = build_game(self.config, shape, self.classes, self.source).requires_grad_(False)
         with checkpoint.fitting(folder):
-            self.game.load_state_dict(state["average" if ema else "game"])
+            self.game.load_state_dict(state["ema" if ema else "game"])
         if inverse:
             self.game = self.game.inverse()
             assert self.source is not None
@@ -65,19 +74,19 @@ class LoadedRun:
         kept = self.trained_on["series"]
         self.series = unnamed(shape[-1]) if kept is None else Series.of(kept)
         self.game.to(place).eval()
-        if sampling.get("standing") and self.source is not None:
-            raise UserError("standing: this run's samples are translated from sources, not drawn. Leave it out.")
+        if sampling.get("standing_statistics") and self.source is not None:
+            raise UserError("standing_statistics: this run's samples are translated from sources, not drawn. Leave it out.")
         set_sampling(self.game, self.classes, **sampling)
 
     @cached_property
     def data(self) -> Data:
         """The data set of the run, seen the way that is translated."""
         data = build_data(with_root(self.config, self.root))
-        return self.checked(data.exchanged() if self.inverse else data)
+        return self.checked(data.swapped() if self.inverse else data)
 
     def checked(self, data: Data) -> Data:
         """``data``, seen the way that is translated. UserError unless it is what the run was trained on."""
-        if not (data.exchanged() if self.inverse else data).agrees(self.trained_on):
+        if not (data.swapped() if self.inverse else data).agrees(self.trained_on):
             raise UserError(
                 f"the data set is not the one that {self.folder} was trained on: other samples, columns or ranges.\n"
                 "Put that one back, or say with root= where it lies."
@@ -95,12 +104,12 @@ class LoadedRun:
         y = self.conditions(n, seed) if y is None else y
         return generate(self.game, n if y is None else len(y), seed, y)
 
-    def shown(self, n: int, seed: int = 0, y: Tensor | None = None) -> list[Tensor]:
+    def picture_strips(self, n: int, seed: int = 0, y: Tensor | None = None) -> list[Tensor]:
         """What a picture of the same samples shows in strips: of a translator sources too, and targets where it has them."""
         targets = examples(self.data, n, seed).x if y is None and self.source is not None and self.data.paired else None
         y = self.conditions(n, seed) if y is None else y
-        with forked(seed, self.game.device):
-            return shown(self.game, self.game.latents(n if y is None else len(y)), y, targets)
+        with fork_rng(seed, self.game.device):
+            return picture_strips(self.game, self.game.latents(n if y is None else len(y)), y, targets)
 
     def interpolate(self, pairs: int, steps: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
         """``pairs`` walks of ``steps`` samples, ``[pairs * steps, *shape]``, each from one random latent to another.
@@ -111,10 +120,10 @@ class LoadedRun:
         """
         if self.source is not None and not self.game.latents(1).numel():
             raise UserError("mode=interpolation: this game's samples are decided by their sources, there is no latent to vary.")
-        with forked(seed, self.game.device):
+        with fork_rng(seed, self.game.device):
             start, end = self.game.latents(pairs), self.game.latents(pairs)
             t = torch.linspace(0, 1, steps, device=start.device).reshape(-1, *[1] * (start.ndim - 1))
-            path = torch.stack([self.game.between(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
+            path = torch.stack([self.game.interpolate(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
             y = self.conditions(pairs, seed) if y is None else y
             return decode(self.game, path, None if y is None else y.repeat_interleave(steps, dim=0))
 
@@ -125,7 +134,7 @@ class LoadedRun:
         """
         if len(self.shape) != 3:
             raise UserError("mode=traversal lays images side by side, and this run's samples are none.")
-        with forked(seed, self.game.device):
+        with fork_rng(seed, self.game.device):
             found = [Panel(decode(self.game, t.latents), t.title, t.rows, t.columns) for t in self.game.traversals(n)]
         if not found:
             raise UserError("mode=traversal shows what codes do, such as those of game=infogan: this run's latents have none.")

@@ -24,7 +24,7 @@ class Auto(Metric):
 
     Of images those of the Inception network, if its weights are here, named by ``path`` or fetched by ``download`` (see
     ``Inception`` for these and ``sha256``); else the given ``features``. Other features than the bundled EfficientNet-Lite0 at
-    its own resolution have been chosen by somebody and stay. ``choice`` says what it comes to before ``fitted`` does it.
+    its own resolution have been chosen by somebody and stay. ``describe`` says what it comes to before ``fitted`` does it.
 
     Raises UserError where weights that were asked for by ``path`` or ``download`` cannot be had or would not be used.
     """
@@ -42,10 +42,10 @@ class Auto(Metric):
                 "for another space.\nLeave one of the two out."
             )
 
-    def choice(self, data: Data | None = None) -> str:
+    def describe(self, data: Data | None = None) -> str:
         """One line for the start of a run: which number is measured, and why."""
         if data is not None and _are_sequences(data):
-            return self._of_sequences().choice(data)
+            return self._of_sequences().describe(data)
         features = self.resolved().features
         if not isinstance(features, Inception):
             hint = (

@@ -58,7 +58,7 @@ class Metric(ABC):
     """Whether it needs the samples themselves, not only their features, logits and labels."""
     needs_labels: ClassVar[bool] = False
     """Whether its chief number is of samples that were asked for a class."""
-    chooses: ClassVar[bool] = True
+    selects_checkpoint: ClassVar[bool] = True
     """Whether the best of several checkpoints is best by its chief number."""
     higher_is_better: ClassVar[bool] = False
     """Which way its chief number is better."""
@@ -69,7 +69,7 @@ class Metric(ABC):
         if self.split not in SPLITS:
             raise UserError(f"no split named {self.split!r} in metric.split. Choose one of: {', '.join(SPLITS)}.")
 
-    def choice(self, data: Data | None = None) -> str:
+    def describe(self, data: Data | None = None) -> str:
         """One line for the start of a run, before ``fitted``: what will be measured of ``data`` (None: of folders)."""
         return f"metric: {self.name}"
 
@@ -89,14 +89,14 @@ class Metric(ABC):
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """All its numbers by name, the chief one, ``name``, first."""
 
-    def between(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+    def floor(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
         """The floor: the numbers that other real samples have, drawn as the generated ones are."""
         return self.measure(real, others)
 
-    def attempted(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
-        """``between``, or no numbers where the sets are too small for it."""
+    def floor_or_nothing(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+        """``floor``, or no numbers where the sets are too small for it."""
         try:
-            return self.between(real, others)
+            return self.floor(real, others)
         except UserError:
             return {}
 

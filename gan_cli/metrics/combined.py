@@ -22,8 +22,8 @@ from gan_cli.metrics.images.reconstruction import Reconstruction
 from gan_cli.metrics.points.histogram import Histogram
 from gan_cli.metrics.points.mmd import MMD
 from gan_cli.metrics.points.modes import ModeCoverage, mixture_of
-from gan_cli.metrics.points.sliced_wasserstein import SlicedWasserstein
-from gan_cli.metrics.points.wasserstein import Wasserstein
+from gan_cli.metrics.points.sliced_wasserstein import SlicedWassersteinDistance
+from gan_cli.metrics.points.wasserstein import WassersteinDistance
 
 T = TypeVar("T")
 
@@ -65,9 +65,9 @@ class Combined(Metric):
         return self.parts()[0].higher_is_better
 
     @property
-    def chooses(self) -> bool:  # type: ignore[override]
+    def selects_checkpoint(self) -> bool:  # type: ignore[override]
         """Whether the chief part's chief number says which checkpoint is best."""
-        return self.parts()[0].chooses
+        return self.parts()[0].selects_checkpoint
 
     @property
     def looks_at_samples(self) -> bool:  # type: ignore[override]
@@ -78,13 +78,13 @@ class Combined(Metric):
         """The numbers of all parts."""
         return _merged(part.measure(real, fake) for part in self.parts())
 
-    def between(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+    def floor(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
         """The floors of all parts."""
-        return _merged(part.between(real, others) for part in self.parts())
+        return _merged(part.floor(real, others) for part in self.parts())
 
-    def attempted(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+    def floor_or_nothing(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
         """The floors of those parts for which the sets are not too small."""
-        return _merged(part.attempted(real, others) for part in self.parts())
+        return _merged(part.floor_or_nothing(real, others) for part in self.parts())
 
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """The numbers of all parts, each part seeing to its own errors."""
@@ -171,7 +171,12 @@ class Points(Combined):
     def parts(self) -> Sequence[Metric]:
         """The parts for any points."""
         words = (self.features, self.n_samples, self.split)
-        return [Wasserstein(*words, p=1), Wasserstein(*words, p=2), SlicedWasserstein(*words), MMD(*words)]
+        return [
+            WassersteinDistance(*words, p=1),
+            WassersteinDistance(*words, p=2),
+            SlicedWassersteinDistance(*words),
+            MMD(*words),
+        ]
 
     def more(self, data: Data) -> Sequence[Metric]:
         """``Histogram`` in one or two dimensions, ``ModeCoverage`` where there are modes."""

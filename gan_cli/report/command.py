@@ -22,7 +22,7 @@ from gan_cli.report.figures.progression import METHODS, Stages, animation, first
 from gan_cli.report.figures.style import Drawn
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
-from gan_cli.report.records.runs import Trace, traces
+from gan_cli.report.records.runs import RunRecord, run_records
 from gan_cli.runs.console import say
 from gan_cli.runs.folder import holds_config
 
@@ -59,7 +59,7 @@ def collected(folder: Path) -> list[Path]:
     inside = sorted(path for path in folder.iterdir() if path.is_dir())
     held = [path for path in inside if _is_sweep(path)]
     alone = [path for path in inside if holds_config(path)]
-    titles = {str((sweeps.member(path).config.get("report") or {}).get("title")) for path in alone}
+    titles = {str((sweeps.sweep_run(path).config.get("report") or {}).get("title")) for path in alone}
     return sorted([*held, *alone]) if held or len(titles) > 1 else []
 
 
@@ -69,7 +69,7 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     Raises UserError where there is no run, nothing is logged yet, or what the config's ``report`` declares is not understood;
     nothing is written then.
     """
-    runs = traces(folder)
+    runs = run_records(folder)
     asked, remarks = declared(runs)
     figures: list[Figure] = make_each(OmegaConf.create({"report": asked}), "report.figures", Figure)
     claims: list[Claim] = make_each(OmegaConf.create({"report": asked}), "report.claims", Claim)
@@ -125,11 +125,11 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
         "thumbnail": next(iter(images), None),
     }
     _write(folder, images, summary)
-    files.write(folder / PAGE, html.encode())
+    files.write_bytes(folder / PAGE, html.encode())
     return folder / PAGE
 
 
-def declared(runs: Sequence[Trace]) -> tuple[dict[str, Any], list[str]]:
+def declared(runs: Sequence[RunRecord]) -> tuple[dict[str, Any], list[str]]:
     """The ``report`` node of the runs' configs, and a remark where they do not agree on it.
 
     Raises UserError for a node with other keys than ``KEYS``.
@@ -143,7 +143,7 @@ def declared(runs: Sequence[Trace]) -> tuple[dict[str, Any], list[str]]:
     return dict(first), [f"{', '.join(others)}: declared another report than {name}, whose claims are judged"] if others else []
 
 
-def drawn(figures: Sequence[Figure], runs: Sequence[Trace]) -> tuple[list[Drawn], list[str]]:
+def drawn(figures: Sequence[Figure], runs: Sequence[RunRecord]) -> tuple[list[Drawn], list[str]]:
     """The figures, each under a name of its own, and why some could not be drawn."""
     found: list[Drawn] = []
     missing: list[str] = []
@@ -161,7 +161,7 @@ def counts(judgements: Sequence[Judgement]) -> Mapping[str, int]:
     return {state: states[state] for state in (HELD, NOT_HELD, UNDECIDED)}
 
 
-def _quiz(runs: Sequence[Trace], cfg: DictConfig) -> tuple[list[quiz.Card], str]:
+def _quiz(runs: Sequence[RunRecord], cfg: DictConfig) -> tuple[list[quiz.Card], str]:
     """The cards of the first run's samples, and why there are none though samples are images."""
     if not cfg.quiz:
         return [], ""
@@ -171,8 +171,8 @@ def _quiz(runs: Sequence[Trace], cfg: DictConfig) -> tuple[list[quiz.Card], str]
         return [], str(error)
 
 
-def _unready(runs: Sequence[Trace]) -> list[str]:
-    return [f"{run.name}: {run.member.problem}" for run in runs if run.member.problem is not None]
+def _unready(runs: Sequence[RunRecord]) -> list[str]:
+    return [f"{run.name}: {run.sweep_run.problem}" for run in runs if run.sweep_run.problem is not None]
 
 
 def _with_median(figure: Figure, median: int | None) -> Figure:

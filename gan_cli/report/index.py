@@ -28,7 +28,7 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
         raise UserError(f"no report in {', '.join(map(str, folders)) or 'no folder at all'}: gan-report writes them.")
     states = Counter(claim["state"] for entry in entries for claim in entry["claims"])
     content = {"entries": entries, "counts": {state: states[state] for state in ("held", "not held", "undecided")}}
-    files.write(path, page.render("index.html", content).encode())
+    files.write_bytes(path, page.render("index.html", content).encode())
     return path
 
 

@@ -14,7 +14,7 @@ import torch
 from gan_cli import files
 from gan_cli.errors import UserError, first_line
 
-FORMAT = 2
+FORMAT = 3
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -34,7 +34,7 @@ def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = N
     # serialised in memory first: torch.save on a full disk destroys what it overwrites and hides the reason
     torch.save({"format": FORMAT, "step": step, **state}, buffer)
     path = path_of(folder, step)
-    files.write(path, buffer.getvalue())
+    files.write_bytes(path, buffer.getvalue())
     if keep is not None:
         until_now = [other for other in steps_in(folder) if other <= step]  # a later one is damaged, or it would go on there
         for old in until_now[: -max(keep, 1)]:

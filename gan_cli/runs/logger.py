@@ -23,7 +23,7 @@ EVALUATIONS = ".gan-eval"
 """How the names of event files end that gan-eval wrote."""
 
 
-class Journal:
+class RunLogger:
     """TensorBoard events, ``metrics.jsonl`` and ``samples/*.png`` of one run folder.
 
     ``step``: where the run starts or continues; whatever the folder holds of later steps is taken back, so that a resumed
@@ -34,7 +34,7 @@ class Journal:
         self.folder = folder
         self.lines = folder / "metrics.jsonl"
         kept = [row for row in read(folder) if row["step"] <= step] if step else []
-        files.write(self.lines, "".join(_line(row) for row in kept).encode())
+        files.write_bytes(self.lines, "".join(_line(row) for row in kept).encode())
         self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
         self.writer.add_custom_scalars(BESIDE)
 

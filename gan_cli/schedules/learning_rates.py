@@ -6,7 +6,7 @@ from gan_cli import checks
 
 
 @dataclass(frozen=True)
-class LearningRate:
+class LearningRateSchedule:
     """Factor on every player's learning rate: 1, always. A schedule of rates overrides the call."""
 
     def __call__(self, step: int) -> float:
@@ -14,7 +14,7 @@ class LearningRate:
 
 
 @dataclass(frozen=True)
-class LinearDecay(LearningRate):
+class LinearDecay(LearningRateSchedule):
     """1 up to step ``start``, then linearly down to 0 after step ``end`` (WGAN-GP, SNGAN and CycleGAN, each with its own)."""
 
     start: int
@@ -31,7 +31,7 @@ class LinearDecay(LearningRate):
 
 
 @dataclass(frozen=True)
-class WarmUp(LearningRate):
+class WarmUp(LearningRateSchedule):
     """Linearly up to 1 in step ``steps``, and 1 from there on: ``step`` / ``steps`` (Ho et al., 2020, published code)."""
 
     steps: int
@@ -44,7 +44,7 @@ class WarmUp(LearningRate):
 
 
 @dataclass(frozen=True)
-class SecondHalf(LearningRate):
+class SecondHalf(LearningRateSchedule):
     """1 up to the middle, then linearly down to 0 after step ``end``, as pix2pix's and CycleGAN's published code has it."""
 
     end: int

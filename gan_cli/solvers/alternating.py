@@ -15,7 +15,7 @@ class Alternating(Solver):
             turn = self.turns[player]
             loss, reported = self.gradients(player, next(batches))
             stats |= reported
-            if turn.plays(loss, reported):
+            if turn.should_step(loss, reported):
                 self.optimizers[player].step()
                 turn.after()
         return stats

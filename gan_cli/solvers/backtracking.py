@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
@@ -57,9 +57,9 @@ class Backtracking(Solver):
         turn, parameters = self.turns[player], list(self.turns[player].parameters)
         seed = int(torch.randint(2**62, ()))
         device = parameters[0].device
-        with forked(seed, device):
+        with fork_rng(seed, device):
             loss, stats = self.gradients(player, batch)
-        if not turn.plays(loss, stats):
+        if not turn.should_step(loss, stats):
             return stats
         start = [parameter.detach().clone() for parameter in parameters]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in parameters]
@@ -69,7 +69,7 @@ class Backtracking(Solver):
         t = 2 * self.lengths[player]
         for _ in range(self.halvings + 1):
             move(parameters, start, step, t)
-            with forked(seed, device):
+            with fork_rng(seed, device):
                 if float(self.loss(player, batch)[0].detach()) <= float(loss) + self.decrease * t * slope:
                     self.lengths[player] = t
                     break

@@ -47,16 +47,16 @@ class Solver(ABC):
     def gradients(self, player: str, batch: Batch) -> tuple[Tensor, Stats]:
         """Leaves d loss / d parameters in ``.grad`` of the player's own parameters, and nobody else's.
 
-        Returns the loss and the numbers to log, see ``report``.
+        Returns the loss and the numbers to log, see ``turn_stats``.
         """
         loss, stats = self.loss(player, batch)
         parameters = list(self.turns[player].parameters)
         for parameter in parameters:
             parameter.grad = None
         loss.backward(inputs=parameters)
-        return loss.detach(), self.report(player, loss, stats, [parameter.grad for parameter in parameters])
+        return loss.detach(), self.turn_stats(player, loss, stats, [parameter.grad for parameter in parameters])
 
-    def report(self, player: str, loss: Tensor, stats: Stats, gradients: Sequence[Tensor | None]) -> Stats:
+    def turn_stats(self, player: str, loss: Tensor, stats: Stats, gradients: Sequence[Tensor | None]) -> Stats:
         """The numbers to log under their final names.
 
         They are ``loss/<player>``, ``grad_norm/<player>`` (L2 over all of the player's parameters), and the turn's own,

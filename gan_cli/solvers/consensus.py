@@ -43,9 +43,9 @@ class Consensus(Simultaneous):
                 turn = self.turns[player]
                 loss, reported = self.loss(player, next(batches))
                 gradients = torch.autograd.grad(loss, list(turn.parameters), create_graph=True, allow_unused=True)
-                reported = self.report(player, loss, reported, gradients)
+                reported = self.turn_stats(player, loss, reported, gradients)
                 stats |= reported
-                if turn.plays(loss.detach(), reported):
+                if turn.should_step(loss.detach(), reported):
                     v[player] = gradients
         pull = self.pull(v)
         # a parameter that players share is pulled once, in the turn of the first

@@ -15,7 +15,7 @@ from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
 
-class Watched(Solver):
+class GradientCosine(Solver):
     """Plays what ``inner`` plays and reports cos(step, -gradient) of every player, the mean over the player's turns.
 
     ``step_cosine/<player>`` in [-1, 1]: 1 where the optimizer follows the gradient, above 0 where it only scales its

@@ -42,7 +42,7 @@ class Simultaneous(Solver):
             turn = self.turns[player]
             loss, reported = self.gradients(player, next(batches))
             stats |= reported
-            if turn.plays(loss, reported):
+            if turn.should_step(loss, reported):
                 # kept apart from .grad, which turns that share a parameter would overwrite
                 field[player] = [parameter.grad for parameter in turn.parameters]
         return field, stats

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn, differentiable_in_all_players
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 from gan_cli.solvers.alternating import Alternating
 from gan_cli.types import Batch, Stats
 
@@ -62,16 +62,16 @@ class Unrolled(Alternating):
         path: list[Tensors] = []
         for _ in range(self.k):
             path.append([parameter.detach().clone() for parameter in phi])
-            with forked(seed, device):
+            with fork_rng(seed, device):
                 loss, _ = self.loss(self.opponent, batch)
             place(phi, [p - self.rate * g for p, g in zip(path[-1], slopes(loss, phi), strict=True)])
-        with forked(seed, device):
+        with fork_rng(seed, device):
             loss, reported = self.loss(player, batch)
         found = slopes(loss, [*theta, *phi])
         gradient, adjoint = found[: len(theta)], found[len(theta) :]
         for point in reversed(path):
             place(phi, point)
-            with differentiable_in_all_players(), forked(seed, device):
+            with differentiable_in_all_players(), fork_rng(seed, device):
                 inner, _ = self.loss(self.opponent, batch)
             field = torch.autograd.grad(inner, phi, create_graph=True, materialize_grads=True)
             along = -self.rate * torch.stack([(a * g).sum() for a, g in zip(adjoint, field, strict=True)]).sum()
@@ -81,7 +81,7 @@ class Unrolled(Alternating):
         place(phi, start)
         for parameter, g in zip(theta, gradient, strict=True):
             parameter.grad = g
-        return loss.detach(), self.report(player, loss, reported, gradient)
+        return loss.detach(), self.turn_stats(player, loss, reported, gradient)
 
 
 def slopes(loss: Tensor, parameters: Sequence[Tensor]) -> Tensors:

@@ -16,8 +16,8 @@ from gan_cli.errors import Diverged, Stopped, UserError
 from gan_cli.games.base import Game
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import resume_command
-from gan_cli.runs.logger import Journal
-from gan_cli.schedules.learning_rates import LearningRate
+from gan_cli.runs.logger import RunLogger
+from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Stats
 
@@ -25,7 +25,7 @@ FETCH_AT_LEAST_EVERY = 100
 """Rounds whose numbers may wait on the device, where nothing is logged."""
 
 
-class Average:
+class EMA:
     """Exponential moving average of the whole game, always in eval mode: what is sampled, measured and drawn.
 
     theta_ema <- d theta_ema + (1 - d) theta with d = min(decay, (1 + t) / (10 + t)), so that the start is soon forgotten;
@@ -62,10 +62,10 @@ def _split(game: Game) -> tuple[list[Tensor], list[Tensor]]:
     return [*game.parameters(), *statistics], [buffer for buffer in game.buffers() if id(buffer) not in ids]
 
 
-class SetLearningRates:
+class ScheduleLearningRates:
     """After round t, the learning rates of round t + 1; they travel in the optimizers' own states."""
 
-    def __init__(self, solver: Solver, factor: LearningRate) -> None:
+    def __init__(self, solver: Solver, factor: LearningRateSchedule) -> None:
         self.solver, self.factor = solver, factor
         self.rates = [group["lr"] for group in self.groups()]
         self(0)
@@ -79,15 +79,15 @@ class SetLearningRates:
             group["lr"] = rate * self.factor(step + 1)
 
 
-class Record:
+class LogStats:
     """Keeps every round's numbers on the device, fetches them together, and stops the run at the first that is not finite.
 
     At every ``period``-th step (0: never) and at step ``last`` the round's own numbers go into the journal, with the speed
     since the last time: ``samples``, how many were drawn for all turns so far, per second of ``clock``.
     """
 
-    def __init__(self, journal: Journal, period: int, last: int, samples: Callable[[], int]) -> None:
-        self.journal, self.period, self.last, self.samples = journal, period, last, samples
+    def __init__(self, logger: RunLogger, period: int, last: int, samples: Callable[[], int]) -> None:
+        self.logger, self.period, self.last, self.samples = logger, period, last, samples
         self.pending: list[tuple[int, Stats]] = []
         self.latest: dict[str, float] = {}
         self.clock = Stopwatch()
@@ -105,7 +105,7 @@ class Record:
             speed = {"time/samples_per_second": samples / max(self.clock.lap(), 1e-9)}
             self.seen += samples
             self.latest |= speed
-            self.journal.numbers(step, self.latest)
+            self.logger.numbers(step, self.latest)
 
     def check(self) -> None:
         """Raises Diverged at the first number since the last check that is not finite."""
@@ -139,10 +139,10 @@ class Stopwatch:
         return seconds
 
 
-class Finite:
+class DivergenceGuard:
     """Stops the run before players are measured, drawn or saved that hold a number which is not finite."""
 
-    def __init__(self, game: Game, record: Record) -> None:
+    def __init__(self, game: Game, record: LogStats) -> None:
         self.game, self.record = game, record
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
@@ -152,13 +152,13 @@ class Finite:
                 raise Diverged(f"{name} is no longer finite at step {step}: training has diverged.")
 
 
-class Save:
+class SaveCheckpoint:
     """Writes a checkpoint of everything, after checking that the players are finite."""
 
     def __init__(
-        self, folder: Path, state: Callable[[], Mapping[str, Any]], finite: Finite, journal: Journal, keep: int | None
+        self, folder: Path, state: Callable[[], Mapping[str, Any]], finite: DivergenceGuard, logger: RunLogger, keep: int | None
     ) -> None:
-        self.folder, self.state, self.finite, self.journal, self.keep = folder, state, finite, journal, keep
+        self.folder, self.state, self.finite, self.logger, self.keep = folder, state, finite, logger, keep
         self.step = -1
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
@@ -166,14 +166,14 @@ class Save:
             return
         self.finite(step)
         checkpoint.save(self.folder, step, self.state(), self.keep)
-        self.journal.flush()
+        self.logger.flush()
         self.step = step
 
 
 class StopOnSignal:
     """SIGINT and SIGTERM let the round end, save it, and stop; a second SIGINT interrupts at once."""
 
-    def __init__(self, save: Save) -> None:
+    def __init__(self, save: SaveCheckpoint) -> None:
         self.save, self.received = save, 0
 
     def __call__(self, step: int, stats: Stats) -> None:

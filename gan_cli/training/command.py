@@ -18,11 +18,11 @@ from gan_cli.errors import Diverged, UserError
 from gan_cli.runs import checkpoint
 from gan_cli.runs.console import Display, Terminal, say
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result
-from gan_cli.runs.logger import Journal, read
+from gan_cli.runs.logger import RunLogger, read
 from gan_cli.training import loop
-from gan_cli.training.callbacks import Finite, Record, Save, StopOnSignal
+from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.loop import Every
-from gan_cli.training.monitors import Diagnose, Draw, Evaluate, HeldOut, Measure
+from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
 from gan_cli.training.run import Run
 
 
@@ -59,7 +59,7 @@ def begin(cfg: DictConfig, folder: Path, console: Console) -> float | None:
         players = ", ".join(run.idle)
         say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {players}: see schedule.phases")
     if run.measurement.enabled:
-        say(console, run.choice)
+        say(console, run.metric_description)
     state, complaints = checkpoint.newest(folder) if cfg.resume else (None, [])
     for complaint in complaints:
         say(console, f"warning: {complaint}")
@@ -78,27 +78,27 @@ def begin(cfg: DictConfig, folder: Path, console: Console) -> float | None:
         say(console, f"continuing at step {run.step}")
     for leftover in (folder / "checkpoints").glob(".*.tmp"):  # of a process that was killed while it saved
         leftover.unlink()
-    files.write(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
+    files.write_bytes(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
     return rounds(run, console)
 
 
 def rounds(run: Run, console: Console) -> float | None:
     """Plays the rounds that are left, with everything that happens after each, and writes the result."""
     cfg, last, began = run.cfg, run.cfg.train.steps, time.perf_counter()
-    journal = Journal(run.folder, run.step)
-    record = Record(journal, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size)
-    heldout = HeldOut(run.game, run.solver, run.heldout_batch, journal, cfg.seed)
-    measure = Measure(run.game, journal, cfg.seed)
-    evaluate = Evaluate(run.measurement, run.average.game, journal, cfg.seed)
-    diagnose = Diagnose(run.diagnostics, run.game, run.data, journal, cfg.seed)
-    draw = Draw(run.average.game, run.game, run.data, journal, cfg.seed)
-    finite = Finite(run.game, record)
-    save = Save(run.folder, run.state, finite, journal, cfg.keep_checkpoints)
+    logger = RunLogger(run.folder, run.step)
+    record = LogStats(logger, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size)
+    heldout = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, cfg.seed)
+    measure = LogGame(run.game, logger, cfg.seed)
+    evaluate = EvaluateMetric(run.measurement, run.ema.game, logger, cfg.seed)
+    diagnose = RunDiagnostics(run.diagnostics, run.game, run.data, logger, cfg.seed)
+    draw = DrawSamples(run.ema.game, run.game, run.data, logger, cfg.seed)
+    finite = DivergenceGuard(run.game, record)
+    save = SaveCheckpoint(run.folder, run.state, finite, logger, cfg.keep_checkpoints)
     stop = StopOnSignal(save)
     live = console.is_terminal and threads() is None  # jobs side by side share one terminal
     display = Display(console, run.step, last, lambda: record.latest | evaluate.latest, live)
-    events: list[loop.Event] = [
-        run.average,
+    callbacks: list[loop.Callback] = [
+        run.ema,
         run.set_learning_rates,
         record,
         record.clock.stop,
@@ -122,20 +122,20 @@ def rounds(run: Run, console: Console) -> float | None:
                 diagnose(0)
                 draw(0)
             record.clock.start()
-            loop.training_loop(run.solver, run.batches, run.schedule, last, events, run.step)
+            loop.training_loop(run.solver, run.batches, run.schedule, last, callbacks, run.step)
             save(last)  # is there already, unless there were no rounds
-        return conclude(run, journal, draw.path, console, time.perf_counter() - began, evaluate.seconds)
+        return conclude(run, logger, draw.path, console, time.perf_counter() - began, evaluate.seconds)
     except Diverged as error:
         good = checkpoint.steps_in(run.folder)
         kept = f"The checkpoint of step {good[-1]} is good." if good else "No checkpoint had been written yet."
         raise Diverged(f"{error}\n{kept} A smaller optimizer.lr may help.") from None
     finally:
         run.batches.close()
-        journal.close()
+        logger.close()
 
 
 def conclude(
-    run: Run, journal: Journal, picture: Path | None, console: Console, seconds: float, evaluating: float
+    run: Run, logger: RunLogger, picture: Path | None, console: Console, seconds: float, evaluating: float
 ) -> float | None:
     """Writes ``result.json`` and TensorBoard's hparams, and tells where everything lies."""
     measurement, began = run.measurement, time.perf_counter()
@@ -164,7 +164,7 @@ def conclude(
         "players": checkpoint.fingerprint(run.game),
     }
     files.write_json(run.folder / "result.json", result)
-    journal.hparams(settings(run.cfg), {measurement.tag: final} if final is not None else {})
+    logger.hparams(settings(run.cfg), {measurement.tag: final} if final is not None else {})
     rows: list[tuple[str, Any]] = [
         ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s; the metric took {evaluating / seconds:.0%} of it"),
         ("run", run.folder),

@@ -18,7 +18,7 @@ from gan_cli.games.base import Game
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import run_folder
-from gan_cli.training.callbacks import Average, SetLearningRates
+from gan_cli.training.callbacks import EMA, ScheduleLearningRates
 from gan_cli.types import Batch
 
 
@@ -31,18 +31,18 @@ class Run:
         parts = build(cfg, self.device)
         self.data, self.game, self.diagnostics = parts.data, parts.game, parts.diagnostics
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
-        rest(self.game, cfg.frozen)
+        freeze_norm_statistics(self.game, cfg.frozen)
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
-        self.average = Average(self.game, cfg.ema or 0.0)
-        self.set_learning_rates = SetLearningRates(self.solver, parts.learning_rate)
-        self.choice = parts.metric.choice(self.data)
+        self.ema = EMA(self.game, cfg.ema or 0.0)
+        self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
+        self.metric_description = parts.metric.describe(self.data)
         self.measurement = Measurement(parts.metric, self.data, self.device)
 
     def begin(self) -> None:
         """A fresh run's first act: the players that ``init_from`` names take the weights they have there."""
         begin_with(self.game, self.cfg.init_from, self.cfg.init_players)
-        self.average.game.load_state_dict(self.game.state_dict())
+        self.ema.game.load_state_dict(self.game.state_dict())
 
     def state(self) -> dict[str, Any]:
         """Players, optimizers, average, data order, random streams; the config and what the data is as plain data."""
@@ -50,7 +50,7 @@ class Run:
             "config": to_plain(self.cfg),
             "data": self.data.plain(),
             "game": self.game.state_dict(),
-            "average": self.average.game.state_dict(),
+            "ema": self.ema.game.state_dict(),
             "solver": self.solver.state_dict(),
             "batches": self.batches.state_dict(),
             "random": random_state(self.device),
@@ -68,7 +68,7 @@ class Run:
             )
         with checkpoint.fitting(self.folder):
             self.game.load_state_dict(state["game"])
-            self.average.game.load_state_dict(state["average"])
+            self.ema.game.load_state_dict(state["ema"])
             self.solver.load_state_dict(state["solver"])
         self.batches.load_state_dict(state["batches"])
         set_random_state(state["random"], self.device)
@@ -106,7 +106,7 @@ def begin_with(game: Game, source: str | None, players: Sequence[str] | None) ->
             own[player].load_state_dict(weights)
 
 
-def rest(game: Game, players: Sequence[str]) -> None:
+def freeze_norm_statistics(game: Game, players: Sequence[str]) -> None:
     """Puts networks that only the turns of ``players``, who never come, would move in eval mode: no statistics run either."""
     turns = game.turns()
     parameters = {name: {id(parameter) for parameter in turn.parameters} for name, turn in turns.items()}

@@ -18,10 +18,10 @@ from torch.utils._pytree import tree_leaves
 from gan_cli.build import build
 from gan_cli.data.stream import Stream
 from gan_cli.games.gan import GAN
-from gan_cli.games.sampling import conditions, evaluating, untouched
+from gan_cli.games.sampling import conditions, evaluating, preserve_buffers
 from gan_cli.losses.hinge import Hinge
-from gan_cli.randomness import forked
-from gan_cli.training.callbacks import Average, SetLearningRates
+from gan_cli.randomness import fork_rng
+from gan_cli.training.callbacks import EMA, ScheduleLearningRates
 
 META = torch.device("meta")
 MODELS = [group for group in small.groups() if group.startswith("model")]
@@ -48,16 +48,16 @@ def play(cfg, device: torch.device) -> None:
     parts = build(cfg, device)
     data, game, solver, schedule = parts.data, parts.game, parts.solver, parts.schedule
     batches = Stream(data.train, cfg.train.batch_size, cfg.seed, device)
-    average, set_learning_rates = Average(game, 0.9), SetLearningRates(solver, parts.learning_rate)
+    average, set_learning_rates = EMA(game, 0.9), ScheduleLearningRates(solver, parts.learning_rate)
     y = conditions(data, 3, seed=0)
     with OneDevice():
         stats = solver.round(schedule(1), batches)
         average(1, stats)
         set_learning_rates(1, stats)
         batch = next(batches)
-        with torch.no_grad(), untouched(game), forked(0, device):
+        with torch.no_grad(), preserve_buffers(game), fork_rng(0, device):
             estimate = game.estimate(batch)
-        with evaluating(average.game), forked(0, device):
+        with evaluating(average.game), fork_rng(0, device):
             fake = average.game.sample(average.game.latents(3), None if y is None else y.to(device))
     assert fake.shape == (3, *data.shape)
     assert {value.device.type for value in (fake, *stats.values(), *estimate.values())} == {device.type}

@@ -25,7 +25,7 @@ from gan_cli.games.base import Game
 from gan_cli.games.sampling import conditions, generate
 from gan_cli.metrics.base import Metric
 from gan_cli.regularizers.base import Regularizer
-from gan_cli.schedules.learning_rates import LearningRate
+from gan_cli.schedules.learning_rates import LearningRateSchedule
 
 CPU = torch.device("cpu")
 MEASURED = ("dataset", "experiment", "features", "game", "metric")
@@ -48,7 +48,7 @@ GIVEN = {
     "optimizer": {"params"},
 }
 """What build.py passes in: it is no configuration and stands in no yaml."""
-NEUTRAL = (Regularizer, LearningRate)
+NEUTRAL = (Regularizer, LearningRateSchedule)
 """Options that do nothing, so that there is nothing to configure."""
 
 

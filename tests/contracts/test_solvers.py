@@ -17,7 +17,7 @@ from gan_cli.training.command import train_command
 
 CPU = torch.device("cpu")
 SOLVERS = small.options("solver")
-REPEATING = ["alternating", "backtracking", "lookahead", "nested_lookahead", "unrolled", "watched"]
+REPEATING = ["alternating", "backtracking", "gradient_cosine", "lookahead", "nested_lookahead", "unrolled"]
 """Solvers that play turns in any order."""
 
 

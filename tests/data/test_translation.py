@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tiny import Numbers
 
-from gan_cli.data.base import Exchanged
+from gan_cli.data.base import Swapped
 from gan_cli.data.stream import Stream
 from gan_cli.data.translation.degradations import Grey, Hole, grey
 from gan_cli.data.translation.paired import bundled as pairs
@@ -60,13 +60,13 @@ def test_hues_tell_classes_apart_and_grey_does_not():
 
 def test_the_way_back_exchanges_x_and_y():
     data = pairs(Grey(), size=8, tint=True, max_images=8)
-    back = data.exchanged()
+    back = data.swapped()
     assert (back.shape, back.source, back.paired) == (data.source, data.shape, True)
     assert torch.equal(take(back.train).x, take(data.train).y)
     assert torch.equal(take(back.train).y, take(data.train).x)
-    assert torch.equal(take(back.exchanged().train).x, take(data.train).x)
+    assert torch.equal(take(back.swapped().train).x, take(data.train).x)
     with pytest.raises(UserError, match="no way back"):
-        Exchanged(Numbers(3))
+        Swapped(Numbers(3))
 
 
 def test_domains_share_no_image():
@@ -83,7 +83,7 @@ def test_domains_are_the_classes_asked_for():
     a, b = domains([1], [3], size=8), domains([3], [1], size=8)
     assert len(a.train) == len(b.train) == 1000
     assert torch.equal(take(a.train.sources).x, take(b.train.targets).x)
-    assert torch.equal(take(a.exchanged().train).y, take(b.train).y)
+    assert torch.equal(take(a.swapped().train).y, take(b.train).y)
 
 
 def test_domains_are_drawn_independently_and_each_in_full():

@@ -54,7 +54,7 @@ def test_of_a_q_that_reads_the_class():
             return torch.cos(2 * torch.pi * (x[:, :1] - (k + 1)) / 3)
 
     one.q = Reads()
-    report = CodeAccuracy(Identity()).report(one, Data(Numbers(9), Numbers(60)), 0)
+    report = CodeAccuracy(Identity()).diagnose(one, Data(Numbers(9), Numbers(60)), 0)
     assert report.values["codes/accuracy"].value == 1
     assert report.values["codes/used"].value == 3
     assert report.details["matching"] == [(0, 1), (1, 2), (2, 0)]
@@ -70,7 +70,7 @@ def test_leaves_the_game_as_it_was():
 
 def test_what_has_no_codes_or_no_labels():
     with pytest.raises(UserError, match="those of game=infogan"):
-        CodeAccuracy(Identity()).report(points_gan(), Data(Numbers(9), Numbers(60)), 0)
+        CodeAccuracy(Identity()).diagnose(points_gan(), Data(Numbers(9), Numbers(60)), 0)
 
     class Unlabelled(Numbers):
         classes = 0
@@ -79,4 +79,4 @@ def test_what_has_no_codes_or_no_labels():
             return super().batch(indices)._replace(y=None)
 
     with pytest.raises(UserError, match="this data set has none"):
-        CodeAccuracy(Identity()).report(game(), Data(Unlabelled(9), Unlabelled(60)), 0)
+        CodeAccuracy(Identity()).diagnose(game(), Data(Unlabelled(9), Unlabelled(60)), 0)

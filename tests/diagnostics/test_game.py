@@ -21,7 +21,7 @@ from gan_cli.randomness import random_state
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.spectral_norm import SpectralNorm
 from gan_cli.regularizers.weight_clipping import WeightClipping
-from gan_cli.training.callbacks import Average
+from gan_cli.training.callbacks import EMA
 from gan_cli.types import Batch
 
 
@@ -61,7 +61,7 @@ def seeded():
 
 
 def test_all_that_a_gan_has():
-    report = diagnostics().report(points_gan(Wasserstein(), [WeightClipping()]), data(2), 0)
+    report = diagnostics().diagnose(points_gan(Wasserstein(), [WeightClipping()]), data(2), 0)
     both = ("discriminator", "generator")
     assert set(report.values) == {
         *(f"game/{name}/{player}" for name in ("grad_norm", "hessian_min", "hessian_max", "gain") for player in both),
@@ -97,14 +97,14 @@ def test_of_a_quadratic_game():
     ids=["bilinear", "three players", "alone"],
 )
 def test_what_a_game_does_not_have_is_skipped_with_a_reason(game, skips):
-    report = diagnostics().report(game, data(2), 0)
+    report = diagnostics().diagnose(game, data(2), 0)
     assert set(report.details["skipped"]) == skips
     assert all(report.details["skipped"].values())
     assert {f"game/grad_norm/{player}" for player in game.turns()} <= set(report.values)
 
 
 def test_what_is_not_asked_for_is_spared():
-    report = diagnostics(eigenvalues=0, steps=0).report(points_gan(), data(2), 0)
+    report = diagnostics(eigenvalues=0, steps=0).diagnose(points_gan(), data(2), 0)
     assert report.details["skipped"].keys() == {"weights_at_bound", "spectra", "duality_gap"}
     assert {name.split("/")[1] for name in report.values} == {
         *("grad_norm", "critic_slope", "critic_slope_std", "critic_slope_above_1")
@@ -124,7 +124,7 @@ def test_nothing_is_touched_and_all_is_the_same_again(make):
     asked = [parameter.requires_grad for parameter in game.parameters()]
     streams = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
 
-    one = diagnostics().report(game, data(1, 8, 8), 0)
+    one = diagnostics().diagnose(game, data(1, 8, 8), 0)
 
     assert torch.equal(streams[0], torch.get_rng_state())
     assert streams[1:] == (random.getstate(), np.random.get_state()[1].tolist())
@@ -135,15 +135,15 @@ def test_nothing_is_touched_and_all_is_the_same_again(make):
     assert asked == [parameter.requires_grad for parameter in game.parameters()]
 
     torch.manual_seed(5)
-    assert one == diagnostics().report(game, data(1, 8, 8), 0)
+    assert one == diagnostics().diagnose(game, data(1, 8, 8), 0)
     other = diagnostics(eigenvalues=0, steps=0)(game, data(1, 8, 8), 1)
     assert all(one.values[name] != value for name, value in other.items() if name.startswith("game/grad_norm"))
 
 
 def test_an_averaged_game_which_is_frozen():
     game = points_gan()
-    average = Average(game, 0.9).game
-    assert diagnostics().report(average, data(2), 0) == diagnostics().report(game, data(2), 0)
+    average = EMA(game, 0.9).game
+    assert diagnostics().diagnose(average, data(2), 0) == diagnostics().diagnose(game, data(2), 0)
 
 
 def test_held_out_samples_judge():

@@ -26,7 +26,7 @@ from gan_cli.games.gan import GAN
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.r1 import R1
 from gan_cli.regularizers.spectral_norm import SpectralNorm
@@ -137,7 +137,7 @@ def dense(game, player, batch, seed):
             self.game = game
 
         def forward(self):
-            with forked(seed, game.device):
+            with fork_rng(seed, game.device):
                 return self.game.turns()[player].loss(batch)[0]
 
     module = Loss()

@@ -66,8 +66,8 @@ class TestTheNumbers:
             measured(points, "checkpoint=6", "metric=game", "truncation=0.1")
 
     def test_standing_statistics(self, images):
-        [whole], [standing] = (measured(images, "checkpoint=2", *words) for words in ([], ["standing=1"]))
-        assert standing.provenance.sampling == {"standing": 1}
+        [whole], [standing] = (measured(images, "checkpoint=2", *words) for words in ([], ["standing_statistics=1"]))
+        assert standing.provenance.sampling == {"standing_statistics": 1}
         assert whole.numbers["fd_pixels"].value != standing.numbers["fd_pixels"].value
 
     def test_averaged_or_trained_players(self, points):
@@ -93,7 +93,7 @@ class TestTheNumbers:
     def test_a_metric_of_ones_own(self, points):
         words = ["metric=modes", "metric.n_samples=16", "metric.split=heldout", "checkpoint=last"]
         [result] = measured(points, *words)
-        assert result.chief == "reverse_kl"
+        assert result.primary == "reverse_kl"
         assert {"modes", "high_quality"} < set(result.numbers)
         assert result.numbers["modes"].higher_is_better
         assert (result.provenance.metric, result.provenance.split, result.provenance.n_real) == ("reverse_kl", "heldout", 16)
@@ -106,7 +106,7 @@ class TestTheNumbers:
 
     def test_pictures_lie_in_the_run(self, images, tmp_path):
         shutil.copytree(images, tmp_path / "run")
-        assert measured(tmp_path / "run")[0].chief == "fd_pixels"
+        assert measured(tmp_path / "run")[0].primary == "fd_pixels"
         assert not (tmp_path / "run" / "eval").exists(), "nothing to be looked at"
         measured(tmp_path / "run", "metric=memorisation", "checkpoint=all")
         paths = sorted((tmp_path / "run" / "eval").iterdir())
@@ -130,7 +130,7 @@ class TestTheGameItself:
         assert origin.settings["batch_size"] == 16
         assert result.details["skipped"]["spectra"] == "eigenvalues=0"
         game, asked_for = load(points, 6, ema=False).game, asked(*self.WORDS).diagnostics(stored_config(points))
-        again = asked_for.report(game, build_data(stored_config(points)), 5).values
+        again = asked_for.diagnose(game, build_data(stored_config(points)), 5).values
         assert {name: value.value for name, value in again.items()} == {n: v.value for n, v in result.numbers.items()}
 
     def test_a_curve(self, points):

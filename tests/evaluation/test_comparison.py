@@ -6,11 +6,11 @@ from scipy import stats
 
 from gan_cli.evaluation.comparison import compare, difference, interval, joint_level, mean
 from gan_cli.evaluation.results import Number, Provenance, Result
-from gan_cli.evaluation.sweeps import Member
+from gan_cli.evaluation.sweeps import SweepRun
 
 
-def member(loss, seed, problem=None, suffix=""):
-    return Member(f"{loss}{seed}{suffix}", {"seed": seed}, [f"loss={loss}", f"seed={seed}"], problem)
+def sweep_run(loss, seed, problem=None, suffix=""):
+    return SweepRun(f"{loss}{seed}{suffix}", {"seed": seed}, [f"loss={loss}", f"seed={seed}"], problem)
 
 
 def result(value, seed, chosen=("last",), higher=False, n=1000, floor=None, **others):
@@ -21,11 +21,11 @@ def result(value, seed, chosen=("last",), higher=False, n=1000, floor=None, **ot
 
 def sweep(values, **options):
     """Members and results of loss -> the chief number of seeds 0, 1, ..."""
-    members = [member(loss, seed) for loss, numbers in values.items() for seed in range(len(numbers))]
+    sweep_runs = [sweep_run(loss, seed) for loss, numbers in values.items() for seed in range(len(numbers))]
     results = {
         f"{loss}{seed}": [result(x, seed, **options)] for loss, numbers in values.items() for seed, x in enumerate(numbers)
     }
-    return members, results
+    return sweep_runs, results
 
 
 def losses(ranking):
@@ -47,11 +47,11 @@ def test_means_over_seeds():
 
 
 def test_last_and_best_and_other_numbers_stand_side_by_side():
-    members, _ = sweep({"a": [0, 0]})
+    sweep_runs, _ = sweep({"a": [0, 0]})
     results = {
         f"a{seed}": [result(5.0 + seed, seed, kid=0.5), result(3.0 + seed, seed, ("best",), kid=0.25)] for seed in range(2)
     }
-    comparison = compare(members, results)
+    comparison = compare(sweep_runs, results)
     [row] = comparison.rankings[0].rows
     assert (row.means["last"]["fid"].value, row.means["best"]["fid"].value) == (5.5, 3.5)
     assert (row.means["last"]["kid"].value, row.means["best"]["kid"].value) == (0.5, 0.25)
@@ -60,19 +60,19 @@ def test_last_and_best_and_other_numbers_stand_side_by_side():
 
 
 def test_the_ranking_may_go_by_the_best_checkpoints():
-    members, _ = sweep({"a": [0], "b": [0]})
+    sweep_runs, _ = sweep({"a": [0], "b": [0]})
     results = {
         "a0": [result(1.0, 0), result(0.9, 0, ("best",))],
         "b0": [result(2.0, 0), result(0.5, 0, ("best",))],
     }
-    assert losses(compare(members, results).rankings[0]) == ["a", "b"]
-    assert losses(compare(members, results, "best").rankings[0]) == ["b", "a"]
+    assert losses(compare(sweep_runs, results).rankings[0]) == ["a", "b"]
+    assert losses(compare(sweep_runs, results, "best").rankings[0]) == ["b", "a"]
 
 
 def test_differing_provenance_is_not_ranked_together():
-    members = [member(loss, seed) for loss in "abc" for seed in (0, 1)]
-    results = {run.name: [result(1.0, run.seed, n=5000 if run.name[0] == "c" else 1000)] for run in members}
-    first, second = compare(members, results).rankings
+    sweep_runs = [sweep_run(loss, seed) for loss in "abc" for seed in (0, 1)]
+    results = {run.name: [result(1.0, run.seed, n=5000 if run.name[0] == "c" else 1000)] for run in sweep_runs}
+    first, second = compare(sweep_runs, results).rankings
     assert (losses(first), losses(second)) == (["a", "b"], ["c"])
     assert first.apart == ()
     assert second.apart == ("n_real 1000 against 5000", "n_fake 1000 against 5000")
@@ -80,14 +80,20 @@ def test_differing_provenance_is_not_ranked_together():
 
 def test_results_that_give_no_ranking_are_no_reason():
     results = {"a0": [result(1.0, 0, ("best",), n=1000), result(2.0, 0, n=5000)]}
-    [ranking] = compare([member("a", 0)], results).rankings
+    [ranking] = compare([sweep_run("a", 0)], results).rankings
     assert (ranking.provenance.n_fake, ranking.apart) == (5000, ())
 
 
 def test_failed_unfinished_and_unevaluated_runs_are_named_and_counted():
-    members = [member("a", 0), member("a", 1, "failed: no luck"), member("a", 2, "unfinished"), member("a", 3), member("a", 4)]
+    sweep_runs = [
+        sweep_run("a", 0),
+        sweep_run("a", 1, "failed: no luck"),
+        sweep_run("a", 2, "unfinished"),
+        sweep_run("a", 3),
+        sweep_run("a", 4),
+    ]
     results = {"a0": [result(1.0, 0)], "a1": [result(0.0, 1)], "a4": [result(0.0, 4, ("best",))]}
-    comparison = compare(members, results)
+    comparison = compare(sweep_runs, results)
     assert comparison.left_out == {
         "a1": "failed: no luck",
         "a2": "unfinished",
@@ -99,19 +105,19 @@ def test_failed_unfinished_and_unevaluated_runs_are_named_and_counted():
 
 
 def test_jobs_that_never_began_are_named():
-    comparison = compare([member("a", 0), Member("gone", {}, ["loss=b"], "worker died")], {"a0": [result(1.0, 0)]})
+    comparison = compare([sweep_run("a", 0), SweepRun("gone", {}, ["loss=b"], "worker died")], {"a0": [result(1.0, 0)]})
     assert comparison.left_out == {"gone": "worker died"}
 
 
 def test_a_copy_of_a_run_is_no_further_seed():
-    members = [member("a", 0), member("a", 0, suffix="copy"), member("a", 1)]
-    comparison = compare(members, {run.name: [result(1.0, run.seed)] for run in members})
+    sweep_runs = [sweep_run("a", 0), sweep_run("a", 0, suffix="copy"), sweep_run("a", 1)]
+    comparison = compare(sweep_runs, {run.name: [result(1.0, run.seed)] for run in sweep_runs})
     assert comparison.left_out == {"a0copy": "repeats seed 0 of a0"}
     assert comparison.rankings[0].rows[0].seeds == (0, 1)
 
 
 def test_nothing_to_rank():
-    assert compare([member("a", 0)], {}).rankings == ()
+    assert compare([sweep_run("a", 0)], {}).rankings == ()
 
 
 def test_verdicts():
@@ -196,6 +202,6 @@ def test_levels_grow_with_the_pairs():
 
 
 def test_floors_are_kept():
-    members, results = sweep({"a": [1.0], "b": [2.0]}, floor=0.3)
-    assert compare(members, results).rankings[0].floor == (0.3, 0.3)
+    sweep_runs, results = sweep({"a": [1.0], "b": [2.0]}, floor=0.3)
+    assert compare(sweep_runs, results).rankings[0].floor == (0.3, 0.3)
     assert compare(*sweep({"a": [1.0]})).rankings[0].floor is None

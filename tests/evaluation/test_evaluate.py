@@ -12,7 +12,7 @@ import pytest
 from evaluating import evaluated, timeless, w1
 
 from gan_cli.evaluation import results
-from gan_cli.evaluation.number_format import shown
+from gan_cli.evaluation.number_format import format_value
 from gan_cli.runs import logger
 
 
@@ -25,7 +25,7 @@ class TestARun:
         assert (last.source, last.provenance.n_fake, last.provenance.seed) == (".", 10, 1)
         values = [last.numbers["w1"].value, best.numbers["w1"].value, last.numbers["w1"].floor]
         assert len(set(values)) == 3
-        assert " ".join(["w1", "↓", *map(shown, values)]) in " ".join(out.split())
+        assert " ".join(["w1", "↓", *map(format_value, values)]) in " ".join(out.split())
         assert re.search(r"last +best", out)
         assert re.search(r"step 2 +step 1 +floor", out)
         assert "10 generated against 10 real samples (train, content " in out
@@ -63,8 +63,8 @@ class TestARun:
     def test_a_curve(self, call, run):
         code, out, _ = call("mine", "checkpoint=all")
         assert code == 0
-        assert re.search(rf"\n +1 +best +{re.escape(shown(w1(run, 'best')))}", out)
-        assert re.search(rf"\n +2 +last +{re.escape(shown(w1(run)))}", out)
+        assert re.search(rf"\n +1 +best +{re.escape(format_value(w1(run, 'best')))}", out)
+        assert re.search(rf"\n +2 +last +{re.escape(format_value(w1(run)))}", out)
         assert "floor" in out
 
     def test_tensorboard_has_each_number_once(self, call, run):
@@ -167,7 +167,7 @@ def test_the_real_program(run, tmp_path):
     options = {"cwd": tmp_path, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
     done = subprocess.run([program, "mine", "checkpoint=last", "device=cpu"], check=False, **options)
     assert (done.returncode, done.stderr.strip()) == (0, "metric: w1")
-    assert shown(w1(run)) in done.stdout
+    assert format_value(w1(run)) in done.stdout
     assert done.stdout.endswith("written: mine/eval.json, eval.csv\n")
     done = subprocess.run([program, "mine", "checkpont=last"], check=False, **options)
     assert (done.returncode, done.stdout) == (2, "")

@@ -109,7 +109,7 @@ class TestASweep:
         assert "fd ↓, best first" in out
         assert "By the checkpoint asked for." in out
         assert "other numbers of the checkpoint asked for" in out
-        assert {(r.step, r.chief, r.provenance.n_fake, r.provenance.seed) for r in results.read(sweep)} == {(1, "fd", 20, 0)}
+        assert {(r.step, r.primary, r.provenance.n_fake, r.provenance.seed) for r in results.read(sweep)} == {(1, "fd", 20, 0)}
 
     def test_a_folder_without_runs(self, call, tmp_path):
         (tmp_path / "empty").mkdir()

@@ -213,7 +213,7 @@ def test_from_the_command_line(call, real, fake, tmp_path):
     assert f"written: outputs/{folder.name}/eval.json, eval.csv" in out
     assert "Floor: the same numbers between 12 real samples" in out
     [result] = results.read(folder)
-    assert (result.source, result.step, result.chosen, result.chief) == ("fake", None, (), "fd_pixels")
+    assert (result.source, result.step, result.chosen, result.primary) == ("fake", None, (), "fd_pixels")
     assert result.numbers["fd_pixels"].value == distance(PIXELS, real, fake)
     assert json.loads((folder / "eval.json").read_text())["results"][0]["step"] is None
 
@@ -237,7 +237,7 @@ def test_both_folders_and_nothing_else(call, real, fake, words, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
-@pytest.mark.parametrize("word", ["checkpoint=best", "root=real", "truncation=0.5", "standing=2"])
+@pytest.mark.parametrize("word", ["checkpoint=best", "root=real", "truncation=0.5", "standing_statistics=2"])
 def test_what_belongs_to_a_run_is_refused(call, real, fake, word):
     code, out, err = call("real=real", "fake=fake", "features=pixels", word)
     assert (code, out) == (2, "")

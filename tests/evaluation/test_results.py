@@ -162,4 +162,4 @@ def test_csv_keeps_commas_and_quotes():
 
 
 def test_the_chief_number_is_the_first():
-    assert result().chief == "kid_inception"
+    assert result().primary == "kid_inception"

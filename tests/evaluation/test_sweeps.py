@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from gan_cli.errors import UserError
-from gan_cli.evaluation.sweeps import Member, groups, members, swept
+from gan_cli.evaluation.sweeps import SweepRun, groups, sweep_runs, swept
 
 HINGE = {"loss": {"_target_": "gan_cli.losses.Hinge"}, "optimizer": {"lr": 2e-4}, "train": {"n_critic": 1}}
 WGAN_GP = {
@@ -17,7 +17,7 @@ WGAN_GP = {
 
 def run(name, seed, config, overrides=None, problem=None, **extra):
     words = None if overrides is None else [*overrides, f"seed={seed}"]
-    return Member(name, {"seed": seed, **config, **extra}, words, problem)
+    return SweepRun(name, {"seed": seed, **config, **extra}, words, problem)
 
 
 def folder(path, overrides=None, config=None, result=None, composed=None):
@@ -35,7 +35,7 @@ def test_an_option_that_moves_many_values_is_one_key():
         run(f"w{s}", s, WGAN_GP, ["loss=wgan_gp"]) for s in (1, 2)
     ]
     found = groups(runs)
-    assert [(group.settings, [member.name for member in group.members]) for group in found] == [
+    assert [(group.settings, [sweep_run.name for sweep_run in group.sweep_runs]) for group in found] == [
         ({"loss": "hinge"}, ["h1", "h2"]),
         ({"loss": "wgan_gp"}, ["w1", "w2"]),
     ]
@@ -43,7 +43,7 @@ def test_an_option_that_moves_many_values_is_one_key():
 
 def test_without_recorded_overrides_one_key_stands_for_those_that_follow():
     runs = [run("h", 1, HINGE), run("w", 1, WGAN_GP), run("w2", 2, WGAN_GP)]
-    assert [(group.settings, len(group.members)) for group in groups(runs)] == [
+    assert [(group.settings, len(group.sweep_runs)) for group in groups(runs)] == [
         ({"loss._target_": "Hinge"}, 1),
         ({"loss._target_": "Wasserstein"}, 2),
     ]
@@ -56,7 +56,7 @@ def test_one_run_without_overrides_is_enough_to_ask_the_configs():
 def test_values_are_those_of_the_config_however_they_were_written():
     slow, fast = {"optimizer": {"lr": 1e-3}}, {"optimizer": {"lr": 2e-4}}
     runs = [run("a", 1, slow, ["optimizer.lr=1e-3"]), run("b", 2, slow, ["++optimizer.lr=0.001"]), run("c", 1, fast, [])]
-    assert [(group.settings, len(group.members)) for group in groups(runs)] == [
+    assert [(group.settings, len(group.sweep_runs)) for group in groups(runs)] == [
         ({"optimizer.lr": "0.001"}, 2),
         ({"optimizer.lr": "0.0002"}, 1),
     ]
@@ -94,13 +94,13 @@ def test_a_failed_job_belongs_to_its_method(tmp_path):
     folder(tmp_path / "good", ["loss=hinge", "seed=1"], {"seed": 1, **HINGE}, {"status": "finished"})
     folder(tmp_path / "bad", ["loss=hinge", "seed=2"], None, {"status": "failed", "reason": "no luck"}, {"seed": 2, **HINGE})
     folder(tmp_path / "killed", ["loss=hinge", "seed=3"], {"seed": 3, **HINGE})
-    found = members(tmp_path)
+    found = sweep_runs(tmp_path)
     assert [(run.name, run.seed, run.problem) for run in found] == [
         ("bad", 2, "failed: no luck"),
         ("good", 1, None),
         ("killed", 3, "unfinished"),
     ]
-    assert [len(group.members) for group in groups(found)] == [3]
+    assert [len(group.sweep_runs) for group in groups(found)] == [3]
 
 
 def test_jobs_without_a_folder_and_unreadable_ones_are_named(tmp_path):
@@ -113,16 +113,16 @@ def test_jobs_without_a_folder_and_unreadable_ones_are_named(tmp_path):
         {"overrides": ["seed=2"], "folder": "x/gone", "reason": "worker died"},
     ]
     (tmp_path / "sweep.json").write_text(json.dumps({"jobs": jobs}))
-    found = {run.name: run.problem for run in members(tmp_path)}
+    found = {run.name: run.problem for run in sweep_runs(tmp_path)}
     assert found == {"broken": "its config.yaml cannot be read", "good": None, "gone": "worker died"}
-    assert [len(group.members) for group in groups(members(tmp_path))] == [1]
+    assert [len(group.sweep_runs) for group in groups(sweep_runs(tmp_path))] == [1]
 
 
 def test_a_folder_without_runs(tmp_path):
     (tmp_path / "empty").mkdir()
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(UserError, match="no runs in"):
-            members(path)
+            sweep_runs(path)
 
 
 def test_methods_with_names_go_by_them():

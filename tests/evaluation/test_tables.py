@@ -8,9 +8,9 @@ from rich.console import Console
 
 from gan_cli.evaluation.comparison import compare
 from gan_cli.evaluation.details import remark_lists
-from gan_cli.evaluation.number_format import shown
+from gan_cli.evaluation.number_format import format_value
 from gan_cli.evaluation.results import Number, Provenance, Result, remarks
-from gan_cli.evaluation.sweeps import Member
+from gan_cli.evaluation.sweeps import SweepRun
 from gan_cli.evaluation.tables import caption, curve_tables, run_tables, sweep_tables
 
 NAMES = {"fd_efficientnet_lite0": False, "kid_efficientnet_lite0": False, "precision_efficientnet_lite0": True}
@@ -36,16 +36,16 @@ def text(tables, width=100):
 
 
 def sweep(n_keys, seeds=5, n_of_last=1000):
-    members, results = [], {}
+    sweep_runs, results = [], {}
     for index, (letter, (loss, lr)) in enumerate(OPTIONS.items()):
         for seed in range(seeds):
             words = [f"loss={loss}", f"optimizer.lr={lr}", f"optimizer.betas=[0.5,0.9{index}]"][:n_keys]
-            run = Member(f"{letter}{seed}", {"seed": seed}, [*words, f"seed={seed}"])
+            run = SweepRun(f"{letter}{seed}", {"seed": seed}, [*words, f"seed={seed}"])
             n = n_of_last if letter == "c" else 1000
-            members.append(run)
+            sweep_runs.append(run)
             value = 300.25 + 60 * index + 1.7 * seed * (1 + index)
             results[run.name] = [result(value, seed=seed, n=n), result(value - 20, 2000, ("best",), seed, n)]
-    return members, results
+    return sweep_runs, results
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def sweep(n_keys, seeds=5, n_of_last=1000):
     ],
 )
 def test_the_error_decides_the_digits(value, error, expected):
-    assert shown(value, error) == expected
+    assert format_value(value, error) == expected
 
 
 def test_the_caption_holds_all_that_decides():
@@ -127,7 +127,7 @@ def test_a_sweep_keeps_its_numbers_whole(width, n_keys):
     assert "…" not in found
     for row in comparison.rankings[0].rows:
         for choice in ("last", "best"):
-            assert shown(*row.means[choice]["fd_efficientnet_lite0"][:2]) in found
+            assert format_value(*row.means[choice]["fd_efficientnet_lite0"][:2]) in found
     if width >= 100:
         for option in OPTIONS.values():
             assert all(value in found for value in option[:n_keys]), "settings are not broken"
@@ -135,9 +135,9 @@ def test_a_sweep_keeps_its_numbers_whole(width, n_keys):
 
 
 def test_a_sweep_says_what_it_compares():
-    members, results = sweep(1, n_of_last=5000)
-    members[0] = Member(members[0].name, members[0].config, members[0].overrides, "failed: no luck")
-    found = " ".join(text(sweep_tables(compare(members, results)), 160).split())
+    sweep_runs, results = sweep(1, n_of_last=5000)
+    sweep_runs[0] = SweepRun(sweep_runs[0].name, sweep_runs[0].config, sweep_runs[0].overrides, "failed: no luck")
+    found = " ".join(text(sweep_tables(compare(sweep_runs, results)), 160).split())
     assert "fd_efficientnet_lite0 ↓, best first" in found
     assert "Not ranked with the first table: n_real 1000 against 5000, n_fake 1000 against 5000." in found
     assert "wgan_gp 4 of 5" in found
@@ -154,9 +154,9 @@ def test_one_seed_has_no_error_and_no_verdict():
 
 
 def test_what_is_not_finite_is_said():
-    members, results = sweep(1)
+    sweep_runs, results = sweep(1)
     results["a0"] = [result(math.nan)]
-    found = text(sweep_tables(compare(members, results)), 160)
+    found = text(sweep_tables(compare(sweep_runs, results)), 160)
     assert re.search(r"wgan_gp +5 +not finite", found)
 
 

@@ -89,5 +89,7 @@ def test_the_way_back_chosen_after_training(runs):
     assert path.name.endswith("_sampling_steps_7_eta_0.5.png")
     with pytest.raises(UserError, match=r"sampling_steps=2000: there are only \d+ steps"):
         gan_cli.load(runs / "ddpm", sampling_steps=2000)
-    with pytest.raises(TypeError, match="steps: samples are drawn by truncation, sampling_steps, eta, guidance, standing"):
+    with pytest.raises(
+        TypeError, match="steps: samples are drawn by truncation, sampling_steps, eta, guidance, standing_statistics"
+    ):
         gan_cli.load(runs / "ddpm", steps=7)

@@ -12,13 +12,13 @@ from gan_cli.build import make_each
 from gan_cli.cli.sweeper import combinations
 from gan_cli.config.compose import loader
 from gan_cli.config.identity import to_plain
-from gan_cli.evaluation.sweeps import Member
+from gan_cli.evaluation.sweeps import SweepRun
 from gan_cli.report.claims.base import Claim
 from gan_cli.report.claims.comparisons import Ordering
 from gan_cli.report.command import KEYS
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import Stages
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 from gan_cli.runs import logger
 from gan_cli.training.command import train_command
 
@@ -53,7 +53,7 @@ def asked(experiment: str) -> tuple[list[Claim], list[Figure]]:
 def fits(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
     """Whether one of the jobs is meant; by their words, which are quickly read, or else by their configs."""
     return any(
-        Trace(small.CONF, Member("", config(job), job), {}, (), ()).fits(where)
+        RunRecord(small.CONF, SweepRun("", config(job), job), {}, (), ()).fits(where)
         for config in (lambda job: {}, lambda job: to_plain(small.compose(" ".join(job))))
         for job in jobs
     )

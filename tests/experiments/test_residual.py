@@ -9,7 +9,7 @@ from torch import nn
 import gan_cli
 from gan_cli.games import sampling
 from gan_cli.runs import checkpoint
-from gan_cli.training.callbacks import Average
+from gan_cli.training.callbacks import EMA
 
 STEPS = "train.steps=4 eval_every=0 sample_every=0 checkpoint_every=2 ema=0.9 metric.n_samples=8"
 
@@ -32,7 +32,7 @@ def test_a_resumed_biggan_is_the_whole_one(biggan):
 
 def test_the_class_and_the_truncation_decide_the_sample(biggan, monkeypatch):
     monkeypatch.setattr(sampling, "CHUNK", 20)
-    run = gan_cli.load(biggan, truncation=0.5, standing=2)
+    run = gan_cli.load(biggan, truncation=0.5, standing_statistics=2)
     y = torch.zeros(6, dtype=torch.int64)
     assert run.sample(6, y=y).shape == (6, 1, 8, 8)
     assert not torch.equal(run.sample(6, y=y), run.sample(6, y=y + 1))
@@ -42,7 +42,7 @@ def test_the_class_and_the_truncation_decide_the_sample(biggan, monkeypatch):
 def test_statistics_of_conditional_batch_norm_are_averaged():
     """Those of the live players belong to other weights; spectral norm's vectors are copied."""
     parts, _ = small.play(small.config("experiment=biggan_small"))
-    game, average = parts.game, Average(parts.game, 0.5)
+    game, average = parts.game, EMA(parts.game, 0.5)
     conditional = game.generator.blocks[0].norm1.norm
     assert isinstance(conditional, nn.BatchNorm2d)
     before = conditional.running_mean.clone()

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from gan_cli.build import make_each
 from gan_cli.cli import main
 from gan_cli.report.claims.base import HELD, Claim
-from gan_cli.report.records.runs import traces
+from gan_cli.report.records.runs import run_records
 from gan_cli.runs import logger
 from gan_cli.training.command import train_command
 
@@ -28,7 +28,7 @@ def run(experiment: str, folder, values: str = "") -> list[dict]:
 @pytest.mark.parametrize("experiment", EXACT)
 def test_what_is_exact_is_held(experiment, tmp_path):
     run(experiment, tmp_path, "sample_every=0" if experiment != "wgan_fig1" else "game.n=200")
-    found = traces(tmp_path / experiment)
+    found = run_records(tmp_path / experiment)
     asked = OmegaConf.create({"report": found[0].config["report"]})
     verdicts = {claim.says: claim.judge(found).verdict for claim in make_each(asked, "report.claims", Claim)}
     assert len(verdicts) >= 4

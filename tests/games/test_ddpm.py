@@ -13,11 +13,11 @@ from gan_cli.diagnostics.game import GameDiagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.ddpm import DDPM
 from gan_cli.games.noise_schedule import Cosine, Linear
-from gan_cli.games.sampling import evaluating
+from gan_cli.games.sampling import eval_mode
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.models.base import Denoiser
 from gan_cli.models.mlp import MLPDenoiser
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 from gan_cli.types import Batch
 
 CPU = torch.device("cpu")
@@ -61,7 +61,7 @@ def ddpm(denoiser, noise=PAPER, sampling_steps=10, eta=0.0, variance=0.0, clip=T
 
 
 def drawn(game, n=4000):
-    with forked(0, CPU), evaluating(game):
+    with fork_rng(0, CPU), eval_mode(game):
         return game.sample(game.latents(n))
 
 
@@ -232,7 +232,7 @@ def test_it_learns_two_points_by_name_and_both_without():
     right = {}
     for w in (-1.0, 0.0, 1.0):
         game.guidance = w
-        with forked(0, CPU), evaluating(game):
+        with fork_rng(0, CPU), eval_mode(game):
             found = game.sample(game.latents(500), asked)[:, 0]
         right[w] = ((found - (2 * asked - 1)).abs() < 0.3).float().mean().item()
     assert right[-1.0] == pytest.approx(0.45, abs=0.15), "weight -1 forgets the label"
@@ -249,7 +249,7 @@ def test_in_bfloat16():
 
 def test_diagnostics_of_one_player_alone():
     parts, _ = small.play(small.config("game=ddpm dataset=ring"))
-    found = GameDiagnostics(features=Identity(), batch_size=4, eigenvalues=0).report(parts.game, parts.data, 0)
+    found = GameDiagnostics(features=Identity(), batch_size=4, eigenvalues=0).diagnose(parts.game, parts.data, 0)
     assert set(found.values) == {"game/grad_norm/denoiser"}
     assert set(found.details["skipped"]) == {"critic_slope", "weights_at_bound", "spectra", "duality_gap"}
 

@@ -235,7 +235,7 @@ def test_turns_are_the_players():
     for name, turn in turns.items():
         assert isinstance(turn, Turn)
         assert [id(p) for p in turn.parameters] == [id(p) for p in getattr(game, name).parameters()]
-        assert turn.plays(tensor(0.0), {})
+        assert turn.should_step(tensor(0.0), {})
 
 
 def test_latents_come_from_the_default_stream():

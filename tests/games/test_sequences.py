@@ -16,7 +16,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.games.c_rnn_gan import CRNNGAN
 from gan_cli.games.rcgan import RCGAN
-from gan_cli.games.sampling import untouched
+from gan_cli.games.sampling import preserve_buffers
 from gan_cli.games.timegan import TimeGAN, moments_apart
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
@@ -136,7 +136,7 @@ def test_samples_and_estimates(game):
     assert torch.equal(x, made.sample(z))
     assert ((x >= 0) & (x <= 1)).all()
     assert made.critic()(x).shape == ((3,) if game == "c_rnn_gan" else (3, T))
-    with torch.no_grad(), untouched(made):
+    with torch.no_grad(), preserve_buffers(made):
         assert all(value.isfinite() for value in made.estimate(batch()).values())
 
 
@@ -164,11 +164,11 @@ def test_sequences_alone(kind, shape):
 def test_rcgan_averages_the_steps_losses():
     game, b = rcgan(), batch()
     fake = game.sample(game.latents(4)).detach()
-    loss, _ = game.telling_apart(b, fake)
+    loss, _ = game.discriminator_loss_on_fakes(b, fake)
     d_real, d_fake = game.discriminator(b.x), game.discriminator(fake)
     expected = cross_entropy(d_real, torch.ones(4, T)) + cross_entropy(d_fake, torch.zeros(4, T))
     torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(game.fooling(b, fake)[0], cross_entropy(d_fake, torch.ones(4, T)))
+    torch.testing.assert_close(game.generator_loss_on_fakes(b, fake)[0], cross_entropy(d_fake, torch.ones(4, T)))
 
 
 def test_rcgan_with_a_gradient_penalty():
@@ -189,7 +189,7 @@ def test_wrong_labels():
     forward = game.discriminator.forward
     game.discriminator.forward = lambda x, y=None: (seen.append(y), forward(x, y))[1]
     fake = game.sample(game.latents(64), b.y).detach()
-    loss, stats = game.telling_apart(b, fake)
+    loss, stats = game.discriminator_loss_on_fakes(b, fake)
     assert torch.equal(seen[0], b.y)
     assert (seen[2] != b.y).all()
     assert set(((seen[2] - b.y) % 3).tolist()) == {1, 2}, "every other class"
@@ -197,7 +197,7 @@ def test_wrong_labels():
     wrong = NonSaturating().discriminator_loss(forward(b.x, b.y), forward(b.x, seen[2]))
     torch.testing.assert_close(loss, right + wrong)
     torch.testing.assert_close(stats["wrong_labels"], wrong)
-    assert "wrong_labels" not in labelled().telling_apart(b, fake)[1]
+    assert "wrong_labels" not in labelled().discriminator_loss_on_fakes(b, fake)[1]
     with pytest.raises(UserError, match="looks at no labels"):
         rcgan(wrong_labels=True)
 
@@ -212,8 +212,8 @@ def test_pairs_also_count_the_spread():
     game.pairs = False
     means = game.distance(real, fake)
     torch.testing.assert_close(means, (real.mean(0) - fake.mean(0)).square().sum())
-    traces = real.var(0, correction=0).sum() + fake.var(0, correction=0).sum()
-    torch.testing.assert_close(pairs, means + traces)
+    run_records = real.var(0, correction=0).sum() + fake.var(0, correction=0).sum()
+    torch.testing.assert_close(pairs, means + run_records)
 
 
 @pytest.mark.parametrize("matching", [True, False])
@@ -235,11 +235,11 @@ def test_what_the_fed_back_generator_minimises(matching):
 @pytest.mark.parametrize(("d_loss", "g_loss", "d_plays", "g_plays"), [(1.0, 1.0, 1, 1), (0.6, 1.0, 0, 1), (1.0, 0.6, 1, 0)])
 def test_who_is_far_ahead_rests(d_loss, g_loss, d_plays, g_plays):
     turns = c_rnn_gan().turns()
-    for player, plays in (("discriminator", d_plays), ("generator", g_plays)):
+    for player, should_step in (("discriminator", d_plays), ("generator", g_plays)):
         stats = {f"adversarial_d/{player}": torch.tensor(d_loss), f"adversarial_g/{player}": torch.tensor(g_loss)}
-        assert turns[player].plays(torch.tensor(9.0), stats) == plays
+        assert turns[player].should_step(torch.tensor(9.0), stats) == should_step
     never, stats = c_rnn_gan(freezing=0.0).turns(), dict.fromkeys(stats, torch.tensor(0.0))
-    assert never["generator"].plays(torch.tensor(0.0), stats)
+    assert never["generator"].should_step(torch.tensor(0.0), stats)
 
 
 def test_a_resting_player_stays_where_it_is():
@@ -277,7 +277,7 @@ def test_who_rests_is_told_by_losses_above_0():
 def test_walks_stay_where_latents_are(game):
     made = GAMES[game]()
     a, b = made.latents(2)
-    path = made.between(a, b, torch.linspace(0, 1, 5)[:, None, None])
+    path = made.interpolate(a, b, torch.linspace(0, 1, 5)[:, None, None])
     torch.testing.assert_close(path[[0, 2, 4]], torch.stack([a, (a + b) / 2, b]))
 
 
@@ -363,8 +363,8 @@ def test_timegan_s_losses_are_the_paper_s():
 
 
 def test_the_discriminator_rests_below_its_threshold():
-    plays = timegan().turns()["discriminator"].plays
-    assert [plays(torch.tensor(loss), {}) for loss in (0.14, 0.15, 0.16)] == [False, False, True]
+    should_step = timegan().turns()["discriminator"].should_step
+    assert [should_step(torch.tensor(loss), {}) for loss in (0.14, 0.15, 0.16)] == [False, False, True]
     game = timegan(threshold=100.0)
     before = deepcopy(game.latent_discriminator.state_dict())
     solver = alternating(game, torch.optim.Adam)

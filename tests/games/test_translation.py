@@ -12,9 +12,9 @@ from gan_cli.data.translation.unpaired import Unpaired
 from gan_cli.drawing import strips
 from gan_cli.errors import UserError
 from gan_cli.games.cyclegan import CycleGAN
-from gan_cli.games.image_buffer import Pool
+from gan_cli.games.image_buffer import ImageBuffer
 from gan_cli.games.pix2pix import Pix2Pix
-from gan_cli.games.sampling import shown
+from gan_cli.games.sampling import picture_strips
 from gan_cli.losses.least_squares import LeastSquares
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.dcgan import DCGANGenerator
@@ -161,7 +161,7 @@ def test_domains_of_different_channels():
         assert loss.isfinite()
         assert "identity" not in stats
         turn.after()
-    picture = strips(shown(one, one.latents(2), b.y))
+    picture = strips(picture_strips(one, one.latents(2), b.y))
     assert picture.ndim == 3
 
 
@@ -180,7 +180,7 @@ def numbered(*values: float) -> torch.Tensor:
 
 
 def test_a_pool_returns_what_it_takes_in_until_it_is_full():
-    pool = Pool(5, (1,))
+    pool = ImageBuffer(5, (1,))
     for values in ((1.0, 2, 3), (4.0, 5)):
         assert torch.equal(pool.query(numbered(*values)), numbered(*values))
         pool.keep()
@@ -189,7 +189,7 @@ def test_a_pool_returns_what_it_takes_in_until_it_is_full():
 
 
 def test_a_full_pool_gives_half_of_the_time_a_past_fake_for_a_new_one():
-    pool, returned_new = Pool(10, (1,)), 0
+    pool, returned_new = ImageBuffer(10, (1,)), 0
     pool.query(numbered(*range(10)))
     pool.keep()
     places = torch.zeros(10)
@@ -210,7 +210,7 @@ def test_a_full_pool_gives_half_of_the_time_a_past_fake_for_a_new_one():
 @pytest.mark.parametrize(("size", "n"), [(3, 8), (5, 3), (7, 4)])
 def test_a_pool_never_loses_or_makes_a_fake(size, n):
     """Whatever goes in comes out or stays, also when a batch is larger than the pool or fills it half way."""
-    pool = Pool(size, (1,))
+    pool = ImageBuffer(size, (1,))
     given, taken = [], []
     for start in range(0, 20 * n, n):
         new = torch.arange(start, start + n).float()[:, None]
@@ -226,7 +226,7 @@ def test_a_pool_never_loses_or_makes_a_fake(size, n):
 
 
 def test_no_pool_returns_the_fakes():
-    pool, fakes = Pool(0, (1,)), numbered(1, 2)
+    pool, fakes = ImageBuffer(0, (1,)), numbered(1, 2)
     assert pool.query(fakes) is fakes
     pool.keep()
     assert pool.state_dict()["images"].shape == (0, 1)

@@ -46,7 +46,7 @@ def test_without_inception_weights_it_takes_the_bundled_features_and_says_so(ima
     expected = (
         "metric: fd_efficientnet_lite0 (no Inception weights here: metric=auto metric.download=true fetches them for FID)"
     )
-    assert auto.choice() == expected
+    assert auto.describe() == expected
     metric = auto.fitted(images, CPU)
     assert metric == Frechet(EfficientNetLite0(), n_samples=7, split="heldout")
     assert metric.name == auto.name == "fd_efficientnet_lite0"
@@ -56,14 +56,14 @@ def test_without_inception_weights_it_takes_the_bundled_features_and_says_so(ima
 def test_with_inception_weights_it_takes_them_and_says_which(place):
     path = put(place)
     auto = Auto(EfficientNetLite0(batch_size=5), n_samples=7, split="heldout", sha256=SHA256)
-    assert auto.choice() == f"metric: fd_inception_{SHA256[:8]} (Inception weights in {path})"
+    assert auto.describe() == f"metric: fd_inception_{SHA256[:8]} (Inception weights in {path})"
     assert auto.resolved() == Frechet(Inception(5, sha256=SHA256), n_samples=7, split="heldout")
 
 
 def test_weights_in_another_place_are_named_by_path(tmp_path):
     auto = Auto(EfficientNetLite0(), path=str(tmp_path / "file.pth"))
     assert auto.name == "fid"
-    assert auto.choice() == f"metric: fid (Inception weights in {tmp_path / 'file.pth'})"
+    assert auto.describe() == f"metric: fid (Inception weights in {tmp_path / 'file.pth'})"
     assert auto.resolved().features.path == str(tmp_path / "file.pth")
 
 
@@ -74,7 +74,7 @@ def test_a_file_with_another_checksum_does_not_count():
 
 
 def test_fid_is_promised_where_the_weights_are_to_be_downloaded():
-    assert Auto(EfficientNetLite0(), download=True).choice() == "metric: fid (Inception weights to be downloaded)"
+    assert Auto(EfficientNetLite0(), download=True).describe() == "metric: fid (Inception weights to be downloaded)"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_was_asked_for_and_fails_is_not_replaced_in_silence(images, setting
 def test_other_features_were_chosen_and_stay(images, features):
     put(0)
     auto = Auto(features, sha256=SHA256)
-    assert auto.choice() == f"metric: {features.label('fd')}"
+    assert auto.describe() == f"metric: {features.label('fd')}"
     assert auto.fitted(images, CPU) == Frechet(features)
 
 

@@ -88,7 +88,7 @@ def test_the_chief_is_the_first_and_equal_sizes_are_what_any_needs():
     assert (together(a, a).equal_sizes, together(a, b).equal_sizes, together(b, a).equal_sizes) == (False, True, True)
     assert (together(a, b).higher_is_better, together(b, a).higher_is_better) == (False, True)
     c = PrecisionRecall(Identity())
-    assert [m.chooses for m in (together(a, c), together(c, a))] == [True, False]
+    assert [m.selects_checkpoint for m in (together(a, c), together(c, a))] == [True, False]
     assert [m.looks_at_samples for m in (together(c, a), together(c, c))] == [True, False]
 
 
@@ -217,4 +217,4 @@ def test_of_sets_too_small_for_one_part_the_others_still_speak():
     whole = Together(Identity(), 12, "train", (Frechet(Identity(), 12), InceptionScore(Identity(), 12)))
     with pytest.raises(UserError, match="Inception Score"):
         whole.measure(*sets)
-    assert set(whole.attempted(*sets)) == {"fd", "kid"}
+    assert set(whole.floor_or_nothing(*sets)) == {"fd", "kid"}

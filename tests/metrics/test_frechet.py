@@ -128,8 +128,8 @@ def test_agrees_with_other_implementations(n, m, d):
     if min(n, m) > d:  # the matrix root does not like singular matrices
         roots = scipy.linalg.sqrtm(statistics[0]["sigma"] @ statistics[1]["sigma"])
         means = (x.mean(0) - y.mean(0)).square().sum().item()
-        traces = sum(np.trace(s["sigma"]) for s in statistics) - 2 * np.trace(roots).real
-        assert ours == pytest.approx(means + traces, rel=1e-5)
+        run_records = sum(np.trace(s["sigma"]) for s in statistics) - 2 * np.trace(roots).real
+        assert ours == pytest.approx(means + run_records, rel=1e-5)
 
 
 @pytest.mark.parametrize(("n", "m"), [(30, 50), (30, 20)])

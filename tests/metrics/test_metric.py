@@ -36,7 +36,7 @@ def test_every_metric_takes_every_features(metric, features):
     assert isinstance(built, Metric)
     assert built.features.name == features.stem
     assert built.split in ("train", "heldout")
-    assert built.choice().startswith(f"metric: {built.name}")
+    assert built.describe().startswith(f"metric: {built.name}")
     assert isinstance(built.higher_is_better, bool)
 
 

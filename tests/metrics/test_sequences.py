@@ -33,7 +33,7 @@ def halves(n=40):
 def test_what_nobody_chose_for_sequences():
     data, real, _ = halves()
     auto = Auto(EfficientNetLite0(), n_samples=40, split="heldout")
-    assert auto.choice(data) == "metric: sw2"
+    assert auto.describe(data) == "metric: sw2"
     assert auto.fitted(data, CPU) == SequenceDistances(Identity(), 40, "heldout")
     measured = Measurement(auto, data, CPU)
     assert list(measured.floor.values) == DISTANCES
@@ -49,7 +49,7 @@ def test_all_of_sequences():
     values = metric.with_errors(real, fake)
     assert list(values) == [*SCORES, *DISTANCES]
     assert all(math.isfinite(value.value) and value.error is not None for value in values.values())
-    assert (metric.name, metric.chooses, metric.looks_at_samples) == ("discriminative_score", False, True)
+    assert (metric.name, metric.selects_checkpoint, metric.looks_at_samples) == ("discriminative_score", False, True)
     details = metric.details(real, fake)
     assert json.dumps([details, metric.settings()])
     assert details["discriminative_score"]["discriminative_score"].keys() == {"accuracy", "converged", "losses"}

@@ -8,7 +8,7 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.points.sliced_wasserstein import (
-    SlicedWasserstein,
+    SlicedWassersteinDistance,
     error_over_directions,
     projected_costs,
     sliced_wasserstein,
@@ -103,8 +103,8 @@ def test_bad_input_is_named():
         (lambda: sliced_wasserstein(x, torch.zeros(0, 2)), "at least 1"),
         (lambda: sliced_wasserstein(x, x, p=3), "must be 1 or 2"),
         (lambda: sliced_wasserstein(x, x, directions=0), "metric.directions=0"),
-        (lambda: SlicedWasserstein(Identity(), p=0), "must be 1 or 2"),
-        (lambda: SlicedWasserstein(Identity(), directions=2.5), "metric.directions=2.5"),
+        (lambda: SlicedWassersteinDistance(Identity(), p=0), "must be 1 or 2"),
+        (lambda: SlicedWassersteinDistance(Identity(), directions=2.5), "metric.directions=2.5"),
     ):
         with pytest.raises(UserError, match=message):
             call()
@@ -112,7 +112,7 @@ def test_bad_input_is_named():
 
 @pytest.mark.parametrize("p", [1, 2])
 def test_the_metric_measures_features(p):
-    metric = SlicedWasserstein(Identity(), p=p, directions=50)
+    metric = SlicedWassersteinDistance(Identity(), p=p, directions=50)
     x, y = torch.randn(30, 2), torch.randn(20, 2)
     real, fake = metric.features.encode(x), metric.features.encode(y)
     assert metric.measure(real, fake) == {f"sw{p}": Value(sliced_wasserstein(x, y, p, 50))}

@@ -12,7 +12,7 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
 from gan_cli.metrics.features.base import Features
 from gan_cli.metrics.features.identity import Identity
-from gan_cli.metrics.points.wasserstein import Wasserstein, transport_cost_1d, wasserstein
+from gan_cli.metrics.points.wasserstein import WassersteinDistance, transport_cost_1d, wasserstein
 
 CPU = torch.device("cpu")
 
@@ -117,12 +117,12 @@ def test_other_orders_are_refused(p):
     with pytest.raises(UserError, match="must be 1 or 2"):
         wasserstein(torch.zeros(4, 2), torch.zeros(4, 2), p)
     with pytest.raises(UserError, match=f"metric.p={p!r}"):
-        Wasserstein(Identity(), p=p)
+        WassersteinDistance(Identity(), p=p)
 
 
 def test_too_many_samples_are_refused_before_the_work():
     line, plane = (Data(Points(torch.zeros(9, d)), Points(torch.zeros(9, d))) for d in (1, 2))
-    metric = Wasserstein(Identity(), n_samples=5001)
+    metric = WassersteinDistance(Identity(), n_samples=5001)
     with pytest.raises(UserError, match="5001 samples"):
         metric.fitted(plane, CPU)
     assert metric.fitted(line, CPU) == metric  # sorting has no such limit
@@ -137,9 +137,9 @@ def test_its_name_says_where_it_is_measured():
 
     x = torch.randn(20, 2, dtype=torch.float64)
     for p in (1, 2):
-        plain, halved = Wasserstein(Identity(), p=p), Wasserstein(Halves(), p=p)
+        plain, halved = WassersteinDistance(Identity(), p=p), WassersteinDistance(Halves(), p=p)
         assert (plain.name, halved.name) == (f"w{p}", f"w{p}_halves")
         real, fake = (halved.features.encode(s) for s in (x, x + 1))
         assert halved.measure(real, fake) == {f"w{p}_halves": Value(pytest.approx(0.5**0.5))}
-    assert Wasserstein.equal_sizes
-    assert Wasserstein(Identity(), p=2).settings() == {"p": 2}
+    assert WassersteinDistance.equal_sizes
+    assert WassersteinDistance(Identity(), p=2).settings() == {"p": 2}

@@ -3,10 +3,10 @@ import pytest
 
 from gan_cli.errors import UserError
 from gan_cli.report.claims.base import Verdict, combined, too_short
-from gan_cli.report.claims.breakdowns import Stalls, Strays
+from gan_cli.report.claims.breakdowns import Exceeds, Stalls
 from gan_cli.report.claims.comparisons import Ordering, Trend
 from gan_cli.report.claims.runs import Agrees, Beats, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
-from gan_cli.report.records.runs import traces
+from gan_cli.report.records.runs import run_records
 
 UP = list(range(20))
 
@@ -16,7 +16,7 @@ def state(run):
     """What becomes of a claim by one run with these curves."""
 
     def judge(claim, curves, name="run"):
-        return claim.judge(traces(run(name, curves))).verdict.state
+        return claim.judge(run_records(run(name, curves))).verdict.state
 
     return judge
 
@@ -41,7 +41,7 @@ def test_correlation_is_spearmans(run):
     a, b = rng.normal(size=(2, 31))
     ranks = (np.argsort(np.argsort(x[1:])) for x in (a, b))  # step 0 is no part of it
     rho = 1 - 6 * (np.subtract(*ranks) ** 2).sum() / (30 * (30**2 - 1))
-    found = Correlation(says="", x="a", y="b", at_least=0).judge(traces(run("r", {"a": a.tolist(), "b": b.tolist()})))
+    found = Correlation(says="", x="a", y="b", at_least=0).judge(run_records(run("r", {"a": a.tolist(), "b": b.tolist()})))
     assert f"Spearman correlation {rho:.2f} over 30 evaluations" == found.verdict.says
 
 
@@ -128,7 +128,7 @@ def test_agreement_skips_what_the_closed_form_has_no_number_for_but_not_what_wen
 
 @pytest.mark.parametrize(("status", "why"), [(None, "unfinished"), ("failed", "no room")])
 def test_a_run_that_did_not_finish_decides_nothing(run, status, why):
-    found = Reaches(says="", tag="a", below=1.0).judge(traces(run("r", {"a": [0.5]}, status=status)))
+    found = Reaches(says="", tag="a", below=1.0).judge(run_records(run("r", {"a": [0.5]}, status=status)))
     assert found.verdict.state == "undecided"
     assert why in found.verdict.says
 
@@ -144,13 +144,13 @@ def test_a_run_that_did_not_finish_decides_nothing(run, status, why):
 )
 def test_the_training_precondition(run, values, why):
     claim = Reaches(says="", tag="a", below=100.0, improves=2.0, metric="a")
-    found = claim.judge(traces(run("r", {"a": values}))).verdict
+    found = claim.judge(run_records(run("r", {"a": values}))).verdict
     assert found.state == ("held" if why is None else "undecided")
     assert (why or "ends at") in found.says
 
 
 def test_the_precondition_wants_the_metric_from_step_0_on(run):
-    series = traces(run("r", {"a": dict.fromkeys(range(1, 20), 1.0)}))[0].series("a")
+    series = run_records(run("r", {"a": dict.fromkeys(range(1, 20), 1.0)}))[0].series("a")
     assert "the first at step 0" in too_short("a", series, 1.0)
 
 
@@ -182,7 +182,7 @@ def sweep(run):
                 folder = run(
                     f"sweep/{option}{seed}", {"a": [value]}, seed, overrides=[f"{key}={option}"], w1=value, option=option
                 )
-        return traces(folder.parent)
+        return run_records(folder.parent)
 
     return write
 
@@ -211,7 +211,7 @@ def test_an_ordering_waits_for_every_run_that_it_compares(sweep, run):
     late = run("sweep/wgan3", {"a": [1.0]}, 3, overrides=["loss=wgan"], status=None, option="wgan")
     claim = Ordering(says="", number="w1", better={"loss": "wgan"}, worse={"loss": "hinge"})
     assert claim.judge(runs).verdict.state == "held"
-    assert "not finished" in claim.judge(traces(late.parent)).verdict.says
+    assert "not finished" in claim.judge(run_records(late.parent)).verdict.says
 
 
 def test_a_trend_over_a_swept_number(sweep):
@@ -281,7 +281,7 @@ def test_stalls_after_a_start(state):
     ],
 )
 def test_strays(state, limits, expected):
-    assert state(Strays(says="", tag="a", **limits), {"a": [1.0, 1.0, -1.0, 1.0]}) == expected
+    assert state(Exceeds(says="", tag="a", **limits), {"a": [1.0, 1.0, -1.0, 1.0]}) == expected
 
 
 def test_the_precondition_may_let_a_metric_fall(state):

@@ -9,8 +9,8 @@ from gan_cli.evaluation import results
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.report.figures import standard, tables
 from gan_cli.report.figures.gallery import Gallery
-from gan_cli.report.figures.published import Beside, Ranks
-from gan_cli.report.records.runs import traces
+from gan_cli.report.figures.published import PublishedComparison, Ranks
+from gan_cli.report.records.runs import run_records
 
 SYSTEMS = {"TimeGAN": {"game": "timegan"}, "RCGAN": {"game": "rcgan"}, "C-RNN-GAN": {"game": "c_rnn_gan"}}
 DATA_SETS = {"AR(1)": {"dataset": "ar1"}, "stocks": {"dataset": "stocks"}}
@@ -34,7 +34,7 @@ def table(run, tmp_path):
                 }
                 details = {"discriminative_score": {"remarks": [REMARK]}} if game == "timegan" and seed == 1 else {}
                 results.write(folder, [Result(str(folder), 100, ("last",), origin, found, details)])
-        return traces(tmp_path / "s")
+        return run_records(tmp_path / "s")
 
     return write
 
@@ -44,7 +44,7 @@ def figure(**given):
     published = {"discriminative": {"AR(1)": PUBLISHED}}
     levels = {"predictive": {"AR(1)": {"median": 0.1}}}
     known = {"numbers": asked, "systems": SYSTEMS, "data_sets": DATA_SETS, "published": published, "levels": levels}
-    return Beside(title="table", **{**known, **given})
+    return PublishedComparison(title="table", **{**known, **given})
 
 
 def test_a_table_beside_published_numbers(table):
@@ -96,7 +96,7 @@ def test_equal_published_numbers_are_not_compared(table):
 def test_an_unfinished_run_leaves_it_open(table, run, tmp_path):
     table(timegan=[0.1, 0.11, 0.12])
     run("s/late", {"loss/d": [1.0]}, status=None, overrides=["game=rcgan"])
-    assert ranks().judge(traces(tmp_path / "s")).verdict.says.startswith("not finished")
+    assert ranks().judge(run_records(tmp_path / "s")).verdict.says.startswith("not finished")
 
 
 def test_systems_without_published_numbers_are_refused():
@@ -109,7 +109,7 @@ def test_what_metrics_remark_stands_under_the_tables(table, tmp_path):
     (found,) = tables.tables(runs)
     assert f"game=timegan, seed 1: {REMARK}" in found.notes
     assert "protocol: all of it" in found.notes
-    (alone,) = tables.tables(traces(tmp_path / "s" / "timegan1"))
+    (alone,) = tables.tables(run_records(tmp_path / "s" / "timegan1"))
     assert alone.notes[0] == REMARK
 
 
@@ -119,7 +119,7 @@ def test_pictures_of_sequences_side_by_side(run, tmp_path):
         (folder / "eval").mkdir()
         for step in (1, 2):
             Image.fromarray(np.full((20, 30, 3), 9, np.uint8)).save(folder / "eval" / f"pca_step_{step:08d}.png")
-    runs = traces(tmp_path / "s")
+    runs = run_records(tmp_path / "s")
     (chosen,) = [figure for figure in standard.figures(runs, None) if isinstance(figure, Gallery)]
     assert (chosen.title, chosen.glob) == ("Principal components", "eval/pca_step_*.png")
     (drawn,) = chosen.draw(runs)

@@ -22,7 +22,7 @@ from gan_cli.report.figures.sweeps import Across, Bars
 from gan_cli.report.figures.traversals import Traversals
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
-from gan_cli.report.records.runs import traces
+from gan_cli.report.records.runs import run_records
 
 CURVES = {
     "estimate/wasserstein": [0.1 * step for step in range(60)],
@@ -206,7 +206,7 @@ def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
 
     folder = tmp_path / "run"
     left_behind.train(tiny_images, folder)
-    trace = traces(folder)[0]
+    trace = run_records(folder)[0]
     cards = quiz.cards(trace, 10, 0)
     assert [card.real for card in cards].count(True) == 5
     assert cards == quiz.cards(trace, 10, 0)
@@ -215,7 +215,7 @@ def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
         assert image.size == (16, 16)
     for checkpoint in (folder / "checkpoints").iterdir():
         checkpoint.unlink()
-    assert quiz.cards(traces(folder)[0], 10, 0) == []
+    assert quiz.cards(run_records(folder)[0], 10, 0) == []
 
 
 def test_a_quiz_is_on_the_page_or_why_there_is_none(tiny_images, tmp_path):
@@ -251,7 +251,7 @@ def tiny_images():
 def test_figures_are_drawn(run, figure):
     for seed, c in ((1, "0.1"), (2, "0.1"), (1, "1.0")):
         folder = run(f"s/{c}{seed}", CURVES, seed, overrides=["loss=wgan", f"c={c}"], pictures=(0, 20, 40), w1=1.0, c=float(c))
-    drawn = figure.draw(traces(folder.parent))
+    drawn = figure.draw(run_records(folder.parent))
     assert drawn
     for one in drawn:
         with Image.open(io.BytesIO(one.png)) as image:
@@ -274,19 +274,19 @@ def test_figures_are_drawn(run, figure):
 )
 def test_figures_without_numbers_say_so(run, figure):
     with pytest.raises(UserError, match="nothing to draw"):
-        figure.draw(traces(run("r", CURVES)))
+        figure.draw(run_records(run("r", CURVES)))
 
 
 def test_traversals_are_drawn_where_there_are_codes(tiny_images, tmp_path):
     folder = tmp_path / "plain"
     left_behind.train(tiny_images, folder)
     with pytest.raises(UserError, match="latents have none"):
-        Traversals().draw(traces(folder))
+        Traversals().draw(run_records(folder))
     with pytest.raises(UserError, match="nothing to draw"):
         Traversals().draw([])
     cfg = small.config("game=infogan metric=none", "train.steps=1")
     left_behind.train(cfg, tmp_path / "codes")
-    (drawn,) = Traversals(n=10).draw(traces(tmp_path / "codes"))
+    (drawn,) = Traversals(n=10).draw(run_records(tmp_path / "codes"))
     with Image.open(io.BytesIO(drawn.png)) as image:
         assert image.height > image.width, "a panel for each of three codes"
 
@@ -305,16 +305,16 @@ def test_stages_show_what_a_plots_frame_holds(tmp_path):
 def test_a_grid_of_runs_is_one_command_and_others_are_several(run):
     for loss, seed in (("a", 1), ("a", 2), ("b", 1), ("b", 2)):
         folder = run(f"s/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}", "k=[x,y]"], l=loss).parent
-    assert reproduce.commands(traces(folder)) == ["gan-train -m loss=a,b 'k=[x,y]' seed=1,2"]
+    assert reproduce.commands(run_records(folder)) == ["gan-train -m loss=a,b 'k=[x,y]' seed=1,2"]
     run("s/c1", CURVES, 1, overrides=["loss=c", "k=[x,y]"], l="c")
-    assert len(reproduce.commands(traces(folder))) == 5
-    assert reproduce.commands(traces(run("alone", CURVES))) == []
+    assert len(reproduce.commands(run_records(folder))) == 5
+    assert reproduce.commands(run_records(run("alone", CURVES))) == []
 
 
 def test_without_an_evaluation_the_runs_own_metric_stands_in_the_table(run):
     folder = run("r", CURVES, w1=1.5)
-    assert tables.tables(traces(folder))[0].rows == [["w1 ↓", "1.50 ± 0.10", "0.05000"]]
-    assert tables.tables(traces(run("bare", CURVES))) == []
+    assert tables.tables(run_records(folder))[0].rows == [["w1 ↓", "1.50 ± 0.10", "0.05000"]]
+    assert tables.tables(run_records(run("bare", CURVES))) == []
 
 
 def test_what_training_measured_is_ranked_over_seeds(run):
@@ -327,13 +327,13 @@ def test_what_training_measured_is_ranked_over_seeds(run):
     for seed, final in ((1, 2.0), (2, 2.2), (3, 2.4)):
         write(f"s/slow{seed}", seed, "slow", final)
     folder = write("s/fast1", 1, "fast", 1.0).parent
-    [table] = tables.tables(traces(folder))
+    [table] = tables.tables(run_records(folder))
     assert table.title == "w1 ↓"
     assert [(row[0], row[1], row[3], row[4]) for row in table.rows] == [
         ("fast", "1", "1", "0.5000"),
         ("slow", "3", "2.20 ± 0.12", "0.5000"),
     ]
     drawn = Bars(title="", number="metric/w1", ranked=True)
-    assert drawn._floor(traces(folder)) == 0.5
-    assert Bars(title="", number="metric/other")._floor(traces(folder)) is None
-    assert drawn.draw(traces(folder))
+    assert drawn._floor(run_records(folder)) == 0.5
+    assert Bars(title="", number="metric/other")._floor(run_records(folder)) is None
+    assert drawn.draw(run_records(folder))

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from gan_cli.report.records.series import Series, default_width
+from gan_cli.report.records.series import ScalarSeries, default_width
 
 
 def series(values, steps=None):
-    return Series(np.arange(len(values)) if steps is None else np.array(steps), np.array(values, dtype=float))
+    return ScalarSeries(np.arange(len(values)) if steps is None else np.array(steps), np.array(values, dtype=float))
 
 
 def test_the_median_takes_single_outliers_out_and_leaves_steps_of_the_curve():

@@ -180,6 +180,6 @@ def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, ca
     assert [row["step"] for row in logged] == [0, 2, 4]
     assert found.numbers["codes/accuracy"].value == pytest.approx(logged[-1]["codes/accuracy"])
     assert 0.1 <= logged[-1]["codes/accuracy"] <= 1
-    monkeypatch.setattr("sys.argv", ["gan-eval", "run", "metric=codes", "device=cpu", "standing=1"])
+    monkeypatch.setattr("sys.argv", ["gan-eval", "run", "metric=codes", "device=cpu", "standing_statistics=1"])
     assert main.gan_eval() == 2
-    assert "metric=codes measures players, not samples: leave standing out" in capsys.readouterr().err
+    assert "metric=codes measures players, not samples: leave standing_statistics out" in capsys.readouterr().err

@@ -97,7 +97,7 @@ def test_watching_changes_nothing(images, tmp_path):
         train(cfg, tmp_path / f"{loss} watched", all_the_time)
         train(cfg, tmp_path / f"{loss} alone", never)
         watched, alone = outcome(tmp_path / f"{loss} watched"), outcome(tmp_path / f"{loss} alone")
-        for part in ("game", "average", "solver", "batches", "random", "step"):
+        for part in ("game", "ema", "solver", "batches", "random", "step"):
             assert differences(watched[part], alone[part], part) == []
         assert watched["result"]["players"] == alone["result"]["players"]
         assert len(watched["numbers"]) == 13 + 12 + 12, "evaluated from step 0 on, logged and held out from step 1 on"
@@ -114,7 +114,7 @@ def test_a_metric_that_learns_and_searches_changes_nothing(parts, tmp_path, monk
     cfg.metric = small.config("metric=none").metric
     train(cfg, tmp_path / "alone", "eval_every=0")
     watched, alone = outcome(tmp_path / "watched"), outcome(tmp_path / "alone")
-    for part in ("game", "average", "solver", "batches", "random", "step"):
+    for part in ("game", "ema", "solver", "batches", "random", "step"):
         assert differences(watched[part], alone[part], part) == []
     assert watched["result"]["players"] == alone["result"]["players"]
     measured = [row["step"] for row in watched["numbers"] if any(key.startswith("metric/") for key in row)]
@@ -133,7 +133,7 @@ def test_diagnostics_change_nothing(images, tmp_path):
     train(diagnosed, tmp_path / "watched")
     train(images, tmp_path / "alone", cheap)
     watched, alone = outcome(tmp_path / "watched"), outcome(tmp_path / "alone")
-    for part in ("game", "average", "solver", "batches", "random", "step"):
+    for part in ("game", "ema", "solver", "batches", "random", "step"):
         assert differences(watched[part], alone[part], part) == []
     rows = [row for row in watched["numbers"] if "game/grad_norm/generator" in row]
     assert [row["step"] for row in rows] == [0, 1, 2, 3]

@@ -204,7 +204,7 @@ def no_space(*arguments):
 @pytest.mark.parametrize("fault", ["open", "write", "fsync", "replace"])
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(fault, tmp_path, monkeypatch):
     path = tmp_path / "file"
-    files.write(path, b"old")
+    files.write_bytes(path, b"old")
     with monkeypatch.context() as patch:
         owner, name, broken = {
             "open": (Path, "write_bytes", no_space),
@@ -214,10 +214,10 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(fault, tmp_path, monke
         }[fault]
         patch.setattr(owner, name, broken)
         with pytest.raises(OSError, match="No space left"):
-            files.write(path, b"new" * 10)
+            files.write_bytes(path, b"new" * 10)
         assert path.read_bytes() == b"old"
         assert os.listdir(tmp_path) == ["file"]
-    files.write(path, b"new")
+    files.write_bytes(path, b"new")
     assert path.read_bytes() == b"new"
     assert os.listdir(tmp_path) == ["file"]
 

@@ -26,7 +26,7 @@ def players(saved: dict, player: str, which: str = "game") -> dict:
 
 def test_a_run_begins_with_the_players_of_another(source, tmp_path):
     train(small.config(), tmp_path, f"{STEPS} train.steps=0 seed=3 init_from='{source}'")
-    for which in ("game", "average"):
+    for which in ("game", "ema"):
         assert differences(dict(state(tmp_path)[which]), dict(state(source)["game"])) == []
 
 
@@ -50,7 +50,7 @@ def test_frozen_players_never_move(source, tmp_path):
     ("game", "turns", "evaluated"),
     [
         ("two_gaussians", ["critic"], {"wasserstein_critic"}),
-        ("judged", ["judge", "critic"], {"judge", "wasserstein_critic"}),
+        ("retrained_discriminator", ["judge", "critic"], {"judge", "wasserstein_critic"}),
         ("timegan", ["generator"], {"latent_generator"}),  # the supervisor has a turn of its own
         ("timegan", ["generator", "supervisor"], {"latent_generator", "supervisor"}),
         ("timegan", ["autoencoder"], set()),  # the embedder's turn moves the same networks
@@ -109,7 +109,7 @@ def test_who_rests_repeats_no_turn(source, tmp_path):
 def test_judges_before_a_generator_that_was_trained_elsewhere(source, tmp_path):
     """The game of vanishing gradients with another run's generator, which rests from the first round on."""
     values = f"{STEPS} init_from='{source}' init_players=[generator] schedule.phases.training.rounds=0"
-    train(small.config("game=judged"), tmp_path, values)
+    train(small.config("game=retrained_discriminator"), tmp_path, values)
     saved = state(tmp_path)
     assert (
         differences(

@@ -16,7 +16,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import slerp
 from gan_cli.games.sampling import decode
 from gan_cli.inference.command import sample_command
-from gan_cli.randomness import forked, random_state
+from gan_cli.randomness import fork_rng, random_state
 from gan_cli.runs import checkpoint
 
 STEPS = "train.steps=6 eval_every=3 checkpoint_every=3 sample_every=0 ema=0.9 seed=5"
@@ -73,7 +73,7 @@ def test_averaged_and_live_players_differ(images):
     assert not torch.equal(averaged.sample(4), live.sample(4))
     saved = state(images)
     assert differences(dict(live.game.state_dict()), dict(saved["game"])) == []
-    assert differences(dict(averaged.game.state_dict()), dict(saved["average"])) == []
+    assert differences(dict(averaged.game.state_dict()), dict(saved["ema"])) == []
     assert not averaged.game.training
 
 
@@ -122,7 +122,7 @@ def test_interpolation_ends_at_the_samples_of_its_latents(images):
     run = gan_cli.load(images)
     walk = run.interpolate(3, 5, seed=2).unflatten(0, (3, 5))
     torch.testing.assert_close(walk[:, 0], run.sample(3, seed=2), atol=1e-5, rtol=0)
-    with forked(2, torch.device("cpu")):
+    with fork_rng(2, torch.device("cpu")):
         _, end = run.game.latents(3), run.game.latents(3)
     torch.testing.assert_close(walk[:, -1], decode(run.game, end), atol=1e-5, rtol=0)
     steps = (walk[:, 1:] - walk[:, :-1]).flatten(2).norm(dim=2)
@@ -155,7 +155,7 @@ def test_a_grid(run, request):
 
 def test_a_truncated_grid(images):
     name = "grid_step_00000006_seed_1_truncation_0.5_standing_2.png"
-    path = sample_command(command("sample", images, n=9, seed=1, truncation=0.5, standing=2))
+    path = sample_command(command("sample", images, n=9, seed=1, truncation=0.5, standing_statistics=2))
     assert path == images / "samples" / name
     assert path.read_bytes() != sample_command(command("sample", images, n=9, seed=1)).read_bytes()
     assert path.read_bytes() != sample_command(command("sample", images, n=9, seed=1, truncation=0.5)).read_bytes()

@@ -122,7 +122,7 @@ def test_each_step_once_after_a_kill(cfg, tmp_path):
         lambda content: content[: len(content) // 2],
         lambda content: content[:-30],
         lambda content: b"",
-        lambda content: flipped(content, content.index(b"average") + 4000),
+        lambda content: flipped(content, content.index(b"ema") + 4000),
         lambda content: flipped(content, len(content) // 2),
     ],
     ids=["half", "end missing", "empty", "bit flipped", "bit flipped in a tensor"],

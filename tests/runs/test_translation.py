@@ -72,7 +72,7 @@ def test_a_picture_shows_sources_beside_translations(folders):
 def test_held_out_sources_are_translated(folders):
     run = gan_cli.load(folders / "pairs")
     assert (run.shape, run.source) == ((3, 8, 8), (1, 8, 8))
-    sources, samples, targets = run.shown(5, seed=1)
+    sources, samples, targets = run.picture_strips(5, seed=1)
     assert torch.equal(run.sample(5, seed=1), samples), "the noise of dropout too"
     assert not torch.equal(run.sample(5, seed=2), samples)
     held_out = run.data.heldout.batch(torch.arange(len(run.data.heldout))).y
@@ -85,12 +85,12 @@ def test_gan_sample_draws_strips(folders):
     for name in ("pairs", "domains"):
         path = sample(folders / name, n=6, seed=3)
         with Image.open(path) as picture:
-            assert np.array_equal(np.asarray(picture), drawing.strips(gan_cli.load(folders / name).shown(6, seed=3)))
+            assert np.array_equal(np.asarray(picture), drawing.strips(gan_cli.load(folders / name).picture_strips(6, seed=3)))
 
 
 def test_the_way_back(folders):
     there, back = gan_cli.load(folders / "domains"), gan_cli.load(folders / "domains", inverse=True)
-    source, fake, cycle = back.shown(4)
+    source, fake, cycle = back.picture_strips(4)
     assert source.mean() > 0, "negatives are translated"
     assert torch.equal(there.sample(4, y=fake), cycle)
     assert sample(folders / "domains", n=4, inverse=True).is_file()
@@ -108,7 +108,7 @@ def test_images_of_ones_own(folders, tmp_path):
     sources = run.images(tmp_path, 2)
     assert sources.shape == (2, 1, 8, 8)
     assert sources.flatten(1).unique(dim=1).flatten().tolist() == pytest.approx([-1, 90 / 127.5 - 1])
-    assert len(run.shown(2, y=sources)) == 2, "there is no target"
+    assert len(run.picture_strips(2, y=sources)) == 2, "there is no target"
 
 
 def test_samples_that_sources_decide_cannot_be_walked_between(folders):
@@ -121,7 +121,7 @@ def test_what_is_for_latents_or_classes_is_refused(folders, tmp_path):
         with pytest.raises(UserError, match="truncat"):
             gan_cli.load(folders / name, truncation=0.5)
         with pytest.raises(UserError, match="translated from sources"):
-            gan_cli.load(folders / name, standing=2)
+            gan_cli.load(folders / name, standing_statistics=2)
         with pytest.raises(UserError, match="takes no labels"):
             sample(folders / name, classes=[0])
     with pytest.raises(UserError, match="source and classes"):
@@ -165,4 +165,4 @@ def test_a_game_without_sources_takes_none(tmp_path):
     run = gan_cli.load(tmp_path / "run")
     with pytest.raises(UserError, match="not translated from images"):
         run.images(tmp_path, 3)
-    assert len(run.shown(3)) == 1
+    assert len(run.picture_strips(3)) == 1

@@ -80,11 +80,11 @@ class TestBilinearGame:
     def test_a_turn_may_be_declined(self):
         losses = []
 
-        def plays(loss, stats):
+        def should_step(loss, stats):
             losses.append(loss.item())
             return len(losses) > 1
 
-        game = Bilinear(1.0, 2.0, plays)
+        game = Bilinear(1.0, 2.0, should_step)
         solver = alternating(game)
         stats = solver.round(["phi"], NOTHING)
         assert losses == [-2.0]
@@ -104,7 +104,7 @@ class TestBatches:
         assert next(batches).x.item() == 6, "none is drawn ahead"
 
     def test_a_declined_turn_has_seen_its_batch(self):
-        game = Bilinear(1.0, 2.0, plays=lambda loss, stats: False)
+        game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
         batches = (Batch(tensor([float(i)])) for i in count())
         alternating(game).round(["phi", "theta"], batches)
         assert [x.item() for x in game.batches] == [0, 1]

@@ -12,7 +12,7 @@ from torch import nn
 
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.solvers.backtracking import Backtracking
 from gan_cli.types import Batch
@@ -53,7 +53,7 @@ def test_no_turn_raises_its_loss_whatever_the_draws():
         seed = int(torch.randint(2**62, ()))
         torch.manual_seed(7)
         before = float(solver.round([player], repeat(batch))[f"loss/{player}"])
-        with forked(seed, torch.device("cpu")):
+        with fork_rng(seed, torch.device("cpu")):
             after = game.turns()[player].loss(batch)[0].item()
         assert after < before
 
@@ -66,7 +66,7 @@ def test_uphill_steps_are_refused():
 
 
 def test_one_who_declines_rests():
-    game = Bilinear(1.0, 2.0, plays=lambda loss, stats: False)
+    game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
     stats = solving(Backtracking, game).round(["phi"], NOTHING)
     assert (game.phi.item(), game.moves) == (2.0, [])
     assert "loss/phi" in stats

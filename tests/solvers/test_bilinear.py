@@ -109,7 +109,7 @@ def test_optimism_by_its_recursion():
 def test_optimism_is_extragradient_with_past_gradients():
     """Seen from where the gradients are taken: at optimism's iterates, at the other's half steps."""
 
-    class Watched(Bilinear):
+    class GradientCosine(Bilinear):
         def loss(self, sign):
             value = super().loss(sign)
 
@@ -121,7 +121,7 @@ def test_optimism_is_extragradient_with_past_gradients():
 
     seen = {}
     for kind, rounds in ((Optimistic, 30), (PAST, 29)):
-        game = Watched(1.0, 2.0)
+        game = GradientCosine(1.0, 2.0)
         game.points = []
         solver = solving(kind, game)
         for _ in range(rounds):

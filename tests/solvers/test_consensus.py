@@ -91,7 +91,7 @@ def test_without_weight_it_is_simultaneous():
 
 def test_only_those_who_play_are_in_the_field():
     """theta alone: its gradient phi does not change with theta, so nothing pulls."""
-    game = Bilinear(1.0, 2.0, plays=lambda loss, stats: False)
+    game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
     solver = solving(partial(Consensus, weight=3.0), game)
     solver.round(["theta", "phi"], NOTHING)
     assert (game.theta.item(), game.phi.item()) == (pytest.approx(0.8), 2.0)

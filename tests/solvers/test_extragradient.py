@@ -64,14 +64,14 @@ def test_either_half_step_may_be_declined():
         ([True, False], 1 - 0.1 * 2.1, 2.0),  # theta sees phi's look ahead, but phi stays
     ):
         answer = iter(answers)
-        game = Bilinear(1.0, 2.0, plays=lambda loss, stats, answer=answer: next(answer))
+        game = Bilinear(1.0, 2.0, should_step=lambda loss, stats, answer=answer: next(answer))
         solving(Extragradient, game).round(ORDER, NOTHING)
         assert (game.theta.item(), game.phi.item()) == (pytest.approx(theta), pytest.approx(phi))
 
 
 def test_a_declined_step_is_not_remembered():
     answer = iter([True, False, True])
-    game = Bilinear(1.0, 2.0, plays=lambda loss, stats: next(answer))
+    game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: next(answer))
     solver = solving(PAST, game)
     solver.round(ORDER, NOTHING)
     assert set(solver.state_dict()["remembered"]) == {"theta"}

@@ -120,7 +120,7 @@ def test_lookahead_refuses_what_its_inner_solver_refuses():
 @pytest.mark.parametrize("kind", ONCE)
 def test_a_declined_turn(kind):
     """phi rests: theta descends alone, and where theta's gradient does not change it moves as without the other."""
-    game = Bilinear(1.0, 2.0, plays=lambda loss, stats: False)
+    game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
     solver = solving(kind, game)
     stats = solver.round(["theta", "phi"], NOTHING)
     assert game.theta.item() == pytest.approx(0.8)
@@ -134,7 +134,7 @@ def test_a_declined_turn(kind):
 def test_all_decline():
     for kind in ONCE:
         game = Bilinear(1.0, 2.0)
-        declined = {name: turn._replace(plays=lambda loss, stats: False) for name, turn in game.turns().items()}
+        declined = {name: turn._replace(should_step=lambda loss, stats: False) for name, turn in game.turns().items()}
         game.turns = lambda declined=declined: declined
         solving(kind, game).round(["theta", "phi"], NOTHING)
         assert (game.theta.item(), game.phi.item(), game.moves) == (1, 2, [])

@@ -14,7 +14,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.analytic.two_parameter import DiracGAN
 from gan_cli.losses.minimax import Minimax, ZeroSum
 from gan_cli.losses.relativistic import Relativistic
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 from gan_cli.solvers.alternating import Alternating
 from gan_cli.solvers.unrolled import Unrolled
 from gan_cli.types import Batch
@@ -80,7 +80,7 @@ def test_networks_against_functional_calls(loss):
         game, batch = points_gan(loss, width=8), Batch(torch.randn(5, 2))
         torch.manual_seed(4)
         seed = int(torch.randint(2**62, ()))
-        with forked(seed, torch.device("cpu")):
+        with fork_rng(seed, torch.device("cpu")):
             z = game.latents(5)
         theta, phi = (dict(player.named_parameters()) for player in (game.generator, game.discriminator))
 
@@ -117,7 +117,7 @@ def test_the_opponents_own_turn_is_an_ordinary_one():
 
 
 def test_one_who_declines_rests():
-    game = Bilinear(1.0, 2.0, plays=lambda loss, stats: False)
+    game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
     solving(unrolled(2, opponent="theta"), game).round(["phi"], NOTHING)
     assert (game.theta.item(), game.phi.item(), game.moves) == (1.0, 2.0, [])
 

@@ -28,7 +28,7 @@ from gan_cli.data.images.decoding import processors
 from gan_cli.data.images.source import CorruptImage, Pictures, Source
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
-from gan_cli.files import sync, temporary, turn
+from gan_cli.files import file_lock, sync, temporary_name
 
 FORMAT = 1
 """Part of every key: raise it when entries are written in another way."""
@@ -66,7 +66,7 @@ def cached(
     if not entry.is_dir():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with turn(folder / f".{entry.name}.lock", WAITING) as alone:
+            with file_lock(folder / f".{entry.name}.lock", WAITING) as alone:
                 if alone:
                     _remove_leftovers(entry)
                 if not entry.is_dir():
@@ -84,7 +84,7 @@ def _key(source: Source, transform: Transform, max_images: int | None) -> str:
 
 def _remove_leftovers(entry: Path) -> None:
     """Give back the disk space of killed processes of this machine; only the holder of the entry's lock may."""
-    for leftover in entry.parent.glob(temporary(entry, "*")):
+    for leftover in entry.parent.glob(temporary_name(entry, "*")):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
@@ -95,7 +95,7 @@ def _write(
     indices = evenly(len(pictures), max_images).tolist()
     shape = transform.shape
     _require_space(entry.parent, source.name, len(indices) * int(np.prod(shape)))
-    unfinished = entry.parent / temporary(entry, uuid.uuid4().hex)
+    unfinished = entry.parent / temporary_name(entry, uuid.uuid4().hex)
     unfinished.mkdir()
     try:
         with (unfinished / "images.u8").open("wb") as file, _progress(source, transform, len(indices)) as advance:

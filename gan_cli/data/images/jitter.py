@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from gan_cli.data.base import Dataset, View
+from gan_cli.data.base import Dataset, DatasetWrapper
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
 
 
-class Jittered(View):
+class Jittered(DatasetWrapper):
     """Another data set's images, in training enlarged and cut, and mirrored (Isola et al., 2017, section 6.2).
 
     ``enlarged``: each image ``[C, S, S]`` is scaled to this side, bilinearly, and S by S pixels are cut out of it, at a place

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, View
+from gan_cli.data.base import Data, Dataset, DatasetWrapper
 from gan_cli.data.images.fashion_mnist_mini import fashion_mnist_mini
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.published import image_folder
@@ -24,7 +24,7 @@ from gan_cli.types import Batch
 DIRECTIONS = ("AtoB", "BtoA")
 
 
-class Degraded(View):
+class Degraded(DatasetWrapper):
     """The images of another data set as targets, each with the source that ``source`` makes of it."""
 
     def __init__(self, whole: Dataset, source: Degradation):
@@ -38,7 +38,7 @@ class Degraded(View):
         return Batch(x, self.degrade(x))
 
 
-class Tinted(View):
+class Tinted(DatasetWrapper):
     """Labelled grey images in colour, each class in a hue of its own; the same luma in all hues, so that grey tells none.
 
     c_k = ½ + t(h_k − luma(h_k)) with h_k the k-th of K pure hues evenly around the circle and t = 0.56, the most that fits
@@ -58,7 +58,7 @@ class Tinted(View):
         return Batch((x + 1) * self.colours[y][:, :, None, None] - 1, y)
 
 
-class Halved(View):
+class Halved(DatasetWrapper):
     """Images of A and B in one array: the first half of the channels is A, the source, the second B, the target."""
 
     def __init__(self, whole: Dataset):
@@ -128,7 +128,7 @@ def side_by_side(
     transform = SideBySide(size, train.channels if channels is None else channels, fit)
     data = Reading(**reading).parts(train, rest[0] if rest else None, transform)
     pairs = Data(Halved(data.train), Halved(data.heldout))
-    return pairs if direction == "AtoB" else pairs.exchanged()
+    return pairs if direction == "AtoB" else pairs.swapped()
 
 
 def checked_direction(direction: str) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, View, evenly
+from gan_cli.data.base import Data, Dataset, DatasetWrapper, evenly
 from gan_cli.data.images.fashion_mnist_mini import transformed, unpacked
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.reading import Reading, required_folder
@@ -62,12 +62,12 @@ class Unpaired(Dataset):
         """Samples of both domains together."""
         return len(self.targets) + len(self.sources)
 
-    def exchanged(self) -> "Unpaired":
+    def swapped(self) -> "Unpaired":
         """From the targets to the sources."""
         return Unpaired(self.sources, self.targets)
 
 
-class Inverted(View):
+class Inverted(DatasetWrapper):
     """The negatives of another data set's images: x -> −x."""
 
     def batch(self, indices: Tensor) -> Batch:
@@ -144,4 +144,4 @@ def unpaired_folder(
 
     a, b = domain("A"), domain("B")
     data = Data(Unpaired(b.train, a.train), Unpaired(b.heldout, a.heldout))
-    return data if direction == "AtoB" else data.exchanged()
+    return data if direction == "AtoB" else data.swapped()

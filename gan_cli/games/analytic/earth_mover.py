@@ -13,7 +13,7 @@ from gan_cli.metrics.points.discrete import kantorovich_rubinstein, optimal_tran
 from gan_cli.types import Batch, Stats
 
 
-class Heaps(Game):
+class EarthMover(Game):
     """Heaps ``p`` and ``q`` of equal total at ``positions`` on the line: shovelfuls to be moved, and W_1 once normalised.
 
     One player, the critic of the Kantorovich-Rubinstein dual, max over 1-Lipschitz f of E_p f - E_q f: f is piecewise linear

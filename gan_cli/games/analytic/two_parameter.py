@@ -14,7 +14,7 @@ from gan_cli.games.base import Game, History, Turn
 from gan_cli.types import Batch, Stats
 
 
-class Planar(Game):
+class TwoParameterGame(Game):
     """Two players of one number each, in float64; a subclass names V. They look at no data.
 
     ``theta``, ``phi``: where they start. Samples are copies of theta, the point where a Dirac-GAN's generator sits.
@@ -91,7 +91,7 @@ class Planar(Game):
         return value.detach().numpy(), torch.stack([-up[0], up[1]]).numpy()
 
 
-class Bilinear(Planar):
+class Bilinear(TwoParameterGame):
     """V = theta phi: an equilibrium that is Nash and not differentially so; the field only turns."""
 
     formula = "θφ"
@@ -100,7 +100,7 @@ class Bilinear(Planar):
         return theta * phi
 
 
-class Saddle(Planar):
+class Saddle(TwoParameterGame):
     """V = theta^2 - phi^2: a differential Nash equilibrium, towards which the field points everywhere."""
 
     formula = "θ² − φ²"
@@ -109,7 +109,7 @@ class Saddle(Planar):
         return theta.square() - phi.square()
 
 
-class DiracGAN(Planar):
+class DiracGAN(TwoParameterGame):
     """V = log s(theta phi) - log 2: data at 0, the generator at theta, D(x) = phi x as logit (Mescheder et al., 2018).
 
     The zero-sum loss of a GAN at its smallest. The Jacobian's eigenvalues at the equilibrium are +-i/2, so it turns.

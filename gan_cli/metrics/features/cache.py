@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.images.cache import default_folder
-from gan_cli.files import temporary, turn, whole
+from gan_cli.files import atomic_write, file_lock, temporary_name
 from gan_cli.metrics.features.base import Encoded, Features
 
 FORMAT = 1
@@ -67,7 +67,7 @@ def remembered(path: Path, compute: Callable[[], dict[str, Tensor]], waiting: st
     with ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            alone = stack.enter_context(turn(path.with_name(f".{path.name}.lock"), waiting))
+            alone = stack.enter_context(file_lock(path.with_name(f".{path.name}.lock"), waiting))
         except OSError as error:
             _complain(path.parent, error.strerror)
             return compute()
@@ -99,10 +99,13 @@ def _checksum(tensors: Mapping[str, Tensor]) -> Tensor:
 
 def _write(path: Path, tensors: Mapping[str, Tensor], alone: bool) -> None:
     if alone:  # then what other processes of this machine have begun here was killed
-        for leftover in path.parent.glob(temporary(path, "*")):
+        for leftover in path.parent.glob(temporary_name(path, "*")):
             leftover.unlink(missing_ok=True)
     arrays = {name: tensor.numpy() for name, tensor in {**tensors, "sha256": _checksum(tensors)}.items()}
-    with whole(path, durable=True) as unfinished, unfinished.open("wb") as file:  # savez adds a suffix to names, not to files
+    with (
+        atomic_write(path, durable=True) as unfinished,
+        unfinished.open("wb") as file,
+    ):  # savez adds a suffix to names, not to files
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 

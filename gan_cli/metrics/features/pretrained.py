@@ -20,7 +20,7 @@ from torch import Tensor
 from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
-from gan_cli.files import temporary, turn, whole
+from gan_cli.files import atomic_write, file_lock, temporary_name
 from gan_cli.metrics.features.base import Features, levels, reproducible
 
 TIMEOUT = 30.0
@@ -57,9 +57,11 @@ def download(url: str, path: Path, sha256: str, advice: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with turn(path.with_name(f".{path.name}.lock"), f"Waiting for another process that downloads {path.name}.") as alone:
+        with file_lock(
+            path.with_name(f".{path.name}.lock"), f"Waiting for another process that downloads {path.name}."
+        ) as alone:
             if alone:  # what killed processes of this machine left
-                for leftover in path.parent.glob(temporary(path, "*")):
+                for leftover in path.parent.glob(temporary_name(path, "*")):
                     leftover.unlink()
             if not _holds(path, sha256):  # else another process has fetched it meanwhile
                 _fetch(url, path, sha256, advice)
@@ -119,7 +121,7 @@ def _holds(path: Path, sha256: str) -> bool:
 
 
 def _fetch(url: str, path: Path, sha256: str, advice: str) -> None:
-    with whole(path, durable=True) as unfinished:
+    with atomic_write(path, durable=True) as unfinished:
         length, found = _stream(url, unfinished)
         if found != sha256:
             raise UserError(

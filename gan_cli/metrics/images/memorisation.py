@@ -85,7 +85,7 @@ class Memorisation(Metric):
     n_samples: int = 1000
     split: str = field(default="heldout", init=False)
     looks_at_samples: ClassVar[bool] = True
-    chooses: ClassVar[bool] = False  # nobody copies less than who has learnt nothing
+    selects_checkpoint: ClassVar[bool] = False  # nobody copies less than who has learnt nothing
     max_train: int = 10_000
     training: Training | None = field(default=None, init=False, repr=False, compare=False)
 

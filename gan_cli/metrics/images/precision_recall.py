@@ -145,7 +145,7 @@ class PrecisionRecall(Metric):
     """
 
     higher_is_better: ClassVar[bool] = True
-    chooses: ClassVar[bool] = False  # a generator that has collapsed has the best precision
+    selects_checkpoint: ClassVar[bool] = False  # a generator that has collapsed has the best precision
     k: int = 3
     k_density: int = 5
 

@@ -90,7 +90,7 @@ class Reconstruction(Metric):
             for measure, higher_is_better in ((l1, False), (psnr, True), (ssim, True))
         }
 
-    def between(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+    def floor(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
         """Of the targets themselves, since other images are no answers."""
         return self.measure(real, real)
 

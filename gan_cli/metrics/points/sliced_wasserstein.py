@@ -62,7 +62,7 @@ def error_over_directions(x: Tensor, y: Tensor, p: int = 2, directions: int = 10
 
 
 @dataclass(frozen=True)
-class SlicedWasserstein(Metric):
+class SlicedWassersteinDistance(Metric):
     """The sliced Wasserstein distance of order ``p``, 1 or 2, over ``directions`` in the space of ``features``.
 
     Raises UserError for another p and fewer than one direction.

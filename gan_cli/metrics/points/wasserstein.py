@@ -58,7 +58,7 @@ def transport_cost_1d(x: Tensor, y: Tensor, p: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Wasserstein(Metric):
+class WassersteinDistance(Metric):
     """The exact Wasserstein distance of order ``p``, 1 or 2, in the space of ``features``; made for points in the plane.
 
     Raises UserError for another p, and for data of more than one dimension with more than ``MOST`` samples.

@@ -154,7 +154,7 @@ class ScoredByNetworks(SequenceMetric):
     ``hidden`` null: half as many units as there are features. Raises UserError for fields out of range.
     """
 
-    chooses: ClassVar[bool] = False  # a training for every checkpoint, and a noisy number
+    selects_checkpoint: ClassVar[bool] = False  # a training for every checkpoint, and a noisy number
     n_samples: int = 2000
     cell: str = "gru"
     hidden: int | None = None

@@ -11,7 +11,7 @@ from gan_cli.data.base import Data
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.combined import Combined
 from gan_cli.metrics.features.identity import Identity
-from gan_cli.metrics.points.sliced_wasserstein import SlicedWasserstein
+from gan_cli.metrics.points.sliced_wasserstein import SlicedWassersteinDistance
 from gan_cli.metrics.sequences.base import check_sequences
 from gan_cli.metrics.sequences.correlations import Correlations
 from gan_cli.metrics.sequences.marginals import Marginals
@@ -35,7 +35,7 @@ class SequenceDistances(Combined):
     def parts(self) -> Sequence[Metric]:
         """Those for any sequences."""
         words = (Identity(), self.n_samples, self.split)
-        return [SlicedWasserstein(*words), Marginals(*words), Correlations(*words, self.lags)]
+        return [SlicedWassersteinDistance(*words), Marginals(*words), Correlations(*words, self.lags)]
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
         """All parts for sequences such as these, of the samples themselves, whatever the features."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.evaluation.number_format import shown
-from gan_cli.report.records.runs import Trace
-from gan_cli.report.records.series import Series
+from gan_cli.evaluation.number_format import format_value
+from gan_cli.report.records.runs import RunRecord
+from gan_cli.report.records.series import ScalarSeries
 
 HELD, NOT_HELD, UNDECIDED = "held", "not held", "undecided"
 STILL_FALLING = 0.1
@@ -53,10 +53,10 @@ class Claim(ABC):
         """What has to be measured for the claim to hold."""
 
     @abstractmethod
-    def judge(self, runs: Sequence[Trace]) -> Judgement:
+    def judge(self, runs: Sequence[RunRecord]) -> Judgement:
         """The verdict by ``runs``."""
 
-    def about(self, runs: Sequence[Trace]) -> list[Trace]:
+    def about(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
         """Those of ``runs`` that the claim is about."""
         return [run for run in runs if run.fits(self.where)]
 
@@ -95,7 +95,7 @@ class RunClaim(Claim):
                 raise UserError("improves asks for metric, the tag that has to improve.")
 
     @abstractmethod
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """The verdict by one finished run."""
 
     def precondition(self) -> str:
@@ -105,7 +105,7 @@ class RunClaim(Claim):
         rest = " and is no longer falling" if self.settled else ""
         return f"; undecided unless {self.metric} improves on step 0 by the factor {self.improves:g}{rest}"
 
-    def judge(self, runs: Sequence[Trace]) -> Judgement:
+    def judge(self, runs: Sequence[RunRecord]) -> Judgement:
         """Every run by itself, then all of them by ``share``."""
         chosen = self.about(runs)
         if not chosen:
@@ -115,11 +115,11 @@ class RunClaim(Claim):
             return self.judged(*next(iter(verdicts.values())))
         return self.judged(*combined(list(verdicts.values()), self.share), verdicts)
 
-    def _one(self, run: Trace) -> Verdict:
-        if run.member.problem == "unfinished":
+    def _one(self, run: RunRecord) -> Verdict:
+        if run.sweep_run.problem == "unfinished":
             return Verdict(UNDECIDED, f"unfinished, at step {run.step}")
-        if run.member.problem is not None:
-            return Verdict(UNDECIDED, run.member.problem)
+        if run.sweep_run.problem is not None:
+            return Verdict(UNDECIDED, run.sweep_run.problem)
         if self.improves is not None and self.metric is not None:
             short = too_short(self.metric, run.series(self.metric), self.improves, self.settled)
             if short is not None:
@@ -138,26 +138,30 @@ def combined(verdicts: Sequence[Verdict], share: float) -> Verdict:
     return Verdict(state, f"held in {held} of {n} runs, not in {not_held}{undecided} ({asked} hold)")
 
 
-def too_short(tag: str, series: Series, factor: float, settled: bool = True) -> str | None:
+def too_short(tag: str, series: ScalarSeries, factor: float, settled: bool = True) -> str | None:
     """Why training was too short for anything to be claimed of it; None if it was long enough."""
     points = series.finite()
     if len(points.steps) < MIN_EVALUATIONS or points.steps[0] != 0:
         return f"{tag} was evaluated {len(points.steps)} times: at least {MIN_EVALUATIONS} are asked for, the first at step 0"
     first, last = points.values[0], float(np.median(_quarter(points, 1)))
     if not last * factor <= first:
-        return f"training too short: {tag} went from {shown(first)} to {shown(last)}, not better by the factor {factor:g}"
+        return (
+            f"training too short: {tag} went from {format_value(first)} to {shown(last)}, not better by the factor {factor:g}"
+        )
     return falling(tag, points) if settled else None
 
 
-def falling(tag: str, series: Series) -> str | None:
+def falling(tag: str, series: ScalarSeries) -> str | None:
     """Says by how much ``tag`` still falls at the end; None where it has come to rest."""
     before, last = (float(np.median(_quarter(series, n))) for n in (2, 1))
     if before - last > STILL_FALLING * abs(last):
-        return f"training too short: {tag} is still falling, from {shown(before)} to {shown(last)} in its last two quarters"
+        return (
+            f"training too short: {tag} is still falling, from {format_value(before)} to {shown(last)} in its last two quarters"
+        )
     return None
 
 
-def _quarter(series: Series, from_the_end: int) -> np.ndarray:
+def _quarter(series: ScalarSeries, from_the_end: int) -> np.ndarray:
     size = max(1, len(series.values) // 4)
     return series.values[len(series.values) - from_the_end * size :][:size]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli import checks
-from gan_cli.evaluation.number_format import shown
+from gan_cli.evaluation.number_format import format_value
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, RunClaim, Verdict, bounds, falling, limits, missing, within
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Stalls(RunClaim):
         """The factor."""
         return f"{self.tag} never better than at step {self.start} by the factor {self.factor:g}"
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """The best value against the first."""
         series = run.series(self.tag).finite()
         later = series.after(self.start).values
@@ -38,7 +38,7 @@ class Stalls(RunClaim):
         if not len(later) or not math.isfinite(first):
             return missing(self.tag)
         best = float(later.min())
-        says = f"{self.tag} was {shown(first)} at step {self.start}, at best {shown(best)} later"
+        says = f"{self.tag} was {format_value(first)} at step {self.start}, at best {format_value(best)} later"
         if best * self.factor <= first:
             return Verdict(NOT_HELD, says)
         short = falling(self.tag, series)
@@ -46,7 +46,7 @@ class Stalls(RunClaim):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strays(RunClaim):
+class Exceeds(RunClaim):
     """``tag`` lies ``above`` or ``below`` a threshold in at least ``part`` of its values after step ``after``; 0: in one."""
 
     tag: str
@@ -65,7 +65,7 @@ class Strays(RunClaim):
         often = f"in {self.part:.0%} of its values or more" if self.part else "at least once"
         return f"{self.tag} {bounds(self.above, self.below)} {often}" + (f" after step {self.after}" if self.after >= 0 else "")
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """The share of values beyond the threshold."""
         values = run.series(self.tag).after(self.after).finite().values
         if not len(values):

@@ -6,7 +6,7 @@ import numpy as np
 
 from gan_cli import checks
 from gan_cli.report.claims.base import RunClaim, Verdict, bounds, limits, missing, within
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Reversals(RunClaim):
         slack = f" by more than {self.by:g}" if self.by else ""
         return f"the number of times that {self.tag} turns round{slack} {bounds(self.at_least, self.at_most)}"
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """The number of turns against the limits."""
         values = run.series(self.tag).finite().values
         if len(values) < 3:

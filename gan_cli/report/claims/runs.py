@@ -7,9 +7,9 @@ import numpy as np
 from scipy import stats
 
 from gan_cli import checks
-from gan_cli.evaluation.number_format import shown
+from gan_cli.evaluation.number_format import format_value
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, RunClaim, Verdict, bounds, falling, limits, missing, within
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Correlation(RunClaim):
             f"after step {self.warmup}, over {self.n} evaluations or more{filtered}"
         )
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """Spearman's coefficient against the limits."""
         y = run.series(self.y).after(self.warmup)
         x = run.series(self.x).smooth(self.median).at(y.steps)
@@ -83,7 +83,7 @@ class Falls(RunClaim):
         end = "the last" if self.end is None else f"step {self.end}"
         return f"{self.tag} falls by {bounds(self.at_least, self.at_most)} orders of magnitude between {start} and {end}"
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """The orders against the limits."""
         series = run.series(self.tag).smooth(self.median)
         if not series:
@@ -91,7 +91,9 @@ class Falls(RunClaim):
         ends = [series.steps[0] if self.start is None else self.start, series.steps[-1] if self.end is None else self.end]
         before, after = series.at(np.array(ends)).tolist()
         if not before > 0 or not after >= 0 or ends[1] > run.step:
-            return Verdict(UNDECIDED, f"{self.tag} is {shown(before)} at step {ends[0]} and {shown(after)} at step {ends[1]}")
+            return Verdict(
+                UNDECIDED, f"{self.tag} is {format_value(before)} at step {ends[0]} and {format_value(after)} at step {ends[1]}"
+            )
         orders = math.log10(before / after) if after > 0 else math.inf
         said = f"by {orders:.2f} orders" if after > 0 else "to 0"
         says = f"{before:.3g} at step {ends[0]}, {after:.3g} at step {ends[1]}: fallen {said}"
@@ -117,14 +119,14 @@ class Reaches(RunClaim):
         final = "final value" if self.last == 1 else f"median of the last {self.last} values"
         return f"{final} of {self.tag} {bounds(self.above, self.below)}"
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """The final value against the threshold."""
         values = run.series(self.tag).values[-self.last :]
         if len(values) < self.last:
             return missing(self.tag)
         final = float(np.median(values))
         state = within(final, self.above, self.below) if math.isfinite(final) else NOT_HELD
-        return Verdict(state, f"{self.tag} ends at {shown(final)}")
+        return Verdict(state, f"{self.tag} ends at {format_value(final)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +146,7 @@ class StaysWithin(RunClaim):
         """The interval."""
         return f"{self.tag} always {bounds(self.low, self.high)}" + (f" after step {self.after}" if self.after >= 0 else "")
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """Lowest and highest value against the interval."""
         values = run.series(self.tag).after(self.after).values
         if not len(values):
@@ -176,13 +178,13 @@ class Improves(RunClaim):
         """The factor."""
         return f"{self.tag} better than at step 0 by the factor {self.factor:g}"
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """First and last value against the factor."""
         series = run.series(self.tag).finite()
         if len(series.steps) < 2 or series.steps[0] != 0:
             return missing(self.tag)
         first, last = series.values[0], float(np.median(series.values[-self.last :]))
-        says = f"{self.tag} went from {shown(first)} to {shown(last)}"
+        says = f"{self.tag} went from {format_value(first)} to {format_value(last)}"
         if last * self.factor <= first:
             return Verdict(HELD, f"{says}, better by the factor {first / last:.3g}" if last > 0 else says)
         short = falling(self.tag, series)
@@ -212,7 +214,7 @@ class Agrees(RunClaim):
         words = [f"{self.absolute:g}" if self.absolute else "", f"{self.relative:.3g} of it" if self.relative else ""]
         return f"{self.tag} within {' + '.join(filter(None, words)) or '0'} of {self.reference}"
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """The worst deviation against the tolerance."""
         measured = run.series(self.tag).after(self.after)
         exact = {step: value for step, value in zip(*run.series(self.reference), strict=True) if math.isfinite(value)}
@@ -222,7 +224,7 @@ class Agrees(RunClaim):
         a, b = np.array(pairs).T
         excess = np.abs(a - b) - (self.absolute + self.relative * np.abs(b))
         worst = int(np.nan_to_num(excess, nan=np.inf).argmax())
-        says = f"at worst {shown(float(a[worst]))} against {shown(float(b[worst]))}, in {len(pairs)} pairs"
+        says = f"at worst {format_value(float(a[worst]))} against {format_value(float(b[worst]))}, in {len(pairs)} pairs"
         return Verdict(HELD if excess[worst] <= 0 else NOT_HELD, says)
 
 
@@ -247,14 +249,14 @@ class Beats(RunClaim):
         """The factor."""
         return f"{self.tag} ends below {self.reference}" + (f" / {self.factor:g}" if self.factor != 1 else "")
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """Both final values."""
         values, others = (run.series(tag).values[-self.last :] for tag in (self.tag, self.reference))
         if min(len(values), len(others)) < self.last:
             return missing(self.tag if len(values) < self.last else self.reference)
         final, reference = float(np.median(values)), float(np.median(others))
         state = HELD if final * self.factor < reference else NOT_HELD  # also where one is not a number
-        return Verdict(state, f"{shown(final)} against {shown(reference)}")
+        return Verdict(state, f"{format_value(final)} against {format_value(reference)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,11 +278,12 @@ class Monotone(RunClaim):
         slack = f", up to {self.tolerance:g}" if self.tolerance else ""
         return f"{self.tag} only {'falls' if self.falling else 'rises'}{slack}"
 
-    def verdict(self, run: Trace) -> Verdict:
+    def verdict(self, run: RunRecord) -> Verdict:
         """The largest step back against the tolerance."""
         values = run.series(self.tag).after(self.after).finite().values
         if len(values) < 2:
             return missing(self.tag)
         back = float((np.diff(values) if self.falling else -np.diff(values)).max())
-        says = f"from {shown(float(values[0]))} to {shown(float(values[-1]))}, largest step back {max(back, 0.0):.3g}"
+        first, last = (format_value(float(values[end])) for end in (0, -1))
+        says = f"from {first} to {last}, largest step back {max(back, 0.0):.3g}"
         return Verdict(HELD if back <= self.tolerance else NOT_HELD, says)

@@ -11,7 +11,7 @@ from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.report.figures import style
 from gan_cli.report.figures.style import DASHES, FAINT, WIDTH, Canvas, Drawn
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 PANEL = 2.5
 """Inches that one panel is high."""
@@ -30,10 +30,10 @@ class Figure(ABC):
     where: Mapping[str, Any] = field(default_factory=dict)
 
     @abstractmethod
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """The figure from ``runs``. Raises UserError where they have not logged what it shows."""
 
-    def about(self, runs: Sequence[Trace]) -> list[Trace]:
+    def about(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
         """Those of ``runs`` that it shows."""
         if not (found := [run for run in runs if run.fits(self.where)]):
             raise UserError(f"nothing to draw: no run has {', '.join(f'{k}={v}' for k, v in self.where.items())}.")
@@ -67,7 +67,7 @@ class Curves(Figure):
             checks.odd("median", self.median)
         checks.flag("log_y", self.log_y)
 
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """One figure, a panel above the other."""
         chosen = self.about(runs)
         wanted = [[entry] if isinstance(entry, str) else list(entry) for entry in self.tags]
@@ -87,7 +87,7 @@ class Curves(Figure):
         rows = max(0, len(methods) / _columns(methods) - FEW_METHODS / 2)  # of the legend, beyond what a panel has room for
         return [self.drawn(style.draw((WIDTH, PANEL * len(panels) + 0.22 * rows + 0.8), paint))]
 
-    def panel(self, ax: Any, tags: Sequence[str], runs: Sequence[Trace], legend: bool = True) -> None:
+    def panel(self, ax: Any, tags: Sequence[str], runs: Sequence[RunRecord], legend: bool = True) -> None:
         """One panel: ``tags`` of ``runs``."""
         methods = list(dict.fromkeys(run.method for run in runs))
         colour = style.colours(methods if len(methods) > 1 else tags)
@@ -140,7 +140,7 @@ class Against(Figure):
     log_x: bool = False
     log_y: bool = False
 
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """One figure."""
         chosen = self.about(runs)
         tags = [*self.y, *self.exact]
@@ -169,7 +169,7 @@ class Against(Figure):
         return [self.drawn(style.draw((WIDTH, 4.6), paint))]
 
 
-def _pairs(run: Trace, x: str, y: str) -> np.ndarray:
+def _pairs(run: RunRecord, x: str, y: str) -> np.ndarray:
     """(x, y) of the steps that have both, by x, ``[n, 2]``."""
     values = dict(zip(*(part.tolist() for part in run.series(x)), strict=True))
     pairs = [
@@ -188,7 +188,7 @@ def _dashes(n: int) -> list[Any]:
     return [DASHES[i % len(DASHES)] for i in range(n)]
 
 
-def _seeds(runs: Sequence[Trace]) -> int:
+def _seeds(runs: Sequence[RunRecord]) -> int:
     """How many lines lie over each other, at most."""
     methods = [run.method for run in runs]
     return min(4, max(map(methods.count, methods)))

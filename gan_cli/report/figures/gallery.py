@@ -10,7 +10,7 @@ from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import cropped, pixels
 from gan_cli.report.figures.style import WIDTH, Canvas, Drawn
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 METHODS = 24
 """Of more methods, the first ones are shown."""
@@ -31,9 +31,9 @@ class Gallery(Figure):
         checks.count("columns", self.columns)
         checks.flag("cropped", self.cropped)
 
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """One figure."""
-        found: dict[str, tuple[Trace, Path]] = {}
+        found: dict[str, tuple[RunRecord, Path]] = {}
         for run in self.about(runs):
             if paths := sorted(run.folder.glob(self.glob)):
                 found.setdefault(run.method, (run, paths[-1]))

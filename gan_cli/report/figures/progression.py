@@ -14,7 +14,7 @@ from gan_cli.errors import UserError
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Curves, Figure
 from gan_cli.report.figures.style import FAINT, WIDTH, Canvas, Drawn
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 FRAMES = 40
 """Of more pictures, as many are played, evenly chosen."""
@@ -42,7 +42,7 @@ class Stages(Figure):
         if isinstance(self.steps, int):
             checks.count("steps", self.steps)
 
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """A figure for each method."""
         tags = [self.tag] if isinstance(self.tag, str) else list(self.tag)
         found = []
@@ -60,7 +60,7 @@ class Stages(Figure):
             return evenly(pictures, self.steps)
         return {step: pictures[step] for step in self.steps if step in pictures}
 
-    def _one(self, run: Trace, tag: str, pictures: Mapping[int, Path]) -> bytes:
+    def _one(self, run: RunRecord, tag: str, pictures: Mapping[int, Path]) -> bytes:
         images = {step: cropped(path, run.shape) for step, path in pictures.items()}
 
         def paint(figure: Canvas) -> None:
@@ -95,7 +95,7 @@ class Pictures(Figure):
     def __post_init__(self) -> None:
         checks.count("last", self.last)
 
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """Every picture as it is."""
         found = [(run, path) for run in self.about(runs) for path in sorted(run.folder.glob(self.glob))[-self.last :]]
         if not found:
@@ -103,9 +103,9 @@ class Pictures(Figure):
         return [self.drawn(_png(pixels(path)), f"{run.name}: {path.name}.", f"{run.name} {path.stem}") for run, path in found]
 
 
-def first_seeds(runs: Sequence[Trace]) -> list[Trace]:
+def first_seeds(runs: Sequence[RunRecord]) -> list[RunRecord]:
     """Of each method its first run that has drawn something."""
-    first: dict[str, Trace] = {}
+    first: dict[str, RunRecord] = {}
     for run in runs:
         if run.pictures():
             first.setdefault(run.method, run)
@@ -143,13 +143,13 @@ def _between(lines: np.ndarray, n: int) -> tuple[int, int]:
     return int(lines[at]) + 1, int(lines[at + 1])
 
 
-def frames(run: Trace) -> dict[int, bytes]:
+def frames(run: RunRecord) -> dict[int, bytes]:
     """Step -> a WebP of the samples at that step, ``SIDE`` pixels wide; empty with fewer than two pictures."""
     pictures = evenly(run.pictures(), FRAMES)
     return {step: _webp(_small(pixels(path))) for step, path in pictures.items()} if len(pictures) > 1 else {}
 
 
-def animation(run: Trace) -> bytes:
+def animation(run: RunRecord) -> bytes:
     """The same frames as an animated GIF; the last one stays longer."""
     images = [_small(pixels(path)) for path in evenly(run.pictures(), FRAMES).values()]
     file = io.BytesIO()

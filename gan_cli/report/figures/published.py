@@ -10,12 +10,12 @@ import numpy as np
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import Mean, difference, joint_level, mean
-from gan_cli.evaluation.number_format import shown, signed
+from gan_cli.evaluation.number_format import format_value, signed
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Claim, Judgement
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.style import FAINT, INK, WIDTH, Canvas, Drawn
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 LINES: tuple[Any, ...] = (":", (0, (5, 2)), (0, (7, 2, 1, 2)))
 MARKS = ("┈", "╌", "╍")
@@ -25,7 +25,7 @@ Where = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beside(Figure):
+class PublishedComparison(Figure):
     """A table of systems by data sets, each number with its error beside the published one, drawn to scale.
 
     ``numbers``: of gan-eval at the last checkpoint, or tags (their last values), by what they are called here;
@@ -43,7 +43,7 @@ class Beside(Figure):
     references: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     levels: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """One figure, the data sets side by side, the numbers one below the other."""
         chosen = self.about(runs)
         values = {
@@ -71,16 +71,16 @@ class Beside(Figure):
         height = (0.62 * len(self.systems) + 1.0) * len(self.numbers) + 0.5
         return [self.drawn(style.draw((WIDTH, height), paint))]
 
-    def _values(self, runs: Sequence[Trace], number: str, where: Where) -> list[float]:
+    def _values(self, runs: Sequence[RunRecord], number: str, where: Where) -> list[float]:
         found = [run.number(number) for run in runs if run.fits(where)]
         return [value for value in found if value is not None and np.isfinite(value)]
 
-    def _references(self, runs: Sequence[Trace], name: str, where: Where) -> dict[str, float]:
+    def _references(self, runs: Sequence[RunRecord], name: str, where: Where) -> dict[str, float]:
         """The mean over these runs of each further number that is a line."""
         found = {label: self._values(runs, number, where) for label, number in self.references.get(name, {}).items()}
         return {label: float(np.mean(values)) for label, values in found.items() if values}
 
-    def _floor(self, runs: Sequence[Trace], number: str, where: Where) -> float | None:
+    def _floor(self, runs: Sequence[RunRecord], number: str, where: Where) -> float | None:
         """The mean of what real samples have against other real ones, in the evaluations of these runs."""
         found = [
             result.numbers[number].floor
@@ -103,7 +103,7 @@ def _panel(ax: Any, systems: Mapping[str, Sequence[float]], published: Mapping[s
         if values:
             centre = mean(values)
             _marks(ax, row, centre, values)
-            words.append(shown(centre.value, centre.error))
+            words.append(format_value(centre.value, centre.error))
         if system in published:
             ax.plot(
                 published[system],
@@ -174,10 +174,10 @@ class Ranks(Claim):
         side = "higher" if self.higher_is_better else "lower"
         return f"{self.number} {side} for the better published of each two, by the paired differences over seeds: {order}"
 
-    def judge(self, runs: Sequence[Trace]) -> Judgement:
+    def judge(self, runs: Sequence[RunRecord]) -> Judgement:
         """Every pair by the interval of its differences."""
         chosen = self.about(runs)
-        if unready := [run.name for run in chosen if run.member.problem is not None]:
+        if unready := [run.name for run in chosen if run.sweep_run.problem is not None]:
             return self.judged(UNDECIDED, f"not finished: {', '.join(unready)}")
         values = {system: self._by_seed(chosen, where) for system, where in self.systems.items()}
         level = joint_level(len(self.systems))
@@ -193,8 +193,8 @@ class Ranks(Claim):
         state = NOT_HELD if "worse" in verdicts else HELD if set(verdicts) == {"better"} else UNDECIDED
         return self.judged(state, "; ".join(words))
 
-    def _by_seed(self, runs: Sequence[Trace], where: Where) -> dict[int, float]:
-        found = {run.member.seed: run.number(self.number) for run in runs if run.fits(where)}
+    def _by_seed(self, runs: Sequence[RunRecord], where: Where) -> dict[int, float]:
+        found = {run.sweep_run.seed: run.number(self.number) for run in runs if run.fits(where)}
         return {seed: value for seed, value in found.items() if value is not None}
 
 

@@ -10,7 +10,7 @@ from gan_cli import drawing
 from gan_cli.data.base import generator
 from gan_cli.games.sampling import choose
 from gan_cli.inference.load import load
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 
 class Card(NamedTuple):
@@ -20,7 +20,7 @@ class Card(NamedTuple):
     real: bool
 
 
-def cards(run: Trace, n: int, seed: int, root: str | None = None) -> list[Card]:
+def cards(run: RunRecord, n: int, seed: int, root: str | None = None) -> list[Card]:
     """``n`` images of ``run``, half of them held-out real ones, the order drawn by ``seed``; empty where samples are no images.
 
     ``root``: where the data set lies, if not where the run found it. Raises UserError where there is no checkpoint, or the

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from gan_cli.report.figures.curves import Curves, Figure
 from gan_cli.report.figures.gallery import Gallery
 from gan_cli.report.figures.progression import METHODS, Stages
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 EXACT = {"wasserstein": "metric/w1", "js": "metric/js"}
 """Of what critics estimate, the exact measure of samples that may stand beside it."""
@@ -20,7 +20,7 @@ OF_SEQUENCES = {
 """Pictures that gan-eval leaves of sequences."""
 
 
-def figures(runs: Sequence[Trace], median: int | None) -> list[Figure]:
+def figures(runs: Sequence[RunRecord], median: int | None) -> list[Figure]:
     """Estimates beside exact distances, metrics, losses, gradients, and whatever else was logged."""
     tags = list(dict.fromkeys(tag for run in runs for tag in run.tags if not tag.startswith(SLOW)))
     found: list[Figure] = [
@@ -36,7 +36,7 @@ def figures(runs: Sequence[Trace], median: int | None) -> list[Figure]:
     return [*found, *(figure for kind in kinds for figure in _group(kind, "", rest, (f"{kind}/", kind), median))]
 
 
-def _of_sequences(runs: Sequence[Trace]) -> list[Figure]:
+def _of_sequences(runs: Sequence[RunRecord]) -> list[Figure]:
     """The pictures that evaluations of sequences left, where they did."""
     globs = {name: f"eval/{name}_step_*.png" for name in OF_SEQUENCES}
     left = [name for name, glob in globs.items() if any(any(run.folder.glob(glob)) for run in runs)]
@@ -44,15 +44,15 @@ def _of_sequences(runs: Sequence[Trace]) -> list[Figure]:
     return [Gallery(title=titles[name], caption=OF_SEQUENCES[name], glob=globs[name]) for name in left]
 
 
-def stages(runs: Sequence[Trace], steps: int, median: int | None) -> list[Figure]:
+def stages(runs: Sequence[RunRecord], steps: int, median: int | None) -> list[Figure]:
     """Samples below the curve that is said to follow them: the Wasserstein estimate, else the metric, else D's loss."""
-    chief = [f"metric/{run.result['metric']['name']}" for run in runs if run.result.get("metric")]
+    primary = [f"metric/{run.result['metric']['name']}" for run in runs if run.result.get("metric")]
     measured = [tag for run in runs for tag in run.tags if tag.startswith("metric/")]
-    tag = ["estimate/wasserstein", *chief[:1], *measured[:1], "estimate/js", "loss/discriminator"]
+    tag = ["estimate/wasserstein", *primary[:1], *measured[:1], "estimate/js", "loss/discriminator"]
     return [Stages(title="Samples under the curve", tag=tag, steps=steps, median=median)]
 
 
-def _estimates(runs: Sequence[Trace], tags: Sequence[str], median: int | None) -> Iterable[Figure]:
+def _estimates(runs: Sequence[RunRecord], tags: Sequence[str], median: int | None) -> Iterable[Figure]:
     """For each method and estimate one figure; a clipped critic's estimate is K·W with an unknown K: an axis of its own."""
     methods = list({run.method: run for run in runs if run.rows}.values())[:METHODS]
     named = dict.fromkeys(tag.partition("/")[2] for tag in tags if tag.startswith(("estimate/", "heldout/")))
@@ -81,7 +81,7 @@ def _group(
     prefixes: tuple[str, ...],
     median: int | None,
     log_y: bool = False,
-    runs: Sequence[Trace] = (),
+    runs: Sequence[RunRecord] = (),
 ) -> Iterable[Figure]:
     """One figure of all tags that begin with one of ``prefixes``, with the floors of metrics where they are known."""
     chosen = [tag for tag in tags if tag.startswith(prefixes)]

@@ -11,7 +11,7 @@ from gan_cli.evaluation.comparison import mean
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.style import FAINT, WIDTH, Canvas, Drawn
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +27,13 @@ class Bars(Figure):
     log_x: bool = False
     ranked: bool = False
 
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """One figure, a bar below the other, and a line where real samples stand if the runs know that of this number."""
         groups: dict[str, list[float]] = {}
         for run in self.about(runs):
             value = run.number(self.number)
             if value is not None and np.isfinite(value):
-                label = ", ".join(f"{key}={run.member.setting(key)}" for key in self.by) or run.method or run.name
+                label = ", ".join(f"{key}={run.sweep_run.setting(key)}" for key in self.by) or run.method or run.name
                 groups.setdefault(label, []).append(value)
         if not groups:
             raise UserError(f"nothing to draw: no run has {self.number}.")
@@ -46,7 +46,7 @@ class Bars(Figure):
         )
         return [self.drawn(png)]
 
-    def _floor(self, runs: Sequence[Trace]) -> float | None:
+    def _floor(self, runs: Sequence[RunRecord]) -> float | None:
         """Of real samples against real ones, where ``number`` is the chief one of the runs' metric; the mean over the runs."""
         metrics = [metric for run in self.about(runs) if (metric := run.result.get("metric"))]
         floors = [metric["floor"] for metric in metrics if self.number == f"metric/{metric['name']}"]
@@ -63,7 +63,7 @@ class Across(Figure):
     log_x: bool = False
     log_y: bool = False
 
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """One figure."""
         values: dict[str, dict[float, list[float]]] = {number: {} for number in self.numbers}
         for run in self.about(runs):

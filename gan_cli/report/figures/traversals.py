@@ -11,7 +11,7 @@ from gan_cli.errors import UserError
 from gan_cli.inference.load import load
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.style import Drawn
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Traversals(Figure):
     def __post_init__(self) -> None:
         checks.count("n", self.n)
 
-    def draw(self, runs: Sequence[Trace]) -> list[Drawn]:
+    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
         """One picture."""
         run = next((run for run in self.about(runs) if run.shape is not None and len(run.shape) == 3), None)
         if run is None:

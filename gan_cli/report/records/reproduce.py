@@ -11,15 +11,15 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_cli import __version__
-from gan_cli.report.records.runs import Trace
+from gan_cli.report.records.runs import RunRecord
 
 
-def commands(runs: Sequence[Trace]) -> list[str]:
+def commands(runs: Sequence[RunRecord]) -> list[str]:
     """What trains these runs: one line for a run, or for a sweep whose runs are a grid; else a line for each.
 
     Empty where nobody recorded the overrides: ``config.yaml`` holds everything then.
     """
-    words = [list(run.member.overrides) for run in runs if run.member.overrides is not None]
+    words = [list(run.sweep_run.overrides) for run in runs if run.sweep_run.overrides is not None]
     if len(words) != len(runs):
         return []
     if len(words) == 1:
@@ -39,12 +39,12 @@ def evaluation(folder: Path, words: Sequence[str] | None) -> list[str]:
     return [] if not words else [shlex.join(["gan-eval", str(folder), *words])]
 
 
-def config(run: Trace) -> str:
+def config(run: RunRecord) -> str:
     """``config.yaml`` of a run, without what is only for the report."""
     return OmegaConf.to_yaml(OmegaConf.create({key: value for key, value in run.config.items() if key != "report"}))
 
 
-def facts(runs: Sequence[Trace]) -> Mapping[str, str]:
+def facts(runs: Sequence[RunRecord]) -> Mapping[str, str]:
     """What was trained, how long that took, and where the report was written."""
     begun = [run for run in runs if run.rows]
     seconds = [run.result["seconds"] for run in begun if "seconds" in run.result]
@@ -54,7 +54,7 @@ def facts(runs: Sequence[Trace]) -> Mapping[str, str]:
     shares = f"{sum(measuring) / max(sum(seconds), 1e-9):.0%} of it for the metric"
     devices = {f"{run.config['device']}, {run.config['precision']}" for run in begun if "device" in run.config}
     return {
-        "runs": f"{sum(run.member.problem is None for run in runs)} of {len(runs)} finished",
+        "runs": f"{sum(run.sweep_run.problem is None for run in runs)} of {len(runs)} finished",
         "steps": " or ".join(sorted({str(run.step) for run in begun}, key=int)),
         "device asked for": " or ".join(sorted(devices)),
         **({"time": f"{_duration(sum(seconds))} in all, {shares}"} if seconds else {}),

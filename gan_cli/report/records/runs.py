@@ -12,18 +12,18 @@ import numpy as np
 from gan_cli.errors import UserError
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.results import Result
-from gan_cli.evaluation.sweeps import Member
-from gan_cli.report.records.series import Series
+from gan_cli.evaluation.sweeps import SweepRun
+from gan_cli.report.records.series import ScalarSeries
 from gan_cli.runs import checkpoint, logger
 from gan_cli.runs.folder import holds_config, read_result
 
 
 @dataclass(frozen=True)
-class Trace:
+class RunRecord:
     """One run. ``settings``: the swept keys and their values here, which name its method; empty for a run alone."""
 
     folder: Path
-    member: Member
+    sweep_run: SweepRun
     settings: Mapping[str, str]
     rows: Sequence[Mapping[str, Any]]
     results: Sequence[Result]
@@ -32,8 +32,8 @@ class Trace:
     def name(self) -> str:
         """Method and seed; its folder's name where even the config is missing."""
         if not self.config:
-            return self.member.name
-        return f"{self.method}, seed {self.member.seed}" if self.method else f"seed {self.member.seed}"
+            return self.sweep_run.name
+        return f"{self.method}, seed {self.sweep_run.seed}" if self.method else f"seed {self.sweep_run.seed}"
 
     @property
     def method(self) -> str:
@@ -43,7 +43,7 @@ class Trace:
     @property
     def config(self) -> Mapping[str, Any]:
         """As plain data."""
-        return self.member.config
+        return self.sweep_run.config
 
     @property
     def step(self) -> int:
@@ -81,11 +81,11 @@ class Trace:
         """Everything that was logged, in the order in which it first came."""
         return list(dict.fromkeys(key for row in self.rows for key in row if key != "step"))
 
-    def series(self, tag: str) -> Series:
+    def series(self, tag: str) -> ScalarSeries:
         """The curve of ``tag``, empty where it was not logged."""
         points = {int(row["step"]): row[tag] for row in self.rows if tag in row}
         steps = np.array(sorted(points), dtype=np.int64)
-        return Series(steps, np.array([points[step] for step in steps.tolist()], dtype=np.float64))
+        return ScalarSeries(steps, np.array([points[step] for step in steps.tolist()], dtype=np.float64))
 
     def pictures(self) -> dict[int, Path]:
         """Step -> the picture of its samples."""
@@ -94,12 +94,12 @@ class Trace:
 
     def fits(self, where: Mapping[str, Any]) -> bool:
         """Whether its config or its overrides say all of ``where``, as ``{loss: wgan}``."""
-        return all(self.member.setting(key) == _text(value) for key, value in where.items())
+        return all(self.sweep_run.setting(key) == _text(value) for key, value in where.items())
 
     def setting(self, key: str) -> float | None:
         """The value of a swept key as a number; None where it is none."""
         try:
-            return float(self.member.setting(key))
+            return float(self.sweep_run.setting(key))
         except ValueError:
             return None
 
@@ -115,18 +115,18 @@ class Trace:
         return found[-1] if found else None
 
 
-def traces(folder: Path) -> list[Trace]:
+def run_records(folder: Path) -> list[RunRecord]:
     """The runs that ``folder`` is or holds, those of one method together, then those that never began.
 
     Raises UserError where there is no run, or none of them has logged anything yet.
     """
     alone = holds_config(folder)
-    members = [sweeps.member(folder)] if alone else sweeps.members(folder)
-    grouped = [(group.settings, run) for group in sweeps.groups(members) for run in group.members]
-    grouped += [({}, run) for run in members if not run.config]
+    sweep_runs = [sweeps.sweep_run(folder)] if alone else sweeps.sweep_runs(folder)
+    grouped = [(group.settings, run) for group in sweeps.groups(sweep_runs) for run in group.sweep_runs]
+    grouped += [({}, run) for run in sweep_runs if not run.config]
     paths = [folder if alone else folder / run.name for _, run in grouped]
     found = [
-        Trace(path, run, settings, logger.read(path), results.read(path))
+        RunRecord(path, run, settings, logger.read(path), results.read(path))
         for path, (settings, run) in zip(paths, grouped, strict=True)
     ]
     if not any(run.rows for run in found):

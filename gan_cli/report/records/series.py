@@ -11,7 +11,7 @@ FEW = 50
 """Curves of fewer points are shown as they are."""
 
 
-class Series(NamedTuple):
+class ScalarSeries(NamedTuple):
     """One logged number: ``steps`` (int64 ``[n]``, ascending) and ``values`` (float64 ``[n]``, NaN where not finite)."""
 
     steps: np.ndarray
@@ -20,24 +20,24 @@ class Series(NamedTuple):
     def __bool__(self) -> bool:
         return len(self.steps) > 0
 
-    def after(self, step: int) -> "Series":
+    def after(self, step: int) -> "ScalarSeries":
         """What was logged after ``step``."""
         later = self.steps > step
-        return Series(self.steps[later], self.values[later])
+        return ScalarSeries(self.steps[later], self.values[later])
 
-    def finite(self) -> "Series":
+    def finite(self) -> "ScalarSeries":
         """Without the values that are no numbers."""
         good = np.isfinite(self.values)
-        return Series(self.steps[good], self.values[good])
+        return ScalarSeries(self.steps[good], self.values[good])
 
-    def smooth(self, width: int | None = None) -> "Series":
+    def smooth(self, width: int | None = None) -> "ScalarSeries":
         """Running median over ``width`` points (odd; 1 leaves everything; None: by the length), the ends repeated.
 
         As the curves of the WGAN paper are shown (Arjovsky et al. 2017, figures 3, 4 and 8). What is not finite is left out.
         """
         points = self.finite()
         wanted = default_width(len(points.steps)) if width is None else width
-        return Series(points.steps, median_filter(points.values, size=wanted, mode="nearest")) if points else points
+        return ScalarSeries(points.steps, median_filter(points.values, size=wanted, mode="nearest")) if points else points
 
     def at(self, steps: np.ndarray) -> np.ndarray:
         """The newest value at each of ``steps``; NaN before the first one."""

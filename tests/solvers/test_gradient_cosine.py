@@ -7,7 +7,7 @@ from torch import nn
 
 from gan_cli.optim.clipped import ClippedSGD
 from gan_cli.solvers.alternating import Alternating
-from gan_cli.solvers.gradient_cosine import Watch, Watched, cosine
+from gan_cli.solvers.gradient_cosine import GradientCosine, Watch, cosine
 from gan_cli.solvers.lookahead import Lookahead
 from gan_cli.types import Batch
 
@@ -32,7 +32,7 @@ def optimizers(game, make=torch.optim.Adam, **arguments):
 )
 def test_without_momentum_no_step_goes_uphill(make, arguments):
     game = points_gan()
-    solver = Watched(game.turns(), optimizers(game, make, lr=1e-2, **arguments))
+    solver = GradientCosine(game.turns(), optimizers(game, make, lr=1e-2, **arguments))
     for _ in range(5):
         stats = solver.round(["discriminator", "generator"], batches())
         for player in ("discriminator", "generator"):
@@ -55,7 +55,7 @@ def test_momentum_goes_on_when_the_gradient_turns():
 
 def test_the_mean_is_over_the_players_turns():
     game = Bilinear(1.0, 2.0)
-    solver = Watched(game.turns(), optimizers(game, torch.optim.SGD, lr=0.1))
+    solver = GradientCosine(game.turns(), optimizers(game, torch.optim.SGD, lr=0.1))
     solver.watches["theta"].cosines = [torch.tensor(-1.0), torch.tensor(-1.0)]
     stats = solver.round(["theta", "phi"], batches())
     assert stats["step_cosine/theta"] == pytest.approx(-1 / 3)
@@ -64,15 +64,15 @@ def test_the_mean_is_over_the_players_turns():
 
 
 def test_who_declines_has_no_step():
-    game = Bilinear(1.0, 2.0, plays=lambda loss, stats: False)
-    stats = Watched(game.turns(), optimizers(game, torch.optim.SGD, lr=0.1)).round(["theta", "phi"], batches())
+    game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
+    stats = GradientCosine(game.turns(), optimizers(game, torch.optim.SGD, lr=0.1)).round(["theta", "phi"], batches())
     assert {name for name in stats if name.startswith("step_cosine")} == {"step_cosine/theta"}
 
 
 @pytest.mark.parametrize("inner", [Alternating, Lookahead])
 def test_watching_changes_nothing(inner):
     ends = []
-    for make in (inner, lambda *args: Watched(*args, inner=inner)):
+    for make in (inner, lambda *args: GradientCosine(*args, inner=inner)):
         torch.manual_seed(0)
         game = points_gan()
         solver = make(game.turns(), optimizers(game, lr=1e-2))

@@ -7,7 +7,7 @@ import torch
 
 from gan_cli.errors import UserError
 from gan_cli.games.noise_schedule import Cosine, Linear
-from gan_cli.randomness import forked
+from gan_cli.randomness import fork_rng
 
 PAPER = Linear(1000, 1e-4, 0.02)
 COSINE = Cosine(1000, 0.008, 0.999)
@@ -26,7 +26,7 @@ def scalar(x):
 def law_of_back(noise, x_t, x_0, t, s, eta=1.0, variance=0.0):
     """Mean and variance of x_s, from many draws."""
     n = 200_000
-    with forked(0, CPU):
+    with fork_rng(0, CPU):
         x = noise.back(scalar(x_t).expand(n, 1), scalar(x_0), t, s, eta, variance)
     return x.mean().item(), x.var().item()
 
@@ -86,7 +86,7 @@ def test_a_step_back_is_bayes_rule(t, s):
 def test_a_step_back_keeps_the_marginals(eta, t, s):
     """If x_t ~ q(x_t | x_0), then x_s ~ q(x_s | x_0), for every eta (Song et al., 2021, lemma 1)."""
     abar, x_0, n = SHORT.abar, 0.7, 200_000
-    with forked(1, CPU):
+    with fork_rng(1, CPU):
         x_t = math.sqrt(abar[t]) * x_0 + math.sqrt(1 - abar[t]) * torch.randn(n, 1)
         x_s = SHORT.back(x_t, torch.tensor(x_0), t, s, eta)
     assert x_s.mean().item() == pytest.approx(math.sqrt(abar[s]) * x_0, abs=0.01)

@@ -6,7 +6,7 @@ from scipy.stats import wasserstein_distance
 from tiny import alternating
 
 from gan_cli.errors import UserError
-from gan_cli.games.analytic.earth_mover import Heaps
+from gan_cli.games.analytic.earth_mover import EarthMover
 from gan_cli.types import Batch
 
 NOTHING = Batch(torch.zeros(2, 1))
@@ -14,11 +14,11 @@ EXAMPLE = ([3, 2, 1, 4], [1, 2, 4, 3], [1, 2, 3, 4])
 
 
 @torch.no_grad()
-def measured(game: Heaps) -> dict[str, float]:
+def measured(game: EarthMover) -> dict[str, float]:
     return dict(game.measure(0))
 
 
-def played(game: Heaps, rounds: int) -> list[float]:
+def played(game: EarthMover, rounds: int) -> list[float]:
     """The critic's estimate after each round."""
     solver = alternating(game)
     found = []
@@ -29,21 +29,21 @@ def played(game: Heaps, rounds: int) -> list[float]:
 
 
 def test_the_example():
-    numbers = measured(Heaps(*EXAMPLE))
+    numbers = measured(EarthMover(*EXAMPLE))
     assert numbers == pytest.approx(
         {"w/shovelfuls": 5.0, "w/plan": 0.5, "w/dual": 0.5, "w/cdf": 0.5, "w/critic": 0.0}, abs=1e-9
     )
 
 
 def test_the_estimate_rises_to_the_distance_exactly():
-    estimates = played(Heaps(*EXAMPLE), 110)
+    estimates = played(EarthMover(*EXAMPLE), 110)
     assert estimates == sorted(estimates)
     assert estimates[-1] == pytest.approx(0.5, abs=1e-12)
 
 
 def test_other_heaps_and_uneven_positions():
     p, q, t = [5, 0, 1, 2, 2], [1, 4, 0, 3, 2], [0.0, 0.5, 3.0, 3.25, 7.0]
-    game = Heaps(p, q, t)
+    game = EarthMover(p, q, t)
     exact = wasserstein_distance(t, t, p, q)
     numbers = measured(game)
     assert [numbers[name] for name in ("w/plan", "w/dual", "w/cdf")] == pytest.approx([exact] * 3)
@@ -54,7 +54,7 @@ def test_other_heaps_and_uneven_positions():
 
 
 def test_samples_follow_q():
-    game = Heaps(*EXAMPLE)
+    game = EarthMover(*EXAMPLE)
     torch.manual_seed(0)
     x = game.sample(game.latents(20_000))
     shares = [float((x == t).float().mean()) for t in (1, 2, 3, 4)]
@@ -63,7 +63,7 @@ def test_samples_follow_q():
 
 @torch.no_grad()
 def test_a_picture():
-    game = Heaps(*EXAMPLE)
+    game = EarthMover(*EXAMPLE)
     assert game.picture(lambda: [{"step": 0, **measured(game)}, {"step": 0, "loss/critic": 0.0}]).ndim == 3
 
 
@@ -72,9 +72,9 @@ def test_a_picture():
 )
 def test_heaps_that_do_not_fit(arguments):
     with pytest.raises(UserError, match="positions"):
-        Heaps(*arguments)
+        EarthMover(*arguments)
 
 
 def test_heaps_of_different_weight():
     with pytest.raises(UserError, match="must be equal"):
-        Heaps([1, 2], [1, 1], [0, 1])
+        EarthMover([1, 2], [1, 1], [0, 1])

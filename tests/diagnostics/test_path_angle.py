@@ -68,32 +68,32 @@ class TestPathAngle:
 class TestReport:
     DATA = Data(Points(torch.zeros(8, 1)), Points(torch.zeros(4, 1)))
 
-    def report(self, game, origin, **fields):
+    def diagnose(self, game, origin, **fields):
         """Of ``game``, which came from ``origin``."""
         asked = []
         measure = PathAngle(Identity(), batch_size=2, **fields).since(lambda step: (asked.append(step), origin)[1])
         assert asked == [fields.get("start")]
-        return measure.report(game, self.DATA, 0)
+        return measure.diagnose(game, self.DATA, 0)
 
     def test_attracted(self):
         eye = torch.eye(2)
         start = Quadratic(eye, torch.zeros(2, 2), eye)
         end = Quadratic(eye, torch.zeros(2, 2), eye, torch.zeros(2), torch.zeros(2))
-        found = self.report(end, start, points=5)
+        found = self.diagnose(end, start, points=5)
         assert {name: value.value for name, value in found.values.items()} == {"path_angle/jump": 2, "path_angle/before": -1}
         assert found.details["path"]["alphas"] == (0, 0.5, 1, 1.5, 2)
         assert found.pictures["path_angle"].ndim == 3
 
     def test_turning_around(self):
         end = Bilinear(0.0, 0.0)
-        found = self.report(end, Bilinear(1.0, 1.0), start=3)
+        found = self.diagnose(end, Bilinear(1.0, 1.0), start=3)
         assert [value.value for value in found.values.values()] == pytest.approx([0, 0], abs=1e-12)
 
     def test_who_has_not_moved(self):
         with pytest.raises(UserError, match="there is none with other players"):
-            self.report(Bilinear(1.0, 2.0), Bilinear(1.0, 2.0))
+            self.diagnose(Bilinear(1.0, 2.0), Bilinear(1.0, 2.0))
         with pytest.raises(UserError, match="there is none with other players"):
-            PathAngle(Identity()).report(Bilinear(1.0, 2.0), self.DATA, 0)
+            PathAngle(Identity()).diagnose(Bilinear(1.0, 2.0), self.DATA, 0)
 
     @pytest.mark.parametrize(
         ("field", "value"), [("points", 4), ("points", 1), ("batch_size", 1), ("start", -1), ("start", "x")]

@@ -8,7 +8,7 @@ import torch
 from tiny import alternating, solving
 
 from gan_cli.errors import UserError
-from gan_cli.games.analytic.two_parameter import Bilinear, DiracGAN, Planar, Saddle
+from gan_cli.games.analytic.two_parameter import Bilinear, DiracGAN, Saddle, TwoParameterGame
 from gan_cli.losses.minimax import Minimax
 from gan_cli.solvers.simultaneous import Simultaneous
 from gan_cli.types import Batch
@@ -23,11 +23,11 @@ def endless():
 
 
 @torch.no_grad()
-def distance(game: Planar) -> float:
+def distance(game: TwoParameterGame) -> float:
     return game.measure(0)["distance/equilibrium"]
 
 
-def gradient(game: Planar) -> tuple[float, float]:
+def gradient(game: TwoParameterGame) -> tuple[float, float]:
     """Each player's derivative of its own loss."""
     found = []
     for turn in game.turns().values():

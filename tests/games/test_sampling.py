@@ -13,11 +13,11 @@ from gan_cli.games.sampling import (
     choose,
     cycling_labels,
     decode,
-    evaluating,
+    eval_mode,
     generate,
+    preserve_buffers,
     set_standing_statistics,
     truncate,
-    untouched,
 )
 from gan_cli.randomness import random_state
 from gan_cli.regularizers.spectral_norm import SpectralNorm
@@ -88,7 +88,7 @@ def test_labels_go_with_their_latents(monkeypatch):
 class TestEvaluating:
     def test_no_graph_and_eval_mode_inside(self):
         game = images_gan()
-        with evaluating(game):
+        with eval_mode(game):
             assert not game.training
             assert not game.generator.training
             assert not torch.is_grad_enabled()
@@ -98,14 +98,14 @@ class TestEvaluating:
     def test_every_part_returns_to_its_own_mode(self):
         game = images_gan()
         game.generator.body[1].eval()  # a frozen layer
-        with evaluating(game):
+        with eval_mode(game):
             pass
         resting = [module for module in game.modules() if not module.training]
         assert resting == [game.generator.body[1]]
 
     def test_after_an_error(self):
         game = images_gan()
-        with pytest.raises(ZeroDivisionError), evaluating(game):
+        with pytest.raises(ZeroDivisionError), eval_mode(game):
             raise ZeroDivisionError
         assert game.training
 
@@ -115,7 +115,7 @@ class TestUntouched:
         game = spectral_images_gan()
         before = {name: buffer.clone() for name, buffer in game.named_buffers()}
         batch = Batch(torch.randn(4, 1, 16, 16))
-        with torch.no_grad(), untouched(game):
+        with torch.no_grad(), preserve_buffers(game):
             game.estimate(batch)
             moved = [name for name, buffer in game.named_buffers() if not torch.equal(buffer, before[name])]
         assert any("running_mean" in name for name in moved), "else this test would show nothing"
@@ -125,7 +125,7 @@ class TestUntouched:
     def test_after_an_error(self):
         game = images_gan()
         before = [buffer.clone() for buffer in game.buffers()]
-        with pytest.raises(ZeroDivisionError), untouched(game):
+        with pytest.raises(ZeroDivisionError), preserve_buffers(game):
             raise ZeroDivisionError(game.generator(torch.randn(4, 5)))
         assert all(torch.equal(a, b) for a, b in zip(before, game.buffers(), strict=True))
 

@@ -9,7 +9,7 @@ from gan_cli.build import build
 from gan_cli.errors import Diverged, UserError
 from gan_cli.runs import logger
 from gan_cli.schedules.learning_rates import LinearDecay
-from gan_cli.training.callbacks import Average, Record, SetLearningRates, Stopwatch
+from gan_cli.training.callbacks import EMA, LogStats, ScheduleLearningRates, Stopwatch
 
 CPU = torch.device("cpu")
 
@@ -20,7 +20,7 @@ def game():
 
 
 def test_the_average_of_parameters(game):
-    average = Average(game, 0.5)
+    average = EMA(game, 0.5)
     live, mean = next(game.parameters()), next(average.game.parameters())
     expected = live.detach().clone()
     for step in (1, 2, 50):
@@ -36,7 +36,7 @@ def test_the_average_of_parameters(game):
 
 def test_the_average_of_buffers(game):
     """Batch norm's statistics belong to the weights; spectral norm's vectors and counters are the newest ones."""
-    average = Average(game, 0.5)
+    average = EMA(game, 0.5)
     norm = next(module for module in game.modules() if isinstance(module, BatchNorm2d))
     before = norm.running_mean.clone()
     for buffer in game.buffers():
@@ -51,7 +51,7 @@ def test_the_average_of_buffers(game):
 
 
 def test_without_a_decay_the_average_is_a_copy(game):
-    average = Average(game, 0.0)
+    average = EMA(game, 0.0)
     with torch.no_grad():
         for parameter in game.parameters():
             parameter.normal_()
@@ -63,12 +63,12 @@ def test_without_a_decay_the_average_is_a_copy(game):
 @pytest.mark.parametrize("decay", [1.0, -0.1, 2, float("nan")])
 def test_what_is_no_decay(game, decay):
     with pytest.raises(UserError, match="ema="):
-        Average(game, decay)
+        EMA(game, decay)
 
 
 def test_learning_rates_of_the_next_round():
     solver = build(small.config("optimizer=ttur"), CPU).solver
-    set_rates = SetLearningRates(solver, LinearDecay(start=2, end=4))
+    set_rates = ScheduleLearningRates(solver, LinearDecay(start=2, end=4))
 
     def rates():
         return {player: optimizer.param_groups[0]["lr"] for player, optimizer in solver.optimizers.items()}
@@ -83,13 +83,13 @@ def test_learning_rates_of_the_next_round():
 
 
 def test_numbers_wait_on_the_device_but_not_for_ever(tmp_path):
-    record = Record(logger.Journal(tmp_path, 0), period=0, last=1000, samples=lambda: 0)
+    record = LogStats(logger.RunLogger(tmp_path, 0), period=0, last=1000, samples=lambda: 0)
     good, bad = {"loss/generator": torch.tensor(1.0)}, {"loss/generator": torch.tensor(float("nan"))}
     for step in range(1, 100):
         record(step, bad if step == 2 else good)
     with pytest.raises(Diverged, match="loss/generator became nan at step 2"):
         record(100, good)
-    record.journal.close()
+    record.logger.close()
 
 
 def test_the_stopwatch_runs_between_start_and_stop(monkeypatch):

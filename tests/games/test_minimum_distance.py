@@ -140,7 +140,7 @@ class TestOnePlayer:
     def test_diagnostics_say_what_there_is_to_say_of_one_player(self, name):
         parts, _ = small.play(small.config(f"game={name} dataset=ring", "train.batch_size=16"))
         diagnostics = GameDiagnostics(features=Identity(), batch_size=16, eigenvalues=2, steps=1, batches=2, restarts=5)
-        report = diagnostics.report(parts.game, parts.data, 0)
+        report = diagnostics.diagnose(parts.game, parts.data, 0)
         assert {"game/grad_norm/generator", "game/hessian_max/generator"} <= set(report.values)
         assert {"critic_slope", "jacobian", "duality_gap"} <= set(report.details["skipped"])
 

@@ -7,7 +7,7 @@ import torch
 from tiny import alternating
 
 from gan_cli.errors import UserError
-from gan_cli.games.retrained_discriminator import JudgedGAN, gradient_norm
+from gan_cli.games.retrained_discriminator import RetrainedDiscriminatorGAN, gradient_norm
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
@@ -21,9 +21,11 @@ BATCH = Batch(torch.zeros(32, 2) + 5)
 COSTS = ("saturating", "non_saturating", "wasserstein")
 
 
-def game(**regularizers) -> JudgedGAN:
+def game(**regularizers) -> RetrainedDiscriminatorGAN:
     torch.manual_seed(0)
-    return JudgedGAN(MLPGenerator((2,), 0, 3, 16, 3), MLPDiscriminator((2,), 0, 16, 3), NonSaturating(), regularizers)
+    return RetrainedDiscriminatorGAN(
+        MLPGenerator((2,), 0, 3, 16, 3), MLPDiscriminator((2,), 0, 16, 3), NonSaturating(), regularizers
+    )
 
 
 def play(played, order, rounds, **optimizer):
@@ -51,7 +53,7 @@ def test_judges_start_as_the_discriminator_did_whatever_it_learns():
 def test_players_that_look_at_labels_are_refused():
     generator = LabelledGenerator((2,), 3, 3, None, partial(MLPGenerator, width=16, depth=3))
     with pytest.raises(UserError, match="look at no labels"):
-        JudgedGAN(generator, MLPDiscriminator((2,), 0, 16, 3), NonSaturating(), {})
+        RetrainedDiscriminatorGAN(generator, MLPDiscriminator((2,), 0, 16, 3), NonSaturating(), {})
 
 
 def test_the_generator_rests_while_they_judge():
