@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from tiny import Dirac, Linear, alternating, images_gan, named, solving
+from support.players import Dirac, Linear, alternating, images_gan, named, solving
 from torch import Tensor
 
 from gan_cli.augmentations import transforms

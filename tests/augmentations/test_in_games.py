@@ -5,7 +5,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from tiny import alternating
+from support.players import alternating
 from torch import Tensor
 
 from gan_cli.augmentations.adaptive import Adaptive

@@ -21,7 +21,7 @@ from torch import Tensor
 from gan_cli.models.recurrent import recurrent
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from loops import loop
+from support.recurrence import loop
 
 SECONDS = 4.0
 """How long a case is timed, and at least ``LEAST`` times each way."""

@@ -4,8 +4,8 @@ import logging
 import sys
 
 import pytest
-import small
 from omegaconf import OmegaConf
+from support import configs
 
 from gan_cli.cli import app
 from gan_cli.errors import Stopped, UserError
@@ -31,7 +31,7 @@ def test_a_run_gets_a_folder_of_its_own(call, jobs, tmp_path):
 @pytest.mark.parametrize("report", [None, {"claims": []}])
 def test_the_shipped_defaults_are_told(report):
     """Not every node holds a component: ``report`` is null, or what an experiment says of itself."""
-    cfg = small.compose()
+    cfg = configs.compose()
     cfg.report = report
     told = app._choices(cfg.hydra, cfg).split()
     assert {"solver=alternating", "loss=non_saturating", "metric=auto", "dataset=fashion_mnist_mini"} <= set(told)

@@ -9,8 +9,8 @@ import types
 from dataclasses import dataclass
 
 import pytest
-import small
 import torch
+from support import configs
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -24,12 +24,12 @@ from gan_cli.randomness import fork_rng
 from gan_cli.training.callbacks import EMA, ScheduleLearningRates
 
 META = torch.device("meta")
-MODELS = [group for group in small.groups() if group.startswith("model")]
+MODELS = [group for group in configs.groups() if group.startswith("model")]
 LOOKING = ("backtracking", "linear_dual", "c_rnn_gan")
 """Options that decide by values whether a player moves, and on meta there are none."""
 OPTIONS = [
-    *((group, option) for group in MODELS for option in small.kinds(group)),
-    *small.everything("augmentation", "game", "loss", "regularizer", "solver"),
+    *((group, option) for group in MODELS for option in configs.kinds(group)),
+    *configs.everything("augmentation", "game", "loss", "regularizer", "solver"),
 ]
 
 
@@ -66,18 +66,18 @@ def play(cfg, device: torch.device) -> None:
 
 @pytest.mark.parametrize(("group", "option"), [(group, option) for group, option in OPTIONS if option not in LOOKING])
 def test_a_round_on_meta(group, option):
-    play(small.config(small.alone(group, option), "train.n_critic=1"), META)
+    play(configs.config(configs.alone(group, option), "train.n_critic=1"), META)
 
 
 def test_a_dual_on_meta():
-    play(small.config("game=linear_dual solver=alternating"), META)
+    play(configs.config("game=linear_dual solver=alternating"), META)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("game", small.options("game"))
+@pytest.mark.parametrize("game", configs.options("game"))
 def test_a_round_on_cuda(game, precision):
-    play(small.config(f"game={game}", f"precision={precision}"), torch.device("cuda"))
+    play(configs.config(f"game={game}", f"precision={precision}"), torch.device("cuda"))
 
 
 class Elsewhere(GAN):
@@ -103,7 +103,7 @@ def mine(monkeypatch):
 
 
 def test_a_latent_on_the_cpu_is_noticed(mine):
-    cfg = small.config("", "game._target_=mine.Elsewhere")
+    cfg = configs.config("", "game._target_=mine.Elsewhere")
     play(cfg, torch.device("cpu"))
     with pytest.raises(AssertionError, match="mixes cpu and meta"):
         play(cfg, META)
@@ -111,7 +111,7 @@ def test_a_latent_on_the_cpu_is_noticed(mine):
 
 @pytest.mark.parametrize("options", ["model=mlp", "dataset=ring", "model=dcgan"])
 def test_a_target_on_the_cpu_is_noticed(mine, options):
-    cfg = small.config(f"loss=hinge {options}", "loss._target_=mine.Targets")
+    cfg = configs.config(f"loss=hinge {options}", "loss._target_=mine.Targets")
     play(cfg, torch.device("cpu"))
     with pytest.raises((AssertionError, RuntimeError), match="cpu"):
         play(cfg, META)

@@ -7,12 +7,11 @@ import inspect
 import json
 from copy import deepcopy
 
-import layouts
 import pytest
-import small
 import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+from support import configs, layouts
 
 from gan_cli import drawing
 from gan_cli.build import GIVEN as GIVEN_TO_GAMES
@@ -58,16 +57,17 @@ def root(tmp_path_factory):
 
 
 def test_the_table_is_not_empty():
-    assert {"loss", "regularizer", "model", "model/generator", "dataset", "optimizer", "game"} <= set(small.groups())
-    assert len(small.everything()) > 50
+    assert {"loss", "regularizer", "model", "model/generator", "dataset", "optimizer", "game"} <= set(configs.groups())
+    assert len(configs.everything()) > 50
 
 
 @pytest.mark.parametrize(
-    ("group", "option"), [one for one in small.everything() if one not in {("experiment", name) for name in small.reporting()}]
+    ("group", "option"),
+    [one for one in configs.everything() if one not in {("experiment", name) for name in configs.reporting()}],
 )
 def test_an_option(group, option, root, monkeypatch):
     layouts.trust_checksums(monkeypatch)
-    cfg = small.config(small.alone(group, option), root=root)
+    cfg = configs.config(configs.alone(group, option), root=root)
     keys_are_arguments_and_arguments_are_keys(cfg)
     torch.manual_seed(0)
     parts = build(cfg, CPU)
@@ -99,12 +99,12 @@ def test_an_option(group, option, root, monkeypatch):
         assert_measures(cfg, metric, data, game)
 
 
-@pytest.mark.parametrize("option", small.options("metric"))
+@pytest.mark.parametrize("option", configs.options("metric"))
 def test_a_metric_fits_some_kind_of_data(option):
     refusals = []
-    node = small.config(f"metric={option}").metric
+    node = configs.config(f"metric={option}").metric
     for kind in KINDS:
-        cfg = small.config(kind)
+        cfg = configs.config(kind)
         cfg.metric = deepcopy(node)
         if "max_images" in cfg.dataset:
             cfg.dataset.max_images = 40
@@ -162,4 +162,4 @@ def nodes(cfg: DictConfig, prefix: str = "") -> list[tuple[str, DictConfig]]:
 
 def test_all_nodes_are_looked_at():
     kinds = {"dataset", "model", "loss", "regularizer", "game", "schedule", "solver", "optimizer", "metric", "features"}
-    assert kinds <= {key.partition(".")[0] for key, _ in nodes(small.config())}
+    assert kinds <= {key.partition(".")[0] for key, _ in nodes(configs.config())}

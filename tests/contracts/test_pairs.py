@@ -3,8 +3,8 @@
 from functools import cache
 
 import pytest
-import small
 from omegaconf import DictConfig
+from support import configs
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
@@ -12,13 +12,13 @@ from gan_cli.build import build_data, build_game, build_optimizers, make
 from gan_cli.data.stream import Stream
 from gan_cli.solvers.base import Solver
 
-LOSSES, REGULARIZERS = small.options("loss"), small.options("regularizer")
+LOSSES, REGULARIZERS = configs.options("loss"), configs.options("regularizer")
 NARROW = "model.generator.width=4 model.discriminator.width=4"
 
 
 @cache
 def config(overrides: str) -> DictConfig:
-    return small.config(overrides, NARROW)
+    return configs.config(overrides, NARROW)
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +49,17 @@ def test_every_loss_with_every_regularizer(loss, regularizer, images):
 
 
 def test_all_regularizers_at_once():
-    cfg = small.config(f"regularizer=[{','.join(REGULARIZERS)}]")
-    parts, stats = small.play(cfg, rounds=2)
-    nodes = {name for option in REGULARIZERS for name in small.config(f"regularizer={option}").regularizer}
+    cfg = configs.config(f"regularizer=[{','.join(REGULARIZERS)}]")
+    parts, stats = configs.play(cfg, rounds=2)
+    nodes = {name for option in REGULARIZERS for name in configs.config(f"regularizer={option}").regularizer}
     assert set(cfg.regularizer) == nodes
     assert len(parts.game.regularizers) == len(nodes)
     assert all(value.isfinite() for value in stats.values()), stats
 
 
 def test_two_regularizers_and_a_field_of_one():
-    cfg = small.config("loss=wgan_gp regularizer=[gradient_penalty,spectral_norm] regularizer.gradient_penalty.weight=1")
-    parts, stats = small.play(cfg)
+    cfg = configs.config("loss=wgan_gp regularizer=[gradient_penalty,spectral_norm] regularizer.gradient_penalty.weight=1")
+    parts, stats = configs.play(cfg)
     penalty, norm = parts.game.regularizers.values()
     assert (type(penalty).__name__, penalty.weight, type(norm).__name__) == ("GradientPenalty", 1.0, "SpectralNorm")
     critic = list(parts.game.discriminator.modules())
@@ -70,8 +70,8 @@ def test_two_regularizers_and_a_field_of_one():
 
 def test_two_of_a_kind_both_count():
     one = {"_target_": "gan_cli.regularizers.gradient_penalty.GradientPenalty", "weight": 1000.0}
-    cfg = small.config("regularizer=gradient_penalty").copy()
+    cfg = configs.config("regularizer=gradient_penalty").copy()
     cfg.regularizer = {**cfg.regularizer, "second": one}
-    _, stats = small.play(cfg)
+    _, stats = configs.play(cfg)
     assert stats["penalty_second/discriminator"] > stats["penalty_gradient_penalty/discriminator"]
     assert stats["loss/discriminator"] > stats["penalty_second/discriminator"]

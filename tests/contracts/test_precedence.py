@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-import small
 import torch
 from omegaconf import OmegaConf
+from support import configs
 
 from gan_cli.build import Parts, build
 from gan_cli.metrics.features.identity import Identity
@@ -19,7 +19,7 @@ from gan_cli.regularizers.weight_clipping import WeightClipping
 
 def built(overrides: str) -> Parts:
     """The parts at the sizes that the configs name, but of few samples."""
-    cfg = small.compose(overrides)
+    cfg = configs.compose(overrides)
     cfg.dataset.max_images = 8
     return build(cfg, torch.device("cpu"))
 
@@ -81,7 +81,7 @@ def test_a_data_set_and_a_loss_bring_both_their_own():
     assert type(parts.game.discriminator) is MLPDiscriminator
     assert [type(regularizer) for regularizer in parts.game.regularizers.values()] == [WeightClipping]
     assert critic_turns(parts) == 5
-    assert small.compose("dataset=ring loss=wgan").train.batch_size == 256
+    assert configs.compose("dataset=ring loss=wgan").train.batch_size == 256
 
 
 def test_players_mix():
@@ -104,14 +104,14 @@ def test_two_time_scales():
 
 BRINGING = [
     (group, option)
-    for group, option in small.everything()
-    if "@package _global_" in (small.CONF / group / f"{option}.yaml").read_text()
+    for group, option in configs.everything()
+    if "@package _global_" in (configs.CONF / group / f"{option}.yaml").read_text()
 ]
 
 
 def brought(group: str, option: str) -> tuple[dict[str, str], dict[str, object]]:
     """Group -> option, and key -> value, for all that an option says outside its own node."""
-    yaml = OmegaConf.load(small.CONF / group / f"{option}.yaml")
+    yaml = OmegaConf.load(configs.CONF / group / f"{option}.yaml")
     defaults = [entry for entry in yaml.pop("defaults", []) if OmegaConf.is_dict(entry)]
     choices = {key.removeprefix("override /"): value for entry in defaults for key, value in entry.items() if "override" in key}
     values = OmegaConf.to_container(yaml, resolve=False)
@@ -136,31 +136,31 @@ def leaves(node: dict) -> Iterator[tuple[str, object]]:
 @pytest.mark.parametrize(("group", "option"), BRINGING)
 def test_what_an_option_brings_arrives_and_gives_way(group, option):
     choices, values = brought(group, option)
-    cfg = small.compose(f"{group}={option}")
+    cfg = configs.compose(f"{group}={option}")
     for key, value in choices.items():
         assert cfg.hydra.runtime.choices.get(key, value) == value  # Hydra keeps no note of several options at once
     for key, value in values.items():
         assert OmegaConf.select(cfg, key) == value
     others = {
-        key: next(name for name in small.options(key) if name != value)
+        key: next(name for name in configs.options(key) if name != value)
         for key, value in choices.items()
         if key.rpartition("/")[0] not in choices  # what another model has no part of
     }
     words = [f"{key}={name}" for key, name in others.items()]
     words += [f"{key}={value + 1}" for key, value in values.items() if isinstance(value, int)]
-    cfg = small.compose(" ".join([*words, f"{group}={option}"]))
+    cfg = configs.compose(" ".join([*words, f"{group}={option}"]))
     for key, name in others.items():
         assert cfg.hydra.runtime.choices[key] == name
         has_values = any(value.startswith(f"{key}.") for value in values)  # they are laid over any choice
         if "/" not in key and key not in ("model", "experiment") and not has_values:
-            assert cfg[key] == small.compose(f"{key}={name}")[key]
+            assert cfg[key] == configs.compose(f"{key}={name}")[key]
     for key, value in values.items():
         if isinstance(value, int):
             assert OmegaConf.select(cfg, key) == value + 1
 
 
-@pytest.mark.parametrize("loss", small.options("loss"))
+@pytest.mark.parametrize("loss", configs.options("loss"))
 def test_a_regularizer_on_the_command_line_is_the_only_one(loss):
     """The pairs of test_pairs are what the command line composes."""
-    alone = small.compose("regularizer=orthogonal").regularizer
-    assert small.compose(f"loss={loss} regularizer=orthogonal").regularizer == alone
+    alone = configs.compose("regularizer=orthogonal").regularizer
+    assert configs.compose(f"loss={loss} regularizer=orthogonal").regularizer == alone

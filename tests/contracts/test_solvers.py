@@ -4,9 +4,9 @@ import re
 from functools import cache
 
 import pytest
-import small
 import torch
 from omegaconf import DictConfig
+from support import configs
 
 from gan_cli.build import build
 from gan_cli.errors import UserError
@@ -16,14 +16,14 @@ from gan_cli.solvers.optimistic import Optimistic
 from gan_cli.training.command import train_command
 
 CPU = torch.device("cpu")
-SOLVERS = small.options("solver")
+SOLVERS = configs.options("solver")
 REPEATING = ["alternating", "backtracking", "gradient_cosine", "lookahead", "nested_lookahead", "unrolled"]
 """Solvers that play turns in any order."""
 
 
 @cache
 def config(overrides: str) -> DictConfig:
-    return small.config(overrides, "model.generator.width=8 model.discriminator.width=8 dataset.max_images=8")
+    return configs.config(overrides, "model.generator.width=8 model.discriminator.width=8 dataset.max_images=8")
 
 
 def assert_plays(solver: str, overrides: str, values: str = "") -> None:
@@ -32,19 +32,19 @@ def assert_plays(solver: str, overrides: str, values: str = "") -> None:
     cfg.solver = config(f"solver={solver}").solver
     cfg.train.n_critic = 1
     cfg.merge_with_dotlist(values.split())
-    parts, stats = small.play(cfg, rounds=2)
+    parts, stats = configs.play(cfg, rounds=2)
     assert {f"{kind}/{player}" for kind in ("loss", "grad_norm") for player in parts.solver.turns} <= set(stats)
     assert all(value.isfinite() and value.dtype == torch.float32 for value in stats.values()), stats
     assert all(parameter.isfinite().all() for parameter in parts.game.parameters())
 
 
-@pytest.mark.parametrize("optimizer", small.kinds("optimizer"))
+@pytest.mark.parametrize("optimizer", configs.kinds("optimizer"))
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_with_every_optimizer(solver, optimizer):
     assert_plays(solver, f"dataset=ring optimizer={optimizer}")
 
 
-@pytest.mark.parametrize("loss", small.options("loss"))
+@pytest.mark.parametrize("loss", configs.options("loss"))
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_with_every_loss(solver, loss):
     """On images, with what the loss brings along."""
@@ -58,7 +58,7 @@ def test_every_solver_in_bfloat16(solver):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_several_critic_turns(solver, tmp_path):
-    cfg = small.config(f"dataset=ring solver={solver} loss=wgan_gp")
+    cfg = configs.config(f"dataset=ring solver={solver} loss=wgan_gp")
     if solver in REPEATING:
         assert build(cfg, CPU).schedule(1).count("discriminator") == 5
         return
@@ -70,7 +70,7 @@ def test_several_critic_turns(solver, tmp_path):
 
 
 def test_a_repeated_turn_of_a_later_round_is_refused_at_once():
-    cfg = small.config("dataset=ring solver=simultaneous", "train.steps=500 schedule.warmup_every=500")
+    cfg = configs.config("dataset=ring solver=simultaneous", "train.steps=500 schedule.warmup_every=500")
     with pytest.raises(UserError, match="discriminator 100x"):
         build(cfg, CPU)
     cfg.train.steps = 499
@@ -80,14 +80,14 @@ def test_a_repeated_turn_of_a_later_round_is_refused_at_once():
 def test_lookahead_goes_around_any_solver():
     for inner in SOLVERS:
         assert_plays(f"lookahead solver@solver.inner={inner}", "dataset=ring", "solver.k=1")
-    solver = build(small.config("dataset=ring solver=lookahead solver@solver.inner=past_extragradient"), CPU).solver
+    solver = build(configs.config("dataset=ring solver=lookahead solver@solver.inner=past_extragradient"), CPU).solver
     assert isinstance(solver, Lookahead)
     assert isinstance(solver.inner, Extragradient)
     assert solver.inner.past
-    solver = build(small.config("dataset=ring solver=nested_lookahead solver@solver.inner.inner=optimistic"), CPU).solver
+    solver = build(configs.config("dataset=ring solver=nested_lookahead solver@solver.inner.inner=optimistic"), CPU).solver
     assert (solver.k, solver.inner.k, type(solver.inner.inner)) == (100, 5, Optimistic)
     with pytest.raises(UserError, match="Extragradient plays every turn once"):
-        build(small.config("dataset=ring solver=lookahead solver@solver.inner=extragradient loss=wgan"), CPU)
+        build(configs.config("dataset=ring solver=lookahead solver@solver.inner=extragradient loss=wgan"), CPU)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_lookahead_goes_around_any_solver():
 )
 def test_what_is_wrong_with_an_inner_solver(values, said):
     with pytest.raises(UserError, match=said):
-        build(small.config("dataset=ring solver=lookahead", values), CPU)
+        build(configs.config("dataset=ring solver=lookahead", values), CPU)
 
 
 @pytest.mark.parametrize("key", ["solver.k", "solver.inner.k"])
 def test_of_two_fields_of_one_name_the_wrong_one_is_named(key):
     with pytest.raises(UserError, match=rf"^{re.escape(key)}=0: "):
-        build(small.config("dataset=ring solver=nested_lookahead", f"{key}=0"), CPU)
+        build(configs.config("dataset=ring solver=nested_lookahead", f"{key}=0"), CPU)

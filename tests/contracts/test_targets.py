@@ -6,9 +6,9 @@ import sys
 import types
 
 import pytest
-import small
 import torch
 from omegaconf import OmegaConf
+from support import configs
 
 from gan_cli.build import build, build_optimizers, refuse_unused
 from gan_cli.errors import UserError
@@ -25,8 +25,8 @@ NODES = [
 
 
 def test_each_players_optimizer_node_overrides_keys_of_the_common_one():
-    for option in small.options("optimizer"):
-        node = small.compose(f"optimizer={option}").optimizer
+    for option in configs.options("optimizer"):
+        node = configs.compose(f"optimizer={option}").optimizer
         for player in (name for name in node if OmegaConf.is_dict(node[name])):
             assert set(node[player]) <= set(node)
 
@@ -60,7 +60,7 @@ def foreign(tmp_path):
 def test_a_foreign_target_is_refused_and_not_called(key, foreign):
     trace, targets = foreign
     for target in targets:
-        cfg = small.config("regularizer=none")
+        cfg = configs.config("regularizer=none")
         OmegaConf.update(cfg, key, target, merge=False, force_add=True)
         with pytest.raises(UserError, match=key) as error:
             build(cfg, CPU)
@@ -75,7 +75,7 @@ def test_a_foreign_target_is_refused_and_not_called(key, foreign):
 def test_a_foreign_target_inside_a_node_is_refused_too(place, wrapped, foreign):
     trace, targets = foreign
     for target in targets:
-        cfg = small.config("regularizer=none")
+        cfg = configs.config("regularizer=none")
         OmegaConf.update(cfg, place, wrapped(target), merge=False, force_add=True)
         with pytest.raises(UserError, match=place.partition(".")[0]):
             build(cfg, CPU)
@@ -86,7 +86,7 @@ def test_a_foreign_target_inside_a_node_is_refused_too(place, wrapped, foreign):
     "target", ["no.such.module", "gan_cli.losses.hinge.Hnge", "gan_cli.losses.hinge", "numpy.add", "", 3, "..", "torch.nn"]
 )
 def test_a_target_that_is_no_component_is_one_sentence(target):
-    cfg = small.config()
+    cfg = configs.config()
     OmegaConf.update(cfg, "loss._target_", target)
     with pytest.raises(UserError, match="loss"):
         build(cfg, CPU)
@@ -97,7 +97,7 @@ def test_a_target_that_is_no_component_is_one_sentence(target):
 
 
 def test_a_component_of_another_role_is_refused():
-    cfg = small.config()
+    cfg = configs.config()
     cfg.loss = cfg.metric
     with pytest.raises(UserError, match=r"loss\._target_=gan_cli\.metrics\.auto\.Auto is not a Loss"):
         build(cfg, CPU)
@@ -119,7 +119,7 @@ def test_a_component_of_another_role_is_refused():
     ],
 )
 def test_a_misspelt_field_is_one_clear_sentence(overrides, key, said):
-    cfg = small.config(overrides)
+    cfg = configs.config(overrides)
     OmegaConf.update(cfg, key, 1, force_add=True)
     with pytest.raises(UserError) as error:
         build(cfg, CPU)
@@ -140,21 +140,21 @@ def test_a_misspelt_field_is_one_clear_sentence(overrides, key, said):
     ],
 )
 def test_a_value_that_cannot_be_is_named_with_its_place(overrides, key):
-    cfg = small.config(overrides)
+    cfg = configs.config(overrides)
     OmegaConf.update(cfg, key, [-1] if key.endswith("s") else -1)
     with pytest.raises(UserError, match=rf"^{re.escape(key)}(\[0\])?=-1: it must be "):
         build(cfg, CPU)
 
 
 def test_a_misspelt_field_of_a_function_that_passes_fields_on(tmp_path):
-    cfg = small.config("dataset=mnist", root=tmp_path)
+    cfg = configs.config("dataset=mnist", root=tmp_path)
     OmegaConf.update(cfg, "dataset.skip_corupt", True, force_add=True)
     with pytest.raises(UserError, match=r"dataset: .*'skip_corupt'"):
         build(cfg, CPU)
 
 
 def test_an_optimizer_that_cannot_be_made_says_why():
-    cfg = small.config("", "optimizer.lr=-1")
+    cfg = configs.config("", "optimizer.lr=-1")
     with pytest.raises(UserError, match=r"optimizer: .*learning rate"):
         build(cfg, CPU)
 
@@ -182,8 +182,8 @@ def mine(monkeypatch):
 
 
 def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine, tmp_path):
-    cfg = small.config("", "game._target_=mine.Lossless")
-    parts, stats = small.play(cfg)
+    cfg = configs.config("", "game._target_=mine.Lossless")
+    parts, stats = configs.play(cfg)
     assert isinstance(parts.game.objective, Hinge)
     assert stats["loss/generator"].isfinite()
     refuse_unused(cfg, set())
@@ -194,15 +194,15 @@ def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine, tmp_path):
     with pytest.raises(UserError, match="loss is named"):
         train_command(cfg, tmp_path / "run", {"loss"})
     assert not (tmp_path / "run").exists()
-    cfg = small.config("", "game._target_=mine.Alone")
+    cfg = configs.config("", "game._target_=mine.Alone")
     for key in ("model/discriminator", "model.discriminator.width"):
         with pytest.raises(UserError, match="model/discriminator is named"):
             refuse_unused(cfg, {key, "model.generator.width"})
-    refuse_unused(small.config(), {"loss", "regularizer", "model/generator", "model/discriminator"})
+    refuse_unused(configs.config(), {"loss", "regularizer", "model/generator", "model/discriminator"})
 
 
 def test_each_player_gets_its_own_optimizer_settings():
-    cfg = small.config("optimizer=rmsprop", "optimizer.discriminator.lr=0.5")
+    cfg = configs.config("optimizer=rmsprop", "optimizer.discriminator.lr=0.5")
     OmegaConf.update(cfg, "optimizer.generator.momentum", 0.3, force_add=True)
     turns = build(cfg, CPU).game.turns()
     made = build_optimizers(cfg, turns)
@@ -211,7 +211,7 @@ def test_each_player_gets_its_own_optimizer_settings():
 
 
 def test_a_player_that_the_game_lacks_cannot_have_a_rate_of_its_own():
-    cfg = small.config("dataset=ring").copy()
+    cfg = configs.config("dataset=ring").copy()
     cfg.optimizer = {**cfg.optimizer, "discriminater": {"lr": 5.0}}
     with pytest.raises(UserError, match=r"optimizer\.discriminater: this game has no such player"):
         build(cfg, torch.device("cpu"))

@@ -1,9 +1,9 @@
 """Training images enlarged, cut and mirrored anew in each epoch; the same images as they are wherever they are measured."""
 
-import layouts
 import numpy as np
 import pytest
 import torch
+from support import layouts
 from torch.nn.functional import interpolate
 
 from gan_cli.data.images.arrays import ImageArray

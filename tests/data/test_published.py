@@ -4,12 +4,12 @@ import os
 import stat
 from urllib.error import URLError
 
-import layouts
 import lmdb
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support import layouts
 
 from gan_cli.data.images import published
 from gan_cli.data.images.transform import Transform

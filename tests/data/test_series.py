@@ -208,7 +208,7 @@ def test_a_source_that_is_not_there(kind, given, said):
 
 
 def test_energy_as_it_is_published(tmp_path):
-    import layouts
+    from support import layouts
 
     layouts.write_energy(tmp_path / "energy", n=200)
     data = energy(str(tmp_path / "energy"))

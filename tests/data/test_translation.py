@@ -1,12 +1,11 @@
 """Pairs and domains: what belongs to what, from the bundled images and from folders."""
 
-import layouts
 import numpy as np
 import pytest
-import small
 import torch
 from PIL import Image
-from tiny import Numbers
+from support import configs, layouts
+from support.players import Numbers
 
 from gan_cli.data.base import Swapped
 from gan_cli.data.stream import Stream
@@ -20,17 +19,17 @@ from gan_cli.errors import UserError
 
 @pytest.fixture(autouse=True)
 def _unpack_once(monkeypatch):
-    small.unpack_once(monkeypatch)
+    configs.unpack_once(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def pairs_root(tmp_path_factory):
-    return small.published("side_by_side", tmp_path_factory.mktemp("pairs"))
+    return configs.published("side_by_side", tmp_path_factory.mktemp("pairs"))
 
 
 @pytest.fixture(scope="module")
 def domains_root(tmp_path_factory):
-    return small.published("unpaired_folder", tmp_path_factory.mktemp("domains"))
+    return configs.published("unpaired_folder", tmp_path_factory.mktemp("domains"))
 
 
 def take(dataset, n: int = 4):

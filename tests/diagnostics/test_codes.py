@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from tiny import Numbers, points_gan
+from support.players import Numbers, points_gan
 
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.codes import CodeAccuracy, contingency, one_to_one

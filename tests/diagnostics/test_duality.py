@@ -6,8 +6,8 @@ from itertools import count, repeat
 
 import pytest
 import torch
-from quadratic import ALWAYS, NOTHING, Circle, random_quadratic
-from tiny import Bilinear, Dirac, Linear
+from support.players import Bilinear, Dirac, Linear
+from support.quadratic import ALWAYS, NOTHING, Circle, random_quadratic
 from torch import tensor
 from torch.optim import SGD
 

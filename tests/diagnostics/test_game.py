@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from quadratic import Alone, Circle, random_quadratic
-from tiny import Bilinear, images_gan, points_gan
+from support.players import Bilinear, images_gan, points_gan
+from support.quadratic import Alone, Circle, random_quadratic
 from torch import nn
 
 from gan_cli.data.base import Data, Dataset

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from quadratic import NOTHING, Circle, Quadratic, diagonal, random_quadratic
-from tiny import Bilinear, Dirac, Linear, images_gan, points_gan
+from support.players import Bilinear, Dirac, Linear, images_gan, points_gan
+from support.quadratic import NOTHING, Circle, Quadratic, diagonal, random_quadratic
 
 from gan_cli.diagnostics.field import flat, game_vector, own_gradient, shaped
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from quadratic import NOTHING, Quadratic, random_quadratic
-from tiny import Bilinear, images_gan
+from support.players import Bilinear, images_gan
+from support.quadratic import NOTHING, Quadratic, random_quadratic
 from torch import tensor
 
 from gan_cli.data.base import Data

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from quadratic import NOTHING, Alone, Circle, Quadratic, diagonal, random_quadratic
-from tiny import Bilinear, Dirac, Linear, images_gan, points_gan
+from support.players import Bilinear, Dirac, Linear, images_gan, points_gan
+from support.quadratic import NOTHING, Alone, Circle, Quadratic, diagonal, random_quadratic
 from torch import nn
 
 from gan_cli.diagnostics.field import copied, flat, game_vector, own_gradient

@@ -5,9 +5,9 @@ import shutil
 import sys
 
 import pytest
-import small
-from evaluating import copy
-from left_behind import train
+from support import configs
+from support.evaluation import copy
+from support.runs import train
 
 from gan_cli.cli import main
 from gan_cli.runs import logger
@@ -20,7 +20,7 @@ VALUES = "train.steps=2 eval_every=1 checkpoint_every=1 sample_every=0 ema=0.5 d
 def points(tmp_path_factory):
     """A run on 64 points of the ring, 10 of which are compared, with checkpoints at 2, 4 and 6."""
     folder = tmp_path_factory.mktemp("runs") / "points"
-    train(small.config("dataset=ring", f"{STEPS} dataset.max_images=null metric.n_samples=10 optimizer.lr=0.01"), folder)
+    train(configs.config("dataset=ring", f"{STEPS} dataset.max_images=null metric.n_samples=10 optimizer.lr=0.01"), folder)
     return folder
 
 
@@ -28,7 +28,7 @@ def points(tmp_path_factory):
 def images(tmp_path_factory):
     """A run on small photographs in a folder, with checkpoints at 1 and 2."""
     root = tmp_path_factory.mktemp("photographs")
-    cfg = small.config(
+    cfg = configs.config(
         "dataset=image_folder features=pixels metric=frechet", f"{STEPS} dataset.channels=1 dataset.heldout=6", root=root
     )
     train(cfg, root / "run", "train.steps=2 checkpoint_every=1 eval_every=1")
@@ -58,7 +58,7 @@ def trained(tmp_path_factory):
     sweep = tmp_path_factory.mktemp("runs") / "sweep"
     for lr in ("0.001", "0.5"):
         for seed in (1, 2):
-            train(small.config("dataset=ring", f"{VALUES} optimizer.lr={lr} seed={seed}"), sweep / f"lr-{lr}+seed-{seed}")
+            train(configs.config("dataset=ring", f"{VALUES} optimizer.lr={lr} seed={seed}"), sweep / f"lr-{lr}+seed-{seed}")
     return sweep
 
 

@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
-import small
 import torch
-from evaluating import asked, content, measured
-from left_behind import train
 from PIL import Image
+from support import configs
+from support.evaluation import asked, content, measured
+from support.runs import train
 
 from gan_cli.build import build_data, build_metric
 from gan_cli.errors import UserError
@@ -80,7 +80,7 @@ class TestTheNumbers:
 
     def test_a_run_without_averages_never_claims_any(self, tmp_path):
         values = "train.steps=1 ema=null eval_every=0 sample_every=0 metric.n_samples=8"
-        train(small.config("dataset=ring", values), tmp_path / "run")
+        train(configs.config("dataset=ring", values), tmp_path / "run")
         [result], [same] = (measured(tmp_path / "run", *words) for words in ([], ["ema=false"]))
         assert result.provenance.ema is same.provenance.ema is False
         assert result.numbers == same.numbers

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 import torch
-from evaluating import asked, composed, measured, spoil
 from omegaconf import OmegaConf
+from support.evaluation import asked, composed, measured, spoil
 
 from gan_cli.build import build_data, build_metric
 from gan_cli.errors import UserError

@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from evaluating import evaluated, timeless, w1
+from support.evaluation import evaluated, timeless, w1
 
 from gan_cli.evaluation import results
 from gan_cli.evaluation.number_format import format_value

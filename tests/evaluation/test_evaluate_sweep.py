@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from evaluating import copy, evaluated, w1
+from support.evaluation import copy, evaluated, w1
 
 from gan_cli.evaluation import results
 from gan_cli.runs import checkpoint

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from tiny import Numbers, images_gan, noisy_gan, points_gan
+from support.players import Numbers, images_gan, noisy_gan, points_gan
 
 from gan_cli.data.base import Data, Dataset, generator
 from gan_cli.data.scaling import Scaling, Series

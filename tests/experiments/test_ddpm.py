@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-import small
 import torch
-from left_behind import train
 from PIL import Image
+from support import configs
+from support.runs import train
 
 import gan_cli
 from gan_cli.cli.quoting import quote
@@ -21,7 +21,7 @@ BRIEF = "train.steps=2 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_s
 
 @pytest.mark.parametrize("experiment", ["ddpm", "ddpm_swiss_roll"])
 def test_a_short_run_goes_through(experiment, tmp_path):
-    cfg = small.config(f"experiment={experiment}", "train.steps=2")
+    cfg = configs.config(f"experiment={experiment}", "train.steps=2")
     train(cfg, tmp_path)
     logged = {tag for row in logger.read(tmp_path) for tag in row}
     assert {"loss/denoiser", "heldout/loss_t1", "heldout/loss_t4"} <= logged
@@ -38,8 +38,8 @@ def command(name, folder, *words):
 def runs(tmp_path_factory):
     """A folder with a diffusion model and a GAN."""
     folder = tmp_path_factory.mktemp("runs")
-    train(small.config("dataset=ring game=ddpm_guided", BRIEF), folder / "ddpm")
-    train(small.config("dataset=ring loss=wgan_gp", BRIEF), folder / "gan")
+    train(configs.config("dataset=ring game=ddpm_guided", BRIEF), folder / "ddpm")
+    train(configs.config("dataset=ring loss=wgan_gp", BRIEF), folder / "gan")
     return folder
 
 

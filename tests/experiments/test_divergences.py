@@ -1,8 +1,8 @@
 """A fast version of the experiments on divergences, moments and slices: what their claims judge is logged."""
 
 import pytest
-import small
 from omegaconf import OmegaConf
+from support import configs
 
 from gan_cli.runs import logger
 from gan_cli.training.command import train_command
@@ -12,7 +12,7 @@ EXPERIMENTS = ["ebgan", "f_gan", "gmmn_grid25", "mmd_gan", "sliced_wasserstein"]
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_a_short_run_goes_through(experiment, tmp_path):
-    cfg = small.config(f"experiment={experiment}", "train.steps=2 log_every=1 eval_every=1")
+    cfg = configs.config(f"experiment={experiment}", "train.steps=2 log_every=1 eval_every=1")
     train_command(cfg, tmp_path / "run")
     logged = {tag for row in logger.read(tmp_path / "run") for tag in row}
     asked = OmegaConf.to_container(cfg.report)
@@ -25,5 +25,5 @@ def test_a_short_run_goes_through(experiment, tmp_path):
 @pytest.mark.parametrize("key", ["loss", "game"])
 def test_sweeps_name_options_that_exist(key):
     for experiment in EXPERIMENTS:
-        params = small.compose(f"experiment={experiment}").hydra.sweeper.params or {}
-        assert set(params.get(key, "").split(",")) - {""} <= set(small.options(key))
+        params = configs.compose(f"experiment={experiment}").hydra.sweeper.params or {}
+        assert set(params.get(key, "").split(",")) - {""} <= set(configs.options(key))

@@ -5,8 +5,8 @@ from functools import cache
 from typing import Any
 
 import pytest
-import small
 from omegaconf import OmegaConf
+from support import configs
 
 from gan_cli.build import make_each
 from gan_cli.cli.sweeper import combinations
@@ -32,7 +32,7 @@ TAGS = ("tag", "tags", "x", "y", "exact", "reference", "references", "number", "
 @cache
 def grid(experiment: str) -> tuple[tuple[str, ...], ...]:
     """The overrides of the experiment's jobs, those of one seed."""
-    sweeper = small.compose(f"experiment={experiment}").hydra.sweeper
+    sweeper = configs.compose(f"experiment={experiment}").hydra.sweeper
     params = {key: value for key, value in (sweeper.params or {}).items() if key != "seed"}
     cases = OmegaConf.to_container(sweeper.cases) if sweeper.cases else None
     return tuple(tuple(job) for job in combinations(params, cases, [f"experiment={experiment}"], loader()))
@@ -41,28 +41,28 @@ def grid(experiment: str) -> tuple[tuple[str, ...], ...]:
 def few(experiment: str) -> list[tuple[str, ...]]:
     """The first job of every case, and the last of all."""
     jobs = grid(experiment)
-    cases = len(small.compose(f"experiment={experiment}").hydra.sweeper.cases or [[]])
+    cases = len(configs.compose(f"experiment={experiment}").hydra.sweeper.cases or [[]])
     return list(dict.fromkeys([*jobs[:: len(jobs) // cases], jobs[-1]]))
 
 
 def asked(experiment: str) -> tuple[list[Claim], list[Figure]]:
-    node = OmegaConf.create({"report": small.compose(f"experiment={experiment}").report})
+    node = OmegaConf.create({"report": configs.compose(f"experiment={experiment}").report})
     return make_each(node, "report.claims", Claim), make_each(node, "report.figures", Figure)
 
 
 def fits(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
     """Whether one of the jobs is meant; by their words, which are quickly read, or else by their configs."""
     return any(
-        RunRecord(small.CONF, SweepRun("", config(job), job), {}, (), ()).fits(where)
-        for config in (lambda job: {}, lambda job: to_plain(small.compose(" ".join(job))))
+        RunRecord(configs.CONF, SweepRun("", config(job), job), {}, (), ()).fits(where)
+        for config in (lambda job: {}, lambda job: to_plain(configs.compose(" ".join(job))))
         for job in jobs
     )
 
 
-@pytest.mark.parametrize("experiment", small.reporting())
+@pytest.mark.parametrize("experiment", configs.reporting())
 def test_its_report_is_about_its_jobs(experiment):
     """It says all that a report can, and every ``where`` fits a job: no claim is about nothing."""
-    assert set(KEYS) - set(small.compose(f"experiment={experiment}").report) <= {"evaluation"}
+    assert set(KEYS) - set(configs.compose(f"experiment={experiment}").report) <= {"evaluation"}
     claims, figures = asked(experiment)
     assert claims
     assert figures
@@ -71,18 +71,18 @@ def test_its_report_is_about_its_jobs(experiment):
             assert fits(grid(experiment), where), (part, where)
 
 
-@pytest.mark.parametrize("experiment", small.reporting())
+@pytest.mark.parametrize("experiment", configs.reporting())
 def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch):
-    small.unpack_once(monkeypatch)
-    evaluated = small.compose(f"experiment={experiment}").eval_every > 0
+    configs.unpack_once(monkeypatch)
+    evaluated = configs.compose(f"experiment={experiment}").eval_every > 0
     logged: dict[tuple[str, ...], set[str]] = {}
     for number, job in enumerate(few(experiment)):
         values = f"{SHORT} {'eval_every=1' if evaluated else ''} {SMALLER.get(experiment, '')}"
-        train_command(small.config(" ".join(job), values, root=tmp_path), tmp_path / str(number))
+        train_command(configs.config(" ".join(job), values, root=tmp_path), tmp_path / str(number))
         logged[job] = {tag for row in logger.read(tmp_path / str(number)) for tag in row}
         assert len(list((tmp_path / str(number) / "samples").glob("*.png"))) >= 1
     claims, figures = asked(experiment)
-    evaluation = small.compose(f"experiment={experiment}").report.get("evaluation")
+    evaluation = configs.compose(f"experiment={experiment}").report.get("evaluation")
     for part in [*claims, *figures]:
         found = set().union(*(tags for job, tags in logged.items() if fits([job], part.where)))
         if isinstance(part, Stages):

@@ -1,9 +1,9 @@
 """Small residual networks from the command's side: they train, go on where they stopped, and their average is a whole one."""
 
 import pytest
-import small
 import torch
-from left_behind import differences, outcome, train
+from support import configs
+from support.runs import differences, outcome, train
 from torch import nn
 
 import gan_cli
@@ -18,7 +18,7 @@ STEPS = "train.steps=4 eval_every=0 sample_every=0 checkpoint_every=2 ema=0.9 me
 def biggan(tmp_path_factory):
     """The folder of four rounds of the small BigGAN."""
     folder = tmp_path_factory.mktemp("runs") / "biggan"
-    train(small.config("experiment=biggan_small features=identity", STEPS), folder)
+    train(configs.config("experiment=biggan_small features=identity", STEPS), folder)
     return folder
 
 
@@ -26,7 +26,7 @@ def test_a_resumed_biggan_is_the_whole_one(biggan):
     whole = outcome(biggan)
     checkpoint.path_of(biggan, 4).unlink()
     (biggan / "result.json").unlink()
-    train(small.config("experiment=biggan_small features=identity", STEPS), biggan, resume=True)
+    train(configs.config("experiment=biggan_small features=identity", STEPS), biggan, resume=True)
     assert differences(outcome(biggan), whole) == []
 
 
@@ -41,7 +41,7 @@ def test_the_class_and_the_truncation_decide_the_sample(biggan, monkeypatch):
 
 def test_statistics_of_conditional_batch_norm_are_averaged():
     """Those of the live players belong to other weights; spectral norm's vectors are copied."""
-    parts, _ = small.play(small.config("experiment=biggan_small"))
+    parts, _ = configs.play(configs.config("experiment=biggan_small"))
     game, average = parts.game, EMA(parts.game, 0.5)
     conditional = game.generator.blocks[0].norm1.norm
     assert isinstance(conditional, nn.BatchNorm2d)

@@ -3,9 +3,9 @@
 import csv
 
 import pytest
-import small
-from left_behind import train
 from PIL import Image
+from support import configs
+from support.runs import train
 
 from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import compose, loader
@@ -21,7 +21,7 @@ RUNS = {"timegan": "game=timegan", "rcgan": "dataset=waves game=rcgan model=rcga
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for name, overrides in RUNS.items():
-        train(small.config(overrides, BRIEF), folder / name)
+        train(configs.config(overrides, BRIEF), folder / name)
     return folder
 
 
@@ -43,7 +43,7 @@ def test_they_are_sampled(runs, mode, name):
         return
     (table,) = found.glob("*.csv")
     with open(table, newline="") as file:
-        assert len(list(csv.reader(file))) == 1 + 6 * small.SMALL["dataset.window"]
+        assert len(list(csv.reader(file))) == 1 + 6 * configs.SMALL["dataset.window"]
 
 
 def test_no_labels_without_a_game_that_takes_some(runs):
@@ -67,4 +67,4 @@ def test_no_labels_without_a_game_that_takes_some(runs):
 )
 def test_what_does_not_fit_is_refused(overrides, said, tmp_path):
     with pytest.raises(UserError, match=said):
-        train(small.config(overrides), tmp_path / "run")
+        train(configs.config(overrides), tmp_path / "run")

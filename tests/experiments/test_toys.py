@@ -4,9 +4,9 @@ import json
 import math
 
 import pytest
-import small
 import torch
 from omegaconf import OmegaConf
+from support import configs
 
 from gan_cli.build import make_each
 from gan_cli.cli import main
@@ -21,7 +21,7 @@ EXACT = ["em_worked_example", "ideal_gan", "wgan_fig1"]
 
 def run(experiment: str, folder, values: str = "") -> list[dict]:
     """The experiment's rows after it has run in ``folder``."""
-    train_command(small.config(f"experiment={experiment}", values), folder / experiment)
+    train_command(configs.config(f"experiment={experiment}", values), folder / experiment)
     return logger.read(folder / experiment)
 
 
@@ -45,7 +45,7 @@ def test_a_resumed_measurement_is_the_whole_one(tmp_path):
     whole = run("wgan_fig1", tmp_path, "train.steps=4 game.steps=4 game.n=50 checkpoint_every=2")
     for path in (tmp_path / "wgan_fig1" / "checkpoints").glob("*4*"):
         path.unlink()
-    cfg = small.config("experiment=wgan_fig1", "train.steps=4 game.steps=4 game.n=50 checkpoint_every=2")
+    cfg = configs.config("experiment=wgan_fig1", "train.steps=4 game.steps=4 game.n=50 checkpoint_every=2")
     cfg.resume = str(tmp_path / "wgan_fig1")
     (tmp_path / "wgan_fig1" / "result.json").unlink()
     train_command(cfg, tmp_path / "wgan_fig1")

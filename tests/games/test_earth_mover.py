@@ -3,7 +3,7 @@
 import pytest
 import torch
 from scipy.stats import wasserstein_distance
-from tiny import alternating
+from support.players import alternating
 
 from gan_cli.errors import UserError
 from gan_cli.games.analytic.earth_mover import EarthMover

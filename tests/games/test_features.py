@@ -1,9 +1,9 @@
 """Games on learnt features: EBGAN with its pull-away term, MMD-GAN, and the sliced Wasserstein generator on features."""
 
 import pytest
-import small
 import torch
-from tiny import Dirac, Linear
+from support import configs
+from support.players import Dirac, Linear
 from torch import tensor
 
 from gan_cli.errors import UserError
@@ -106,7 +106,7 @@ class TestEBGAN:
             ConvAutoEncoder((2,), 0, 8)
 
     def test_points_by_the_command_line(self):
-        _, stats = small.play(small.config("game=ebgan dataset=ring model/discriminator=autoencoder_mlp"), rounds=2)
+        _, stats = configs.play(configs.config("game=ebgan dataset=ring model/discriminator=autoencoder_mlp"), rounds=2)
         assert stats["pull_away/generator"].isfinite()
 
 
@@ -188,7 +188,7 @@ class TestMMDGAN:
         assert values[-1] > 2 * values[0]
 
     def test_points_by_the_command_line_with_a_picture(self, tmp_path):
-        train_command(small.config("game=mmd_gan dataset=ring", "train.steps=2 train.n_critic=2"), tmp_path / "run")
+        train_command(configs.config("game=mmd_gan dataset=ring", "train.steps=2 train.n_critic=2"), tmp_path / "run")
         assert len(list((tmp_path / "run" / "samples").glob("*.png"))) == 2
 
 

@@ -5,7 +5,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from tiny import Dirac, Linear, alternating, images_gan, points_gan
+from support.players import Dirac, Linear, alternating, images_gan, points_gan
 from torch import nn, tensor
 
 from gan_cli.errors import UserError

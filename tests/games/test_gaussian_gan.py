@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import alternating
+from support.players import alternating
 
 from gan_cli.errors import UserError
 from gan_cli.games.analytic.gaussian_gan import GaussianGAN

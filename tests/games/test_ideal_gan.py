@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from tiny import alternating
+from support.players import alternating
 
 from gan_cli.errors import UserError
 from gan_cli.games.analytic.ideal_gan import IdealGAN

@@ -6,7 +6,7 @@ from itertools import pairwise, repeat
 
 import pytest
 import torch
-from tiny import Dirac, Linear, solving
+from support.players import Dirac, Linear, solving
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError

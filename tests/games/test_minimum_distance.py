@@ -3,9 +3,9 @@
 import json
 
 import pytest
-import small
 import torch
-from tiny import Dirac, alternating
+from support import configs
+from support.players import Dirac, alternating
 from torch import nn, tensor
 
 from gan_cli.diagnostics.game import GameDiagnostics
@@ -138,7 +138,7 @@ def test_autocast_leaves_the_distance_in_full_precision(game):
 @pytest.mark.parametrize("name", GAMES)
 class TestOnePlayer:
     def test_diagnostics_say_what_there_is_to_say_of_one_player(self, name):
-        parts, _ = small.play(small.config(f"game={name} dataset=ring", "train.batch_size=16"))
+        parts, _ = configs.play(configs.config(f"game={name} dataset=ring", "train.batch_size=16"))
         diagnostics = GameDiagnostics(features=Identity(), batch_size=16, eigenvalues=2, steps=1, batches=2, restarts=5)
         report = diagnostics.diagnose(parts.game, parts.data, 0)
         assert {"game/grad_norm/generator", "game/hessian_max/generator"} <= set(report.values)
@@ -147,7 +147,7 @@ class TestOnePlayer:
     def test_a_run_resumes_exactly(self, name, tmp_path):
         def config(**changes):
             values = "train.steps=4 checkpoint_every=2 train.batch_size=8 eval_every=0 metric.n_samples=8 sample_every=0"
-            cfg = small.config(f"game={name} dataset=ring", values)
+            cfg = configs.config(f"game={name} dataset=ring", values)
             for key, change in changes.items():
                 cfg[key] = change
             return cfg

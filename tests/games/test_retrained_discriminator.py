@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny import alternating
+from support.players import alternating
 
 from gan_cli.errors import UserError
 from gan_cli.games.retrained_discriminator import RetrainedDiscriminatorGAN, gradient_norm

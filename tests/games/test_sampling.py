@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import Numbers, images_gan, noisy_gan, points_gan
+from support.players import Numbers, images_gan, noisy_gan, points_gan
 
 from gan_cli.errors import UserError
 from gan_cli.games import sampling

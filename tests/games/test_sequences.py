@@ -5,9 +5,9 @@ from copy import deepcopy
 from functools import partial
 
 import pytest
-import small
 import torch
-from tiny import alternating, solving
+from support import configs
+from support.players import alternating, solving
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from gan_cli.data.base import Data
@@ -291,15 +291,15 @@ def test_samples_are_recovered_from_what_the_supervisor_makes_of_the_generator()
 
 
 def test_options_are_those_of_the_published_code_and_of_the_paper():
-    cfg = small.compose("game=timegan")
+    cfg = configs.compose("game=timegan")
     assert {key: cfg.game[key] for key in CODE} == CODE
     assert list(cfg.schedule.phases.joint.players) == ["generator", "embedder"] * 2 + ["discriminator"]
     assert (cfg.optimizer.lr, list(cfg.optimizer.betas)) == (1e-3, [0.9, 0.999])
     assert (cfg.model.embedder.hidden, cfg.model.embedder.layers, cfg.model.embedder.cell) == (24, 3, "gru")
-    paper = small.compose("game=timegan_paper").game
+    paper = configs.compose("game=timegan_paper").game
     assert {key: paper[key] for key in PAPER} == PAPER
     assert paper.threshold == 0
-    assert small.compose("game=c_rnn_gan").game.freezing == 0.7
+    assert configs.compose("game=c_rnn_gan").game.freezing == 0.7
 
 
 def parts(game: TimeGAN, x, z):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import alternating
+from support.players import alternating
 
 from gan_cli.data.points.nothing import nothing
 from gan_cli.data.points.toy import ring

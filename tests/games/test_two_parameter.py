@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny import alternating, solving
+from support.players import alternating, solving
 
 from gan_cli.errors import UserError
 from gan_cli.games.analytic.two_parameter import Bilinear, DiracGAN, Saddle, TwoParameterGame

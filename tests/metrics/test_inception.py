@@ -4,8 +4,8 @@ import random
 
 import numpy as np
 import pytest
-import random_inception
 import torch
+from support import random_inception
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from gan_cli.data.base import Data

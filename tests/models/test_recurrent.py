@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from loops import loop
+from support.recurrence import loop
 from torch import nn
 
 from gan_cli import device

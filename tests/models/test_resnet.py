@@ -3,9 +3,9 @@
 import math
 
 import pytest
-import small
 import torch
-from tiny import alternating
+from support import configs
+from support.players import alternating
 from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
@@ -32,7 +32,7 @@ def seeded():
 
 def players(option: str, shape: tuple[int, ...], values: str = "") -> tuple[Generator, Discriminator]:
     """The networks that ``model=option`` names, for ten classes."""
-    cfg = small.compose(f"model={option} {values}")
+    cfg = configs.compose(f"model={option} {values}")
     return tuple(make(cfg, f"model.{player}", nn.Module, shape=shape, classes=10) for player in ("generator", "discriminator"))
 
 

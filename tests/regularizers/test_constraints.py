@@ -4,7 +4,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from tiny import alternating, images_gan, points_gan
+from support.players import alternating, images_gan, points_gan
 from torch import nn
 
 from gan_cli.errors import UserError

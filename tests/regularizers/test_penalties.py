@@ -4,7 +4,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from tiny import Dirac, Linear, alternating
+from support.players import Dirac, Linear, alternating
 from torch import nn, tensor
 
 from gan_cli.games.gan import GAN

@@ -4,12 +4,11 @@ import io
 import json
 import re
 
-import left_behind
 import numpy as np
 import pytest
-import small
 from omegaconf import OmegaConf
 from PIL import Image
+from support import configs, runs
 
 from gan_cli.config.compose import compose, loader
 from gan_cli.errors import UserError
@@ -205,7 +204,7 @@ def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
     from gan_cli.report.figures import quiz
 
     folder = tmp_path / "run"
-    left_behind.train(tiny_images, folder)
+    runs.train(tiny_images, folder)
     trace = run_records(folder)[0]
     cards = quiz.cards(trace, 10, 0)
     assert [card.real for card in cards].count(True) == 5
@@ -220,7 +219,7 @@ def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
 
 def test_a_quiz_is_on_the_page_or_why_there_is_none(tiny_images, tmp_path):
     folder = tmp_path / "run"
-    left_behind.train(tiny_images, folder)
+    runs.train(tiny_images, folder)
     assert "No quiz" in words(command.report_command(settings(folder, root="/nowhere")).read_text())
     assert "Half of these 8 images" in words(command.report_command(settings(folder)).read_text())
 
@@ -279,13 +278,13 @@ def test_figures_without_numbers_say_so(run, figure):
 
 def test_traversals_are_drawn_where_there_are_codes(tiny_images, tmp_path):
     folder = tmp_path / "plain"
-    left_behind.train(tiny_images, folder)
+    runs.train(tiny_images, folder)
     with pytest.raises(UserError, match="latents have none"):
         Traversals().draw(run_records(folder))
     with pytest.raises(UserError, match="nothing to draw"):
         Traversals().draw([])
-    cfg = small.config("game=infogan metric=none", "train.steps=1")
-    left_behind.train(cfg, tmp_path / "codes")
+    cfg = configs.config("game=infogan metric=none", "train.steps=1")
+    runs.train(cfg, tmp_path / "codes")
     (drawn,) = Traversals(n=10).draw(run_records(tmp_path / "codes"))
     with Image.open(io.BytesIO(drawn.png)) as image:
         assert image.height > image.width, "a panel for each of three codes"

@@ -1,9 +1,9 @@
 """What these tests share."""
 
 import pytest
-import small
+from support import configs
 
 
 @pytest.fixture(autouse=True)
 def _unpack_once(monkeypatch):
-    small.unpack_once(monkeypatch)
+    configs.unpack_once(monkeypatch)

@@ -1,8 +1,8 @@
 """What happens after a round, each event alone."""
 
 import pytest
-import small
 import torch
+from support import configs
 from torch.nn import BatchNorm2d
 
 from gan_cli.build import build
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def game():
-    return build(small.config("regularizer=spectral_norm", "regularizer.spectral_norm.remove_norm=false"), CPU).game
+    return build(configs.config("regularizer=spectral_norm", "regularizer.spectral_norm.remove_norm=false"), CPU).game
 
 
 def test_the_average_of_parameters(game):
@@ -67,7 +67,7 @@ def test_what_is_no_decay(game, decay):
 
 
 def test_learning_rates_of_the_next_round():
-    solver = build(small.config("optimizer=ttur"), CPU).solver
+    solver = build(configs.config("optimizer=ttur"), CPU).solver
     set_rates = ScheduleLearningRates(solver, LinearDecay(start=2, end=4))
 
     def rates():

@@ -4,11 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
-import small
 import torch
 from hydra.types import RunMode
-from left_behind import differences, outcome, result, train
 from PIL import Image
+from support import configs
+from support.runs import differences, outcome, result, train
 
 import gan_cli
 from gan_cli import drawing
@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
     def run(game: str):
         if game not in done:
             done[game] = root / game
-            train(small.config(f"game={game} features=identity metric=none"), done[game], f"{STEPS} dataset.max_images=64")
+            train(configs.config(f"game={game} features=identity metric=none"), done[game], f"{STEPS} dataset.max_images=64")
         return done[game]
 
     return run
@@ -43,7 +43,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def points(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "points"
-    train(small.config("dataset=ring model=cgan_mlp"), folder, f"{STEPS} metric.n_samples=20")
+    train(configs.config("dataset=ring model=cgan_mlp"), folder, f"{STEPS} metric.n_samples=20")
     return folder
 
 
@@ -56,7 +56,7 @@ def command(folder, **values):
 @pytest.mark.parametrize("game", ["cgan_embedding", "acgan", "infogan"])
 def test_a_resumed_run_is_the_whole_one(runs, game, tmp_path):
     whole, folder = runs(game), shutil.copytree(runs(game), tmp_path / "run")
-    cfg = small.config(f"game={game} features=identity metric=none")
+    cfg = configs.config(f"game={game} features=identity metric=none")
     checkpoint.path_of(folder, 4).unlink()
     (folder / "result.json").unlink()
     train(cfg, folder, f"{STEPS} dataset.max_images=64", resume=True)
@@ -65,10 +65,10 @@ def test_a_resumed_run_is_the_whole_one(runs, game, tmp_path):
 
 def test_labels_of_fakes_follow_the_law_of_the_data(monkeypatch):
     """Over one epoch the labels that the generator is asked for are those of the data, to the last one, in either turn."""
-    cfg = small.config("game=cgan", "dataset.max_images=60 train.batch_size=6")
+    cfg = configs.config("game=cgan", "dataset.max_images=60 train.batch_size=6")
     data = build_data(cfg)
     data.train.labels[:] = np.minimum(data.train.labels, 3)  # of 60: 6 of 0, 1, 2 each and 42 of 3
-    parts, _ = small.play(cfg, 0)
+    parts, _ = configs.play(cfg, 0)
     seen = []
     inner = type(parts.game.generator).forward
     monkeypatch.setattr(type(parts.game.generator), "forward", lambda self, z, y: (seen.append(y), inner(self, z, y))[1])
@@ -161,13 +161,13 @@ def test_traversals_that_cannot_be(runs, tmp_path):
         sample_command(command(runs("cgan"), mode="traversal"))
     with pytest.raises(UserError, match="do not go together"):
         sample_command(command(runs("infogan"), mode="traversal", classes="[1]"))
-    train(small.config("dataset=ring game=infogan metric=none"), tmp_path / "ring", "train.steps=0")
+    train(configs.config("dataset=ring game=infogan metric=none"), tmp_path / "ring", "train.steps=0")
     with pytest.raises(UserError, match="lays images side by side"):
         sample_command(command(tmp_path / "ring", mode="traversal"))
 
 
 def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, capsys):
-    cfg = small.config("game=infogan features=identity metric=none diagnostics=codes")
+    cfg = configs.config("game=infogan features=identity metric=none diagnostics=codes")
     folder = tmp_path / "run"
     train(cfg, folder, f"{STEPS} dataset.max_images=64 eval_every=2")
     assert result(folder)["players"] == result(runs("infogan"))["players"], "watching changes nothing"

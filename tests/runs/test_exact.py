@@ -5,9 +5,9 @@ import random
 
 import numpy as np
 import pytest
-import small
 import torch
-from left_behind import differences, outcome, result, state, train
+from support import configs
+from support.runs import differences, outcome, result, state, train
 
 import gan_cli
 from gan_cli.errors import UserError
@@ -20,7 +20,7 @@ GAMES = {
     "spectral norm": ("features=identity loss=sngan", "train.steps=20 train.n_critic=2"),
     "gradient penalty": ("features=identity loss=wgan_gp optimizer=rmsprop", "train.steps=20 train.n_critic=2 ema=null"),
     "all regularizers": (
-        f"features=identity loss=relativistic regularizer=[{','.join(small.options('regularizer'))}]",
+        f"features=identity loss=relativistic regularizer=[{','.join(configs.options('regularizer'))}]",
         "train.steps=10 dataset.size=16 train.batch_size=3",
     ),
     "diffusion": (
@@ -55,7 +55,7 @@ def disturb() -> None:
 @pytest.mark.parametrize("name", GAMES)
 def test_stopping_and_going_on_changes_nothing(name, tmp_path):
     overrides, values = GAMES[name]
-    cfg = small.config(overrides, f"ema=0.9 {values}")
+    cfg = configs.config(overrides, f"ema=0.9 {values}")
     cfg.sample_every = stop = cfg.train.steps * 3 // 5
     cfg.eval_every = cfg.log_every = cfg.checkpoint_every = math.gcd(stop, 10)  # the end of the first part is watched anyway
     disturb()
@@ -72,7 +72,7 @@ def test_stopping_and_going_on_changes_nothing(name, tmp_path):
 @pytest.fixture(scope="module")
 def images():
     """Batch norm in both players and spectral norm too: whatever moves in a forward pass."""
-    return small.config(
+    return configs.config(
         "features=identity regularizer=spectral_norm",
         "regularizer.spectral_norm.remove_norm=false train.steps=12 log_every=1 eval_every=4 sample_every=4 ema=0.9",
     )
@@ -93,7 +93,7 @@ def test_watching_changes_nothing(images, tmp_path):
     never = "log_every=0 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=0"
     for loss in ("sngan", "wgan_gp"):
         cfg = images.copy()
-        cfg.loss = small.config(f"loss={loss}").loss
+        cfg.loss = configs.config(f"loss={loss}").loss
         train(cfg, tmp_path / f"{loss} watched", all_the_time)
         train(cfg, tmp_path / f"{loss} alone", never)
         watched, alone = outcome(tmp_path / f"{loss} watched"), outcome(tmp_path / f"{loss} alone")
@@ -107,11 +107,11 @@ def test_watching_changes_nothing(images, tmp_path):
 def test_a_metric_that_learns_and_searches_changes_nothing(parts, tmp_path, monkeypatch):
     """The network that judges is trained at the start of the run, as nothing lies in the cache yet."""
     values = "train.steps=4 log_every=0 sample_every=0 checkpoint_every=0"
-    cfg = small.config(parts, f"{values} dataset.max_images=40")
+    cfg = configs.config(parts, f"{values} dataset.max_images=40")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cold"))
     train(cfg, tmp_path / "watched", "eval_every=1 metric.n_samples=20")  # for the Inception Score
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cold too"))
-    cfg.metric = small.config("metric=none").metric
+    cfg.metric = configs.config("metric=none").metric
     train(cfg, tmp_path / "alone", "eval_every=0")
     watched, alone = outcome(tmp_path / "watched"), outcome(tmp_path / "alone")
     for part in ("game", "ema", "solver", "batches", "random", "step"):
@@ -125,7 +125,7 @@ def test_a_metric_that_learns_and_searches_changes_nothing(parts, tmp_path, monk
 def test_diagnostics_change_nothing(images, tmp_path):
     """Spectra, best responses and gradients of the players at play, with batch norm and spectral norm in them."""
     cheap = "train.steps=3 log_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=0 eval_every=1"
-    diagnosed = small.config(
+    diagnosed = configs.config(
         "features=identity regularizer=spectral_norm diagnostics=game",
         f"{cheap} regularizer.spectral_norm.remove_norm=false ema=0.9 diagnostics.batch_size=8 diagnostics.steps=2 "
         "diagnostics.batches=2 diagnostics.eigenvalues=2 diagnostics.restarts=2",
@@ -142,7 +142,7 @@ def test_diagnostics_change_nothing(images, tmp_path):
 
 def test_a_metric_of_players_is_no_metric_of_a_training(tmp_path):
     with pytest.raises(UserError, match="in training take diagnostics=game"):
-        train(small.config("metric=game"), tmp_path, "train.steps=1")
+        train(configs.config("metric=game"), tmp_path, "train.steps=1")
 
 
 def test_watching_a_game_that_draws_while_it_samples_changes_nothing(images, tmp_path, monkeypatch):
@@ -161,8 +161,8 @@ def test_watching_a_game_that_draws_while_it_samples_changes_nothing(images, tmp
 
 def test_nothing_leaks_from_job_to_job(images, tmp_path):
     train(images, tmp_path / "before")
-    other = small.config("dataset=ring loss=wgan", "train.steps=3 precision=bf16 deterministic=false seed=7")
-    other.learning_rate = small.config("learning_rate=linear").learning_rate
+    other = configs.config("dataset=ring loss=wgan", "train.steps=3 precision=bf16 deterministic=false seed=7")
+    other.learning_rate = configs.config("learning_rate=linear").learning_rate
     train(other, tmp_path / "other")
     disturb()
     train(images, tmp_path / "after")

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-import small
 import torch
-from left_behind import differences, outcome, train
 from omegaconf import OmegaConf
+from support import configs
+from support.runs import differences, outcome, train
 
 from gan_cli import files
 from gan_cli.cli import main
@@ -75,7 +75,7 @@ def mine(monkeypatch):
 
 
 def poisoned(**loss):
-    cfg = small.config("features=identity", "train.steps=30 sample_every=0 eval_every=0 checkpoint_every=5 log_every=1")
+    cfg = configs.config("features=identity", "train.steps=30 sample_every=0 eval_every=0 checkpoint_every=5 log_every=1")
     OmegaConf.update(cfg, "loss", {"_target_": "mine.Poisoned", **loss}, merge=False)
     return cfg
 
@@ -223,7 +223,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(fault, tmp_path, monke
 
 
 def test_a_disk_that_fills_up_while_a_run_trains(tmp_path, monkeypatch):
-    cfg = small.config("features=identity", "train.steps=9 checkpoint_every=3 sample_every=0 eval_every=0 log_every=1")
+    cfg = configs.config("features=identity", "train.steps=9 checkpoint_every=3 sample_every=0 eval_every=0 log_every=1")
     save, folder = checkpoint.save, tmp_path / "parts"
 
     def full_from_6(folder, step, state, keep=None):
@@ -238,7 +238,7 @@ def test_a_disk_that_fills_up_while_a_run_trains(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert checkpoint.steps_in(folder) == [3]
     assert not list(folder.rglob("*.tmp"))
-    small.unpack_once(monkeypatch)
+    configs.unpack_once(monkeypatch)
     train(cfg, folder, resume=True)
     train(cfg, tmp_path / "whole")
     assert differences(outcome(folder), outcome(tmp_path / "whole")) == []

@@ -1,9 +1,9 @@
 """Runs that begin with another run's players, and players that never move."""
 
 import pytest
-import small
 import torch
-from left_behind import differences, state, train
+from support import configs
+from support.runs import differences, state, train
 
 from gan_cli.build import build
 from gan_cli.errors import UserError
@@ -16,7 +16,7 @@ STEPS = "train.steps=4 eval_every=0 checkpoint_every=2 sample_every=0 metric.n_s
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "source"
-    train(small.config(), folder, STEPS)
+    train(configs.config(), folder, STEPS)
     return folder
 
 
@@ -25,14 +25,14 @@ def players(saved: dict, player: str, which: str = "game") -> dict:
 
 
 def test_a_run_begins_with_the_players_of_another(source, tmp_path):
-    train(small.config(), tmp_path, f"{STEPS} train.steps=0 seed=3 init_from='{source}'")
+    train(configs.config(), tmp_path, f"{STEPS} train.steps=0 seed=3 init_from='{source}'")
     for which in ("game", "ema"):
         assert differences(dict(state(tmp_path)[which]), dict(state(source)["game"])) == []
 
 
 def test_one_player_of_a_checkpoint_and_a_fresh_other(source, tmp_path):
     early = checkpoint.path_of(source, 2)
-    train(small.config(), tmp_path, f"{STEPS} train.steps=0 seed=3 init_from='{early}' init_players=[generator]")
+    train(configs.config(), tmp_path, f"{STEPS} train.steps=0 seed=3 init_from='{early}' init_players=[generator]")
     saved, earlier = state(tmp_path), torch.load(early, weights_only=True)
     assert differences(players(saved, "generator"), players(earlier, "generator")) == []
     assert differences(players(saved, "discriminator"), players(earlier, "discriminator")) != []
@@ -40,7 +40,7 @@ def test_one_player_of_a_checkpoint_and_a_fresh_other(source, tmp_path):
 
 
 def test_frozen_players_never_move(source, tmp_path):
-    train(small.config(), tmp_path, f"{STEPS} init_from='{source}' frozen=[generator]")
+    train(configs.config(), tmp_path, f"{STEPS} init_from='{source}' frozen=[generator]")
     saved = state(tmp_path)
     assert differences(players(saved, "generator"), players(state(source), "generator")) == [], "no weight, no statistic"
     assert differences(players(saved, "discriminator"), players(state(source), "discriminator")) != []
@@ -57,28 +57,28 @@ def test_frozen_players_never_move(source, tmp_path):
     ],
 )
 def test_networks_that_no_turn_moves_are_evaluated(game, turns, evaluated):
-    made = build(small.config(f"game={game}"), torch.device("cpu")).game
+    made = build(configs.config(f"game={game}"), torch.device("cpu")).game
     rest(made, turns)
     assert {name for name, network in made.named_children() if not network.training} == evaluated
 
 
 def test_with_everybody_frozen_nothing_moves(source, tmp_path):
-    train(small.config(), tmp_path, f"{STEPS} init_from='{source}' frozen=[generator,discriminator] log_every=1")
+    train(configs.config(), tmp_path, f"{STEPS} init_from='{source}' frozen=[generator,discriminator] log_every=1")
     assert differences(dict(state(tmp_path)["game"]), dict(state(source)["game"])) == []
 
 
 def test_a_resumed_run_does_not_look_for_its_source_again(source, tmp_path):
     settings = f"{STEPS} init_from='{source}' frozen=[generator]"
-    train(small.config(), tmp_path / "whole", settings)
+    train(configs.config(), tmp_path / "whole", settings)
     gone = tmp_path / "gone"
     source.rename(gone)
     try:
         checkpoint.path_of(tmp_path / "whole", 4).unlink()
         (tmp_path / "whole" / "result.json").unlink()
-        train(small.config(), tmp_path / "whole", settings, resume=True)
+        train(configs.config(), tmp_path / "whole", settings, resume=True)
     finally:
         gone.rename(source)
-    train(small.config(), tmp_path / "again", settings)
+    train(configs.config(), tmp_path / "again", settings)
     assert differences(dict(state(tmp_path / "whole")["game"]), dict(state(tmp_path / "again")["game"])) == []
 
 
@@ -94,13 +94,13 @@ def test_a_resumed_run_does_not_look_for_its_source_again(source, tmp_path):
 )
 def test_what_cannot_be_is_a_sentence(source, tmp_path, settings, said):
     with pytest.raises(UserError, match=said):
-        train(small.config(), tmp_path / "new", f"{STEPS} {settings.replace('SOURCE', str(source))}")
+        train(configs.config(), tmp_path / "new", f"{STEPS} {settings.replace('SOURCE', str(source))}")
 
 
 def test_who_rests_repeats_no_turn(source, tmp_path):
     """Solvers that play every turn once a round take a schedule whose repeated turns nobody plays."""
     values = f"{STEPS} init_from='{source}' frozen=[discriminator] train.n_critic=3"
-    train(small.config("solver=simultaneous"), tmp_path, values)
+    train(configs.config("solver=simultaneous"), tmp_path, values)
     logged = {tag for row in logger.read(tmp_path) for tag in row}
     assert "loss/generator" in logged
     assert "loss/discriminator" not in logged
@@ -109,7 +109,7 @@ def test_who_rests_repeats_no_turn(source, tmp_path):
 def test_judges_before_a_generator_that_was_trained_elsewhere(source, tmp_path):
     """The game of vanishing gradients with another run's generator, which rests from the first round on."""
     values = f"{STEPS} init_from='{source}' init_players=[generator] schedule.phases.training.rounds=0"
-    train(small.config("game=retrained_discriminator"), tmp_path, values)
+    train(configs.config("game=retrained_discriminator"), tmp_path, values)
     saved = state(tmp_path)
     assert (
         differences(

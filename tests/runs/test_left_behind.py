@@ -5,12 +5,12 @@ import math
 import re
 
 import pytest
-import small
 import torch
 import yaml
-from left_behind import result, state, train
 from omegaconf import OmegaConf
 from PIL import Image
+from support import configs
+from support.runs import result, state, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_cli.config.identity import config_hash, to_plain
@@ -23,7 +23,7 @@ PLAYERS = ("discriminator", "generator")
 @pytest.fixture(scope="module")
 def points(tmp_path_factory):
     """A finished WGAN-GP on the ring: (config, folder)."""
-    cfg = small.config("dataset=ring loss=wgan_gp", f"{STEPS} metric.n_samples=16 train.n_critic=2")
+    cfg = configs.config("dataset=ring loss=wgan_gp", f"{STEPS} metric.n_samples=16 train.n_critic=2")
     folder = tmp_path_factory.mktemp("runs") / "a folder, Ümläut = 1"
     assert train(cfg, folder) == result(folder)["objective"]
     return cfg, folder
@@ -32,7 +32,7 @@ def points(tmp_path_factory):
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     """A finished GAN on images: (config, folder)."""
-    cfg = small.config("features=identity", STEPS)
+    cfg = configs.config("features=identity", STEPS)
     folder = tmp_path_factory.mktemp("runs") / "images"
     train(cfg, folder)
     return cfg, folder
@@ -181,7 +181,7 @@ def test_checkpoints_hold_tensors_and_plain_data(run, request):
 
 def test_the_fingerprint_is_that_of_the_last_checkpoint(images):
     cfg, folder = images
-    players = small.build(cfg, torch.device("cpu")).game
+    players = configs.build(cfg, torch.device("cpu")).game
     players.load_state_dict(state(folder)["game"])
     assert checkpoint.fingerprint(players) == result(folder)["players"]
     players.load_state_dict(state(folder, 10)["game"])
@@ -189,12 +189,12 @@ def test_the_fingerprint_is_that_of_the_last_checkpoint(images):
 
 
 def test_only_the_newest_checkpoints_are_kept(tmp_path):
-    train(small.config("metric=none"), tmp_path, "train.steps=7 checkpoint_every=2 keep_checkpoints=2 log_every=0")
+    train(configs.config("metric=none"), tmp_path, "train.steps=7 checkpoint_every=2 keep_checkpoints=2 log_every=0")
     assert checkpoint.steps_in(tmp_path) == [6, 7]
 
 
 def test_what_comes_only_at_the_end_comes_at_the_end(tmp_path):
-    cfg = small.config("features=identity", "train.steps=3 log_every=0 eval_every=0 sample_every=0 checkpoint_every=0")
+    cfg = configs.config("features=identity", "train.steps=3 log_every=0 eval_every=0 sample_every=0 checkpoint_every=0")
     train(cfg, tmp_path)
     rows = logger.read(tmp_path)
     assert [row["step"] for row in rows if "loss/generator" in row] == [3]
@@ -205,7 +205,7 @@ def test_what_comes_only_at_the_end_comes_at_the_end(tmp_path):
 
 
 def test_no_rounds_at_all_leave_the_players_as_they_began(tmp_path):
-    train(small.config("metric=none"), tmp_path, "train.steps=0")
+    train(configs.config("metric=none"), tmp_path, "train.steps=0")
     assert checkpoint.steps_in(tmp_path) == [0]
     assert result(tmp_path)["metric"] is None
     assert result(tmp_path)["objective"] is None

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import small
 import torch
 from hydra.types import RunMode
-from left_behind import differences, state, train
 from PIL import Image
+from support import configs
+from support.runs import differences, state, train
 
 import gan_cli
 from gan_cli import drawing
@@ -25,14 +25,14 @@ STEPS = "train.steps=6 eval_every=3 checkpoint_every=3 sample_every=0 ema=0.9 se
 @pytest.fixture(scope="module")
 def points(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "points = 1, ö"
-    train(small.config("dataset=ring", f"{STEPS} metric.n_samples=20"), folder)
+    train(configs.config("dataset=ring", f"{STEPS} metric.n_samples=20"), folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "images"
-    train(small.config("features=identity", f"{STEPS} optimizer.lr=0.01"), folder)
+    train(configs.config("features=identity", f"{STEPS} optimizer.lr=0.01"), folder)
     return folder
 
 

@@ -4,8 +4,8 @@ import shutil
 import time
 
 import pytest
-import small
-from left_behind import differences, outcome, result, state, train
+from support import configs
+from support.runs import differences, outcome, result, state, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_cli.errors import UserError
@@ -17,7 +17,7 @@ OTHER_SECOND = 1.01
 
 @pytest.fixture(scope="module")
 def cfg():
-    return small.config(
+    return configs.config(
         "features=identity", "train.steps=10 log_every=1 eval_every=5 sample_every=0 checkpoint_every=5 ema=0.9"
     )
 
@@ -56,7 +56,7 @@ def test_no_checkpoint_yet_starts_at_0(cfg, finished, tmp_path, capsys):
 
 def test_players_whose_turn_never_comes_are_named(tmp_path, capsys):
     """And none of them where the last phase is reached, or where somebody froze them."""
-    cfg = small.config("game=c_rnn_gan", "train.steps=1 eval_every=0 sample_every=0 metric.n_samples=0")
+    cfg = configs.config("game=c_rnn_gan", "train.steps=1 eval_every=0 sample_every=0 metric.n_samples=0")
     cfg.schedule.phases.pretraining.rounds = 1
     train(cfg, tmp_path / "short")
     said = capsys.readouterr().out
@@ -196,7 +196,7 @@ def test_other_players_are_refused_in_a_sentence(cfg, finished):
 
 
 def test_a_learning_rate_that_has_come_to_nothing_is_not_trained_on(tmp_path):
-    cfg = small.config("dataset=ring learning_rate=linear", "train.steps=4 sample_every=0")
+    cfg = configs.config("dataset=ring learning_rate=linear", "train.steps=4 sample_every=0")
     cfg.learning_rate.end = 4  # as config.yaml keeps it
     train(cfg, tmp_path / "run")
     with pytest.raises(UserError, match=r"learning rate of .* has come to 0 before step 8"):

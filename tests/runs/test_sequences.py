@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas
 import pytest
-import small
 import torch
 from hydra.types import RunMode
-from left_behind import differences, outcome, result, state, train
+from support import configs
+from support.runs import differences, outcome, result, state, train
 
 import gan_cli
 from gan_cli.cli.quoting import quote
@@ -31,7 +31,7 @@ PROTOCOL = "changes in windows without overlap, split by time"
 def cfg(tmp_path_factory):
     """A table of 600 rows, by time, in windows of 4."""
     root = tmp_path_factory.mktemp("tables")
-    return small.config("dataset=csv", f"{STEPS} dataset.protocol=by_time dataset.window=4", root=root)
+    return configs.config("dataset=csv", f"{STEPS} dataset.protocol=by_time dataset.window=4", root=root)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_sequences_of_which_nothing_is_known(tmp_path, monkeypatch):
     module = types.ModuleType("mine")
     module.mine = mine
     monkeypatch.setitem(sys.modules, "mine", module)
-    cfg = small.config("dataset=sines", f"{STEPS} train.steps=1 metric.n_samples=4")
+    cfg = configs.config("dataset=sines", f"{STEPS} train.steps=1 metric.n_samples=4")
     cfg.dataset = {"_target_": "mine.mine"}
     train(cfg, tmp_path / "run")
     assert result(tmp_path / "run")["metric"]["protocol"] is None

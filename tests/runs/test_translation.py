@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-import small
 import torch
-from evaluating import measured
 from hydra.types import RunMode
-from left_behind import result, train
 from PIL import Image
+from support import configs
+from support.evaluation import measured
+from support.runs import result, train
 
 import gan_cli
 from gan_cli import drawing
@@ -32,9 +32,9 @@ def folders(tmp_path_factory):
         "folder": "game=cyclegan dataset=unpaired_folder",
     }
     with pytest.MonkeyPatch.context() as patch:
-        small.unpack_once(patch)
+        configs.unpack_once(patch)
         for name, overrides in runs.items():
-            train(small.config(f"{overrides} features=pixels", f"{STEPS} dataset.max_images=20", folder), folder / name)
+            train(configs.config(f"{overrides} features=pixels", f"{STEPS} dataset.max_images=20", folder), folder / name)
     return folder
 
 
@@ -161,7 +161,7 @@ def test_gan_eval_measures_the_way_back_against_the_other_domain(folders):
 
 
 def test_a_game_without_sources_takes_none(tmp_path):
-    train(small.config("dataset=ring", "train.steps=1 sample_every=0 metric.n_samples=4"), tmp_path / "run")
+    train(configs.config("dataset=ring", "train.steps=1 sample_every=0 metric.n_samples=4"), tmp_path / "run")
     run = gan_cli.load(tmp_path / "run")
     with pytest.raises(UserError, match="not translated from images"):
         run.images(tmp_path, 3)

@@ -5,7 +5,7 @@ from itertools import count, islice, repeat
 
 import pytest
 import torch
-from tiny import Bilinear, alternating, images_gan, points_gan
+from support.players import Bilinear, alternating, images_gan, points_gan
 from torch import tensor
 
 from gan_cli.device import autocast

@@ -6,8 +6,8 @@ from itertools import repeat
 
 import pytest
 import torch
-from quadratic import Quadratic, diagonal
-from tiny import Bilinear, points_gan, solving
+from support.players import Bilinear, points_gan, solving
+from support.quadratic import Quadratic, diagonal
 from torch import nn
 
 from gan_cli.errors import UserError

@@ -5,7 +5,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from tiny import Bilinear, solving
+from support.players import Bilinear, solving
 from torch import Tensor
 
 from gan_cli.solvers.alternating import Alternating

@@ -5,7 +5,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from tiny import Bilinear, images_gan, points_gan, solving
+from support.players import Bilinear, images_gan, points_gan, solving
 from torch import nn
 
 from gan_cli.errors import UserError

@@ -10,7 +10,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from tiny import Dirac, Linear, solving
+from support.players import Dirac, Linear, solving
 from torch import Tensor
 
 from gan_cli.games.gan import GAN

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny import Bilinear, images_gan, points_gan, solving
+from support.players import Bilinear, images_gan, points_gan, solving
 
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.regularizers.spectral_norm import SpectralNorm

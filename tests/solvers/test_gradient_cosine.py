@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import Bilinear, points_gan
+from support.players import Bilinear, points_gan
 from torch import nn
 
 from gan_cli.optim.clipped import ClippedSGD

@@ -5,7 +5,7 @@ from itertools import count, repeat
 
 import pytest
 import torch
-from tiny import Bilinear, alternating, images_gan, points_gan, solving
+from support.players import Bilinear, alternating, images_gan, points_gan, solving
 from torch import tensor
 
 from gan_cli.errors import UserError

@@ -5,9 +5,9 @@ from itertools import repeat
 
 import pytest
 import torch
-from quadratic import NOTHING as NO_BATCH
-from quadratic import random_quadratic
-from tiny import Bilinear, points_gan, solving
+from support.players import Bilinear, points_gan, solving
+from support.quadratic import NOTHING as NO_BATCH
+from support.quadratic import random_quadratic
 from torch.func import functional_call, grad
 
 from gan_cli.errors import UserError

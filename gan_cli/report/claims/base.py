@@ -145,7 +145,8 @@ def too_short(tag: str, series: ScalarSeries, factor: float, settled: bool = Tru
         return f"{tag} was evaluated {len(points.steps)} times: at least {MIN_EVALUATIONS} are asked for, the first at step 0"
     first, last = points.values[0], float(np.median(_quarter(points, 1)))
     if not last * factor <= first:
-        return f"training too short: {tag} went from {format_value(first)} to {format_value(last)}, not better by the factor {factor:g}"
+        ends = f"from {format_value(first)} to {format_value(last)}"
+        return f"training too short: {tag} went {ends}, not better by the factor {factor:g}"
     return falling(tag, points) if settled else None
 
 
@@ -153,7 +154,8 @@ def falling(tag: str, series: ScalarSeries) -> str | None:
     """Says by how much ``tag`` still falls at the end; None where it has come to rest."""
     before, last = (float(np.median(_quarter(series, n))) for n in (2, 1))
     if before - last > STILL_FALLING * abs(last):
-        return f"training too short: {tag} is still falling, from {format_value(before)} to {format_value(last)} in its last two quarters"
+        ends = f"from {format_value(before)} to {format_value(last)}"
+        return f"training too short: {tag} is still falling, {ends} in its last two quarters"
     return None
 
 

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import layouts
-import random_inception
 import torch
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -26,6 +24,7 @@ from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.randomness import seed_all
 from gan_cli.types import Stats
+from support import layouts, random_inception
 
 CONF = Path(__file__).parents[1] / "conf"
 SMALL = {

@@ -1,6 +1,6 @@
 """Makes the bundled part of Fashion-MNIST from the full set's published IDX files.
 
-``python -m gan_cli.data.make_fashion_mnist_mini FOLDER`` writes ``fashion_mnist_mini.npy.xz`` beside itself: the first
+``python tests/support/make_fashion_mnist_mini.py FOLDER`` writes ``gan_cli/data/images/fashion_mnist_mini.npy.xz``: the first
 1 000 training and the first 200 test images of each class, in the order of the published files. FOLDER holds
 ``train-images-idx3-ubyte.gz`` and the other three (Debian's package dataset-fashion-mnist puts them into
 /usr/share/datasets/fashion-mnist).
