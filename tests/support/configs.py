@@ -26,7 +26,7 @@ from gan_cli.randomness import seed_all
 from gan_cli.types import Stats
 from support import layouts, random_inception
 
-CONF = Path(__file__).parents[1] / "conf"
+CONF = Path(__file__).parents[2] / "conf"
 SMALL = {
     "train.batch_size": 4,
     "model.*.width": 16,  # fewer ReLUs may all be dead from the start
