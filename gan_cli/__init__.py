@@ -1,21 +1,17 @@
-"""GAN experiments from the command line.
+"""GAN experiments: train, load and evaluate runs from Python or from the command line.
 
-``gan_cli.load(RUN_DIR).sample(16)`` gives samples of a trained run from Python.
+``gan_cli.load(RUN_DIR).sample(16)`` gives samples of a trained run.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from gan_cli.inference.load import load
+from gan_cli.lazy import lazy_exports
 
-__all__ = ["__version__", "load"]
 __version__ = "0.1.0"
 
-
-def __getattr__(name: str) -> Any:
-    # importing the package stays free of torch, so that the command line can answer at once
-    if name == "load":
-        from gan_cli.inference.load import load
-
-        return load
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    from gan_cli.errors import UserError as UserError
+    from gan_cli.inference.load import LoadedRun as LoadedRun
+    from gan_cli.inference.load import load as load
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "gan_cli"
 FLOORS = """
-    errors types files
+    errors types files lazy
     checks
     config
     randomness device
@@ -32,9 +32,9 @@ FLOORS = """
 """
 """From the ground up; a file imports from floors below its own, and from its own folder. A folder stands for its files."""
 HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for name in floor.split()}
-FLAT = {"build", "checks", "device", "drawing", "errors", "files", "randomness", "types"}
+FLAT = {"build", "checks", "device", "drawing", "errors", "files", "lazy", "randomness", "types"}
 """The modules that lie in no folder."""
-AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/names", "errors", "files"]
+AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/names", "errors", "files", "lazy"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
 WITHOUT_TORCH = ["cli/app", "cli/sweeper", "config/compose", "config/identity", "runs/folder"]
 """Hydra at most, until the work starts."""
@@ -122,8 +122,10 @@ def test_the_command_line_answers_without_torch(name):
     assert foreign <= (set() if name in AT_ONCE else HYDRA)
 
 
-def test_the_package_itself_imports_nothing():
-    assert imported(PACKAGE / "__init__.py", at_import=True) <= {"typing.TYPE_CHECKING", "typing.Any"}
+def test_packages_import_nothing_at_once():
+    """``import gan_cli.losses`` imports no loss and no torch: names are imported when they are first used."""
+    for path in PACKAGE.rglob("__init__.py"):
+        assert imported(path, at_import=True) <= {"typing.TYPE_CHECKING", "gan_cli.lazy.lazy_exports"}, path
 
 
 def test_imports_are_found_wherever_they_stand(tmp_path):

@@ -1,1 +1,13 @@
 """What the discriminator sees instead of the samples themselves."""
+
+from typing import TYPE_CHECKING
+
+from gan_cli.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from gan_cli.augmentations.adaptive import Adaptive as Adaptive
+    from gan_cli.augmentations.base import Augmentation as Augmentation
+    from gan_cli.augmentations.diff_augment import DiffAugment as DiffAugment
+    from gan_cli.augmentations.instance_noise import InstanceNoise as InstanceNoise
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)

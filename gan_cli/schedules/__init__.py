@@ -1,1 +1,17 @@
 """Schedules over training: the order of turns in each round, and learning rates."""
+
+from typing import TYPE_CHECKING
+
+from gan_cli.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from gan_cli.schedules.learning_rates import LearningRateSchedule as LearningRateSchedule
+    from gan_cli.schedules.learning_rates import LinearDecay as LinearDecay
+    from gan_cli.schedules.learning_rates import SecondHalf as SecondHalf
+    from gan_cli.schedules.learning_rates import WarmUp as WarmUp
+    from gan_cli.schedules.turns import AlternatingOrder as AlternatingOrder
+    from gan_cli.schedules.turns import FixedOrder as FixedOrder
+    from gan_cli.schedules.turns import Phases as Phases
+    from gan_cli.schedules.turns import Schedule as Schedule
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)

@@ -10,10 +10,10 @@ from support.players import Numbers
 from gan_cli.data.base import Swapped
 from gan_cli.data.stream import Stream
 from gan_cli.data.translation.degradations import Grey, Hole, grey
-from gan_cli.data.translation.paired import bundled as pairs
+from gan_cli.data.translation.paired import degraded_bundled as pairs
 from gan_cli.data.translation.paired import side_by_side
 from gan_cli.data.translation.unpaired import Unpaired, unpaired_folder
-from gan_cli.data.translation.unpaired import bundled as domains
+from gan_cli.data.translation.unpaired import unpaired_bundled as domains
 from gan_cli.errors import UserError
 
 

@@ -73,7 +73,9 @@ class Halved(DatasetWrapper):
         return Batch(b, a)
 
 
-def bundled(source: Degradation, size: int = 32, fit: str = "pad", tint: bool = False, max_images: int | None = None) -> Data:
+def degraded_bundled(
+    source: Degradation, size: int = 32, fit: str = "pad", tint: bool = False, max_images: int | None = None
+) -> Data:
     """The images that come with the package as targets, with the sources that ``source`` makes of them.
 
     ``tint``: in colour, see ``Tinted``; they are grey themselves.

@@ -76,7 +76,7 @@ class Inverted(DatasetWrapper):
         return Batch(-x, y)
 
 
-def bundled(
+def unpaired_bundled(
     sources: Sequence[int],
     targets: Sequence[int],
     invert: bool = False,
