@@ -49,8 +49,8 @@ def section(name: str, summary: dict) -> str:
         lines += ["", f"![{summary['title']}](gallery/{name}.png)"]
     lines += ["", "| verdict | claim | measured |", "|---|---|---|"]
     for claim in summary["claims"]:
-        measured = "<br>".join([claim["why"], *claim["runs"].values()])
-        lines.append(f"| **{claim['state']}** | {claim['says']} | {measured} |")
+        measured = "<br>".join([claim["reason"], *claim["runs"].values()])
+        lines.append(f"| **{claim['state']}** | {claim['claim']} | {measured} |")
     return "\n".join([*lines, ""])
 
 

@@ -1,1 +1,1 @@
-"""Pages and figures from what runs left behind, and the claims that are judged by it."""
+"""HTML reports about finished runs: claims, figures and the records they are made of."""

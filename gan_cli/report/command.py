@@ -1,4 +1,4 @@
-"""What gan-report does: a page about a run, a sweep, or a folder of them."""
+"""The gan-report command: a page for a run, a sweep, or a folder of experiments."""
 
 import shutil
 from collections import Counter
@@ -15,11 +15,11 @@ from gan_cli.build import make_each
 from gan_cli.errors import UserError
 from gan_cli.evaluation import sweeps
 from gan_cli.report import page
-from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Claim, Judgement
+from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim
 from gan_cli.report.figures import quiz, standard, style, tables
 from gan_cli.report.figures.curves import Curves, Figure
-from gan_cli.report.figures.progression import METHODS, Stages, animation, first_seeds, frames
-from gan_cli.report.figures.style import Drawn
+from gan_cli.report.figures.progression import MAX_METHODS, Progression, animated_gif, animation_frames, first_runs
+from gan_cli.report.figures.style import RenderedFigure
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
 from gan_cli.report.records.runs import RunRecord, run_records
@@ -28,99 +28,113 @@ from gan_cli.runs.folder import holds_config
 
 PAGE, FOLDER, SUMMARY = "report.html", "report", "summary.json"
 TEXTS = ("title", "source", "shortened")
-KEYS = (*TEXTS, "evaluation", "figures", "claims")
-"""What a config's ``report`` may say. ``evaluation``: the words that gan-eval is to be asked with once the runs are there."""
+REPORT_KEYS = (*TEXTS, "evaluation", "figures", "claims")
+"""Keys of a config's ``report`` node. ``evaluation`` holds the overrides for gan-eval that the report expects."""
 
 
 def report_command(cfg: DictConfig) -> Path:
-    """Writes the page about ``cfg.run`` and returns it; of a folder of several, every page and their index."""
+    """Write the report of ``cfg.run``, or all reports and their index if it is a folder of experiments.
+
+    Returns:
+        The HTML file of the report or of the index.
+
+    Raises:
+        UserError: If there is no run, nothing has been logged yet, or the declared report is invalid.
+    """
     if cfg.median is not None:
         checks.odd("median", cfg.median)
     folder = Path(cfg.run)
-    parts = collected(folder)
+    parts = experiment_folders(folder)
     console = Console()
     if not parts:
-        return _told(console, write_report(folder, cfg))
+        return _announce(console, write_report(folder, cfg))
     for part in parts:
         try:
-            _told(console, write_report(part, cfg))
-        except UserError as error:  # one that has not begun hides none of the others
+            _announce(console, write_report(part, cfg))
+        except UserError as error:  # a run without logged numbers must not prevent the other reports
             say(console, f"{part}: {error}")
-    return _told(console, write_index(parts, folder / "index.html"))
+    return _announce(console, write_index(parts, folder / "index.html"))
 
 
-def collected(folder: Path) -> list[Path]:
-    """The runs and sweeps in ``folder``, if it holds experiments rather than being one; empty otherwise.
+def experiment_folders(folder: Path) -> list[Path]:
+    """Return the runs and sweeps in ``folder`` if it holds several experiments; empty if it is a single one.
 
-    It holds experiments if one of its folders is a sweep, or if its runs declare different titles.
+    A folder holds several experiments if one of its subfolders is a sweep, or if its runs declare different titles.
     """
     if holds_config(folder) or not folder.is_dir() or (folder / "sweep.json").is_file():
         return []
-    inside = sorted(path for path in folder.iterdir() if path.is_dir())
-    held = [path for path in inside if _is_sweep(path)]
-    alone = [path for path in inside if holds_config(path)]
-    titles = {str((sweeps.sweep_run(path).config.get("report") or {}).get("title")) for path in alone}
-    return sorted([*held, *alone]) if held or len(titles) > 1 else []
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+    nested_sweeps = [path for path in subfolders if _is_sweep(path)]
+    single_runs = [path for path in subfolders if holds_config(path)]
+    titles = {str((sweeps.sweep_run(path).config.get("report") or {}).get("title")) for path in single_runs}
+    return sorted([*nested_sweeps, *single_runs]) if nested_sweeps or len(titles) > 1 else []
 
 
 def write_report(folder: Path, cfg: DictConfig) -> Path:
-    """Makes the whole page in memory, then writes ``report/*.png`` and ``report.html`` of ``folder``.
+    """Render the whole page in memory, then write ``report/*.png`` and ``report.html`` into ``folder``.
 
-    Raises UserError where there is no run, nothing is logged yet, or what the config's ``report`` declares is not understood;
-    nothing is written then.
+    Args:
+        folder: Folder of a run or a sweep.
+        cfg: Config of gan-report.
+
+    Returns:
+        The HTML file.
+
+    Raises:
+        UserError: If there is no run, nothing has been logged yet, or the declared report is invalid. Nothing is written then.
     """
     runs = run_records(folder)
-    asked, remarks = declared(runs)
-    figures: list[Figure] = make_each(OmegaConf.create({"report": asked}), "report.figures", Figure)
-    claims: list[Claim] = make_each(OmegaConf.create({"report": asked}), "report.claims", Claim)
-    judgements = [claim.judge(runs) for claim in claims]
-    begun = [run for run in runs if run.rows]
-    own, missing = drawn([_with_median(figure, cfg.median) for figure in figures], begun)
-    usual, _ = drawn(standard.figures(begun, cfg.median), begun)
-    declares_stages = any(isinstance(figure, Stages) for figure in figures)
-    stages, _ = drawn([] if declares_stages else standard.stages(begun, cfg.stages, cfg.median), begun)
-    moving = [(run, found) for run in first_seeds(begun)[:METHODS] if (found := frames(run))]
-    evaluation = reproduce.evaluation(folder, asked.get("evaluation"))
+    node, remarks = declared_report(runs)
+    figures: list[Figure] = make_each(OmegaConf.create({"report": node}), "report.figures", Figure)
+    claims: list[Claim] = make_each(OmegaConf.create({"report": node}), "report.claims", Claim)
+    assessments = [claim.assess(runs) for claim in claims]
+    logged = [run for run in runs if run.rows]
+    declared, missing = draw_all([_with_median(figure, cfg.median) for figure in figures], logged)
+    standard_figures, _ = draw_all(standard.standard_figures(logged, cfg.median), logged)
+    has_progression = any(isinstance(figure, Progression) for figure in figures)
+    progressions, _ = draw_all([] if has_progression else standard.progression_figures(logged, cfg.stages, cfg.median), logged)
+    animations = [(run, frames) for run in first_runs(logged)[:MAX_METHODS] if (frames := animation_frames(run))]
+    evaluation = reproduce.evaluation_commands(folder, node.get("evaluation"))
     if evaluation and not any(run.results for run in runs):
         missing.append(f"not evaluated yet: {evaluation[0]}")
-    bars = tables.pictures(runs)
-    cards, refusal = _quiz(begun, cfg)
-    title = asked.get("title") or folder.resolve().name
+    bars = tables.ranking_figures(runs)
+    cards, quiz_problem = _quiz_cards(logged, cfg)
+    title = node.get("title") or folder.resolve().name
     content = {
         "title": title,
-        "source": asked.get("source"),
-        "shortened": asked.get("shortened"),
-        "remarks": [*remarks, *_unready(runs), *missing],
-        "counts": counts(judgements),
-        "judgements": judgements,
-        "figures": own,
-        "usual": usual,
-        "stages": stages,
-        "moving": [(run.name if run.method else "", found) for run, found in moving],
+        "source": node.get("source"),
+        "shortened": node.get("shortened"),
+        "remarks": [*remarks, *_problems(runs), *missing],
+        "counts": count_states(assessments),
+        "assessments": assessments,
+        "declared_figures": declared,
+        "standard_figures": standard_figures,
+        "progressions": progressions,
+        "animations": [(run.name if run.method else "", frames) for run, frames in animations],
         "tables": tables.tables(runs),
         "bars": bars,
         "cards": cards,
-        "refusal": refusal,
+        "quiz_problem": quiz_problem,
         "folder": folder.resolve().name,
-        "commands": [*reproduce.commands(runs), *evaluation],
-        "config": reproduce.config(begun[0]),
-        "config_of": begun[0].name if len(runs) > 1 else "",
+        "commands": [*reproduce.training_commands(runs), *evaluation],
+        "config": reproduce.config_yaml(logged[0]),
+        "config_of": logged[0].name if len(runs) > 1 else "",
         "facts": reproduce.facts(runs),
     }
-    html = page.render("report.html", content)
+    html = page.render_page("report.html", content)
     images: dict[str, bytes] = {}
-    for picture in [*own, *stages, *usual, *bars]:
-        again_named = sum(name.startswith(picture.slug) for name in images)
-        images[f"{picture.slug}{f'_{again_named + 1}' if again_named else ''}.png"] = picture.png
-    images |= {f"samples_{style.slug(run.name)}.gif": animation(run) for run, _ in moving}
+    for figure in [*declared, *progressions, *standard_figures, *bars]:
+        same_name = sum(name.startswith(figure.slug) for name in images)
+        images[f"{figure.slug}{f'_{same_name + 1}' if same_name else ''}.png"] = figure.png
+    images |= {f"samples_{style.slug(run.name)}.gif": animated_gif(run) for run, _ in animations}
     summary = {
         "title": title,
-        "source": asked.get("source"),
-        "shortened": asked.get("shortened"),
+        "source": node.get("source"),
+        "shortened": node.get("shortened"),
         "claims": [
-            {"says": one.claim, "state": one.verdict.state, "why": one.verdict.says}
-            | {"runs": {name: verdict.says for name, verdict in one.runs.items()}}
-            for one in judgements
+            {"claim": one.claim, "state": one.verdict.state, "reason": one.verdict.reason}
+            | {"runs": {name: verdict.reason for name, verdict in one.runs.items()}}
+            for one in assessments
         ],
         "thumbnail": next(iter(images), None),
     }
@@ -129,40 +143,46 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     return folder / PAGE
 
 
-def declared(runs: Sequence[RunRecord]) -> tuple[dict[str, Any], list[str]]:
-    """The ``report`` node of the runs' configs, and a remark where they do not agree on it.
+def declared_report(runs: Sequence[RunRecord]) -> tuple[dict[str, Any], list[str]]:
+    """Return the ``report`` node of the runs' configs, and a remark if they differ in it.
 
-    Raises UserError for a node with other keys than ``KEYS``.
+    Raises:
+        UserError: If the node has a key that is not in ``REPORT_KEYS``.
     """
     nodes = [(run.name, run.config.get("report") or {}) for run in runs if run.config]
     name, first = nodes[0]
     for key in first:
-        if key not in KEYS:
-            raise UserError(f"report.{key}: a report has no such key. It has: {', '.join(KEYS)}.")
+        if key not in REPORT_KEYS:
+            raise UserError(f"report.{key}: a report has no such key. Its keys are {', '.join(REPORT_KEYS)}.")
     others = [other for other, node in nodes if node != first]
-    return dict(first), [f"{', '.join(others)}: declared another report than {name}, whose claims are judged"] if others else []
+    remark = f"{', '.join(others)}: the config declares another report than {name}; the claims of {name} are assessed"
+    return dict(first), [remark] if others else []
 
 
-def drawn(figures: Sequence[Figure], runs: Sequence[RunRecord]) -> tuple[list[Drawn], list[str]]:
-    """The figures, each under a name of its own, and why some could not be drawn."""
-    found: list[Drawn] = []
+def draw_all(figures: Sequence[Figure], runs: Sequence[RunRecord]) -> tuple[list[RenderedFigure], list[str]]:
+    """Draw all figures.
+
+    Returns:
+        The rendered figures, and a message for each figure that could not be drawn.
+    """
+    rendered: list[RenderedFigure] = []
     missing: list[str] = []
     for figure in figures:
         try:
-            found += figure.draw(runs)
+            rendered += figure.draw(runs)
         except UserError as error:
             missing.append(f"{figure.title or type(figure).__name__}: {error}")
-    return found, missing
+    return rendered, missing
 
 
-def counts(judgements: Sequence[Judgement]) -> Mapping[str, int]:
-    """How many claims held, did not, and are undecided."""
-    states = Counter(judgement.verdict.state for judgement in judgements)
+def count_states(assessments: Sequence[Assessment]) -> Mapping[str, int]:
+    """Return the number of claims for each state of a verdict."""
+    states = Counter(assessment.verdict.state for assessment in assessments)
     return {state: states[state] for state in (HELD, NOT_HELD, UNDECIDED)}
 
 
-def _quiz(runs: Sequence[RunRecord], cfg: DictConfig) -> tuple[list[quiz.Card], str]:
-    """The cards of the first run's samples, and why there are none though samples are images."""
+def _quiz_cards(runs: Sequence[RunRecord], cfg: DictConfig) -> tuple[list[quiz.Card], str]:
+    """Return the cards of the first run, and the reason why there are none although its samples are images."""
     if not cfg.quiz:
         return [], ""
     try:
@@ -171,13 +191,13 @@ def _quiz(runs: Sequence[RunRecord], cfg: DictConfig) -> tuple[list[quiz.Card], 
         return [], str(error)
 
 
-def _unready(runs: Sequence[RunRecord]) -> list[str]:
+def _problems(runs: Sequence[RunRecord]) -> list[str]:
     return [f"{run.name}: {run.sweep_run.problem}" for run in runs if run.sweep_run.problem is not None]
 
 
 def _with_median(figure: Figure, median: int | None) -> Figure:
-    """The figure under the command line's filter, unless it has one of its own."""
-    return replace(figure, median=median) if isinstance(figure, Curves | Stages) and figure.median is None else figure
+    """Apply the median width of the command line to a figure that does not set its own."""
+    return replace(figure, median=median) if isinstance(figure, Curves | Progression) and figure.median is None else figure
 
 
 def _is_sweep(path: Path) -> bool:
@@ -185,7 +205,7 @@ def _is_sweep(path: Path) -> bool:
 
 
 def _write(folder: Path, images: Mapping[str, bytes], summary: Mapping[str, Any]) -> None:
-    """Puts a new ``report/`` in the place of the old one."""
+    """Replace the old ``report/`` folder by a new one."""
     new = folder / f".{FOLDER}.tmp"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
@@ -199,6 +219,6 @@ def _write(folder: Path, images: Mapping[str, bytes], summary: Mapping[str, Any]
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _told(console: Console, path: Path) -> Path:
+def _announce(console: Console, path: Path) -> Path:
     say(console, f"written: {path}")
     return path

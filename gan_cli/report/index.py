@@ -1,4 +1,4 @@
-"""Many reports on one page."""
+"""An index page over the reports of several experiments."""
 
 import io
 import json
@@ -15,20 +15,30 @@ from gan_cli.errors import UserError
 from gan_cli.report import page
 
 THUMBNAIL = 520
-"""Pixels that a report's picture is wide."""
+"""Width of the preview pictures in pixels."""
 
 
 def write_index(folders: Sequence[Path], path: Path) -> Path:
-    """Writes ``path``: of each folder its report's title, its claims and their states, a picture, and the link.
+    """Write an index page with the title, claims, verdicts and a preview of every report.
 
-    A folder without a report is named as one that has none yet. Raises UserError where no folder has one.
+    Folders without a report are listed as such.
+
+    Args:
+        folders: Folders of runs or sweeps.
+        path: The HTML file to write.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        UserError: If none of the folders holds a report.
     """
     entries = [_entry(folder, path.parent) for folder in folders]
     if not any(entry["link"] for entry in entries):
-        raise UserError(f"no report in {', '.join(map(str, folders)) or 'no folder at all'}: gan-report writes them.")
+        raise UserError(f"no report in {', '.join(map(str, folders)) or 'no folder at all'}: write them with gan-report.")
     states = Counter(claim["state"] for entry in entries for claim in entry["claims"])
     content = {"entries": entries, "counts": {state: states[state] for state in ("held", "not held", "undecided")}}
-    files.write_bytes(path, page.render("index.html", content).encode())
+    files.write_bytes(path, page.render_page("index.html", content).encode())
     return path
 
 

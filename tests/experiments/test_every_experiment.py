@@ -15,9 +15,9 @@ from gan_cli.config.identity import to_plain
 from gan_cli.evaluation.sweeps import SweepRun
 from gan_cli.report.claims.base import Claim
 from gan_cli.report.claims.comparisons import Ordering
-from gan_cli.report.command import KEYS
+from gan_cli.report.command import REPORT_KEYS
 from gan_cli.report.figures.curves import Figure
-from gan_cli.report.figures.progression import Stages
+from gan_cli.report.figures.progression import Progression
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.runs import logger
 from gan_cli.training.command import train_command
@@ -50,10 +50,10 @@ def asked(experiment: str) -> tuple[list[Claim], list[Figure]]:
     return make_each(node, "report.claims", Claim), make_each(node, "report.figures", Figure)
 
 
-def fits(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
+def matches(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
     """Whether one of the jobs is meant; by their words, which are quickly read, or else by their configs."""
     return any(
-        RunRecord(configs.CONF, SweepRun("", config(job), job), {}, (), ()).fits(where)
+        RunRecord(configs.CONF, SweepRun("", config(job), job), {}, (), ()).matches(where)
         for config in (lambda job: {}, lambda job: to_plain(configs.compose(" ".join(job))))
         for job in jobs
     )
@@ -62,13 +62,13 @@ def fits(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
 @pytest.mark.parametrize("experiment", configs.reporting())
 def test_its_report_is_about_its_jobs(experiment):
     """It says all that a report can, and every ``where`` fits a job: no claim is about nothing."""
-    assert set(KEYS) - set(configs.compose(f"experiment={experiment}").report) <= {"evaluation"}
+    assert set(REPORT_KEYS) - set(configs.compose(f"experiment={experiment}").report) <= {"evaluation"}
     claims, figures = asked(experiment)
     assert claims
     assert figures
     for part in [*claims, *figures]:
         for where in [part.where, *([part.better, part.worse] if isinstance(part, Ordering) else [])]:
-            assert fits(grid(experiment), where), (part, where)
+            assert matches(grid(experiment), where), (part, where)
 
 
 @pytest.mark.parametrize("experiment", configs.reporting())
@@ -84,8 +84,8 @@ def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch
     claims, figures = asked(experiment)
     evaluation = configs.compose(f"experiment={experiment}").report.get("evaluation")
     for part in [*claims, *figures]:
-        found = set().union(*(tags for job, tags in logged.items() if fits([job], part.where)))
-        if isinstance(part, Stages):
+        found = set().union(*(tags for job, tags in logged.items() if matches([job], part.where)))
+        if isinstance(part, Progression):
             assert not found or ({part.tag} if isinstance(part.tag, str) else set(part.tag)) & found
         else:
             later = {number for number in named(part) if evaluation and "/" not in number}  # gan-eval's, once it was asked

@@ -1,4 +1,4 @@
-"""Runs as they are found on the disk, written by hand, so that every number in them is known."""
+"""Runs on disk, written by hand so that every number in them is known."""
 
 import json
 
@@ -16,7 +16,7 @@ CONFIG = {"device": "cpu", "precision": "fp32", "train": {"steps": 100}, "loss":
 
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
-    """Figures of few pixels, which take little time."""
+    """Draw figures at a low resolution, which is fast."""
     monkeypatch.setattr(style, "DPI", 40)
 
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.report.claims.base import Verdict, combined, too_short
+from gan_cli.report.claims.base import Verdict, combine_verdicts, insufficient_training
 from gan_cli.report.claims.breakdowns import Exceeds, Stalls
 from gan_cli.report.claims.comparisons import Ordering, Trend
-from gan_cli.report.claims.runs import Agrees, Beats, Correlation, Falls, Improves, Monotone, Reaches, StaysWithin
+from gan_cli.report.claims.pairs import Agrees, Beats, Correlation
+from gan_cli.report.claims.runs import Falls, Improves, Monotone, Reaches, StaysWithin
 from gan_cli.report.records.runs import run_records
 
 UP = list(range(20))
@@ -13,12 +14,12 @@ UP = list(range(20))
 
 @pytest.fixture
 def state(run):
-    """What becomes of a claim by one run with these curves."""
+    """Return the state of a claim, given one run with these curves."""
 
-    def judge(claim, curves, name="run"):
-        return claim.judge(run_records(run(name, curves))).verdict.state
+    def assess(claim, curves, name="run"):
+        return claim.assess(run_records(run(name, curves))).verdict.state
 
-    return judge
+    return assess
 
 
 @pytest.mark.parametrize(
@@ -41,8 +42,8 @@ def test_correlation_is_spearmans(run):
     a, b = rng.normal(size=(2, 31))
     ranks = (np.argsort(np.argsort(x[1:])) for x in (a, b))  # step 0 is no part of it
     rho = 1 - 6 * (np.subtract(*ranks) ** 2).sum() / (30 * (30**2 - 1))
-    found = Correlation(says="", x="a", y="b", at_least=0).judge(run_records(run("r", {"a": a.tolist(), "b": b.tolist()})))
-    assert f"Spearman correlation {rho:.2f} over 30 evaluations" == found.verdict.says
+    found = Correlation(says="", x="a", y="b", at_least=0).assess(run_records(run("r", {"a": a.tolist(), "b": b.tolist()})))
+    assert f"Spearman correlation {rho:.2f} over 30 evaluations" == found.verdict.reason
 
 
 def test_correlation_begins_after_the_warmup(state):
@@ -128,9 +129,9 @@ def test_agreement_skips_what_the_closed_form_has_no_number_for_but_not_what_wen
 
 @pytest.mark.parametrize(("status", "why"), [(None, "unfinished"), ("failed", "no room")])
 def test_a_run_that_did_not_finish_decides_nothing(run, status, why):
-    found = Reaches(says="", tag="a", below=1.0).judge(run_records(run("r", {"a": [0.5]}, status=status)))
+    found = Reaches(says="", tag="a", below=1.0).assess(run_records(run("r", {"a": [0.5]}, status=status)))
     assert found.verdict.state == "undecided"
-    assert why in found.verdict.says
+    assert why in found.verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -144,14 +145,14 @@ def test_a_run_that_did_not_finish_decides_nothing(run, status, why):
 )
 def test_the_training_precondition(run, values, why):
     claim = Reaches(says="", tag="a", below=100.0, improves=2.0, metric="a")
-    found = claim.judge(run_records(run("r", {"a": values}))).verdict
+    found = claim.assess(run_records(run("r", {"a": values}))).verdict
     assert found.state == ("held" if why is None else "undecided")
-    assert (why or "ends at") in found.says
+    assert (why or "ends at") in found.reason
 
 
 def test_the_precondition_wants_the_metric_from_step_0_on(run):
     series = run_records(run("r", {"a": dict.fromkeys(range(1, 20), 1.0)}))[0].series("a")
-    assert "the first at step 0" in too_short("a", series, 1.0)
+    assert "the first at step 0" in insufficient_training("a", series, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -168,12 +169,12 @@ def test_the_precondition_wants_the_metric_from_step_0_on(run):
 )
 def test_verdicts_of_several_runs(states, share, expected):
     names = {"h": "held", "n": "not held", "u": "undecided"}
-    assert combined([Verdict(names[letter], "") for letter in states], share).state == expected
+    assert combine_verdicts([Verdict(names[letter], "") for letter in states], share).state == expected
 
 
 @pytest.fixture
 def sweep(run):
-    """``sweep({"wgan": [values by seed], ...}, "a")``: the traces of a sweep over losses and seeds."""
+    """``sweep({"wgan": [values by seed], ...}, "a")``: the records of a sweep over losses and seeds."""
 
     def write(values, key="loss"):
         folder = None
@@ -203,32 +204,33 @@ def test_ordering(sweep, wgan, hinge, expected, number):
         claim = Ordering(says="", number=number, better={"loss": "wgan"}, worse={"loss": "hinge"}, higher_is_better=True)
     else:
         claim = Ordering(says="", number=number, better={"loss": "wgan"}, worse={"loss": "hinge"})
-    assert claim.judge(sweep({"wgan": wgan, "hinge": hinge})).verdict.state == expected
+    assert claim.assess(sweep({"wgan": wgan, "hinge": hinge})).verdict.state == expected
 
 
 def test_an_ordering_waits_for_every_run_that_it_compares(sweep, run):
     runs = sweep({"wgan": [1.0, 1.1, 1.2], "hinge": [2.0, 2.11, 2.19]})
     late = run("sweep/wgan3", {"a": [1.0]}, 3, overrides=["loss=wgan"], status=None, option="wgan")
     claim = Ordering(says="", number="w1", better={"loss": "wgan"}, worse={"loss": "hinge"})
-    assert claim.judge(runs).verdict.state == "held"
-    assert "not finished" in claim.judge(run_records(late.parent)).verdict.says
+    assert claim.assess(runs).verdict.state == "held"
+    assert "not finished" in claim.assess(run_records(late.parent)).verdict.reason
 
 
 def test_a_trend_over_a_swept_number(sweep):
     runs = sweep({"0.01": [1.0], "0.1": [2.0], "1.0": [5.0]}, key="clip")
-    assert Trend(says="", number="w1", key="clip", at_least=0.9).judge(runs).verdict.state == "held"
-    assert Trend(says="", number="w1", key="clip", at_most=0.0).judge(runs).verdict.state == "not held"
-    assert Trend(says="", number="w1", key="loss", at_most=0.0).judge(runs).verdict.state == "undecided"
+    assert Trend(says="", number="w1", key="clip", at_least=0.9).assess(runs).verdict.state == "held"
+    assert Trend(says="", number="w1", key="clip", at_most=0.0).assess(runs).verdict.state == "not held"
+    assert Trend(says="", number="w1", key="loss", at_most=0.0).assess(runs).verdict.state == "undecided"
 
 
 def test_a_claim_about_some_runs_is_judged_by_these(sweep):
     runs = sweep({"wgan": [1.0, 1.1], "hinge": [9.0, 9.0]})
-    found = Reaches(says="", tag="a/b", below=2.0, where={"loss": "wgan"}).judge(runs)
+    found = Reaches(says="", tag="a/b", below=2.0, where={"loss": "wgan"}).assess(runs)
     assert set(found.runs) == {"loss=wgan, seed 0", "loss=wgan, seed 1"}
-    assert Reaches(says="", tag="a", below=2.0, where={"loss": "wgan"}).judge(runs).verdict.state == "held"
-    assert Reaches(says="", tag="a", below=2.0).judge(runs).verdict.state == "not held"
+    assert Reaches(says="", tag="a", below=2.0, where={"loss": "wgan"}).assess(runs).verdict.state == "held"
+    assert Reaches(says="", tag="a", below=2.0).assess(runs).verdict.state == "not held"
     assert (
-        "no run here has loss=lsgan" in Reaches(says="", tag="a", below=2.0, where={"loss": "lsgan"}).judge(runs).verdict.says
+        "no run here has loss=lsgan"
+        in Reaches(says="", tag="a", below=2.0, where={"loss": "lsgan"}).assess(runs).verdict.reason
     )
 
 
@@ -280,7 +282,7 @@ def test_stalls_after_a_start(state):
         ({"above": 0.5, "after": 9}, "undecided"),
     ],
 )
-def test_strays(state, limits, expected):
+def test_exceeds(state, limits, expected):
     assert state(Exceeds(says="", tag="a", **limits), {"a": [1.0, 1.0, -1.0, 1.0]}) == expected
 
 

@@ -1,4 +1,4 @@
-"""``gan-report`` from the command line: what it answers, and what it leaves alone."""
+"""``gan-report`` on the command line: its answers and its errors."""
 
 import sys
 

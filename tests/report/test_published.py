@@ -1,4 +1,4 @@
-"""Systems by data sets beside published numbers, the claim about their ranks, and what evaluations of sequences leave."""
+"""Comparison with published numbers, the claim about their ranking, and the output of sequence evaluations."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from gan_cli.evaluation import results
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.report.figures import standard, tables
 from gan_cli.report.figures.gallery import Gallery
-from gan_cli.report.figures.published import PublishedComparison, Ranks
+from gan_cli.report.figures.published import PublishedComparison, PublishedRanking
 from gan_cli.report.records.runs import run_records
 
 SYSTEMS = {"TimeGAN": {"game": "timegan"}, "RCGAN": {"game": "rcgan"}, "C-RNN-GAN": {"game": "c_rnn_gan"}}
@@ -64,43 +64,47 @@ def test_a_table_beside_published_numbers(table):
 
 def ranks(**given):
     known = {"says": "They rank so.", "number": "discriminative_score", "systems": SYSTEMS, "published": PUBLISHED}
-    return Ranks(**{**known, **given})
+    return PublishedRanking(**{**known, **given})
 
 
 @pytest.mark.parametrize(
     ("scores", "state", "says"),
     [
-        ([[0.1, 0.11, 0.12], [0.2, 0.21, 0.22], [0.4, 0.41, 0.42]], "held", "TimeGAN before RCGAN: -0.1000, borne out"),
+        ([[0.1, 0.11, 0.12], [0.2, 0.21, 0.22], [0.4, 0.41, 0.42]], "held", "TimeGAN before RCGAN: -0.1000, confirmed"),
         ([[0.1, 0.11, 0.12], [0.4, 0.41, 0.42], [0.2, 0.21, 0.22]], "not held", "RCGAN before C-RNN-GAN: +0.2000, reversed"),
-        ([[0.1, 0.11, 0.12], [0.1, 0.12, 0.11], [0.4, 0.41, 0.42]], "undecided", "TimeGAN before RCGAN: 0.0, not told apart"),
+        (
+            [[0.1, 0.11, 0.12], [0.1, 0.12, 0.11], [0.4, 0.41, 0.42]],
+            "undecided",
+            "0.0, no significant difference",
+        ),
         ([[0.1, 0.11], [0.2, 0.21], [0.4, 0.41]], "undecided", "too few seeds"),
         ([[0.1, 0.11, 0.12], [0.2, 0.21, 0.22], []], "undecided", "no shared seed"),
     ],
 )
 def test_ranks_are_judged_pair_by_pair(table, scores, state, says):
     runs = table(**dict(zip(("timegan", "rcgan", "c_rnn_gan"), scores, strict=True)))
-    judgement = ranks().judge(runs)
-    assert judgement.verdict.state == state
+    assessment = ranks().assess(runs)
+    assert assessment.verdict.state == state
     if state != "undecided" or "seed" in says:
-        assert says in judgement.verdict.says
-    assert "TimeGAN (0.105), RCGAN (0.133), C-RNN-GAN (0.22)" in judgement.rule
+        assert says in assessment.verdict.reason
+    assert "TimeGAN (0.105), RCGAN (0.133), C-RNN-GAN (0.22)" in assessment.rule
 
 
 def test_equal_published_numbers_are_not_compared(table):
     runs = table(timegan=[0.1, 0.11, 0.12], rcgan=[0.4, 0.41, 0.42], c_rnn_gan=[0.2, 0.21, 0.22])
-    judgement = ranks(published={"TimeGAN": 0.1, "RCGAN": 0.2, "C-RNN-GAN": 0.2}).judge(runs)
-    assert judgement.verdict.state == "held"
-    assert judgement.verdict.says.count("before") == 2
+    assessment = ranks(published={"TimeGAN": 0.1, "RCGAN": 0.2, "C-RNN-GAN": 0.2}).assess(runs)
+    assert assessment.verdict.state == "held"
+    assert assessment.verdict.reason.count("before") == 2
 
 
 def test_an_unfinished_run_leaves_it_open(table, run, tmp_path):
     table(timegan=[0.1, 0.11, 0.12])
     run("s/late", {"loss/d": [1.0]}, status=None, overrides=["game=rcgan"])
-    assert ranks().judge(run_records(tmp_path / "s")).verdict.says.startswith("not finished")
+    assert ranks().assess(run_records(tmp_path / "s")).verdict.reason.startswith("not finished")
 
 
 def test_systems_without_published_numbers_are_refused():
-    with pytest.raises(UserError, match="need the same two names or more"):
+    with pytest.raises(UserError, match="must have the same names, at least two"):
         ranks(published={"TimeGAN": 0.1})
 
 
@@ -120,7 +124,7 @@ def test_pictures_of_sequences_side_by_side(run, tmp_path):
         for step in (1, 2):
             Image.fromarray(np.full((20, 30, 3), 9, np.uint8)).save(folder / "eval" / f"pca_step_{step:08d}.png")
     runs = run_records(tmp_path / "s")
-    (chosen,) = [figure for figure in standard.figures(runs, None) if isinstance(figure, Gallery)]
+    (chosen,) = [figure for figure in standard.standard_figures(runs, None) if isinstance(figure, Gallery)]
     assert (chosen.title, chosen.glob) == ("Principal components", "eval/pca_step_*.png")
     (drawn,) = chosen.draw(runs)
     assert drawn.png.startswith(b"\x89PNG")

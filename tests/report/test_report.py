@@ -1,4 +1,4 @@
-"""Pages from runs on the disk: whole, self-contained, and honest about what is missing."""
+"""Reports of runs on disk: complete, self-contained, and clear about missing parts."""
 
 import io
 import json
@@ -14,10 +14,10 @@ from gan_cli.config.compose import compose, loader
 from gan_cli.errors import UserError
 from gan_cli.report import command
 from gan_cli.report.figures import progression, tables
-from gan_cli.report.figures.curves import Against, Curves
+from gan_cli.report.figures.curves import Curves, XYPlot
 from gan_cli.report.figures.gallery import Gallery
-from gan_cli.report.figures.progression import Pictures, Stages
-from gan_cli.report.figures.sweeps import Across, Bars
+from gan_cli.report.figures.progression import Pictures, Progression
+from gan_cli.report.figures.sweeps import Bars, SweepCurves
 from gan_cli.report.figures.traversals import Traversals
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
@@ -51,7 +51,7 @@ def settings(folder, **changed):
 
 
 def words(html):
-    """The page's text, without what is in its pictures, scripts and styles."""
+    """Return the text of the page, without pictures, scripts and styles."""
     return re.sub(r"\s+", " ", re.sub(r"(?s)<script.*?</script>|<style.*?</style>|<[^>]*>", " ", html))
 
 
@@ -117,7 +117,7 @@ def test_runs_that_declare_different_reports_are_named(run):
     run("sweep/a", CURVES, 1, report=REPORT)
     folder = run("sweep/b", CURVES, 2, report={**REPORT, "claims": []})
     text = words(command.report_command(settings(folder.parent)).read_text())
-    assert "seed 2: declared another report than seed 1, whose claims are judged" in text
+    assert "seed 2: the config declares another report than seed 1; the claims of seed 1 are assessed" in text
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_figure_without_numbers_is_named_and_stops_nothing(run):
     assert "lost: nothing to draw: no run has logged no/such." in text
 
 
-def test_nothing_logged_and_no_run_are_said_in_a_line(run, tmp_path):
+def test_nothing_logged_and_no_run_are_one_line_errors(run, tmp_path):
     with pytest.raises(UserError, match="nothing is logged yet"):
         command.report_command(settings(run("empty", {})))
     with pytest.raises(UserError, match="no runs in"):
@@ -195,9 +195,9 @@ def test_an_index_of_nothing_is_refused(tmp_path):
 def test_runs_that_differ_in_their_titles_are_experiments_and_those_that_do_not_are_a_sweep(run, tmp_path):
     run("a/one", CURVES, 1, report=REPORT)
     run("a/two", CURVES, 2, report=REPORT)
-    assert command.collected(tmp_path / "a") == []
+    assert command.experiment_folders(tmp_path / "a") == []
     run("a/three", CURVES, 3, report={"title": "another"})
-    assert [path.name for path in command.collected(tmp_path / "a")] == ["one", "three", "two"]
+    assert [path.name for path in command.experiment_folders(tmp_path / "a")] == ["one", "three", "two"]
 
 
 def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
@@ -205,11 +205,11 @@ def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
 
     folder = tmp_path / "run"
     runs.train(tiny_images, folder)
-    trace = run_records(folder)[0]
-    cards = quiz.cards(trace, 10, 0)
+    record = run_records(folder)[0]
+    cards = quiz.cards(record, 10, 0)
     assert [card.real for card in cards].count(True) == 5
-    assert cards == quiz.cards(trace, 10, 0)
-    assert [card.real for card in cards] != [card.real for card in quiz.cards(trace, 10, 1)]
+    assert cards == quiz.cards(record, 10, 0)
+    assert [card.real for card in cards] != [card.real for card in quiz.cards(record, 10, 1)]
     with Image.open(io.BytesIO(cards[0].png)) as image:
         assert image.size == (16, 16)
     for checkpoint in (folder / "checkpoints").iterdir():
@@ -221,7 +221,7 @@ def test_a_quiz_is_on_the_page_or_why_there_is_none(tiny_images, tmp_path):
     folder = tmp_path / "run"
     runs.train(tiny_images, folder)
     assert "No quiz" in words(command.report_command(settings(folder, root="/nowhere")).read_text())
-    assert "Half of these 8 images" in words(command.report_command(settings(folder)).read_text())
+    assert "Half of these 8 images are real" in words(command.report_command(settings(folder)).read_text())
 
 
 @pytest.fixture
@@ -236,12 +236,12 @@ def tiny_images():
     [
         Curves(title="a", tags=["loss/discriminator", ["estimate/wasserstein", "metric/w1"]], levels={"floor": 1.0}),
         Curves(title="a", tags=["grad_norm/generator"], log_y=True, median=5),
-        Against(title="a", x="metric/w1", y=["estimate/wasserstein"], exact=["heldout/wasserstein"]),
-        Against(title="a", x="loss/discriminator", y=["grad_norm/generator"], log_x=True, log_y=True),
+        XYPlot(title="a", x="metric/w1", y=["estimate/wasserstein"], exact=["heldout/wasserstein"]),
+        XYPlot(title="a", x="loss/discriminator", y=["grad_norm/generator"], log_x=True, log_y=True),
         Bars(title="a", number="metric/w1"),
         Bars(title="a", number="w1", by=["loss"]),
-        Across(title="a", key="c", numbers=["metric/w1", "w1"], log_x=True),
-        Stages(title="a", tag="estimate/wasserstein", steps=[0, 20]),
+        SweepCurves(title="a", key="c", numbers=["metric/w1", "w1"], log_x=True),
+        Progression(title="a", tag="estimate/wasserstein", steps=[0, 20]),
         Pictures(title="a", glob="samples/*.png", last=2),
         Gallery(title="a", glob="samples/*.png", cropped=True),
     ],
@@ -263,10 +263,10 @@ def test_figures_are_drawn(run, figure):
     [
         Curves(tags=["no/such"]),
         Curves(tags=["x/y"], where={"loss": "other"}),
-        Against(x="no/such", y=["x/y"]),
+        XYPlot(x="no/such", y=["x/y"]),
         Bars(number="no/such"),
-        Across(key="loss", numbers=["metric/w1"]),
-        Stages(tag="x/y"),
+        SweepCurves(key="loss", numbers=["metric/w1"]),
+        Progression(tag="x/y"),
         Pictures(glob="*.bmp"),
     ],
     ids=lambda figure: type(figure).__name__,
@@ -290,24 +290,24 @@ def test_traversals_are_drawn_where_there_are_codes(tiny_images, tmp_path):
         assert image.height > image.width, "a panel for each of three codes"
 
 
-def test_stages_show_what_a_plots_frame_holds(tmp_path):
+def test_a_progression_shows_the_inside_of_a_plots_frame(tmp_path):
     pixels = np.full((90, 100, 3), 255, np.uint8)
     pixels[[10, 70], 10:60] = 0
     pixels[10:71, [10, 60]] = 0
     pixels[10:71, [80, 90]] = 0  # a colour bar
     pixels[40, 30] = (200, 0, 0)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    assert progression.cropped(tmp_path / "a.png", (2,)).shape == (59, 49, 3)
-    assert progression.cropped(tmp_path / "a.png", (1, 16, 16)).shape == (45, 50, 3)
+    assert progression.read_cropped(tmp_path / "a.png", (2,)).shape == (59, 49, 3)
+    assert progression.read_cropped(tmp_path / "a.png", (1, 16, 16)).shape == (45, 50, 3)
 
 
 def test_a_grid_of_runs_is_one_command_and_others_are_several(run):
     for loss, seed in (("a", 1), ("a", 2), ("b", 1), ("b", 2)):
         folder = run(f"s/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}", "k=[x,y]"], l=loss).parent
-    assert reproduce.commands(run_records(folder)) == ["gan-train -m loss=a,b 'k=[x,y]' seed=1,2"]
+    assert reproduce.training_commands(run_records(folder)) == ["gan-train -m loss=a,b 'k=[x,y]' seed=1,2"]
     run("s/c1", CURVES, 1, overrides=["loss=c", "k=[x,y]"], l="c")
-    assert len(reproduce.commands(run_records(folder))) == 5
-    assert reproduce.commands(run_records(run("alone", CURVES))) == []
+    assert len(reproduce.training_commands(run_records(folder))) == 5
+    assert reproduce.training_commands(run_records(run("alone", CURVES))) == []
 
 
 def test_without_an_evaluation_the_runs_own_metric_stands_in_the_table(run):

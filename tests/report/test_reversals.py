@@ -1,4 +1,4 @@
-"""How often a curve turns round."""
+"""The number of times a curve changes direction."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ from gan_cli.report.claims.reversals import Reversals, reversals
         (np.cos(np.linspace(0, 7 * np.pi, 200)), 0.01, 6),
     ],
 )
-def test_turns_are_counted(values, by, n):
+def test_reversals_are_counted(values, by, n):
     assert reversals(np.array(values, dtype=float), by) == n
 
 
 def test_the_rule_names_its_limits():
     claim = Reversals(says="It turns.", tag="value/primal", at_least=3, by=0.5)
-    assert "value/primal turns round by more than 0.5" in claim.rule()
+    assert "value/primal changes direction by more than 0.5" in claim.rule()
     with pytest.raises(UserError):
         Reversals(says="It turns.", tag="value/primal")

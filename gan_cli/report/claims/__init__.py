@@ -1,1 +1,1 @@
-"""Claims about runs, and how they are judged."""
+"""Claims about runs and the rules that decide them."""

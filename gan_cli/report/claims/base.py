@@ -1,4 +1,4 @@
-"""A claim, and how it is judged: held, not held or undecided, by measured numbers, run by run and together."""
+"""Base classes of claims: a claim is held, not held or undecided by measured numbers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,33 @@ from gan_cli.report.records.series import ScalarSeries
 
 HELD, NOT_HELD, UNDECIDED = "held", "not held", "undecided"
 STILL_FALLING = 0.1
-"""A metric is still falling if its last quarter lies lower than the quarter before by more than this part of it."""
+"""A metric is still falling if its last quarter is lower than the quarter before by more than this fraction of its value."""
 MIN_EVALUATIONS = 8
-"""Fewer evaluations of a metric do not show whether it has come to rest."""
+"""Minimum number of evaluations needed to tell whether a metric has settled."""
 
 
 class Verdict(NamedTuple):
-    """``state``: ``held``, ``not held`` or ``undecided``; ``says``: why, with the measured numbers."""
+    """Outcome of a claim.
+
+    Attributes:
+        state: ``held``, ``not held`` or ``undecided``.
+        reason: The measured numbers that led to it.
+    """
 
     state: str
-    says: str
+    reason: str
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What became of one claim. ``rule``: its thresholds in words; ``runs``: verdict by run, where each was judged."""
+class Assessment:
+    """A claim together with its verdict.
+
+    Attributes:
+        claim: The claim in a sentence.
+        rule: The rule with its thresholds, as text.
+        verdict: The verdict over all runs.
+        runs: Verdict of each run by name, for claims that are assessed run by run.
+    """
 
     claim: str
     rule: str
@@ -39,10 +51,11 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim(ABC):
-    """Something that a source says and that numbers can contradict.
+    """A statement of a source that measured numbers can contradict.
 
-    ``says``: the source's claim in a sentence; ``where``: the runs it is about, by config or override (``{loss: wgan}``),
-    all of them by default.
+    Args:
+        says: The source's claim in a sentence.
+        where: Selects the runs that the claim is about by config or override, as ``{loss: wgan}``. Default: all runs.
     """
 
     says: str
@@ -50,33 +63,38 @@ class Claim(ABC):
 
     @abstractmethod
     def rule(self) -> str:
-        """What has to be measured for the claim to hold."""
+        """Return what has to be measured for the claim to hold."""
 
     @abstractmethod
-    def judge(self, runs: Sequence[RunRecord]) -> Judgement:
-        """The verdict by ``runs``."""
+    def assess(self, runs: Sequence[RunRecord]) -> Assessment:
+        """Return the verdict on this claim given ``runs``."""
 
-    def about(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
-        """Those of ``runs`` that the claim is about."""
-        return [run for run in runs if run.fits(self.where)]
+    def select(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
+        """Return those of ``runs`` that the claim is about."""
+        return [run for run in runs if run.matches(self.where)]
 
-    def judged(self, state: str, says: str, runs: Mapping[str, Verdict] | None = None) -> Judgement:
-        """This claim's judgement."""
-        return Judgement(self.says, self.rule() + self.precondition(), Verdict(state, says), runs or {})
+    def assessment(self, state: str, reason: str, runs: Mapping[str, Verdict] | None = None) -> Assessment:
+        """Return an assessment of this claim with the given verdict."""
+        return Assessment(self.says, self.rule() + self.precondition(), Verdict(state, reason), runs or {})
 
     def precondition(self) -> str:
-        """What else must be so for the claim to be judged at all."""
+        """Return the condition under which the claim is decided at all, as a suffix of the rule; empty if there is none."""
         return ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunClaim(Claim):
-    """A claim about each run by itself.
+    """A claim that is checked for each run separately.
 
-    ``share``: the part of the runs in which it must hold, in (0, 1]. It holds if that many runs bear it out, does not hold if
-    that many no longer can, whatever became of the undecided ones, and is undecided in between.
-    ``improves``: the training precondition. A run counts as undecided unless ``metric`` (a tag, lower is better, positive) has
-    become better than at step 0 by this factor. None: nothing is asked. ``settled``: it also may no longer be falling.
+    It is held if at least ``share`` of the runs hold it, not held if so many runs contradict it that the undecided ones cannot
+    change that, and undecided otherwise.
+
+    Args:
+        share: Fraction of the runs in which the claim must hold, in (0, 1].
+        improves: Training precondition. A run is undecided unless ``metric`` has improved on its value at step 0 by this
+            factor. None: no precondition.
+        metric: The tag that ``improves`` refers to; positive, lower is better.
+        settled: If true, the precondition also requires that ``metric`` is no longer falling.
     """
 
     share: float = 1.0
@@ -92,70 +110,83 @@ class RunClaim(Claim):
         if self.improves is not None:
             checks.number("improves", self.improves, above=0)
             if self.metric is None:
-                raise UserError("improves asks for metric, the tag that has to improve.")
+                raise UserError("improves needs metric, the tag that has to improve.")
 
     @abstractmethod
     def verdict(self, run: RunRecord) -> Verdict:
-        """The verdict by one finished run."""
+        """Return the verdict for one finished run."""
 
     def precondition(self) -> str:
-        """Of training, if something is asked of it."""
         if self.improves is None:
             return ""
-        rest = " and is no longer falling" if self.settled else ""
-        return f"; undecided unless {self.metric} improves on step 0 by the factor {self.improves:g}{rest}"
+        settled = " and is no longer falling" if self.settled else ""
+        return f"; undecided unless {self.metric} improves on step 0 by the factor {self.improves:g}{settled}"
 
-    def judge(self, runs: Sequence[RunRecord]) -> Judgement:
-        """Every run by itself, then all of them by ``share``."""
-        chosen = self.about(runs)
+    def assess(self, runs: Sequence[RunRecord]) -> Assessment:
+        chosen = self.select(runs)
         if not chosen:
-            return self.judged(UNDECIDED, f"no run here has {_shown(self.where)}" if self.where else "there is no run")
-        verdicts = {run.name: self._one(run) for run in chosen}
+            return self.assessment(UNDECIDED, f"no run here has {_conditions(self.where)}" if self.where else "there is no run")
+        verdicts = {run.name: self._assess_run(run) for run in chosen}
         if len(chosen) == 1:
-            return self.judged(*next(iter(verdicts.values())))
-        return self.judged(*combined(list(verdicts.values()), self.share), verdicts)
+            return self.assessment(*next(iter(verdicts.values())))
+        return self.assessment(*combine_verdicts(list(verdicts.values()), self.share), verdicts)
 
-    def _one(self, run: RunRecord) -> Verdict:
+    def _assess_run(self, run: RunRecord) -> Verdict:
         if run.sweep_run.problem == "unfinished":
             return Verdict(UNDECIDED, f"unfinished, at step {run.step}")
         if run.sweep_run.problem is not None:
             return Verdict(UNDECIDED, run.sweep_run.problem)
         if self.improves is not None and self.metric is not None:
-            short = too_short(self.metric, run.series(self.metric), self.improves, self.settled)
-            if short is not None:
-                return Verdict(UNDECIDED, short)
+            unfinished = insufficient_training(self.metric, run.series(self.metric), self.improves, self.settled)
+            if unfinished is not None:
+                return Verdict(UNDECIDED, unfinished)
         return self.verdict(run)
 
 
-def combined(verdicts: Sequence[Verdict], share: float) -> Verdict:
-    """One verdict of many."""
+def combine_verdicts(verdicts: Sequence[Verdict], share: float) -> Verdict:
+    """Combine the verdicts of several runs into one.
+
+    Args:
+        verdicts: One verdict for each run.
+        share: Fraction of the runs in which the claim must hold, in (0, 1].
+    """
     n = len(verdicts)
     held, not_held = (sum(verdict.state == state for verdict in verdicts) for state in (HELD, NOT_HELD))
     needed = share * n - 1e-9
     state = HELD if held >= needed else NOT_HELD if n - not_held < needed else UNDECIDED
     undecided = f", {n - held - not_held} undecided" if n > held + not_held else ""
-    asked = "all must" if share == 1 else f"{share:.0%} must"
-    return Verdict(state, f"held in {held} of {n} runs, not in {not_held}{undecided} ({asked} hold)")
+    required = "all" if share == 1 else f"{share:.0%}"
+    return Verdict(state, f"held in {held} of {n} runs, not in {not_held}{undecided} (required: {required})")
 
 
-def too_short(tag: str, series: ScalarSeries, factor: float, settled: bool = True) -> str | None:
-    """Why training was too short for anything to be claimed of it; None if it was long enough."""
+def insufficient_training(tag: str, series: ScalarSeries, factor: float, settled: bool = True) -> str | None:
+    """Return why training was too short to decide a claim.
+
+    Args:
+        tag: Name of the metric, for the message.
+        series: Its values; positive, lower is better.
+        factor: Required ratio of the value at step 0 to the median of the last quarter.
+        settled: If true, the metric must also have stopped falling.
+
+    Returns:
+        The reason, or None if training was long enough.
+    """
     points = series.finite()
     if len(points.steps) < MIN_EVALUATIONS or points.steps[0] != 0:
-        return f"{tag} was evaluated {len(points.steps)} times: at least {MIN_EVALUATIONS} are asked for, the first at step 0"
+        return f"{tag} was evaluated {len(points.steps)} times: at least {MIN_EVALUATIONS} are needed, the first at step 0"
     first, last = points.values[0], float(np.median(_quarter(points, 1)))
     if not last * factor <= first:
         ends = f"from {format_value(first)} to {format_value(last)}"
-        return f"training too short: {tag} went {ends}, not better by the factor {factor:g}"
-    return falling(tag, points) if settled else None
+        return f"training too unfinished: {tag} went {ends}, not better by the factor {factor:g}"
+    return still_falling(tag, points) if settled else None
 
 
-def falling(tag: str, series: ScalarSeries) -> str | None:
-    """Says by how much ``tag`` still falls at the end; None where it has come to rest."""
+def still_falling(tag: str, series: ScalarSeries) -> str | None:
+    """Return by how much ``tag`` still falls at the end of training, or None if it has settled."""
     before, last = (float(np.median(_quarter(series, n))) for n in (2, 1))
     if before - last > STILL_FALLING * abs(last):
         ends = f"from {format_value(before)} to {format_value(last)}"
-        return f"training too short: {tag} is still falling, {ends} in its last two quarters"
+        return f"training too unfinished: {tag} is still falling, {ends} in its last two quarters"
     return None
 
 
@@ -164,30 +195,34 @@ def _quarter(series: ScalarSeries, from_the_end: int) -> np.ndarray:
     return series.values[len(series.values) - from_the_end * size :][:size]
 
 
-def limits(at_least: float | None, at_most: float | None, names: tuple[str, str] = ("at_least", "at_most")) -> None:
-    """UserError unless at least one of the two is given, and what is given is a number."""
+def check_bounds(at_least: float | None, at_most: float | None, names: tuple[str, str] = ("at_least", "at_most")) -> None:
+    """Check that a claim has at least one numeric bound.
+
+    Raises:
+        UserError: If both bounds are None, or one of them is not a number.
+    """
     if at_least is None and at_most is None:
-        raise UserError(f"a claim needs {names[0]} or {names[1]}: nothing could contradict it.")
+        raise UserError(f"a claim needs {names[0]} or {names[1]}: otherwise nothing could contradict it.")
     for name, value in zip(names, (at_least, at_most), strict=True):
         if value is not None:
             checks.number(name, value)
 
 
-def within(value: float, at_least: float | None, at_most: float | None) -> str:
-    """``held`` where ``value`` lies between the limits that are given."""
+def judge_bounds(value: float, at_least: float | None, at_most: float | None) -> str:
+    """Return ``held`` if ``value`` lies within the given bounds, else ``not held``."""
     return HELD if (at_least is None or value >= at_least) and (at_most is None or value <= at_most) else NOT_HELD
 
 
-def bounds(at_least: float | None, at_most: float | None) -> str:
-    """The limits in words."""
-    words = [f"at least {at_least:g}" if at_least is not None else "", f"at most {at_most:g}" if at_most is not None else ""]
-    return " and ".join(filter(None, words))
+def describe_bounds(at_least: float | None, at_most: float | None) -> str:
+    """Return the bounds as text."""
+    parts = [f"at least {at_least:g}" if at_least is not None else "", f"at most {at_most:g}" if at_most is not None else ""]
+    return " and ".join(filter(None, parts))
 
 
-def _shown(where: Mapping[str, Any]) -> str:
+def _conditions(where: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}={value}" for key, value in where.items())
 
 
-def missing(tag: str) -> Verdict:
-    """Undecided, for want of the tag."""
+def not_logged(tag: str) -> Verdict:
+    """Return an undecided verdict because ``tag`` is missing."""
     return Verdict(UNDECIDED, f"{tag} was not logged, or too rarely")

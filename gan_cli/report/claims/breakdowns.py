@@ -1,4 +1,4 @@
-"""Claims about training that breaks down: it stalls, or a number strays."""
+"""Claims about training that fails: no progress, or values beyond a threshold."""
 
 import math
 from dataclasses import dataclass
@@ -7,15 +7,31 @@ import numpy as np
 
 from gan_cli import checks
 from gan_cli.evaluation.number_format import format_value
-from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, RunClaim, Verdict, bounds, falling, limits, missing, within
+from gan_cli.report.claims.base import (
+    HELD,
+    NOT_HELD,
+    UNDECIDED,
+    RunClaim,
+    Verdict,
+    check_bounds,
+    describe_bounds,
+    judge_bounds,
+    not_logged,
+    still_falling,
+)
 from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stalls(RunClaim):
-    """``tag`` (positive, lower is better) never becomes better than at step ``start`` by ``factor``: training fails.
+    """``tag`` never improves on its value at step ``start`` by ``factor``: training fails.
 
-    ``start`` counts with its newest value; everything after it is judged. Undecided while it is still falling.
+    Undecided while the tag is still falling.
+
+    Args:
+        tag: The logged number; positive, lower is better.
+        factor: Ratio of the value at ``start`` to the best later value that must not be reached; above 0.
+        start: The newest value at this step is the reference; all later values are checked.
     """
 
     tag: str
@@ -27,27 +43,33 @@ class Stalls(RunClaim):
         checks.number("factor", self.factor, above=0)
 
     def rule(self) -> str:
-        """The factor."""
-        return f"{self.tag} never better than at step {self.start} by the factor {self.factor:g}"
+        return f"{self.tag} is never better than at step {self.start} by the factor {self.factor:g}"
 
     def verdict(self, run: RunRecord) -> Verdict:
-        """The best value against the first."""
         series = run.series(self.tag).finite()
         later = series.after(self.start).values
         first = float(series.at(np.array([self.start]))[0]) if series else math.nan
         if not len(later) or not math.isfinite(first):
-            return missing(self.tag)
+            return not_logged(self.tag)
         best = float(later.min())
-        says = f"{self.tag} was {format_value(first)} at step {self.start}, at best {format_value(best)} later"
+        reason = f"{self.tag} was {format_value(first)} at step {self.start}, at best {format_value(best)} later"
         if best * self.factor <= first:
-            return Verdict(NOT_HELD, says)
-        short = falling(self.tag, series)
-        return Verdict(UNDECIDED, short) if short is not None else Verdict(HELD, says)
+            return Verdict(NOT_HELD, reason)
+        unfinished = still_falling(self.tag, series)
+        return Verdict(UNDECIDED, unfinished) if unfinished is not None else Verdict(HELD, reason)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exceeds(RunClaim):
-    """``tag`` lies ``above`` or ``below`` a threshold in at least ``part`` of its values after step ``after``; 0: in one."""
+    """``tag`` lies beyond a threshold in at least a given fraction of its values.
+
+    Args:
+        tag: The logged number.
+        above: Values of at least this count.
+        below: Values of at most this count.
+        part: Minimum fraction of the values, in [0, 1]. 0: a single value is enough.
+        after: Only values logged after this step are checked.
+    """
 
     tag: str
     above: float | None = None
@@ -57,19 +79,18 @@ class Exceeds(RunClaim):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        limits(self.above, self.below, ("above", "below"))
+        check_bounds(self.above, self.below, ("above", "below"))
         checks.number("part", self.part, least=0)
 
     def rule(self) -> str:
-        """The threshold and how often."""
         often = f"in {self.part:.0%} of its values or more" if self.part else "at least once"
-        return f"{self.tag} {bounds(self.above, self.below)} {often}" + (f" after step {self.after}" if self.after >= 0 else "")
+        start = f" after step {self.after}" if self.after >= 0 else ""
+        return f"{self.tag} {describe_bounds(self.above, self.below)} {often}{start}"
 
     def verdict(self, run: RunRecord) -> Verdict:
-        """The share of values beyond the threshold."""
         values = run.series(self.tag).after(self.after).finite().values
         if not len(values):
-            return missing(self.tag)
-        beyond = [within(float(value), self.above, self.below) == HELD for value in values]
-        says = f"{sum(beyond)} of {len(values)} values, {values.min():.4g} to {values.max():.4g}"
-        return Verdict(HELD if any(beyond) and np.mean(beyond) >= self.part else NOT_HELD, says)
+            return not_logged(self.tag)
+        beyond = [judge_bounds(float(value), self.above, self.below) == HELD for value in values]
+        reason = f"{sum(beyond)} of {len(values)} values, {values.min():.4g} to {values.max():.4g}"
+        return Verdict(HELD if any(beyond) and np.mean(beyond) >= self.part else NOT_HELD, reason)

@@ -1,4 +1,4 @@
-"""Claims that set runs of a sweep against each other."""
+"""Claims that compare runs of a sweep with each other."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from scipy import stats
 from gan_cli import checks
 from gan_cli.evaluation.comparison import LEVEL, difference
 from gan_cli.evaluation.number_format import format_value, signed
-from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Claim, Judgement, bounds, limits, within
+from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, check_bounds, describe_bounds, judge_bounds
 from gan_cli.report.records.runs import RunRecord
 
 STATES = {"better": HELD, "worse": NOT_HELD}
@@ -21,9 +21,14 @@ STATES = {"better": HELD, "worse": NOT_HELD}
 class Ordering(Claim):
     """One method is better than another by the mean of their paired differences over seeds.
 
-    ``number``: a number of gan-eval at the last checkpoint, or a tag (``metric/w1``: its last value); ``better`` and
-    ``worse``: the two methods' runs, by config or override. Held where a 95 % interval of the differences of equal seeds lies
-    on the side of ``better``, not held on the other side, undecided where it holds 0 or fewer than three seeds are paired.
+    Held if the 95 % interval of the differences at equal seeds lies on the side of ``better``, not held if it lies on the other
+    side, and undecided if it contains 0 or fewer than three seeds are paired.
+
+    Args:
+        number: Name of a gan-eval number at the last checkpoint, or a tag (``metric/w1``), whose last value is used.
+        better: Selects the runs of the better method by config or override.
+        worse: Selects the runs of the worse method.
+        higher_is_better: True if larger values of ``number`` are better.
     """
 
     number: str
@@ -35,27 +40,25 @@ class Ordering(Claim):
         checks.flag("higher_is_better", self.higher_is_better)
 
     def rule(self) -> str:
-        """What is compared with what."""
         names = (", ".join(f"{key}={value}" for key, value in where.items()) for where in (self.better, self.worse))
         side = "higher" if self.higher_is_better else "lower"
-        return f"{self.number} {side} for {' than for '.join(names)}, by {LEVEL:.0%} of the paired differences over seeds"
+        return f"{self.number} is {side} for {' than for '.join(names)}, by {LEVEL:.0%} of the paired differences over seeds"
 
-    def judge(self, runs: Sequence[RunRecord]) -> Judgement:
-        """The interval of the differences against 0."""
-        chosen = self.about(runs)
-        a, b = (self._by_seed([run for run in chosen if run.fits(where)]) for where in (self.better, self.worse))
-        if unready := [run.name for run in chosen if self._compares(run) and run.sweep_run.problem is not None]:
-            return self.judged(UNDECIDED, f"not finished: {', '.join(unready)}")
-        found = difference(a, b, self.higher_is_better, LEVEL)
-        if not found.n:
-            return self.judged(UNDECIDED, f"no two runs of one seed have {self.number}")
-        says = f"difference {signed(found.value)} over {found.n} paired seeds"
-        if found.interval is not None:
-            says += f", interval {signed(found.interval[0])} to {signed(found.interval[1])}"
-        return self.judged(STATES.get(found.verdict, UNDECIDED), f"{found.verdict} ({says})")
+    def assess(self, runs: Sequence[RunRecord]) -> Assessment:
+        chosen = self.select(runs)
+        a, b = (self._by_seed([run for run in chosen if run.matches(where)]) for where in (self.better, self.worse))
+        if unfinished := [run.name for run in chosen if self._compares(run) and run.sweep_run.problem is not None]:
+            return self.assessment(UNDECIDED, f"not finished: {', '.join(unfinished)}")
+        paired = difference(a, b, self.higher_is_better, LEVEL)
+        if not paired.n:
+            return self.assessment(UNDECIDED, f"no seed has {self.number} for both")
+        reason = f"difference {signed(paired.value)} over {paired.n} paired seeds"
+        if paired.interval is not None:
+            reason += f", interval {signed(paired.interval[0])} to {signed(paired.interval[1])}"
+        return self.assessment(STATES.get(paired.verdict, UNDECIDED), f"{paired.verdict} ({reason})")
 
     def _compares(self, run: RunRecord) -> bool:
-        return run.fits(self.better) or run.fits(self.worse)
+        return run.matches(self.better) or run.matches(self.worse)
 
     def _by_seed(self, runs: Sequence[RunRecord]) -> dict[int, float]:
         values = {run.sweep_run.seed: run.number(self.number) for run in runs if run.config}
@@ -64,9 +67,16 @@ class Ordering(Claim):
 
 @dataclass(frozen=True, kw_only=True)
 class Trend(Claim):
-    """Across a sweep, ``number`` follows the swept ``key``: Spearman's correlation is ``at_least`` or ``at_most`` this.
+    """Across a sweep, ``number`` correlates with the swept ``key`` (Spearman's rank correlation).
 
-    Every run counts by itself. Undecided with fewer than ``n`` runs, or fewer than three values of the key.
+    Every run is one point. Undecided with fewer than ``n`` runs, or fewer than three distinct values of the key.
+
+    Args:
+        number: Name of a gan-eval number at the last checkpoint, or a tag, whose last value is used.
+        key: The swept key; its values must be numbers.
+        at_least: Lower bound of the correlation, in [-1, 1].
+        at_most: Upper bound of the correlation, in [-1, 1].
+        n: Minimum number of runs, at least 3.
     """
 
     number: str
@@ -76,28 +86,27 @@ class Trend(Claim):
     n: int = 3
 
     def __post_init__(self) -> None:
-        limits(self.at_least, self.at_most)
+        check_bounds(self.at_least, self.at_most)
         checks.count("n", self.n, 3)
 
     def rule(self) -> str:
-        """The limits."""
-        return f"Spearman correlation of {self.number} with {self.key} {bounds(self.at_least, self.at_most)} over the runs"
+        bounds = describe_bounds(self.at_least, self.at_most)
+        return f"Spearman correlation of {self.number} with {self.key} {bounds} over the runs"
 
-    def judge(self, runs: Sequence[RunRecord]) -> Judgement:
-        """Spearman's coefficient against the limits."""
-        chosen = self.about(runs)
-        if unready := [run.name for run in chosen if run.sweep_run.problem is not None]:
-            return self.judged(UNDECIDED, f"not finished: {', '.join(unready)}")
+    def assess(self, runs: Sequence[RunRecord]) -> Assessment:
+        chosen = self.select(runs)
+        if unfinished := [run.name for run in chosen if run.sweep_run.problem is not None]:
+            return self.assessment(UNDECIDED, f"not finished: {', '.join(unfinished)}")
         points = [(x, y) for run in chosen if (x := run.setting(self.key)) is not None and (y := self._value(run)) is not None]
         if len(points) < self.n or len({x for x, _ in points}) < 3:
-            return self.judged(UNDECIDED, f"{len(points)} runs with {self.number} and a number as {self.key}")
+            return self.assessment(UNDECIDED, f"only {len(points)} runs have {self.number} and a numeric {self.key}")
         x, y = np.array(sorted(points)).T
         if np.ptp(y) == 0:
-            return self.judged(UNDECIDED, f"{self.number} is {format_value(float(y[0]))} in every run")
+            return self.assessment(UNDECIDED, f"{self.number} is {format_value(float(y[0]))} in every run")
         rho = float(stats.spearmanr(x, y).statistic)
         ends = " and ".join(f"{format_value(float(y[i]))} at {x[i]:g}" for i in (0, -1))
-        says = f"Spearman correlation {rho:.2f} over {len(x)} runs, {ends}"
-        return self.judged(within(rho, self.at_least, self.at_most), says)
+        reason = f"Spearman correlation {rho:.2f} over {len(x)} runs, {ends}"
+        return self.assessment(judge_bounds(rho, self.at_least, self.at_most), reason)
 
     def _value(self, run: RunRecord) -> float | None:
         value = run.number(self.number)

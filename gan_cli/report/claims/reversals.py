@@ -1,19 +1,25 @@
-"""A claim about curves that turn round."""
+"""A claim about how often a curve changes direction."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from gan_cli import checks
-from gan_cli.report.claims.base import RunClaim, Verdict, bounds, limits, missing, within
+from gan_cli.report.claims.base import RunClaim, Verdict, check_bounds, describe_bounds, judge_bounds, not_logged
 from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reversals(RunClaim):
-    """``tag`` turns from rising to falling or back ``at_least`` or ``at_most`` this many times.
+    """``tag`` changes between rising and falling a bounded number of times.
 
-    A turn counts once the tag has gone back by more than ``by`` from its last peak or trough.
+    A reversal counts once the tag has moved back by more than ``by`` from its last peak or trough.
+
+    Args:
+        tag: The logged number.
+        at_least: Minimum number of reversals.
+        at_most: Maximum number of reversals.
+        by: Minimum size of a reversal, in the unit of the tag.
     """
 
     tag: str
@@ -23,25 +29,25 @@ class Reversals(RunClaim):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        limits(self.at_least, self.at_most)
+        check_bounds(self.at_least, self.at_most)
         checks.number("by", self.by, least=0)
 
     def rule(self) -> str:
-        """The limits."""
         slack = f" by more than {self.by:g}" if self.by else ""
-        return f"the number of times that {self.tag} turns round{slack} {bounds(self.at_least, self.at_most)}"
+        bounds = describe_bounds(self.at_least, self.at_most)
+        return f"the number of times that {self.tag} changes direction{slack} is {bounds}"
 
     def verdict(self, run: RunRecord) -> Verdict:
-        """The number of turns against the limits."""
         values = run.series(self.tag).finite().values
         if len(values) < 3:
-            return missing(self.tag)
+            return not_logged(self.tag)
         n = reversals(values, self.by)
-        return Verdict(within(n, self.at_least, self.at_most), f"{self.tag} turns round {n} times in {len(values)} values")
+        state = judge_bounds(n, self.at_least, self.at_most)
+        return Verdict(state, f"{self.tag} changes direction {n} times in {len(values)} values")
 
 
 def reversals(values: np.ndarray, by: float) -> int:
-    """How often ``values`` ``[n]`` turn round by more than ``by``."""
+    """Count how often ``values`` ``[n]`` change direction by more than ``by``."""
     count, direction, extreme = 0, 0.0, values[0]
     for value in values[1:]:
         if direction * (value - extreme) >= 0 and direction:

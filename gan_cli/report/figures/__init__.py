@@ -1,1 +1,1 @@
-"""Figures and tables of a report."""
+"""Figures and tables of reports."""

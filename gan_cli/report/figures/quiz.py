@@ -1,4 +1,4 @@
-"""Real or fake: a blind grid of both, for people to tell apart."""
+"""Real-or-generated quiz: a shuffled grid of real and generated images."""
 
 import io
 from typing import NamedTuple
@@ -14,25 +14,39 @@ from gan_cli.report.records.runs import RunRecord
 
 
 class Card(NamedTuple):
-    """One image of the quiz and what it is."""
+    """One image of the quiz.
+
+    Attributes:
+        png: The image file.
+        real: True for a held-out image, False for a generated one.
+    """
 
     png: bytes
     real: bool
 
 
 def cards(run: RunRecord, n: int, seed: int, root: str | None = None) -> list[Card]:
-    """``n`` images of ``run``, half of them held-out real ones, the order drawn by ``seed``; empty where samples are no images.
+    """Return real and generated images of ``run`` in random order.
 
-    ``root``: where the data set lies, if not where the run found it. Raises UserError where there is no checkpoint, or the
-    data set cannot be read here.
+    Args:
+        run: The run whose newest checkpoint is sampled.
+        n: Number of images; half of them are held-out real ones.
+        seed: Decides the samples and the order.
+        root: Folder or file of the data set if it has moved since training.
+
+    Returns:
+        The cards; empty if the samples are not images or there is no checkpoint.
+
+    Raises:
+        UserError: If the data set cannot be read.
     """
     if run.shape is None or len(run.shape) != 3:
         return []
     loaded = load(run.folder, root=root)
     real = choose(loaded.data.heldout, n // 2, seed).x
     fake = loaded.sample(n - len(real), seed)
-    everything = [Card(_png(image), True) for image in real] + [Card(_png(image), False) for image in fake]
-    return [everything[i] for i in torch.randperm(len(everything), generator=generator(seed, "quiz")).tolist()]
+    images = [Card(_png(image), True) for image in real] + [Card(_png(image), False) for image in fake]
+    return [images[i] for i in torch.randperm(len(images), generator=generator(seed, "quiz")).tolist()]
 
 
 def _png(image: torch.Tensor) -> bytes:

@@ -1,4 +1,4 @@
-"""How every figure of a report looks."""
+"""Style shared by all figures of a report, and rendering to PNG."""
 
 import io
 import re
@@ -10,14 +10,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure as MplFigure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 COLOURS = ("#1f5fa8", "#d9661f", "#2b8a57", "#a8327d", "#8a6d1a", "#4b4f9e", "#0f8b9d", "#b3372f", "#6b7280", "#3d3d3d")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 INK, FAINT = "#22262e", "#9aa1ac"
 WIDTH = 8.0
-"""Inches; a page shows them at 110 points or so each."""
+"""Width of a figure in inches; a page shows about 110 points per inch."""
 DPI = 150
 STYLE: Any = {
     "font.size": 10.5,
@@ -49,11 +49,20 @@ NAMES = {
     "metric/js": "Jensen-Shannon distance of samples",
     "time/samples_per_second": "samples per second",
 }
+"""Readable labels of tags, or of the part before the slash."""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """One figure, ready for the page. ``slug``: its file's name without suffix; ``png``: the file; ``alt``: what it shows."""
+class RenderedFigure:
+    """One figure, ready for the page.
+
+    Attributes:
+        slug: Name of its file without suffix.
+        title: Text above the figure.
+        caption: Text below the figure.
+        png: The image file.
+        alt: Alternative text.
+    """
 
     slug: str
     title: str
@@ -63,16 +72,16 @@ class Drawn:
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """Inside, figures look like ours; elsewhere in the process nothing changes."""
+def style_context() -> Iterator[None]:
+    """Apply the report's matplotlib style inside the context only."""
     with matplotlib.rc_context(STYLE):
         yield
 
 
-def draw(size: tuple[float, float], paint: Callable[[Canvas], None]) -> bytes:
-    """The PNG of a canvas of ``size`` inches, painted by ``paint``."""
-    with styled():
-        canvas = Canvas(figsize=size, dpi=DPI, layout="constrained")
+def render(size: tuple[float, float], paint: Callable[[MplFigure], None]) -> bytes:
+    """Return the PNG of a figure of ``size`` inches, drawn by ``paint``."""
+    with style_context():
+        canvas = MplFigure(figsize=size, dpi=DPI, layout="constrained")
         FigureCanvasAgg(canvas)
         paint(canvas)
         file = io.BytesIO()
@@ -81,7 +90,12 @@ def draw(size: tuple[float, float], paint: Callable[[Canvas], None]) -> bytes:
 
 
 def log_axis(ax: Any, which: str) -> None:
-    """A logarithmic axis with plain numbers at 1, 2 and 5 of every decade, or at powers of ten where there are many."""
+    """Make an axis logarithmic, labelled at 1, 2 and 5 of every decade, or at powers of ten if it spans many decades.
+
+    Args:
+        ax: The axes.
+        which: ``x`` or ``y``.
+    """
     getattr(ax, f"set_{which}scale")("log")
     axis = getattr(ax, f"{which}axis")
     low, high = sorted(abs(end) for end in axis.get_view_interval())
@@ -92,24 +106,24 @@ def log_axis(ax: Any, which: str) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def scale(ax: Any, log_x: bool, log_y: bool) -> None:
-    """Makes the axes logarithmic that are to be."""
+def set_scales(ax: Any, log_x: bool, log_y: bool) -> None:
+    """Make the x and the y axis logarithmic where requested."""
     for axis, is_log in (("x", log_x), ("y", log_y)):
         if is_log:
             log_axis(ax, axis)
 
 
 def slug(text: str) -> str:
-    """A name for a file."""
+    """Return ``text`` as a file name without suffix."""
     return re.sub(r"[^a-z0-9.]+", "_", text.lower()).strip("_.")[:80] or "figure"
 
 
-def name(tag: str) -> str:
-    """A tag in words where there are some, else as it was logged."""
+def label(tag: str) -> str:
+    """Return the readable label of a tag, or the tag itself if it has none."""
     kind, _, short = tag.partition("/")
     return NAMES.get(tag, f"{short}: {NAMES[kind]}" if kind in NAMES else tag)
 
 
 def colours(keys: Sequence[str]) -> dict[str, str]:
-    """A colour for each key, from the start again where there are many."""
+    """Return a colour for each key; colours repeat if there are more keys."""
     return {key: COLOURS[i % len(COLOURS)] for i, key in enumerate(dict.fromkeys(keys))}

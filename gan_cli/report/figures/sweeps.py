@@ -1,4 +1,4 @@
-"""Figures over a sweep: one number by method, or over a swept key."""
+"""Figures of a sweep: one number by method, or numbers over a swept key."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,19 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import mean
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
-from gan_cli.report.figures.style import FAINT, WIDTH, Canvas, Drawn
+from gan_cli.report.figures.style import FAINT, WIDTH, MplFigure, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bars(Figure):
-    """One number by method, its mean over seeds with its standard error, each seed a dot.
+    """One number by method: its mean over seeds with its standard error, and a dot for each seed.
 
-    ``number``: of gan-eval at the last checkpoint, or a tag's last value (``metric/w1``); ``by``: the keys whose values
-    name a bar (none: all that was swept, or the ``method``); ``ranked``: by their means, lowest first, not as they were swept.
+    Args:
+        number: Name of a gan-eval number at the last checkpoint, or a tag (``metric/w1``), whose last value is used.
+        by: Keys whose values name a method. Default: all swept keys, or the key ``method``.
+        log_x: Logarithmic axis.
+        ranked: Sort by mean, lowest first, instead of by the order of the sweep.
     """
 
     number: str
@@ -27,10 +30,9 @@ class Bars(Figure):
     log_x: bool = False
     ranked: bool = False
 
-    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
-        """One figure, a bar below the other, and a line where real samples stand if the runs know that of this number."""
+    def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
         groups: dict[str, list[float]] = {}
-        for run in self.about(runs):
+        for run in self.select(runs):
             value = run.number(self.number)
             if value is not None and np.isfinite(value):
                 label = ", ".join(f"{key}={run.sweep_run.setting(key)}" for key in self.by) or run.method or run.name
@@ -41,32 +43,38 @@ class Bars(Figure):
             groups = dict(sorted(groups.items(), key=lambda group: mean(group[1]).value))
         height = 0.42 * len(groups) + 1.1
         floor = self._floor(runs)
-        png = style.draw(
-            (WIDTH, height), lambda figure: bars(figure.subplots(), groups, style.name(self.number), self.log_x, floor)
+        png = style.render(
+            (WIDTH, height), lambda figure: bars(figure.subplots(), groups, style.label(self.number), self.log_x, floor)
         )
-        return [self.drawn(png)]
+        return [self.rendered(png)]
 
     def _floor(self, runs: Sequence[RunRecord]) -> float | None:
-        """Of real samples against real ones, where ``number`` is the chief one of the runs' metric; the mean over the runs."""
-        metrics = [metric for run in self.about(runs) if (metric := run.result.get("metric"))]
+        """Return the mean floor if ``number`` is the primary number of the runs' metric, else None."""
+        metrics = [metric for run in self.select(runs) if (metric := run.result.get("metric"))]
         floors = [metric["floor"] for metric in metrics if self.number == f"metric/{metric['name']}"]
         known = [floor for floor in floors if floor is not None]
         return mean(known).value if known else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Across(Figure):
-    """Numbers of runs over a swept ``key`` that is a number: means over seeds with standard errors. ``numbers`` as in Bars."""
+class SweepCurves(Figure):
+    """Numbers over a swept numeric ``key``: means over seeds with standard errors.
+
+    Args:
+        key: The swept key.
+        numbers: Names of gan-eval numbers at the last checkpoint, or tags, whose last values are used.
+        log_x: Logarithmic x axis.
+        log_y: Logarithmic y axis.
+    """
 
     key: str
     numbers: Sequence[str]
     log_x: bool = False
     log_y: bool = False
 
-    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
-        """One figure."""
+    def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
         values: dict[str, dict[float, list[float]]] = {number: {} for number in self.numbers}
-        for run in self.about(runs):
+        for run in self.select(runs):
             x = run.setting(self.key)
             for number in self.numbers:
                 y = run.number(number)
@@ -76,24 +84,32 @@ class Across(Figure):
             raise UserError(f"nothing to draw: no run has a number as {self.key} and one of {', '.join(self.numbers)}.")
         colour = style.colours(self.numbers)
 
-        def paint(figure: Canvas) -> None:
+        def paint(figure: MplFigure) -> None:
             ax = figure.subplots()
-            for number, found in values.items():
-                x = sorted(found)
-                means = [mean(found[at]) for at in x]
+            for number, by_setting in values.items():
+                x = sorted(by_setting)
+                means = [mean(by_setting[setting]) for setting in x]
                 error = [entry.error or 0.0 for entry in means]
                 ax.errorbar(
-                    x, [m.value for m in means], error, marker="o", capsize=3, color=colour[number], label=style.name(number)
+                    x, [m.value for m in means], error, marker="o", capsize=3, color=colour[number], label=style.label(number)
                 )
             ax.set_xlabel(self.key)
-            style.scale(ax, self.log_x, self.log_y)
+            style.set_scales(ax, self.log_x, self.log_y)
             ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
 
-        return [self.drawn(style.draw((WIDTH, 4.4), paint))]
+        return [self.rendered(style.render((WIDTH, 4.4), paint))]
 
 
 def bars(ax: Any, groups: Mapping[str, Sequence[float]], label: str, log: bool = False, floor: float | None = None) -> None:
-    """Means with standard errors, each value a dot; ``floor``: where real samples stand."""
+    """Draw means with standard errors and a dot for each value.
+
+    Args:
+        ax: The axes.
+        groups: Values over seeds by method.
+        label: Label of the x axis.
+        log: Logarithmic x axis.
+        floor: Value of real samples against real samples, drawn as a dotted line.
+    """
     for row, (_, values) in enumerate(groups.items()):
         if not values:
             continue
@@ -108,6 +124,6 @@ def bars(ax: Any, groups: Mapping[str, Sequence[float]], label: str, log: bool =
             "real against real", (floor, 1), xycoords=("data", "axes fraction"), fontsize=9, color="#5b6270", va="bottom"
         )
     ax.set(yticks=range(len(groups)), yticklabels=list(groups), xlabel=label)
-    style.scale(ax, log, False)
+    style.set_scales(ax, log, False)
     ax.set_ylim(len(groups) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)

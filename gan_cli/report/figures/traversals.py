@@ -1,4 +1,4 @@
-"""What the codes of a game do to its samples, from the newest checkpoint of a run."""
+"""Latent traversals from the newest checkpoint of a run."""
 
 import io
 from collections.abc import Sequence
@@ -10,15 +10,18 @@ from gan_cli import checks, drawing
 from gan_cli.errors import UserError
 from gan_cli.inference.load import load
 from gan_cli.report.figures.curves import Figure
-from gan_cli.report.figures.style import Drawn
+from gan_cli.report.figures.style import RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class Traversals(Figure):
-    """A grid of about ``n`` samples for each code, which moves from column to column; of the first run that has a checkpoint.
+    """A grid of samples for each latent code, which varies from column to column, as in ``gan-sample RUN mode=traversal``.
 
-    What ``gan-sample RUN mode=traversal`` draws.
+    The first run of images that has a checkpoint is used.
+
+    Args:
+        n: Approximate number of samples for each code.
     """
 
     n: int = 40
@@ -26,11 +29,10 @@ class Traversals(Figure):
     def __post_init__(self) -> None:
         checks.count("n", self.n)
 
-    def draw(self, runs: Sequence[RunRecord]) -> list[Drawn]:
-        """One picture."""
-        run = next((run for run in self.about(runs) if run.shape is not None and len(run.shape) == 3), None)
+    def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
+        run = next((run for run in self.select(runs) if run.shape is not None and len(run.shape) == 3), None)
         if run is None:
             raise UserError("nothing to draw: no run of images has a checkpoint.")
         file = io.BytesIO()
         Image.fromarray(drawing.panels(load(run.folder).traverse(self.n))).save(file, format="PNG")
-        return [self.drawn(file.getvalue(), run.name + ".")]
+        return [self.rendered(file.getvalue(), run.name + ".")]

@@ -1,1 +1,1 @@
-"""Records of finished runs, as reports read them."""
+"""Records of finished runs as the reports read them."""

@@ -1,4 +1,4 @@
-"""How to run it again, and what it ran on."""
+"""Commands that reproduce runs, and facts about the runs and the machine."""
 
 import os
 import platform
@@ -14,38 +14,40 @@ from gan_cli import __version__
 from gan_cli.report.records.runs import RunRecord
 
 
-def commands(runs: Sequence[RunRecord]) -> list[str]:
-    """What trains these runs: one line for a run, or for a sweep whose runs are a grid; else a line for each.
+def training_commands(runs: Sequence[RunRecord]) -> list[str]:
+    """Return the commands that train these runs again.
 
-    Empty where nobody recorded the overrides: ``config.yaml`` holds everything then.
+    Returns:
+        One line for a single run or for a sweep over a full grid, else one line for each run. Empty if the overrides of a run
+        were not recorded.
     """
-    words = [list(run.sweep_run.overrides) for run in runs if run.sweep_run.overrides is not None]
-    if len(words) != len(runs):
+    jobs = [list(run.sweep_run.overrides) for run in runs if run.sweep_run.overrides is not None]
+    if len(jobs) != len(runs):
         return []
-    if len(words) == 1:
-        return [shlex.join(["gan-train", *words[0]])]
-    values: dict[str, dict[str, None]] = {}
-    for word in (word for line in words for word in line):
-        key, _, value = word.partition("=")
-        values.setdefault(key, {})[value] = None
-    whole = all(len(line) == len(values) for line in words)
-    if whole and np.prod([len(found) for found in values.values()]) == len({tuple(sorted(line)) for line in words}):
-        return [shlex.join(["gan-train", "-m", *(f"{key}={','.join(found)}" for key, found in values.items())])]
-    return [shlex.join(["gan-train", *line]) for line in words]
+    if len(jobs) == 1:
+        return [shlex.join(["gan-train", *jobs[0]])]
+    choices: dict[str, dict[str, None]] = {}
+    for override in (override for job in jobs for override in job):
+        key, _, value = override.partition("=")
+        choices.setdefault(key, {})[value] = None
+    same_keys = all(len(job) == len(choices) for job in jobs)
+    if same_keys and np.prod([len(values) for values in choices.values()]) == len({tuple(sorted(job)) for job in jobs}):
+        return [shlex.join(["gan-train", "-m", *(f"{key}={','.join(values)}" for key, values in choices.items())])]
+    return [shlex.join(["gan-train", *job]) for job in jobs]
 
 
-def evaluation(folder: Path, words: Sequence[str] | None) -> list[str]:
-    """The line that evaluates what lies in ``folder``, where the report asks for it in these ``words``."""
-    return [] if not words else [shlex.join(["gan-eval", str(folder), *words])]
+def evaluation_commands(folder: Path, overrides: Sequence[str] | None) -> list[str]:
+    """Return the gan-eval command for ``folder`` with the ``overrides`` that the report declares; empty if it declares none."""
+    return [] if not overrides else [shlex.join(["gan-eval", str(folder), *overrides])]
 
 
-def config(run: RunRecord) -> str:
-    """``config.yaml`` of a run, without what is only for the report."""
+def config_yaml(run: RunRecord) -> str:
+    """Return the config of a run as YAML, without its ``report`` node."""
     return OmegaConf.to_yaml(OmegaConf.create({key: value for key, value in run.config.items() if key != "report"}))
 
 
 def facts(runs: Sequence[RunRecord]) -> Mapping[str, str]:
-    """What was trained, how long that took, and where the report was written."""
+    """Return facts about the runs and about the machine that writes the report, as text by name."""
     begun = [run for run in runs if run.rows]
     seconds = [run.result["seconds"] for run in begun if "seconds" in run.result]
     measuring = [run.result.get("seconds_evaluating", 0.0) for run in begun if "seconds" in run.result]
@@ -56,7 +58,7 @@ def facts(runs: Sequence[RunRecord]) -> Mapping[str, str]:
     return {
         "runs": f"{sum(run.sweep_run.problem is None for run in runs)} of {len(runs)} finished",
         "steps": " or ".join(sorted({str(run.step) for run in begun}, key=int)),
-        "device asked for": " or ".join(sorted(devices)),
+        "device (as configured)": " or ".join(sorted(devices)),
         **({"time": f"{_duration(sum(seconds))} in all, {shares}"} if seconds else {}),
         **({"speed": f"{_grouped(np.median(speed))} samples a second, over all turns"} if speed else {}),
         **({"parameters and buffers": ", ".join(players)} if players else {}),

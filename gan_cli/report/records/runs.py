@@ -1,4 +1,4 @@
-"""What runs left behind, read once: config, logged numbers, pictures, evaluations."""
+"""Everything that runs have written to disk, read once: config, logged numbers, pictures and evaluations."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,15 @@ from gan_cli.runs.folder import holds_config, read_result
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run. ``settings``: the swept keys and their values here, which name its method; empty for a run alone."""
+    """One run.
+
+    Attributes:
+        folder: Folder of the run.
+        sweep_run: The run as part of its sweep: config, overrides and status.
+        settings: The swept keys with their values in this run, which name its method; empty for a single run.
+        rows: Rows of ``metrics.jsonl``: the step and the values logged at it, by tag.
+        results: Results of gan-eval.
+    """
 
     folder: Path
     sweep_run: SweepRun
@@ -30,39 +38,39 @@ class RunRecord:
 
     @property
     def name(self) -> str:
-        """Method and seed; its folder's name where even the config is missing."""
+        """Method and seed; the name of the folder if the config is missing."""
         if not self.config:
             return self.sweep_run.name
         return f"{self.method}, seed {self.sweep_run.seed}" if self.method else f"seed {self.sweep_run.seed}"
 
     @property
     def method(self) -> str:
-        """Its swept settings in one line; empty for a run alone."""
-        return ", ".join(_named(key, value) for key, value in self.settings.items())
+        """The swept settings in one line; empty for a single run."""
+        return ", ".join(_setting_text(key, value) for key, value in self.settings.items())
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """As plain data."""
+        """The config as plain data; empty if the run never began."""
         return self.sweep_run.config
 
     @property
     def step(self) -> int:
-        """The last one that was logged."""
+        """The last logged step."""
         return max((int(row["step"]) for row in self.rows), default=0)
 
     @cached_property
     def result(self) -> Mapping[str, Any]:
-        """``result.json``; empty where there is none yet."""
+        """The content of ``result.json``; empty if there is none."""
         return read_result(self.folder) or {}
 
     @cached_property
     def shape(self) -> tuple[int, ...] | None:
-        """Of one sample; None while there is no readable checkpoint."""
+        """Shape of one sample; None if there is no readable checkpoint."""
         return None if self._state is None else tuple(self._state["data"]["shape"])
 
     @cached_property
     def parameters(self) -> Mapping[str, int]:
-        """How many numbers each player holds, buffers among them."""
+        """Number of parameters and buffer elements of each player."""
         counts: dict[str, int] = {}
         for key, value in (self._state or {}).get("game", {}).items():
             player = key.partition(".")[0]
@@ -78,69 +86,80 @@ class RunRecord:
 
     @property
     def tags(self) -> list[str]:
-        """Everything that was logged, in the order in which it first came."""
+        """All logged tags, in the order in which they first appear."""
         return list(dict.fromkeys(key for row in self.rows for key in row if key != "step"))
 
     def series(self, tag: str) -> ScalarSeries:
-        """The curve of ``tag``, empty where it was not logged."""
+        """Return the curve of ``tag``, empty if it was never logged."""
         points = {int(row["step"]): row[tag] for row in self.rows if tag in row}
         steps = np.array(sorted(points), dtype=np.int64)
         return ScalarSeries(steps, np.array([points[step] for step in steps.tolist()], dtype=np.float64))
 
     def pictures(self) -> dict[int, Path]:
-        """Step -> the picture of its samples."""
-        found = {path: re.fullmatch(r"step_(\d+)\.png", path.name) for path in sorted((self.folder / "samples").glob("*.png"))}
-        return {int(match[1]): path for path, match in found.items() if match}
+        """Return the pictures of samples by step."""
+        matches = {
+            path: re.fullmatch(r"step_(\d+)\.png", path.name) for path in sorted((self.folder / "samples").glob("*.png"))
+        }
+        return {int(match[1]): path for path, match in matches.items() if match}
 
-    def fits(self, where: Mapping[str, Any]) -> bool:
-        """Whether its config or its overrides say all of ``where``, as ``{loss: wgan}``."""
-        return all(self.sweep_run.setting(key) == _text(value) for key, value in where.items())
+    def matches(self, where: Mapping[str, Any]) -> bool:
+        """Return True if the config or the overrides agree with every entry of ``where``, as ``{loss: wgan}``."""
+        return all(self.sweep_run.setting(key) == _override_text(value) for key, value in where.items())
 
     def setting(self, key: str) -> float | None:
-        """The value of a swept key as a number; None where it is none."""
+        """Return the value of a swept key as a number, or None if it is not numeric."""
         try:
             return float(self.sweep_run.setting(key))
         except ValueError:
             return None
 
     def number(self, name: str) -> float | None:
-        """One number of the whole run, None where it has none.
+        """Return one number that describes the whole run.
 
-        ``name``: a logged tag (``metric/w1``: its last value), else a number that gan-eval found at the last checkpoint.
+        Args:
+            name: A logged tag (``metric/w1``), whose last value is returned, or the name of a gan-eval number at the last
+                checkpoint.
+
+        Returns:
+            The value, or None if the run has none.
         """
         if "/" in name:
             series = self.series(name)
             return float(series.values[-1]) if series else None
-        found = [result.numbers[name].value for result in self.results if "last" in result.chosen and name in result.numbers]
-        return found[-1] if found else None
+        values = [result.numbers[name].value for result in self.results if "last" in result.chosen and name in result.numbers]
+        return values[-1] if values else None
 
 
 def run_records(folder: Path) -> list[RunRecord]:
-    """The runs that ``folder`` is or holds, those of one method together, then those that never began.
+    """Read the run or the runs in ``folder``.
 
-    Raises UserError where there is no run, or none of them has logged anything yet.
+    Returns:
+        The runs, those of one method together; jobs that never began come last.
+
+    Raises:
+        UserError: If there is no run, or none of them has logged anything yet.
     """
     alone = holds_config(folder)
     sweep_runs = [sweeps.sweep_run(folder)] if alone else sweeps.sweep_runs(folder)
     grouped = [(group.settings, run) for group in sweeps.groups(sweep_runs) for run in group.sweep_runs]
     grouped += [({}, run) for run in sweep_runs if not run.config]
     paths = [folder if alone else folder / run.name for _, run in grouped]
-    found = [
+    records = [
         RunRecord(path, run, settings, logger.read(path), results.read(path))
         for path, (settings, run) in zip(paths, grouped, strict=True)
     ]
-    if not any(run.rows for run in found):
+    if not any(run.rows for run in records):
         raise UserError(f"nothing is logged yet in {folder}: the report can be made once training has begun.")
-    return found
+    return records
 
 
-def _named(key: str, value: str) -> str:
-    """A swept key with its value; a ``method`` is its own name."""
+def _setting_text(key: str, value: str) -> str:
+    """Return a swept key with its value; a ``method`` stands without its key."""
     return value if key == "method" else f"{key.removesuffix('._target_').rpartition('.')[2]}={value}"
 
 
-def _text(value: Any) -> str:
-    """A value of ``where`` as a command line would have it."""
+def _override_text(value: Any) -> str:
+    """Return a value of ``where`` as it is written on the command line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)

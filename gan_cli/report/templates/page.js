@@ -27,11 +27,11 @@ for (const film of document.querySelectorAll(".film")) {
 const quiz = document.getElementById("quiz");
 if (quiz) {
   const cards = [...quiz.querySelectorAll(".cards button")];
-  const taken = (card) => card.getAttribute("aria-pressed") === "true" ? "generated" : "real";
+  const answer = (card) => card.getAttribute("aria-pressed") === "true" ? "generated" : "real";
   for (const card of cards)
-    card.addEventListener("click", () => card.setAttribute("aria-pressed", String(taken(card) === "real")));
+    card.addEventListener("click", () => card.setAttribute("aria-pressed", String(answer(card) === "real")));
   document.getElementById("show").addEventListener("click", (event) => {
-    const right = cards.filter((card) => taken(card) === card.dataset.is);
+    const right = cards.filter((card) => answer(card) === card.dataset.is);
     for (const card of cards) {
       card.classList.add(right.includes(card) ? "right" : "wrong");
       card.removeAttribute("aria-pressed");
@@ -40,6 +40,6 @@ if (quiz) {
     event.target.disabled = true;
     const chance = cards.length / 2, spread = Math.sqrt(cards.length) / 2;
     document.getElementById("score").textContent =
-      `${right.length} of ${cards.length} right; guessing gives ${chance} ± ${spread.toFixed(1)}.`;
+      `${right.length} of ${cards.length} correct; random guessing gives ${chance} ± ${spread.toFixed(1)}.`;
   });
 }

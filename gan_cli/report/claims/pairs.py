@@ -1,0 +1,141 @@
+"""Claims about two tags of the same run: correlation, agreement and order."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from gan_cli import checks
+from gan_cli.evaluation.number_format import format_value
+from gan_cli.report.claims.base import (
+    HELD,
+    NOT_HELD,
+    UNDECIDED,
+    RunClaim,
+    Verdict,
+    check_bounds,
+    describe_bounds,
+    judge_bounds,
+    not_logged,
+)
+from gan_cli.report.records.runs import RunRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correlation(RunClaim):
+    """Spearman's rank correlation between two tags is bounded.
+
+    It is computed at the steps of ``y`` after ``warmup``, with the newest value of ``x`` at each step. Undecided with fewer
+    than ``n`` evaluations, or if one of the two tags is constant.
+
+    Args:
+        x: The tag that is logged more often, usually an estimate.
+        y: The other tag, usually a metric.
+        at_least: Lower bound of the correlation, in [-1, 1].
+        at_most: Upper bound of the correlation, in [-1, 1].
+        warmup: Steps up to this one are ignored.
+        n: Minimum number of evaluations, at least 3.
+        median: Width in points of the median filter applied to ``x``; odd, 1 means no filter.
+    """
+
+    x: str
+    y: str
+    at_least: float | None = None
+    at_most: float | None = None
+    warmup: int = 0
+    n: int = 10
+    median: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_bounds(self.at_least, self.at_most)
+        checks.count("warmup", self.warmup, 0)
+        checks.count("n", self.n, 3)
+        checks.odd("median", self.median)
+
+    def rule(self) -> str:
+        filtered = f", {self.x} median filtered over {self.median} points" if self.median > 1 else ""
+        return (
+            f"Spearman correlation of {self.x} and {self.y} {describe_bounds(self.at_least, self.at_most)}, "
+            f"after step {self.warmup}, over {self.n} evaluations or more{filtered}"
+        )
+
+    def verdict(self, run: RunRecord) -> Verdict:
+        y = run.series(self.y).after(self.warmup)
+        x = run.series(self.x).smooth(self.median).at(y.steps)
+        good = np.isfinite(x) & np.isfinite(y.values)
+        if (n := int(good.sum())) < self.n:
+            return Verdict(UNDECIDED, f"{n} evaluations with both numbers after step {self.warmup}, {self.n} are needed")
+        if np.ptp(x[good]) == 0 or np.ptp(y.values[good]) == 0:
+            return Verdict(UNDECIDED, f"one of the two is constant over {n} evaluations")
+        rho = float(stats.spearmanr(x[good], y.values[good]).statistic)
+        return Verdict(judge_bounds(rho, self.at_least, self.at_most), f"Spearman correlation {rho:.2f} over {n} evaluations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agrees(RunClaim):
+    """``tag`` agrees with ``reference``, a closed form logged at the same steps, wherever the reference is finite.
+
+    |tag - reference| <= ``absolute`` + ``relative`` · |reference| at every step after ``after``.
+    """
+
+    tag: str
+    reference: str
+    absolute: float = 0.0
+    relative: float = 0.0
+    after: int = -1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.number("absolute", self.absolute, least=0)
+        checks.number("relative", self.relative, least=0)
+
+    def rule(self) -> str:
+        terms = [f"{self.absolute:g}" if self.absolute else "", f"{self.relative:.3g} of it" if self.relative else ""]
+        return f"{self.tag} within {' + '.join(filter(None, terms)) or '0'} of {self.reference}"
+
+    def verdict(self, run: RunRecord) -> Verdict:
+        measured = run.series(self.tag).after(self.after)
+        exact = {step: value for step, value in zip(*run.series(self.reference), strict=True) if math.isfinite(value)}
+        pairs = [(value, exact[step]) for step, value in zip(*measured, strict=True) if step in exact]
+        if not pairs:
+            return Verdict(UNDECIDED, f"{self.tag} and {self.reference} were never logged at the same step")
+        a, b = np.array(pairs).T
+        excess = np.abs(a - b) - (self.absolute + self.relative * np.abs(b))
+        worst = int(np.nan_to_num(excess, nan=np.inf).argmax())
+        reason = f"at worst {format_value(float(a[worst]))} against {format_value(float(b[worst]))}, in {len(pairs)} pairs"
+        return Verdict(HELD if excess[worst] <= 0 else NOT_HELD, reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beats(RunClaim):
+    """``tag`` ends below ``reference`` / ``factor``, where both are logged in the same run.
+
+    Args:
+        tag: The logged number; positive, lower is better.
+        reference: The tag that it is compared with.
+        factor: Required ratio of the reference to the tag; above 0.
+        last: Both final values are medians of this many last values.
+    """
+
+    tag: str
+    reference: str
+    factor: float = 1.0
+    last: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.number("factor", self.factor, above=0)
+        checks.count("last", self.last)
+
+    def rule(self) -> str:
+        return f"{self.tag} ends below {self.reference}" + (f" / {self.factor:g}" if self.factor != 1 else "")
+
+    def verdict(self, run: RunRecord) -> Verdict:
+        values, others = (run.series(tag).values[-self.last :] for tag in (self.tag, self.reference))
+        if min(len(values), len(others)) < self.last:
+            return not_logged(self.tag if len(values) < self.last else self.reference)
+        final, reference = float(np.median(values)), float(np.median(others))
+        state = HELD if final * self.factor < reference else NOT_HELD  # NaN compares as not held
+        return Verdict(state, f"{format_value(final)} against {format_value(reference)}")
