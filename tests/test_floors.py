@@ -36,7 +36,7 @@ FLAT = {"build", "checks", "device", "drawing", "errors", "files", "lazy", "rand
 """The modules that lie in no folder."""
 AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/names", "errors", "files", "lazy"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
-WITHOUT_TORCH = ["cli/app", "cli/sweeper", "config/compose", "config/identity", "runs/folder"]
+WITHOUT_TORCH = ["cli/app", "cli/job", "cli/sweeper", "config/compose", "config/identity", "runs/folder"]
 """Hydra at most, until the work starts."""
 HYDRA = {"hydra", "hydra_plugins", "omegaconf", "rich", "yaml"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)

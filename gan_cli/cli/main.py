@@ -101,24 +101,46 @@ def _answer(command: Command, words: list[str]) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    overrides = arguments.overrides
-    for word in overrides:
-        if "=" not in word and not word.startswith("~"):
-            raise UserError(f"'{word}' is not KEY=VALUE. A run is continued with: gan-train resume={word}")
-    if not any("hydra.searchpath" in word for word in overrides):
-        keys = [*scalars(TrainConfig), *components(TrainConfig)]
-        suggestions.check(overrides, suggestions.groups(arguments.config_dir), keys)
-    overrides = quote_paths(overrides, arguments.multirun)
+    overrides = train_overrides(arguments.overrides, arguments.config_dir, arguments.multirun)
 
     from gan_cli.cli import app
 
     app.launch_train(overrides, arguments.flags, arguments.config_dir, arguments.multirun)
 
 
+def train_overrides(words: list[str], config_dir: str | None = None, multirun: bool = False) -> list[str]:
+    """Return the words of ``gan-train`` as overrides for Hydra, with paths quoted.
+
+    Raises:
+        UserError: If a word is not ``KEY=VALUE``, or names an option or a key that does not exist.
+    """
+    for word in words:
+        if "=" not in word and not word.startswith("~"):
+            raise UserError(f"'{word}' is not KEY=VALUE. A run is continued with: gan-train resume={word}")
+    if not any("hydra.searchpath" in word for word in words):
+        keys = [*scalars(TrainConfig), *components(TrainConfig)]
+        suggestions.check(words, suggestions.groups(config_dir), keys)
+    return quote_paths(words, multirun)
+
+
 def _use(command: Command, arguments: argparse.Namespace) -> None:
+    overrides = use_overrides(command, arguments.overrides)
+
+    from gan_cli.cli import app
+
+    launch = {EVALUATE: app.launch_eval, SAMPLE: app.launch_sample, REPORT: app.launch_report}
+    launch[command](overrides)
+
+
+def use_overrides(command: Command, words: list[str]) -> list[str]:
+    """Return the words of a command about a run as overrides for Hydra, with paths quoted; a bare path is the run's.
+
+    Raises:
+        UserError: If they name no run or several, or an option or a key that does not exist.
+    """
     keys = scalars(command.schema)
     overrides = []
-    for word in arguments.overrides:
+    for word in words:
         name, assigned, _ = word.partition("=")
         if not assigned or (name not in keys and os.path.exists(word)):
             word = f"run={word}"
@@ -130,11 +152,7 @@ def _use(command: Command, arguments: argparse.Namespace) -> None:
     suggestions.check(overrides, groups, [*keys, *groups])
     if not runs and not any(word.startswith(("real=", "fake=")) for word in overrides):
         raise UserError(f"name the folder of a run: {command.name} outputs/...")
-
-    from gan_cli.cli import app
-
-    launch = {EVALUATE: app.launch_eval, SAMPLE: app.launch_sample, REPORT: app.launch_report}
-    launch[command](quote_paths(overrides))
+    return quote_paths(overrides)
 
 
 class _Parser(argparse.ArgumentParser):

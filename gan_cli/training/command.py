@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections.abc import Collection
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,16 @@ from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogH
 from gan_cli.training.run import Run
 
 
-def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> float | None:
-    """Trains in ``folder`` and returns the final metric (None without one).
+def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), console: Console | None = None) -> float | None:
+    """Train in ``folder`` and return the final metric (None without one).
 
-    A folder that holds a run is refused, unless ``cfg.resume`` says that this run goes on. ``named``: the keys that the
-    command line names, so that a part which the game would not use is refused too.
+    Args:
+        cfg: The whole config. A folder that holds a run is refused unless ``cfg.resume`` says that this run continues.
+        folder: Where the run leaves everything.
+        named: The keys that the command line names: a part that is named but not used by the game is refused.
+        console: Where progress is shown (None: standard output).
     """
-    console = Terminal()
+    console = console or Terminal()
     if holds_config(folder) and not cfg.resume:
         raise holds_run_already(folder)
     if cfg.resume and (result := finished(folder, cfg.train.steps)):
@@ -95,7 +99,8 @@ def rounds(run: Run, console: Console) -> float | None:
     finite = DivergenceGuard(run.game, record)
     save = SaveCheckpoint(run.folder, run.state, finite, logger, cfg.keep_checkpoints)
     stop = StopOnSignal(save)
-    live = console.is_terminal and threads() is None  # jobs side by side share one terminal
+    # jobs side by side share one terminal; a notebook shows a bar if it has widgets
+    live = (console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)) and threads() is None
     display = Display(console, run.step, last, lambda: record.latest | evaluate.latest, live)
     callbacks: list[loop.Callback] = [
         run.ema,

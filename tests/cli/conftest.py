@@ -71,7 +71,7 @@ class Notes:
     asked: list = field(default_factory=list)
     fail: dict = field(default_factory=dict)
 
-    def train(self, cfg, folder, named=()):
+    def train(self, cfg, folder, named=(), console=None):
         """Leaves what a training leaves, and takes a note."""
         note = {
             "cfg": {**to_plain(cfg), "resume": cfg.resume},

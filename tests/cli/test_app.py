@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from support import configs
 
-from gan_cli.cli import app
+from gan_cli.cli import job
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result
 
@@ -33,7 +33,7 @@ def test_the_shipped_defaults_are_told(report):
     """Not every node holds a component: ``report`` is null, or what an experiment says of itself."""
     cfg = configs.compose()
     cfg.report = report
-    told = app._choices(cfg.hydra, cfg).split()
+    told = job.choices(cfg.hydra, cfg).split()
     assert {"solver=alternating", "loss=non_saturating", "metric=auto", "dataset=fashion_mnist_mini"} <= set(told)
     assert not any(word.startswith("report") for word in told)
 

@@ -1,0 +1,191 @@
+"""One training job: the run that it continues, the folder it works in, and its failure on record."""
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.conf import HydraConf
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli import files
+from gan_cli.cli.sweeper import reason
+from gan_cli.config.compose import readable
+from gan_cli.config.identity import RUN_ONLY, config_hash
+from gan_cli.config.schema import TrainConfig, components
+from gan_cli.errors import UserError
+from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, run_folder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MAY_CHANGE = ("train.steps", "dataset.root", "dataset.path", *(key for key in RUN_ONLY if key not in ("resume", "report")))
+"""What may be given beside ``resume``: everything else belongs to the run."""
+PLACES = ("dataset.root=", "dataset.path=")
+"""Where a data set lies that has moved."""
+
+show = partial(print, flush=True)
+"""Prints a line at once, before the imports that take seconds."""
+
+
+def resumed_run(overrides: Sequence[str]) -> str | None:
+    """Return the folder that ``resume=`` names, None for a new run."""
+    value = next((value for key, _, value in (word.partition("=") for word in overrides) if key == "resume"), "null")
+    return None if value == "null" else value
+
+
+def in_resumed_folder(overrides: list[str]) -> list[str]:
+    """Return the overrides with the folder of the run that they resume, if they resume one.
+
+    Raises:
+        UserError: If they change what a resumed run keeps.
+    """
+    resumed = resumed_run(overrides)
+    if resumed is None:
+        return overrides
+    for word in overrides:
+        key = word.partition("=")[0].lstrip("+~")
+        if key not in (*MAY_CHANGE, "resume"):
+            raise UserError(
+                f"resume continues a run with its own config; {key} cannot change (only {', '.join(MAY_CHANGE)} may)."
+            )
+    # the composed config, of which a resumed run takes these keys only, need not have a data set that lies somewhere
+    overrides = [f"++{word}" if word.startswith(PLACES) else word for word in overrides]
+    return [*overrides, f"hydra.run.dir={resumed}", "hydra.output_subdir=null"]
+
+
+def check_resume(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Refuse to resume a run that is not there, or that a file of the config names.
+
+    Raises:
+        UserError: In both cases.
+    """
+    if resumed_run(overrides) is not None:
+        run_folder(cfg.resume)
+    elif cfg.resume is not None:
+        raise UserError("resume belongs on the command line: gan-train resume=RUN_DIR.")
+
+
+@contextmanager
+def working_folder(cfg: DictConfig, overrides: Sequence[str], key: str = "hydra.run.dir") -> Iterator[Path]:
+    """Yield the folder to work in, and remove it afterwards if it is new and no run has begun in it.
+
+    Args:
+        cfg: The composed config, Hydra's own node with it. A resumed run works in its own folder.
+        overrides: If they name no folder, a new one is made, so that two runs of the same second do not share it.
+        key: ``hydra.run.dir`` of a run or ``hydra.sweep.dir`` of a sweep.
+
+    Raises:
+        UserError: If the named folder of a new run holds a run already.
+    """
+    folder = Path(OmegaConf.select(cfg, key))
+    if cfg.resume is not None:
+        yield folder
+        return
+    named = any(word.startswith(f"{key}=") for word in overrides)
+    if named and key == "hydra.run.dir" and holds_config(folder):
+        raise holds_run_already(folder)
+    is_new = not named or not folder.exists()
+    folder = folder if named else _new_folder(folder)
+    try:
+        yield folder
+    finally:
+        if is_new and not holds_config(folder) and not any(folder.rglob("result.json")):
+            shutil.rmtree(folder, ignore_errors=True)  # no run has begun, so nothing is worth keeping
+
+
+def train_in(
+    folder: Path, cfg: DictConfig, context: HydraConf, show: Callable[[str], None] = show, console: "Console | None" = None
+) -> float | None:
+    """Train in ``folder`` and return the final metric (None without one).
+
+    Args:
+        folder: Where the run works; a resumed one continues there with the config that it finds.
+        cfg: The composed config.
+        context: Hydra's own node: the overrides, the choices, and whether the job is one of a sweep.
+        show: Called with the line that begins the output.
+        console: Where the training shows its progress (None: standard output).
+    """
+    overrides, in_sweep = context.overrides.task, context.mode == RunMode.MULTIRUN
+    with importable(context.runtime.cwd):
+        if cfg.resume is not None:
+            cfg = _stored(cfg, folder, overrides)
+            show(f"continues {folder}")
+        elif in_sweep:
+            if holds_run(folder, cfg):  # an earlier attempt that did not finish
+                cfg.resume = str(folder)
+            show(f"{' '.join(overrides)}: {folder}")
+        from gan_cli.training.command import train_command, unused
+
+        if cfg.resume is None and not in_sweep:
+            show(choices(context, cfg, unused(cfg)))
+        named = {word.lstrip("+").partition("=")[0] for word in overrides} if cfg.resume is None else set()
+        return train_command(cfg, folder, named, console)
+
+
+def record_failure(error: Exception, cfg: DictConfig, folder: Path, in_sweep: bool = False) -> None:
+    """Write to ``result.json`` why the job failed, if it had begun or its sweep will ask; a finished result stays."""
+    begun = holds_config(folder) or in_sweep
+    if begun and (read_result(folder) or {}).get("status") != "finished":
+        with suppress(OSError):  # no room or no right to write may be the very reason
+            failure = {"status": "failed", "reason": reason(error), "config": config_hash(cfg)}
+            files.write_json(folder / "result.json", failure)
+
+
+def choices(context: HydraConf, cfg: DictConfig, unused: Sequence[str] = ()) -> str:
+    """Return the chosen option of every group but ``unused`` ones, in a line or two."""
+    chosen = context.runtime.choices
+    words = [
+        f"{group}={option}"
+        for group, option in chosen.items()
+        if option not in (None, chosen.get(group.rpartition("/")[0])) and not group.startswith("hydra/") and group not in unused
+    ]
+    # Hydra keeps no note of several options at once; each of them has a key of its own in the node
+    several = [group for group in components(TrainConfig) if group not in {*chosen, *unused} and "_target_" not in cfg[group]]
+    words += [f"{group}=[{','.join(cfg[group])}]" for group in several]
+    return textwrap.fill(" ".join(words), 120)
+
+
+@contextmanager
+def importable(folder: str) -> Iterator[None]:
+    """Let ``_target_`` name the user's own modules beside the shell: a console script does not look there by itself."""
+    path = list(sys.path)
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+
+
+def short(path: str) -> Path:
+    """Return ``path`` relative to the current folder if it lies below it."""
+    return Path(os.path.relpath(path)) if Path(path).is_relative_to(Path.cwd()) else Path(path)
+
+
+def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
+    """Return the run's own config, changed where the command line of this call says so."""
+    with readable():
+        stored = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.load(folder / "config.yaml"))
+        for key in {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}:
+            OmegaConf.update(stored, key, OmegaConf.select(cfg, key))
+        stored.resume = str(folder)
+    assert isinstance(stored, DictConfig)
+    return stored
+
+
+def _new_folder(path: Path) -> Path:
+    """Make ``path``, with a number behind it if need be: runs that start in the same second do not share a folder."""
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}_{number}")
