@@ -22,9 +22,8 @@ from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError, first_line
 from gan_cli.games.base import Game, Turn
 from gan_cli.losses.base import Loss
-from gan_cli.metrics.base import Metric, NoMetric
+from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
-from gan_cli.metrics.features.identity import Identity
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.turns import Schedule, Without
@@ -56,7 +55,7 @@ class Parts(NamedTuple):
     """Players who never move in this run, though nobody froze them: their turn comes after its last round."""
     learning_rate: LearningRateSchedule
     metric: Metric
-    diagnostics: NoMetric
+    diagnostics: Diagnostics
 
 
 def build(cfg: DictConfig, device: Device) -> Parts:
@@ -72,8 +71,7 @@ def build(cfg: DictConfig, device: Device) -> Parts:
         solver.check(order)
     idle = [player for player in turns if player not in {*chain(*orders), *cfg.frozen}]
     learning_rate = make(cfg, "learning_rate", LearningRateSchedule)
-    diagnostics = make(cfg, "diagnostics", NoMetric, features=Identity())
-    return Parts(data, game, solver, schedule, idle, learning_rate, build_metric(cfg), diagnostics)
+    return Parts(data, game, solver, schedule, idle, learning_rate, build_metric(cfg), build_diagnostics(cfg))
 
 
 def without_turns(players: Sequence[str], schedule: Schedule, turns: Collection[str]) -> Schedule:
@@ -96,6 +94,11 @@ def build_data(cfg: DictConfig) -> Data:
 def build_metric(cfg: DictConfig) -> Metric:
     """The metric with its feature extractor."""
     return make(cfg, "metric", Metric, features=make(cfg, "features", Features))
+
+
+def build_diagnostics(cfg: DictConfig) -> Diagnostics:
+    """Return the diagnostics that the config names."""
+    return make(cfg, "diagnostics", Diagnostics)
 
 
 def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tuple[int, ...] | None = None) -> Game:
@@ -140,14 +143,7 @@ def needs(cfg: DictConfig) -> dict[str, bool]:
 
 
 def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
-    """UserError if the command line names (``loss``, ``loss.margin``, ``model/generator``) what this game has no use for.
-
-    Also for a metric that measures players, which training would never evaluate.
-    """
-    metric = _target(cfg, "metric", Metric)
-    if inspect.isclass(metric) and issubclass(metric, Diagnostics):
-        name = metric.family
-        raise UserError(f"metric={name} measures players, not samples: in training take diagnostics={name}, beside a metric.")
+    """UserError if the command line names (``loss``, ``loss.margin``, ``model/generator``) what this game has no use for."""
     used = uses(cfg)
     for key in sorted({_group(name) for name in named}):
         if not used.get(key, True):

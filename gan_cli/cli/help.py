@@ -35,6 +35,7 @@ Measures checkpoints, with their error, their floor and all that decides the num
   gan-eval RUN_DIR                                last and best checkpoint, by the run's own metric
   gan-eval RUN_DIR metric=all n_samples=5000      every measure that fits the data
   gan-eval RUN_DIR checkpoint=all metric=kid      a curve
+  gan-eval RUN_DIR diagnostics=game               the players: gradients, curvature, duality gap
   gan-eval SWEEP_DIR                              a table over the runs of a folder, grouped, best first
   gan-eval real=photos fake=samples metric=auto   two folders of images""",
     "sample": """\

@@ -99,6 +99,7 @@ class EvalConfig:
 
     metric: Any = None
     features: Any = None
+    diagnostics: Any = None
 
 
 @dataclass

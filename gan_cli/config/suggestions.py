@@ -49,7 +49,9 @@ def meant_key(key: str, known: Iterable[str]) -> str:
 
 
 def unknown_option(group: str, name: str, options: Sequence[str]) -> UserError:
-    """No such option of a group."""
+    """Return the error for an option that ``group`` does not have, naming the group that does have it, if any."""
+    if elsewhere := [other for other, names in groups().items() if name in names and "/" not in other]:
+        return UserError(f"no {group} named '{name}'. Did you mean {elsewhere[0]}={name}?")
     said = f"no {group} named '{name}'.{meant(name, options)}" if name else f"{group}= names nothing."
     return UserError(f"{said}\navailable: {', '.join(options)}")
 

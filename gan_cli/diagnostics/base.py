@@ -1,6 +1,7 @@
-"""What measures players, where a metric measures samples."""
+"""none: the base class of diagnostics, which measure players where a metric measures samples."""
 
-from abc import abstractmethod
+import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,13 +11,17 @@ import numpy as np
 
 from gan_cli.data.base import Data
 from gan_cli.games.base import Game
-from gan_cli.metrics.base import NoMetric, Value
+from gan_cli.metrics.base import Value
 
 
 class DiagnosticReport(NamedTuple):
-    """Numbers by name; and in ``details`` eigenvalues with residuals, verdicts, and ``skipped``: name -> why it is missing.
+    """Everything that diagnostics found in one game.
 
-    ``pictures``: by name, uint8 ``[H, W, 3]``.
+    Attributes:
+        values: Numbers by name.
+        details: Plain data: eigenvalues with residuals, verdicts, and ``skipped``, a mapping from name to the reason why it
+            is missing.
+        pictures: uint8 arrays ``[H, W, 3]`` by name.
     """
 
     values: dict[str, Value]
@@ -25,49 +30,76 @@ class DiagnosticReport(NamedTuple):
 
     @classmethod
     def joined(cls, reports: Iterator["DiagnosticReport"]) -> "DiagnosticReport":
-        """Several as one."""
+        """Merge several reports into one."""
         values: dict[str, Value] = {}
         details: dict[str, Any] = {"skipped": {}}
-        found = list(reports)
-        for report in found:
+        pictures: dict[str, np.ndarray] = {}
+        for report in reports:
             values |= report.values
-            skipped = details["skipped"] | report.details.get("skipped", {})
-            details |= report.details | {"skipped": skipped}
-        return cls(values, details, {name: picture for report in found for name, picture in report.pictures.items()})
+            details |= report.details | {"skipped": details["skipped"] | report.details.get("skipped", {})}
+            pictures |= report.pictures
+        return cls(values, details, pictures)
 
 
 def skipped(name: str, reason: str) -> DiagnosticReport:
-    """A report of nothing but why."""
+    """Return a report that holds only the reason why ``name`` is missing."""
     return DiagnosticReport({}, {"skipped": {name: reason}})
 
 
 @dataclass(frozen=True)
-class Diagnostics(NoMetric):
-    """A measure of players: as a measure of samples it is none, so that it is called with a game.
+class Diagnostics(ABC):
+    """A measure of the players of a game.
 
-    ``family``: what all its numbers begin with, and its option of ``metric`` and ``diagnostics``; ``split``: the part of the
-    data that it looks at; ``generates``: whether it looks at as many generated samples.
+    Attributes:
+        family: The prefix of all its numbers, and its option of the group ``diagnostics``.
+        generates: True if it looks at as many generated samples as real ones.
+        split: The part of the data that it looks at, ``train`` or ``heldout``.
     """
 
     family: ClassVar[str]
     generates: ClassVar[bool] = True
+    split: ClassVar[str] = "train"
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """Real samples that it looks at, or all where there are fewer."""
+        """The number of real samples that it looks at; all of them if there are fewer."""
 
     def since(self, earlier: Callable[[int | None], Game]) -> "Diagnostics":
-        """This measure, once it has seen the players of a run's earlier checkpoint, by its step (None: the first).
+        """Return these diagnostics with access to an earlier state of the players; most have no use for it.
 
-        Most have no use for them.
+        Args:
+            earlier: Returns the players of the run's checkpoint at the given step, or of its first one for None.
         """
         return self
 
     @abstractmethod
     def diagnose(self, game: Game, data: Data, seed: int) -> DiagnosticReport:
-        """All that this game has, the same for the same players, data and seed; nothing of ``game`` moves."""
+        """Measure ``game`` without changing it.
 
-    def __call__(self, game: Game, data: Data, seed: int) -> Mapping[str, Value]:
-        """The numbers of ``diagnose``."""
-        return self.diagnose(game, data, seed).values
+        Args:
+            game: The players. The same players, data and seed give the same report.
+            data: The data set that the players were trained on.
+            seed: Decides every random draw.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """Return the fields that decide its numbers, as plain data."""
+        return {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.init}
+
+
+@dataclass(frozen=True)
+class NoDiagnostics(Diagnostics):
+    """Diagnostics that measure nothing."""
+
+    family: ClassVar[str] = "none"
+    generates: ClassVar[bool] = False
+
+    @property
+    def size(self) -> int:
+        """0."""
+        return 0
+
+    def diagnose(self, game: Game, data: Data, seed: int) -> DiagnosticReport:
+        """Return an empty report."""
+        return DiagnosticReport({}, {})

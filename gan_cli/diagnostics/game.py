@@ -1,4 +1,4 @@
-"""All diagnostics of a game at once, as ``metric=game``."""
+"""All diagnostics of a game at once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,17 +23,21 @@ from gan_cli.types import Batch
 
 @dataclass(frozen=True)
 class GameDiagnostics(Diagnostics):
-    """What the game itself says: gradients, curvature, rotation, the duality gap, the critic's slope and optimality.
+    """Gradients, curvature, rotation, the duality gap, and the critic's slope and optimality.
 
-    ``batch_size``: of the batch of training data at which gradients, spectra and slopes are taken, and of all others.
-    ``eigenvalues``: leading ones of the game's Jacobian; 0 spares all spectra, which cost the most.
-    ``tol``: what counts as flat, and how far eigenvalues are computed, as a share of the largest.
-    ``restarts``: of ARPACK, about 20 products with the Hessian each, before an eigenvalue is given up as not a number.
-    ``steps``: of every best response, by Adam at rate ``lr`` on training data; 0 spares duality gap and critic's gain.
-    ``batches``: held-out batches on which the responses are judged.
-    ``critic``: the player whose best response is the critic's.
+    Args:
+        batch_size: Size of every batch. Gradients, spectra and slopes are taken on one batch of training data.
+        eigenvalues: Number of leading eigenvalues of the game's Jacobian; 0 skips all spectra, which are the most
+            expensive part.
+        tol: Tolerance as a share of the largest eigenvalue, both for residuals and for calling a direction flat.
+        restarts: Restarts of ARPACK, about 20 Hessian-vector products each, before an eigenvalue is reported as NaN.
+        steps: Steps of every best response, taken by Adam on training data; 0 skips the duality gap and the critic's gain.
+        lr: Learning rate of the best responses.
+        batches: Number of held-out batches on which the best responses are evaluated.
+        critic: Name of the player whose best response gives the critic's gain.
 
-    Raises UserError for fields out of range.
+    Raises:
+        UserError: If a field is out of range.
     """
 
     family: ClassVar[str] = "game"
@@ -47,33 +51,27 @@ class GameDiagnostics(Diagnostics):
     critic: str = "discriminator"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         for name in ("batch_size", "batches"):
-            checks.count(f"metric.{name}", getattr(self, name), least=2)
+            checks.count(name, getattr(self, name), least=2)
         for name in ("eigenvalues", "steps"):
-            checks.count(f"metric.{name}", getattr(self, name), least=0)
-        checks.count("metric.restarts", self.restarts)
+            checks.count(name, getattr(self, name), least=0)
+        checks.count("restarts", self.restarts)
         for name in ("tol", "lr"):
-            checks.number(f"metric.{name}", getattr(self, name), above=0)
+            checks.number(name, getattr(self, name), above=0)
 
     @property
     def size(self) -> int:
         """``batch_size``."""
         return self.batch_size
 
-    @property
-    def name(self) -> str:
-        """``game/duality_gap``."""
-        return "game/duality_gap"
-
     def diagnose(self, game: Game, data: Data, seed: int) -> DiagnosticReport:
-        """All that this game has, the same for the same players, data and seed; nothing of ``game`` moves."""
+        """Return every number that this game has, and the reason for each that it does not have."""
         batch = choose(data.train, self.batch_size, seed)
         parts = (self.first_order(game, batch, seed), self.curvature(game, batch, seed), self.responses(game, data, seed))
         return DiagnosticReport.joined(report for part in parts for report in part)
 
     def first_order(self, game: Game, batch: Batch, seed: int) -> Iterator[DiagnosticReport]:
-        """``game/grad_norm/<player>``, ``game/critic_slope…``, ``game/weights_at_bound/<player>``."""
+        """Yield ``game/grad_norm/<player>``, ``game/critic_slope…`` and ``game/weights_at_bound/<player>``."""
         yield DiagnosticReport(
             {f"game/grad_norm/{p}": Value(norm) for p, norm in gradient_norms(game, batch, seed).items()}, {}
         )
@@ -92,7 +90,7 @@ class GameDiagnostics(Diagnostics):
         yield DiagnosticReport({f"game/weights_at_bound/{player}": Value(share) for player, share in shares.items()}, {})
 
     def curvature(self, game: Game, batch: Batch, seed: int) -> Iterator[DiagnosticReport]:
-        """``game/hessian_min/<player>``, ``game/hessian_max/<player>``, ``game/jacobian_re_min``, ``game/jacobian_im_max``."""
+        """Yield ``game/hessian_min/<player>``, ``game/hessian_max/<player>`` and ``game/jacobian_{re_min,im_max}``."""
         if not self.eigenvalues:
             yield skipped("spectra", "eigenvalues=0")
             return
@@ -112,7 +110,7 @@ class GameDiagnostics(Diagnostics):
                 },
             )
         if len(game.turns()) < 2:
-            yield skipped("jacobian", "one player alone has no game's Jacobian: its Hessian says all")
+            yield skipped("jacobian", "a game of one player has no Jacobian beside that player's Hessian")
             return
         found = jacobian_spectrum(game, batch, self.eigenvalues, seed, self.tol, self.restarts)
         yield DiagnosticReport(
@@ -130,10 +128,10 @@ class GameDiagnostics(Diagnostics):
         )
 
     def responses(self, game: Game, data: Data, seed: int) -> Iterator[DiagnosticReport]:
-        """``game/duality_gap``, ``game/gain/<player>``, ``game/estimate/<name>``, ``game/critic_gain/<name>``."""
+        """Yield ``game/duality_gap``, ``game/gain/<player>``, ``game/estimate/<name>`` and ``game/critic_gain/<name>``."""
         players = list(game.turns())
         if len(players) < 2 or not self.steps:
-            reason = "steps=0" if len(players) > 1 else "one player alone has no opponents to respond to"
+            reason = "steps=0" if len(players) > 1 else "a game of one player has no opponents to respond to"
             yield skipped("duality_gap", reason)
             return
         optimizer = partial(Adam, lr=self.lr)
@@ -144,9 +142,8 @@ class GameDiagnostics(Diagnostics):
         batches = drawn(data.heldout, self.batch_size, seed, "heldout")
         heldout = [next(batches) for _ in range(self.batches)]
         gap = duality_gap(game, found, heldout, seed)
-        yield DiagnosticReport(
-            {self.name: Value(*gap.total)} | {f"game/gain/{player}": Value(*gain) for player, gain in gap.gains.items()}, {}
-        )
+        gains = {f"game/gain/{player}": Value(*gain) for player, gain in gap.gains.items()}
+        yield DiagnosticReport({"game/duality_gap": Value(*gap.total)} | gains, {})
         if self.critic not in found:
             yield skipped("critic_gain", f"this game has no player named {self.critic!r}")
             return
@@ -158,12 +155,12 @@ class GameDiagnostics(Diagnostics):
 
 
 def drawn(dataset: Dataset, size: int, *words: int | str) -> Iterator[Batch]:
-    """Endless batches of ``size`` samples drawn with replacement, decided by ``words``."""
+    """Yield batches of ``size`` samples drawn with replacement, forever, from a random stream seeded by ``words``."""
     stream = generator(*words, "diagnostics")
     while True:
         yield dataset.batch(torch.randint(len(dataset), (size,), generator=stream))
 
 
 def plain(found: tuple[Eigenvalue, ...]) -> list[dict[str, float]]:
-    """Eigenvalues as plain data."""
+    """Return eigenvalues as plain data."""
     return [{"re": one.value.real, "im": one.value.imag, "residual": one.residual} for one in found]

@@ -1,4 +1,4 @@
-"""Where the players went: the game's vector field along the way from an earlier checkpoint."""
+"""The game's vector field along the segment from an earlier checkpoint to the current one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,13 @@ State = Mapping[str, Tensor]
 
 
 class Path(NamedTuple):
-    """Along a segment: the places α, the cosines in [-1, 1] there, and the norms ‖v‖ of the game vector field there."""
+    """The game's vector field v along a segment.
+
+    Attributes:
+        alphas: Positions α on the line through both ends: 0 is the start, 1 the end.
+        cosines: Cosines between v and the segment, in [-1, 1].
+        norms: Norms ‖v‖.
+    """
 
     alphas: tuple[float, ...]
     cosines: tuple[float, ...]
@@ -31,13 +37,22 @@ class Path(NamedTuple):
 
 
 def path_angle(game: Game, start: State, end: State, batch: Batch, alphas: Sequence[float], seed: int | str = 0) -> Path:
-    """cos(v(w_t + α(w_T − w_t)), w_T − w_t) for the game vector field v and each α (Berard et al., 2020).
+    """Compute cos(v(w_t + α(w_T − w_t)), w_T − w_t) for the game vector field v and each α (Berard et al., 2020).
 
-    ``start`` and ``end`` are states of ``game``, w_t and w_T. Where w_T merely attracts, the cosine jumps from −1 (the players
-    want to go on) to 1 (they want to come back) at α = 1; rotation makes a bump there. Floating buffers go along with the
-    parameters, others are those of w_T. Not a number where v or w_T − w_t is 0.
+    If w_T merely attracts, the cosine jumps at α = 1 from −1 (the players move on) to 1 (they turn back); rotation makes a bump
+    there. It is NaN where v or w_T − w_t is 0. Floating-point buffers are interpolated like parameters; other buffers are
+    those of w_T.
 
-    Raises UserError where a state belongs to other players.
+    Args:
+        game: The game whose states are given.
+        start: The state w_t.
+        end: The state w_T.
+        batch: The data on which v is taken.
+        alphas: Positions on the line through both states.
+        seed: Decides the latents.
+
+    Raises:
+        UserError: If a state belongs to other players.
     """
     with copied(game, seed) as copy:
         w_start, w_end = (_parameters(copy, state) for state in (start, end))
@@ -47,7 +62,7 @@ def path_angle(game: Game, start: State, end: State, batch: Batch, alphas: Seque
 
 
 def _parameters(game: Game, state: State) -> list[Tensor]:
-    """The parameters of ``state``, in the order of the game vector field."""
+    """Return the parameters of ``state``, in the order of the game vector field."""
     try:
         game.load_state_dict(state)
     except RuntimeError as error:
@@ -64,16 +79,19 @@ def _at(game: Game, start: State, end: State, alpha: float, batch: Batch, seed: 
 
 @dataclass(frozen=True)
 class PathAngle(Diagnostics):
-    """``path_angle`` from an earlier checkpoint, α = 0, to the one that is measured, α = 1, and as far beyond.
+    """``path_angle`` from an earlier checkpoint, α = 0, through the measured one, α = 1, to α = 2.
 
-    ``path_angle/jump``: how much the cosine rises at α = 1, from the last place before to the first behind; 2 where the players
-    were merely attracted, 0 where they turn around. ``path_angle/before``: the mean cosine on the way; −1 where they went
-    straight down. A picture shows both curves, the details hold their numbers.
+    ``path_angle/jump`` is the rise of the cosine at α = 1, from the last position before it to the first one behind it: 2 if
+    the players were merely attracted, 0 if they rotate. ``path_angle/before`` is the mean cosine for α < 1: −1 if the players
+    moved straight along −v. A picture shows both curves, and the details hold their numbers.
 
-    ``start``: the earlier checkpoint's step (None: the first that is kept); ``batch_size``: of the batch of training data at
-    which the field is taken; ``points``: places between α = 0 and 2, an odd number.
+    Args:
+        batch_size: Size of the batch of training data on which v is taken.
+        start: Step of the earlier checkpoint; None for the first one that was kept.
+        points: Number of positions between α = 0 and 2, odd.
 
-    Raises UserError for fields out of range, and where the players have not moved in between.
+    Raises:
+        UserError: If a field is out of range.
     """
 
     family: ClassVar[str] = "path_angle"
@@ -84,46 +102,44 @@ class PathAngle(Diagnostics):
     begun: State | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.count("metric.batch_size", self.batch_size, least=2)
-        checks.odd("metric.points", self.points)
-        checks.count("metric.points", self.points, least=3)
+        checks.count("batch_size", self.batch_size, least=2)
+        checks.odd("points", self.points)
+        checks.count("points", self.points, least=3)
         if self.start is not None:
-            checks.count("metric.start", self.start, least=0)
+            checks.count("start", self.start, least=0)
 
     @property
     def size(self) -> int:
         """``batch_size``."""
         return self.batch_size
 
-    @property
-    def name(self) -> str:
-        """``path_angle/jump``."""
-        return "path_angle/jump"
-
     def since(self, earlier: Callable[[int | None], Game]) -> "PathAngle":
-        """This measure of players who come from where those of the ``start`` checkpoint were."""
+        """Return these diagnostics with the players of the ``start`` checkpoint as the start of the path."""
         ready = replace(self)
         object.__setattr__(ready, "begun", earlier(self.start).state_dict())  # no key of the config
         return ready
 
     def diagnose(self, game: Game, data: Data, seed: int) -> DiagnosticReport:
-        """``path_angle/jump``, ``path_angle/before``; the curves in the details and as a picture."""
+        """Return ``path_angle/jump`` and ``path_angle/before``, with the curves as details and as a picture.
+
+        Raises:
+            UserError: If there is no earlier checkpoint, or the players have not moved since.
+        """
         end = game.state_dict()
         if self.begun is None or all(torch.equal(self.begun[name], end[name]) for name in end):
-            raise UserError("path_angle looks back to an earlier checkpoint of the run, and there is none with other players.")
+            raise UserError("diagnostics=path_angle needs an earlier checkpoint, and there is none with other players.")
         alphas = torch.linspace(0, 2, self.points).tolist()
         path = path_angle(game, self.begun, end, choose(data.train, self.batch_size, seed), alphas, seed)
         middle = self.points // 2
         values = {
-            self.name: Value(path.cosines[middle + 1] - path.cosines[middle - 1]),
+            "path_angle/jump": Value(path.cosines[middle + 1] - path.cosines[middle - 1]),
             "path_angle/before": Value(float(np.mean(path.cosines[:middle]))),
         }
         return DiagnosticReport(values, {"path": path._asdict()}, {"path_angle": drawn(path)})
 
 
 def drawn(path: Path) -> np.ndarray:
-    """The cosine and, below it, the norm of the vector field along the way."""
+    """Plot the cosine and, below it, the norm of the vector field along the path."""
     figure = drawing.canvas(6, 5)
     above, below = figure.subplots(2, 1, sharex=True)
     above.plot(path.alphas, path.cosines, color=drawing.ORANGE)

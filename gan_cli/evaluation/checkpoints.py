@@ -1,12 +1,13 @@
-"""The checkpoints of runs, measured with one metric."""
+"""The checkpoints of runs, measured with a metric, with diagnostics, or with both."""
 
 import json
 import math
 import time
 from collections.abc import Callable
 from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -14,9 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gan_cli import device, drawing
-from gan_cli.build import build_data, build_metric
+from gan_cli.build import build_data, build_diagnostics, build_metric
 from gan_cli.data.base import Data
-from gan_cli.diagnostics.base import Diagnostics
+from gan_cli.diagnostics.base import Diagnostics, NoDiagnostics
 from gan_cli.errors import UserError, first_line
 from gan_cli.evaluation.measurement import Floor, Measurement
 from gan_cli.evaluation.results import Number, Provenance, Result
@@ -29,8 +30,10 @@ from gan_cli.runs import checkpoint
 from gan_cli.runs.logger import read
 
 Advance = Callable[[int], None]
-Judgement = tuple[dict[str, Any], dict[str, Number], dict[str, Any]]
-"""Provenance, numbers, details."""
+Judgement = tuple[int, dict[str, Any], dict[str, Number], dict[str, Any]]
+"""Step, provenance, numbers, details."""
+Judge = Callable[[Path, str], Judgement]
+"""Measures the checkpoint of this name of the run in this folder."""
 CHOICES = (None, "last", "best", "all")
 NEEDED = {"dataset", "metric", "features", "model", "game", "loss", "seed"}
 """What the config of a run says."""
@@ -39,29 +42,44 @@ NEEDED = {"dataset", "metric", "features", "model", "game", "loss", "seed"}
 class Checkpoints:
     """Measures checkpoints as a gan-eval config says; runs that agree share their data, real features and networks.
 
-    ``advance`` hears of every sample that has been measured, ``say`` what is about to be measured.
+    Samples are measured with the run's own metric or the one that the config names; players with the diagnostics that the
+    config names. A config that names diagnostics, but neither a metric nor features, measures no samples.
+
+    Args:
+        cfg: The composed config of gan-eval.
+        advance: Called with the number of samples that have just been measured.
+        say: Called with lines for the user.
     """
 
     def __init__(self, cfg: DictConfig, advance: Advance, say: Callable[[str], None]) -> None:
         self.cfg, self.advance, self.say, self.device = cfg, advance, say, device.choose(cfg.device)
         self.measurements: dict[str, Measurement] = {}
+        self.diagnostics: Diagnostics = NoDiagnostics() if cfg.diagnostics is None else build_diagnostics(cfg)
+        self.measures_samples = not self.diagnostics.size or cfg.metric is not None or cfg.features is not None
+        if not self.measures_samples and self.sampling:
+            named = " and ".join(self.sampling)
+            raise UserError(f"diagnostics={self.diagnostics.family} measures players, not samples: leave {named} out.")
 
     def results(self, folder: Path) -> list[Result]:
-        """What is asked of the run in ``folder``: its last and its best checkpoint, all of them, or one.
+        """Measure the run in ``folder``: its last and its best checkpoint, all of them, or one.
 
-        The best is chosen by other samples, generated and real, than those that it is reported on.
+        The best checkpoint is chosen on other samples, generated and real, than those that it is reported on. Without a
+        measure of samples the last one counts as the best.
+
+        Raises:
+            UserError: If nothing can be measured. A checkpoint that cannot be measured among others is only reported.
         """
         name = self.cfg.checkpoint
         if name not in CHOICES:
-            return [self.diagnostics_result(folder, name, ("step",))]
+            return [self.result(folder, name, ("step",), judge) for judge in self.judges]
         steps = _steps(folder)
-        best = steps[-1] if name == "last" or self.diagnostics(stored_config(folder)) else self.best(folder, steps)
+        best = self.best(folder, steps) if self.measures_samples and name != "last" else steps[-1]
         wanted = {None: sorted({best, steps[-1]}, reverse=True), "last": steps[-1:], "best": [best], "all": steps}[name]
         found, refused = [], None
-        for step in wanted:
+        for step, judge in product(wanted, self.judges):
             chosen = {"last": step == steps[-1], "best": step == best and name != "last"}
             try:
-                found.append(self.diagnostics_result(folder, str(step), tuple(word for word, is_it in chosen.items() if is_it)))
+                found.append(self.result(folder, str(step), tuple(word for word, is_it in chosen.items() if is_it), judge))
             except UserError as error:
                 refused = refused or error
                 self.say(f"step {step} is left out: {first_line(error)}")
@@ -69,13 +87,18 @@ class Checkpoints:
             raise refused
         return found
 
+    @property
+    def judges(self) -> list[Judge]:
+        """What measures each checkpoint: ``judged`` its samples, ``diagnosed`` its players."""
+        return [*([self.judged] if self.measures_samples else []), *([self.diagnosed] if self.diagnostics.size else [])]
+
     def n_samples(self, folder: Path) -> int:
-        """How many generated samples ``results`` will measure, for a bar of progress."""
-        config = stored_config(folder)
+        """Return an upper bound of the number of samples that ``results`` will measure, for a progress bar."""
         steps = _steps(folder)
-        if diagnostics := self.diagnostics(config):
-            return diagnostics.size * (len(steps) if self.cfg.checkpoint == "all" else 1)
-        n = self.measurement(config, "report").n
+        if not self.measures_samples:
+            return self.diagnostics.size * (len(steps) if self.cfg.checkpoint == "all" else 1)
+        config = stored_config(folder)
+        n = self.measurement(config, "report").n + self.diagnostics.size
         reports = {None: min(2, len(steps)), "all": len(steps)}.get(self.cfg.checkpoint, 1)
         if self.cfg.checkpoint not in (None, "all", "best") or len(steps) == 1:
             return n * reports
@@ -84,24 +107,16 @@ class Checkpoints:
             return n * reports
         return n * reports + chooser.measurement(config, "select").n * len(steps)
 
-    def diagnostics_result(self, folder: Path, name: str, chosen: tuple[str, ...]) -> Result:
-        """One checkpoint's numbers, with their errors and their floor; what should be looked at goes to ``folder/eval``."""
+    def result(self, folder: Path, name: str, chosen: tuple[str, ...], judge: Judge) -> Result:
+        """Measure one checkpoint."""
         began = time.perf_counter()
-        diagnostics = self.diagnostics(stored_config(folder))
-        if diagnostics is not None and self.sampling:
-            named = " and ".join(self.sampling)
-            raise UserError(f"metric={diagnostics.family} measures players, not samples: leave {named} out.")
-        ema = self.cfg.ema and diagnostics is None
-        run = load(folder, name, ema, self.cfg.device, inverse=self.cfg.inverse, **self.sampling)
-        if any(run.config[key] != stored_config(folder)[key] for key in ("model", "game", "loss", "seed")):
-            raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
-        judge = self.judged if diagnostics is None else partial(self.diagnosed, diagnostics)
-        provenance, numbers, details = judge(folder, run)
+        step, provenance, numbers, details = judge(folder, name)
         seconds = round(time.perf_counter() - began, 2)
-        return Result(str(folder), run.step, chosen, Provenance(**provenance), numbers, details, seconds)
+        return Result(str(folder), step, chosen, Provenance(**provenance), numbers, details, seconds)
 
-    def judged(self, folder: Path, run: LoadedRun) -> Judgement:
-        """A run's samples, measured."""
+    def judged(self, folder: Path, name: str) -> Judgement:
+        """Measure a checkpoint's samples with the metric; pictures are written to ``folder/eval``."""
+        run = self.load(folder, name, self.cfg.ema, **self.sampling)
         measurement, seed = self.measurement(run.config, "report"), self.seed(run.config)
         run.checked(measurement.data)
         fake = measurement.fake(run.game, seed, self.advance)
@@ -112,11 +127,12 @@ class Checkpoints:
         for title, picture in measurement.metric.pictures(measurement.real, fake).items():
             drawing.save_png(drawn(picture), folder / "eval" / f"{title}_step_{run.step:08d}.png")
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
-        return {**provenance, "sampling": self.sampling}, numbers, details
+        return run.step, {**provenance, "sampling": self.sampling}, numbers, details
 
-    def diagnosed(self, diagnostics: Diagnostics, folder: Path, run: LoadedRun) -> Judgement:
-        """A run's players, as they were trained, at play."""
-        seed = self.seed(run.config)
+    def diagnosed(self, folder: Path, name: str) -> Judgement:
+        """Measure a checkpoint's trained players with the diagnostics; pictures are written to ``folder/eval``."""
+        run = self.load(folder, name, ema=False)
+        diagnostics, seed = self.diagnostics, self.seed(run.config)
         data = run.checked(self.data(OmegaConf.create(self.nodes(run.config))))
         report = diagnostics.since(partial(self.earlier, folder)).diagnose(run.game, data, seed)
         for title, pixels in report.pictures.items():
@@ -125,17 +141,19 @@ class Checkpoints:
         numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}
         n = min(diagnostics.size, len(getattr(data, diagnostics.split)))
         counts = {"n_real": n, "n_fake": n if diagnostics.generates else 0, "split": diagnostics.split, "ema": False}
-        origin = {"metric": diagnostics.family, "settings": diagnostics.settings(), "features": {}, "reference": "players"}
-        return {**origin, **counts, "seed": seed}, numbers, report.details
+        origin = {"group": "diagnostics", "metric": diagnostics.family, "settings": diagnostics.settings()}
+        return run.step, {**origin, **counts, "features": {}, "reference": "players", "seed": seed}, numbers, report.details
+
+    def load(self, folder: Path, name: str, ema: bool, **sampling: Unpack[Sampling]) -> LoadedRun:
+        """Load a checkpoint. Raises UserError if it belongs to another run."""
+        run = load(folder, name, ema, self.cfg.device, inverse=self.cfg.inverse, **sampling)
+        if any(run.config[key] != stored_config(folder)[key] for key in ("model", "game", "loss", "seed")):
+            raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
+        return run
 
     def earlier(self, folder: Path, step: int | None) -> Game:
-        """The players of the checkpoint of ``step`` (None: the first that is kept), as they were trained."""
+        """Return the trained players of the checkpoint of ``step``, or of the first one that was kept for None."""
         return load(folder, _steps(folder)[0] if step is None else step, False, self.cfg.device).game
-
-    def diagnostics(self, config: DictConfig) -> Diagnostics | None:
-        """The diagnostics that are asked for, if it is not a measure of samples."""
-        metric = build_metric(OmegaConf.create(self.nodes(config)))
-        return metric if isinstance(metric, Diagnostics) else None
 
     def best(self, folder: Path, steps: list[int]) -> int:
         """The step whose checkpoint is best on the samples for choosing; training's own curve is used where it tells."""
@@ -161,7 +179,7 @@ class Checkpoints:
     @cached_property
     def own(self) -> "Checkpoints":
         """The same with every run's own metric."""
-        cfg = OmegaConf.create({**self.cfg, "metric": None, "features": None, "n_samples": None})
+        cfg = OmegaConf.create({**self.cfg, "metric": None, "features": None, "diagnostics": None, "n_samples": None})
         return Checkpoints(cfg, self.advance, self.say)
 
     def select(self, folder: Path, steps: list[int]) -> dict[int, Value]:

@@ -103,6 +103,8 @@ def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], P
     for key in ("checkpoint", "root", *Sampling.__annotations__):
         if cfg[key] is not None:
             raise UserError(f"{key}={cfg[key]} belongs to a run: leave it out beside real= and fake=.")
+    if cfg.diagnostics is not None:
+        raise UserError("diagnostics measure the players of a run: leave them out beside real= and fake=.")
     began = time.perf_counter()
     out = _out(cfg, Path("outputs") / time.strftime("%Y-%m-%d_%H-%M-%S_eval"))
     metric = build_metric(cfg)

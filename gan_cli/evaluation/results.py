@@ -37,7 +37,8 @@ class Provenance:
     ``settings``: the metric's; ``features``: the extractor and what belongs to it (``extractor``, ``weights`` as SHA-256,
     ``resizing``, ...); ``ema``: whether averaged players were judged (images: None);
     ``reference``: hash of the real samples' content; ``sampling``: how samples were drawn where not as in training;
-    ``protocol``: of sequences, how they were cut and split, in words.
+    ``protocol``: of sequences, how they were cut and split, in words; ``group``: the group whose option gave the number,
+    ``metric`` for samples or ``diagnostics`` for players.
     Two numbers may be ranked together where everything but ``seed`` agrees.
     """
 
@@ -52,6 +53,7 @@ class Provenance:
     seed: int
     sampling: Mapping[str, Any] = field(default_factory=dict)
     protocol: str | None = None
+    group: str = "metric"
 
     def __post_init__(self) -> None:
         # in the form that a file gives back, so that what was read equals what was written
@@ -60,11 +62,11 @@ class Provenance:
         object.__setattr__(self, "sampling", plain(self.sampling))
 
     def decisive(self) -> dict[str, Any]:
-        """What must agree, by name; the metric's settings as ``metric.<key>``, like the command line has them."""
+        """Return what must agree, by name; the settings as ``metric.<key>`` or ``diagnostics.<key>``."""
         return {
-            "metric": self.metric,
+            self.group: self.metric,
             **self.features,
-            **{f"metric.{key}": value for key, value in self.settings.items()},
+            **{f"{self.group}.{key}": value for key, value in self.settings.items()},
             "n_real": self.n_real,
             "n_fake": self.n_fake,
             "split": self.split,

@@ -14,7 +14,6 @@ from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.evaluation.measurement import Measurement
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import conditions, eval_mode, examples, picture_strips, preserve_buffers
-from gan_cli.metrics.base import NoMetric
 from gan_cli.randomness import fork_rng
 from gan_cli.runs.logger import RunLogger, read
 from gan_cli.solvers.base import Solver
@@ -57,15 +56,15 @@ class LogGame:
 
 
 class RunDiagnostics:
-    """The diagnostics of the game that is being trained, if there are any; copies are taken, so that nothing of it moves."""
+    """Logs the diagnostics of the game that is being trained, without changing it."""
 
-    def __init__(self, diagnostics: NoMetric, game: Game, data: Data, logger: RunLogger, seed: int) -> None:
+    def __init__(self, diagnostics: Diagnostics, game: Game, data: Data, logger: RunLogger, seed: int) -> None:
         self.diagnostics, self.game, self.data, self.logger, self.seed = diagnostics, game, data, logger, seed
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
-        if isinstance(self.diagnostics, Diagnostics):
-            values = self.diagnostics(self.game, self.data, self.seed)
-            self.logger.numbers(step, {name: value.value for name, value in values.items()})
+        report = self.diagnostics.diagnose(self.game, self.data, self.seed)
+        if report.values:
+            self.logger.numbers(step, {name: value.value for name, value in report.values.items()})
 
 
 class EvaluateMetric:

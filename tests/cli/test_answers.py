@@ -16,6 +16,7 @@ from gan_cli.config.schema import EvalConfig, SampleConfig, TrainConfig, compone
     ("words", "said"),
     [
         (["loss=wgam"], "no loss named 'wgam'. Did you mean wgan?\navailable: hinge, plain, wgan"),
+        (["metric=game"], "no metric named 'game'. Did you mean diagnostics=game?"),
         (["loss=zzz"], "no loss named 'zzz'.\navailable: hinge, plain, wgan"),
         (["los=wgan"], "no key 'los'. Did you mean loss?"),
         (["model/generatr=tiny"], "no key 'model/generatr'. Did you mean model/generator?"),

@@ -42,7 +42,6 @@ KINDS = (
 GIVEN = {
     "model": {"shape", "classes", "source"},
     "metric": {"features"},
-    "diagnostics": {"features"},
     "solver": {"turns", "optimizers", "autocast"},
     "optimizer": {"params"},
 }

@@ -11,7 +11,6 @@ from gan_cli.diagnostics.codes import CodeAccuracy, contingency, one_to_one
 from gan_cli.errors import UserError
 from gan_cli.games.infogan import InfoGAN
 from gan_cli.losses.non_saturating import NonSaturating
-from gan_cli.metrics.features.identity import Identity
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 
 
@@ -54,7 +53,7 @@ def test_of_a_q_that_reads_the_class():
             return torch.cos(2 * torch.pi * (x[:, :1] - (k + 1)) / 3)
 
     one.q = Reads()
-    report = CodeAccuracy(Identity()).diagnose(one, Data(Numbers(9), Numbers(60)), 0)
+    report = CodeAccuracy().diagnose(one, Data(Numbers(9), Numbers(60)), 0)
     assert report.values["codes/accuracy"].value == 1
     assert report.values["codes/used"].value == 3
     assert report.details["matching"] == [(0, 1), (1, 2), (2, 0)]
@@ -63,14 +62,14 @@ def test_of_a_q_that_reads_the_class():
 def test_leaves_the_game_as_it_was():
     one = game()
     before = {name: value.clone() for name, value in one.state_dict().items()}
-    CodeAccuracy(Identity(), batch_size=20)(one, Data(Numbers(9), Numbers(60)), 0)
+    CodeAccuracy(batch_size=20).diagnose(one, Data(Numbers(9), Numbers(60)), 0)
     assert one.training
     assert all(torch.equal(value, before[name]) for name, value in one.state_dict().items())
 
 
 def test_what_has_no_codes_or_no_labels():
-    with pytest.raises(UserError, match="those of game=infogan"):
-        CodeAccuracy(Identity()).diagnose(points_gan(), Data(Numbers(9), Numbers(60)), 0)
+    with pytest.raises(UserError, match="the codes of game=infogan"):
+        CodeAccuracy().diagnose(points_gan(), Data(Numbers(9), Numbers(60)), 0)
 
     class Unlabelled(Numbers):
         classes = 0
@@ -79,4 +78,4 @@ def test_what_has_no_codes_or_no_labels():
             return super().batch(indices)._replace(y=None)
 
     with pytest.raises(UserError, match="this data set has none"):
-        CodeAccuracy(Identity()).diagnose(game(), Data(Unlabelled(9), Unlabelled(60)), 0)
+        CodeAccuracy().diagnose(game(), Data(Unlabelled(9), Unlabelled(60)), 0)

@@ -13,7 +13,6 @@ from gan_cli.data.points.toy import Points
 from gan_cli.diagnostics.gradients import gradient_norms
 from gan_cli.diagnostics.path_angle import PathAngle, path_angle
 from gan_cli.errors import UserError
-from gan_cli.metrics.features.identity import Identity
 from gan_cli.types import Batch
 
 
@@ -71,7 +70,7 @@ class TestReport:
     def diagnose(self, game, origin, **fields):
         """Of ``game``, which came from ``origin``."""
         asked = []
-        measure = PathAngle(Identity(), batch_size=2, **fields).since(lambda step: (asked.append(step), origin)[1])
+        measure = PathAngle(batch_size=2, **fields).since(lambda step: (asked.append(step), origin)[1])
         assert asked == [fields.get("start")]
         return measure.diagnose(game, self.DATA, 0)
 
@@ -93,11 +92,11 @@ class TestReport:
         with pytest.raises(UserError, match="there is none with other players"):
             self.diagnose(Bilinear(1.0, 2.0), Bilinear(1.0, 2.0))
         with pytest.raises(UserError, match="there is none with other players"):
-            PathAngle(Identity()).diagnose(Bilinear(1.0, 2.0), self.DATA, 0)
+            PathAngle().diagnose(Bilinear(1.0, 2.0), self.DATA, 0)
 
     @pytest.mark.parametrize(
         ("field", "value"), [("points", 4), ("points", 1), ("batch_size", 1), ("start", -1), ("start", "x")]
     )
     def test_a_field_out_of_range(self, field, value):
-        with pytest.raises(UserError, match=f"metric.{field}="):
-            PathAngle(Identity(), **{field: value})
+        with pytest.raises(UserError, match=f"{field}="):
+            PathAngle(**{field: value})

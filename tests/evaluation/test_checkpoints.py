@@ -62,8 +62,8 @@ class TestTheNumbers:
         assert whole.numbers["w1"].value != truncated.numbers["w1"].value
         assert differences(whole.provenance, truncated.provenance) == ["truncation none against 0.1"]
         assert ", truncation 0.1, seed 5" in caption(truncated.provenance)
-        with pytest.raises(UserError, match="metric=game measures players, not samples: leave truncation out"):
-            measured(points, "checkpoint=6", "metric=game", "truncation=0.1")
+        with pytest.raises(UserError, match="diagnostics=game measures players, not samples: leave truncation out"):
+            measured(points, "checkpoint=6", "diagnostics=game", "truncation=0.1")
 
     def test_standing_statistics(self, images):
         [whole], [standing] = (measured(images, "checkpoint=2", *words) for words in ([], ["standing_statistics=1"]))
@@ -117,7 +117,10 @@ class TestTheNumbers:
 
 
 class TestTheGameItself:
-    WORDS = ("metric=game", "metric.batch_size=16", "metric.steps=2", "metric.batches=2", "metric.eigenvalues=0")
+    WORDS = (
+        *("diagnostics=game", "diagnostics.batch_size=16", "diagnostics.steps=2"),
+        *("diagnostics.batches=2", "diagnostics.eigenvalues=0"),
+    )
 
     def test_its_players_are_measured_as_they_were_trained(self, points):
         [result] = measured(points, *self.WORDS)
@@ -126,12 +129,23 @@ class TestTheGameItself:
         assert all(math.isfinite(number.value) and number.floor is None for number in result.numbers.values())
         assert {number.higher_is_better for number in result.numbers.values()} == {None}
         origin = result.provenance
-        assert (origin.metric, origin.ema, origin.n_fake, origin.seed) == ("game", False, 16, 5)
+        assert (origin.group, origin.metric, origin.ema, origin.n_fake, origin.seed) == ("diagnostics", "game", False, 16, 5)
         assert origin.settings["batch_size"] == 16
         assert result.details["skipped"]["spectra"] == "eigenvalues=0"
-        game, asked_for = load(points, 6, ema=False).game, asked(*self.WORDS).diagnostics(stored_config(points))
+        game, asked_for = load(points, 6, ema=False).game, asked(*self.WORDS).diagnostics
         again = asked_for.diagnose(game, build_data(stored_config(points)), 5).values
         assert {name: value.value for name, value in again.items()} == {n: v.value for n, v in result.numbers.items()}
+
+    def test_beside_a_metric(self, points):
+        heard = []
+        checkpoints = asked(*self.WORDS, "metric=wasserstein", "metric.n_samples=10", "checkpoint=all", advance=heard.append)
+        expected, found = checkpoints.n_samples(points), checkpoints.results(points)
+        assert [(result.step, result.provenance.group) for result in found] == [
+            (step, group) for step in (2, 4, 6) for group in ("metric", "diagnostics")
+        ]
+        assert sum(heard) == expected
+        alone = measured(points, *self.WORDS, "checkpoint=all")
+        assert [result.numbers for result in found[1::2]] == [result.numbers for result in alone]
 
     def test_a_curve(self, points):
         heard = []
@@ -143,10 +157,10 @@ class TestTheGameItself:
 
     def test_the_way_from_an_earlier_checkpoint(self, points, tmp_path):
         folder = shutil.copytree(points, tmp_path / "run")
-        words = ("metric=path_angle", "metric.batch_size=8", "metric.points=5")
+        words = ("diagnostics=path_angle", "diagnostics.batch_size=8", "diagnostics.points=5")
         [first] = measured(folder, *words, "checkpoint=last")
-        [same] = measured(folder, *words, "checkpoint=last", "metric.start=2")
-        [later] = measured(folder, *words, "checkpoint=last", "metric.start=4")
+        [same] = measured(folder, *words, "checkpoint=last", "diagnostics.start=2")
+        [later] = measured(folder, *words, "checkpoint=last", "diagnostics.start=4")
         assert first.numbers == same.numbers != later.numbers
         assert set(first.numbers) == {"path_angle/jump", "path_angle/before"}
         assert (folder / "eval" / "path_angle_step_00000006.png").is_file()

@@ -49,6 +49,7 @@ class TestARun:
             "seed": 7,
             "sampling": {},
             "protocol": None,
+            "group": "metric",
         }
         assert entry["details"]["floor_n"] == 30
         assert entry["seconds"] > 0
@@ -84,8 +85,8 @@ class TestARun:
         assert {path.name: path.read_bytes() for path in run.glob("events.*") if path.name in before} == before
 
     def test_the_game_itself(self, call, run):
-        words = ["metric=game", "metric.batch_size=8", "metric.steps=1", "metric.batches=2", "metric.eigenvalues=0"]
-        code, out, _ = call("mine", "checkpoint=all", *words)
+        words = ["batch_size=8", "steps=1", "batches=2", "eigenvalues=0"]
+        code, out, _ = call("mine", "checkpoint=all", "diagnostics=game", *(f"diagnostics.{word}" for word in words))
         assert (code, "game/" in out, "trained players" in out) == (0, True, True)
         assert [step for step, _ in evaluated(run)["eval/game/duality_gap"]] == [1, 2]
 
@@ -131,6 +132,7 @@ class TestARun:
             (["mine", "root=x"], "root=x: this run's data set lies in no folder and no file."),
             (["mine", "n_samples=1"], "w1 needs at least 2 samples, but n_samples=1."),
             (["mine", "features=inception", "metric=none"], "metric=none measures nothing: name another one"),
+            (["mine", "metric=game"], "no metric named 'game'. Did you mean diagnostics=game?"),
             (["mine/checkpoints"], "no run in mine/checkpoints: there is no mine/checkpoints/config.yaml.\nDid you mean mine?"),
             (["mine/checkpoint"], "no run in mine/checkpoint: there is no mine/checkpoint/config.yaml.\nDid you mean mine?"),
         ],

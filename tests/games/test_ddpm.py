@@ -14,7 +14,6 @@ from gan_cli.errors import UserError
 from gan_cli.games.ddpm import DDPM
 from gan_cli.games.noise_schedule import Cosine, Linear
 from gan_cli.games.sampling import eval_mode
-from gan_cli.metrics.features.identity import Identity
 from gan_cli.models.base import Denoiser
 from gan_cli.models.mlp import MLPDenoiser
 from gan_cli.randomness import fork_rng
@@ -249,7 +248,7 @@ def test_in_bfloat16():
 
 def test_diagnostics_of_one_player_alone():
     parts, _ = configs.play(configs.config("game=ddpm dataset=ring"))
-    found = GameDiagnostics(features=Identity(), batch_size=4, eigenvalues=0).diagnose(parts.game, parts.data, 0)
+    found = GameDiagnostics(batch_size=4, eigenvalues=0).diagnose(parts.game, parts.data, 0)
     assert set(found.values) == {"game/grad_norm/denoiser"}
     assert set(found.details["skipped"]) == {"critic_slope", "weights_at_bound", "spectra", "duality_gap"}
 

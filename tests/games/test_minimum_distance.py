@@ -13,7 +13,6 @@ from gan_cli.errors import UserError
 from gan_cli.games.gmmn import GMMN
 from gan_cli.games.sampling import generate
 from gan_cli.games.sliced import SlicedWasserstein, sliced_cost
-from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.points.mmd import mmd2
 from gan_cli.models.base import Generator
 from gan_cli.models.mlp import MLPGenerator
@@ -139,7 +138,7 @@ def test_autocast_leaves_the_distance_in_full_precision(game):
 class TestOnePlayer:
     def test_diagnostics_say_what_there_is_to_say_of_one_player(self, name):
         parts, _ = configs.play(configs.config(f"game={name} dataset=ring", "train.batch_size=16"))
-        diagnostics = GameDiagnostics(features=Identity(), batch_size=16, eigenvalues=2, steps=1, batches=2, restarts=5)
+        diagnostics = GameDiagnostics(batch_size=16, eigenvalues=2, steps=1, batches=2, restarts=5)
         report = diagnostics.diagnose(parts.game, parts.data, 0)
         assert {"game/grad_norm/generator", "game/hessian_max/generator"} <= set(report.values)
         assert {"critic_slope", "jacobian", "duality_gap"} <= set(report.details["skipped"])

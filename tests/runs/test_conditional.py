@@ -172,7 +172,7 @@ def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, ca
     train(cfg, folder, f"{STEPS} dataset.max_images=64 eval_every=2")
     assert result(folder)["players"] == result(runs("infogan"))["players"], "watching changes nothing"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["gan-eval", "run", "metric=codes", "device=cpu"])
+    monkeypatch.setattr("sys.argv", ["gan-eval", "run", "diagnostics=codes", "device=cpu"])
     assert main.gan_eval() == 0
     [found] = results.read(folder)
     assert (found.provenance.metric, found.provenance.n_real, found.provenance.n_fake) == ("codes", 64, 0)
@@ -180,6 +180,6 @@ def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, ca
     assert [row["step"] for row in logged] == [0, 2, 4]
     assert found.numbers["codes/accuracy"].value == pytest.approx(logged[-1]["codes/accuracy"])
     assert 0.1 <= logged[-1]["codes/accuracy"] <= 1
-    monkeypatch.setattr("sys.argv", ["gan-eval", "run", "metric=codes", "device=cpu", "standing_statistics=1"])
+    monkeypatch.setattr("sys.argv", ["gan-eval", "run", "diagnostics=codes", "device=cpu", "standing_statistics=1"])
     assert main.gan_eval() == 2
-    assert "metric=codes measures players, not samples: leave standing_statistics out" in capsys.readouterr().err
+    assert "diagnostics=codes measures players, not samples: leave standing_statistics out" in capsys.readouterr().err

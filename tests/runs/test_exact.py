@@ -10,7 +10,6 @@ from support import configs
 from support.runs import differences, outcome, result, state, train
 
 import gan_cli
-from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.randomness import random_state
 
@@ -138,11 +137,6 @@ def test_diagnostics_change_nothing(images, tmp_path):
     rows = [row for row in watched["numbers"] if "game/grad_norm/generator" in row]
     assert [row["step"] for row in rows] == [0, 1, 2, 3]
     assert {"game/hessian_min/generator", "game/jacobian_im_max", "game/duality_gap", "game/critic_slope"} <= set(rows[0])
-
-
-def test_a_metric_of_players_is_no_metric_of_a_training(tmp_path):
-    with pytest.raises(UserError, match="in training take diagnostics=game"):
-        train(configs.config("metric=game"), tmp_path, "train.steps=1")
 
 
 def test_watching_a_game_that_draws_while_it_samples_changes_nothing(images, tmp_path, monkeypatch):

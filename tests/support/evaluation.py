@@ -22,7 +22,7 @@ def composed(*words):
 
 def asked(*words, advance=lambda n: None, say=lambda line: None) -> Checkpoints:
     """What ``gan-eval RUN_DIR words`` measures with; what is no choice of an option is set later, as composing takes long."""
-    choices = tuple(word for word in words if word.startswith(("metric", "features")))
+    choices = tuple(word for word in words if word.startswith(("metric", "features", "diagnostics")))
     values = OmegaConf.from_dotlist([word for word in words if word not in choices])
     return Checkpoints(OmegaConf.merge(composed(*choices), values), advance, say)
 
