@@ -1,14 +1,14 @@
 """Config to objects: the only place that instantiates."""
 
 import inspect
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
-from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from torch import device as Device
 from torch import nn
 from torch.optim import Optimizer
@@ -19,7 +19,7 @@ from gan_cli.data.base import Data
 from gan_cli.data.translation.degradations import Degradation
 from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
-from gan_cli.errors import UserError, first_line
+from gan_cli.errors import FieldError, UserError, first_line
 from gan_cli.games.base import Game, Turn
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
@@ -29,8 +29,9 @@ from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.turns import Schedule, Without
 from gan_cli.solvers.base import Solver
 
-INSTANTIATE = ("_target_", "_args_", "_convert_", "_recursive_", "_partial_")
-"""Keys of a node that are for Hydra, not for the target."""
+RESERVED = ("_target_", "_partial_")
+"""Keys of a node that are no arguments: the path of a class or function, and whether it is called later, by the component
+that the node is nested in."""
 
 
 GIVEN: Mapping[str, Callable[[DictConfig, int], Any]] = {
@@ -183,27 +184,60 @@ def build_optimizers(cfg: DictConfig, turns: Mapping[str, Turn]) -> dict[str, Op
 
 
 def make(cfg: DictConfig, key: str, role: Any, *args: Any, **known: Any) -> Any:
-    """The object that the node at ``key`` describes; ``known`` is what the code adds to the node's own arguments.
+    """Return the object that the node at ``key`` describes.
 
-    The target must be a ``role`` (or a function annotated to return one) and is looked up before anything is called: a
-    config that came with somebody's checkpoint cannot have other things done. Raises UserError, also for arguments that
-    the target does not take.
+    Every target, nested ones included, is looked up and checked before anything is called: the config that came with
+    somebody's checkpoint cannot make the program call anything but components.
+
+    Args:
+        cfg: The whole config.
+        key: Dotted key of the node.
+        role: The class that the target must be, or that its annotation must say it returns.
+        *args: Arguments that come before those of the node.
+        **known: Arguments that the code adds to those of the node.
+
+    Raises:
+        UserError: If the target is not a ``role``, does not take these arguments, or refuses one of them.
     """
-    target = _target(cfg, key, role)
+    targets = {key: _target(cfg, key, role)}
     node = OmegaConf.select(cfg, key)
     for path in _nested_targets(node):
-        _target(cfg, f"{key}.{path}", WITHIN.get(role, nn.Module))
-    _refuse_unknown(key, node, target)
+        targets[f"{key}.{path}"] = _target(cfg, f"{key}.{path}", WITHIN.get(role, nn.Module))
+    for path, target in targets.items():
+        _refuse_unknown(path, OmegaConf.select(cfg, path), target)
     try:
-        # partial, then called: instantiate would turn the dataclasses among the arguments into configs
-        return instantiate(node, _partial_=True, _convert_="all")(*args, **known)
-    except UserError as error:
-        raise _placed(key, node, error) from error
-    except (InstantiationException, TypeError, ValueError) as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, UserError):
-            raise _placed(key, node, cause) from error
-        raise UserError(f"{key}: {first_line(cause)}") from error
+        plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"{key}: {first_line(error)}") from error
+    assert isinstance(plain, dict)
+    return _call(key, targets[key], *args, **_arguments(plain, key, targets), **known)
+
+
+def _arguments(node: dict[Any, Any], key: str, targets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that a node names, with nested nodes made."""
+    return {str(name): _made(value, f"{key}.{name}", targets) for name, value in node.items() if name not in RESERVED}
+
+
+def _made(value: Any, key: str, targets: Mapping[str, Any]) -> Any:
+    """Return ``value`` with every node in it replaced by what it describes."""
+    if isinstance(value, list):
+        return [_made(entry, f"{key}.{index}", targets) for index, entry in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if key not in targets:
+        return {name: _made(entry, f"{key}.{name}", targets) for name, entry in value.items()}
+    call = partial(_call, key, targets[key], **_arguments(value, key, targets))
+    return call if value.get("_partial_") else call()
+
+
+def _call(key: str, target: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call ``target``; an error names the key of the node, or of the field, that it comes from."""
+    try:
+        return target(*args, **kwargs)
+    except FieldError as error:
+        raise error.within(key) from error
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{key}: {first_line(error)}") from error
 
 
 def make_each(cfg: DictConfig, key: str, role: Any) -> list[Any]:
@@ -214,24 +248,6 @@ def make_each(cfg: DictConfig, key: str, role: Any) -> list[Any]:
     if not OmegaConf.is_list(nodes):
         raise UserError(f"{key} must be a list of nodes, each with a _target_.")
     return [make(cfg, f"{key}.{index}", role) for index in range(len(nodes))]
-
-
-def _placed(key: str, node: DictConfig, error: UserError) -> UserError:
-    """The error, with the whole key where its message begins with a field of this node: ``model.generator.width=0: ...``.
-
-    A field of that name may stand in nested nodes, too (``solver.inner.k``): then the value tells which is meant.
-    """
-    found = re.match(r"(\w+)[=\[]", str(error))
-    if found is None:
-        return UserError(str(error))
-    places = [path for path in (found[1], *(f"{inner}.{found[1]}" for inner in _nested_targets(node))) if _has(node, path)]
-    meant = [path for path in places if str(error).startswith(f"{found[1]}={OmegaConf.select(node, path)!r}")] or places
-    return UserError(f"{key}.{meant[0].removesuffix(found[1])}{error}" if meant else str(error))
-
-
-def _has(node: DictConfig, path: str) -> bool:
-    parent, _, field = path.rpartition(".")
-    return field in (OmegaConf.select(node, parent) if parent else node)
 
 
 def _target(cfg: DictConfig, key: str, role: Any) -> Any:
@@ -263,7 +279,7 @@ def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     for name in map(str, node):
-        if name not in parameters and name not in INSTANTIATE:
+        if name not in parameters and name not in RESERVED:
             raise suggestions.unknown_key(f"{key}.{name}", [key, *(f"{key}.{known}" for known in parameters)])
 
 

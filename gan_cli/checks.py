@@ -1,53 +1,62 @@
-"""What a field of a config must be. A word such as ``no`` where a flag belongs would otherwise count as true."""
+"""Checks of the fields of a component; without them a word such as ``no`` would count as true where a flag belongs.
+
+Every check takes the name and the value of a field, and raises a FieldError for any other value than it describes.
+"""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 
 
 def count(name: str, value: Any, least: int = 1) -> None:
-    """UserError unless ``value`` is a whole number, at least ``least``."""
+    """Check that ``value`` is a whole number, at least ``least``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"{name}={value!r}: it must be a whole number, at least {least}.")
+        raise FieldError(name, value, f"it must be a whole number, at least {least}.")
 
 
 def counts(**values: Any) -> None:
-    """UserError unless each of ``values`` is a whole number, at least 1."""
+    """Check that each of ``values`` is a whole number, at least 1."""
     for name, value in values.items():
         count(name, value)
 
 
 def odd(name: str, value: Any) -> None:
-    """UserError unless ``value`` is a whole odd number, as the width of a median is."""
+    """Check that ``value`` is a positive odd number, such as the width of a median filter."""
     count(name, value)
     if value % 2 == 0:
-        raise UserError(f"{name}={value}: it must be odd.")
+        raise FieldError(name, value, "it must be odd.")
 
 
 def number(name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> None:
-    """UserError unless ``value`` is a finite number, at least ``least`` and above ``above``."""
+    """Check that ``value`` is a finite number, at least ``least`` and above ``above``."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not (is_number and value >= least and value > above):
         bounds = {f", at least {least:g}": least, f" above {above:g}": above}
         bound = "".join(words for words, limit in bounds.items() if math.isfinite(limit))
-        raise UserError(f"{name}={value!r}: it must be a number{bound}.")
+        raise FieldError(name, value, f"it must be a number{bound}.")
 
 
 def flag(name: str, value: Any) -> None:
-    """UserError unless ``value`` is true or false."""
+    """Check that ``value`` is true or false."""
     if not isinstance(value, bool):
-        raise UserError(f"{name}={value!r}: it must be true or false.")
+        raise FieldError(name, value, "it must be true or false.")
 
 
 def share(name: str, value: Any) -> None:
-    """UserError unless ``value`` is a number from 0 to 1."""
+    """Check that ``value`` is a number from 0 to 1."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise UserError(f"{name}={value!r}: it must be a number from 0 to 1.")
+        raise FieldError(name, value, "it must be a number from 0 to 1.")
 
 
 def listed(name: str, value: Any) -> None:
-    """UserError unless ``value`` is a list of numbers, as far as its form tells; each has to be checked by itself."""
+    """Check that ``value`` is a list; its elements have to be checked one by one."""
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise UserError(f"{name}={value!r}: it must be a list of numbers, for instance [1,2].")
+        raise FieldError(name, value, "it must be a list of numbers, for instance [1,2].")
+
+
+def choice(name: str, value: Any, options: Sequence[str]) -> None:
+    """Check that ``value`` is one of ``options``."""
+    if value not in options:
+        raise FieldError(name, value, f"it must be one of {', '.join(options)}.")

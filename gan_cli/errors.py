@@ -1,8 +1,10 @@
-"""The exceptions that reach a person as a sentence instead of a traceback. Standard library only."""
+"""Exceptions that the command line prints as a sentence instead of a traceback. Standard library only."""
+
+from typing import Any
 
 
 class UserError(Exception):
-    """Something that the person at the keyboard can put right.
+    """A mistake that the user can correct.
 
     The message is one or two lines: what is wrong, where, and what to do about it. The command line prints it without a
     traceback and exits with ``code``.
@@ -11,8 +13,29 @@ class UserError(Exception):
     code = 2
 
 
+class FieldError(UserError):
+    """A field of a component has a wrong value; ``build.make`` adds the key of the component's node.
+
+    Args:
+        field: Name of the field, perhaps with an index, as the component knows it: ``width`` or ``multiples[0]``.
+        value: Its value.
+        problem: What is wrong, as a sentence: ``it must be ...``.
+    """
+
+    def __init__(self, field: str, value: Any, problem: str) -> None:
+        super().__init__(field, value, problem)
+
+    def __str__(self) -> str:
+        field, value, problem = self.args
+        return f"{field}={value!r}: {problem}"
+
+    def within(self, key: str) -> UserError:
+        """Return the error with the whole key of the field, whose node is at ``key``."""
+        return UserError(f"{key}.{self}")
+
+
 class Stopped(UserError):
-    """A run ended by a signal after saving its state; exit code 128 + the signal's number, as shells have it."""
+    """A run was ended by a signal after it had saved its state; the exit code is 128 + the signal's number, as in shells."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
@@ -24,5 +47,5 @@ class Diverged(UserError):
 
 
 def first_line(error: object) -> str:
-    """The first line of what an exception says."""
+    """Return the first line of an exception's message."""
     return str(error).partition("\n")[0]

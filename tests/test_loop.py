@@ -85,7 +85,7 @@ class TestAlternatingOrder:
     @pytest.mark.parametrize("name", ["n_critic", "warmup_critic", "warmup_rounds", "warmup_every"])
     @pytest.mark.parametrize("value", [-1, 2.5, "many", None, True])
     def test_refuses(self, name, value):
-        with pytest.raises(UserError, match=f"schedule.{name}={value!r}: it must be a whole number, at least 0"):
+        with pytest.raises(UserError, match=f"{name}={value!r}: it must be a whole number, at least 0"):
             AlternatingOrder(**{name: value})
 
 
@@ -120,7 +120,7 @@ class TestLearningRate:
 
     @pytest.mark.parametrize("value", [-1, "soon", None, float("nan")])
     def test_refuses(self, value):
-        with pytest.raises(UserError, match=r"learning_rate\.start=.*: it must be a whole number, at least 0"):
+        with pytest.raises(UserError, match=r"start=.*: it must be a whole number, at least 0"):
             LinearDecay(start=value, end=3)
 
 

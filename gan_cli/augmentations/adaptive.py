@@ -6,7 +6,7 @@ from torch import Tensor
 from gan_cli import checks
 from gan_cli.augmentations import transforms
 from gan_cli.augmentations.base import Augmentation
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.types import Stats
 
 
@@ -53,7 +53,7 @@ class Adaptive(Augmentation):
         if target is not None:
             checks.number("target", target, least=-1)
             if target > 1:
-                raise UserError(f"target={target}: it must be at most 1.")
+                raise FieldError("target", target, "it must be at most 1.")
         self.flip, self.translation, self.scale, self.rotation, self.color = flip, translation, scale, rotation, color
         self.target, self.interval, self.images, self.limit = target, interval, images, limit
         for name, value in {"p": start, "signs": 0.0, "seen": 0.0, "turns": 0.0, "r_t": 0.0}.items():

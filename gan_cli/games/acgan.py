@@ -39,7 +39,7 @@ class ACGAN(GAN):
         weight: float = 1.0,
         augmentation: Augmentation | None = None,
     ) -> None:
-        checks.number("game.weight", weight, least=0)
+        checks.number("weight", weight, least=0)
         require_classes(classes)
         if not generator.conditional:
             raise UserError("game=acgan needs a generator that takes labels: model=cgan_auxiliary, or model/generator=one_hot.")

@@ -8,7 +8,7 @@ from torch.nn.functional import mse_loss
 
 from gan_cli import checks
 from gan_cli.data.base import Data
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.games.base import Game, Turn, frozen, need_sequences
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
@@ -50,15 +50,16 @@ class CRNNGAN(GAN):
         pairs: bool = True,
         freezing: float = 0.7,
     ) -> None:
-        checks.flag("game.feature_matching", feature_matching)
-        checks.flag("game.pairs", pairs)
-        checks.share("game.freezing", freezing)
+        checks.flag("feature_matching", feature_matching)
+        checks.flag("pairs", pairs)
+        checks.share("freezing", freezing)
         if not isinstance(generator, FedBackGenerator):
             raise UserError("game=c_rnn_gan feeds its generator's output back: it takes model/generator=c_rnn_gan.")
         if freezing and not loss.never_negative:
-            raise UserError(
-                f"game.freezing={freezing:g} takes one loss as a share of the other; {type(loss).__name__}'s can be negative.\n"
-                "Take game.freezing=0.0, or loss=non_saturating."
+            raise FieldError(
+                *("freezing", freezing),
+                f"it takes one loss as a share of the other; {type(loss).__name__}'s can be negative.\n"
+                "Set it to 0.0, or take loss=non_saturating.",
             )
         super().__init__(generator, discriminator, loss, regularizers)
         self.discriminator = with_features(self.discriminator, "game=c_rnn_gan")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gan_cli import checks
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.data.base import Data
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.games.base import Game, Shape, Turn, frozen
 from gan_cli.games.gan import GAN
 from gan_cli.games.image_buffer import ImageBuffer
@@ -60,14 +60,15 @@ class CycleGAN(Game):
     ) -> None:
         super().__init__()
         for name, weight in (("adversarial", adversarial), ("cycle", cycle), ("identity", identity)):
-            checks.number(f"game.{name}", weight, least=0)
+            checks.number(name, weight, least=0)
         self.weights = {"adversarial": adversarial, "cycle": cycle, "identity": identity}
         self.there = GAN(generator, discriminator, loss, regularizers, augmentation)
         self.back = GAN(generator_back, discriminator_back, loss, regularizers, deepcopy(augmentation))
         if identity and generator.channels != generator_back.channels:
-            raise UserError(
-                f"game.identity={identity:g} compares the domains, but they have {generator_back.channels} and "
-                f"{generator.channels} channels.\nSet game.identity=0, or give both the same channels."
+            raise FieldError(
+                *("identity", identity),
+                f"it compares the domains, but they have {generator_back.channels} and {generator.channels} channels.\n"
+                "Set it to 0, or give both the same channels.",
             )
         self.pool, self.pool_back = (ImageBuffer(pool, (t.channels, t.side, t.side)) for t in (generator, generator_back))
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.noise_schedule import Noise
 from gan_cli.models.base import Denoiser
@@ -46,13 +46,13 @@ class DDPM(Game):
     ) -> None:
         super().__init__()
         for name, value in (("variance", variance), ("label_dropout", label_dropout)):
-            checks.share(f"game.{name}", value)
-        checks.flag("game.clip", clip)
+            checks.share(name, value)
+        checks.flag("clip", clip)
         self.denoiser, self.noise, self.variance, self.label_dropout = denoiser, noise, variance, label_dropout
         self.bounded = clip and len(denoiser.shape) == 3
         self.sampling_steps, self.eta, self.guidance = sampling_steps, eta, guidance
         for name in SAMPLING:
-            self._check(name, f"game.{name}", getattr(self, name))
+            self._check(name, getattr(self, name))
 
     @property
     def conditional(self) -> bool:
@@ -61,26 +61,27 @@ class DDPM(Game):
 
     def set_sampling(self, name: str, value: float) -> None:
         assert name in SAMPLING
-        self._check(name, name, value)
+        self._check(name, value)
         setattr(self, name, value)
 
-    def _check(self, name: str, called: str, value: float) -> None:
+    def _check(self, name: str, value: float) -> None:
         if name == "eta":
-            checks.share(called, value)
+            checks.share(name, value)
         elif name == "sampling_steps":
-            checks.count(called, value)
+            checks.count(name, value)
             if value > self.noise.steps:
-                raise UserError(f"{called}={value}: there are only {self.noise.steps} steps (game.noise.steps).")
+                raise FieldError(name, value, f"there are only {self.noise.steps} steps (game.noise.steps).")
         else:
-            checks.number(called, value, least=-1)
+            checks.number(name, value, least=-1)
             if value and not self.denoiser.classes:
-                raise UserError(
-                    f"{called}={value}: this denoiser looks at no classes. Train one with model.denoiser.conditional=true."
+                raise FieldError(
+                    name, value, "this denoiser looks at no classes. Train one with model.denoiser.conditional=true."
                 )
             if value and not self.label_dropout:
-                raise UserError(
-                    f"{called}={value}: the denoiser must know the data without labels, too.\n"
-                    "Train one that has some hidden from it, for instance with game.label_dropout=0.1."
+                raise FieldError(
+                    *(name, value),
+                    "the denoiser must know the data without labels, too.\n"
+                    "Train one that has some hidden from it, for instance with game.label_dropout=0.1.",
                 )
 
     def turns(self) -> Mapping[str, Turn]:

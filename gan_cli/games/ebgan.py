@@ -35,7 +35,7 @@ class EBGAN(GAN):
                 "game=ebgan: the discriminator must be an auto-encoder.\n"
                 "Take model/discriminator=autoencoder for images, model/discriminator=autoencoder_mlp for points."
             )
-        checks.number("game.pull_away", pull_away, least=0)
+        checks.number("pull_away", pull_away, least=0)
         super().__init__(generator, discriminator, loss, regularizers, augmentation)
         self.pull_away = pull_away
 

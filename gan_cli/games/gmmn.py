@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.games.minimum_distance import MinimumDistance
 from gan_cli.metrics.points.mmd import gaussian_kernel, mmd2_of_kernel, squared_distances
 from gan_cli.models.base import Generator
@@ -23,7 +23,7 @@ class GMMN(MinimumDistance):
     def __init__(self, generator: Generator, bandwidths: Sequence[float], scaled: bool) -> None:
         super().__init__(generator)
         self.bandwidths = positive("game.bandwidths", bandwidths)
-        checks.flag("game.scaled", scaled)
+        checks.flag("scaled", scaled)
         self.scaled = scaled
 
     def distance(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Stats]:
@@ -42,7 +42,7 @@ def positive(name: str, values: Sequence[float]) -> list[float]:
     """``values`` as a list of floats; a UserError unless there is at least one and all are above 0."""
     checks.listed(name, values)
     if not values:
-        raise UserError(f"{name}=[]: there must be one number at least.")
+        raise FieldError(name, values, "there must be one number at least.")
     for value in values:
         checks.number(name, value, above=0)
     return [float(value) for value in values]

@@ -19,7 +19,7 @@ class ImageBuffer(nn.Module):
 
     def __init__(self, size: int, shape: tuple[int, ...]) -> None:
         super().__init__()
-        checks.count("game.pool", size, least=0)
+        checks.count("pool", size, least=0)
         self.size = size
         self.register_buffer("images", torch.zeros(size, *shape))
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))

@@ -62,10 +62,10 @@ class InfoGAN(GAN):
         q_width: int = 128,
         augmentation: Augmentation | None = None,
     ) -> None:
-        checks.count("game.categorical", categorical, 2)
-        checks.count("game.continuous", continuous, 0)
-        checks.number("game.weight", weight, least=0)
-        checks.number("game.continuous_weight", continuous_weight, least=0)
+        checks.count("categorical", categorical, 2)
+        checks.count("continuous", continuous, 0)
+        checks.number("weight", weight, least=0)
+        checks.number("continuous_weight", continuous_weight, least=0)
         checks.counts(q_width=q_width)
         super().__init__(generator, discriminator, loss, regularizers, augmentation)
         self.K, self.m = categorical, continuous

@@ -37,9 +37,9 @@ class LinearDiscriminatorGame(GeneratorGame):
         super().__init__()
         if not isinstance(discriminator, LogLinear):
             raise UserError("this game must know the discriminator's features: it takes model/discriminator=log_linear.")
-        checks.number("game.C", C, above=0)
+        checks.number("C", C, above=0)
         if fixed is not None:
-            checks.count("game.fixed", fixed)
+            checks.count("fixed", fixed)
         self.generator, self.discriminator, self.C = generator, discriminator, C
         self.register_buffer("fixed", torch.randn(fixed or 0, *generator.latent_shape))
         self.seen: Tensor | None = None  # the data of the newest turn: for the picture alone

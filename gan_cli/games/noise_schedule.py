@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 
 
 class Noise(nn.Module):
@@ -72,11 +72,11 @@ class Linear(Noise):
     """beta_t rises linearly from ``first`` to ``last`` (Ho et al., 2020: T = 1000, 1e-4, 0.02; then abar_T = 4.036e-5)."""
 
     def __init__(self, steps: int, first: float, last: float) -> None:
-        checks.count("game.noise.steps", steps)
+        checks.count("steps", steps)
         for name, value in (("first", first), ("last", last)):
-            checks.number(f"game.noise.{name}", value, above=0)
+            checks.number(name, value, above=0)
             if value >= 1:
-                raise UserError(f"game.noise.{name}={value}: a variance must be below 1.")
+                raise FieldError(name, value, "a variance must be below 1.")
         super().__init__(torch.linspace(first, last, steps, dtype=torch.float64))
 
 
@@ -87,11 +87,11 @@ class Cosine(Noise):
     """
 
     def __init__(self, steps: int, offset: float, most: float) -> None:
-        checks.count("game.noise.steps", steps)
-        checks.number("game.noise.offset", offset, least=0)
-        checks.number("game.noise.most", most, above=0)
+        checks.count("steps", steps)
+        checks.number("offset", offset, least=0)
+        checks.number("most", most, above=0)
         if most >= 1:
-            raise UserError(f"game.noise.most={most}: a variance must be below 1.")
+            raise FieldError("most", most, "a variance must be below 1.")
         t = torch.arange(steps + 1, dtype=torch.float64) / steps
         f = torch.cos((t + offset) / (1 + offset) * math.pi / 2).square()
         super().__init__((1 - f[1:] / f[:-1]).clamp(max=most))

@@ -39,7 +39,7 @@ class Pix2Pix(GAN):
                 "Take model=unet_translator or model=resnet_translator, or one of their smaller kin."
             )
         super().__init__(generator, discriminator, loss, regularizers, augmentation)
-        checks.number("game.l1", l1, least=0)
+        checks.number("l1", l1, least=0)
         self.l1 = l1
 
     @classmethod

@@ -8,7 +8,7 @@ from torch import Tensor
 from gan_cli import checks
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.data.base import Data
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.games.base import need_sequences
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
@@ -37,11 +37,11 @@ class RCGAN(GAN):
         classes: int = 0,
         wrong_labels: bool = False,
     ) -> None:
-        checks.flag("game.wrong_labels", wrong_labels)
+        checks.flag("wrong_labels", wrong_labels)
         if wrong_labels and not (discriminator.conditional and classes > 1):
-            raise UserError(
-                "game.wrong_labels=true: this discriminator looks at no labels.\n"
-                "Take model=rcgan_labels and a data set with classes, or leave it out."
+            raise FieldError(
+                *("wrong_labels", wrong_labels),
+                "this discriminator looks at no labels.\nTake model=rcgan_labels and a data set with classes, or leave it out.",
             )
         super().__init__(generator, discriminator, loss, regularizers, augmentation)
         self.classes, self.wrong_labels = classes, wrong_labels

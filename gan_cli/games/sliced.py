@@ -26,7 +26,7 @@ class SlicedWasserstein(MinimumDistance):
 
     def __init__(self, generator: Generator, directions: int) -> None:
         super().__init__(generator)
-        checks.count("game.directions", directions)
+        checks.count("directions", directions)
         self.directions = directions
 
     def distance(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Stats]:
@@ -51,7 +51,7 @@ class SlicedGAN(GAN):
         augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__(generator, with_features(discriminator, "game=sliced_gan"), loss, regularizers, augmentation)
-        checks.count("game.directions", directions)
+        checks.count("directions", directions)
         self.directions = directions
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:

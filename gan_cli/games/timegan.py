@@ -59,8 +59,8 @@ class TimeGAN(Game):
         super().__init__()
         weights = {"reconstruction": reconstruction, "gamma": gamma, "supervised": supervised, "moments": moments}
         for name, value in (weights | {"embedder_supervised": embedder_supervised, "threshold": threshold}).items():
-            checks.number(f"game.{name}", value, least=0)
-        checks.flag("game.norms", norms)
+            checks.number(name, value, least=0)
+        checks.flag("norms", norms)
         sizes = {embedder.outputs, recovery.inputs, supervisor.inputs, latent_generator.outputs, latent_discriminator.inputs}
         if len(sizes) > 1:
             raise UserError(f"model: the five networks have hidden={', '.join(map(str, sorted(sizes)))}: it must be the same.")

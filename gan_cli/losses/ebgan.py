@@ -23,7 +23,7 @@ class EBGAN(Loss):
     margin: float = 10.0
 
     def __post_init__(self) -> None:
-        checks.number("loss.margin", self.margin, above=0)
+        checks.number("margin", self.margin, above=0)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return relu(self.margin + fake).mean() - real.mean()

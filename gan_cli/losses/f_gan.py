@@ -33,7 +33,7 @@ class FGAN(Loss):
     divergence: ClassVar[str]
 
     def __post_init__(self) -> None:
-        checks.flag("loss.saturating", self.saturating)
+        checks.flag("saturating", self.saturating)
 
     @abstractmethod
     def activation(self, logits: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.losses.base import Loss
 from gan_cli.types import Stats
 
@@ -28,9 +28,9 @@ class NonSaturating(Loss):
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        checks.number("loss.smoothing", self.smoothing, least=0)
+        checks.number("smoothing", self.smoothing, least=0)
         if self.smoothing >= 1:
-            raise UserError(f"loss.smoothing={self.smoothing}: it must be below 1; the paper's is 0.1.")
+            raise FieldError("smoothing", self.smoothing, "it must be below 1; the paper's is 0.1.")
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(-real).mean() + softplus(fake).mean() + self.smoothing * real.mean()

@@ -35,7 +35,7 @@ class Auto(Metric):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.flag("metric.download", self.download)
+        checks.flag("download", self.download)
         if self._wanted and not _bundled(self.features):
             raise UserError(
                 f"metric.{'path' if self.path else 'download'} asks for the Inception network, features={self.features.name} "

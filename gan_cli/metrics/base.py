@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.base import Data
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.metrics.features.base import Encoded, Features
 
 SPLITS = ("train", "heldout")
@@ -65,7 +65,7 @@ class Metric(ABC):
 
     def __post_init__(self):
         if not isinstance(self.n_samples, int) or self.n_samples < 0:
-            raise UserError(f"metric.n_samples={self.n_samples}: it must be a whole number, 0 or more.")
+            raise FieldError("n_samples", self.n_samples, "it must be a whole number, 0 or more.")
         if self.split not in SPLITS:
             raise UserError(f"no split named {self.split!r} in metric.split. Choose one of: {', '.join(SPLITS)}.")
 

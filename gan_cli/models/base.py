@@ -5,7 +5,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 
 
 class Generator(nn.Module):
@@ -86,7 +86,7 @@ def looked_at(classes: int, conditional: bool) -> int:
     """How many classes a network tells apart. Raises UserError where it should, but the data has none."""
     checks.flag("conditional", conditional)
     if conditional and not classes:
-        raise UserError("conditional=true: this data set has no classes. Leave it out, or choose another dataset.")
+        raise FieldError("conditional", conditional, "this data set has no classes. Leave it out, or choose another dataset.")
     return classes if conditional else 0
 
 

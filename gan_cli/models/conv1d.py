@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.models.base import FeatureDiscriminator, Generator, sequence
 
 MAX_MULTIPLE = 16
@@ -76,9 +76,10 @@ class Conv1dDiscriminator(FeatureDiscriminator):
         steps, features = sequence(shape, "conv1d")
         self.lengths, self.kernel, self.stride, self.shuffle = lengths(steps, stride, depth), kernel, stride, shuffle
         if depth > 1 and self.lengths[-2] <= shuffle:
-            raise UserError(
-                f"model.discriminator.shuffle={shuffle}: the last layer but one has {self.lengths[-2]} steps, which cannot be "
-                f"shifted by so many.\nSet it to {self.lengths[-2] - 1} at most, or model.discriminator.depth lower."
+            raise FieldError(
+                *("shuffle", shuffle),
+                f"the last layer but one has {self.lengths[-2]} steps, which cannot be shifted by so many.\n"
+                f"Set it to {self.lengths[-2] - 1} at most, or depth lower.",
             )
         channels = [features, *widths(width, depth)]
         self.layers = nn.ModuleList(nn.Conv1d(i, o, kernel, stride) for i, o in pairwise(channels))

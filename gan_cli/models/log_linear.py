@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.models.base import Discriminator
 
 
@@ -30,7 +30,7 @@ class LogLinear(Discriminator):
         checks.number("reach", reach, above=0)
         checks.number("bandwidth", bandwidth, above=0)
         if bumps and tuple(shape) != (2,):
-            raise UserError(f"bumps={bumps}: there are bumps for points of the plane alone, not for {tuple(shape)}.")
+            raise FieldError("bumps", bumps, f"there are bumps for points of the plane alone, not for {tuple(shape)}.")
         self.bumps, self.bandwidth = bumps, bandwidth
         ticks = torch.linspace(-reach, reach, bumps)
         self.register_buffer("centers", torch.cartesian_prod(ticks, ticks))

@@ -6,7 +6,7 @@ from torch.nn.functional import logsigmoid
 
 from gan_cli import checks
 from gan_cli.device import recurrent_kernels
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, sequence
 
 State = Tensor | tuple[Tensor, Tensor]
@@ -23,7 +23,7 @@ def recurrent(inputs: int, hidden: int, layers: int, cell: str, bidirectional: b
     """
     checks.counts(hidden=hidden, layers=layers)
     if cell not in CELLS:
-        raise UserError(f"cell={cell!r}: it must be one of {', '.join(CELLS)}.")
+        raise FieldError("cell", cell, f"it must be one of {', '.join(CELLS)}.")
     rnn = CELLS[cell](inputs, hidden, layers, batch_first=True, bidirectional=bidirectional)
     remembering = slice(hidden, 2 * hidden) if cell == "lstm" else slice(0, 2 * hidden)  # gates i, f, g, o; or r, z, n
     with torch.no_grad():
@@ -202,5 +202,5 @@ def dropped(share: float) -> nn.Dropout:
     """A layer that hides ``share`` of what it is given, in training. UserError unless 0 <= share < 1."""
     checks.number("dropout", share, least=0)
     if share >= 1:
-        raise UserError(f"dropout={share}: it is a probability below 1.")
+        raise FieldError("dropout", share, "it is a probability below 1.")
     return nn.Dropout(share)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.models.base import FeatureDiscriminator, Generator, image_size
 from gan_cli.models.layers import (
     DownBlock,
@@ -84,7 +84,7 @@ class ResNetDiscriminator(FeatureDiscriminator):
         super().__init__()
         checks.counts(outputs=outputs)
         if pool not in POOLS:
-            raise UserError(f"pool={pool!r}: it must be {', '.join(POOLS[:-1])} or {POOLS[-1]}.")
+            raise FieldError("pool", pool, f"it must be {', '.join(POOLS[:-1])} or {POOLS[-1]}.")
         channels, size = image_size(shape, "resnet_*")
         self.pool = pool
         self.trunk = Trunk(channels, size, width, growth, max_multiple, last_side, blocks, stem, norm=_norm(batch_norm))
@@ -144,10 +144,10 @@ class Trunk(nn.Sequential):
         checks.count("blocks", blocks, least=0)
         checks.count("stem", stem, least=0)
         if last_side & (last_side - 1):
-            raise UserError(f"last_side={last_side}: it must be a power of two, for instance 8.")
+            raise FieldError("last_side", last_side, "it must be a power of two, for instance 8.")
         halvings = max(0, size.bit_length() - last_side.bit_length())
         if halvings + blocks == 0:
-            raise UserError(f"last_side={last_side} and blocks=0 leave no block for images of {size} pixels: lower last_side.")
+            raise FieldError("last_side", last_side, f"with blocks=0 it leaves no block for images of {size} pixels: lower it.")
         outputs = widths(width, growth, max_multiple, max(1, halvings))
         outputs += [outputs[-1]] * (halvings + blocks - len(outputs))
         if stem:
@@ -170,4 +170,4 @@ def require_side(attention: int, sides: list[int]) -> None:
     checks.count("attention", attention, least=0)
     if attention and attention not in sides:
         there = ", ".join(map(str, sorted(set(sides))))
-        raise UserError(f"attention={attention}: no block ends at this side. There is: {there}; 0 is no attention.")
+        raise FieldError("attention", attention, f"no block ends at this side. There is: {there}; 0 is no attention.")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.models.base import Generator, image_size
 from gan_cli.models.dcgan import MAX_MULTIPLE, initialise
 
@@ -63,7 +63,7 @@ class UNetTranslator(Translator):
         checks.count("dropouts", dropouts, least=0)
         checks.number("dropout", dropout, least=0)
         if dropout >= 1:
-            raise UserError(f"dropout={dropout}: it is a probability below 1.")
+            raise FieldError("dropout", dropout, "it is a probability below 1.")
         self.dropout, self.dropouts = dropout, dropouts
         levels = self.side.bit_length() - 1
         widths = [width * min(2**level, MAX_MULTIPLE) for level in range(levels)]
@@ -147,6 +147,6 @@ def convolution(i: int, o: int, norm: str, stride: int = 2, up: bool = False) ->
 def normalised(layer: nn.Module, channels: int, norm: str) -> list[nn.Module]:
     """``layer`` and its normalisation. UserError for an unknown one."""
     if norm not in NORMS:
-        raise UserError(f"norm={norm!r}: it must be one of {', '.join(NORMS)}.")
+        raise FieldError("norm", norm, f"it must be one of {', '.join(NORMS)}.")
     kind = NORMS[norm]
     return [layer] if kind is None else [layer, kind(channels)]

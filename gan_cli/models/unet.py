@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.models.base import Denoiser, image_size, looked_at
 from gan_cli.models.embedding import Embedding, linear
 
@@ -42,18 +42,19 @@ class UNet(Denoiser):
     ) -> None:
         super().__init__()
         for name, values in (("multiples", multiples), ("attention", attention)):
-            checks.listed(f"model.denoiser.{name}", values)
-            checks.counts(**{f"model.denoiser.{name}[{i}]": value for i, value in enumerate(values)})
+            checks.listed(name, values)
+            checks.counts(**{f"{name}[{i}]": value for i, value in enumerate(values)})
         checks.counts(width=width, blocks=blocks, patch=patch)
         checks.share("dropout", dropout)
         channels, size = image_size(shape, "unet", "model/denoiser")
         if size % patch:
-            raise UserError(f"model.denoiser.patch={patch}: {size}x{size} pixels cannot be cut into such squares.")
+            raise FieldError("patch", patch, f"{size}x{size} pixels cannot be cut into such squares.")
         size, channels = size // patch, channels * patch**2
         if not 0 < len(multiples) <= size.bit_length():
-            raise UserError(
-                f"model.denoiser.multiples={list(multiples)}: {size}x{size} places can be halved {size.bit_length() - 1} "
-                f"times, so that there must be 1 to {size.bit_length()} of them."
+            raise FieldError(
+                *("multiples", list(multiples)),
+                f"{size}x{size} places can be halved {size.bit_length() - 1} times, so that there must be 1 to "
+                f"{size.bit_length()} of them.",
             )
         self.patch = patch
         self.shape, self.classes = tuple(shape), looked_at(classes, conditional)

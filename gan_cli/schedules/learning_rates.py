@@ -22,7 +22,7 @@ class LinearDecay(LearningRateSchedule):
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            checks.count(f"learning_rate.{name}", value, least=0)
+            checks.count(name, value, least=0)
 
     def __call__(self, step: int) -> float:
         if step <= self.start:
@@ -37,7 +37,7 @@ class WarmUp(LearningRateSchedule):
     steps: int
 
     def __post_init__(self) -> None:
-        checks.count("learning_rate.steps", self.steps)
+        checks.count("steps", self.steps)
 
     def __call__(self, step: int) -> float:
         return min(1.0, step / self.steps)
@@ -50,7 +50,7 @@ class SecondHalf(LearningRateSchedule):
     end: int
 
     def __post_init__(self) -> None:
-        checks.count("learning_rate.end", self.end, least=0)
+        checks.count("end", self.end, least=0)
 
     def __call__(self, step: int) -> float:
         return LinearDecay(self.end // 2, self.end)(step)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 
 
 class Schedule(ABC):
@@ -32,7 +32,7 @@ class AlternatingOrder(Schedule):
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            checks.count(f"schedule.{name}", value, least=0)
+            checks.count(name, value, least=0)
 
     def __call__(self, step: int) -> Sequence[str]:
         warm = step <= self.warmup_rounds or (self.warmup_every and step % self.warmup_every == 0)
@@ -47,7 +47,7 @@ class FixedOrder(Schedule):
 
     def __post_init__(self) -> None:
         if not isinstance(self.players, list) or not all(isinstance(player, str) for player in self.players):
-            raise UserError(f"schedule.players={self.players!r}: it must be a list of players, for instance [theta,phi].")
+            raise FieldError("players", self.players, "it must be a list of players, for instance [theta,phi].")
 
     def __call__(self, step: int) -> Sequence[str]:
         return list(self.players)
@@ -61,15 +61,13 @@ class Phases(Schedule):
 
     def __post_init__(self) -> None:
         if not isinstance(self.phases, dict) or not self.phases:
-            raise UserError(
-                f"schedule.phases={self.phases!r}: it must have a phase, as in first: {{rounds: 100, players: [d]}}."
-            )
+            raise FieldError("phases", self.phases, "it must have a phase, as in first: {rounds: 100, players: [d]}.")
         *earlier, last = self.phases.items()
         for name, phase in (*earlier, last):
             if not isinstance(phase, dict) or set(phase) != {"rounds", "players"}:
-                raise UserError(f"schedule.phases.{name} must have rounds and players, and nothing else.")
+                raise FieldError(f"phases.{name}", phase, "it must have rounds and players, and nothing else.")
             if phase["rounds"] is not None or name != last[0]:
-                checks.count(f"schedule.phases.{name}.rounds", phase["rounds"], least=0)
+                checks.count(f"phases.{name}.rounds", phase["rounds"], least=0)
             FixedOrder(phase["players"])
 
     def __call__(self, step: int) -> Sequence[str]:

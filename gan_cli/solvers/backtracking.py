@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.games.base import Turn
 from gan_cli.randomness import fork_rng
 from gan_cli.solvers.base import Solver
@@ -42,7 +42,7 @@ class Backtracking(Solver):
         checks.count("halvings", halvings)
         checks.number("decrease", decrease, least=0)
         if decrease >= 1:
-            raise UserError(f"decrease={decrease}: it must be below 1, where no loss falls so fast for long.")
+            raise FieldError("decrease", decrease, "it must be below 1, where no loss falls so fast for long.")
         self.halvings, self.decrease = halvings, decrease
         self.lengths = dict.fromkeys(turns, 0.5)
 

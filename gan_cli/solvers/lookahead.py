@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.games.base import Turn
 from gan_cli.solvers.alternating import Alternating
 from gan_cli.solvers.base import Solver
@@ -39,7 +39,7 @@ class Lookahead(Solver):
         checks.count("k", k)
         checks.number("alpha", alpha, above=0)
         if alpha > 1:
-            raise UserError(f"alpha={alpha}: it must be at most 1, where the slow weights are the fast ones.")
+            raise FieldError("alpha", alpha, "it must be at most 1, where the slow weights are the fast ones.")
         self.inner = inner(turns, optimizers, autocast)
         super().__init__(turns, self.inner.optimizers, autocast)
         self.k, self.alpha = k, alpha

@@ -59,7 +59,10 @@ def test_help_names_everything(call, command, schema):
         groups = {line.split()[0]: line.split(maxsplit=1)[1] for line in answer.out.splitlines() if line.startswith("  ")}
         assert (groups["loss"], groups["model/generator"]) == ("hinge, plain, wgan", "other, tiny")
     if command == "evaluate":
-        assert " ".join(answer.out.split("Groups\n")[1].split("\n\n")[0].split()) == "metric auto features net"
+        assert (
+            " ".join(answer.out.split("Groups\n")[1].split("\n\n")[0].split())
+            == "metric auto features net diagnostics game, none"
+        )
     if command == "sample":
         assert "Groups" not in answer.out
     assert "--completion" in answer.out

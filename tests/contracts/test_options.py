@@ -15,7 +15,7 @@ from support import configs, layouts
 
 from gan_cli import drawing
 from gan_cli.build import GIVEN as GIVEN_TO_GAMES
-from gan_cli.build import INSTANTIATE, build
+from gan_cli.build import RESERVED, build
 from gan_cli.data.base import Data
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
@@ -141,7 +141,7 @@ def keys_are_arguments_and_arguments_are_keys(cfg: DictConfig) -> None:
         parameters = inspect.signature(target).parameters
         group = key.partition(".")[0]
         given = {*GIVEN_TO_GAMES, *map(str, cfg.model)} if group == "game" else GIVEN.get(group, set())
-        keys = {str(name) for name in node if not (key == "optimizer" and OmegaConf.is_dict(node[name]))} - set(INSTANTIATE)
+        keys = {str(name) for name in node if not (key == "optimizer" and OmegaConf.is_dict(node[name]))} - set(RESERVED)
         open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         assert open_ended or keys <= set(parameters), f"{key} names what {node._target_} does not take"
         assert not keys & given, f"{key} sets what the program passes in"

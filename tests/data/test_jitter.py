@@ -67,14 +67,14 @@ def test_a_stream_goes_on_where_it_stood(plain):
 
 
 def test_a_size_that_is_none_to_cut_from(plain):
-    with pytest.raises(UserError, match=r"dataset\.jitter=7 is smaller than the images, 8 pixels"):
+    with pytest.raises(UserError, match=r"jitter=7: it is smaller than the images, 8 pixels"):
         Jittered(plain, 7, False)
 
 
 @pytest.mark.parametrize("options", [{"jitter": 0}, {"jitter": 2.5}, {"mirror": "yes"}])
 def test_options_that_are_none(tmp_path, options):
     layouts.write_image_folder(tmp_path)
-    with pytest.raises(UserError, match=rf"dataset\.{next(iter(options))}"):
+    with pytest.raises(UserError, match=rf"{next(iter(options))}"):
         image_folder(str(tmp_path), 8, cache=False, **options)
 
 

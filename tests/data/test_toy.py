@@ -110,5 +110,5 @@ def test_one_gaussian_needs_no_list():
 
 
 def test_no_gaussians():
-    with pytest.raises(UserError, match=r"dataset\.means is empty"):
+    with pytest.raises(UserError, match=r"means=\[\]: it must name"):
         toy.gaussians_1d(means=[])

@@ -125,7 +125,7 @@ def test_a_stream_of_domains_goes_on_where_it_stood():
 
 @pytest.mark.parametrize(("sources", "targets"), [([], [1]), ([1], [10]), (1, [2]), ([1.5], [2])])
 def test_unknown_classes(sources, targets):
-    with pytest.raises(UserError, match=r"dataset\.(sources|targets)=.*classes from 0 to 9"):
+    with pytest.raises(UserError, match=r"(sources|targets)=.*classes from 0 to 9"):
         domains(sources, targets, size=8)
 
 
@@ -182,12 +182,12 @@ def test_a_wrong_layout_is_said_in_a_line_or_two(function, pairs_root, domains_r
         with pytest.raises(UserError, match=said) as error:
             function(None if root is None else str(root), size=8)
         assert str(error.value).count("\n") <= 1
-    with pytest.raises(UserError, match=r"dataset\.direction='BtoC'"):
+    with pytest.raises(UserError, match=r"direction='BtoC'"):
         function(str(tmp_path), direction="BtoC")
 
 
 def test_other_mistakes_in_folders(pairs_root, domains_root, tmp_path):
-    with pytest.raises(UserError, match=r"dataset\.split='dev'"):
+    with pytest.raises(UserError, match=r"split='dev'"):
         side_by_side(str(pairs_root), split="dev")
     (tmp_path / "train").mkdir()
     with pytest.raises(UserError, match=r"split=test: there is no folder .*test"):

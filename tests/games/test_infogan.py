@@ -200,7 +200,7 @@ def test_what_it_cannot_be_built_of():
     with pytest.raises(UserError, match=r"latent_dim=6 has no room for z beside 6 codes") as caught:
         game(latent_dim=6)
     assert str(caught.value).count("\n") == 1
-    with pytest.raises(UserError, match=r"game\.categorical=1"):
+    with pytest.raises(UserError, match=r"categorical=1"):
         InfoGAN(MLPGenerator((2,), 0, 9, 8, 2), MLPDiscriminator((2,), 0, 8, 2), NonSaturating(), categorical=1)
     with pytest.raises(UserError, match="game=infogan puts a head on"):
         InfoGAN(MLPGenerator((2,), 0, 20, 8, 2), Discriminator(), NonSaturating())

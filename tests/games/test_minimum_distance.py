@@ -86,7 +86,7 @@ class TestGMMN:
 
     @pytest.mark.parametrize("bandwidths", [[], [0.0], [1.0, -1.0], "1", 3.0, [1.0, "a"]])
     def test_bandwidths_are_numbers_above_zero(self, bandwidths):
-        with pytest.raises(UserError, match=r"game\.bandwidths"):
+        with pytest.raises(UserError, match=r"bandwidths"):
             GMMN(Shifted(0.0, 0.0), bandwidths, True)
 
     def test_a_batch_of_one_has_no_mmd(self):

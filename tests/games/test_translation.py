@@ -152,7 +152,7 @@ def test_domains_of_different_channels():
         critics = (PatchDiscriminator((c, 8, 8), 0, None, 4, 1, "none") for c in (3, 1))
         return CycleGAN(there, back, *critics, LeastSquares(), identity=identity)
 
-    with pytest.raises(UserError, match=r"game\.identity=5 .* 1 and 3 channels"):
+    with pytest.raises(UserError, match=r"identity=5.0: .* 1 and 3 channels"):
         game(5.0)
     b = Batch(torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 8, 8))
     one = game(0.0)

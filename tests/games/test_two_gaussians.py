@@ -80,7 +80,7 @@ def test_measuring_and_drawing_leave_no_trace():
 
 
 def test_a_width_that_is_none():
-    with pytest.raises(UserError, match=r"game\.std=0"):
+    with pytest.raises(UserError, match=r"std=0"):
         TwoGaussians(MLPDiscriminator((1,), 0, 4, 2), {}, 0.0, 1.0, 0.0)
 
 

@@ -94,5 +94,5 @@ def test_a_picture_of_any_path(rows):
 
 
 def test_a_start_that_is_no_number():
-    with pytest.raises(UserError, match=r"game\.phi='x'"):
+    with pytest.raises(UserError, match=r"phi='x'"):
         Saddle(1.0, "x")

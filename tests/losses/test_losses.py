@@ -200,7 +200,7 @@ def test_one_sided_smoothing_scales_the_optimum(kind, laws):
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0])
 def test_smoothing_out_of_range(smoothing):
-    with pytest.raises(UserError, match=r"loss\.smoothing"):
+    with pytest.raises(UserError, match=r"smoothing"):
         NonSaturating(smoothing=smoothing)
 
 

@@ -118,5 +118,5 @@ def test_points_have_no_picture_features():
 
 
 def test_a_word_for_a_flag_is_refused():
-    with pytest.raises(UserError, match=r"metric\.download='no'"):
+    with pytest.raises(UserError, match=r"download='no'"):
         Auto(EfficientNetLite0(), download="no")

@@ -244,7 +244,7 @@ def test_images_that_do_not_fit_are_refused():
     [("epochs", 0), ("batch_size", 1), ("width", 1.5), ("lr", 0), ("flip", "no"), ("max_images", None), ("seed", -1)],
 )
 def test_fields_that_are_none_are_refused(name, value):
-    with pytest.raises(UserError, match=f"features.{name}={value!r}"):
+    with pytest.raises(UserError, match=f"{name}={value!r}"):
         Classifier(**{name: value})
 
 

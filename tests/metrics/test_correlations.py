@@ -80,7 +80,7 @@ def test_what_has_no_lags_is_refused():
         Correlations(Identity()).measure(x, x)
     with pytest.raises(UserError, match="lags=4: sequences of 4 steps have lags from 0 to 3"):
         lagged_correlations(noise(9, 4, 2), 4)
-    with pytest.raises(UserError, match=r"metric\.lags=0"):
+    with pytest.raises(UserError, match=r"lags=0"):
         Correlations(Identity(), lags=0)
 
 

@@ -125,7 +125,7 @@ def test_other_weights_are_refused(tmp_path):
 @pytest.mark.parametrize("field", ["resolution", "batch_size"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True])
 def test_impossible_settings_are_refused(field, value):
-    with pytest.raises(UserError, match=f"features.{field}={value}"):
+    with pytest.raises(UserError, match=f"{field}={value}"):
         EfficientNetLite0(**{field: value})
 
 

@@ -135,5 +135,5 @@ def test_features_without_logits_are_named_at_the_start():
 
 @pytest.mark.parametrize("splits", [0, 2.5])
 def test_impossible_splits_are_refused(splits):
-    with pytest.raises(UserError, match=f"metric.splits={splits}"):
+    with pytest.raises(UserError, match=f"splits={splits}"):
         InceptionScore(Identity(), splits=splits)

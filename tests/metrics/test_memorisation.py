@@ -211,5 +211,5 @@ def test_bad_use():
 
 @pytest.mark.parametrize("value", [0, 1, 2.5, "all"])
 def test_a_number_of_training_samples_that_is_none_is_refused(value):
-    with pytest.raises(UserError, match=f"metric.max_train={value!r}"):
+    with pytest.raises(UserError, match=f"max_train={value!r}"):
         Memorisation(Identity(), max_train=value)

@@ -58,7 +58,7 @@ def test_no_metric_wants_no_samples():
 
 @pytest.mark.parametrize("n_samples", [-1, 2.5, "many"])
 def test_a_number_of_samples_that_is_none_is_refused(n_samples):
-    with pytest.raises(UserError, match=f"metric.n_samples={n_samples}"):
+    with pytest.raises(UserError, match=f"n_samples={n_samples}"):
         Frechet(Identity(), n_samples=n_samples)
 
 

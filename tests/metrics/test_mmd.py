@@ -152,7 +152,7 @@ def test_the_linear_estimate_does_not_mind_sorted_samples_and_repeats_itself():
 
 @pytest.mark.parametrize("bandwidths", [[], [0.0], [-1.0], [math.inf], ["wide"], "wide", 0])
 def test_bad_bandwidths_are_named(bandwidths):
-    with pytest.raises(UserError, match=r"metric.bandwidths="):
+    with pytest.raises(UserError, match=r"bandwidths="):
         MMD(Identity(), bandwidths=bandwidths)
 
 

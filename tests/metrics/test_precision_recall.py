@@ -217,5 +217,5 @@ def test_bad_input():
 @pytest.mark.parametrize("field", ["k", "k_density"])
 @pytest.mark.parametrize("value", [0, 1.5, "three"])
 def test_a_k_that_is_none_is_refused(field, value):
-    with pytest.raises(UserError, match=f"metric.{field}={value!r}"):
+    with pytest.raises(UserError, match=f"{field}={value!r}"):
         PrecisionRecall(IDENTITY, **{field: value})

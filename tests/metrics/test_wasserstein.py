@@ -116,7 +116,7 @@ def test_bad_input_is_named(real, fake, message):
 def test_other_orders_are_refused(p):
     with pytest.raises(UserError, match="must be 1 or 2"):
         wasserstein(torch.zeros(4, 2), torch.zeros(4, 2), p)
-    with pytest.raises(UserError, match=f"metric.p={p!r}"):
+    with pytest.raises(UserError, match=f"p={p!r}"):
         WassersteinDistance(Identity(), p=p)
 
 

@@ -22,7 +22,7 @@ def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad
     ``max_images`` keeps at most that many of each part.
     """
     if max_images is not None:
-        checks.count("dataset.max_images", max_images)
+        checks.count("max_images", max_images)
     transform = Transform(size, 1 if channels is None else channels, fit)
     return Data(*(transformed(*part, transform, evenly(len(part[0]), max_images).numpy()) for part in unpacked()))
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from gan_cli.data.base import Dataset, DatasetWrapper
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.types import Batch
 
 
@@ -25,9 +25,10 @@ class Jittered(DatasetWrapper):
         super().__init__(whole)
         side = whole.shape[-1]
         if enlarged is not None and enlarged < side:
-            raise UserError(
-                f"dataset.jitter={enlarged} is smaller than the images, {side} pixels wide.\n"
-                "It is the side to which they are enlarged before a random piece is cut out: 286 for 256."
+            raise FieldError(
+                *("jitter", enlarged),
+                f"it is smaller than the images, {side} pixels wide.\n"
+                "It is the side to which they are enlarged before a random piece is cut out: 286 for 256.",
             )
         self.enlarged, self.mirror = enlarged or side, mirror
 

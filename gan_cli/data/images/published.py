@@ -20,7 +20,7 @@ from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.lsun import lsun_source
 from gan_cli.data.images.reading import Reading, required_folder
 from gan_cli.data.images.source import Pictures, Source, listing
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 
 
 def mnist(
@@ -83,7 +83,7 @@ def stl10(
     ``train+unlabeled``. Labels exist for ``train`` only.
     """
     if split not in ("unlabeled", "train", "train+unlabeled"):
-        raise UserError(f"dataset.split={split!r}: it must be unlabeled, train or train+unlabeled.")
+        raise FieldError("split", split, "it must be unlabeled, train or train+unlabeled.")
     labelled = split == "train"
 
     def opened(home: Path, part: str, download: bool) -> Pictures:
@@ -120,7 +120,7 @@ def celeba(
             return Pictures(images, name)
         names = [word for word in images.attr_names if word]
         if attribute not in names:
-            raise UserError(f"dataset.attribute={attribute!r}: it must be one of {', '.join(names)}.")
+            raise FieldError("attribute", attribute, f"it must be one of {', '.join(names)}.")
         return Pictures(images, name, images.attr[:, names.index(attribute)].numpy(), classes=2)
 
     layout = "img_align_celeba/ and the five lists list_attr_celeba.txt, list_eval_partition.txt, …"
@@ -183,7 +183,7 @@ def _parts(
     identity: str | None = None,
 ) -> tuple[Source, Source]:
     """Training and test part of a set that lies in ``root/folder``; ``opened(home, part, download)`` reads one."""
-    checks.flag("dataset.download", download)
+    checks.flag("download", download)
     home = required_folder(root, name, f"{folder}/ with {layout}", create=download) / folder
     if download:
         _checked(f"Cannot download {name} to {home.absolute()}", partial(opened, home, "train", True))

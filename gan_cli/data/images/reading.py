@@ -44,9 +44,9 @@ class Reading:
     def __post_init__(self) -> None:
         for field in ("heldout", "max_images", "jitter", "workers"):
             if getattr(self, field) is not None:
-                checks.count(f"dataset.{field}", getattr(self, field))
+                checks.count(field, getattr(self, field))
         for field in ("mirror", "cache", "skip_corrupt"):
-            checks.flag(f"dataset.{field}", getattr(self, field))
+            checks.flag(field, getattr(self, field))
 
     def data(self, train: Source, test: Source | None, size: int, channels: int | None, fit: str) -> Data:
         """Both parts as uint8-backed data sets of images ``[channels, size, size]``."""

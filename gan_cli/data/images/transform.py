@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 
 FITS = ("pad", "crop")
 
@@ -31,11 +31,11 @@ class Transform:
     fit: str = "crop"
 
     def __post_init__(self) -> None:
-        checks.count("dataset.size", self.size)
+        checks.count("size", self.size)
         if self.channels not in (1, 3):
-            raise UserError(f"dataset.channels={self.channels!r}: it must be 1, 3 or null (what the images have).")
+            raise FieldError("channels", self.channels, "it must be 1, 3 or null (what the images have).")
         if self.fit not in FITS:
-            raise UserError(f"dataset.fit={self.fit!r}: it must be one of {', '.join(FITS)}.")
+            raise FieldError("fit", self.fit, f"it must be one of {', '.join(FITS)}.")
 
     @property
     def shape(self) -> tuple[int, int, int]:

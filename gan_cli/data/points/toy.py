@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, generator
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.types import Batch
 
 Law = Callable[[int, torch.Generator], tuple[Tensor, Tensor | None]]
@@ -55,8 +55,8 @@ def ring(
     max_images: int | None = None,
 ) -> Data:
     """Equal mixture of ``modes`` Gaussians on a circle; label = mode, counted anticlockwise from (radius, 0)."""
-    checks.count("dataset.modes", modes)
-    checks.number("dataset.radius", radius)
+    checks.count("modes", modes)
+    checks.number("radius", radius)
     angles = 2 * math.pi * torch.arange(modes) / modes
     return _mixture(radius * torch.stack([angles.cos(), angles.sin()], 1), std, n, n_heldout, seed, max_images)
 
@@ -70,7 +70,7 @@ def grid25(
     max_images: int | None = None,
 ) -> Data:
     """Equal mixture of 25 Gaussians on a 5 × 5 grid around the origin; label = mode, row by row."""
-    checks.number("dataset.spacing", spacing)
+    checks.number("spacing", spacing)
     ticks = spacing * torch.arange(-2.0, 3.0)
     return _mixture(torch.cartesian_prod(ticks, ticks), std, n, n_heldout, seed, max_images)
 
@@ -86,9 +86,9 @@ def gaussians_1d(
     """Equal mixture of Gaussians on the line, points of shape ``(1,)``; label = mode. One mean may stand alone."""
     means = means if isinstance(means, Sequence) else [means]
     if not means:
-        raise UserError("dataset.means is empty: it must name the mean of at least one Gaussian.")
+        raise FieldError("means", means, "it must name the mean of at least one Gaussian.")
     for mean in means:
-        checks.number("dataset.means", mean)
+        checks.number("means", mean)
     return _mixture(torch.tensor([float(mean) for mean in means])[:, None], std, n, n_heldout, seed, max_images)
 
 
@@ -104,8 +104,8 @@ def swiss_roll(
 
     The two-dimensional roll of Gulrajani et al. 2017 (improved training of Wasserstein GANs); within about [-2, 2].
     """
-    checks.number("dataset.noise", noise, least=0)
-    checks.number("dataset.scale", scale, least=1e-6)
+    checks.number("noise", noise, least=0)
+    checks.number("scale", scale, least=1e-6)
 
     def law(n: int, g: torch.Generator) -> tuple[Tensor, None]:
         t = 1.5 * math.pi * (1 + 2 * torch.rand(n, generator=g))
@@ -130,10 +130,10 @@ def spiral(
     A point of arm k lies at distance radius·√u and angle 2π(turns·√u + k/arms), u ~ U[0, 1], so that an arm is about
     evenly filled, plus Gaussian noise of standard deviation ``noise``.
     """
-    checks.count("dataset.arms", arms)
-    checks.number("dataset.turns", turns)
-    checks.number("dataset.radius", radius)
-    checks.number("dataset.noise", noise, least=0)
+    checks.count("arms", arms)
+    checks.number("turns", turns)
+    checks.number("radius", radius)
+    checks.number("noise", noise, least=0)
 
     def law(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         arm = torch.randint(arms, (n,), generator=g)
@@ -149,7 +149,7 @@ def parallel_lines(
     n: int = 50_000, n_heldout: int = 10_000, seed: int = 0, theta: float = 0.0, max_images: int | None = None
 ) -> Data:
     """Points (θ, z) with z ~ U[0, 1]: the law on a vertical line of Example 1 of Arjovsky, Chintala & Bottou 2017."""
-    checks.number("dataset.theta", theta)
+    checks.number("theta", theta)
 
     def law(n: int, g: torch.Generator) -> tuple[Tensor, None]:
         z = torch.rand(n, generator=g)
@@ -159,7 +159,7 @@ def parallel_lines(
 
 
 def _mixture(centers: Tensor, std: float, n: int, n_heldout: int, seed: int, max_images: int | None) -> Data:
-    checks.number("dataset.std", std, least=0)
+    checks.number("std", std, least=0)
 
     def law(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         mode = torch.randint(len(centers), (n,), generator=g)
@@ -173,10 +173,10 @@ def _parts(law: Law, n: int, n_heldout: int, seed: int, max_images: int | None) 
     """The law's training and held-out sample."""
     limit = math.inf if max_images is None else max_images
     if max_images is not None:
-        checks.count("dataset.max_images", max_images)
+        checks.count("max_images", max_images)
     samples = []
     for field, part, count in (("n", "train", n), ("n_heldout", "heldout", n_heldout)):
-        checks.count(f"dataset.{field}", count)
+        checks.count(field, count)
         x, y = law(count, generator(seed, part))
         kept = min(count, limit)
         samples.append((x[:kept], None if y is None else y[:kept]))

@@ -14,7 +14,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data, generator
 from gan_cli.data.points.toy import Points
 from gan_cli.data.scaling import Scaling, Series
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 
 PROTOCOL = "independent draws"
 LAWS = {"code": (0.1, 0.0, 0.1), "paper": (2 * math.pi, -math.pi, math.pi)}
@@ -35,9 +35,9 @@ def sines(
     Raises UserError for a count out of range, or another law.
     """
     if law not in LAWS:
-        raise UserError(f"dataset.law={law!r}: it must be one of {', '.join(LAWS)}.")
-    checks.count("dataset.window", window, least=2)
-    checks.count("dataset.features", features)
+        raise FieldError("law", law, f"it must be one of {', '.join(LAWS)}.")
+    checks.count("window", window, least=2)
+    checks.count("features", features)
     fastest, first, last = LAWS[law]
 
     def draw(n: int, g: torch.Generator) -> Tensor:
@@ -66,12 +66,12 @@ def ar1(
 
     Raises UserError for a count out of range, φ outside (−1, 1) or σ outside [0, 1].
     """
-    checks.count("dataset.window", window, least=2)
-    checks.count("dataset.features", features)
-    checks.number("dataset.phi", phi, above=-1)
+    checks.count("window", window, least=2)
+    checks.count("features", features)
+    checks.number("phi", phi, above=-1)
     if phi >= 1:
-        raise UserError(f"dataset.phi={phi}: it must be below 1, or the sequences grow without bound.")
-    checks.share("dataset.sigma", sigma)
+        raise FieldError("phi", phi, "it must be below 1, or the sequences grow without bound.")
+    checks.share("sigma", sigma)
 
     def draw(n: int, g: torch.Generator) -> Tensor:
         # σ11ᵀ + (1 − σ)I is the covariance of √σ times one common normal number and √(1 − σ) times one for each feature
@@ -89,7 +89,7 @@ def ar1(
 def _data(law: Law, n: int, n_heldout: int, seed: int, names: tuple[str, ...], scaling: Scaling | None = None) -> Data:
     """The law's training and held-out sample; without a ``scaling`` the training part says what it is."""
     for field, count in (("n", n), ("n_heldout", n_heldout)):
-        checks.count(f"dataset.{field}", count)
+        checks.count(field, count)
     train, heldout = law(n, generator(seed, "train")), law(n_heldout, generator(seed, "heldout"))
     scaling = scaling or Scaling.learnt(train.flatten(0, 1), names)
     parts = (Points(scaling.from_units(part)) for part in (train, heldout))

@@ -11,7 +11,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, evenly, generator
 from gan_cli.data.scaling import Scaling, Series
 from gan_cli.data.sequences.tables import Table
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.types import Batch
 
 
@@ -103,13 +103,13 @@ def sequences(
     Raises UserError for an unknown protocol, a share out of range, too few rows and columns that never change.
     """
     if protocol not in PROTOCOLS:
-        raise UserError(f"dataset.protocol={protocol!r}: it must be one of {', '.join(PROTOCOLS)}.")
-    checks.count("dataset.window", window, least=2)
+        raise FieldError("protocol", protocol, f"it must be one of {', '.join(PROTOCOLS)}.")
+    checks.count("window", window, least=2)
     if max_windows is not None:
-        checks.count("dataset.max_windows", max_windows)
+        checks.count("max_windows", max_windows)
     words, cut, share, apart = PROTOCOLS[protocol]
     if heldout_share is not None:
-        checks.share("dataset.heldout_share", heldout_share)
+        checks.share("heldout_share", heldout_share)
         share = heldout_share
     values, names, train, held = cut(table, window, share)
     scaling = Scaling.learnt(values[(train[:, None] + torch.arange(window)).unique()], names)
@@ -128,5 +128,5 @@ def _heldout(table: Table, n: int, window: int, share: float) -> int:
         )
     held = max(1, math.floor(share * n + 0.5))
     if held >= n:
-        raise UserError(f"dataset.heldout_share={share}: of {n} windows none is left to train on. Hold out a smaller share.")
+        raise FieldError("heldout_share", share, f"of {n} windows none is left to train on. Hold out a smaller share.")
     return held

@@ -7,7 +7,7 @@ from pathlib import Path
 from gan_cli.data.base import Data
 from gan_cli.data.sequences.protocols import sequences
 from gan_cli.data.sequences.tables import counting, read
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 
 STOCKS = ("nasdaq", "sp500")
 STOCKS_COLUMNS = ("Open", "High", "Low", "Close", "Adj Close", "Volume")
@@ -36,7 +36,7 @@ def stocks(
     Raises UserError for another table, and what ``sequences`` raises.
     """
     if table not in STOCKS:
-        raise UserError(f"dataset.table={table!r}: it must be one of {', '.join(STOCKS)}.")
+        raise FieldError("table", table, f"it must be one of {', '.join(STOCKS)}.")
     package = find_spec("arch")  # found, not imported: that takes seconds
     if package is None or not package.submodule_search_locations:
         raise UserError("dataset=stocks reads a table of the package arch, which is not installed: pip install arch.")

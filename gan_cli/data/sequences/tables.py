@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.config import suggestions
-from gan_cli.errors import UserError, first_line
+from gan_cli.errors import FieldError, UserError, first_line
 
 
 class Table(NamedTuple):
@@ -69,7 +69,7 @@ def _marks(separator: str, decimal: str) -> _Marks:
     separator = "\t" if separator == r"\t" else separator
     for key, mark, such in (("separator", separator, ";"), ("decimal", decimal, ",")):
         if not isinstance(mark, str) or len(mark) != 1:
-            raise UserError(f"dataset.{key}={mark!r}: it must be one character, such as {such!r}.")
+            raise FieldError(key, mark, f"it must be one character, such as {such!r}.")
     if separator == decimal:
         raise UserError(f"dataset.separator and dataset.decimal are both {decimal!r}: they must differ.")
     return _Marks(separator, decimal)
@@ -92,7 +92,7 @@ def _header(path: Path, marks: _Marks) -> list[str]:
             f"Give {option} too, quotes and all, and 'dataset.decimal=,' where decimals stand behind a comma."
         )
     if all(_is_number(word) for word in words):
-        raise UserError(f"dataset.path={path}: its first line holds numbers, where the columns should be named.")
+        raise FieldError("path", path, "its first line holds numbers, where the columns should be named.")
     return words
 
 
@@ -127,7 +127,7 @@ def _chosen(known: list[str], columns: Sequence[str] | None, title: str) -> list
             )
         columns = known
     elif isinstance(columns, str) or not isinstance(columns, Sequence) or not columns:
-        raise UserError(f"dataset.columns={columns!r}: it must be a list of names, for instance [{known[0]}].")
+        raise FieldError("columns", columns, f"it must be a list of names, for instance [{known[0]}].")
     wanted = [str(name) for name in columns]
     for name in wanted:
         if name not in known:

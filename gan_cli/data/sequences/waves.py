@@ -19,9 +19,9 @@ def waves(n: int = 10_000, n_heldout: int = 2000, seed: int = 0, window: int = 2
 
     Raises UserError for a count out of range, and where a period would have no more than two steps.
     """
-    checks.counts(**{"dataset.n": n, "dataset.n_heldout": n_heldout, "dataset.features": features})
-    checks.count("dataset.classes", classes, least=2)
-    checks.count("dataset.window", window, least=2 * classes + 1)
+    checks.counts(n=n, n_heldout=n_heldout, features=features)
+    checks.count("classes", classes, least=2)
+    checks.count("window", window, least=2 * classes + 1)
 
     def draw(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         c = torch.randint(classes, (n,), generator=g)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 
 LUMA = (0.299, 0.587, 0.114)
 """Red, green and blue in grey (ITU-R 601)."""
@@ -48,9 +48,9 @@ class Sobel(Degradation):
 
     def __post_init__(self) -> None:
         if self.threshold is not None:
-            checks.number("dataset.source.threshold", self.threshold, above=0)
+            checks.number("threshold", self.threshold, above=0)
             if self.threshold >= 1:
-                raise UserError(f"dataset.source.threshold={self.threshold}: no edge is steeper than the steepest, 1.")
+                raise FieldError("threshold", self.threshold, "no edge is steeper than the steepest, 1.")
 
     def __call__(self, x: Tensor) -> Tensor:
         strength = sobel(x)
@@ -67,9 +67,9 @@ class Hole(Degradation):
     share: float
 
     def __post_init__(self) -> None:
-        checks.number("dataset.source.share", self.share, above=0)
+        checks.number("share", self.share, above=0)
         if self.share > 1:
-            raise UserError(f"dataset.source.share={self.share}: a hole is at most the whole side, 1.")
+            raise FieldError("share", self.share, "a hole is at most the whole side, 1.")
 
     def __call__(self, x: Tensor) -> Tensor:
         side = x.shape[-1]
@@ -87,7 +87,7 @@ class Shrink(Degradation):
     factor: int
 
     def __post_init__(self) -> None:
-        checks.count("dataset.source.factor", self.factor, least=2)
+        checks.count("factor", self.factor, least=2)
 
     def __call__(self, x: Tensor) -> Tensor:
         side = x.shape[-1]

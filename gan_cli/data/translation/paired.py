@@ -18,7 +18,7 @@ from gan_cli.data.images.published import image_folder
 from gan_cli.data.images.reading import Reading, required_folder
 from gan_cli.data.images.transform import SideBySide
 from gan_cli.data.translation.degradations import LUMA, Degradation
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.types import Batch
 
 DIRECTIONS = ("AtoB", "BtoA")
@@ -80,7 +80,7 @@ def degraded_bundled(
 
     ``tint``: in colour, see ``Tinted``; they are grey themselves.
     """
-    checks.flag("dataset.tint", tint)
+    checks.flag("tint", tint)
     data = fashion_mnist_mini(size, 1, fit, max_images)
     return Data(*(Degraded(Tinted(part) if tint else part, source) for part in (data.train, data.heldout)))
 
@@ -122,9 +122,9 @@ def side_by_side(
         hint = "trainA/ is the layout of dataset=unpaired_folder." if unpaired else "It should hold train/ with images A|B."
         raise UserError(f"dataset.root: there is no folder {home.absolute() / 'train'}.\n{hint}")
     if split not in (None, "val", "test"):
-        raise UserError(f"dataset.split={split!r}: it must be val, test or null (val where there is one, else test).")
+        raise FieldError("split", split, "it must be val, test or null (val where there is one, else test).")
     if split is not None and not (home / split).is_dir():
-        raise UserError(f"dataset.split={split}: there is no folder {home.absolute() / split}.")
+        raise FieldError("split", split, f"there is no folder {home.absolute() / split}.")
     found = [name for name in ([split] if split else ["val", "test"]) if (home / name).is_dir()]
     train, *rest = (folder_source(home / name, f"side_by_side-{name}") for name in ["train", *found[:1]])
     transform = SideBySide(size, train.channels if channels is None else channels, fit)
@@ -136,4 +136,4 @@ def side_by_side(
 def checked_direction(direction: str) -> None:
     """UserError unless ``direction`` is one of the two."""
     if direction not in DIRECTIONS:
-        raise UserError(f"dataset.direction={direction!r}: it must be {' or '.join(DIRECTIONS)}.")
+        raise FieldError("direction", direction, f"it must be {' or '.join(DIRECTIONS)}.")

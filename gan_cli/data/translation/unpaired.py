@@ -14,7 +14,7 @@ from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.reading import Reading, required_folder
 from gan_cli.data.images.transform import Transform
 from gan_cli.data.translation.paired import checked_direction
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.types import Batch
 
 Rows = Callable[[torch.Generator], Tensor]
@@ -90,13 +90,13 @@ def unpaired_bundled(
     each, so that no image is its own counterpart. ``invert``: the targets are negatives. ``max_images`` keeps at most that many
     of each domain and part.
     """
-    checks.flag("dataset.invert", invert)
+    checks.flag("invert", invert)
     if max_images is not None:
-        checks.count("dataset.max_images", max_images)
+        checks.count("max_images", max_images)
     for name, classes in (("sources", sources), ("targets", targets)):
         known = isinstance(classes, list | tuple) and classes and all(isinstance(k, int) and 0 <= k < 10 for k in classes)
         if not known:
-            raise UserError(f"dataset.{name}={classes!r}: it must be a list of classes from 0 to 9, for instance [6].")
+            raise FieldError(name, classes, "it must be a list of classes from 0 to 9, for instance [6].")
     transform = Transform(size, 1, fit)
 
     def domain(images: np.ndarray, labels: np.ndarray, classes: Sequence[int], others: Sequence[int], offset: int) -> Dataset:

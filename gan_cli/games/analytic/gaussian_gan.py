@@ -39,8 +39,8 @@ class GaussianGAN(GAN):
             raise UserError(
                 "this game must know its generator's law on the line: it takes model/generator=affine, dataset=nothing."
             )
-        checks.number("game.mean", mean)
-        checks.number("game.std", std, above=0)
+        checks.number("mean", mean)
+        checks.number("std", std, above=0)
         super().__init__(generator, discriminator, loss, regularizers)
         self.mean, self.std = mean, std
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import drawing
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.games.base import Game, History, Turn
 from gan_cli.metrics.points.discrete import js
 from gan_cli.types import Batch, Stats
@@ -35,7 +35,7 @@ class IdealGAN(Game):
         super().__init__()
         for name, values in (("p", p), ("q", q)):
             if len(values) != len(p) or min(values) <= 0 or not math.isclose(sum(values), 1, rel_tol=1e-6):
-                raise UserError(f"game.{name}: needs {len(p)} probabilities above 0 that sum to 1, not {list(values)}.")
+                raise FieldError(name, list(values), f"it needs {len(p)} probabilities above 0 that sum to 1.")
         self.register_buffer("p", torch.tensor(list(p), dtype=torch.float64) / sum(p))
         self.logits = nn.Parameter(torch.tensor(list(q), dtype=torch.float64).log())
 

@@ -32,10 +32,10 @@ class ParallelLines(Game):
 
     def __init__(self, low: float, high: float, steps: int, n: int, bins: int) -> None:
         super().__init__()
-        checks.number("game.low", low)
-        checks.number("game.high", high, above=low)
-        checks.counts(**{"game.n": n, "game.bins": bins})
-        checks.count("game.steps", steps, least=0)
+        checks.number("low", low)
+        checks.number("high", high, above=low)
+        checks.counts(n=n, bins=bins)
+        checks.count("steps", steps, least=0)
         self.n, self.bins = n, bins
         values = low + torch.arange(steps + 1, dtype=torch.float64) * (high - low) / max(steps, 1)  # linspace may miss 0
         self.register_buffer("thetas", values, persistent=False)  # a longer run has others

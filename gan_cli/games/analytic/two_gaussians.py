@@ -41,9 +41,9 @@ class TwoGaussians(Game):
         std: float,
     ) -> None:
         super().__init__()
-        checks.number("game.real", real)
-        checks.number("game.fake", fake)
-        checks.number("game.std", std, above=0)
+        checks.number("real", real)
+        checks.number("fake", fake)
+        checks.number("std", std, above=0)
         self.real, self.fake, self.std = real, fake, std
         self.judging = dict(regularizers)
         self.discriminator = discriminator

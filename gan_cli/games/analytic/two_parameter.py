@@ -24,8 +24,8 @@ class TwoParameterGame(Game):
 
     def __init__(self, theta: float, phi: float) -> None:
         super().__init__()
-        checks.number("game.theta", theta)
-        checks.number("game.phi", phi)
+        checks.number("theta", theta)
+        checks.number("phi", phi)
         self.theta = nn.Parameter(torch.tensor(float(theta), dtype=torch.float64))
         self.phi = nn.Parameter(torch.tensor(float(phi), dtype=torch.float64))
 

@@ -107,9 +107,9 @@ class Classifier(Features):
     def __post_init__(self):
         for least, names in ((1, ("epochs", "width")), (2, ("batch_size", "max_images")), (0, ("seed",))):
             for name in names:
-                checks.count(f"features.{name}", getattr(self, name), least)
-        checks.number("features.lr", self.lr, above=0)
-        checks.flag("features.flip", self.flip)
+                checks.count(name, getattr(self, name), least)
+        checks.number("lr", self.lr, above=0)
+        checks.flag("flip", self.flip)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """These features with their network, trained on ``data`` or read from the disk, on ``device``."""

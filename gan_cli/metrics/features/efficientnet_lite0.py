@@ -57,7 +57,7 @@ class EfficientNetLite0(Pretrained):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.count("features.resolution", self.resolution)
+        checks.count("resolution", self.resolution)
 
     @property
     def provenance(self) -> dict[str, Any]:

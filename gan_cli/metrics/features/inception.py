@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.images.cache import default_folder
-from gan_cli.errors import UserError, first_line
+from gan_cli.errors import FieldError, UserError, first_line
 from gan_cli.metrics.features.pretrained import Pretrained, download, find, read
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -76,9 +76,9 @@ class Inception(Pretrained):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.flag("features.download", self.download)
+        checks.flag("download", self.download)
         if not re.fullmatch("[0-9a-f]{64}", str(self.sha256)):
-            raise UserError(f"features.sha256={self.sha256}: it must be 64 hexadecimal digits in small letters.")
+            raise FieldError("sha256", self.sha256, "it must be 64 hexadecimal digits in small letters.")
 
     @property
     def provenance(self) -> dict[str, Any]:

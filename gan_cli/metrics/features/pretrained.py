@@ -85,7 +85,7 @@ class Pretrained(Features):
     device: torch.device = field(default=torch.device("cpu"), init=False, compare=False)
 
     def __post_init__(self):
-        checks.count("features.batch_size", self.batch_size)
+        checks.count("batch_size", self.batch_size)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """These features, computed on ``device``, with the network loaded: what is missing is missed at the start."""

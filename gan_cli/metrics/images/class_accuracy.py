@@ -89,7 +89,7 @@ class ClassAccuracy(Metric):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.count("metric.k", self.k)
+        checks.count("k", self.k)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """This metric with its features fitted, once they are known to tell the classes of ``data`` apart."""

@@ -66,7 +66,7 @@ class InceptionScore(Metric):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.count("metric.splits", self.splits)
+        checks.count("splits", self.splits)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """This metric with its features fitted; UserError now, not after hours of training, where they have no logits."""

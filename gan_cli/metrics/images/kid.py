@@ -86,8 +86,8 @@ class KID(Metric):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.count("metric.subsets", self.subsets)
-        checks.count("metric.subset_size", self.subset_size, least=2)
+        checks.count("subsets", self.subsets)
+        checks.count("subset_size", self.subset_size, least=2)
 
     @property
     def name(self) -> str:

@@ -91,7 +91,7 @@ class Memorisation(Metric):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.count("metric.max_train", self.max_train, least=2)
+        checks.count("max_train", self.max_train, least=2)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """This metric with the training samples it searches, read and encoded."""

@@ -151,8 +151,8 @@ class PrecisionRecall(Metric):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.count("metric.k", self.k)
-        checks.count("metric.k_density", self.k_density)
+        checks.count("k", self.k)
+        checks.count("k_density", self.k_density)
 
     @property
     def name(self) -> str:

@@ -33,7 +33,7 @@ def histograms(real: Tensor, fake: Tensor, bins: int) -> Histograms:
 
     Raises UserError for other d, no samples, fewer than one bin, NaN or Inf.
     """
-    checks.count("metric.bins", bins)
+    checks.count("bins", bins)
     real, fake = (samples.double() for samples in comparable("histogram", real, fake))
     _check_dimensions(real.shape[1])
     low, high = real.min(0).values, real.max(0).values
@@ -56,7 +56,7 @@ class Histogram(Metric):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.count("metric.bins", self.bins)
+        checks.count("bins", self.bins)
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
         """This metric with its features ready."""

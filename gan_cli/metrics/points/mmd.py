@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.base import evenly, generator
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, comparable
 
@@ -125,7 +125,7 @@ class MMD(Metric):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.flag("metric.scaled", self.scaled)
+        checks.flag("scaled", self.scaled)
         bandwidths = self.bandwidths if isinstance(self.bandwidths, Sequence) else [self.bandwidths]
         _check_bandwidths(bandwidths)
         object.__setattr__(self, "bandwidths", tuple(float(sigma) for sigma in bandwidths))  # plain, not a config's list
@@ -183,6 +183,6 @@ def _check(x: Tensor, y: Tensor, bandwidths: Sequence[float], least: int) -> Non
 
 def _check_bandwidths(bandwidths: Sequence[float]) -> None:
     if not bandwidths or isinstance(bandwidths, str):
-        raise UserError(f"metric.bandwidths={bandwidths!r}: it must be a list of at least one number.")
+        raise FieldError("bandwidths", bandwidths, "it must be a list of at least one number.")
     for sigma in bandwidths:
-        checks.number("metric.bandwidths", sigma, above=0)
+        checks.number("bandwidths", sigma, above=0)

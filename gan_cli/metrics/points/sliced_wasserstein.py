@@ -75,7 +75,7 @@ class SlicedWassersteinDistance(Metric):
     def __post_init__(self):
         super().__post_init__()
         check_order(self.p)
-        checks.count("metric.directions", self.directions)
+        checks.count("directions", self.directions)
 
     @property
     def name(self) -> str:
@@ -98,6 +98,6 @@ def _project(x: Tensor, theta: Tensor) -> Tensor:
 
 def _costs(x: Tensor, y: Tensor, p: int, directions: int) -> Tensor:
     check_order(p)
-    checks.count("metric.directions", directions)
+    checks.count("directions", directions)
     x, y = comparable("sliced Wasserstein distance", x, y)
     return projected_costs(x, y, unit_directions(directions, x.shape[1]), p)

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from gan_cli.data.base import Data
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, comparable
 
@@ -91,7 +91,7 @@ class WassersteinDistance(Metric):
 def check_order(p: int) -> None:
     """UserError unless p is 1 or 2."""
     if isinstance(p, bool) or p not in COSTS:
-        raise UserError(f"metric.p={p!r}: the order of a Wasserstein distance must be 1 or 2.")
+        raise FieldError("p", p, "the order of a Wasserstein distance must be 1 or 2.")
 
 
 def _check_size(n: int) -> None:

@@ -76,7 +76,7 @@ class Correlations(SequenceMetric):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.count("metric.lags", self.lags)
+        checks.count("lags", self.lags)
 
     @property
     def name(self) -> str:

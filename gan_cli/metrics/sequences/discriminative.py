@@ -129,7 +129,7 @@ class DiscriminativeScore(ScoredByNetworks):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.flag("metric.strong", self.strong)
+        checks.flag("strong", self.strong)
 
     def strong_scorer(self) -> Scorer:
         """The classifiers that learn more."""

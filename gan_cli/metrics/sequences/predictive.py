@@ -129,7 +129,7 @@ class PredictiveScore(ScoredByNetworks):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.flag("metric.one_step_ahead", self.one_step_ahead)
+        checks.flag("one_step_ahead", self.one_step_ahead)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """This metric for samples such as these."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.data.base import generator
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError
 from gan_cli.metrics.sequences.base import SequenceMetric
 from gan_cli.models.recurrent import CELLS
 
@@ -36,12 +36,11 @@ class Scorer:
 
     def __post_init__(self):
         if self.cell not in CELLS:
-            raise UserError(f"metric.cell={self.cell!r}: it must be one of {', '.join(CELLS)}.")
-        counts = ("hidden", "layers", "batch_size")
-        checks.counts(**{f"metric.{name}": getattr(self, name) for name in counts})
-        checks.count("metric.iterations", self.iterations, 5)  # by fifths it is seen whether they still learn
-        checks.count("metric.seeds", self.seeds, 2)  # one has no error
-        checks.number("metric.lr", self.lr, above=0)
+            raise FieldError("cell", self.cell, f"it must be one of {', '.join(CELLS)}.")
+        checks.counts(hidden=self.hidden, layers=self.layers, batch_size=self.batch_size)
+        checks.count("iterations", self.iterations, 5)  # by fifths it is seen whether they still learn
+        checks.count("seeds", self.seeds, 2)  # one has no error
+        checks.number("lr", self.lr, above=0)
 
     def generators(self, word: str) -> list[torch.Generator]:
         """One for each seed, the same ones for the same word."""

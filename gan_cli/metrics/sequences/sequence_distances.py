@@ -30,7 +30,7 @@ class SequenceDistances(Combined):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.count("metric.lags", self.lags)
+        checks.count("lags", self.lags)
 
     def parts(self) -> Sequence[Metric]:
         """Those for any sequences."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.evaluation.number_format import format_value
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.report.records.series import ScalarSeries
@@ -106,7 +106,7 @@ class RunClaim(Claim):
         checks.number("share", self.share, above=0)
         checks.flag("settled", self.settled)
         if self.share > 1:
-            raise UserError(f"share={self.share}: it must be at most 1.")
+            raise FieldError("share", self.share, "it must be at most 1.")
         if self.improves is not None:
             checks.number("improves", self.improves, above=0)
             if self.metric is None:
