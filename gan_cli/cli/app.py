@@ -66,7 +66,7 @@ def launch_train(
         if not any(word.startswith(f"{key}=") for word in overrides):
             overrides = [*overrides, f"{key}={quote(str(folder))}"]
         if multirun and cfg.hydra.sweeper._target_ == TARGET:
-            overrides = sweeper.left_to_the_jobs(overrides, configs)
+            overrides = sweeper.as_job_overrides(overrides, configs)
         _run_hydra([*options, *overrides])
 
 

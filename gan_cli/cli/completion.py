@@ -1,4 +1,4 @@
-"""Shell completion: the scripts that a shell loads, and the answers they ask for. Standard library and YAML only."""
+"""Shell completion: the scripts that shells load, and the candidates they ask for. Standard library and YAML only."""
 
 import re
 from collections.abc import Iterator
@@ -40,12 +40,17 @@ end""",
 
 
 def script(shell: str) -> str:
-    """What the shell has to load."""
+    """Return the completion script for ``shell``, one of ``SCRIPTS``."""
     return SCRIPTS[shell]
 
 
 def candidates(command: Command, line: str) -> list[str]:
-    """What the last word of ``line``, the command line up to the cursor, may become; none where only a path can."""
+    """Return the words that may complete the last word of a command line; none where only a path can.
+
+    Args:
+        command: The command that is being typed.
+        line: The command line up to the cursor.
+    """
     *before, word = line.split(" ")
     if word.startswith("-"):
         return []
@@ -56,12 +61,12 @@ def candidates(command: Command, line: str) -> list[str]:
     if assigned:
         options = groups.get(key) or (known[key].choices or _values(known[key].kind) if key in known else ())
         head = value[: max(value.rfind("["), value.rfind(",")) + 1]
-        found = [f"{key}={head}{option}" for option in options]
+        answers = [f"{key}={head}{option}" for option in options]
     else:
         inside = _component_keys(key, _config_dir(before)) if key.partition(".")[0] in groups else []
         names = [*groups, *known, *inside]
-        found = [f"{name}=" for name in names]
-    return sorted({f"{sign}{answer}" for answer in found if f"{sign}{answer}".startswith(word)})
+        answers = [f"{name}=" for name in names]
+    return sorted({f"{sign}{answer}" for answer in answers if f"{sign}{answer}".startswith(word)})
 
 
 def _values(kind: type) -> tuple[str, ...]:
@@ -78,7 +83,7 @@ def _config_dir(words: list[str]) -> str | None:
 
 
 def _component_keys(word: str, config_dir: str | None) -> list[str]:
-    """Dotted keys under the group that ``word`` starts with, from all of the group's options."""
+    """Return the dotted keys of the group that ``word`` starts with, collected from all of its options."""
     group = word.partition(".")[0]
     if "." not in word:
         return []

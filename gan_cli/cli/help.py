@@ -1,4 +1,4 @@
-"""The text of ``--help``, made of the schemas and the config folder. Standard library only."""
+"""The text of ``--help``, generated from the schemas and the config folder. Standard library only."""
 
 import json
 import textwrap
@@ -9,7 +9,7 @@ from gan_cli.config.schema import MISSING, Scalar, TrainConfig, components, scal
 
 
 class Command(NamedTuple):
-    """One of the programs: its name, the function behind it, the schema of its scalars."""
+    """One of the four commands: its name, its key in ``HEAD`` and ``NOTES``, and the schema of its scalars."""
 
     name: str
     function: str
@@ -82,13 +82,13 @@ Completion: add to ~/.bashrc  eval "$(gan-train --completion bash)"
 
 
 def groups(command: Command, config_dir: str | None = None) -> suggestions.Groups:
-    """The groups that a command chooses from: all of them in training, else those that its schema has a node for."""
+    """Return the groups that a command accepts: all of them for training, otherwise those in its schema."""
     found = suggestions.groups(config_dir)
     return found if command.schema is TrainConfig else {name: found[name] for name in components(command.schema)}
 
 
 def text(command: Command, config_dir: str | None = None) -> str:
-    """The whole help of a command, the user's own groups in ``config_dir`` among the others."""
+    """Return the help text of a command, including the user's own groups in ``config_dir``."""
     training = command.function == "train"
     parts = [HEAD[command.function]]
     if offered := groups(command, config_dir):

@@ -1,7 +1,7 @@
-"""Entry points: what can be answered at once is answered here, with the standard library; the rest is Hydra's.
+"""Entry points of the four commands. Help, completion and typos are answered here with the standard library alone.
 
-Exit codes: 0 done; 1 a fault of the program, or a sweep some of whose jobs failed; 2 something that the person at the keyboard
-can put right; 128 + the signal's number if a signal ended it, as 130 after Ctrl-C.
+Exit codes: 0 success; 1 an internal error, or a sweep with failed jobs; 2 an error that the user can correct; 128 + the
+number of the signal that ended the command, for instance 130 after Ctrl-C.
 """
 
 import argparse
@@ -27,30 +27,30 @@ REPORT = Command("gan-report", "report", ReportConfig)
 
 
 def gan_train() -> int:
-    """``gan-train``."""
+    """Run ``gan-train`` with the words of ``sys.argv`` and return the exit code."""
     return _main(TRAIN)
 
 
 def gan_eval() -> int:
-    """``gan-eval``."""
+    """Run ``gan-eval`` with the words of ``sys.argv`` and return the exit code."""
     return _main(EVALUATE)
 
 
 def gan_sample() -> int:
-    """``gan-sample``."""
+    """Run ``gan-sample`` with the words of ``sys.argv`` and return the exit code."""
     return _main(SAMPLE)
 
 
 def gan_report() -> int:
-    """``gan-report``."""
+    """Run ``gan-report`` with the words of ``sys.argv`` and return the exit code."""
     return _main(REPORT)
 
 
 def _main(command: Command) -> int:
     words = sys.argv[1:]
-    # OpenMP's threads wait for each other by spinning; on a busy machine that is 20 times slower than giving way soon
+    # OpenMP threads wait for each other by spinning; on a busy machine yielding early is 20 times faster
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    # cuBLAS repeats itself to the bit only with a workspace of its own
+    # cuBLAS is reproducible to the bit only with a fixed workspace
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         _answer(command, words)
@@ -65,7 +65,7 @@ def _main(command: Command) -> int:
 
 
 def _print_error(name: str, error: BaseException) -> int:
-    if isinstance(error, BrokenPipeError):  # `gan-train --help | head` has read enough
+    if isinstance(error, BrokenPipeError):  # the reader has closed the pipe, as `gan-train --help | head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     if isinstance(error, UserError):

@@ -1,4 +1,4 @@
-"""Paths on the command line: quoted so that Hydra's grammar takes them as they are. Standard library only."""
+"""Quoting of paths on the command line, so that Hydra's grammar accepts them unchanged. Standard library only."""
 
 import os
 import re
@@ -25,19 +25,22 @@ PATHS = {
 }
 """Keys whose values are paths."""
 MARKS = {"dataset.separator", "dataset.decimal"}
-"""Keys whose values are single marks, such as ``;``."""
+"""Keys whose values are single punctuation marks, such as ``;``."""
 
 
 def quote_paths(overrides: list[str], multirun: bool = False) -> list[str]:
-    """The same overrides with paths and marks quoted; what is quoted already, or null, stays as it is.
+    """Return the overrides with paths and punctuation marks quoted; values that are quoted already, or null, are kept.
 
-    In a sweep (``multirun``) a comma separates paths unless it stands in quotes; Hydra's own folders are never swept.
+    Args:
+        overrides: Words of the form ``key=value``.
+        multirun: True in a sweep, where a comma separates paths unless it stands inside quotes. Hydra's own folders are
+            never swept.
     """
     return [_quoted(word, multirun) for word in overrides]
 
 
 def quote(text: str) -> str:
-    """``text`` as one of Hydra's quoted strings."""
+    """Return ``text`` as a quoted string of Hydra's grammar."""
     # a backslash escapes only a quote, or other backslashes in front of one
     return "'" + re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + (match[2] and "\\'"), text) + "'"
 

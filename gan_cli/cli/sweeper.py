@@ -1,4 +1,4 @@
-"""Sweeps that can be started again: every job in its folder, what is finished is skipped, a table at the end."""
+"""Sweeps that can be restarted: each job has its own folder, finished jobs are skipped, and a table closes the sweep."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,31 +24,33 @@ from gan_cli.runs.folder import holds_run, read_result
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a sweep: what it was asked for, where it works, and the hash of its config."""
+    """One job of a sweep: its overrides, its folder, and the hash of its config."""
 
     overrides: list[str]
     folder: Path
     config: str
 
     def result(self) -> dict[str, Any] | None:
-        """What this job, and no other one that used the folder, left behind."""
+        """Return the result in the job's folder, or None if it is missing or belongs to another config."""
         found = read_result(self.folder)
         return found if found and found.get("config") == self.config else None
 
     def is_finished(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Return True if the job has finished."""
         return (self.result() or {}).get("status") == "finished"
 
 
 class Sweep(BasicSweeper):
-    """Hydra's basic sweeper, but finished jobs are not run again and a failed one does not hide the others' results.
+    """Hydra's basic sweeper, except that it skips finished jobs and that a failed job does not hide the results of others.
 
-    Jobs are told apart by their folders (``hydra.sweep.dir`` and the overrides) and by the hash of their configs. What a job
-    achieved is read from its ``result.json``, so that it counts whatever becomes of the process that ran it. Raises UserError
-    before anything has started if a job's config does not hold together, and SystemExit(1) after the table if jobs failed.
+    A job is identified by its folder (``hydra.sweep.dir`` and its overrides) and by the hash of its config. Its outcome is
+    read from its ``result.json`` and therefore survives the process that ran it.
 
-    ``params``: key -> its values, swept in all combinations. ``cases``: lists of overrides, each of which is combined with
-    all of that: a sweep that is no grid. What the command line says of a key counts instead of what these say.
+    Args:
+        max_batch_size: Jobs that are handed to the launcher at a time; None: all of them.
+        params: Maps a key to its comma-separated values; all combinations are swept.
+        cases: Lists of overrides, each of which is combined with all of ``params``; for sweeps that are not a grid. Keys
+            given on the command line take precedence over ``params`` and ``cases``.
     """
 
     __module__ = TARGET.rpartition(".")[0]
@@ -63,7 +65,12 @@ class Sweep(BasicSweeper):
         self.cases = cases
 
     def sweep(self, arguments: list[str]) -> None:
-        """Runs every combination that ``arguments`` describe."""
+        """Run every combination that ``arguments`` describe.
+
+        Raises:
+            UserError: If the config of a job is invalid; raised before any job starts.
+            SystemExit: With code 1, after the table has been printed, if a job failed.
+        """
         assert self.hydra_context is not None
         folder = self._folder()
         configs = self.hydra_context.config_loader
@@ -116,7 +123,7 @@ class Sweep(BasicSweeper):
 
 
 def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
-    """The override that gives each of several jobs on this machine its share of the threads."""
+    """Return the override that limits each of ``n_jobs`` parallel jobs on this machine to its share of the CPU threads."""
     if "joblib" not in launcher._target_:
         return []
     from joblib import cpu_count, effective_n_jobs
@@ -126,7 +133,14 @@ def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
 
 
 def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excuse: str) -> int:
-    """Prints the table and writes ``sweep.json``; ``excuse`` stands for a result that is not there. Returns the failures."""
+    """Print the closing table, write ``sweep.json``, and return the number of failed jobs.
+
+    Args:
+        folder: The folder of the sweep.
+        jobs: All jobs of the sweep.
+        done: Folders of the jobs that an earlier call had finished.
+        excuse: The reason shown for a job that left no result.
+    """
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     table = Table("job", "result", "folder")
     rows, failed = [], 0
@@ -134,12 +148,12 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
         result = job.result() or {"status": "failed", "reason": excuse}
         if result["status"] == "finished":
             earlier = " (finished earlier)" if job.folder in done else ""
-            shown = Text(f"{_number(result.get('metric'))}{earlier}")
+            outcome = Text(f"{_number(result.get('metric'))}{earlier}")
         else:
             failed += 1
-            shown = Text(result.get("reason", ""), style="red")
+            outcome = Text(result.get("reason", ""), style="red")
         own = " ".join(word for word in job.overrides if word not in common)
-        table.add_row(Text(own or "defaults"), shown, Text(job.folder.name, overflow="fold"))
+        table.add_row(Text(own or "defaults"), outcome, Text(job.folder.name, overflow="fold"))
         rows.append({"overrides": job.overrides, "folder": str(job.folder), **result})
     files.write_json(folder / "sweep.json", {"jobs": rows})
     if common:
@@ -159,7 +173,7 @@ def _number(metric: dict[str, Any] | None) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """An exception in a line."""
+    """Return an exception's message as one line."""
     if isinstance(error, UserError):
         return " ".join(str(error).split())
     return f"{type(error).__name__}: {first_line(error)}"
@@ -168,19 +182,26 @@ def reason(error: BaseException) -> str:
 def combinations(
     params: Mapping[str, Any], cases: Sequence[Sequence[str]] | None, arguments: Sequence[str], configs: ConfigLoader
 ) -> list[list[str]]:
-    """The overrides of every job: ``params`` in all combinations for each of ``cases``, where ``arguments`` leave them."""
+    """Return the overrides of every job: all combinations of ``params`` and ``arguments`` for each of ``cases``.
+
+    Args:
+        params: Maps a key to its comma-separated values.
+        cases: Lists of overrides; None: one empty list.
+        arguments: The words of the command line; their keys take precedence over ``params`` and ``cases``.
+        configs: Hydra's config loader.
+    """
     named = {override.get_key_element().lstrip("+~") for override in _parse(arguments, configs)}
     swept = [f"{key}={value}" for key, value in params.items()]
-    found: list[list[str]] = []
+    every_job: list[list[str]] = []
     for case in cases or [[]]:
         own = [word for word in [*case, *swept] if word.partition("=")[0].lstrip("+~") not in named]
         [jobs] = BasicSweeper.split_arguments(_parse([*own, *arguments], configs), None)
-        found += jobs
-    return found
+        every_job += jobs
+    return every_job
 
 
 def first_job(overrides: list[str], configs: ConfigLoader) -> list[str]:
-    """The overrides of a sweep's first job, as far as they can be told before the sweeper has its say."""
+    """Return the overrides of a sweep's first job, as far as they are known before the sweeper runs."""
     first = []
     for override in _parse(overrides, configs):
         if override.is_discrete_sweep():
@@ -190,10 +211,11 @@ def first_job(overrides: list[str], configs: ConfigLoader) -> list[str]:
     return first
 
 
-def left_to_the_jobs(overrides: list[str], configs: ConfigLoader) -> list[str]:
-    """The same sweep, but with values as sweeps of one: what is swept, Hydra applies to the jobs only.
+def as_job_overrides(overrides: list[str], configs: ConfigLoader) -> list[str]:
+    """Return the overrides of the same sweep, with single values written as sweeps over one value.
 
-    Else ``loss=wgan_gp,dragan`` and a key that just these losses bring along could not stand together.
+    Hydra applies swept values to the jobs alone. Without this, ``loss=wgan_gp,dragan`` could not be combined with a key
+    that only these losses define.
     """
     words = []
     for override in _parse(overrides, configs):

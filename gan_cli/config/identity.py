@@ -17,11 +17,11 @@ RUN_ONLY = (
     "checkpoint_every",
     "keep_checkpoints",
 )
-"""Keys that say how a run is watched and where it is done, not what comes out; they are no part of its identity."""
+"""Keys that do not affect the result of a run, such as cadences and the device; they are not part of its identity."""
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:
-    """The config as plain data, interpolations resolved, without Hydra's own node and without ``resume``."""
+    """Return the config as plain data with interpolations resolved, without Hydra's node and without ``resume``."""
     return {
         str(key): OmegaConf.to_container(cfg[key], resolve=True) if OmegaConf.is_config(cfg[key]) else cfg[key]
         for key in cfg
@@ -30,6 +30,6 @@ def to_plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 def config_hash(cfg: DictConfig) -> str:
-    """Twelve hexadecimal digits that name what a config computes: all of it but ``RUN_ONLY``, in any order."""
+    """Return twelve hexadecimal digits that identify a config, apart from the keys in ``RUN_ONLY`` and in any order."""
     content = {key: value for key, value in to_plain(cfg).items() if key not in RUN_ONLY}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Names of folders, with nothing in them that a shell or Hydra's grammar would read. Standard library only."""
+"""Folder names free of characters that a shell or Hydra's grammar would interpret. Standard library only."""
 
 import hashlib
 import re
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def folder_name(text: str, longest: int = 100) -> str:
-    """``text`` as the name of a folder; a hash is added where it had to be changed, so that different texts stay apart."""
+    """Return ``text`` as a folder name; if it had to be changed, a hash is appended to keep different texts apart."""
     safe = re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-+") or "defaults"
     if safe == text and len(safe) <= longest:
         return safe
@@ -14,14 +14,14 @@ def folder_name(text: str, longest: int = 100) -> str:
 
 
 def method_name(game: str, loss: str) -> str:
-    """The loss of a plain GAN; of other games their name, with the loss behind it where that is not the default."""
+    """Return the loss for a plain GAN; for other games their name, followed by the loss if it is not the default."""
     return folder_name(loss if game == "gan" else game if loss == "non_saturating" else f"{game}_{loss}")
 
 
 def job_folder(overrides: Sequence[str]) -> str:
-    """The folder of a sweep's job: its overrides, sorted, as ``loss-hinge+seed-1``.
+    """Return the folder of a job in a sweep: its sorted overrides, as in ``loss-hinge+seed-1``.
 
-    ``debug`` is no part of it, so that a second look at a failed job finds its folder.
+    ``debug`` is left out, so that a failed job that is repeated with ``debug=true`` finds its folder.
     """
     words = sorted(word for word in overrides if not word.lstrip("+").startswith("debug="))
     pairs = [word.partition("=") for word in words]

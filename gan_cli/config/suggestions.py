@@ -1,4 +1,4 @@
-"""What the config folder offers, and what a mistyped word was meant to be. Standard library only."""
+"""The options in the config folder, and suggestions for mistyped words. Standard library only."""
 
 import difflib
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 from gan_cli.errors import UserError
 
 Groups = Mapping[str, Sequence[str]]
-"""Group, as in ``model/generator`` -> its options, sorted."""
+"""Maps a group, such as ``model/generator``, to its sorted options."""
 
 
 def conf_dir() -> Path:
-    """The shipped configs: inside the package in a wheel, beside it in a checkout."""
+    """Return the folder of the shipped configs: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "conf", package.parent / "conf"):
         if (folder / "train.yaml").is_file():
@@ -22,7 +22,7 @@ def conf_dir() -> Path:
 
 
 def groups(config_dir: str | None = None) -> Groups:
-    """Every group with its options, those of ``config_dir`` (the user's own) among them."""
+    """Return every group with its options, including those in the user's own ``config_dir``."""
     found: dict[str, set[str]] = {}
     for root in [conf_dir(), *([Path(config_dir)] if config_dir else [])]:
         for folder, _, files in os.walk(root):
@@ -33,13 +33,13 @@ def groups(config_dir: str | None = None) -> Groups:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """The question behind a message, ``Did you mean x?``, or nothing where nothing known is near."""
+    """Return `` Did you mean x?`` for the nearest known word, or an empty string if none is near."""
     near = difflib.get_close_matches(word, list(known), 1)
     return f" Did you mean {near[0]}?" if near else ""
 
 
 def meant_key(key: str, known: Iterable[str]) -> str:
-    """The same for dotted keys: their last words have to be near, or all keys of one node would look alike."""
+    """Return the same for dotted keys. Only their last parts are compared, as all keys of one node begin alike."""
     ends: dict[str, list[str]] = {}
     for name in known:
         if not key.startswith(f"{name}."):
@@ -57,7 +57,7 @@ def unknown_option(group: str, name: str, options: Sequence[str]) -> UserError:
 
 
 def unknown_key(key: str, known: Iterable[str]) -> UserError:
-    """No such key, or no such group; ``known`` holds dotted keys, inner nodes among them."""
+    """Return the error for an unknown key or group; ``known`` holds dotted keys, including inner nodes."""
     known = list(known)
     parent = key.rpartition(".")[0]
     while parent and parent not in known:
@@ -72,9 +72,15 @@ def unknown_key(key: str, known: Iterable[str]) -> UserError:
 
 
 def check(overrides: Iterable[str], groups: Groups, keys: Iterable[str]) -> None:
-    """Refuses unknown options of groups and unknown words; what is not plain to see is left to Hydra.
+    """Check the options of groups and the names of keys; anything less obvious is left to Hydra.
 
-    ``keys``: the known keys, dotted. Raises UserError.
+    Args:
+        overrides: The words of the command line.
+        groups: The known groups.
+        keys: The known dotted keys.
+
+    Raises:
+        UserError: If an option or a key is unknown.
     """
     keys = list(keys)
     first = {key.partition(".")[0] for key in keys}
