@@ -49,10 +49,10 @@ def meant_key(key: str, known: Iterable[str]) -> str:
 
 
 def unknown_option(group: str, name: str, options: Sequence[str]) -> UserError:
-    """Return the error for an option that ``group`` does not have, naming the group that does have it, if any."""
-    if elsewhere := [other for other, names in groups().items() if name in names and "/" not in other]:
-        return UserError(f"no {group} named '{name}'. Did you mean {elsewhere[0]}={name}?")
-    said = f"no {group} named '{name}'.{meant(name, options)}" if name else f"{group}= names nothing."
+    """Return the error for an option that ``group`` does not have, with the nearest one or the only group that has it."""
+    elsewhere = [other for other, names in groups().items() if name in names and "/" not in other]
+    hint = meant(name, options) or (f" Did you mean {elsewhere[0]}={name}?" if len(elsewhere) == 1 else "")
+    said = f"no {group} named '{name}'.{hint}" if name else f"{group}= names nothing."
     return UserError(f"{said}\navailable: {', '.join(options)}")
 
 
