@@ -1,4 +1,4 @@
-"""What the discriminator sees instead of the samples themselves."""
+"""Random transformations of everything that the discriminator sees."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation."""
+"""adaptive, adaptive_short: adaptive discriminator augmentation."""
 
 import torch
 from torch import Tensor
@@ -11,17 +11,26 @@ from gan_cli.types import Stats
 
 
 class Adaptive(Augmentation):
-    """As much augmentation as D's overfitting asks for (Karras et al., 2020: ADA).
+    """Adaptive discriminator augmentation (ADA; Karras et al., 2020).
 
     Every transformation is applied with probability p, which rises while r_t = E sign D(x) over the data is above ``target``
-    and falls below it. r_t is -1 ... 1: 0 where D does not tell data from fakes, 1 where it has learnt the data by heart.
-    p is changed after every ``interval`` turns of D, by the images seen in them over ``images``: so many take it from 0 to 1.
-    It starts at ``start`` and never passes ``limit``: below 0.8 or so, what D is shown still tells it the images' own law.
-    ``target`` None: p rises to its limit whatever D does, for losses whose logits have no ``boundary`` to take signs from.
+    and falls while it is below. r_t lies in [-1, 1]: it is 0 if D cannot tell data from fakes and 1 if D has memorised the
+    data. The paper's pipeline has more transformations, stronger colour changes and a filter against aliasing.
 
-    ``flip``: left-right. ``translation``: up to this part of the side. ``scale``: standard deviation of log2 of the size.
-    ``rotation``: up to this part of half a turn. ``color``: as in DiffAugment. 0 or false: without. The paper's pipeline has
-    more, filters its images against aliasing and goes further in colour.
+    Args:
+        flip: Flip images left-right.
+        translation: Largest shift, as a fraction of the side, in [0, 1]; 0 switches it off.
+        scale: Standard deviation of log2 of the scaling factor, at least 0; 0 switches it off.
+        rotation: Largest angle, as a fraction of half a turn, in [0, 1]; 0 switches it off.
+        color: Change brightness, saturation and contrast as DiffAugment does.
+        target: Target of r_t, in [-1, 1]. None lets p rise to ``limit`` regardless of D, for losses without a ``boundary``.
+        interval: Number of D's turns between two updates of p.
+        images: Number of images after which p has moved by 1 if it always moves in the same direction.
+        start: Initial p, in [0, 1].
+        limit: Largest p, in [0, 1]. Below about 0.8, D can still infer the distribution of the original images.
+
+    Raises:
+        UserError: If an argument is out of its range.
     """
 
     p: Tensor
@@ -58,39 +67,39 @@ class Adaptive(Augmentation):
         self.target, self.interval, self.images, self.limit = target, interval, images, limit
         for name, value in {"p": start, "signs": 0.0, "seen": 0.0, "turns": 0.0, "r_t": 0.0}.items():
             self.register_buffer(name, torch.tensor(float(value)))
-        self.newest: tuple[Tensor, int] | None = None
+        self.pending: tuple[Tensor, int] | None = None
 
     @property
-    def goes_by_verdicts(self) -> bool:
-        """Unless there is no target."""
+    def needs_boundary(self) -> bool:
+        """True unless ``target`` is None."""
         return self.target is not None
 
     def transform(self, x: Tensor) -> Tensor:
-        transforms.need_images(x, "adaptive")
+        transforms.require_images(x, "adaptive")
         p = self.p
         if self.flip:
             x = transforms.flip(x, p)
         if self.translation:
             x = transforms.translation(x, p, self.translation)
         if self.scale or self.rotation:
-            x = transforms.geometry(x, p, self.scale, self.rotation)
+            x = transforms.scale_and_rotate(x, p, self.scale, self.rotation)
         if self.color:
             x = transforms.contrast(transforms.saturation(transforms.brightness(x, p), p), p)
         return x
 
     @torch.no_grad()
     def observe(self, d_real: Tensor) -> None:
-        """Sums signs over images (patches count in parts)."""
-        self.newest = d_real.float().sign().reshape(len(d_real), -1).mean(1).sum(), len(d_real)
+        """Keep the sum of the signs over the images; an image's patches or time steps are averaged."""
+        self.pending = d_real.float().sign().reshape(len(d_real), -1).mean(1).sum(), len(d_real)
 
     @torch.no_grad()
     def adapt(self) -> None:
-        """Moves p after every ``interval`` turns, without asking the device when that is."""
-        if self.newest is not None:
-            signs, seen = self.newest
+        """Update p after every ``interval`` turns, without a synchronisation with the device."""
+        if self.pending is not None:
+            signs, images = self.pending
             self.signs += signs
-            self.seen += seen
-            self.newest = None
+            self.seen += images
+            self.pending = None
         self.turns += 1
         due = self.turns >= self.interval
         r_t = self.signs / self.seen.clamp(min=1)

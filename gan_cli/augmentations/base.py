@@ -1,4 +1,4 @@
-"""The contract of an augmentation, which is also the neutral one."""
+"""none: the interface of an augmentation, which by itself changes nothing."""
 
 from torch import Tensor, nn
 
@@ -6,39 +6,49 @@ from gan_cli.types import Stats
 
 
 class Augmentation(nn.Module):
-    """Shows the discriminator what it is given (``augmentation=none``); an augmentation shows it something else.
+    """A random transformation T that is applied before the discriminator, to data and to fakes (this base: the identity).
 
-    The same random T goes before D for data and for fakes, in the turns of both players, and is differentiable in x (twice,
-    where a penalty looks through it): the generator learns to make what looks right under T. It acts in training mode alone.
-    What it remembers lies in buffers, so that a resumed run goes on exactly.
+    The same T is applied in the turns of both players and is differentiable in x (twice where a penalty needs it), so that
+    the generator learns to produce samples that look right under T. It is active in training mode only. Its state is kept in
+    buffers, so that a resumed run continues exactly.
     """
 
     def __init__(self) -> None:
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
-        """T(x): ``[B, *shape] -> [B, *shape]``, drawn anew for each sample, from torch's default generator."""
+        """Return T(x), with T drawn for each sample from torch's default generator; in eval mode return x.
+
+        Args:
+            x: Samples ``[B, *shape]``.
+
+        Returns:
+            Transformed samples ``[B, *shape]``.
+        """
         return self.transform(x) if self.training else x
 
     def transform(self, x: Tensor) -> Tensor:
-        """T(x) in training mode."""
+        """Return T(x) in training mode: ``[B, *shape] -> [B, *shape]``."""
         return x
 
     @property
-    def goes_by_verdicts(self) -> bool:
-        """Whether it depends on what D takes for data, so that the loss must have a ``boundary``."""
+    def needs_boundary(self) -> bool:
+        """True if the augmentation adapts to D's decisions; the loss must then define a ``boundary``."""
         return False
 
     def observe(self, d_real: Tensor) -> None:
-        """Takes note of D's logits of the data, less the loss's boundary; never fetches them from the device.
+        """Record D's logits on the data; the values stay on the device.
 
-        Called whenever the discriminator's loss is taken, which a solver may do several times for one step: what counts is
-        the last time before ``adapt``.
+        This is called whenever the discriminator's loss is computed, which a solver may do several times per step. Only the
+        last call before ``adapt`` counts.
+
+        Args:
+            d_real: Logits of real samples ``[B, ...]`` minus the loss's ``boundary``.
         """
 
     def adapt(self) -> None:
-        """Called after each of the discriminator's steps."""
+        """Update the state after a step of the discriminator."""
 
     def stats(self) -> Stats:
-        """Numbers to log, as ``augmentation/<name>``."""
+        """Return 0-d tensors to log, with keys ``augmentation/<name>``."""
         return {}

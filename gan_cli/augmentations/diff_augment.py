@@ -1,4 +1,4 @@
-"""DiffAugment."""
+"""Differentiable augmentation (DiffAugment)."""
 
 from torch import Tensor
 
@@ -8,11 +8,16 @@ from gan_cli.augmentations.base import Augmentation
 
 
 class DiffAugment(Augmentation):
-    """Colour, translation and cutout for everything that D sees (Zhao et al., 2020, with their code's strengths).
+    """Colour changes, translation and cutout of everything that D sees (Zhao et al., 2020), with the strengths of their code.
 
-    ``color``: brightness by U[-1/2, 1/2], saturation times U[0, 2], contrast times U[1/2, 3/2]. ``translation``: up to this
-    part of the side, filled with 0. ``cutout``: a hole of this part of both sides. 0 or false: without. ``probability``: that
-    one of them is applied to an image; 1 in the paper, and 0 is the identity.
+    Args:
+        color: Add U[-1/2, 1/2] to the brightness, multiply the saturation by U[0, 2] and the contrast by U[1/2, 3/2].
+        translation: Largest shift, as a fraction of the side, in [0, 1]; the gap is filled with 0. 0 switches it off.
+        cutout: Sides of the square that is set to 0, as a fraction of the image's sides, in [0, 1]. 0 switches it off.
+        probability: Probability that a transformation is applied to an image; 1 in the paper, 0 is the identity.
+
+    Raises:
+        UserError: If an argument is out of its range.
     """
 
     def __init__(self, color: bool, translation: float, cutout: float, probability: float = 1.0) -> None:
@@ -23,7 +28,7 @@ class DiffAugment(Augmentation):
         self.color, self.translation, self.cutout, self.probability = color, translation, cutout, probability
 
     def transform(self, x: Tensor) -> Tensor:
-        transforms.need_images(x, "diff_augment")
+        transforms.require_images(x, "diff_augment")
         p = self.probability
         if self.color:
             x = transforms.contrast(transforms.saturation(transforms.brightness(x, p), p), p)

@@ -1,4 +1,4 @@
-"""Instance noise."""
+"""Instance noise that fades out during training."""
 
 import torch
 from torch import Tensor
@@ -11,8 +11,15 @@ from gan_cli.types import Stats
 class InstanceNoise(Augmentation):
     """x + sigma_t e, e ~ N(0, I), for data and fakes (Sønderby et al., 2017; Arjovsky and Bottou, 2017).
 
-    Noise gives both laws the same support, so that their divergence is finite and its gradient does not vanish. sigma_t falls
-    linearly from ``std`` to 0 within ``turns`` turns of D. For samples of any shape.
+    Noise gives both distributions the same support, so that their divergence is finite and its gradient does not vanish.
+    Works for samples of any shape.
+
+    Args:
+        std: Standard deviation sigma_0 at the start, at least 0, in units of the samples.
+        turns: Number of D's turns over which sigma_t falls linearly to 0.
+
+    Raises:
+        UserError: If ``std`` is negative or ``turns`` is below 1.
     """
 
     turn: Tensor
@@ -25,7 +32,7 @@ class InstanceNoise(Augmentation):
         self.register_buffer("turn", torch.tensor(0.0))
 
     def sigma(self) -> Tensor:
-        """The noise's standard deviation now, 0-d."""
+        """Return the current standard deviation of the noise, 0-d."""
         return self.std * (1 - self.turn / self.turns).clamp(min=0)
 
     def transform(self, x: Tensor) -> Tensor:

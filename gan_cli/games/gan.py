@@ -34,7 +34,7 @@ class GAN(GeneratorGame):
         self.generator, self.discriminator = generator, discriminator
         self.objective, self.regularizers = loss, dict(regularizers or {})
         self.augmentation = augmentation or Augmentation()
-        if self.augmentation.goes_by_verdicts and loss.boundary is None:
+        if self.augmentation.needs_boundary and loss.boundary is None:
             raise UserError(
                 "this augmentation goes by what D takes for data, and the logits of this loss do not say.\n"
                 "Set augmentation.target=null, so that it grows whatever D does, or take augmentation=diff_augment."

@@ -1,4 +1,4 @@
-"""Identities of what the discriminator is shown: no change where none is due, exact moves, exact derivatives."""
+"""Augmentations: identities, exact transformations and exact derivatives."""
 
 from functools import partial
 from itertools import repeat
@@ -35,7 +35,7 @@ TRANSFORMS = {
     "flip": transforms.flip,
     "translation": lambda x, p: transforms.translation(x, p, 0.25),
     "cutout": lambda x, p: transforms.cutout(x, p, 0.5),
-    "geometry": lambda x, p: transforms.geometry(x, p, 0.3, 1.0),
+    "scale_and_rotate": lambda x, p: transforms.scale_and_rotate(x, p, 0.3, 1.0),
 }
 
 
@@ -50,20 +50,20 @@ def images(n: int = 6, channels: int = 3, size: int = 8, dtype=torch.float32) ->
 
 class TestIdentities:
     @pytest.mark.parametrize("name", TRANSFORMS)
-    def test_never_at_probability_0(self, name):
+    def test_identity_at_probability_0(self, name):
         x = images()
         torch.testing.assert_close(TRANSFORMS[name](x, 0.0), x, rtol=0, atol=1e-6)
         torch.testing.assert_close(TRANSFORMS[name](x, torch.tensor(0.0)), x, rtol=0, atol=1e-6)
 
     @pytest.mark.parametrize("name", TRANSFORMS)
-    def test_each_image_by_itself_with_its_probability(self, name):
+    def test_each_image_is_transformed_with_probability_p(self, name):
         x = images(600, size=8)
         changed = (TRANSFORMS[name](x, 0.5) - x).abs().amax((1, 2, 3)) > 1e-4
-        expected = {"flip": 0.25, "geometry": 0.75, "translation": 0.5 * 24 / 25}.get(name, 0.5)
+        expected = {"flip": 0.25, "scale_and_rotate": 0.75, "translation": 0.5 * 24 / 25}.get(name, 0.5)
         assert changed.float().mean().item() == pytest.approx(expected, abs=0.08)
 
     @pytest.mark.parametrize("augmentation", [Augmentation(), DiffAugment(True, 0.125, 0.5, 0.0), DiffAugment(False, 0.0, 0.0)])
-    def test_neutral_elements(self, augmentation):
+    def test_neutral_settings_are_the_identity(self, augmentation):
         x = images()
         assert torch.equal(augmentation(x), x)
 
@@ -75,7 +75,7 @@ class TestIdentities:
         assert not torch.allclose(augmentation(x), x)
         assert torch.equal(augmentation.eval()(x), x)
 
-    def test_adaptive_begins_with_none(self):
+    def test_adaptive_starts_as_the_identity(self):
         x = images()
         torch.testing.assert_close(Adaptive(**PIPELINE)(x), x, rtol=0, atol=1e-6)
 
@@ -84,8 +84,8 @@ class TestIdentities:
         torch.testing.assert_close(transforms.saturation(x, 1.0), x)
 
 
-class TestWhatTheyDo:
-    def test_brightness_moves_and_contrast_keeps_the_mean(self):
+class TestTransformations:
+    def test_brightness_shifts_and_contrast_keeps_the_mean(self):
         x = images()
         moved = transforms.brightness(x, 1.0) - x
         torch.testing.assert_close(moved, moved[:, :1, :1, :1].expand_as(x))
@@ -97,7 +97,7 @@ class TestWhatTheyDo:
         paler = transforms.saturation(x, 1.0)
         torch.testing.assert_close(paler.mean(1), x.mean(1))
 
-    def test_translation_is_a_shift_with_grey_from_outside(self):
+    def test_translation_shifts_and_fills_with_grey(self):
         x = torch.zeros(300, 1, 8, 8)
         x[:, :, 4, 3] = 1.0
         moved = transforms.translation(x, 1.0, 0.25)
@@ -108,7 +108,7 @@ class TestWhatTheyDo:
         assert full.unique().tolist() == [0.0, 1.0]
         assert (full.sum((1, 2, 3)) >= 36).all()
 
-    def test_cutout_is_a_hole_of_a_quarter_or_less(self):
+    def test_cutout_removes_at_most_a_quarter(self):
         x = torch.ones(400, 2, 8, 8)
         holes = (transforms.cutout(x, 1.0, 0.5) == 0).sum((1, 2, 3)) / 2
         assert holes.max() == 16
@@ -136,7 +136,7 @@ class TestWhatTheyDo:
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_derivatives(name):
-    """First and second, with the same draws at each call."""
+    """First and second derivatives are exact for fixed random draws."""
 
     def fixed(x):
         torch.manual_seed(3)
@@ -156,7 +156,7 @@ class TestAdaptive:
         return adaptive
 
     def test_p_follows_r_t(self):
-        """r_t = 1 raises p by 20 images of 1000 every second turn, r_t = -1 takes it down."""
+        """r_t = 1 raises p by 20 / 1000 every second turn; r_t = -1 lowers it by as much."""
         assert self.play(1.0, 10).p.item() == pytest.approx(0.1)
         assert self.play(1.0, 11).p.item() == pytest.approx(0.1)
         assert self.play(-1.0, 10, start=0.5).p.item() == pytest.approx(0.4)
@@ -165,8 +165,8 @@ class TestAdaptive:
         assert self.play(2.0, 200).p.item() == pytest.approx(0.8)
         assert self.play(-2.0, 20).p.item() == 0.0
 
-    def test_p_comes_to_where_r_t_is_the_target(self):
-        """Of a D whose overfitting p cures, r_t = 1 - 2 p."""
+    def test_p_converges_to_where_r_t_equals_the_target(self):
+        """The discriminator's overfitting falls with p as r_t = 1 - 2 p."""
         adaptive = Adaptive(**PIPELINE, interval=1, images=2000)
         for _ in range(60):
             wrong = int(100 * adaptive.p)
@@ -179,8 +179,8 @@ class TestAdaptive:
         assert self.play(-1.0, 10, target=None).p.item() == pytest.approx(0.1)
         assert self.play(-1.0, 200, target=None, limit=0.55).p.item() == pytest.approx(0.55)
 
-    def test_only_the_last_look_before_a_step_counts(self):
-        """Solvers may ask for a loss several times: p moves by the images of the step."""
+    def test_only_the_last_observation_before_a_step_counts(self):
+        """Solvers may compute a loss several times per step, but p moves by the images of one batch."""
         adaptive = Adaptive(**PIPELINE, interval=1, images=1000)
         for logit in (-1.0, -1.0, 1.0):
             adaptive.observe(torch.full((10,), logit))
@@ -188,7 +188,7 @@ class TestAdaptive:
         assert adaptive.p.item() == pytest.approx(0.01)
         assert adaptive.r_t == 1
 
-    def test_patches_count_as_parts_of_an_image(self):
+    def test_signs_of_patches_are_averaged_per_image(self):
         adaptive = Adaptive(**PIPELINE, interval=1)
         adaptive.observe(torch.cat([torch.ones(4, 1, 2, 2), -torch.ones(4, 1, 2, 2)]))
         adaptive.adapt()
@@ -219,13 +219,13 @@ class TestInTheGame:
 
     @pytest.mark.parametrize("augmentation", [DiffAugment(True, 0.125, 0.5), Adaptive(**PIPELINE, start=0.8)])
     @pytest.mark.parametrize("penalty", [R1(), GradientPenalty()])
-    def test_penalties_look_through_it(self, augmentation, penalty):
+    def test_penalties_are_taken_through_the_augmentation(self, augmentation, penalty):
         game = gan(augmentation, penalty)
         stats = alternating(game, lr=0.001).round(["discriminator", "generator"], repeat(Batch(images(4, 1, 16))))
         assert all(value.isfinite() for value in stats.values())
         assert stats["grad_norm/generator"] > 0
 
-    def test_p_moves_after_the_discriminators_turn_alone(self):
+    def test_p_moves_only_after_the_discriminators_turn(self):
         game = gan(Adaptive(**PIPELINE, interval=1, images=100, target=-1.0))
         solver, batch = alternating(game, lr=0.0), Batch(images(4, 1, 16))
         game.discriminator.body[-1].bias.data.fill_(100.0)
@@ -233,20 +233,20 @@ class TestInTheGame:
         assert game.augmentation.p == 0
         stats = solver.round(["discriminator", "discriminator"], repeat(batch))
         assert game.augmentation.p.item() == pytest.approx(0.08)
-        assert stats["augmentation/p"].item() == pytest.approx(0.04), "as it was in that turn"
+        assert stats["augmentation/p"].item() == pytest.approx(0.04), "the value during that turn"
         game.estimate(batch)
         assert game.augmentation.seen == 0
 
     def test_inner_steps_of_a_solver_do_not_move_p(self):
-        """Unrolled asks for D's loss in G's turn, too."""
+        """The unrolled solver computes D's loss in G's turn, too."""
         game = gan(Adaptive(**PIPELINE, interval=1, images=100, target=None))
         solver = solving(partial(Unrolled, k=3, rate=0.01), game, lr=0.0)
         for _ in range(2):
             solver.round(["discriminator", "generator"], repeat(Batch(images(4, 1, 16))))
         assert game.augmentation.p.item() == pytest.approx(0.08)
 
-    def test_signs_are_those_about_the_loss_s_boundary(self):
-        """LSGAN's D is 1 for data and 0 for fakes, and undecided at a half."""
+    def test_signs_are_relative_to_the_boundary_of_the_loss(self):
+        """LSGAN's D has target 1 for data and 0 for fakes, so that its boundary is 1/2."""
         game = gan(Adaptive(**PIPELINE, interval=1, images=100), loss=LeastSquares())
         for logit, r_t in ((0.4, -1.0), (0.6, 1.0)):
             game.discriminator.body[-1].weight.data.zero_()
@@ -256,12 +256,12 @@ class TestInTheGame:
             assert game.augmentation.r_t == r_t
 
     @pytest.mark.parametrize("loss", [Wasserstein(), Relativistic()])
-    def test_a_loss_without_a_boundary_has_no_signs(self, loss):
+    def test_a_loss_without_a_boundary_needs_target_null(self, loss):
         with pytest.raises(UserError, match=r"what D takes for data.*\nSet augmentation\.target=null"):
             gan(Adaptive(**PIPELINE), loss=loss)
         assert gan(Adaptive(**PIPELINE, target=None), loss=loss)
 
-    def test_resumed_to_the_bit(self):
+    def test_resuming_is_exact_to_the_bit(self):
         games = [gan(Adaptive(**PIPELINE, interval=2, images=50, start=0.3)) for _ in range(2)]
         batch = Batch(images(4, 1, 16))
         alternating(games[0]).round(["discriminator"] * 3 + ["generator"], repeat(batch))
@@ -279,7 +279,7 @@ class TestInTheGame:
         with_none.critic()(x)
         assert torch.equal(torch.get_rng_state(), state)
 
-    def test_points_need_another_one(self):
+    def test_image_augmentations_refuse_points(self):
         players = MLPGenerator((2,), 0, 3, 8, 2), MLPDiscriminator((2,), 0, 8, 2)
         with pytest.raises(UserError, match="augmentation=diff_augment transforms images"):
             GAN(*players, Hinge(), augmentation=DiffAugment(True, 0.1, 0.5)).discriminator_loss(Batch(torch.zeros(2, 2)))
@@ -288,7 +288,7 @@ class TestInTheGame:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: DiffAugment("yes", 0.1, 0.5), r"color"),
         (lambda: DiffAugment(True, 1.5, 0.5), r"translation=1\.5"),
@@ -299,6 +299,6 @@ class TestInTheGame:
         (lambda: InstanceNoise(1.0, 0), r"turns=0"),
     ],
 )
-def test_mistakes(make, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_arguments(make, message):
+    with pytest.raises(UserError, match=message):
         make()

@@ -1,4 +1,4 @@
-"""Every game with a discriminator shows it data and fakes through an augmentation, in the turns of both players."""
+"""Every game with a discriminator augments data and fakes, in the turns of both players."""
 
 from functools import partial
 from itertools import repeat
@@ -41,8 +41,8 @@ def images(n: int = 4) -> Tensor:
     return torch.rand(n, *IMAGE) * 2 - 1
 
 
-class Noted(Augmentation):
-    """T(x) = 2 x, and a note of what it was shown."""
+class Recording(Augmentation):
+    """T(x) = 2 x; keeps its inputs in ``seen``."""
 
     def __init__(self):
         super().__init__()
@@ -79,8 +79,8 @@ GAMES = {
     "pix2pix": lambda a: Pix2Pix(*translators(1), patches(IMAGE), Hinge(), augmentation=a),
     "cyclegan": lambda a: CycleGAN(*translators(2), patches(), patches(), LeastSquares(), pool=0, augmentation=a),
 }
-LOOKS_AT_DATA = ("mmd_gan", "sliced_gan")
-"""Games whose generator's loss looks at data."""
+USES_DATA = ("mmd_gan", "sliced_gan")
+"""Games whose generator's loss uses real samples."""
 
 
 def batch(name: str) -> Batch:
@@ -89,15 +89,15 @@ def batch(name: str) -> Batch:
 
 @pytest.mark.parametrize("name", GAMES)
 def test_data_and_fakes_in_both_turns(name):
-    game, data = GAMES[name](Noted()), batch(name)
+    game, data = GAMES[name](Recording()), batch(name)
     augmentation = game.there.augmentation if name == "cyclegan" else game.augmentation
-    shown = torch.cat([data.x, data.y], 1) if name == "pix2pix" else data.x
+    expected = torch.cat([data.x, data.y], 1) if name == "pix2pix" else data.x
     for player in ("discriminator", "generator"):
         augmentation.seen.clear()
         game.turns()[player].loss(data)
-        with_data = player == "discriminator" or name in LOOKS_AT_DATA
-        assert sum(torch.equal(x, shown) for x in augmentation.seen) == with_data
-        assert [x.shape for x in augmentation.seen] == [shown.shape] * (1 + with_data), "once each"
+        with_data = player == "discriminator" or name in USES_DATA
+        assert sum(torch.equal(x, expected) for x in augmentation.seen) == with_data
+        assert [x.shape for x in augmentation.seen] == [expected.shape] * (1 + with_data), "once each"
 
 
 @pytest.mark.parametrize("name", GAMES)
@@ -114,7 +114,7 @@ def test_none_is_the_identity(name):
             torch.testing.assert_close(*losses)
 
 
-def test_of_a_pair_both_are_moved_together():
+def test_source_and_sample_are_transformed_together():
     game, x, seen = GAMES["pix2pix"](DiffAugment(False, 0.25, 0.0)), images(20), []
     game.discriminator.forward = lambda a, b: seen.append((a, b)) or a.mean((1, 2, 3))
     game.critic(x)(x)
