@@ -11,8 +11,8 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import Turn, frozen
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
-from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, with_features
-from gan_cli.models.conditional import given, require_classes
+from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, require_features
+from gan_cli.models.conditional import require_classes, require_labels
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Stats
 
@@ -44,7 +44,7 @@ class ACGAN(GAN):
         if not generator.conditional:
             raise UserError("game=acgan needs a generator that takes labels: model=cgan_auxiliary, or model/generator=one_hot.")
         super().__init__(generator, discriminator, loss, regularizers, augmentation)
-        self.discriminator = with_features(self.discriminator, "game=acgan")
+        self.discriminator = require_features(self.discriminator, "game=acgan")
         self.weight, self.classifier = weight, nn.Linear(self.discriminator.feature_dim, classes)
 
     def turns(self) -> Mapping[str, Turn]:
@@ -56,11 +56,11 @@ class ACGAN(GAN):
     def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The logits of D ``[B]`` and of C ``[B, classes]``, of one and the same T(x), in the precision of ``x``."""
         features = self.discriminator.features(self.augmentation(x))
-        return self.discriminator.judge(features).to(x.dtype), self.classifier(features).to(x.dtype)
+        return self.discriminator.logits(features).to(x.dtype), self.classifier(features).to(x.dtype)
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_D - w L_C + penalties."""
-        y = given(batch.y)
+        y = require_labels(batch.y)
         with frozen():
             fake = self.sample(self.latents(len(batch.x)), y)
         (d_real, c_real), (d_fake, c_fake) = self.seen(batch.x), self.seen(fake)
@@ -71,7 +71,7 @@ class ACGAN(GAN):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """L_G - w L_C + penalties."""
-        y = given(batch.y)
+        y = require_labels(batch.y)
         fake = self.sample(self.latents(len(batch.x)), y)
         d_fake, c_fake = self.seen(fake)
         loss, stats = self.generator_loss_on_logits(self.critic(y), batch.x, fake, d_fake)

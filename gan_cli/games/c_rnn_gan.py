@@ -12,8 +12,8 @@ from gan_cli.errors import FieldError, UserError
 from gan_cli.games.base import Game, Turn, frozen, need_sequences
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
-from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, with_features
-from gan_cli.models.recurrent import FedBackGenerator
+from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, require_features
+from gan_cli.models.recurrent import AutoregressiveGenerator
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Critic, Stats
 
@@ -37,7 +37,7 @@ class CRNNGAN(GAN):
     where players rest by a loss that can be negative.
     """
 
-    generator: FedBackGenerator
+    generator: AutoregressiveGenerator
     discriminator: FeatureDiscriminator
 
     def __init__(
@@ -53,7 +53,7 @@ class CRNNGAN(GAN):
         checks.flag("feature_matching", feature_matching)
         checks.flag("pairs", pairs)
         checks.share("freezing", freezing)
-        if not isinstance(generator, FedBackGenerator):
+        if not isinstance(generator, AutoregressiveGenerator):
             raise UserError("game=c_rnn_gan feeds its generator's output back: it takes model/generator=c_rnn_gan.")
         if freezing and not loss.never_negative:
             raise FieldError(
@@ -62,7 +62,7 @@ class CRNNGAN(GAN):
                 "Set it to 0.0, or take loss=non_saturating.",
             )
         super().__init__(generator, discriminator, loss, regularizers)
-        self.discriminator = with_features(self.discriminator, "game=c_rnn_gan")
+        self.discriminator = require_features(self.discriminator, "game=c_rnn_gan")
         self.feature_matching, self.pairs, self.freezing = feature_matching, pairs, freezing
 
     @classmethod
@@ -107,7 +107,7 @@ class CRNNGAN(GAN):
         with frozen():
             r_real = self.discriminator.features(batch.x)
         r_fake = self.discriminator.features(fake)
-        d_real, d_fake = (self.discriminator.judge(r).to(fake.dtype) for r in (r_real, r_fake))
+        d_real, d_fake = (self.discriminator.logits(r).to(fake.dtype) for r in (r_real, r_fake))
         distance = self.distance(r_real.to(fake.dtype), r_fake.to(fake.dtype))
         penalties = self.penalties("generator", self.critic(batch.y), batch.x, fake)
         loss = distance if self.feature_matching else self.objective.generator_loss(d_real, d_fake)

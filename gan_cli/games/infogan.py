@@ -14,7 +14,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Traversal, Turn
 from gan_cli.games.gan import GAN
 from gan_cli.losses.base import Loss
-from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, with_features
+from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, require_features
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Stats
 
@@ -76,7 +76,7 @@ class InfoGAN(GAN):
                 f"codes:\nset it to {categorical + continuous} and the size of z, for instance {categorical + continuous + 62}."
             )
         self.weight, self.continuous_weight = weight, continuous_weight
-        self.discriminator = with_features(self.discriminator, "game=infogan")
+        self.discriminator = require_features(self.discriminator, "game=infogan")
         self.q = nn.Sequential(
             nn.Linear(self.discriminator.feature_dim, q_width, bias=False),
             nn.BatchNorm1d(q_width),
@@ -123,7 +123,7 @@ class InfoGAN(GAN):
         fake = self.sample(latents)
         features = self.discriminator.features(self.augmentation(fake))
         loss, stats = self.generator_loss_on_logits(
-            self.critic(), batch.x, fake, self.discriminator.judge(features).to(fake.dtype)
+            self.critic(), batch.x, fake, self.discriminator.logits(features).to(fake.dtype)
         )
         categorical, continuous = self.information(self.read(features), latents)
         loss = loss - self.weight * categorical - self.continuous_weight * continuous

@@ -13,7 +13,7 @@ from gan_cli.games.gan import GAN
 from gan_cli.games.minimum_distance import MinimumDistance
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.points.sliced_wasserstein import projected_costs
-from gan_cli.models.base import Discriminator, Generator, with_features
+from gan_cli.models.base import Discriminator, Generator, require_features
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Stats
 
@@ -50,14 +50,14 @@ class SlicedGAN(GAN):
         directions: int,
         augmentation: Augmentation | None = None,
     ) -> None:
-        super().__init__(generator, with_features(discriminator, "game=sliced_gan"), loss, regularizers, augmentation)
+        super().__init__(generator, require_features(discriminator, "game=sliced_gan"), loss, regularizers, augmentation)
         checks.count("directions", directions)
         self.directions = directions
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """SW_2^2 of the features + penalties."""
         fake = self.sample(self.latents(len(batch.x)), batch.y)
-        features = with_features(self.discriminator, "game=sliced_gan").features
+        features = require_features(self.discriminator, "game=sliced_gan").features
         with frozen():
             real_features = features(self.augmentation(batch.x)).to(fake.dtype)
         fake_features = features(self.augmentation(fake)).to(fake.dtype)

@@ -1,4 +1,4 @@
-"""Networks that know no loss."""
+"""Networks of the players, independent of any loss."""
 
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from gan_cli.models.mlp import MLPDiscriminator as MLPDiscriminator
     from gan_cli.models.mlp import MLPGenerator as MLPGenerator
     from gan_cli.models.patch import PatchDiscriminator as PatchDiscriminator
+    from gan_cli.models.recurrent import AutoregressiveGenerator as AutoregressiveGenerator
     from gan_cli.models.recurrent import AveragingDiscriminator as AveragingDiscriminator
-    from gan_cli.models.recurrent import FedBackGenerator as FedBackGenerator
     from gan_cli.models.recurrent import RecurrentDiscriminator as RecurrentDiscriminator
     from gan_cli.models.recurrent import RecurrentGenerator as RecurrentGenerator
     from gan_cli.models.recurrent import StepwiseDiscriminator as StepwiseDiscriminator

@@ -1,4 +1,4 @@
-"""A generator whose law is known."""
+"""A generator with a known density."""
 
 import math
 
@@ -10,9 +10,16 @@ from gan_cli.models.base import Generator
 
 
 class Affine(Generator):
-    """x = mean + std * z in each coordinate, z ~ N(0, I): N(mean, diag std^2), whose density is known at every step.
+    """x = mean + std * z in each coordinate, z ~ N(0, I): the samples follow N(mean, diag std^2).
 
-    ``mean``, ``std``: of all coordinates at the start, std > 0; both are learnt, and a std of either sign has the same law.
+    mean and std are learnt; the sign of std does not change the distribution.
+
+    Args:
+        mean: Initial mean of all coordinates.
+        std: Initial standard deviation of all coordinates, above 0.
+
+    Raises:
+        UserError: If ``std`` is not above 0.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, mean: float, std: float) -> None:

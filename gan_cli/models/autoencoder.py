@@ -1,4 +1,4 @@
-"""Auto-encoders as discriminators: what they cannot reproduce is not data (Zhao et al., 2017)."""
+"""autoencoder, autoencoder_mlp, autoencoder_small: auto-encoders as discriminators (Zhao et al., 2017)."""
 
 from abc import abstractmethod
 from itertools import pairwise
@@ -14,21 +14,22 @@ from gan_cli.models.mlp import perceptron
 
 
 class AutoEncoder(Discriminator):
-    """D(x) = -E(x), E(x) = ||Dec(Enc(x)) - x|| >= 0: an energy, low on data, whose negative is a logit, high on data.
+    """D(x) = -E(x), E(x) = ||Dec(Enc(x)) - x|| >= 0: the logit is the negative reconstruction error.
 
-    The norm is Euclidean over all numbers of a sample, so that energies grow with the root of their count.
+    The error is an energy: low on data, high on anything that the auto-encoder cannot reproduce. The norm is Euclidean over
+    all numbers of a sample, so that energies grow with the square root of their count.
     """
 
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
-        """Enc: samples ``[B, *shape]`` to codes ``[B, ...]``."""
+        """Return Enc(x): samples ``[B, *shape]`` to codes ``[B, ...]``."""
 
     @abstractmethod
     def decode(self, code: Tensor) -> Tensor:
-        """Dec: codes to samples ``[B, *shape]``."""
+        """Return Dec(code): codes to samples ``[B, *shape]``."""
 
     def logits_and_code(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(-E(x) ``[B]``, Enc(x) ``[B, k]``) by one forward pass."""
+        """Return (-E(x) ``[B]``, Enc(x) ``[B, k]``) from one forward pass."""
         code = self.encode(x)
         return -(self.decode(code) - x).flatten(1).norm(dim=1), code.flatten(1)
 
@@ -39,8 +40,11 @@ class AutoEncoder(Discriminator):
 class ConvAutoEncoder(AutoEncoder):
     """Three strided convolutions that halve the side, and three transposed ones back, as EBGAN's for 64x64 images.
 
-    Batch norm after each layer but the decoder's last and the encoder's first, ReLU between. ``width``: channels at half the
-    side, of which the next two have 2 and 4 times as many.
+    There is batch norm after each layer but the encoder's first and the decoder's last, and ReLU between layers.
+
+    Args:
+        width: Number of channels at half the side; the next two layers have 2 and 4 times as many.
+        batch_norm: Use batch norm.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, width: int, batch_norm: bool = True) -> None:
@@ -73,9 +77,14 @@ class ConvAutoEncoder(AutoEncoder):
 
 
 class MLPAutoEncoder(AutoEncoder):
-    """``depth`` linear layers of ``width`` ReLU units to a code of ``code_dim`` ReLU units, and as many back.
+    """``depth`` linear layers with ReLU to a code of ``code_dim`` ReLU units, and as many back.
 
     A code with fewer numbers than the data has dimensions keeps it from reproducing everything.
+
+    Args:
+        width: Number of units of each hidden layer.
+        depth: Number of linear layers of the encoder, and of the decoder.
+        code_dim: Size of the code.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, width: int, depth: int, code_dim: int) -> None:

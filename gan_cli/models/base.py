@@ -1,4 +1,4 @@
-"""The contract of a player's network, and the shapes it may ask for."""
+"""Interfaces of the players' networks, and checks of the shapes that they support."""
 
 from typing import ClassVar
 
@@ -9,9 +9,14 @@ from gan_cli.errors import FieldError, UserError
 
 
 class Generator(nn.Module):
-    """G(z, y): latents ``[B, *latent_shape]``, and labels where there are any, to samples ``[B, *shape]``.
+    """G(z, y): latents ``[B, *latent_shape]`` and optional labels ``[B]`` to samples ``[B, *shape]``.
 
-    Images lie in [-1, 1], sequences in [0, 1]. ``conditional``: whether it looks at the labels.
+    Images lie in [-1, 1] and sequences in [0, 1]. Constructors take ``shape``, the shape of one sample, and ``classes``, the
+    number of labels (0 without labels), from the data set; all other arguments are keys of the config.
+
+    Attributes:
+        conditional: True if the output depends on the labels.
+        latent_dim: Number of latents of a sample, or of a time step of a sequence.
     """
 
     conditional: ClassVar[bool] = False
@@ -19,7 +24,7 @@ class Generator(nn.Module):
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        """Of one sample's latents: ``(latent_dim,)``, or ``(T, latent_dim)`` where every time step has noise of its own."""
+        """Shape of one sample's latents: ``(latent_dim,)``, or ``(T, latent_dim)`` if every time step has its own noise."""
         return (self.latent_dim,)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -27,9 +32,12 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """D(x, y): samples ``[B, *shape]``, and labels where there are any, to logits ``[B]`` (or batch first, any shape).
+    """D(x, y): samples ``[B, *shape]`` and optional labels ``[B]`` to logits ``[B]`` (or batch first, any shape).
 
-    ``conditional``: whether it looks at the labels.
+    Constructors take ``shape`` and ``classes`` from the data set, as those of ``Generator`` do.
+
+    Attributes:
+        conditional: True if the logits depend on the labels.
     """
 
     conditional: ClassVar[bool] = False
@@ -39,40 +47,56 @@ class Discriminator(nn.Module):
 
 
 class FeatureDiscriminator(Discriminator):
-    """D(x) = psi(phi(x)): a trunk phi and a last layer psi, apart, so that other heads can look at the same features.
+    """D(x) = psi(phi(x)): a trunk phi and a last layer psi, separated so that other heads can use the same features.
 
-    ``feature_dim``: numbers in phi(x).
+    Attributes:
+        feature_dim: Number of features in phi(x).
     """
 
     feature_dim: int
 
     def features(self, x: Tensor) -> Tensor:
-        """phi: samples ``[B, *shape]`` -> features ``[B, feature_dim]``, after the last nonlinearity."""
+        """Return phi(x): samples ``[B, *shape]`` to features ``[B, feature_dim]``, after the last nonlinearity."""
         raise NotImplementedError
 
-    def judge(self, features: Tensor) -> Tensor:
-        """psi: features ``[B, feature_dim]`` -> logits ``[B]``."""
+    def logits(self, features: Tensor) -> Tensor:
+        """Return psi(phi): features ``[B, feature_dim]`` to logits ``[B]``."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.judge(self.features(x))
+        return self.logits(self.features(x))
 
 
-def with_features(discriminator: nn.Module, wants: str) -> FeatureDiscriminator:
-    """``discriminator`` itself; UserError if it keeps its features to itself, which ``wants`` puts a head on."""
+def require_features(discriminator: nn.Module, user: str) -> FeatureDiscriminator:
+    """Check that ``discriminator`` exposes its features.
+
+    Args:
+        discriminator: Any network.
+        user: Name of the component that adds a head to the features, for the message.
+
+    Returns:
+        The same discriminator.
+
+    Raises:
+        UserError: If the discriminator is no ``FeatureDiscriminator``.
+    """
     if not isinstance(discriminator, FeatureDiscriminator):
         raise UserError(
-            f"{wants} puts a head on the discriminator's features, and {type(discriminator).__name__} shows none.\n"
-            "Take one that does: dcgan, mlp, resnet_sngan, resnet_wgan_gp, or smaller kin of them; for sequences recurrent."
+            f"{user} adds a head to the discriminator's features, but {type(discriminator).__name__} does not expose any.\n"
+            "Use dcgan, mlp, resnet_sngan, resnet_wgan_gp or a smaller variant of these; for sequences use recurrent."
         )
     return discriminator
 
 
 class Denoiser(nn.Module):
-    """eps(x_t, t, y): the noise in noisy samples ``[B, *shape]`` at times ``[B]`` (int64, 1 ... T), of the same shape.
+    """eps(x_t, t, y): predicts the noise in noisy samples ``[B, *shape]`` at times t, with the shape of the samples.
 
-    ``shape``: of a sample. ``classes``: how many labels it tells apart; 0: it looks at none. ``y``: int64 ``[B]``, where
-    ``classes`` itself stands for no label, as None does for the whole batch.
+    The times t are int64 ``[B]``, from 1 to T. The labels y are int64 ``[B]``; the label ``classes`` means "no label", and
+    None means that the whole batch has none.
+
+    Attributes:
+        shape: Shape of one sample.
+        classes: Number of classes the network distinguishes; 0 if it ignores labels.
     """
 
     shape: tuple[int, ...]
@@ -82,18 +106,35 @@ class Denoiser(nn.Module):
         raise NotImplementedError
 
 
-def looked_at(classes: int, conditional: bool) -> int:
-    """How many classes a network tells apart. Raises UserError where it should, but the data has none."""
+def effective_classes(classes: int, conditional: bool) -> int:
+    """Return the number of classes that a network distinguishes.
+
+    Args:
+        classes: Number of classes of the data set; 0 if it has none.
+        conditional: True if the network depends on the labels.
+
+    Returns:
+        ``classes``, or 0 for an unconditional network.
+
+    Raises:
+        UserError: If ``conditional`` is true and the data set has no classes.
+    """
     checks.flag("conditional", conditional)
     if conditional and not classes:
-        raise FieldError("conditional", conditional, "this data set has no classes. Leave it out, or choose another dataset.")
+        raise FieldError("conditional", conditional, "this data set has no classes. Set it to false or use another data set.")
     return classes if conditional else 0
 
 
 def image_size(shape: tuple[int, ...], network: str, group: str = "model") -> tuple[int, int]:
-    """(channels, side) of square images whose side is a power of two from 8 to 256; anything else is a UserError.
+    """Return (channels, side) of square images whose side is a power of two from 8 to 256.
 
-    ``network``: the option of ``group`` that needs them.
+    Args:
+        shape: Shape of one sample.
+        network: Option that requires such images, for the message.
+        group: Config group of that option.
+
+    Raises:
+        UserError: If samples of this shape are no such images.
     """
     if len(shape) != 3:
         raise UserError(
@@ -110,11 +151,19 @@ def image_size(shape: tuple[int, ...], network: str, group: str = "model") -> tu
     return channels, height
 
 
-def sequence(shape: tuple[int, ...], network: str) -> tuple[int, int]:
-    """(T, F): steps and features of sequences; anything else is a UserError. ``network``: the option that needs them."""
+def sequence_size(shape: tuple[int, ...], network: str) -> tuple[int, int]:
+    """Return (T, F), the number of steps and of features of sequences.
+
+    Args:
+        shape: Shape of one sample.
+        network: Option of ``model`` that requires sequences, for the message.
+
+    Raises:
+        UserError: If samples of this shape are no sequences.
+    """
     if len(shape) != 2:
         raise UserError(
             f"model={network} needs sequences, but this data set's samples have shape {tuple(shape)}.\n"
-            "Take a data set of sequences, such as dataset=sines, or another model."
+            "Use a data set of sequences, such as dataset=sines, or another model."
         )
     return shape[0], shape[1]

@@ -1,4 +1,4 @@
-"""BigGAN (Brock et al., 2019) at any power of two from 8 to 256."""
+"""biggan, biggan_128, biggan_small: BigGAN (Brock et al., 2019) for sides that are powers of two from 8 to 256."""
 
 from functools import partial
 from itertools import pairwise
@@ -10,12 +10,12 @@ from torch.nn.functional import relu
 
 from gan_cli import checks
 from gan_cli.models.base import Discriminator, Generator, image_size
-from gan_cli.models.conditional import given, require_classes
+from gan_cli.models.conditional import require_classes, require_labels
 from gan_cli.models.layers import (
     ConditionalBatchNorm2d,
     SelfAttention,
     UpBlock,
-    convolution,
+    conv3x3,
     initialise_orthogonal,
     widths,
 )
@@ -23,13 +23,23 @@ from gan_cli.models.resnet import Trunk, require_side
 
 
 class BigGANGenerator(Generator):
-    """Residual blocks from 4x4 upwards whose batch norms are conditioned on the class and on a part of z.
+    """Residual blocks from 4x4 upwards with batch norms that are conditioned on the class and on a part of z.
 
-    ``embedding_dim``: of the class embedding that all blocks share. ``hierarchical``: z is split into a part for the
-    linear layer and one for every block, of sizes that differ by 1 at most; a block's condition is its part joined to the
-    embedding. Otherwise the linear layer takes all of z, and the condition is the embedding. ``width``, ``growth`` and
-    ``max_multiple`` as in the residual networks. ``attention``: the side after whose block self-attention stands, 0: nowhere.
-    Spectral normalisation comes from regularizer=spectral_norm_both. Weights begin orthogonal.
+    Spectral normalisation comes from regularizer=spectral_norm_both. Weights start orthogonal.
+
+    Args:
+        latent_dim: Number of latents.
+        width: Number of channels of the last block.
+        growth: Ratio of the channels of a block to those of the next one.
+        max_multiple: Largest number of channels, in multiples of ``width``.
+        embedding_dim: Size of the class embedding, which all blocks share.
+        hierarchical: Split z into one part for the linear layer and one for every block, of sizes that differ by at most 1;
+            a block's condition is its part concatenated to the embedding. If false, the linear layer gets all of z and the
+            condition is the embedding.
+        attention: Side of the block that self-attention follows; 0 for none.
+
+    Raises:
+        UserError: If the data set has no classes, or if no block has the side ``attention``.
     """
 
     conditional: ClassVar[bool] = True
@@ -54,7 +64,7 @@ class BigGANGenerator(Generator):
         sizes = widths(width, growth, max_multiple, size.bit_length() - 2)[::-1]  # at side 4, 8, ..., size
         checks.count("latent_dim", latent_dim, least=len(sizes) if hierarchical else 1)
         self.latent_dim = latent_dim
-        first, *parts = part_sizes(latent_dim, len(sizes)) if hierarchical else [latent_dim, *[0] * (len(sizes) - 1)]
+        first, *parts = split_sizes(latent_dim, len(sizes)) if hierarchical else [latent_dim, *[0] * (len(sizes) - 1)]
         self.parts = (first, *parts)
         self.embedding = nn.Embedding(classes, embedding_dim)
         self.stem = nn.Linear(first, sizes[0] * 4 * 4)
@@ -65,11 +75,11 @@ class BigGANGenerator(Generator):
         self.attentions = nn.ModuleList(
             SelfAttention(o) if side == attention else nn.Identity() for side, o in zip(sides, sizes[1:], strict=True)
         )
-        self.to_image = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), convolution(width, channels), nn.Tanh())
+        self.to_image = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), conv3x3(width, channels), nn.Tanh())
         initialise_orthogonal(self)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        label = self.embedding(given(y))
+        label = self.embedding(require_labels(y))
         first, *parts = z.split(self.parts, dim=1)
         h = self.stem(first).unflatten(1, (-1, 4, 4))
         for block, attention, part in zip(self.blocks, self.attentions, parts, strict=True):
@@ -78,9 +88,20 @@ class BigGANGenerator(Generator):
 
 
 class BigGANDiscriminator(Discriminator):
-    """D(x, y) = (w + v_y) h(x) + b, Miyato and Koyama's projection (2018); h(x): residual blocks, ReLU, sum over all places.
+    """D(x, y) = (w + v_y) h(x) + b: projection discriminator (Miyato and Koyama, 2018) on a residual network.
 
-    ``width``, ``growth``, ``max_multiple``, ``last_side``, ``blocks`` and ``attention`` as in ``Trunk``, whose blocks are wide.
+    h(x) is the output of the residual blocks, after ReLU, summed over all positions.
+
+    Args:
+        width: See ``Trunk``, whose blocks are ``wide``; the same for the arguments below.
+        growth: See ``Trunk``.
+        max_multiple: See ``Trunk``.
+        last_side: See ``Trunk``.
+        blocks: See ``Trunk``.
+        attention: See ``Trunk``.
+
+    Raises:
+        UserError: If the data set has no classes, or if no block has the side ``attention``.
     """
 
     conditional: ClassVar[bool] = True
@@ -106,9 +127,9 @@ class BigGANDiscriminator(Discriminator):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = relu(self.trunk(x)).sum((2, 3))
-        return self.head(h).squeeze(1) + (self.embedding(given(y)) * h).sum(1)
+        return self.head(h).squeeze(1) + (self.embedding(require_labels(y)) * h).sum(1)
 
 
-def part_sizes(n: int, parts: int) -> list[int]:
-    """``n`` in ``parts`` whole numbers that differ by 1 at most, the larger ones first."""
+def split_sizes(n: int, parts: int) -> list[int]:
+    """Split ``n`` into ``parts`` integers that differ by at most 1, the larger ones first."""
     return [n // parts + (index < n % parts) for index in range(parts)]

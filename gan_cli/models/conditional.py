@@ -1,7 +1,7 @@
-"""Players that look at labels, each around one that does not.
+"""one_hot, embedding, projection: conditional players, each a wrapper of an unconditional one.
 
-``inner`` is that one, with all its arguments but the data's shape, which the wrapper changes: it is called with ``shape``,
-``classes`` and, a generator, with ``latent_dim``.
+The argument ``inner`` makes the wrapped network. It has all arguments but those that depend on the wrapper: it is called
+with ``shape``, ``classes`` and, for a generator, ``latent_dim``.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,18 @@ from torch.nn.functional import embedding
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.models.base import Discriminator, Generator, with_features
+from gan_cli.models.base import Discriminator, Generator, require_features
 
 
-class Labels(nn.Module):
-    """e(y): labels ``[B]`` -> ``[B, dim]``. ``embedding_dim``: of a learnt table that starts at N(0, 1); None: one-hot.
+class LabelEncoding(nn.Module):
+    """e(y): labels ``[B]`` -> ``[B, dim]``.
 
-    Raises UserError for data without classes, and where it is asked without labels.
+    Args:
+        classes: Number of classes.
+        embedding_dim: Size of a learnt embedding, initialised from N(0, 1); None for a one-hot encoding.
+
+    Raises:
+        UserError: If the data set has no classes, or if ``forward`` is called without labels.
     """
 
     def __init__(self, classes: int, embedding_dim: int | None) -> None:
@@ -34,14 +39,21 @@ class Labels(nn.Module):
         self.dim = self.table.shape[1]
 
     def forward(self, y: Tensor | None) -> Tensor:
-        return embedding(given(y), self.table)
+        return embedding(require_labels(y), self.table)
 
 
 class LabelledGenerator(Generator):
-    """G(z, y) = inner([z, e(y)]): the label joined to the latents (Mirza and Osindero, 2014).
+    """G(z, y) = inner([z, e(y)]): the label is concatenated to the latents (Mirza and Osindero, 2014).
 
-    Latents of sequences ``[B, T, latent_dim]`` are joined by it at every step (Hyland et al., 2017). ``latent_dim``: of z
-    alone. ``embedding_dim``: see ``Labels``.
+    For latents of sequences ``[B, T, latent_dim]`` it is concatenated at every step (Hyland et al., 2017).
+
+    Args:
+        latent_dim: Number of latents, without the label.
+        embedding_dim: Size of a learnt embedding of the label; None for a one-hot encoding.
+        inner: Function that makes the wrapped generator.
+
+    Raises:
+        UserError: If the data set has no classes.
     """
 
     conditional: ClassVar[bool] = True
@@ -57,23 +69,30 @@ class LabelledGenerator(Generator):
         super().__init__()
         checks.counts(latent_dim=latent_dim)
         self.latent_dim = latent_dim
-        self.labels = Labels(classes, embedding_dim)
+        self.labels = LabelEncoding(classes, embedding_dim)
         self.inner = inner(shape=shape, classes=classes, latent_dim=latent_dim + self.labels.dim)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        """As the network inside has it, without the label."""
+        """Latent shape of the wrapped generator without the label."""
         return (*self.inner.latent_shape[:-1], self.latent_dim)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.inner(joined(z, self.labels(y)))
+        return self.inner(concat_features(z, self.labels(y)))
 
 
 class LabelledDiscriminator(Discriminator):
-    """D(x, y) = inner([x, e(y)]): the label joined to the sample (Mirza and Osindero, 2014).
+    """D(x, y) = inner([x, e(y)]): the label is concatenated to the sample (Mirza and Osindero, 2014).
 
-    To images ``[B, C, H, W]`` each number of e(y) is a further channel, constant over the image; to points ``[B, d]`` a
-    further coordinate; to sequences ``[B, T, F]`` a further feature, at every step. ``embedding_dim``: see ``Labels``.
+    The numbers of e(y) become additional channels of images ``[B, C, H, W]``, constant over the image; additional
+    coordinates of points ``[B, d]``; additional features of sequences ``[B, T, F]``, the same at every step.
+
+    Args:
+        embedding_dim: Size of a learnt embedding of the label; None for a one-hot encoding.
+        inner: Function that makes the wrapped discriminator.
+
+    Raises:
+        UserError: If the data set has no classes.
     """
 
     conditional: ClassVar[bool] = True
@@ -82,23 +101,29 @@ class LabelledDiscriminator(Discriminator):
         self, shape: tuple[int, ...], classes: int, embedding_dim: int | None, inner: Callable[..., Discriminator]
     ) -> None:
         super().__init__()
-        self.labels = Labels(classes, embedding_dim)
+        self.labels = LabelEncoding(classes, embedding_dim)
         steps = shape[:1] if len(shape) == 2 else ()
         self.inner = inner(shape=(*steps, shape[len(steps)] + self.labels.dim, *shape[len(steps) + 1 :]), classes=classes)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         e = self.labels(y)
         if x.ndim == 3:
-            return self.inner(joined(x, e))
+            return self.inner(concat_features(x, e))
         planes = e.to(x.dtype).reshape(*e.shape, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
         return self.inner(torch.cat([x, planes], 1))
 
 
 class ProjectionDiscriminator(Discriminator):
-    """D(x, y) = v_y . phi(x) + psi(phi(x)), phi the features of ``inner`` and psi its last layer (Miyato and Koyama, 2018).
+    """D(x, y) = v_y . phi(x) + psi(phi(x)): projection of the label's embedding on the features (Miyato and Koyama, 2018).
 
-    The form that the optimal logit has where log p(y|x) is linear in phi. v starts at N(0, 0.02), nearly unconditional.
-    Raises UserError for data without classes.
+    phi are the features of ``inner`` and psi is its last layer. The optimal logit has this form if log p(y|x) is linear in
+    phi. v starts at N(0, 0.02), nearly unconditional.
+
+    Args:
+        inner: Function that makes the wrapped discriminator.
+
+    Raises:
+        UserError: If the data set has no classes, or if the wrapped discriminator does not expose its features.
     """
 
     conditional: ClassVar[bool] = True
@@ -106,32 +131,48 @@ class ProjectionDiscriminator(Discriminator):
     def __init__(self, shape: tuple[int, ...], classes: int, inner: Callable[..., Discriminator]) -> None:
         super().__init__()
         require_classes(classes)
-        self.inner = with_features(inner(shape=shape, classes=classes), "A projection")
+        self.inner = require_features(inner(shape=shape, classes=classes), "model/discriminator=projection")
         self.v = nn.Embedding(classes, self.inner.feature_dim)
         nn.init.normal_(self.v.weight, 0.0, 0.02)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         phi = self.inner.features(x)
-        return (self.v(given(y)) * phi).sum(1) + self.inner.judge(phi)
+        return (self.v(require_labels(y)) * phi).sum(1) + self.inner.logits(phi)
 
 
-def joined(x: Tensor, e: Tensor) -> Tensor:
-    """[x, e]: ``[B, d]``, or ``[B, T, d]`` at every step, with ``[B, k]`` -> d + k numbers instead of d."""
+def concat_features(x: Tensor, e: Tensor) -> Tensor:
+    """Return [x, e], with e the same at every step of a sequence.
+
+    Args:
+        x: Points ``[B, d]`` or sequences ``[B, T, d]``.
+        e: Numbers to append to each sample, ``[B, k]``.
+
+    Returns:
+        ``[B, d + k]`` or ``[B, T, d + k]``.
+    """
     return torch.cat([x, e.to(x.dtype).reshape(len(e), *[1] * (x.ndim - 2), -1).expand(*x.shape[:-1], -1)], -1)
 
 
 def require_classes(classes: int) -> None:
-    """UserError for data without classes."""
+    """Check that the data set has classes.
+
+    Raises:
+        UserError: If ``classes`` is 0.
+    """
     if not classes:
         raise UserError(
-            "a conditional game needs labels, and this data set has no classes.\n"
-            "Take one that has, such as fashion_mnist_mini, ring or a folder with a subfolder for each class; "
+            "a conditional game needs labels, but this data set has no classes.\n"
+            "Use one with classes, such as fashion_mnist_mini, ring or a folder with one subfolder per class; "
             "or an unconditional model."
         )
 
 
-def given(y: Tensor | None) -> Tensor:
-    """The labels; UserError where there are none."""
+def require_labels(y: Tensor | None) -> Tensor:
+    """Return the labels ``y``.
+
+    Raises:
+        UserError: If ``y`` is None.
+    """
     if y is None:
-        raise UserError("these players look at labels, and none were given: some samples of this data set, or all, have none.")
+        raise UserError("these players are conditional, but some or all samples of this data set have no labels.")
     return y

@@ -1,4 +1,4 @@
-"""Convolutions along time for sequences ``[B, T, F]``, as in WaveGAN (Donahue et al., 2019)."""
+"""conv1d, conv1d_small, wavegan: convolutions along time for sequences ``[B, T, F]``, as in WaveGAN (Donahue et al., 2019)."""
 
 from itertools import pairwise
 
@@ -8,32 +8,38 @@ from torch.nn.functional import leaky_relu, pad
 
 from gan_cli import checks
 from gan_cli.errors import FieldError
-from gan_cli.models.base import FeatureDiscriminator, Generator, sequence
+from gan_cli.models.base import FeatureDiscriminator, Generator, sequence_size
 
 MAX_MULTIPLE = 16
-"""The widest layers have so many times the channels of the narrowest, at most."""
+"""Largest number of channels, in multiples of ``width``."""
 
 
 def lengths(steps: int, stride: int, depth: int) -> list[int]:
-    """T, ceil(T / stride), ceil(T / stride^2), ...: steps in and behind each of ``depth`` layers."""
-    found = [steps]
+    """Return the lengths before and after each of ``depth`` layers: T, ceil(T / stride), ceil(T / stride^2), ..."""
+    result = [steps]
     for _ in range(depth):
-        found.append(-(-found[-1] // stride))
-    return found
+        result.append(-(-result[-1] // stride))
+    return result
 
 
 def widths(width: int, depth: int) -> list[int]:
-    """Channels of each of ``depth`` layers, from the one beside the data: doubling."""
+    """Return the channels of ``depth`` layers, doubling from the layer next to the data."""
     return [width * min(2**level, MAX_MULTIPLE) for level in range(depth)]
 
 
 class Conv1dGenerator(Generator):
     """z ``[B, latent_dim]`` -> x in [0, 1] ``[B, T, F]``: a linear layer, then ``depth`` transposed convolutions along time.
 
-    Each multiplies the length by ``stride``, halves the channels and ends in ReLU, the last one in a sigmoid (tanh in the
-    paper, for sound in [-1, 1]). T need be no power of the stride: each layer makes one of the lengths ceil(T / stride^k) from
-    the next, and what it makes beyond that is cut off at the end.
-    ``width``: channels of the last hidden layer; the paper's network is 64 wide, with 5 layers, kernel 25 and stride 4.
+    Each layer multiplies the length by ``stride``, halves the channels and ends in ReLU, the last one in a sigmoid (tanh in
+    the paper, for sound in [-1, 1]). T need not be a power of the stride: the lengths are ceil(T / stride^k), and what a layer
+    produces beyond its length is cut off at the end.
+
+    Args:
+        latent_dim: Number of latents.
+        width: Number of channels of the last hidden layer; 64 in the paper.
+        depth: Number of convolutions; 5 in the paper.
+        kernel: Length of the kernels in steps, at least ``stride``; 25 in the paper.
+        stride: Factor of the lengths of consecutive layers; 4 in the paper.
     """
 
     def __init__(
@@ -43,7 +49,7 @@ class Conv1dGenerator(Generator):
         checks.counts(latent_dim=latent_dim, width=width, depth=depth, stride=stride)
         checks.count("kernel", kernel, least=stride)
         self.shape, self.latent_dim = tuple(shape), latent_dim
-        steps, features = sequence(shape, "conv1d")
+        steps, features = sequence_size(shape, "conv1d")
         self.lengths = lengths(steps, stride, depth)[::-1]
         channels = [*widths(width, depth)[::-1], features]
         self.first = nn.Linear(latent_dim, channels[0] * self.lengths[0])
@@ -58,12 +64,20 @@ class Conv1dGenerator(Generator):
 
 
 class Conv1dDiscriminator(FeatureDiscriminator):
-    """x ``[B, T, F]`` -> a logit ``[B]``: ``depth`` convolutions along time with leaky ReLU, and a linear layer.
+    """x ``[B, T, F]`` -> logits ``[B]``: ``depth`` convolutions along time with leaky ReLU, and a linear layer.
 
-    Each divides the length by ``stride``, rounding up (zeros stand on both sides), and doubles the channels. ``shuffle``: n of
-    phase shuffle, which in training shifts what each layer but the last hands on by -n ... n steps, the gap being filled by
-    reflection, one draw for the batch as in the published code (0: none; the paper takes 2 on sound). ``width``: channels of
-    the first layer. Raises UserError where a layer has no more than ``shuffle`` steps.
+    Each layer divides the length by ``stride``, rounding up (both ends are padded with zeros), and doubles the channels.
+
+    Args:
+        width: Number of channels of the first layer.
+        depth: Number of convolutions.
+        kernel: Length of the kernels in steps, at least ``stride``.
+        stride: Factor of the lengths of consecutive layers.
+        shuffle: n of phase shuffle: in training the output of each layer but the last is shifted by -n ... n steps, with one
+            draw per batch as in the published code, and the gap is filled by reflection. 0 for none; 2 in the paper, on sound.
+
+    Raises:
+        UserError: If the output of a layer that is shift_in_time has at most ``shuffle`` steps.
     """
 
     def __init__(
@@ -73,13 +87,13 @@ class Conv1dDiscriminator(FeatureDiscriminator):
         checks.counts(width=width, depth=depth, stride=stride)
         checks.count("kernel", kernel, least=stride)
         checks.count("shuffle", shuffle, least=0)
-        steps, features = sequence(shape, "conv1d")
+        steps, features = sequence_size(shape, "conv1d")
         self.lengths, self.kernel, self.stride, self.shuffle = lengths(steps, stride, depth), kernel, stride, shuffle
         if depth > 1 and self.lengths[-2] <= shuffle:
             raise FieldError(
                 *("shuffle", shuffle),
-                f"the last layer but one has {self.lengths[-2]} steps, which cannot be shifted by so many.\n"
-                f"Set it to {self.lengths[-2] - 1} at most, or depth lower.",
+                f"the last layer but one has {self.lengths[-2]} steps and cannot be shifted that far.\n"
+                f"Set it to at most {self.lengths[-2] - 1}, or lower depth.",
             )
         channels = [features, *widths(width, depth)]
         self.layers = nn.ModuleList(nn.Conv1d(i, o, kernel, stride) for i, o in pairwise(channels))
@@ -87,23 +101,31 @@ class Conv1dDiscriminator(FeatureDiscriminator):
         self.head = nn.Linear(self.feature_dim, 1)
 
     def features(self, x: Tensor) -> Tensor:
-        """The last layer, all steps in one."""
+        """Return the output of the last convolution, flattened."""
         h = x.transpose(1, 2)
         for index, (layer, length) in enumerate(zip(self.layers, self.lengths[1:], strict=True), start=1):
             missing = max(0, (length - 1) * self.stride + self.kernel - h.shape[2])
             h = leaky_relu(layer(pad(h, (missing // 2, missing - missing // 2))), 0.2)
             if self.training and self.shuffle and index < len(self.layers):
-                h = shifted(h, self.shuffle)
+                h = shift_in_time(h, self.shuffle)
         return h.flatten(1)
 
-    def judge(self, features: Tensor) -> Tensor:
-        """The linear layer."""
+    def logits(self, features: Tensor) -> Tensor:
+        """Apply the linear layer."""
         return self.head(features).squeeze(1)
 
 
-def shifted(x: Tensor, most: int) -> Tensor:
-    """``x [B, C, T]`` later by one draw from -``most`` ... ``most`` < T steps, filled by reflection at its ends."""
+def shift_in_time(x: Tensor, limit: int) -> Tensor:
+    """Shift sequences in time by one random number of steps, filling the gap by reflection.
+
+    Args:
+        x: Sequences ``[B, C, T]``.
+        limit: Largest shift in either direction, below T.
+
+    Returns:
+        Shifted sequences ``[B, C, T]``.
+    """
     last = x.shape[2] - 1
-    by = torch.randint(-most, most + 1, (), device=x.device)
-    index = (torch.arange(last + 1, device=x.device) - by).abs()
+    shift = torch.randint(-limit, limit + 1, (), device=x.device)
+    index = (torch.arange(last + 1, device=x.device) - shift).abs()
     return x[..., last - (last - index).abs()]

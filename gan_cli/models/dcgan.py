@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al., 2016) at any power of two from 8 to 256."""
+"""dcgan, dcgan_constant, dcgan_small, dcgan_tiny: DCGAN (Radford et al., 2016) for sides from 8 to 256, powers of two."""
 
 from itertools import pairwise
 
@@ -9,14 +9,19 @@ from gan_cli.models.base import FeatureDiscriminator, Generator, image_size
 from gan_cli.models.minibatch import minibatch_layers
 
 MAX_MULTIPLE = 8
-"""Widest layer in multiples of the first one's width, so that 128 and 256 pixels stay affordable."""
+"""Largest number of channels, in multiples of the first layer's width, so that 128 and 256 pixels stay affordable."""
 
 
 class DCGANGenerator(Generator):
-    """Transposed convolutions from 4x4 upwards with batch norm and ReLU, tanh at the end.
+    """Transposed convolutions from 4x4 upwards with batch norm and ReLU, and tanh at the end.
 
-    ``width``: channels of the layer next to the image; each layer before it has ``growth`` times as many, up to 8 times.
     ``growth=1, batch_norm=False`` is the constant-width generator of the WGAN paper's figure 6.
+
+    Args:
+        latent_dim: Number of latents.
+        width: Number of channels of the layer next to the image.
+        growth: Ratio of the channels of a layer to those of the next one; at most 8 * ``width`` channels.
+        batch_norm: Use batch norm in front of every ReLU.
     """
 
     def __init__(
@@ -48,15 +53,18 @@ class DCGANGenerator(Generator):
 
 
 class DCGANDiscriminator(FeatureDiscriminator):
-    """Strided convolutions down to 4x4 with batch norm (not in the first layer) and leaky ReLU, one logit ``[B]``.
+    """Strided convolutions down to 4x4 with batch norm (not in the first layer) and leaky ReLU, and one logit ``[B]``.
 
-    ``width``, ``growth`` and ``batch_norm`` as in the generator; under a gradient penalty batch norm becomes layer
-    norm, under spectral norm nothing: every convolution has a bias of its own. ``outputs``: numbers for each sample; of
-    several the shape is ``[B, outputs]``.
+    Every convolution has a bias.
 
-    ``minibatch_std``: the batch's spread as one more channel before the last layer (Karras et al., 2018).
-    ``minibatch_kernels``: so many measures, of ``minibatch_dims`` numbers each, of how near a sample is to the others of its
-    batch (Salimans et al., 2016; 0: none).
+    Args:
+        width: Number of channels of the first layer.
+        growth: Ratio of the channels of a layer to those of the previous one; at most 8 * ``width`` channels.
+        batch_norm: Use batch norm; a gradient penalty replaces it by layer norm, spectral norm removes it.
+        outputs: Numbers per sample; more than one give logits ``[B, outputs]``.
+        minibatch_std: Add the batch's standard deviation as a channel before the last layer (Karras et al., 2018).
+        minibatch_kernels: Number of closeness features of minibatch discrimination (Salimans et al., 2016); 0 for none.
+        minibatch_dims: Dimension in which each of them measures the distance to the other samples.
     """
 
     def __init__(
@@ -79,23 +87,23 @@ class DCGANDiscriminator(FeatureDiscriminator):
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for i, o in pairwise(widths):
             layers += [nn.Conv2d(i, o, 4, 2, 1), *_normalised(o, batch_norm), nn.LeakyReLU(0.2)]
-        company, more = minibatch_layers(widths[-1] * 16, minibatch_std, minibatch_kernels, minibatch_dims)
-        layers += [*company, nn.Conv2d(widths[-1] + more, outputs, 4, 1, 0)]
+        batch_layers, extra = minibatch_layers(widths[-1] * 16, minibatch_std, minibatch_kernels, minibatch_dims)
+        layers += [*batch_layers, nn.Conv2d(widths[-1] + extra, outputs, 4, 1, 0)]
         self.body = nn.Sequential(*layers)
-        self.feature_dim = (widths[-1] + more) * 4 * 4
+        self.feature_dim = (widths[-1] + extra) * 4 * 4
         self.apply(initialise)
 
     def features(self, x: Tensor) -> Tensor:
-        """The 4x4 map in front of the last convolution, flattened."""
+        """Return the 4x4 map in front of the last convolution, flattened."""
         return self.body[:-1](x).flatten(1)
 
-    def judge(self, features: Tensor) -> Tensor:
-        """The last convolution, which sees the whole map."""
+    def logits(self, features: Tensor) -> Tensor:
+        """Apply the last convolution, which covers the whole map."""
         return self.body[-1](features.unflatten(1, (-1, 4, 4))).flatten(1).squeeze(1)
 
 
 def initialise(module: nn.Module) -> None:
-    """Weights from N(0, 0.02), batch norm gains from N(1, 0.02), biases 0 (Radford et al., 2016, section 4)."""
+    """Initialise weights from N(0, 0.02), batch norm's gains from N(1, 0.02), biases at 0 (Radford et al., 2016, section 4)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -107,7 +115,7 @@ def initialise(module: nn.Module) -> None:
 
 
 def _widths(width: int, growth: int, size: int) -> list[int]:
-    """Channels at side size/2, size/4, ..., 4."""
+    """Return the channels at the sides size/2, size/4, ..., 4."""
     levels = size.bit_length() - 3
     return [width * min(growth**level, MAX_MULTIPLE) for level in range(levels)]
 

@@ -1,4 +1,4 @@
-"""What residual networks are made of: blocks, conditional batch norm, self-attention, and how their weights begin."""
+"""Building blocks of residual networks: blocks, conditional batch norm, self-attention and initialisations."""
 
 import math
 from collections.abc import Callable
@@ -9,9 +9,10 @@ from torch.nn.functional import interpolate, max_pool2d, relu
 
 
 class ConditionalBatchNorm2d(nn.Module):
-    """Batch norm whose gain and bias follow a condition: (1 + W_g c) (x - mean) / std + W_b c (BigGAN; Brock et al., 2019).
+    """Batch norm whose gain and bias depend on a condition c (BigGAN; Brock et al., 2019).
 
-    x ``[B, channels, H, W]``, c ``[B, condition]``. At c = 0 it is batch norm without gain and bias.
+    (1 + W_g c) (x - mean) / std + W_b c, for x ``[B, channels, H, W]`` and c ``[B, condition]``. At c = 0 it is batch norm
+    without gain and bias.
     """
 
     def __init__(self, channels: int, condition: int) -> None:
@@ -25,10 +26,10 @@ class ConditionalBatchNorm2d(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """x + gamma o(x), where o looks everywhere (SAGAN; Zhang et al., 2019): o = W_o (softmax(q(x)^T k(x)) v(x)).
+    """x + gamma o(x) with o = W_o (softmax(q(x)^T k(x)) v(x)) over all positions (SAGAN; Zhang et al., 2019).
 
-    1x1 convolutions to an eighth of the channels for q and k, to half for v; k and v are max-pooled to half the side, as in
-    BigGAN. gamma begins at 0, so that the layer begins as the identity. x ``[B, channels, H, W]`` with even sides.
+    1x1 convolutions map to an eighth of the channels for q and k and to half for v; k and v are max-pooled to half the side,
+    as in BigGAN. gamma starts at 0, so that the layer starts as the identity. x is ``[B, channels, H, W]`` with even sides.
     """
 
     def __init__(self, channels: int) -> None:
@@ -44,20 +45,24 @@ class SelfAttention(nn.Module):
         q = self.query(x).flatten(2)  # [B, c/8, HW]
         k = max_pool2d(self.key(x), 2).flatten(2)  # [B, c/8, HW/4]
         v = max_pool2d(self.value(x), 2).flatten(2)  # [B, c/2, HW/4]
-        beta = (q.transpose(1, 2) @ k).softmax(dim=2)  # [B, HW, HW/4]: where each place looks
+        beta = (q.transpose(1, 2) @ k).softmax(dim=2)  # [B, HW, HW/4]: attention of each position
         return x + self.gamma * self.out((v @ beta.transpose(1, 2)).unflatten(2, x.shape[2:]))
 
 
 class UpBlock(nn.Module):
-    """A residual block that doubles the side: norm, ReLU, nearest neighbour, 3x3, norm, ReLU, 3x3, beside a 1x1.
+    """Residual block that doubles the side: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3; the shortcut is a 1x1 convolution.
 
-    ``norm``: channels -> what normalises them, given the block's condition where it has one.
+    Args:
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        norm: Function that makes a normalisation layer for a number of channels. The layer is called with the block's
+            condition, if there is one.
     """
 
     def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
         self.norm1, self.norm2 = norm(inputs), norm(outputs)
-        self.conv1, self.conv2 = convolution(inputs, outputs), convolution(outputs, outputs)
+        self.conv1, self.conv2 = conv3x3(inputs, outputs), conv3x3(outputs, outputs)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor, *condition: Tensor) -> Tensor:
@@ -67,11 +72,17 @@ class UpBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """A residual block of a discriminator: norm, ReLU, 3x3, norm, ReLU, 3x3, mean pooling, beside a 1x1.
+    """Residual block of a discriminator: norm, ReLU, 3x3, norm, ReLU, 3x3, average pooling; the shortcut is a 1x1 convolution.
 
-    ``hidden``: channels between the two convolutions; ``halves``: whether the side is halved; ``first``: the input is the
-    image, which no ReLU shall cut. The shortcut is the identity where neither channels nor side change. ``norm``: channels
-    -> what normalises them.
+    The shortcut is the identity if neither channels nor side change.
+
+    Args:
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        hidden: Number of channels between the two convolutions.
+        halves: Halve the side.
+        first: The input is the image, which must not pass through a ReLU.
+        norm: Function that makes a normalisation layer for a number of channels.
     """
 
     def __init__(
@@ -79,36 +90,34 @@ class DownBlock(nn.Module):
     ) -> None:
         super().__init__()
         before: list[nn.Module] = [] if first else [norm(inputs), nn.ReLU()]
-        self.residual = nn.Sequential(
-            *before, convolution(inputs, hidden), norm(hidden), nn.ReLU(), convolution(hidden, outputs)
-        )
+        self.residual = nn.Sequential(*before, conv3x3(inputs, hidden), norm(hidden), nn.ReLU(), conv3x3(hidden, outputs))
         changes = halves or inputs != outputs
         self.shortcut: nn.Module = nn.Conv2d(inputs, outputs, 1) if changes else nn.Identity()
         self.pool: nn.Module = nn.AvgPool2d(2) if halves else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pool(self.residual(x) + self.shortcut(x))  # pooling the sum is pooling both
+        return self.pool(self.residual(x) + self.shortcut(x))  # pooling is linear: pooling the sum pools both branches
 
 
-def convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    """3x3 at the same side."""
+def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
+    """Return a 3x3 convolution that keeps the side."""
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
 def no_norm(channels: int) -> nn.Module:
-    """What stands where nothing is normalised."""
+    """Return the identity in place of a normalisation layer."""
     return nn.Identity()
 
 
 def widths(width: int, growth: int, max_multiple: int, levels: int) -> list[int]:
-    """Channels of ``levels`` layers from the image inwards: ``width`` times growth^level, times ``max_multiple`` at most."""
+    """Return the channels of ``levels`` layers, from the image inwards: ``width`` * min(``growth``^level, ``max_multiple``)."""
     return [width * min(growth**level, max_multiple) for level in range(levels)]
 
 
 def initialise_glorot(network: nn.Module) -> None:
-    """Glorot's uniform law with gain sqrt(2) in 3x3 convolutions of residual blocks, 1 elsewhere; biases 0.
+    """Initialise uniformly (Glorot), with gain sqrt(2) in 3x3 convolutions of residual blocks and 1 elsewhere; biases are 0.
 
-    As SNGAN's and WGAN-GP's published codes have it.
+    The published codes of SNGAN and WGAN-GP do the same.
     """
     residual = {layer for branch in _branches(network) for layer in branch}
     for layer in network.modules():
@@ -118,11 +127,12 @@ def initialise_glorot(network: nn.Module) -> None:
 
 
 def initialise_fixup(network: nn.Module) -> None:
-    """As Glorot's, but every residual branch begins as 0: its last convolution does, and the first is scaled by L^(-1/2).
+    """Initialise as ``initialise_glorot``, but with residual branches that start at 0 (Fixup; Zhang et al., 2019).
 
-    L: how many blocks there are. So a network that normalises nothing begins with the variance of its input at every depth,
-    which would double in each block, and the first steps change its output by the learning rate, whatever L is (Zhang et
-    al., 2019, for branches of two layers).
+    The last convolution of each branch starts at 0 and the first one is scaled by L^(-1/2), where L is the number of blocks
+    (the paper's rule for branches of two layers). A network without normalisation then starts with the variance of its
+    input at every depth (it would otherwise double in each block), and the first steps change its output by an amount of
+    the order of the learning rate for every L.
     """
     initialise_glorot(network)
     branches = _branches(network)
@@ -133,16 +143,16 @@ def initialise_fixup(network: nn.Module) -> None:
 
 
 def initialise_orthogonal(network: nn.Module) -> None:
-    """Orthogonal weights, reshaped to ``[out, rest]``, and biases 0, as BigGAN has it."""
+    """Initialise weights, reshaped to ``[out, rest]``, as orthogonal matrices, as BigGAN does; biases are 0."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding):
-            if not layer.weight.is_meta:  # a QR decomposition of nothing
+            if not layer.weight.is_meta:  # meta tensors hold no values to decompose
                 nn.init.orthogonal_(layer.weight)
             _zero_bias(layer)
 
 
 def _branches(network: nn.Module) -> list[list[nn.Conv2d]]:
-    """The 3x3 convolutions of each residual block, first to last."""
+    """Return the 3x3 convolutions of each residual block, in order."""
     blocks = (block for block in network.modules() if isinstance(block, UpBlock | DownBlock))
     layers = ([layer for layer in block.modules() if isinstance(layer, nn.Conv2d)] for block in blocks)
     return [[layer for layer in block if layer.kernel_size == (3, 3)] for block in layers]

@@ -1,4 +1,4 @@
-"""Layers by which a discriminator sees how the samples of a batch differ, so that a collapsed generator gives itself away."""
+"""Layers that show a discriminator how the samples of a batch differ, against mode collapse."""
 
 from abc import abstractmethod
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from gan_cli import checks
 
 EPSILON = 1e-8
-"""Under a square root, whose slope at 0 has no bound."""
+"""Added under a square root, whose slope at 0 is unbounded."""
 
 
 class MinibatchLayer(nn.Module):
-    """Appends ``k`` numbers about a sample and its batch to its features: ``[B, C, ...] -> [B, C + k, ...]``.
+    """Appends ``k`` statistics of the batch to the features of each sample: ``[B, C, ...] -> [B, C + k, ...]``.
 
-    In eval mode nobody is judged by company, which would depend on what else is asked: the running mean of training stands for
-    the numbers, as in batch norm. D has to be given data and fakes in batches of their own, as games do.
+    In eval mode the logit of a sample must not depend on the other samples of its batch, so the running mean of training
+    replaces the statistics, as in batch norm. Data and fakes must be passed to D in separate batches, as the games do.
     """
 
     running: Tensor
@@ -27,23 +27,23 @@ class MinibatchLayer(nn.Module):
 
     @abstractmethod
     def statistic(self, x: Tensor) -> Tensor:
-        """The numbers ``[B, k]`` of a batch ``[B, C, ...]``."""
+        """Return the statistics ``[B, k]`` of a batch ``[B, C, ...]``."""
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            found = self.statistic(x)
+            values = self.statistic(x)
             with torch.no_grad():
-                self.running.lerp_(found.mean(0).to(self.running.dtype), 0.1)
+                self.running.lerp_(values.mean(0).to(self.running.dtype), 0.1)
         else:
-            found = self.running.to(x.dtype).expand(len(x), -1)
-        spread = found.reshape(len(x), self.k, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
-        return torch.cat([x, spread], 1)
+            values = self.running.to(x.dtype).expand(len(x), -1)
+        planes = values.reshape(len(x), self.k, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
+        return torch.cat([x, planes], 1)
 
 
 class MinibatchStd(MinibatchLayer):
-    """One number: the standard deviation of each feature over the batch, averaged over all features (Karras et al., 2018).
+    """Standard deviation of each feature over the batch, averaged over all features: one number (Karras et al., 2018).
 
-    0 where all samples are the same.
+    It is 0 if all samples are equal.
     """
 
     def __init__(self) -> None:
@@ -55,10 +55,15 @@ class MinibatchStd(MinibatchLayer):
 
 
 class MinibatchDiscrimination(MinibatchLayer):
-    """How near each sample is to the others of its batch, by ``kernels`` learnt measures (Salimans et al., 2016, section 3.2).
+    """Closeness of each sample to the others of its batch, in ``kernels`` learnt features (Salimans et al., 2016, section 3.2).
 
-    o_b(x_i) = sum over j != i of exp(-||M_ib - M_jb||_1), M_i = f(x_i) T being ``kernels`` rows of ``dims`` numbers; f(x) has
-    ``inputs`` numbers. (The paper's sum has j = i in it, which adds 1 to everything.)
+    o_b(x_i) = sum over j != i of exp(-||M_ib - M_jb||_1), where M_i = f(x_i) T has ``kernels`` rows of ``dims`` numbers.
+    (The paper's sum includes j = i, which adds 1 everywhere.)
+
+    Args:
+        inputs: Number of features f(x) of a sample.
+        kernels: Number of closeness features.
+        dims: Dimension in which each of them measures distances.
     """
 
     def __init__(self, inputs: int, kernels: int, dims: int) -> None:
@@ -68,12 +73,22 @@ class MinibatchDiscrimination(MinibatchLayer):
 
     def statistic(self, x: Tensor) -> Tensor:
         M = (x.flatten(1) @ self.T).unflatten(1, (self.k, self.dims))
-        near = (-(M[:, None] - M[None]).abs().sum(3)).exp()  # [B, B, kernels]
-        return near.sum(1) - 1
+        closeness = (-(M[:, None] - M[None]).abs().sum(3)).exp()  # [B, B, kernels]
+        return closeness.sum(1) - 1
 
 
 def minibatch_layers(inputs: int, std: bool, kernels: int, dims: int) -> tuple[list[nn.Module], int]:
-    """The layers that are asked for, where a sample has ``inputs`` numbers, and how many channels they add."""
+    """Make the minibatch layers of a discriminator.
+
+    Args:
+        inputs: Number of features of a sample.
+        std: Add ``MinibatchStd``.
+        kernels: Number of features of ``MinibatchDiscrimination``; 0 for none.
+        dims: Dimension in which each of them measures distances.
+
+    Returns:
+        The layers, and the number of channels that they add.
+    """
     checks.flag("minibatch_std", std)
     checks.count("minibatch_kernels", kernels, least=0)
     checks.count("minibatch_dims", dims)

@@ -1,4 +1,7 @@
-"""Recurrent networks for sequences ``[B, T, F]`` in [0, 1]: fused layers wherever all of a network's input is there at once."""
+"""recurrent, rcgan, c_rnn_gan: recurrent networks for sequences ``[B, T, F]`` in [0, 1].
+
+They use fused layers wherever the input of all steps is known in advance.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -7,49 +10,66 @@ from torch.nn.functional import logsigmoid
 from gan_cli import checks
 from gan_cli.device import recurrent_kernels
 from gan_cli.errors import FieldError
-from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, sequence
+from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, sequence_size
 
 State = Tensor | tuple[Tensor, Tensor]
-"""What a layer remembers of a sequence: h ``[B, hidden]``, an LSTM's (h, c)."""
+"""State of a layer: h ``[B, hidden]`` of a GRU, (h, c) of an LSTM."""
 
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
-def recurrent(inputs: int, hidden: int, layers: int, cell: str, bidirectional: bool = False) -> nn.GRU | nn.LSTM:
-    """``layers`` of GRU or LSTM, batch first, that begin by remembering. UserError for another ``cell``.
+def make_rnn(inputs: int, hidden: int, layers: int, cell: str, bidirectional: bool = False) -> nn.GRU | nn.LSTM:
+    """Return ``layers`` of GRU or LSTM, batch first, whose gates start open.
 
-    Biases begin at 0, but at 1 for an LSTM's forget gate (Jozefowicz et al., 2015) and for a GRU's reset and update gates, as
-    in TensorFlow's cells, which the published codes of TimeGAN and C-RNN-GAN took (RCGAN's has a cell of its own).
+    Biases start at 0, except those of an LSTM's forget gate (Jozefowicz et al., 2015) and of a GRU's reset and update gates,
+    which start at 1. TensorFlow's cells, which the published codes of TimeGAN and C-RNN-GAN use, do the same (RCGAN's code
+    has a cell of its own).
+
+    Args:
+        inputs: Number of features of the input.
+        hidden: Number of units of each layer.
+        layers: Number of layers.
+        cell: ``gru`` or ``lstm``.
+        bidirectional: Process the sequence in both directions.
+
+    Raises:
+        UserError: If ``cell`` is unknown or a number is below 1.
     """
     checks.counts(hidden=hidden, layers=layers)
     if cell not in CELLS:
         raise FieldError("cell", cell, f"it must be one of {', '.join(CELLS)}.")
     rnn = CELLS[cell](inputs, hidden, layers, batch_first=True, bidirectional=bidirectional)
-    remembering = slice(hidden, 2 * hidden) if cell == "lstm" else slice(0, 2 * hidden)  # gates i, f, g, o; or r, z, n
+    open_gates = slice(hidden, 2 * hidden) if cell == "lstm" else slice(0, 2 * hidden)  # gates i, f, g, o; or r, z, n
     with torch.no_grad():
         for name, parameter in rnn.named_parameters():
             if name.startswith("bias"):
                 parameter.zero_()
             if name.startswith("bias_ih"):
-                parameter[remembering] = 1.0
+                parameter[open_gates] = 1.0
     return rnn
 
 
 class Recurrent(nn.Module):
-    """``[B, T, inputs] -> [B, T, outputs]``: ``layers`` of GRU or LSTM of ``hidden`` units, and one linear layer at every step.
+    """``[B, T, inputs] -> [B, T, outputs]``: layers of GRU or LSTM, and one linear layer that is applied at every step.
 
-    Of a ``bidirectional`` one the linear layer sees both directions.
+    Args:
+        inputs: Number of features of the input.
+        outputs: Number of features of the output.
+        hidden: Number of units of each layer.
+        layers: Number of layers.
+        cell: ``gru`` or ``lstm``.
+        bidirectional: Process the sequence in both directions; the linear layer gets the states of both.
     """
 
     def __init__(self, inputs: int, outputs: int, hidden: int, layers: int, cell: str, bidirectional: bool = False) -> None:
         super().__init__()
         checks.counts(inputs=inputs)
         self.inputs, self.outputs, self.width = inputs, outputs, hidden * (1 + bidirectional)
-        self.rnn = recurrent(inputs, hidden, layers, cell, bidirectional)
+        self.rnn = make_rnn(inputs, hidden, layers, cell, bidirectional)
         self.head = nn.Linear(self.width, outputs)
 
     def states(self, x: Tensor) -> Tensor:
-        """The last layer's outputs ``[B, T, width]``."""
+        """Return the last layer's outputs ``[B, T, width]``."""
         with recurrent_kernels():
             return self.rnn(x)[0]
 
@@ -58,15 +78,21 @@ class Recurrent(nn.Module):
 
 
 class RecurrentGenerator(Generator):
-    """z ``[B, T, latent_dim]``, fresh at every step, -> x in [0, 1] ``[B, T, F]`` (RCGAN; Hyland et al., 2017).
+    """z ``[B, T, latent_dim]``, with new noise at every step, -> x in [0, 1] ``[B, T, F]`` (RCGAN; Hyland et al., 2017).
 
-    The paper's ends in tanh, for data in [-1, 1]; this one in a sigmoid. ``cell``: gru or lstm.
+    The output is a sigmoid; the paper's is tanh, for data in [-1, 1].
+
+    Args:
+        latent_dim: Number of latents of a step.
+        hidden: Number of units of each layer.
+        layers: Number of layers.
+        cell: ``gru`` or ``lstm``.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, latent_dim: int, hidden: int, layers: int, cell: str) -> None:
         super().__init__()
         checks.counts(latent_dim=latent_dim)
-        self.steps, features = sequence(shape, "recurrent")
+        self.steps, features = sequence_size(shape, "recurrent")
         self.latent_dim = latent_dim
         self.body = Recurrent(latent_dim, features, hidden, layers, cell)
 
@@ -80,31 +106,44 @@ class RecurrentGenerator(Generator):
 
 
 class RecurrentDiscriminator(FeatureDiscriminator):
-    """x ``[B, T, F]`` -> a logit ``[B]`` of what the last layer has come to at the end (and at the beginning, backwards)."""
+    """x ``[B, T, F]`` -> logits ``[B]``, from the last layer's state after the last step.
+
+    Args:
+        hidden: Number of units of each layer.
+        layers: Number of layers.
+        cell: ``gru`` or ``lstm``.
+        bidirectional: Use the final state of the backward direction, too.
+    """
 
     def __init__(self, shape: tuple[int, ...], classes: int, hidden: int, layers: int, cell: str, bidirectional: bool) -> None:
         super().__init__()
         checks.flag("bidirectional", bidirectional)
-        _, features = sequence(shape, "recurrent")
+        _, features = sequence_size(shape, "recurrent")
         self.body = Recurrent(features, 1, hidden, layers, cell, bidirectional)
         self.hidden, self.feature_dim = hidden, self.body.width
 
     def features(self, x: Tensor) -> Tensor:
-        """The last states of each direction."""
+        """Return the final states of each direction."""
         states = self.body.states(x)
         return torch.cat([states[:, -1, : self.hidden], states[:, 0, self.hidden :]], 1)
 
-    def judge(self, features: Tensor) -> Tensor:
-        """The linear layer."""
+    def logits(self, features: Tensor) -> Tensor:
+        """Apply the linear layer."""
         return self.body.head(features).squeeze(1)
 
 
 class StepwiseDiscriminator(Discriminator):
-    """x ``[B, T, F]`` -> a logit for every step ``[B, T]``, of what has been seen up to it (RCGAN; Hyland et al., 2017)."""
+    """x ``[B, T, F]`` -> one logit per step ``[B, T]``, from the steps up to it (RCGAN; Hyland et al., 2017).
+
+    Args:
+        hidden: Number of units of each layer.
+        layers: Number of layers.
+        cell: ``gru`` or ``lstm``.
+    """
 
     def __init__(self, shape: tuple[int, ...], classes: int, hidden: int, layers: int, cell: str) -> None:
         super().__init__()
-        _, features = sequence(shape, "rcgan")
+        _, features = sequence_size(shape, "rcgan")
         self.body = Recurrent(features, 1, hidden, layers, cell)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -112,47 +151,61 @@ class StepwiseDiscriminator(Discriminator):
 
 
 class AveragingDiscriminator(FeatureDiscriminator):
-    """x ``[B, T, F]`` -> a logit ``[B]`` of the mean over all steps of their probabilities (C-RNN-GAN; Mogren, 2016).
+    """x ``[B, T, F]`` -> logits ``[B]`` of the probabilities' mean over all steps (C-RNN-GAN; Mogren, 2016).
 
-    D(x) = mean_t sigmoid(l_t), l_t a linear function, the same at every step, of both directions' states. The features are all
-    these states, the paper's R ``[B, T * 2 hidden]``. ``dropout``: share of the samples' values hidden in training.
+    D(x) = mean_t sigmoid(l_t), where l_t is a linear function, the same at every step, of the states of both directions. The
+    features are all these states, the paper's R ``[B, T * 2 hidden]``.
+
+    Args:
+        hidden: Number of units of each layer and direction.
+        layers: Number of layers.
+        cell: ``gru`` or ``lstm``.
+        dropout: Probability that a value of a sample is dropped in training, in [0, 1).
+
+    Raises:
+        UserError: If ``dropout`` is not in [0, 1).
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, hidden: int, layers: int, cell: str, dropout: float) -> None:
         super().__init__()
-        self.steps, features = sequence(shape, "c_rnn_gan")
-        self.dropout = dropped(dropout)
+        self.steps, features = sequence_size(shape, "c_rnn_gan")
+        self.dropout = make_dropout(dropout)
         self.body = Recurrent(features, 1, hidden, layers, cell, bidirectional=True)
         self.feature_dim = self.steps * self.body.width
 
     def features(self, x: Tensor) -> Tensor:
-        """R(x): every step's states in both directions."""
+        """Return R(x), the states of every step in both directions."""
         return self.body.states(self.dropout(x)).flatten(1)
 
-    def judge(self, features: Tensor) -> Tensor:
-        """log D / (1 - D), from the logarithms of both means."""
+    def logits(self, features: Tensor) -> Tensor:
+        """Return log(D / (1 - D)), from the logarithms of the means of sigmoid(l_t) and sigmoid(-l_t)."""
         logits = self.body.head(features.unflatten(1, (self.steps, -1))).squeeze(2)
         return logsigmoid(logits).logsumexp(1) - logsigmoid(-logits).logsumexp(1)
 
 
-class FedBackGenerator(Generator):
-    """x_t = g(z_t, x_{t-1}, what came before), x_0 = 0: an LSTM fed its own output (C-RNN-GAN; Mogren, 2016).
+class AutoregressiveGenerator(Generator):
+    """x_t = g(z_t, x_{t-1}, state), x_0 = 0: an autoregressive LSTM or GRU (C-RNN-GAN; Mogren, 2016).
 
-    A linear layer with ReLU takes in z_t and x_{t-1}; ``layers`` of ``cell``; a linear layer, and a sigmoid where the paper's
-    outputs are unbounded (its code begins with an x_0 from U[0, 1]). ``latent_dim``: numbers in z_t; None: F, the paper's.
+    A linear layer with ReLU takes z_t and x_{t-1}; then come ``layers`` of ``cell``, a linear layer and a sigmoid (the paper's
+    outputs are unbounded, and its code starts with x_0 from U[0, 1]). Since each step needs the previous one, ``forward``
+    loops over time; ``predict`` does not.
 
-    Here alone a step needs the step before, so that ``forward`` is a loop over time; ``predict`` is not.
+    Args:
+        latent_dim: Number of latents of a step; None for F, as in the paper.
+        hidden: Number of units of each layer.
+        layers: Number of layers.
+        cell: ``gru`` or ``lstm``.
     """
 
     def __init__(
         self, shape: tuple[int, ...], classes: int, latent_dim: int | None, hidden: int, layers: int, cell: str
     ) -> None:
         super().__init__()
-        self.steps, features = sequence(shape, "c_rnn_gan")
+        self.steps, features = sequence_size(shape, "c_rnn_gan")
         self.latent_dim = features if latent_dim is None else latent_dim
         checks.counts(latent_dim=self.latent_dim)
-        self.take_z, self.take_x = nn.Linear(self.latent_dim, hidden), nn.Linear(features, hidden, bias=False)
-        self.rnn = recurrent(hidden, hidden, layers, cell)
+        self.from_z, self.from_x = nn.Linear(self.latent_dim, hidden), nn.Linear(features, hidden, bias=False)
+        self.rnn = make_rnn(hidden, hidden, layers, cell)
         self.head = nn.Linear(hidden, features)
 
     @property
@@ -161,46 +214,72 @@ class FedBackGenerator(Generator):
         return (self.steps, self.latent_dim)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        taken = self.take_z(z)
-        states = nothing_yet(self.rnn, z)
+        h_z = self.from_z(z)
+        states = initial_states(self.rnn, z)
         x = z.new_zeros(len(z), self.head.out_features)
-        found = []
+        outputs = []
         for t in range(self.steps):
-            h, states = step(self.rnn, (taken[:, t] + self.take_x(x)).relu(), states)
+            h, states = rnn_step(self.rnn, (h_z[:, t] + self.from_x(x)).relu(), states)
             x = self.head(h).sigmoid()
-            found.append(x)
-        return torch.stack(found, 1)
+            outputs.append(x)
+        return torch.stack(outputs, 1)
 
     def predict(self, z: Tensor, x: Tensor) -> Tensor:
-        """g(z_t, x_{t-1}, ...) at every step of ``x [B, T, F]``, which is fed in the output's place; ``[B, T, F]``."""
-        before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
+        """Return g(z_t, x_{t-1}, state) at every step, with ``x`` as input in place of the output (teacher forcing).
+
+        Args:
+            z: Latents ``[B, T, latent_dim]``.
+            x: Sequences ``[B, T, F]``.
+
+        Returns:
+            Predictions of ``x``, ``[B, T, F]``.
+        """
+        previous = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
         with recurrent_kernels():
-            states, _ = self.rnn((self.take_z(z) + self.take_x(before)).relu())
+            states, _ = self.rnn((self.from_z(z) + self.from_x(previous)).relu())
         return self.head(states).sigmoid()
 
 
-def nothing_yet(rnn: nn.GRU | nn.LSTM, like: Tensor) -> list[State]:
-    """The state of each layer before the first step: zeros, for as many samples as ``like`` has."""
+def initial_states(rnn: nn.GRU | nn.LSTM, like: Tensor) -> list[State]:
+    """Return the zero state of each layer before the first step.
+
+    Args:
+        rnn: The layers.
+        like: A tensor with the batch size, dtype and device of the states.
+    """
     zero = like.new_zeros(len(like), rnn.hidden_size)
     return [(zero, zero) if isinstance(rnn, nn.LSTM) else zero for _ in range(rnn.num_layers)]
 
 
-def step(rnn: nn.GRU | nn.LSTM, x: Tensor, states: list[State]) -> tuple[Tensor, list[State]]:
-    """(output ``[B, hidden]``, states) after one step of all layers, with the fused layers' weights; x ``[B, inputs]``."""
-    after: list[State] = []
+def rnn_step(rnn: nn.GRU | nn.LSTM, x: Tensor, states: list[State]) -> tuple[Tensor, list[State]]:
+    """Advance all layers by one time step, with the weights of the fused layers.
+
+    Args:
+        rnn: The layers.
+        x: Input of the step ``[B, inputs]``.
+        states: State of each layer.
+
+    Returns:
+        The last layer's output ``[B, hidden]``, and the new states.
+    """
+    new_states: list[State] = []
     for state, weights in zip(states, rnn.all_weights, strict=True):
         if isinstance(state, tuple):
             state = torch.lstm_cell(x, state, *weights)
             x = state[0]
         else:
             x = state = torch.gru_cell(x, state, *weights)
-        after.append(state)
-    return x, after
+        new_states.append(state)
+    return x, new_states
 
 
-def dropped(share: float) -> nn.Dropout:
-    """A layer that hides ``share`` of what it is given, in training. UserError unless 0 <= share < 1."""
-    checks.number("dropout", share, least=0)
-    if share >= 1:
-        raise FieldError("dropout", share, "it is a probability below 1.")
-    return nn.Dropout(share)
+def make_dropout(p: float) -> nn.Dropout:
+    """Return a dropout layer.
+
+    Raises:
+        UserError: If the probability ``p`` is not in [0, 1).
+    """
+    checks.number("dropout", p, least=0)
+    if p >= 1:
+        raise FieldError("dropout", p, "it must be a probability below 1.")
+    return nn.Dropout(p)

@@ -1,4 +1,7 @@
-"""Residual networks: SNGAN's (Miyato et al., 2018), WGAN-GP's (Gulrajani et al., 2017), and without norm; 8 to 256 pixels."""
+"""resnet_sngan, resnet_wgan_gp, resnet_fixup (and their _64 and _small): residual networks for sides from 8 to 256.
+
+They are those of SNGAN (Miyato et al., 2018), of WGAN-GP (Gulrajani et al., 2017), and networks without normalisation.
+"""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,7 +16,7 @@ from gan_cli.models.layers import (
     DownBlock,
     SelfAttention,
     UpBlock,
-    convolution,
+    conv3x3,
     initialise_fixup,
     initialise_glorot,
     no_norm,
@@ -26,9 +29,15 @@ POOLS = ("sum", "mean", "flatten")
 class ResNetGenerator(Generator):
     """A linear layer to 4x4, residual blocks that double the side, batch norm, ReLU, 3x3 convolution, tanh.
 
-    ``width``: channels next to the image; each block before it has ``growth`` times as many, up to ``max_multiple`` times.
-    At 32 pixels SNGAN has 256 channels everywhere, WGAN-GP 128. ``batch_norm``: in front of every ReLU; a network without it
-    takes ``fixup``: every residual branch begins as 0.
+    At 32 pixels all blocks have 256 channels in SNGAN and 128 in WGAN-GP.
+
+    Args:
+        latent_dim: Number of latents.
+        width: Number of channels of the last block.
+        growth: Ratio of the channels of a block to those of the next one.
+        max_multiple: Largest number of channels, in multiples of ``width``.
+        batch_norm: Use batch norm in front of every ReLU.
+        fixup: Start every residual branch at 0, for networks without batch norm.
     """
 
     def __init__(
@@ -50,7 +59,7 @@ class ResNetGenerator(Generator):
         sizes = widths(width, growth, max_multiple, size.bit_length() - 2)[::-1]  # at side 4, 8, ..., size
         self.stem = nn.Linear(latent_dim, sizes[0] * 4 * 4)
         self.blocks = nn.Sequential(*(UpBlock(i, o, norm) for i, o in pairwise(sizes)))
-        self.to_image = nn.Sequential(norm(width), nn.ReLU(), convolution(width, channels), nn.Tanh())
+        self.to_image = nn.Sequential(norm(width), nn.ReLU(), conv3x3(width, channels), nn.Tanh())
         _initialise(self, fixup)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -58,12 +67,23 @@ class ResNetGenerator(Generator):
 
 
 class ResNetDiscriminator(FeatureDiscriminator):
-    """Residual blocks that halve the side to ``last_side``, ``blocks`` more that keep it, ReLU, pooling, one logit ``[B]``.
+    """Residual blocks that halve the side to ``last_side``, ``blocks`` more that keep it, ReLU, pooling, and one logit ``[B]``.
 
-    ``outputs``: numbers for each sample; of several the shape is ``[B, outputs]``.
-    ``batch_norm``: in front of every ReLU; under a gradient penalty it becomes layer norm. ``fixup`` as in the generator.
-    ``pool``: sum (SNGAN) or mean (WGAN-GP at 32) over all places, or flatten: no ReLU and no pooling, a weight for each place
-    (WGAN-GP at 64). The other fields are ``Trunk``'s.
+    Args:
+        width: See ``Trunk``.
+        growth: See ``Trunk``.
+        max_multiple: See ``Trunk``.
+        last_side: See ``Trunk``.
+        blocks: See ``Trunk``.
+        pool: ``sum`` (SNGAN) or ``mean`` (WGAN-GP at 32 pixels) over all positions; ``flatten`` for no ReLU, no pooling and
+            a weight for each position (WGAN-GP at 64 pixels).
+        stem: See ``Trunk``.
+        batch_norm: Use batch norm in front of every ReLU; a gradient penalty replaces it by layer norm.
+        outputs: Numbers per sample; more than one give logits ``[B, outputs]``.
+        fixup: Start every residual branch at 0, for networks without batch norm.
+
+    Raises:
+        UserError: If ``pool`` is unknown or the blocks do not fit the images.
     """
 
     def __init__(
@@ -93,15 +113,15 @@ class ResNetDiscriminator(FeatureDiscriminator):
         _initialise(self, fixup)
 
     def features(self, x: Tensor) -> Tensor:
-        """What the last layer looks at: the trunk's map, pooled or flattened."""
+        """Return the trunk's output, pooled or flattened."""
         h = self.trunk(x)
         if self.pool == "flatten":
             return h.flatten(1)
         h = relu(h)
         return h.sum((2, 3)) if self.pool == "sum" else h.mean((2, 3))
 
-    def judge(self, features: Tensor) -> Tensor:
-        """The last linear layer."""
+    def logits(self, features: Tensor) -> Tensor:
+        """Apply the last linear layer."""
         return self.head(features).squeeze(1)
 
 
@@ -118,11 +138,21 @@ def _initialise(network: nn.Module, fixup: bool) -> None:
 class Trunk(nn.Sequential):
     """Images ``[B, channels, size, size]`` to features ``[B, self.channels, self.side, self.side]``.
 
-    ``width``: channels after the first halving; each further one has ``growth`` times as many, up to ``max_multiple`` times.
-    ``last_side``: no block halves it, a power of two; ``blocks``: how many follow there at the same width. ``stem``: channels
-    of a 3x3 convolution before the blocks; 0: the first block sees the image. ``wide``: a block
-    widens in its first convolution (BigGAN), not in its second. ``norm``: channels -> what stands in front of every ReLU.
-    ``attention``: the side at which self-attention follows a block, 0: nowhere.
+    Args:
+        channels: Number of channels of the images.
+        size: Side of the images, a power of two.
+        width: Number of channels after the first halving.
+        growth: Ratio of the channels after a halving to those before.
+        max_multiple: Largest number of channels, in multiples of ``width``.
+        last_side: Side down to which blocks halve, a power of two.
+        blocks: Number of further blocks, which keep the side and the number of channels.
+        stem: Number of channels of a 3x3 convolution in front of the blocks; 0 for none.
+        wide: Change the number of channels in the first convolution of a block (BigGAN) instead of the second.
+        attention: Side of the block that self-attention follows; 0 for none.
+        norm: Function that makes the layer in front of every ReLU for a number of channels.
+
+    Raises:
+        UserError: If ``last_side`` is no power of two, if no block is left, or if no block ends at the side ``attention``.
     """
 
     def __init__(
@@ -151,7 +181,7 @@ class Trunk(nn.Sequential):
         outputs = widths(width, growth, max_multiple, max(1, halvings))
         outputs += [outputs[-1]] * (halvings + blocks - len(outputs))
         if stem:
-            self.append(convolution(channels, stem))
+            self.append(conv3x3(channels, stem))
         inputs, side, sides = stem or channels, size, []
         for index, o in enumerate(outputs):
             halves = index < halvings
@@ -166,8 +196,13 @@ class Trunk(nn.Sequential):
 
 
 def require_side(attention: int, sides: list[int]) -> None:
-    """UserError unless self-attention stands at one of ``sides``, or nowhere (0)."""
+    """Check that a block ends at the side ``attention``, or that it is 0.
+
+    Raises:
+        UserError: If ``attention`` is neither 0 nor one of ``sides``.
+    """
     checks.count("attention", attention, least=0)
     if attention and attention not in sides:
-        there = ", ".join(map(str, sorted(set(sides))))
-        raise FieldError("attention", attention, f"no block ends at this side. There is: {there}; 0 is no attention.")
+        options = ", ".join(map(str, sorted(set(sides))))
+        problem = f"no block ends at this side. Use one of: {options}; or 0 for no attention."
+        raise FieldError("attention", attention, problem)

@@ -1,4 +1,4 @@
-"""The U-Net of Ho et al., 2020, which predicts the noise in an image."""
+"""unet, unet_small: the U-Net of Ho et al. (2020), which predicts the noise in an image."""
 
 from collections.abc import Sequence
 
@@ -8,24 +8,32 @@ from torch.nn import functional as F
 
 from gan_cli import checks
 from gan_cli.errors import FieldError
-from gan_cli.models.base import Denoiser, image_size, looked_at
-from gan_cli.models.embedding import Embedding, linear
+from gan_cli.models.base import Denoiser, effective_classes, image_size
+from gan_cli.models.time_embedding import TimeEmbedding, glorot_linear
 
 GROUPS = 32
-"""Groups of a normalisation, fewer where one would have under four channels."""
+"""Number of groups of a group norm; fewer if a group would have less than four channels."""
 
 
 class UNet(Denoiser):
-    """(x_t, t, y) -> noise: residual blocks down to small sides and up again, where each meets what it passed on the way down.
+    """(x_t, t, y) -> noise: residual blocks down to small sides and up again, with skips from each block on the way down.
 
-    ``width``: channels at full size; ``multiples``: of it at full size, half of it, a quarter, ...; ``blocks``: residual blocks
-    of each size on the way down, one more on the way up. ``attention``: the sides at which self-attention follows every
-    block; it always stands in the middle. ``dropout``: in every block. ``patch``: side of the squares of pixels that become
-    the channels of one place, so that a small machine is spared the full size (1: none). ``conditional``: whether it
-    looks at the classes.
-    All begins as in the authors' code: variance 2 / (fan in + fan out), and 0 where a residual or the output is made.
+    Weights start as in the authors' code: with variance 2 / (fan in + fan out), and at 0 in the last convolution of a
+    residual branch and of the network.
 
-    Raises UserError for images that are not square, of a side other than a power of two, or too small for ``multiples``.
+    Args:
+        width: Number of channels at full size.
+        multiples: Number of channels at full size, half of it, a quarter, ..., in multiples of ``width``.
+        blocks: Number of residual blocks of each size on the way down; there is one more on the way up.
+        attention: Sides at which self-attention follows every block. The middle always has it.
+        dropout: Probability of dropout in every block, in [0, 1].
+        patch: Side in pixels of the patches that become the channels of one position, which saves memory and time at full
+            size; 1 for none.
+        conditional: Depend on the classes.
+
+    Raises:
+        UserError: If the images are not square, if their side is no power of two or too small for ``multiples``, or if
+            ``conditional`` is true and the data set has no classes.
     """
 
     def __init__(
@@ -48,66 +56,67 @@ class UNet(Denoiser):
         checks.share("dropout", dropout)
         channels, size = image_size(shape, "unet", "model/denoiser")
         if size % patch:
-            raise FieldError("patch", patch, f"{size}x{size} pixels cannot be cut into such squares.")
+            raise FieldError("patch", patch, f"{size}x{size} pixels cannot be divided into such patches.")
         size, channels = size // patch, channels * patch**2
         if not 0 < len(multiples) <= size.bit_length():
             raise FieldError(
                 *("multiples", list(multiples)),
-                f"{size}x{size} places can be halved {size.bit_length() - 1} times, so that there must be 1 to "
-                f"{size.bit_length()} of them.",
+                f"{size}x{size} can be halved {size.bit_length() - 1} times, so the list must have 1 to "
+                f"{size.bit_length()} numbers.",
             )
         self.patch = patch
-        self.shape, self.classes = tuple(shape), looked_at(classes, conditional)
-        told = 4 * width
-        self.embedding = Embedding(width, told, self.classes)
+        self.shape, self.classes = tuple(shape), effective_classes(classes, conditional)
+        embedding_dim = 4 * width
+        self.embedding = TimeEmbedding(width, embedding_dim, self.classes)
         sides = [size >> level for level in range(len(multiples))]
         widths = [width * multiple for multiple in multiples]
 
         def stage(inputs: int, outputs: int, side: int) -> Stage:
-            return Stage(ResidualBlock(inputs, outputs, told, dropout), Attention(outputs) if side in attention else None)
+            block = ResidualBlock(inputs, outputs, embedding_dim, dropout)
+            return Stage(block, AttentionBlock(outputs) if side in attention else None)
 
-        self.first = convolution(channels, width, 3)
-        self.down, passed = nn.ModuleList(), [width]
+        self.first = scaled_conv(channels, width, 3)
+        self.down, skips = nn.ModuleList(), [width]
         for level, (side, outputs) in enumerate(zip(sides, widths, strict=True)):
             for _ in range(blocks):
-                self.down.append(stage(passed[-1], outputs, side))
-                passed.append(outputs)
+                self.down.append(stage(skips[-1], outputs, side))
+                skips.append(outputs)
             if level < len(sides) - 1:
-                self.down.append(Halve(outputs))
-                passed.append(outputs)
+                self.down.append(Downsample(outputs))
+                skips.append(outputs)
         deepest = widths[-1]
         self.middle = nn.ModuleList(
             [
-                Stage(ResidualBlock(deepest, deepest, told, dropout), Attention(deepest)),
-                Stage(ResidualBlock(deepest, deepest, told, dropout), None),
+                Stage(ResidualBlock(deepest, deepest, embedding_dim, dropout), AttentionBlock(deepest)),
+                Stage(ResidualBlock(deepest, deepest, embedding_dim, dropout), None),
             ]
         )
         self.up, inputs = nn.ModuleList(), deepest
         for level in reversed(range(len(sides))):
             for _ in range(blocks + 1):
-                self.up.append(stage(inputs + passed.pop(), widths[level], sides[level]))
+                self.up.append(stage(inputs + skips.pop(), widths[level], sides[level]))
                 inputs = widths[level]
             if level:
-                self.up.append(Double(inputs))
-        self.last = nn.Sequential(normalised(inputs), nn.SiLU(), convolution(inputs, channels, 3, gain=0))
+                self.up.append(Upsample(inputs))
+        self.last = nn.Sequential(group_norm(inputs), nn.SiLU(), scaled_conv(inputs, channels, 3, gain=0))
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         e = self.embedding(t, y)
-        passed = [self.first(F.pixel_unshuffle(x, self.patch))]
+        skips = [self.first(F.pixel_unshuffle(x, self.patch))]
         for layer in self.down:
-            passed.append(layer(passed[-1], e))
-        h = passed[-1]
+            skips.append(layer(skips[-1], e))
+        h = skips[-1]
         for layer in self.middle:
             h = layer(h, e)
         for layer in self.up:
-            h = layer(h, e) if isinstance(layer, Double) else layer(torch.cat([h, passed.pop()], 1), e)
+            h = layer(h, e) if isinstance(layer, Upsample) else layer(torch.cat([h, skips.pop()], 1), e)
         return F.pixel_shuffle(self.last(h), self.patch)
 
 
 class Stage(nn.Module):
-    """A residual block, and self-attention after it where there is any."""
+    """A residual block, optionally followed by self-attention."""
 
-    def __init__(self, block: "ResidualBlock", attention: "Attention | None") -> None:
+    def __init__(self, block: "ResidualBlock", attention: "AttentionBlock | None") -> None:
         super().__init__()
         self.block, self.attention = block, attention or nn.Identity()
 
@@ -116,68 +125,68 @@ class Stage(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + two convolutions, group norm and SiLU before each, the embedding ``[B, told]`` added between them."""
+    """x + two convolutions with group norm and SiLU before each; the embedding ``[B, embedding_dim]`` is added between them."""
 
-    def __init__(self, inputs: int, outputs: int, told: int, dropout: float) -> None:
+    def __init__(self, inputs: int, outputs: int, embedding_dim: int, dropout: float) -> None:
         super().__init__()
-        self.before = nn.Sequential(normalised(inputs), nn.SiLU(), convolution(inputs, outputs, 3))
-        self.told = nn.Sequential(nn.SiLU(), linear(told, outputs))
+        self.before = nn.Sequential(group_norm(inputs), nn.SiLU(), scaled_conv(inputs, outputs, 3))
+        self.from_embedding = nn.Sequential(nn.SiLU(), glorot_linear(embedding_dim, outputs))
         self.after = nn.Sequential(
-            normalised(outputs), nn.SiLU(), nn.Dropout(dropout), convolution(outputs, outputs, 3, gain=0)
+            group_norm(outputs), nn.SiLU(), nn.Dropout(dropout), scaled_conv(outputs, outputs, 3, gain=0)
         )
-        self.shortcut = nn.Identity() if inputs == outputs else convolution(inputs, outputs, 1)
+        self.shortcut = nn.Identity() if inputs == outputs else scaled_conv(inputs, outputs, 1)
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
-        return self.shortcut(x) + self.after(self.before(x) + self.told(e)[:, :, None, None])
+        return self.shortcut(x) + self.after(self.before(x) + self.from_embedding(e)[:, :, None, None])
 
 
-class Attention(nn.Module):
-    """x + self-attention of one head among all places of ``[B, C, H, W]``: softmax(q'k / sqrt C) v."""
+class AttentionBlock(nn.Module):
+    """x + single-head self-attention over all positions of ``[B, C, H, W]``: softmax(q'k / sqrt C) v."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = normalised(channels)
-        self.queries, self.keys, self.values = (convolution(channels, channels, 1) for _ in range(3))
-        self.out = convolution(channels, channels, 1, gain=0)
+        self.norm = group_norm(channels)
+        self.queries, self.keys, self.values = (scaled_conv(channels, channels, 1) for _ in range(3))
+        self.out = scaled_conv(channels, channels, 1, gain=0)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(x)
         q, k, v = (project(h).flatten(2) for project in (self.queries, self.keys, self.values))
-        # spelt out: the fused one cannot be differentiated twice, which the diagnostics of the game do
+        # torch's fused attention has no second derivative, which the diagnostics of the game need
         weights = torch.softmax(q.mT @ k / q.shape[1] ** 0.5, -1)
         return x + self.out((v @ weights.mT).reshape(x.shape))
 
 
-class Halve(nn.Module):
-    """A strided convolution."""
+class Downsample(nn.Module):
+    """A convolution of stride 2."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = convolution(channels, channels, 3, 2)
+        self.body = scaled_conv(channels, channels, 3, 2)
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
         return self.body(x)
 
 
-class Double(nn.Module):
-    """Each pixel four times, then a convolution."""
+class Upsample(nn.Module):
+    """Nearest-neighbour upsampling by 2, followed by a convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = convolution(channels, channels, 3)
+        self.body = scaled_conv(channels, channels, 3)
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
-        return self.body(x.repeat_interleave(2, 2).repeat_interleave(2, 3))  # interpolate has no deterministic gradient
+        return self.body(x.repeat_interleave(2, 2).repeat_interleave(2, 3))  # interpolate's gradient is not deterministic
 
 
-def normalised(channels: int) -> nn.GroupNorm:
-    """Group norm with 32 groups, or as many as leave four channels to each and divide ``channels``."""
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Return a group norm with at most 32 groups of at least four channels each, where ``channels`` allows."""
     most = min(GROUPS, max(1, channels // 4))
     return nn.GroupNorm(next(groups for groups in range(most, 0, -1) if channels % groups == 0), channels, eps=1e-6)
 
 
-def convolution(inputs: int, outputs: int, size: int, stride: int = 1, gain: float = 1.0) -> nn.Conv2d:
-    """A padded convolution whose weights begin with variance 2 gain^2 / (fan in + fan out), its biases at 0."""
+def scaled_conv(inputs: int, outputs: int, size: int, stride: int = 1, gain: float = 1.0) -> nn.Conv2d:
+    """Return a padded convolution with weights of variance 2 gain^2 / (fan in + fan out) and biases 0."""
     layer = nn.Conv2d(inputs, outputs, size, stride, size // 2)
     nn.init.xavier_uniform_(layer.weight, gain)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from gan_cli.models.recurrent import recurrent
+from gan_cli.models.recurrent import make_rnn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.recurrence import loop
@@ -63,7 +63,7 @@ def timed(ways: list[Callable[[], object]]) -> list[float]:
 
 def measure(case: Case, cell: str, gradient: bool) -> tuple[float, float]:
     """Sequences per second, fused and looped."""
-    rnn = recurrent(case.features, case.hidden, case.layers, cell)
+    rnn = make_rnn(case.features, case.hidden, case.layers, cell)
     x = torch.rand(case.batch, case.steps, case.features)
 
     def called(forward: Callable[[], Tensor]) -> Callable[[], object]:

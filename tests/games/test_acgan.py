@@ -85,5 +85,5 @@ def test_what_it_cannot_be_built_of():
     with pytest.raises(UserError, match="no classes"):
         ACGAN(plain, judge, NonSaturating(), 0)
     told = LabelledDiscriminator((2,), K, None, partial(MLPDiscriminator, width=8, depth=3))
-    with pytest.raises(UserError, match="LabelledDiscriminator shows none"):
+    with pytest.raises(UserError, match="LabelledDiscriminator does not expose any"):
         ACGAN(game().generator, told, NonSaturating(), K)

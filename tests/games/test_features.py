@@ -231,5 +231,5 @@ class TestSlicedGAN:
         assert not torch.allclose(frozen, free)
 
     def test_a_discriminator_without_features_is_refused(self):
-        with pytest.raises(UserError, match="MLPAutoEncoder shows none"):
+        with pytest.raises(UserError, match="MLPAutoEncoder does not expose any"):
             SlicedGAN(MLPGenerator((2,), 0, 3, 8, 2), MLPAutoEncoder((2,), 0, 8, 2, 1), NonSaturating(), {}, 5)

@@ -202,5 +202,5 @@ def test_what_it_cannot_be_built_of():
     assert str(caught.value).count("\n") == 1
     with pytest.raises(UserError, match=r"categorical=1"):
         InfoGAN(MLPGenerator((2,), 0, 9, 8, 2), MLPDiscriminator((2,), 0, 8, 2), NonSaturating(), categorical=1)
-    with pytest.raises(UserError, match="game=infogan puts a head on"):
+    with pytest.raises(UserError, match="game=infogan adds a head to"):
         InfoGAN(MLPGenerator((2,), 0, 20, 8, 2), Discriminator(), NonSaturating())

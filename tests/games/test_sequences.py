@@ -23,8 +23,8 @@ from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.conditional import LabelledDiscriminator, LabelledGenerator
 from gan_cli.models.mlp import MLPGenerator
 from gan_cli.models.recurrent import (
+    AutoregressiveGenerator,
     AveragingDiscriminator,
-    FedBackGenerator,
     RecurrentDiscriminator,
     RecurrentGenerator,
     StepwiseDiscriminator,
@@ -77,7 +77,7 @@ def labelled(**options) -> RCGAN:
 
 
 def c_rnn_gan(**options) -> CRNNGAN:
-    players = FedBackGenerator(SHAPE, 0, None, **LSTM), AveragingDiscriminator(SHAPE, 0, **LSTM, dropout=0.0)
+    players = AutoregressiveGenerator(SHAPE, 0, None, **LSTM), AveragingDiscriminator(SHAPE, 0, **LSTM, dropout=0.0)
     return CRNNGAN(*players, NonSaturating(), **options)
 
 
@@ -262,12 +262,12 @@ def test_pretraining_predicts():
 def test_other_players_are_refused():
     with pytest.raises(UserError, match="feeds its generator's output back"):
         CRNNGAN(MLPGenerator(SHAPE, 0, 3, 8, 2), RecurrentDiscriminator(SHAPE, 0, **LSTM, bidirectional=True), NonSaturating())
-    with pytest.raises(UserError, match="puts a head on the discriminator's features"):
-        CRNNGAN(FedBackGenerator(SHAPE, 0, None, **LSTM), StepwiseDiscriminator(SHAPE, 0, **LSTM), NonSaturating())
+    with pytest.raises(UserError, match="adds a head to the discriminator's features"):
+        CRNNGAN(AutoregressiveGenerator(SHAPE, 0, None, **LSTM), StepwiseDiscriminator(SHAPE, 0, **LSTM), NonSaturating())
 
 
 def test_who_rests_is_told_by_losses_above_0():
-    players = FedBackGenerator(SHAPE, 0, None, **LSTM), AveragingDiscriminator(SHAPE, 0, **LSTM, dropout=0.0)
+    players = AutoregressiveGenerator(SHAPE, 0, None, **LSTM), AveragingDiscriminator(SHAPE, 0, **LSTM, dropout=0.0)
     with pytest.raises(UserError, match=r"freezing=0\.7: .* Wasserstein's can be negative"):
         CRNNGAN(*players, Wasserstein())
     assert CRNNGAN(*players, Wasserstein(), freezing=0.0).freezing == 0

@@ -1,4 +1,4 @@
-"""Players that look at labels: what reaches the network inside, and that nothing else does."""
+"""Conditional players: the wrapped network gets the labels and nothing else."""
 
 from functools import partial
 
@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.functional import one_hot
 
 from gan_cli.errors import UserError
-from gan_cli.models.base import Discriminator, Generator, with_features
-from gan_cli.models.conditional import LabelledDiscriminator, LabelledGenerator, Labels, ProjectionDiscriminator
+from gan_cli.models.base import Discriminator, Generator, require_features
+from gan_cli.models.conditional import LabelEncoding, LabelledDiscriminator, LabelledGenerator, ProjectionDiscriminator
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.models.resnet import ResNetDiscriminator
@@ -27,7 +27,7 @@ def seeded():
 
 
 class Echo(Generator, Discriminator):
-    """Gives back what it is given."""
+    """Returns its input."""
 
     def __init__(self, shape, classes, latent_dim=None):
         super().__init__()
@@ -53,7 +53,7 @@ def test_shapes(shape, dim):
     assert not make_generator(shape=shape, classes=K, latent_dim=2).conditional
 
 
-def test_what_reaches_the_generator_inside_is_z_and_the_label():
+def test_wrapped_generator_gets_z_and_the_label():
     z, y = torch.randn(4, 7), torch.tensor([0, 2, 1, 1])
     generator = LabelledGenerator(POINT, K, 7, None, Echo)
     assert (generator.latent_dim, generator.inner.latent_dim) == (7, 10)
@@ -63,7 +63,7 @@ def test_what_reaches_the_generator_inside_is_z_and_the_label():
     assert embedded.labels.table.requires_grad
 
 
-def test_what_reaches_the_discriminator_inside_is_x_and_constant_planes():
+def test_wrapped_discriminator_gets_x_and_constant_planes():
     x, y = torch.randn(2, *IMAGE), torch.tensor([2, 0])
     discriminator = LabelledDiscriminator(IMAGE, K, None, Echo)
     assert discriminator.inner.shape == (1 + K, 8, 8)
@@ -74,15 +74,15 @@ def test_what_reaches_the_discriminator_inside_is_x_and_constant_planes():
     assert torch.equal(points, torch.tensor([[1.0, 1, 0, 0, 1], [1, 1, 1, 0, 0]]))
 
 
-def test_one_hot_is_no_parameter_and_is_not_saved():
-    labels = Labels(K, None)
+def test_one_hot_table_is_neither_a_parameter_nor_saved():
+    labels = LabelEncoding(K, None)
     assert list(labels.parameters()) == []
     assert list(labels.state_dict()) == []
     assert torch.equal(labels(torch.tensor([1])), torch.tensor([[0.0, 1, 0]]))
 
 
 @pytest.mark.parametrize("shape", [IMAGE, POINT])
-def test_projection_is_the_inner_logit_and_an_inner_product(shape):
+def test_projection_is_the_inner_logit_plus_an_inner_product(shape):
     discriminator = ProjectionDiscriminator(shape, K, INNER[shape][1]).eval()
     x, y = torch.randn(4, *shape), torch.tensor([0, 2, 1, 1])
     phi, v = discriminator.inner.features(x), discriminator.v.weight
@@ -92,7 +92,7 @@ def test_projection_is_the_inner_logit_and_an_inner_product(shape):
     assert torch.equal(discriminator(x, y), discriminator.inner(x))
 
 
-def test_projection_is_the_optimal_logit_of_classes_with_equal_spread():
+def test_projection_is_the_optimal_logit_of_classes_with_equal_variance():
     """p(x, y) against q(x) / K, p(x|y) = N(m_y, 1), q = N(0, 1): log p / q = m_y x - m_y^2 / 2, linear in phi = (x, 1)."""
     discriminator = ProjectionDiscriminator((2,), K, partial(MLPDiscriminator, width=1, depth=1))
     m = torch.tensor([-2.0, 0.5, 1.0])
@@ -107,13 +107,13 @@ def test_projection_is_the_optimal_logit_of_classes_with_equal_spread():
 
 
 @pytest.mark.parametrize("player", [MLPDiscriminator((2,), 0, 8, 3), MLPDiscriminator((2,), 0, 8, 1)])
-def test_a_perceptrons_features_and_their_judgement_are_its_logit(player):
+def test_mlp_logits_are_the_last_layer_of_its_features(player):
     x = torch.randn(5, 2)
     assert player.features(x).shape == (5, player.feature_dim)
     assert torch.equal(player(x), player.body(x).squeeze(1))
 
 
-def test_a_dcgans_features_and_their_judgement_are_its_logit():
+def test_dcgan_logits_are_the_last_layer_of_its_features():
     player = DCGANDiscriminator((1, 16, 16), 0, 4).eval()
     x = torch.randn(5, 1, 16, 16)
     assert player.features(x).shape == (5, player.feature_dim)
@@ -121,7 +121,7 @@ def test_a_dcgans_features_and_their_judgement_are_its_logit():
 
 
 @pytest.mark.parametrize("pool", ["sum", "mean", "flatten"])
-def test_a_residual_networks_features_and_their_judgement_are_its_logit(pool):
+def test_resnet_logits_are_the_last_layer_of_its_features(pool):
     fields = {"growth": 1, "max_multiple": 1, "last_side": 4, "blocks": 1, "stem": 0, "batch_norm": False}
     player = ResNetDiscriminator((1, 16, 16), 0, width=4, pool=pool, **fields)
     x = torch.randn(5, 1, 16, 16)
@@ -139,17 +139,18 @@ def test_data_without_classes():
         lambda: ProjectionDiscriminator(POINT, 0, INNER[POINT][1]),
     ]
     for make in makes:
-        with pytest.raises(UserError, match="needs labels, and this data set has no classes") as caught:
+        with pytest.raises(UserError, match="needs labels, but this data set has no classes") as caught:
             make()
         assert str(caught.value).count("\n") == 1
 
 
 def test_no_labels():
-    with pytest.raises(UserError, match="look at labels, and none were given"):
+    with pytest.raises(UserError, match="conditional, but some or all samples"):
         LabelledGenerator(POINT, K, 7, None, INNER[POINT][0])(torch.randn(2, 7))
 
 
-def test_a_discriminator_that_shows_no_features():
-    with pytest.raises(UserError, match="A projection puts a head on the discriminator's features, and Echo shows none"):
+def test_projection_needs_a_discriminator_with_features():
+    message = "discriminator=projection adds a head to the discriminator's features, but Echo does not expose any"
+    with pytest.raises(UserError, match=message):
         ProjectionDiscriminator(POINT, K, Echo)
-    assert with_features(player := MLPDiscriminator((2,), 0, 8, 3), "x") is player
+    assert require_features(player := MLPDiscriminator((2,), 0, 8, 3), "x") is player

@@ -1,4 +1,4 @@
-"""The networks that tell noise from data."""
+"""Networks that predict the noise of diffusion models."""
 
 import math
 
@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from gan_cli.errors import UserError
-from gan_cli.models.embedding import Embedding, sinusoids
 from gan_cli.models.mlp import MLPDenoiser
-from gan_cli.models.unet import Attention, UNet, normalised
+from gan_cli.models.time_embedding import TimeEmbedding, sinusoidal_features
+from gan_cli.models.unet import AttentionBlock, UNet, group_norm
 
 SIZES = (8, 16, 32, 64, 128, 256)
 
@@ -29,8 +29,8 @@ def mlp(shape=(2,), classes=0, width=16, depth=3, conditional=False):
     return MLPDenoiser(shape, classes, width, depth, conditional)
 
 
-def excited(network):
-    """The same network without the zeros that it begins with."""
+def without_zeros(network):
+    """Replace the initial zeros of the network's convolutions."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.normal_(module.weight, 0, 0.2)
@@ -38,11 +38,11 @@ def excited(network):
 
 
 def test_the_published_network():
-    """35.7 million parameters for CIFAR-10, attention at 16x16 and in the middle (Ho et al., 2020, appendix B)."""
+    """35.7 million parameters for CIFAR-10, with attention at 16x16 and in the middle (Ho et al., 2020, appendix B)."""
     with torch.device("meta"):
         network = unet((3, 32, 32), width=128, multiples=[1, 2, 2, 2], blocks=2, attention=[16], dropout=0.1)
     assert sum(parameter.numel() for parameter in network.parameters()) == 35_746_307
-    assert sum(isinstance(module, Attention) for module in network.modules()) == 2 + 1 + 3
+    assert sum(isinstance(module, AttentionBlock) for module in network.modules()) == 2 + 1 + 3
     assert {module.num_groups for module in network.modules() if isinstance(module, nn.GroupNorm)} == {32}
     assert {module.p for module in network.modules() if isinstance(module, nn.Dropout)} == {0.1}
 
@@ -59,7 +59,7 @@ def test_every_size(size, fields):
 
 
 @pytest.mark.parametrize("shape", [(2,), (1,), (1, 28, 28), (24, 5)])
-def test_perceptrons_take_any_shape(shape):
+def test_mlp_takes_any_shape(shape):
     x = torch.randn(5, *shape)
     network = mlp(shape)
     assert network(x, torch.ones(5, dtype=torch.int64)).shape == x.shape
@@ -67,64 +67,64 @@ def test_perceptrons_take_any_shape(shape):
     assert len([layer for layer in [*network.hidden, network.last] if isinstance(layer, nn.Linear)]) == 3
 
 
-def test_the_unet_begins_with_no_noise_found():
+def test_unet_output_starts_at_zero():
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([1, 900])
     assert unet()(x, t).eq(0).all()
 
 
-@pytest.mark.parametrize("network", [lambda: excited(unet()), mlp], ids=["unet", "mlp"])
-def test_time_is_looked_at_and_labels_are_not(network):
+@pytest.mark.parametrize("network", [lambda: without_zeros(unet()), mlp], ids=["unet", "mlp"])
+def test_unconditional_networks_depend_on_time_but_not_on_labels(network):
     network = network()
     assert network.classes == 0
     x = torch.randn(1, *network.shape).expand(3, *network.shape)
-    found = network(x, torch.tensor([1, 1, 500]))
-    torch.testing.assert_close(found[0], found[1])
-    assert not torch.allclose(found[0], found[2], atol=1e-3)
-    torch.testing.assert_close(network(x, torch.tensor([1, 1, 500]), torch.tensor([0, 1, 2])), found)
+    output = network(x, torch.tensor([1, 1, 500]))
+    torch.testing.assert_close(output[0], output[1])
+    assert not torch.allclose(output[0], output[2], atol=1e-3)
+    torch.testing.assert_close(network(x, torch.tensor([1, 1, 500]), torch.tensor([0, 1, 2])), output)
 
 
 @pytest.mark.parametrize(
     "network",
-    [lambda: excited(unet(classes=3, conditional=True)), lambda: mlp(classes=3, conditional=True)],
+    [lambda: without_zeros(unet(classes=3, conditional=True)), lambda: mlp(classes=3, conditional=True)],
     ids=["unet", "mlp"],
 )
-def test_classes_are_looked_at_where_asked_for(network):
+def test_conditional_networks_depend_on_labels(network):
     network = network()
     assert network.classes == 3
     x, t = torch.randn(1, *network.shape).expand(4, *network.shape), torch.full((4,), 7)
-    found = network(x, t, torch.tensor([0, 1, 2, 3]))
+    output = network(x, t, torch.tensor([0, 1, 2, 3]))
     for i in range(4):
         for j in range(i):
-            assert not torch.allclose(found[i], found[j], atol=1e-3)
-    torch.testing.assert_close(network(x, t), found[3:].expand_as(found), msg="3 stands for no label, as None does")
+            assert not torch.allclose(output[i], output[j], atol=1e-3)
+    torch.testing.assert_close(network(x, t), output[3:].expand_as(output), msg="the label 3 means no label, as None does")
 
 
 @pytest.mark.parametrize("make", [unet, mlp])
-def test_classes_that_there_are_not(make):
+def test_conditional_networks_need_classes(make):
     with pytest.raises(UserError, match=r"conditional=true: this data set has no classes"):
         make(classes=0, conditional=True)
     with pytest.raises(UserError, match="conditional='no'"):
         make(classes=3, conditional="no")
 
 
-def test_sinusoids():
+def test_sinusoidal_features():
     t = torch.tensor([0, 1, 17])
-    found = sinusoids(t, 8)
-    assert found.shape == (3, 8)
+    output = sinusoidal_features(t, 8)
+    assert output.shape == (3, 8)
     rates = [1.0, 10 ** (-4 / 3), 10 ** (-8 / 3), 1e-4]
     expected = [[wave(rate * time) for wave in (math.sin, math.cos) for rate in rates] for time in t.tolist()]
-    torch.testing.assert_close(found, torch.tensor(expected))
-    assert sinusoids(t, 7).shape == (3, 7)
-    assert sinusoids(t, 2).shape == (3, 2)
+    torch.testing.assert_close(output, torch.tensor(expected))
+    assert sinusoidal_features(t, 7).shape == (3, 7)
+    assert sinusoidal_features(t, 2).shape == (3, 2)
 
 
-def test_an_embedding_without_classes_has_no_labels():
-    assert Embedding(8, 4, 0).label is None
-    assert Embedding(8, 4, 3).label.num_embeddings == 4
+def test_embedding_without_classes_has_no_label_table():
+    assert TimeEmbedding(8, 4, 0).label is None
+    assert TimeEmbedding(8, 4, 3).label.num_embeddings == 4
 
 
-def test_attention_is_that_of_everybody():
-    layer = Attention(8)
+def test_attention_equals_scaled_dot_product_attention():
+    layer = AttentionBlock(8)
     nn.init.normal_(layer.out.weight)
     x = torch.randn(2, 8, 4, 4)
     q, k, v = (project(layer.norm(x)).flatten(2).mT for project in (layer.queries, layer.keys, layer.values))
@@ -132,11 +132,11 @@ def test_attention_is_that_of_everybody():
     torch.testing.assert_close(layer(x), x + layer.out(expected))
 
 
-def test_the_unet_can_be_differentiated_twice():
-    """As spectra of the Hessian need it, through its attention too."""
-    network = excited(unet())
-    found = network(torch.randn(2, 1, 8, 8), torch.tensor([1, 9]))
-    gradient = torch.autograd.grad(found.square().sum(), network.down[2].attention.queries.weight, create_graph=True)[0]
+def test_unet_is_twice_differentiable():
+    """Spectra of the Hessian need second derivatives, through the attention too."""
+    network = without_zeros(unet())
+    output = network(torch.randn(2, 1, 8, 8), torch.tensor([1, 9]))
+    gradient = torch.autograd.grad(output.square().sum(), network.down[2].attention.queries.weight, create_graph=True)[0]
     twice = torch.autograd.grad(gradient.square().sum(), list(network.parameters()), allow_unused=True)
     assert all(second is None or second.isfinite().all() for second in twice)
     assert sum(second.abs().sum() for second in twice if second is not None) > 0
@@ -145,24 +145,24 @@ def test_the_unet_can_be_differentiated_twice():
 @pytest.mark.parametrize(
     ("channels", "groups"), [(128, 32), (256, 32), (384, 32), (64, 16), (32, 8), (48, 12), (8, 2), (3, 1), (7, 1)]
 )
-def test_groups(channels, groups):
-    assert normalised(channels).num_groups == groups
+def test_number_of_groups(channels, groups):
+    assert group_norm(channels).num_groups == groups
 
 
-def test_dropout_is_of_training():
-    network, x, t = excited(unet(dropout=0.5)), torch.randn(2, 1, 8, 8), torch.tensor([1, 9])
+def test_dropout_only_in_training_mode():
+    network, x, t = without_zeros(unet(dropout=0.5)), torch.randn(2, 1, 8, 8), torch.tensor([1, 9])
     assert not torch.equal(network(x, t), network(x, t))
     network.eval()
     assert torch.equal(network(x, t), network(x, t))
 
 
 @pytest.mark.parametrize(
-    ("make", "says"),
+    ("make", "message"),
     [
         (lambda: unet((2,)), r"model/denoiser=unet needs images, .*\n.*model=mlp_small"),
         (lambda: unet((1, 20, 20)), "power of two from 8 to 256, not 20x20"),
         (lambda: unet(patch=3), r"patch=3: 8x8 pixels"),
-        (lambda: unet(multiples=[1, 1, 1, 1, 1]), r"multiples=\[1, 1, 1, 1, 1\]: 8x8 places can be halved 3 times.* 1 to 4"),
+        (lambda: unet(multiples=[1, 1, 1, 1, 1]), r"multiples=\[1, 1, 1, 1, 1\]: 8x8 can be halved 3 times.* 1 to 4"),
         (lambda: unet(multiples=[]), r"multiples=\[\]"),
         (lambda: unet(multiples=2), r"multiples=2: it must be a list of numbers, for instance \[1,2\]"),
         (lambda: unet(attention=8), r"attention=8: it must be a list of numbers"),
@@ -173,6 +173,6 @@ def test_dropout_is_of_training():
         (lambda: mlp(depth=0), "depth=0"),
     ],
 )
-def test_what_cannot_be_built(make, says):
-    with pytest.raises(UserError, match=says):
+def test_invalid_arguments(make, message):
+    with pytest.raises(UserError, match=message):
         make()

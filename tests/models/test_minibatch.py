@@ -1,4 +1,4 @@
-"""What a discriminator learns about a batch."""
+"""Minibatch layers: standard deviation and discrimination."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def seeded():
     torch.manual_seed(0)
 
 
-def test_identical_samples_have_no_spread():
+def test_identical_samples_have_no_standard_deviation():
     x = torch.randn(1, 3, 4, 4).expand(6, -1, -1, -1)
     out = MinibatchStd()(x)
     assert out.shape == (6, 4, 4, 4)
@@ -23,16 +23,16 @@ def test_identical_samples_have_no_spread():
     assert torch.equal(out[:, 3], torch.zeros(6, 4, 4))
 
 
-def test_the_spread_is_the_mean_deviation_and_differentiable_at_zero():
+def test_minibatch_std_is_the_mean_deviation_and_differentiable_at_zero():
     x = torch.randn(50, 7)
-    found = MinibatchStd().statistic(x)
-    torch.testing.assert_close(found, x.std(0, unbiased=False).mean().expand(50, 1), rtol=1e-3, atol=0)
+    statistic = MinibatchStd().statistic(x)
+    torch.testing.assert_close(statistic, x.std(0, unbiased=False).mean().expand(50, 1), rtol=1e-3, atol=0)
     x = torch.zeros(4, 7, requires_grad=True)
     (gradient,) = torch.autograd.grad(MinibatchStd().statistic(x).sum(), x)
     assert gradient.isfinite().all()
 
 
-def test_nearness_to_the_others():
+def test_minibatch_discrimination_formula():
     layer = MinibatchDiscrimination(3, kernels=5, dims=2)
     torch.testing.assert_close(layer.statistic(torch.randn(1, 3).expand(6, -1)), torch.full((6, 5), 5.0))
     assert layer.statistic(1e4 * torch.randn(6, 3)).abs().max() < 1e-6
@@ -43,7 +43,7 @@ def test_nearness_to_the_others():
 
 
 @pytest.mark.parametrize("make", [MinibatchStd, lambda: MinibatchDiscrimination(3, 5, 2)])
-def test_in_eval_mode_a_sample_stands_for_itself(make):
+def test_in_eval_mode_samples_are_independent(make):
     layer = make()
     for _ in range(100):
         layer(torch.randn(32, 3))
@@ -55,25 +55,25 @@ def test_in_eval_mode_a_sample_stands_for_itself(make):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "options",
     [{"minibatch_std": True}, {"minibatch_kernels": 4, "minibatch_dims": 3}, {"minibatch_std": True, "minibatch_kernels": 4}],
 )
 @pytest.mark.parametrize(
     "make", [lambda **k: DCGANDiscriminator((1, 8, 8), 0, 4, **k), lambda **k: MLPDiscriminator((1, 8, 8), 0, 8, 3, **k)]
 )
-def test_in_the_discriminators(make, asked):
-    D = make(**asked)
+def test_in_the_discriminators(make, options):
+    D = make(**options)
     x = torch.randn(6, 1, 8, 8)
     assert D(x).shape == (6,)
     alone = D(x[:1].expand(6, -1, -1, -1))
     together = D(torch.cat([x[:1], x[1:]]))
-    assert not torch.isclose(alone[0], together[0]), "the logit depends on the company"
+    assert not torch.isclose(alone[0], together[0]), "the logit depends on the other samples"
     with torch.no_grad():
         D.eval()
         torch.testing.assert_close(D(x)[:1], D(x[:1]))
 
 
-def test_without_them_nothing_is_drawn_or_added():
+def test_default_discriminator_has_no_minibatch_layers():
     torch.manual_seed(1)
     plain = MLPDiscriminator((2,), 0, 8, 3)
     assert [type(layer) for layer in plain.body] == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
@@ -81,6 +81,6 @@ def test_without_them_nothing_is_drawn_or_added():
 
 
 @pytest.mark.parametrize("wrong", [{"minibatch_std": 1}, {"minibatch_kernels": -1}, {"minibatch_dims": 0}])
-def test_mistakes(wrong):
+def test_invalid_arguments(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         MLPDiscriminator((2,), 0, 8, 3, **wrong)

@@ -1,4 +1,4 @@
-"""Shapes, ranges and beginnings of the networks."""
+"""MLP and DCGAN: shapes, ranges and initial weights."""
 
 import math
 from itertools import repeat
@@ -51,7 +51,7 @@ class TestEverySize:
 
 @pytest.mark.parametrize("make", [lambda shape: DCGANGenerator(shape, 0, 5, 4), lambda shape: DCGANDiscriminator(shape, 0, 4)])
 @pytest.mark.parametrize(
-    ("shape", "says"),
+    ("shape", "message"),
     [
         ((1, 7, 7), "power of two from 8 to 256, not 7x7"),
         ((1, 20, 20), "power of two from 8 to 256, not 20x20"),
@@ -63,10 +63,10 @@ class TestEverySize:
         ((24, 5), r"shape \(24, 5\)"),
     ],
 )
-def test_shapes_that_dcgan_cannot_take(make, shape, says):
-    with pytest.raises(UserError, match=f"model=dcgan .*{says}") as caught:
+def test_shapes_that_dcgan_cannot_take(make, shape, message):
+    with pytest.raises(UserError, match=f"model=dcgan .*{message}") as caught:
         make(shape)
-    assert "model=mlp" in str(caught.value), "the way out is named"
+    assert "model=mlp" in str(caught.value), "the message names an alternative"
 
 
 def test_image_size():
@@ -74,14 +74,14 @@ def test_image_size():
 
 
 @pytest.mark.parametrize("shape", [(2,), (1,), (1, 28, 28), (3, 5, 9), (24, 5)])
-def test_perceptrons_take_any_shape(shape):
+def test_mlp_takes_any_shape(shape):
     x = MLPGenerator(shape, 0, 7, 16, 3)(torch.randn(5, 7))
     assert x.shape == (5, *shape)
     assert MLPDiscriminator(shape, 0, 16, 3)(x).shape == (5,)
 
 
 @pytest.mark.parametrize("make", [lambda: DCGANGenerator((1, 8, 8), 0, 6, 4), lambda: MLPGenerator((1, 8, 8), 0, 6, 16, 3)])
-def test_images_lie_in_their_range(make):
+def test_images_lie_in_minus_one_to_one(make):
     generator = make().eval()
     with torch.no_grad():
         for parameter in generator.parameters():
@@ -97,7 +97,7 @@ def test_points_are_unbounded():
 
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
-def test_dcgan_begins_as_published(kind):
+def test_initial_weights_of_dcgan_are_the_published_ones(kind):
     shape = (3, 64, 64)
     network = DCGANGenerator(shape, 0, 100, 64) if kind == "generator" else DCGANDiscriminator(shape, 0, 64)
     convolutions = layers(network, nn.Conv2d | nn.ConvTranspose2d)
@@ -121,7 +121,7 @@ class TestDCGANWidths:
         assert [layer.num_features for layer in layers(generator, nn.BatchNorm2d)] == [512, 256, 128, 64]
         assert [layer.num_features for layer in layers(discriminator, nn.BatchNorm2d)] == [128, 256, 512], "not in the first"
 
-    def test_eight_times_at_most(self):
+    def test_at_most_eight_times_the_first_width(self):
         with torch.device("meta"):
             discriminator = DCGANDiscriminator((3, 256, 256), 0, 16)
         assert [layer.out_channels for layer in layers(discriminator, nn.Conv2d)] == [16, 32, 64, 128, 128, 128, 1]
@@ -157,7 +157,7 @@ def test_players_mix(mixed):
 
 
 @pytest.mark.parametrize("value", [0, -3, 1.5, "wide", True, None])
-def test_sizes_that_are_none(value):
+def test_invalid_sizes(value):
     for network, shape, sizes in (
         (MLPGenerator, (2,), {"latent_dim": 2, "width": 4, "depth": 2}),
         (MLPDiscriminator, (2,), {"width": 4, "depth": 2}),
@@ -169,7 +169,7 @@ def test_sizes_that_are_none(value):
                 network(shape, 0, **{**sizes, name: value})
 
 
-def test_a_flag_that_is_none():
+def test_invalid_flags():
     with pytest.raises(UserError, match="batch_norm='no': it must be true or false"):
         DCGANGenerator((1, 8, 8), 0, 2, 4, batch_norm="no")
     with pytest.raises(UserError, match="batch_norm='no': it must be true or false"):

@@ -1,4 +1,4 @@
-"""Recurrent networks: fused layers equal a loop over time; who sees which step; second derivatives."""
+"""Recurrent networks: fused layers equal a loop over time, dependence on time steps, second derivatives."""
 
 import math
 
@@ -13,15 +13,15 @@ from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.models.conditional import LabelledDiscriminator, LabelledGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.models.recurrent import (
+    AutoregressiveGenerator,
     AveragingDiscriminator,
-    FedBackGenerator,
     Recurrent,
     RecurrentDiscriminator,
     RecurrentGenerator,
     StepwiseDiscriminator,
-    nothing_yet,
-    recurrent,
-    step,
+    initial_states,
+    make_rnn,
+    rnn_step,
 )
 from gan_cli.models.timegan import Embedder, LatentDiscriminator, LatentGenerator, Recovery, Supervisor
 from gan_cli.regularizers.base import gradients, slopes
@@ -34,7 +34,7 @@ DISCRIMINATORS = {
     "last": lambda cell="lstm": RecurrentDiscriminator(SHAPE, 0, **SIZES, cell=cell, bidirectional=False),
     "both ends": lambda cell="lstm": RecurrentDiscriminator(SHAPE, 0, **SIZES, cell=cell, bidirectional=True),
     "every step": lambda cell="lstm": StepwiseDiscriminator(SHAPE, 0, **SIZES, cell=cell),
-    "averaging": lambda cell="lstm": AveragingDiscriminator(SHAPE, 0, **SIZES, cell=cell, dropout=0.0),
+    "mean": lambda cell="lstm": AveragingDiscriminator(SHAPE, 0, **SIZES, cell=cell, dropout=0.0),
 }
 
 
@@ -44,15 +44,15 @@ def seeded():
 
 
 def sensitivity(network, x):
-    """[T, ...]: whether output number i of a sample depends on step t of the input, as ``[outputs, T]``."""
+    """Return whether each output of a sample depends on each time step of the input, ``[outputs, T]``."""
     jacobian = torch.autograd.functional.jacobian(lambda x: network(x)[0].flatten(), x)
     return jacobian[:, 0].abs().sum(-1) > 0
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("hidden", "layers"), [(24, 3), (100, 1)])
-def test_fused_layers_are_the_loop(cell, hidden, layers):
-    rnn, x = recurrent(F, hidden, layers, cell), torch.randn(16, 24, F)
+def test_fused_layers_equal_a_loop_over_time(cell, hidden, layers):
+    rnn, x = make_rnn(F, hidden, layers, cell), torch.randn(16, 24, F)
     fused, looped = rnn(x)[0], loop(rnn, x)
     torch.testing.assert_close(fused, looped, rtol=0, atol=1e-6)
     weight = torch.randn_like(fused)
@@ -62,24 +62,24 @@ def test_fused_layers_are_the_loop(cell, hidden, layers):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_step_is_the_fused_layers_step(cell):
-    rnn, x = recurrent(F, **SIZES, cell=cell), torch.randn(4, T, F)
-    states, found = nothing_yet(rnn, x), []
+def test_rnn_step_equals_the_fused_layers(cell):
+    rnn, x = make_rnn(F, **SIZES, cell=cell), torch.randn(4, T, F)
+    states, outputs = initial_states(rnn, x), []
     for t in range(T):
-        y, states = step(rnn, x[:, t], states)
-        found.append(y)
-    torch.testing.assert_close(torch.stack(found, 1), rnn(x)[0], rtol=0, atol=1e-6)
+        y, states = rnn_step(rnn, x[:, t], states)
+        outputs.append(y)
+    torch.testing.assert_close(torch.stack(outputs, 1), rnn(x)[0], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_layers_begin_by_remembering(cell):
-    rnn = recurrent(1, 4, 1, cell)
+def test_gates_start_open(cell):
+    rnn = make_rnn(1, 4, 1, cell)
     gates = (rnn.bias_ih_l0 + rnn.bias_hh_l0).detach().view(-1, 4)
     assert gates.tolist() == [[float(gate)] * 4 for gate in ([0, 1, 0, 0] if cell == "lstm" else [1, 1, 0])]
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_generator_of_sequences(cell):
+def test_generator_is_causal(cell):
     generator = RecurrentGenerator(SHAPE, 0, 4, **SIZES, cell=cell)
     assert generator.latent_shape == (T, 4)
     z = torch.randn(5, *generator.latent_shape)
@@ -87,12 +87,12 @@ def test_a_generator_of_sequences(cell):
     assert x.shape == (5, T, F)
     assert ((x > 0) & (x < 1)).all()
     depends = sensitivity(generator, z[:1]).view(T, F, T).any(1)
-    assert torch.equal(depends, torch.ones(T, T).tril().bool()), "x_t of z_1 ... z_t, and each z_t is used"
+    assert torch.equal(depends, torch.ones(T, T).tril().bool()), "x_t depends on each of z_1 ... z_t and on nothing else"
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("name", DISCRIMINATORS)
-def test_what_a_discriminator_sees(name, cell):
+def test_time_steps_that_a_logit_depends_on(name, cell):
     network, x = DISCRIMINATORS[name](cell), torch.rand(4, T, F)
     logits = network(x)
     assert logits.shape == ((4, T) if name == "every step" else (4,))
@@ -101,11 +101,11 @@ def test_what_a_discriminator_sees(name, cell):
     if name != "every step":
         features = network.features(x)
         assert features.shape == (4, network.feature_dim)
-        assert torch.equal(network.judge(features), logits)
+        assert torch.equal(network.logits(features), logits)
 
 
-def test_the_mean_of_the_probabilities():
-    network, x = DISCRIMINATORS["averaging"](), 10 * torch.randn(6, T, F)
+def test_averaging_discriminator_is_the_mean_of_the_probabilities():
+    network, x = DISCRIMINATORS["mean"](), 10 * torch.randn(6, T, F)
     steps = network.body(x).squeeze(2).double()
     assert network.feature_dim == T * 2 * 5
     torch.testing.assert_close(network(x).double().sigmoid(), steps.sigmoid().mean(1))
@@ -116,7 +116,7 @@ def test_the_mean_of_the_probabilities():
     torch.testing.assert_close(network(x), torch.full((6,), 40.0))
 
 
-def test_dropout_hides_samples_in_training_alone():
+def test_dropout_only_in_training_mode():
     network = AveragingDiscriminator(SHAPE, 0, **SIZES, cell="lstm", dropout=0.5)
     x = torch.rand(4, T, F)
     assert not torch.equal(network(x), network(x))
@@ -126,8 +126,8 @@ def test_dropout_hides_samples_in_training_alone():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_fed_its_own_output_a_generator_predicts_it(cell):
-    generator = FedBackGenerator(SHAPE, 0, None, **SIZES, cell=cell)
+def test_teacher_forcing_with_its_own_output_reproduces_the_output(cell):
+    generator = AutoregressiveGenerator(SHAPE, 0, None, **SIZES, cell=cell)
     assert generator.latent_shape == (T, F)
     z = torch.rand(4, T, F)
     x = generator(z)
@@ -140,13 +140,13 @@ def test_fed_its_own_output_a_generator_predicts_it(cell):
     changed = other.clone()
     changed[:, 3:] += 1
     same = torch.isclose(generator.predict(z, changed), predicted, rtol=0, atol=1e-7).all(2).all(0)
-    assert same.tolist() == [True] * 4 + [False] * 3, "each step from the real ones before it"
+    assert same.tolist() == [True] * 4 + [False] * 3, "each step depends on the real ones before it"
 
 
 # Labels.
 
 
-def test_labels_at_every_step():
+def test_labels_are_concatenated_at_every_step():
     y = torch.tensor([0, 2, 1])
     seen = []
 
@@ -170,20 +170,20 @@ def test_labels_at_every_step():
     assert torch.equal(discriminator(x, y), torch.cat([x, e], 2))
 
 
-def test_labels_of_sequences_around_other_networks():
+def test_conditional_mlps_for_sequences():
     y = torch.tensor([0, 2, 1])
-    generator = LabelledGenerator(SHAPE, 3, 4, None, lambda **given: MLPGenerator(**given, width=8, depth=2))
-    discriminator = LabelledDiscriminator(SHAPE, 3, None, lambda **given: MLPDiscriminator(**given, width=8, depth=2))
+    generator = LabelledGenerator(SHAPE, 3, 4, None, lambda **kwargs: MLPGenerator(**kwargs, width=8, depth=2))
+    discriminator = LabelledDiscriminator(SHAPE, 3, None, lambda **kwargs: MLPDiscriminator(**kwargs, width=8, depth=2))
     x = generator(torch.randn(3, *generator.latent_shape), y)
     assert x.shape == (3, T, F)
     assert discriminator(x, y).shape == (3,)
 
 
-# TimeGAN's five.
+# TimeGAN.
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_five_networks_fit(cell):
+def test_shapes_of_timegan(cell):
     sizes = {"hidden": 6, "layers": 3, "cell": cell}
     e, r, s, d = (kind(SHAPE, 0, **sizes) for kind in (Embedder, Recovery, Supervisor, LatentDiscriminator))
     g = LatentGenerator(SHAPE, 0, None, **sizes)
@@ -205,27 +205,27 @@ def test_the_five_networks_fit(cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("name", DISCRIMINATORS)
-def test_the_penalty_s_gradient_in_single_precision(name, cell):
-    """float32 takes other kernels than float64."""
+def test_gradient_of_the_penalty_in_single_precision(name, cell):
+    """float32 uses other kernels than float64."""
     network, x = DISCRIMINATORS[name](cell), torch.rand(4, T, F)
 
-    def found(network, x):
-        wanted = [p for name, p in network.named_parameters() if not name.endswith("head.bias")]
-        return torch.autograd.grad((slopes(network, x) - 1).square().mean(), wanted)
+    def penalty_gradient(network, x):
+        parameters = [p for name, p in network.named_parameters() if not name.endswith("head.bias")]
+        return torch.autograd.grad((slopes(network, x) - 1).square().mean(), parameters)
 
-    single = found(network, x)
-    for a, b in zip(single, found(network.double(), x.double()), strict=True):
+    single = penalty_gradient(network, x)
+    for a, b in zip(single, penalty_gradient(network.double(), x.double()), strict=True):
         torch.testing.assert_close(a.double(), b, rtol=1e-2, atol=1e-3 * float(b.abs().max()))
 
 
-def test_slopes_of_every_step_are_of_their_mean():
+def test_gradients_of_stepwise_logits_are_those_of_their_mean():
     network, x = DISCRIMINATORS["every step"](), torch.rand(4, T, F)
     expected = gradients(lambda x: network(x).mean(1), x)
     torch.testing.assert_close(gradients(network, x), expected)
     assert slopes(network, x).shape == (4,)
 
 
-def test_where_second_derivatives_are_asked_for_cudnn_stands_aside(monkeypatch):
+def test_cudnn_is_disabled_for_second_derivatives(monkeypatch):
     seen = []
     forward = Recurrent.states
 
@@ -244,7 +244,7 @@ def test_where_second_derivatives_are_asked_for_cudnn_stands_aside(monkeypatch):
     assert seen == [True, False, False, True]
 
 
-# What is refused.
+# Errors.
 
 
 def test_spectral_norm_of_recurrent_layers_is_refused():
@@ -253,22 +253,22 @@ def test_spectral_norm_of_recurrent_layers_is_refused():
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 8, 8)])
-@pytest.mark.parametrize("make", [RecurrentGenerator, FedBackGenerator])
-def test_sequences_alone(make, shape):
+@pytest.mark.parametrize("make", [RecurrentGenerator, AutoregressiveGenerator])
+def test_generators_need_sequences(make, shape):
     with pytest.raises(UserError, match="needs sequences"):
         make(shape, 0, 4, **SIZES, cell="gru")
 
 
-def test_a_cell_that_is_none():
+def test_unknown_cell():
     with pytest.raises(UserError, match="cell='rnn': it must be one of gru, lstm"):
-        recurrent(3, 4, 1, "rnn")
+        make_rnn(3, 4, 1, "rnn")
     with pytest.raises(UserError, match="hidden=0"):
-        recurrent(3, 0, 1, "gru")
+        make_rnn(3, 0, 1, "gru")
 
 
-def test_initial_memory_keeps_a_value():
-    """With gates open by sigmoid(1) an LSTM's cell keeps that share of what it held."""
-    rnn = recurrent(1, 1, 1, "lstm")
+def test_open_forget_gate_keeps_the_cell_state():
+    """A forget gate of sigmoid(1) keeps that fraction of the cell state per step."""
+    rnn = make_rnn(1, 1, 1, "lstm")
     with torch.no_grad():
         rnn.weight_ih_l0.zero_()
         rnn.weight_hh_l0.zero_()

@@ -1,4 +1,4 @@
-"""Residual networks: shapes at every side, the published sizes, and what their layers are at the start."""
+"""Residual networks: shapes at every side, published sizes, initial weights."""
 
 import math
 
@@ -31,7 +31,7 @@ def seeded():
 
 
 def players(option: str, shape: tuple[int, ...], values: str = "") -> tuple[Generator, Discriminator]:
-    """The networks that ``model=option`` names, for ten classes."""
+    """Return the networks of ``model=option`` for ten classes."""
     cfg = configs.compose(f"model={option} {values}")
     return tuple(make(cfg, f"model.{player}", nn.Module, shape=shape, classes=10) for player in ("generator", "discriminator"))
 
@@ -54,7 +54,7 @@ def test_every_side(option, side):
 
 @pytest.mark.parametrize("option", ["resnet_sngan_small", "resnet_wgan_gp_small"])
 def test_several_outputs(option):
-    """One is a logit, of several each is a number of its own: a linear function of the same features."""
+    """One output gives logits ``[B]``; several are a linear function of the same features."""
     _, one = players(option, (1, 8, 8))
     _, several = players(option, (1, 8, 8), "model.discriminator.outputs=3")
     x = torch.randn(4, 1, 8, 8)
@@ -64,7 +64,7 @@ def test_several_outputs(option):
 
 
 class TestPublishedSizes:
-    """Channels and sides as the papers' tables and the authors' codes have them."""
+    """Channels and sides of the papers' tables and the authors' codes."""
 
     @pytest.mark.parametrize(
         ("option", "side", "ups", "downs"),
@@ -102,12 +102,12 @@ class TestPublishedSizes:
         ("option", "side", "hidden"),
         [("resnet_sngan_64", 64, [64, 64, 128, 256, 512]), ("biggan_128", 128, [96, 192, 384, 768, 1536, 1536])],
     )
-    def test_where_a_block_widens(self, option, side, hidden):
+    def test_convolution_that_changes_the_width(self, option, side, hidden):
         with torch.device("meta"):
             _, network = players(option, (3, side, side))
         assert [block.residual[-1].in_channels for block in blocks(network, DownBlock)] == hidden
 
-    def test_attention_at_its_side(self):
+    def test_position_of_attention(self):
         with torch.device("meta"):
             generator, discriminator = players("biggan_128", (3, 128, 128))
         assert [isinstance(layer, SelfAttention) for layer in generator.attentions] == [False, False, False, True, False]
@@ -115,7 +115,7 @@ class TestPublishedSizes:
         assert generator.parts == (20,) * 6
 
     def test_parameters_of_sngan(self):
-        """At 32 pixels, biases and batch norms included, from the tables."""
+        """Number of parameters at 32 pixels from the tables, including biases and batch norms."""
         with torch.device("meta"):
             generator, discriminator = players("resnet_sngan", (3, 32, 32))
 
@@ -133,11 +133,11 @@ def test_pooling(pool):
     network = ResNetDiscriminator((1, 16, 16), 0, 4, 1, 1, 8, 1, pool, 0, False)
     x = torch.randn(5, 1, 16, 16)
     h = network.trunk(x)
-    places = {"sum": relu(h).sum((2, 3)), "mean": relu(h).mean((2, 3)), "flatten": h.flatten(1)}[pool]
-    torch.testing.assert_close(network(x), places @ network.head.weight[0] + network.head.bias)
+    features = {"sum": relu(h).sum((2, 3)), "mean": relu(h).mean((2, 3)), "flatten": h.flatten(1)}[pool]
+    torch.testing.assert_close(network(x), features @ network.head.weight[0] + network.head.bias)
 
 
-def test_an_up_block_is_what_it_says():
+def test_up_block_formula():
     block = UpBlock(4, 6, no_norm)
     x = torch.randn(2, 4, 5, 5)
     doubled = interpolate(relu(x), scale_factor=2)
@@ -146,7 +146,7 @@ def test_an_up_block_is_what_it_says():
 
 
 @pytest.mark.parametrize("first", [False, True])
-def test_a_down_block_is_what_it_says(first):
+def test_down_block_formula(first):
     block = DownBlock(4, 6, 4, halves=True, first=first, norm=no_norm)
     x = torch.randn(2, 4, 6, 6)
     convolutions = blocks(block.residual, nn.Conv2d)
@@ -159,7 +159,7 @@ def test_a_down_block_is_what_it_says(first):
 
 class TestConditionalBatchNorm:
     def test_equals_batch_norm_when_the_gains_agree(self):
-        """The same gain and bias for every sample: batch norm with these, in both modes, and the same statistics."""
+        """With one gain and bias for all samples it equals batch norm, in both modes, with the same statistics."""
         conditional, plain = ConditionalBatchNorm2d(5, 3), nn.BatchNorm2d(5)
         c = torch.randn(1, 3).expand(8, 3)
         with torch.no_grad():
@@ -179,7 +179,7 @@ class TestConditionalBatchNorm:
 
 
 class TestSelfAttention:
-    def test_begins_as_the_identity(self):
+    def test_starts_as_the_identity(self):
         x = torch.randn(2, 16, 8, 8)
         assert torch.equal(SelfAttention(16)(x), x)
 
@@ -194,7 +194,7 @@ class TestSelfAttention:
         torch.testing.assert_close(layer(x), expected)
 
     def test_has_second_derivatives(self):
-        """As a gradient penalty wants them."""
+        """Gradient penalties need them."""
         layer = SelfAttention(8)
         with torch.no_grad():
             layer.gamma.fill_(0.7)
@@ -219,7 +219,7 @@ class TestBigGAN:
         assert [block.norm1.gain.in_features for block in generator.blocks] == [8, 7]
         assert generator(torch.randn(2, 11), torch.tensor([0, 2])).shape == (2, *self.shape)
 
-    def test_every_part_and_the_class_have_a_say(self):
+    def test_output_depends_on_every_part_and_on_the_class(self):
         generator = self.generator().eval()
         z, y = torch.randn(1, 9), torch.tensor([1])
         with torch.no_grad():
@@ -242,7 +242,7 @@ class TestBigGAN:
         torch.testing.assert_close(scores - scores[0], (network.embedding.weight - network.embedding.weight[0]) @ h.T)
         torch.testing.assert_close(scores[0], h @ (network.head.weight[0] + network.embedding.weight[0]) + network.head.bias)
 
-    def test_weights_begin_orthogonal(self):
+    def test_weights_start_orthogonal(self):
         for network in players("biggan_small", (1, 32, 32)):
             for layer in blocks(network, nn.Conv2d | nn.Linear | nn.Embedding):
                 w = layer.weight.detach().flatten(1)
@@ -252,12 +252,12 @@ class TestBigGAN:
     def test_without_labels(self):
         with pytest.raises(UserError, match="this data set has no classes"):
             BigGANDiscriminator(self.shape, 0, 8, 1, 1, 8, 1, 0)
-        with pytest.raises(UserError, match="look at labels, and none were given"):
+        with pytest.raises(UserError, match="conditional, but some or all samples"):
             self.generator()(torch.randn(1, 9))
 
 
-def warm(network: nn.Module, player: str) -> list[float]:
-    """The top singular values of the reshaped weights after a few training forwards."""
+def warmed_up(network: nn.Module, player: str) -> list[float]:
+    """Return the largest singular values of the reshaped weights after some forward passes in training mode."""
     y = torch.arange(2)
     with torch.no_grad():
         for _ in range(30):
@@ -268,8 +268,8 @@ def warm(network: nn.Module, player: str) -> list[float]:
 
 
 @pytest.mark.parametrize("option", ["resnet_sngan_small", "biggan_small"])
-def test_singular_values_once_warm(option):
-    """Within 1 to 1.05 in every layer, after steps that moved the weights, too."""
+def test_singular_values_after_warm_up(option):
+    """They lie within 1 to 1.05 in every layer, also after steps that changed the weights."""
     eight = "model.generator.attention=8 model.discriminator.attention=8" if option == "biggan_small" else ""
     generator, discriminator = players(option, (1, 16, 16), eight)
     regularizers = {"d": SpectralNorm(), "g": SpectralNorm(remove_norm=False, embeddings=False, players=["generator"])}
@@ -279,7 +279,7 @@ def test_singular_values_once_warm(option):
     for _ in range(3):
         solver.round(["discriminator", "generator"], iter([batch, batch]))
     for player in ("generator", "discriminator"):
-        tops = warm(getattr(game, player), player)
+        tops = warmed_up(getattr(game, player), player)
         weighted = blocks(getattr(game, player), nn.Conv2d | nn.Linear)
         embeddings = blocks(getattr(game, player), nn.Embedding) if player == "discriminator" else []
         assert len(tops) == len(weighted) + len(embeddings)
@@ -294,7 +294,7 @@ def test_layer_norm_under_a_gradient_penalty():
     torch.testing.assert_close(network(x)[:1], network(x[:1]))
 
 
-def test_weights_begin_as_glorot():
+def test_weights_start_as_glorot():
     network = ResNetGenerator((3, 16, 16), 0, 64, 32, 1, 1)
     for layer in blocks(network, nn.Conv2d | nn.Linear):
         fans = sum(nn.init._calculate_fan_in_and_fan_out(layer.weight))
@@ -304,13 +304,13 @@ def test_weights_begin_as_glorot():
 
 
 def fixed_up(side):
-    """Both networks without norm for images of ``side`` pixels."""
+    """Return both networks without norm for images of ``side`` pixels."""
     generator = ResNetGenerator((3, side, side), 0, 64, 32, 1, 1, batch_norm=False, fixup=True)
     return generator, ResNetDiscriminator((3, side, side), 0, 32, 1, 1, 4, 1, "flatten", 32, False, fixup=True)
 
 
 @pytest.mark.parametrize("side", [16, 64])
-def test_branches_begin_as_0_and_the_variance_stays(side):
+def test_fixup_branches_start_at_0_and_the_variance_is_preserved(side):
     generator, discriminator = fixed_up(side)
     assert not blocks(generator, nn.BatchNorm2d)
     for network in (generator, discriminator):
@@ -329,7 +329,7 @@ def test_branches_begin_as_0_and_the_variance_stays(side):
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "message"),
     [
         ({"pool": "max"}, "pool='max': it must be sum, mean or flatten"),
         ({"last_side": 6}, "last_side=6: it must be a power of two"),
@@ -341,7 +341,7 @@ def test_branches_begin_as_0_and_the_variance_stays(side):
         ({"fixup": 1}, "fixup=1: it must be true or false"),
     ],
 )
-def test_fields_that_make_no_sense(values, says):
+def test_invalid_arguments(values, message):
     fields = {
         "width": 4,
         "growth": 1,
@@ -352,14 +352,14 @@ def test_fields_that_make_no_sense(values, says):
         "stem": 0,
         "batch_norm": False,
     }
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         ResNetDiscriminator((1, 16, 16), 0, **{**fields, **values})
 
 
-def test_attention_where_no_block_ends():
-    with pytest.raises(UserError, match=r"attention=64: no block ends at this side\. There is: 8, 16; 0 is no attention"):
+def test_attention_at_an_invalid_side():
+    with pytest.raises(UserError, match=r"attention=64: no block ends at this side\. Use one of: 8, 16; or 0 for no attention"):
         TestBigGAN().generator(attention=64)
-    with pytest.raises(UserError, match="There is: 8; 0 is no"):
+    with pytest.raises(UserError, match="Use one of: 8; or 0"):
         Trunk(1, 16, 4, 1, 1, 8, 1, attention=16)
     with pytest.raises(UserError, match="latent_dim=2: it must be a whole number, at least 3"):
         TestBigGAN().generator(latent_dim=2)

@@ -53,11 +53,11 @@ def test_without_sources_noise_is_translated(make):
     x = network(z, torch.arange(4))
     assert x.shape == (4, 3, 8, 8)
     torch.manual_seed(1)
-    assert torch.equal(network(z), x), "labels are not looked at"
+    assert torch.equal(network(z), x), "labels are ignored"
 
 
-def test_the_paper_s_unet():
-    """16 layers, widths 64-128-256-512-512-512-512-512 and back, skips in each but the innermost."""
+def test_published_unet():
+    """16 layers, widths 64-128-256-512-512-512-512-512 and back, and a skip to each but the innermost."""
     with torch.device("meta"):
         network = UNetTranslator((3, 256, 256), 0, (3, 256, 256), width=64)
     down = [layer[-1 if len(layer) < 3 else -2] for layer in network.down]
@@ -68,14 +68,14 @@ def test_the_paper_s_unet():
     assert sum(p.numel() for p in network.parameters()) == pytest.approx(54.4e6, rel=0.01)
 
 
-def test_the_paper_s_resnet():
+def test_published_resnet():
     with torch.device("meta"):
         network = ResNetTranslator((3, 256, 256), 0, (3, 256, 256), width=64)
     assert sum(p.numel() for p in network.parameters()) == pytest.approx(11.4e6, rel=0.01)
 
 
 def test_skips_reach_the_output():
-    """What the bottleneck cannot carry is there: each output pixel depends most on its own place."""
+    """An output pixel depends most on the input near it, which cannot pass the bottleneck."""
     network = unet(16, dropout=0.0, norm="none").eval()
     y = torch.randn(1, 1, 16, 16, requires_grad=True)
     x = network(torch.zeros(1, 0), y)
@@ -84,17 +84,17 @@ def test_skips_reach_the_output():
     assert near > 3 * far
 
 
-def test_dropout_is_noise_that_stays_on():
+def test_dropout_is_active_in_eval_mode():
     y = torch.randn(4, 1, 16, 16)
     network = unet(16).eval()
     assert not torch.equal(network(torch.zeros(4, 0), y), network(torch.zeros(4, 0), y))
-    for quiet in (unet(16, dropout=0.0), unet(16, dropouts=0)):
-        quiet.eval()
-        assert torch.equal(quiet(torch.zeros(4, 0), y), quiet(torch.zeros(4, 0), y))
+    for deterministic in (unet(16, dropout=0.0), unet(16, dropouts=0)):
+        deterministic.eval()
+        assert torch.equal(deterministic(torch.zeros(4, 0), y), deterministic(torch.zeros(4, 0), y))
 
 
 @pytest.mark.parametrize(("n_layers", "field", "side"), [(1, 16, 64), (2, 34, 64), (3, 70, 128), (4, 142, 256)])
-def test_the_receptive_field_is_what_a_logit_s_gradient_reaches(n_layers, field, side):
+def test_receptive_field_of_a_logit(n_layers, field, side):
     network = PatchDiscriminator((1, side, side), 0, None, width=2, n_layers=n_layers, norm="none").double()
     x = torch.randn(1, 1, side, side, dtype=torch.float64, requires_grad=True)
     logits = network(x)
@@ -105,29 +105,29 @@ def test_the_receptive_field_is_what_a_logit_s_gradient_reaches(n_layers, field,
     assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (field, field)
 
 
-def test_a_patch_is_judged_beside_its_source():
+def test_patch_discriminator_needs_the_sources():
     network = PatchDiscriminator((3, 16, 16), 0, (1, 16, 16), width=2, n_layers=1, norm="none")
     x, y = torch.randn(2, 3, 16, 16), torch.randn(2, 1, 16, 16)
     assert network(x, y).shape == (2, 1, 6, 6)
     assert not torch.equal(network(x, y), network(x, -y))
-    with pytest.raises(UserError, match="needs both"):
+    with pytest.raises(UserError, match="together with their sources"):
         network(x)
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: unet(16, norm="layer"), "norm='layer': it must be one of batch, instance, none"),
         (lambda: unet(16, dropout=1.0), r"dropout=1\.0"),
         (lambda: unet(24), "power of two"),
-        (lambda: UNetTranslator((1, 16, 16), 0, (1, 8, 8), 2), "16 here, but sources 8"),
+        (lambda: UNetTranslator((1, 16, 16), 0, (1, 8, 8), 2), "which is 16, but theirs is 8"),
         (
             lambda: PatchDiscriminator((1, 16, 16), 0, None, 2, n_layers=3),
-            "n_layers=3 needs images of 32 pixels, these have 16",
+            "n_layers=3 needs images of at least 32 pixels, not 16",
         ),
         (lambda: unet(16)(torch.zeros(1, 0)), "needs sources"),
     ],
 )
-def test_mistakes(make, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_arguments(make, message):
+    with pytest.raises(UserError, match=message):
         make()
