@@ -18,7 +18,7 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation.measurement import Floor, joined
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Encoded, Features
-from gan_cli.metrics.features.cache import content_key, encoded
+from gan_cli.metrics.features.cache import content_key, encode_cached
 from gan_cli.types import Batch
 
 Advance = Callable[[int], None]
@@ -75,16 +75,16 @@ class Folders:
 
         Its counts are those of the metric if there are enough real images, else nearly so: see ``floor_against``.
         """
-        every, self.reference = self.encode(self.real, self.n_real + self.spare, encoded, advance)
+        every, self.reference = self.encode(self.real, self.n_real + self.spare, encode_cached, advance)
         fake, _ = self.encode(self.fake, self.n_fake, lambda features, x: features.encode(x), advance)
-        real = every.part(slice(0, self.n_real))
+        real = every.subset(slice(0, self.n_real))
         self.floor_against = self.spare or min(self.n_fake, self.n_real // 2)
         kept = self.n_real if self.spare else self.n_real - self.floor_against
         if self.metric.equal_sizes:
             kept = self.floor_against = min(kept, self.floor_against)
-        others = every.part(slice(len(every) - self.floor_against, None))
+        others = every.subset(slice(len(every) - self.floor_against, None))
         # what is left of the images may be too little for this metric
-        floor = self.metric.floor_or_nothing(every.part(slice(0, kept)), others)
+        floor = self.metric.floor_or_empty(every.subset(slice(0, kept)), others)
         return real, fake, Floor({name: value.value for name, value in floor.items()}, kept)
 
     def encode(self, images: "Shuffled", n: int, how: Encoder, advance: Advance) -> tuple[Encoded, str]:
@@ -96,7 +96,7 @@ class Folders:
         for chunk in images.chunks(n):
             for _, group in groupby(chunk, lambda image: image.shape):
                 x = torch.stack(list(group))
-                parts.append(how(features, x) if self.metric.looks_at_samples else how(features, x).bare())
+                parts.append(how(features, x) if self.metric.needs_samples else how(features, x).without_samples())
                 keys += [content_key("image", image) for image in x]
             advance(len(chunk))
         if len({part.features.shape[1] for part in parts}) > 1:
@@ -105,7 +105,7 @@ class Folders:
             )
         alike = len({part.x.shape[1:] for part in parts}) == 1
         reference = content_key(sorted(keys))[:12]  # whatever the order that the seed gave
-        return joined(parts if alike else [part.bare() for part in parts]), reference
+        return joined(parts if alike else [part.without_samples() for part in parts]), reference
 
     def provenance(self) -> dict[str, Any]:
         """All that decides the numbers beside the generated images, as plain data."""

@@ -15,8 +15,8 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import CHUNK, eval_mode
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, stored
-from gan_cli.metrics.features.cache import content_key, encoded
+from gan_cli.metrics.features.base import Encoded, to_metric_input
+from gan_cli.metrics.features.cache import content_key, encode_cached
 from gan_cli.randomness import fork_rng
 
 ROLES = ("select", "report")
@@ -109,7 +109,7 @@ class Measurement:
             return {}
         channels = self.data.shape[0]
         x = sources.expand(-1, channels, -1, -1) if channels > 1 else grey(sources)
-        given = encoded(self.metric.features, stored(x, self.metric.features), sources)
+        given = encode_cached(self.metric.features, to_metric_input(x, self.metric.features), sources)
         return {name: value.value for name, value in self.metric.measure(self.real, given).items()}
 
     @cached_property
@@ -136,7 +136,7 @@ class Measurement:
             n = len(self.split) // 2
             real, others = (self._encoded(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
         # a half of the data may be too little for a metric that the whole was enough for
-        between = self.metric.floor if n == self.n else self.metric.floor_or_nothing
+        between = self.metric.floor if n == self.n else self.metric.floor_or_empty
         return Floor({name: value.value for name, value in between(real, others).items()}, n, two_times)
 
     def fake(self, game: Game, seed: int, advance: Callable[[int], None] = unnoticed) -> Encoded:
@@ -156,7 +156,7 @@ class Measurement:
             for start in range(0, self.n, CHUNK):
                 chunk = slice(start, start + CHUNK)
                 labels = None if y is None else y[chunk].to(self.device)
-                x = stored(game.sample(latents[chunk], labels), self.metric.features)
+                x = to_metric_input(game.sample(latents[chunk], labels), self.metric.features)
                 wanted = y[chunk] if y is not None and game.conditional else None
                 chunks.append(self._kept(self.metric.features.encode(x, wanted)))
                 advance(len(x))
@@ -188,13 +188,13 @@ class Measurement:
         return order[self.n : 2 * self.n] if 2 * self.n <= len(order) else order[-self.n :]
 
     def _kept(self, encoded: Encoded) -> Encoded:
-        return encoded if self.metric.looks_at_samples else encoded.bare()
+        return encoded if self.metric.needs_samples else encoded.without_samples()
 
     def _encoded(self, dataset: Dataset, indices: Tensor) -> Encoded:
         batches = [dataset.batch(chunk) for chunk in indices.split(CHUNK)]
-        x = torch.cat([stored(batch.x, self.metric.features) for batch in batches])
+        x = torch.cat([to_metric_input(batch.x, self.metric.features) for batch in batches])
         labels = [batch.y for batch in batches if batch.y is not None]
-        return encoded(self.metric.features, x, torch.cat(labels) if labels else None)
+        return encode_cached(self.metric.features, x, torch.cat(labels) if labels else None)
 
 
 def joined(parts: list[Encoded]) -> Encoded:

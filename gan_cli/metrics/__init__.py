@@ -1,4 +1,4 @@
-"""How far generated samples lie from real ones: pure functions of samples or features, and the features."""
+"""Metrics: distances between generated and real samples, and the features in which they are measured."""
 
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from gan_cli.metrics.base import NoMetric as NoMetric
     from gan_cli.metrics.base import Picture as Picture
     from gan_cli.metrics.base import Value as Value
-    from gan_cli.metrics.combined import All as All
-    from gan_cli.metrics.combined import Points as Points
-    from gan_cli.metrics.combined import Translation as Translation
+    from gan_cli.metrics.combined import AllImageMetrics as AllImageMetrics
+    from gan_cli.metrics.combined import AllPointMetrics as AllPointMetrics
+    from gan_cli.metrics.combined import AllTranslationMetrics as AllTranslationMetrics
     from gan_cli.metrics.images.class_accuracy import ClassAccuracy as ClassAccuracy
     from gan_cli.metrics.images.frechet import Frechet as Frechet
     from gan_cli.metrics.images.inception_score import InceptionScore as InceptionScore

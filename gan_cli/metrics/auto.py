@@ -1,4 +1,4 @@
-"""What is measured when nobody chooses: of images the Fréchet distance in the best features at hand, of sequences others."""
+"""The default metric: Fréchet distance in the best available features for images, sequence distances for sequences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,13 +20,23 @@ from gan_cli.metrics.sequences.sequence_distances import SequenceDistances
 
 @dataclass(frozen=True)
 class Auto(Metric):
-    """The Fréchet distance in the best features at hand; of sequences ``SequenceDistances``.
+    """The Fréchet distance in the best available features; for sequences ``SequenceDistances``.
 
-    Of images those of the Inception network, if its weights are here, named by ``path`` or fetched by ``download`` (see
-    ``Inception`` for these and ``sha256``); else the given ``features``. Other features than the bundled EfficientNet-Lite0 at
-    its own resolution have been chosen by somebody and stay. ``describe`` says what it comes to before ``fitted`` does it.
+    For images these are the features of the Inception network if its weights are available: found in the cache, named by
+    ``path`` or downloaded. Otherwise they are the given ``features``. Any ``features`` other than the bundled
+    EfficientNet-Lite0 at its default resolution were chosen explicitly and are kept. ``describe`` names the choice, ``fitted``
+    makes it.
 
-    Raises UserError where weights that were asked for by ``path`` or ``download`` cannot be had or would not be used.
+    Args:
+        features: Features that are used if the Inception network is not available.
+        n_samples: Number of samples of each kind.
+        split: Part of the data set that the real samples come from, ``train`` or ``heldout``.
+        path: File with the Inception weights; None to search the default locations, see ``Inception``.
+        download: True to download the weights if none are found.
+        sha256: Expected checksum of the weights, see ``Inception``.
+
+    Raises:
+        UserError: If ``path`` or ``download`` is set but the weights are unavailable or would not be used.
     """
 
     path: str | None = None
@@ -36,55 +46,55 @@ class Auto(Metric):
     def __post_init__(self):
         super().__post_init__()
         checks.flag("download", self.download)
-        if self._wanted and not _bundled(self.features):
+        if self._requested and not _is_bundled(self.features):
             raise UserError(
-                f"metric.{'path' if self.path else 'download'} asks for the Inception network, features={self.features.name} "
-                "for another space.\nLeave one of the two out."
+                f"metric.{'path' if self.path else 'download'} asks for the Inception network, but features="
+                f"{self.features.name} selects other features.\nSet only one of the two."
             )
 
     def describe(self, data: Data | None = None) -> str:
-        """One line for the start of a run: which number is measured, and why."""
+        """Return one line for the start of a run that names the metric and the reason for it."""
         if data is not None and _are_sequences(data):
-            return self._of_sequences().describe(data)
-        features = self.resolved().features
+            return self._for_sequences().describe(data)
+        features = self.resolve().features
         if not isinstance(features, Inception):
             hint = (
-                " (no Inception weights here: metric=auto metric.download=true fetches them for FID)"
-                if _bundled(features)
+                " (no Inception weights found: metric=auto metric.download=true downloads them for FID)"
+                if _is_bundled(features)
                 else ""
             )
             return f"metric: {self.name}{hint}"
-        if found := features.found():
+        if found := features.locate():
             return f"metric: {self.name} (Inception weights in {found})"
         return f"metric: {self.name}{' (Inception weights to be downloaded)' if features.download else ''}"
 
-    def resolved(self) -> Frechet:
-        """The metric that it comes to of images and points, not yet fitted."""
-        if not _bundled(self.features):
+    def resolve(self) -> Frechet:
+        """Return the metric chosen for images and points, not yet fitted."""
+        if not _is_bundled(self.features):
             return Frechet(self.features, self.n_samples, self.split)
         inception = Inception(self.features.batch_size, self.path, self.download, self.sha256)
-        best = inception if self._wanted or inception.found() else self.features
+        best = inception if self._requested or inception.locate() else self.features
         return Frechet(best, self.n_samples, self.split)
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
-        """What it comes to, ready for samples of ``data``; from here on nothing is left open."""
-        return (self._of_sequences() if _are_sequences(data) else self.resolved()).fitted(data, device)
+        """Return the chosen metric, fitted to ``data``."""
+        return (self._for_sequences() if _are_sequences(data) else self.resolve()).fitted(data, device)
 
-    def _of_sequences(self) -> Metric:
+    def _for_sequences(self) -> Metric:
         return SequenceDistances(Identity(), self.n_samples, self.split)
 
     @property
     def name(self) -> str:
-        """What it comes to of images is called: ``fid``, ``fd_efficientnet_lite0``, …"""
-        return self.resolved().name
+        """Name of the metric chosen for images, such as ``fid`` or ``fd_efficientnet_lite0``."""
+        return self.resolve().name
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """The numbers of what it comes to of images, for sets encoded in its features."""
-        return self.resolved().measure(real, fake)
+        """Return the numbers of the metric chosen for images; both sets must be encoded in its features."""
+        return self.resolve().measure(real, fake)
 
     @property
-    def _wanted(self) -> bool:
-        """Whether the Inception network is asked for, and not merely preferred."""
+    def _requested(self) -> bool:
+        """True if the Inception network was asked for explicitly."""
         return self.download or self.path is not None
 
 
@@ -92,6 +102,6 @@ def _are_sequences(data: Data) -> bool:
     return len(data.shape) == 2
 
 
-def _bundled(features: Features) -> TypeGuard[EfficientNetLite0]:
-    """Whether these are the features that are there when nobody chooses."""
+def _is_bundled(features: Features) -> TypeGuard[EfficientNetLite0]:
+    """True for the default features: EfficientNet-Lite0 at its default resolution."""
     return isinstance(features, EfficientNetLite0) and features.resolution == EfficientNetLite0.resolution

@@ -1,4 +1,4 @@
-"""What a metric is: numbers for how far generated samples lie from real ones, each with its error."""
+"""none: a metric that is never evaluated. Beside it the base class of all metrics, their values and jackknife errors."""
 
 import dataclasses
 import math
@@ -16,12 +16,18 @@ from gan_cli.metrics.features.base import Encoded, Features
 
 SPLITS = ("train", "heldout")
 
-GROUPS = 10
-"""Parts of the samples that the jackknife leaves out in turn."""
+JACKKNIFE_GROUPS = 10
+"""Number of groups of samples that the jackknife leaves out in turn."""
 
 
 class Value(NamedTuple):
-    """One number, its standard error where that is known without measuring again, and which way is better (None: neither)."""
+    """One number of a metric.
+
+    Attributes:
+        value: The number.
+        error: Its standard error, or None if the metric does not know it without measuring again.
+        higher_is_better: True if larger values are better, False if smaller ones are, None if neither is.
+    """
 
     value: float
     error: float | None = None
@@ -29,7 +35,12 @@ class Value(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """Images ``[N, C, H, W]`` in [-1, 1] or uint8 to be laid out in rows of ``columns``."""
+    """Images to be drawn as a grid.
+
+    Attributes:
+        images: ``[N, C, H, W]``, float in [-1, 1] or uint8.
+        columns: Number of images per row.
+    """
 
     images: Tensor
     columns: int
@@ -37,31 +48,35 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Metric(ABC):
-    """A measure between real and generated samples, taken in a space of features.
-
-    ``features``: the space; ``n_samples``: how many samples of either kind it wants, 0 for a metric that is never
-    evaluated; ``split``: the part of the data set that the real samples come from, ``train`` or ``heldout``.
+    """A measure between real and generated samples, computed in a feature space.
 
         metric = metric.fitted(data, device)
         values = metric.measure(metric.features.encode(real), metric.features.encode(fake))
 
-    A subclass names its numbers and says how two encoded sets give them. Raises UserError for an unknown split or a number
-    of samples below 0.
+    A subclass names its numbers and computes them from two encoded sets. The first of them is the primary number.
+
+    Args:
+        features: The feature space.
+        n_samples: Number of samples of each kind, real and generated; 0 for a metric that is never evaluated.
+        split: Part of the data set that the real samples come from, ``train`` or ``heldout``.
+
+    Raises:
+        UserError: If the split is unknown, or the number of samples is not a whole number, 0 or more.
     """
 
     features: Features
     n_samples: int = 2000
     split: str = "train"
     equal_sizes: ClassVar[bool] = False
-    """Whether it needs as many real as generated samples."""
-    looks_at_samples: ClassVar[bool] = False
-    """Whether it needs the samples themselves, not only their features, logits and labels."""
+    """True if the metric needs as many real samples as generated ones."""
+    needs_samples: ClassVar[bool] = False
+    """True if the metric needs the samples themselves besides their features, logits and labels."""
     needs_labels: ClassVar[bool] = False
-    """Whether its chief number is of samples that were asked for a class."""
+    """True if the primary number is defined only for samples that were generated for a given class."""
     selects_checkpoint: ClassVar[bool] = True
-    """Whether the best of several checkpoints is best by its chief number."""
+    """True if the best checkpoint of a run is the one with the best primary number."""
     higher_is_better: ClassVar[bool] = False
-    """Which way its chief number is better."""
+    """True if larger values of the primary number are better."""
 
     def __post_init__(self):
         if not isinstance(self.n_samples, int) or self.n_samples < 0:
@@ -70,53 +85,75 @@ class Metric(ABC):
             raise UserError(f"no split named {self.split!r} in metric.split. Choose one of: {', '.join(SPLITS)}.")
 
     def describe(self, data: Data | None = None) -> str:
-        """One line for the start of a run, before ``fitted``: what will be measured of ``data`` (None: of folders)."""
+        """Return one line for the start of a run that says what will be measured.
+
+        Args:
+            data: The data set, or None if the samples come from folders. The metric need not be fitted yet.
+        """
         return f"metric: {self.name}"
 
     def fitted(self, data: Data, device: torch.device) -> "Metric":
-        """This metric, ready for samples of ``data``: what it must know of the data it learns here.
+        """Return this metric, prepared for samples of ``data``: what it has to know about the data is computed here.
 
-        Raises UserError where it makes no sense for such data.
+        Args:
+            data: The data set whose samples will be compared.
+            device: Device on which features are computed.
+
+        Raises:
+            UserError: If the metric is not defined for such data.
         """
         return dataclasses.replace(self, features=self.features.fitted(data, device))
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What its chief number is called, in ``measure`` and wherever it is written."""
+        """Name of the primary number, in ``measure`` and wherever the number is logged."""
 
     @abstractmethod
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """All its numbers by name, the chief one, ``name``, first."""
+        """Return all numbers by name, the primary one (``name``) first.
+
+        Args:
+            real: N encoded real samples.
+            fake: M encoded generated samples.
+
+        Raises:
+            UserError: If the sets do not meet the metric's requirements, for instance if they are too small.
+        """
 
     def floor(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
-        """The floor: the numbers that other real samples have, drawn as the generated ones are."""
+        """Return the floor: the numbers for other real samples, drawn in the same way as the generated ones."""
         return self.measure(real, others)
 
-    def floor_or_nothing(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
-        """``floor``, or no numbers where the sets are too small for it."""
+    def floor_or_empty(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+        """Return ``floor``, or no numbers if the sets are too small for it."""
         try:
             return self.floor(real, others)
         except UserError:
             return {}
 
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """``measure``, with the standard errors that it leaves open filled in by a delete-a-group jackknife.
+        """Return ``measure``, with missing standard errors filled in by a delete-a-group jackknife.
 
-        σ² = (G − 1)/G Σ_g (t_g − t̄)² over G = 10 values t_g, each without a tenth of the generated samples: what other samples
-        of the same players would change, the real ones staying. Where the metric wants equal numbers a tenth of both is left
-        out, so that it says what other samples of both kinds would change. Values of the same sample count all have the same
-        bias, so that it drops out. Fewer than 20 samples: no error.
-        Kott: The Delete-a-Group Jackknife (2001).
+        σ² = (G − 1)/G Σ_g (t_g − t̄)² over G = 10 values t_g, each computed without one tenth of the generated samples. The
+        error covers the variation over samples of the same players, with the real samples fixed. If the metric needs equal
+        sizes, a tenth of both sets is left out, and the error covers the variation over samples of both kinds. All t_g come
+        from the same number of samples and so have the same bias, which cancels. With fewer than 20 samples no error is
+        computed. Kott: The Delete-a-Group Jackknife (2001).
+
+        Args:
+            real: N encoded real samples.
+            fake: M encoded generated samples.
         """
         values = self.measure(real, fake)
-        if len(fake) < 2 * GROUPS or all(value.error is not None for value in values.values()):
+        if len(fake) < 2 * JACKKNIFE_GROUPS or all(value.error is not None for value in values.values()):
             return values
-        if not self.looks_at_samples:
-            real, fake = real.bare(), fake.bare()  # ten copies of what nobody looks at
-        group = torch.arange(len(fake)) % GROUPS
+        if not self.needs_samples:
+            real, fake = real.without_samples(), fake.without_samples()  # saves ten copies of samples that are not used
+        group = torch.arange(len(fake)) % JACKKNIFE_GROUPS
         without = [
-            self.resampled(real.part(group != g) if self.equal_sizes else real, fake.part(group != g)) for g in range(GROUPS)
+            self.jackknife_values(real.subset(group != g) if self.equal_sizes else real, fake.subset(group != g))
+            for g in range(JACKKNIFE_GROUPS)
         ]
         return {
             name: value
@@ -125,20 +162,20 @@ class Metric(ABC):
             for name, value in values.items()
         }
 
-    def resampled(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """Those numbers of ``measure`` again that know no error of their own: what the jackknife asks for ten times."""
+    def jackknife_values(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
+        """Return those numbers of ``measure`` that lack an error of their own; the jackknife calls this ten times."""
         return self.measure(real, fake)
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
-        """What is too much for a table, as plain data: curves, counts."""
+        """Return results that do not fit into a table, such as curves and counts, as plain data."""
         return {}
 
     def pictures(self, real: Encoded, fake: Encoded) -> Mapping[str, Picture]:
-        """What should be looked at beside the numbers, by name."""
+        """Return images that illustrate the numbers, by name."""
         return {}
 
     def settings(self) -> dict[str, Any]:
-        """What decides its numbers beside samples and features, as plain data."""
+        """Return all settings that affect the numbers besides the samples and the features, as plain data."""
         return {
             entry.name: getattr(self, entry.name)
             for entry in dataclasses.fields(self)
@@ -148,13 +185,13 @@ class Metric(ABC):
 
 @dataclass(frozen=True)
 class NoMetric(Metric):
-    """No measure: it wants no samples, so that it is never evaluated, and its value is not a number."""
+    """A metric that asks for no samples, so that it is never evaluated; its value is NaN."""
 
     n_samples: int = field(default=0, init=False)
     split: str = field(default="train", init=False)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
-        """Itself: no features are ever taken."""
+        """Return the metric itself; no features are ever computed."""
         return self
 
     @property
@@ -163,11 +200,11 @@ class NoMetric(Metric):
         return "none"
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """Not a number, whatever the samples are."""
+        """Return NaN."""
         return {self.name: Value(math.nan)}
 
 
 def _jackknife(values: list[float]) -> float | None:
-    """The standard error from the values without one group each; None where one of them is not finite."""
+    """Return the standard error from the values without one group each; None if one of them is not finite."""
     t = torch.tensor(values, dtype=torch.float64)
     return float(((len(t) - 1) / len(t) * (t - t.mean()).square().sum()).sqrt()) if bool(t.isfinite().all()) else None

@@ -1,4 +1,4 @@
-"""Several metrics as one: all that can be said of images, all that can be said of points."""
+"""all, points, translation: several metrics as one."""
 
 import dataclasses
 import math
@@ -30,105 +30,116 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Combined(Metric):
-    """The numbers of several metrics, its parts, of the same samples in the same features; the first part is the chief.
+    """Several metrics, its parts, of the same samples in the same features; the first part holds the primary number.
 
-    ``parts`` are those for any data; what only some data allow is added by ``more`` when it is fitted.
+    ``parts`` are the metrics for any data. ``extra_parts`` are added by ``fitted`` if the data allow them.
     """
 
     @abstractmethod
     def parts(self) -> Sequence[Metric]:
-        """The metrics that it is made of, the chief one first."""
+        """Return the metrics for any data, the primary one first."""
 
-    def more(self, data: Data) -> Sequence[Metric]:
-        """Further parts, which make sense for such data in these features, not fitted yet."""
+    def extra_parts(self, data: Data) -> Sequence[Metric]:
+        """Return further metrics, not yet fitted, that are defined for ``data`` in these features."""
         return ()
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
-        """All parts for samples of ``data``, fitted. Raises UserError where one of ``parts`` makes no sense for such data."""
+        """Return all parts, fitted to ``data``.
+
+        Raises:
+            UserError: If one of ``parts`` is not defined for such data.
+        """
         whole = dataclasses.replace(self, features=self.features.fitted(data, device))
-        members = tuple(part.fitted(data, device) for part in (*whole.parts(), *whole.more(data)))
-        return Together(whole.features, whole.n_samples, whole.split, members)
+        members = tuple(part.fitted(data, device) for part in (*whole.parts(), *whole.extra_parts(data)))
+        return MetricCollection(whole.features, whole.n_samples, whole.split, members)
 
     @property
     def name(self) -> str:
-        """The chief part's."""
+        """Name of the first part."""
         return self.parts()[0].name
 
     @property
     def equal_sizes(self) -> bool:  # type: ignore[override]
-        """Whether any part needs as many real as generated samples."""
+        """True if any part needs as many real samples as generated ones."""
         return any(part.equal_sizes for part in self.parts())
 
     @property
     def higher_is_better(self) -> bool:  # type: ignore[override]
-        """Which way the chief part's chief number is better."""
+        """True if larger values of the first part's primary number are better."""
         return self.parts()[0].higher_is_better
 
     @property
     def selects_checkpoint(self) -> bool:  # type: ignore[override]
-        """Whether the chief part's chief number says which checkpoint is best."""
+        """True if the first part's primary number selects the best checkpoint."""
         return self.parts()[0].selects_checkpoint
 
     @property
-    def looks_at_samples(self) -> bool:  # type: ignore[override]
-        """Whether any part needs the samples themselves."""
-        return any(part.looks_at_samples for part in self.parts())
+    def needs_samples(self) -> bool:  # type: ignore[override]
+        """True if any part needs the samples themselves."""
+        return any(part.needs_samples for part in self.parts())
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """The numbers of all parts."""
-        return _merged(part.measure(real, fake) for part in self.parts())
+        """Return the numbers of all parts."""
+        return _merge(part.measure(real, fake) for part in self.parts())
 
     def floor(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
-        """The floors of all parts."""
-        return _merged(part.floor(real, others) for part in self.parts())
+        """Return the floors of all parts."""
+        return _merge(part.floor(real, others) for part in self.parts())
 
-    def floor_or_nothing(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
-        """The floors of those parts for which the sets are not too small."""
-        return _merged(part.floor_or_nothing(real, others) for part in self.parts())
+    def floor_or_empty(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
+        """Return the floors of those parts for which the sets are large enough."""
+        return _merge(part.floor_or_empty(real, others) for part in self.parts())
 
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """The numbers of all parts, each part seeing to its own errors."""
-        return _merged(part.with_errors(real, fake) for part in self.parts())
+        """Return the numbers of all parts; each part computes its own errors."""
+        return _merge(part.with_errors(real, fake) for part in self.parts())
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
-        """The details of each part that has some, under its name."""
+        """Return the details of each part that has any, by the part's name."""
         details = {part.name: part.details(real, fake) for part in self.parts()}
-        return {name: of_part for name, of_part in details.items() if of_part}
+        return {name: values for name, values in details.items() if values}
 
     def pictures(self, real: Encoded, fake: Encoded) -> Mapping[str, Picture]:
-        """The pictures of all parts."""
-        return _merged(part.pictures(real, fake) for part in self.parts())
+        """Return the pictures of all parts."""
+        return _merge(part.pictures(real, fake) for part in self.parts())
 
     def settings(self) -> dict[str, Any]:
-        """The settings of each part, under its name."""
+        """Return the settings of each part, by the part's name."""
         return {part.name: part.settings() for part in self.parts()}
 
 
 @dataclass(frozen=True)
-class Together(Combined):
-    """The given metrics, ``members``, in the same features; the first is the chief."""
+class MetricCollection(Combined):
+    """A fixed list of metrics in the same features.
+
+    Args:
+        members: The metrics; the first one holds the primary number.
+    """
 
     members: tuple[Metric, ...] = ()
 
     def parts(self) -> Sequence[Metric]:
-        """``members``."""
+        """Return ``members``."""
         return self.members
 
 
 @dataclass(frozen=True)
-class All(Combined):
-    """What can be said of images: the Fréchet distance (chief) and KID, precision, recall, density and coverage.
+class AllImageMetrics(Combined):
+    """All metrics for images: Fréchet distance (primary), KID, precision, recall, density and coverage.
 
-    With features that have logits the Inception Score too, and with the data set's own classifier (features=classifier) the
-    class accuracy: of a game that takes no labels, the balance of classes. Raises UserError for points.
+    The Inception Score is added if the features have logits. ``ClassAccuracy`` is added with the data set's own classifier
+    (features=classifier); for a game that takes no labels it reports only the balance of classes.
+
+    Raises:
+        UserError: In ``fitted``, if the samples are not images.
     """
 
     def parts(self) -> Sequence[Metric]:
-        """The parts for any features."""
+        """Return the metrics for any features."""
         return [kind(self.features, self.n_samples, self.split) for kind in (Frechet, PrecisionRecall)]
 
-    def more(self, data: Data) -> Sequence[Metric]:
-        """``InceptionScore`` where there are logits, ``ClassAccuracy`` where they are of the data's classes."""
+    def extra_parts(self, data: Data) -> Sequence[Metric]:
+        """Return ``InceptionScore`` if there are logits, and ``ClassAccuracy`` if they are over the data's own classes."""
         _, logits = self.features(data.train.batch(torch.zeros(1, dtype=torch.int64)).x)
         kinds: list[type[Metric]] = [InceptionScore] if logits is not None else []
         if isinstance(self.features, Classifier):
@@ -136,64 +147,64 @@ class All(Combined):
         return [kind(self.features, self.n_samples, self.split) for kind in kinds]
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
-        """All parts for images such as these, fitted."""
         if len(data.shape) != 3:
-            raise UserError(f"metric=all is for images, these samples are {list(data.shape)}. Take metric=points.")
+            raise UserError(f"metric=all is for images; these samples are {list(data.shape)}. Use metric=points.")
         return super().fitted(data, device)
 
 
 @dataclass(frozen=True)
-class Translation(Combined):
-    """What can be said of translations: the Fréchet distance to the target domain (chief) and KID; of pairs the errors too."""
+class AllTranslationMetrics(Combined):
+    """All metrics for translations: Fréchet distance to the target domain (primary), KID, and for pairs L1, PSNR and SSIM."""
 
     n_samples: int = 1000
     split: str = "heldout"
 
     def parts(self) -> Sequence[Metric]:
-        """The parts for any data."""
+        """Return the metrics for any data."""
         return [Frechet(self.features, self.n_samples, self.split)]
 
-    def more(self, data: Data) -> Sequence[Metric]:
-        """``Reconstruction`` where every source has its target."""
+    def extra_parts(self, data: Data) -> Sequence[Metric]:
+        """Return ``Reconstruction`` if every source has a target."""
         return [Reconstruction(self.features, self.n_samples, self.split)] if data.paired else []
 
 
 @dataclass(frozen=True)
-class Points(Combined):
-    """What can be said of points: Wasserstein distances of order 1 (chief) and 2, the sliced one and MMD².
+class AllPointMetrics(Combined):
+    """All metrics for points: Wasserstein distances of order 1 (primary) and 2, sliced Wasserstein distance and MMD².
 
-    In one and two dimensions also divergences between histograms, and the modes reached where the data set knows its own.
-    Raises UserError for images.
+    Divergences between histograms are added in one and two dimensions, ``ModeCoverage`` if the modes of the data are known.
+
+    Raises:
+        UserError: In ``fitted``, if the samples are not points.
     """
 
     n_samples: int = 1000
 
     def parts(self) -> Sequence[Metric]:
-        """The parts for any points."""
-        words = (self.features, self.n_samples, self.split)
+        """Return the metrics for any points."""
+        settings = (self.features, self.n_samples, self.split)
         return [
-            WassersteinDistance(*words, p=1),
-            WassersteinDistance(*words, p=2),
-            SlicedWassersteinDistance(*words),
-            MMD(*words),
+            WassersteinDistance(*settings, p=1),
+            WassersteinDistance(*settings, p=2),
+            SlicedWassersteinDistance(*settings),
+            MMD(*settings),
         ]
 
-    def more(self, data: Data) -> Sequence[Metric]:
-        """``Histogram`` in one or two dimensions, ``ModeCoverage`` where there are modes."""
+    def extra_parts(self, data: Data) -> Sequence[Metric]:
+        """Return ``Histogram`` in one or two dimensions, and ``ModeCoverage`` if the data have known modes."""
         kinds: list[type[Metric]] = [Histogram] if math.prod(data.shape) <= 2 else []
         if has_modes(data.train):
             kinds.append(ModeCoverage)
         return [kind(self.features, self.n_samples, self.split) for kind in kinds]
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
-        """All parts for points such as these, fitted."""
         if len(data.shape) != 1:
-            raise UserError(f"metric=points is for points, these samples are {list(data.shape)}. Take metric=all.")
+            raise UserError(f"metric=points is for points; these samples are {list(data.shape)}. Use metric=all.")
         return super().fitted(data, device)
 
 
 def has_modes(dataset: Dataset) -> bool:
-    """Whether ``ModeCoverage`` knows the modes of such data."""
+    """Return True if ``ModeCoverage`` is defined for ``dataset``."""
     try:
         mixture_of(dataset)
     except UserError:
@@ -201,5 +212,5 @@ def has_modes(dataset: Dataset) -> bool:
     return True
 
 
-def _merged(parts: Iterable[Mapping[str, T]]) -> dict[str, T]:
-    return {name: found for part in parts for name, found in part.items()}
+def _merge(parts: Iterable[Mapping[str, T]]) -> dict[str, T]:
+    return {name: value for part in parts for name, value in part.items()}

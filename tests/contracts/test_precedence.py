@@ -9,7 +9,7 @@ from support import configs
 
 from gan_cli.build import Parts, build
 from gan_cli.metrics.features.identity import Identity
-from gan_cli.metrics.points.wasserstein import Wasserstein
+from gan_cli.metrics.points.wasserstein import WassersteinDistance
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.regularizers.base import Regularizer
@@ -69,7 +69,7 @@ def test_ring_brings_small_players_and_its_own_metric():
     parts = built("dataset=ring")
     assert type(parts.game.generator) is MLPGenerator
     assert [m.out_features for m in parts.game.generator.modules() if isinstance(m, torch.nn.Linear)] == [128, 128, 128, 2]
-    assert type(parts.metric) is Wasserstein
+    assert type(parts.metric) is WassersteinDistance
     assert type(parts.metric.features) is Identity
     parts = built("dataset=ring model=mlp metric=none")
     assert [m.out_features for m in parts.game.generator.modules() if isinstance(m, torch.nn.Linear)] == [512, 512, 512, 2]

@@ -13,14 +13,14 @@ from gan_cli.evaluation import results
 from gan_cli.evaluation.checkpoints import measured
 from gan_cli.evaluation.folders import Folders, Shuffled
 from gan_cli.metrics.base import NoMetric
-from gan_cli.metrics.features.cache import encoded
+from gan_cli.metrics.features.cache import encode_cached
 from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
 from gan_cli.metrics.images.frechet import Frechet, frechet_distance
 from gan_cli.metrics.images.memorisation import Memorisation
 from gan_cli.metrics.images.precision_recall import PrecisionRecall
-from gan_cli.metrics.points.wasserstein import Wasserstein
+from gan_cli.metrics.points.wasserstein import WassersteinDistance
 
 CPU = torch.device("cpu")
 
@@ -154,7 +154,7 @@ def test_only_what_is_asked_for_is_decoded(real, fake):
 def test_the_floor_is_between_different_images(real, fake):
     for n in (12, None):
         folders, numbers, floor = compared(PIXELS, real, fake, n=n)
-        both = folders.encode(folders.real, 24, encoded, lambda n: None)[0].features.split(12)
+        both = folders.encode(folders.real, 24, encode_cached, lambda n: None)[0].features.split(12)
         assert not {tuple(row) for row in both[0].tolist()} & {tuple(row) for row in both[1].tolist()}
         assert floor.n == 12
         assert numbers["fd_pixels"].floor == pytest.approx(frechet_distance(*both), rel=1e-6)
@@ -167,7 +167,7 @@ def test_too_few_images_for_a_floor(real, tmp_path):
 
 
 def test_a_metric_that_wants_equal_numbers_gets_them(real, fake):
-    folders, numbers, _ = compared(Wasserstein(Pixels()), real, fake)
+    folders, numbers, _ = compared(WassersteinDistance(Pixels()), real, fake)
     assert (folders.provenance()["n_real"], folders.provenance()["n_fake"]) == (20, 20)
     assert numbers["w1_pixels"].error is not None
     assert compared(PrecisionRecall(Pixels()), real, fake)[0].provenance()["n_real"] == 24

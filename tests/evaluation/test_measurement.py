@@ -38,7 +38,7 @@ class Difference(Metric):
     """The difference of the means, and how many samples there are."""
 
     n_samples: int = 20
-    looks_at_samples: ClassVar[bool] = True
+    needs_samples: ClassVar[bool] = True
 
     @property
     def name(self):

@@ -11,7 +11,7 @@ from gan_cli.metrics.auto import Auto
 from gan_cli.metrics.features import inception
 from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
 from gan_cli.metrics.features.identity import Identity
-from gan_cli.metrics.features.inception import Inception, places
+from gan_cli.metrics.features.inception import Inception, weight_locations
 from gan_cli.metrics.features.pixels import Pixels
 from gan_cli.metrics.images.frechet import Frechet
 
@@ -35,7 +35,7 @@ def images():
 
 
 def put(place):
-    path = places()[place]
+    path = weight_locations()[place]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(CONTENT)
     return path
@@ -44,7 +44,7 @@ def put(place):
 def test_without_inception_weights_it_takes_the_bundled_features_and_says_so(images):
     auto = Auto(EfficientNetLite0(), n_samples=7, split="heldout")
     expected = (
-        "metric: fd_efficientnet_lite0 (no Inception weights here: metric=auto metric.download=true fetches them for FID)"
+        "metric: fd_efficientnet_lite0 (no Inception weights found: metric=auto metric.download=true downloads them for FID)"
     )
     assert auto.describe() == expected
     metric = auto.fitted(images, CPU)
@@ -57,14 +57,14 @@ def test_with_inception_weights_it_takes_them_and_says_which(place):
     path = put(place)
     auto = Auto(EfficientNetLite0(batch_size=5), n_samples=7, split="heldout", sha256=SHA256)
     assert auto.describe() == f"metric: fd_inception_{SHA256[:8]} (Inception weights in {path})"
-    assert auto.resolved() == Frechet(Inception(5, sha256=SHA256), n_samples=7, split="heldout")
+    assert auto.resolve() == Frechet(Inception(5, sha256=SHA256), n_samples=7, split="heldout")
 
 
 def test_weights_in_another_place_are_named_by_path(tmp_path):
     auto = Auto(EfficientNetLite0(), path=str(tmp_path / "file.pth"))
     assert auto.name == "fid"
     assert auto.describe() == f"metric: fid (Inception weights in {tmp_path / 'file.pth'})"
-    assert auto.resolved().features.path == str(tmp_path / "file.pth")
+    assert auto.resolve().features.path == str(tmp_path / "file.pth")
 
 
 def test_a_file_with_another_checksum_does_not_count():
@@ -80,7 +80,7 @@ def test_fid_is_promised_where_the_weights_are_to_be_downloaded():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"download": True}, r"Cannot download file:///nowhere to .*\nfeatures.path=FILE says .*metric.path, metric.download"),
+        ({"download": True}, r"Cannot download file:///nowhere to .*\nSet features.path=FILE .*metric.path, metric.download"),
         ({"path": "/nowhere/file.pth"}, r"Cannot read the weights /nowhere/file.pth: No such file"),
     ],
 )
@@ -99,7 +99,7 @@ def test_other_features_were_chosen_and_stay(images, features):
 
 @pytest.mark.parametrize(("settings", "key"), [({"download": True}, "download"), ({"path": "file"}, "path")])
 def test_weights_that_would_not_be_used_are_refused(settings, key):
-    with pytest.raises(UserError, match=f"metric.{key} asks for the Inception network, features=pixels for another space"):
+    with pytest.raises(UserError, match=f"metric.{key} asks for the Inception network, but features=pixels selects other features"):
         Auto(Pixels(), **settings)
 
 

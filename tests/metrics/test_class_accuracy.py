@@ -7,7 +7,7 @@ from gan_cli.data.base import Data, generator
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.errors import UserError
 from gan_cli.metrics.features.base import Encoded
-from gan_cli.metrics.features.classifier import Classifier, trained_on
+from gan_cli.metrics.features.classifier import Classifier, train_or_load
 from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
 from gan_cli.metrics.features.pixels import Pixels
 from gan_cli.metrics.images.class_accuracy import ClassAccuracy, class_accuracy, class_recalls, class_tv, confusion_matrix
@@ -163,7 +163,7 @@ def test_real_samples_have_the_classifiers_own_accuracy(tmp_path, monkeypatch):
     assert metric.measure(real, real)[metric.name].value == pytest.approx(own)
     shifted = Encoded(real.x, real.features, real.logits, (real.y + 1) % 3)
     assert metric.measure(real, shifted)[metric.name].value <= 1 - own
-    trained_on.cache_clear()
+    train_or_load.cache_clear()
 
 
 @pytest.mark.parametrize("features", [Pixels(), EfficientNetLite0(resolution=16)])

@@ -10,8 +10,8 @@ from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
 from gan_cli.metrics.features import classifier
-from gan_cli.metrics.features.cache import encoded
-from gan_cli.metrics.features.classifier import Classifier, Network, trained_on
+from gan_cli.metrics.features.cache import encode_cached
+from gan_cli.metrics.features.classifier import Classifier, ClassifierNetwork, train_or_load
 
 CPU = torch.device("cpu")
 SMALL = {"epochs": 3, "batch_size": 20, "width": 4, "lr": 0.02}
@@ -37,15 +37,15 @@ def images(dataset):
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    trained_on.cache_clear()
+    train_or_load.cache_clear()
     return tmp_path
 
 
 @pytest.fixture
 def trainings(monkeypatch):
     """Counts the trainings."""
-    calls, original = [], classifier.train
-    monkeypatch.setattr(classifier, "train", lambda *args: (calls.append(len(args[1])), original(*args)))
+    calls, original = [], classifier.train_classifier
+    monkeypatch.setattr(classifier, "train_classifier", lambda *args: (calls.append(len(args[1])), original(*args)))
     return calls
 
 
@@ -96,7 +96,7 @@ def test_trained_once_in_memory_and_on_the_disk(home, trainings):
     assert again.fitted(given, CPU).trained is first.trained
     x = images(given.heldout).x
     expected = first(x)
-    trained_on.cache_clear()
+    train_or_load.cache_clear()
     loaded = Classifier(**SMALL).fitted(data(), CPU)
     assert trainings == [120]
     assert loaded.provenance == first.provenance
@@ -109,7 +109,7 @@ def test_the_same_data_give_the_same_network_whatever_the_random_streams(home, m
     torch.manual_seed(1)
     first = Classifier(**SMALL).fitted(data(), CPU).provenance
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
-    trained_on.cache_clear()
+    train_or_load.cache_clear()
     torch.manual_seed(2)
     with torch.no_grad():
         assert Classifier(**SMALL).fitted(data(), CPU).provenance == first
@@ -129,7 +129,7 @@ def test_a_training_that_was_ended_leaves_nothing(home, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(classifier, "train", interrupted)
+        patched.setattr(classifier, "train_classifier", interrupted)
         with pytest.raises(KeyboardInterrupt):
             Classifier(**SMALL).fitted(data(), CPU)
     assert not list(home.rglob("*.npz"))
@@ -186,7 +186,7 @@ def test_fewer_images_than_a_batch():
 
 @pytest.mark.parametrize(("size", "stages"), [(8, 3), (28, 3), (32, 3), (33, 4), (64, 4), (128, 5), (256, 6)])
 def test_larger_images_have_more_stages_that_lead_to_four_pixels(size, stages):
-    network = Network(1, size, 10, 1, generator("test"))
+    network = ClassifierNetwork(1, size, 10, 1, generator("test"))
     convolutions = [layer for layer in network.trunk if isinstance(layer, torch.nn.Conv2d)]
     assert [layer.stride[0] for layer in convolutions] == [2, 1] * stages
     side = math.ceil(size / 2**stages)
@@ -195,19 +195,19 @@ def test_larger_images_have_more_stages_that_lead_to_four_pixels(size, stages):
 
 
 def test_its_initial_weights_are_drawn_and_scaled():
-    network = Network(1, 32, 10, 32, generator("test"))
+    network = ClassifierNetwork(1, 32, 10, 32, generator("test"))
     state = network.state_dict()
     assert all(value.isfinite().all() for value in state.values()), "nothing is left as the memory was"
     last = state["trunk.15.weight"]
     assert last.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
-    assert torch.equal(last, Network(1, 32, 10, 32, generator("test")).state_dict()["trunk.15.weight"])
+    assert torch.equal(last, ClassifierNetwork(1, 32, 10, 32, generator("test")).state_dict()["trunk.15.weight"])
 
 
 def test_the_statistics_of_its_real_samples_are_remembered(home):
     given = data()
     features = Classifier(**SMALL).fitted(given, CPU)
     x, y = images(given.train)
-    found = encoded(features, x, y)
+    found = encode_cached(features, x, y)
     assert torch.equal(found.logits, features(x)[1])
     assert len(list(home.rglob("statistics/*.npz"))) == 1
 
@@ -216,10 +216,10 @@ def test_the_statistics_of_its_real_samples_are_remembered(home):
     ("given", "message"),
     [
         (ring(n=20, n_heldout=5), r"(?s)features=classifier needs grey or colour images.*\[0, 2\].*features=identity"),
-        (data(size=7), r"images of 8 pixels or more, these are \[1, 7, 7\]"),
+        (data(size=7), r"images of 8 pixels or more; these are \[1, 7, 7\]"),
         (Data(*(ImageArray(bars(9, 0).images),) * 2), r"(?s)labels of 2 classes or more.* has 0.*features=efficientnet_lite0"),
         (Data(*(ImageArray(bars(9, 0).images, np.zeros(9, np.int64), 1),) * 2), r"labels of 2 classes or more.* has 1"),
-        (Data(bars(9, 0), bars(0, 0)), "2 images to learn from and 1 held out, there are 9 and 0"),
+        (Data(bars(9, 0), bars(0, 0)), "at least 2 training images and 1 held-out image; there are 9 and 0"),
         (Data(ImageArray(bars(9, 0).images, None, 3), bars(9, 0)), "some images of this data set have none"),
     ],
     ids=["points", "tiny", "no labels", "one class", "nothing held out", "labels missing"],
@@ -230,7 +230,7 @@ def test_data_without_anything_to_learn_is_refused(given, message):
 
 
 def test_images_that_do_not_fit_are_refused():
-    with pytest.raises(UserError, match="knows no classes yet"):
+    with pytest.raises(UserError, match="is not trained yet"):
         Classifier()(torch.zeros(2, 1, 8, 8))
     features = Classifier(**SMALL).fitted(data(), CPU)
     with pytest.raises(UserError, match=r"trained on images \[1, 8, 8\] and got \[3, 8, 8\]"):

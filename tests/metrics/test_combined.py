@@ -11,10 +11,10 @@ from gan_cli.data.points.toy import Points as PointSet
 from gan_cli.data.points.toy import gaussians_1d, ring, swiss_roll
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Picture, Value
-from gan_cli.metrics.combined import All, Points, Together
+from gan_cli.metrics.combined import AllImageMetrics, AllPointMetrics, MetricCollection
 from gan_cli.metrics.features import classifier
 from gan_cli.metrics.features.base import Encoded, Features
-from gan_cli.metrics.features.classifier import Classifier, trained_on
+from gan_cli.metrics.features.classifier import Classifier, train_or_load
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
 from gan_cli.metrics.images.frechet import Frechet
@@ -35,7 +35,7 @@ class Mean(Metric):
     word: str = "a"
     known_error: float | None = None
     equal_sizes: ClassVar[bool] = False
-    looks_at_samples: ClassVar[bool] = True
+    needs_samples: ClassVar[bool] = True
 
     @property
     def name(self):
@@ -66,7 +66,7 @@ def sets(n=40):
 
 
 def together(*parts):
-    return Together(Identity(), members=parts)
+    return MetricCollection(Identity(), members=parts)
 
 
 def test_a_composition_says_what_its_parts_say():
@@ -89,7 +89,7 @@ def test_the_chief_is_the_first_and_equal_sizes_are_what_any_needs():
     assert (together(a, b).higher_is_better, together(b, a).higher_is_better) == (False, True)
     c = PrecisionRecall(Identity())
     assert [m.selects_checkpoint for m in (together(a, c), together(c, a))] == [True, False]
-    assert [m.looks_at_samples for m in (together(c, a), together(c, c))] == [True, False]
+    assert [m.needs_samples for m in (together(c, a), together(c, c))] == [True, False]
 
 
 def test_each_part_sees_to_its_own_errors():
@@ -136,7 +136,7 @@ def finite(values):
 @pytest.mark.parametrize("logits", [False, True])
 def test_all_of_images(logits):
     data = picture_data(classes=0)
-    metric = All(Net(logits), n_samples=60, split="heldout").fitted(data, CPU)
+    metric = AllImageMetrics(Net(logits), n_samples=60, split="heldout").fitted(data, CPU)
     values = metric.measure(encoded(metric, data.heldout), encoded(metric, data.train))
     assert list(values) == IMAGES + ["is_x"] * logits
     assert metric.name == "fd_x"
@@ -150,11 +150,11 @@ def test_all_of_images(logits):
 def test_all_of_images_with_their_own_classifier(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "missing" / "file"))
     (tmp_path / "missing").write_text("in the way of the cache")
-    trained_on.cache_clear()
-    calls, original = [], classifier.train
-    monkeypatch.setattr(classifier, "train", lambda *args: (calls.append(1), original(*args)))
+    train_or_load.cache_clear()
+    calls, original = [], classifier.train_classifier
+    monkeypatch.setattr(classifier, "train_classifier", lambda *args: (calls.append(1), original(*args)))
     data = picture_data()
-    metric = All(Classifier(epochs=2, batch_size=10, width=2), n_samples=60).fitted(data, CPU)
+    metric = AllImageMetrics(Classifier(epochs=2, batch_size=10, width=2), n_samples=60).fitted(data, CPU)
     assert len(calls) == 1, "the parts share one network, also where it cannot be kept on the disk"
     assert {id(part.features.trained) for part in metric.parts()} == {id(metric.features.trained)}
     real = encoded(metric, data.heldout)
@@ -164,7 +164,7 @@ def test_all_of_images_with_their_own_classifier(tmp_path, monkeypatch):
     assert values["accuracy_classifier"].value > 0.8
     details = metric.details(real, real)
     assert details["accuracy_classifier"]["per_class"][0] is not None
-    trained_on.cache_clear()
+    train_or_load.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_all_of_images_with_their_own_classifier(tmp_path, monkeypatch):
     ids=["ring", "gaussians_1d", "swiss_roll", "five dimensions"],
 )
 def test_all_of_points(data, expected):
-    metric = Points(Identity(), n_samples=300).fitted(data, CPU)
-    real, fake = encoded(metric, data.heldout), encoded(metric, data.train).part(slice(300))
+    metric = AllPointMetrics(Identity(), n_samples=300).fitted(data, CPU)
+    real, fake = encoded(metric, data.heldout), encoded(metric, data.train).subset(slice(300))
     values = metric.measure(real, fake)
     assert list(values) == expected
     assert (metric.name, metric.n_samples, metric.equal_sizes) == ("w1", 300, True)
@@ -193,28 +193,28 @@ def test_all_of_points(data, expected):
 
 
 def test_before_it_is_fitted_it_has_the_parts_for_any_data():
-    assert (All(Pixels()).name, Points(Identity()).name) == ("fd_pixels", "w1")
+    assert (AllImageMetrics(Pixels()).name, AllPointMetrics(Identity()).name) == ("fd_pixels", "w1")
     real, fake = sets()
-    assert list(Points(Identity()).measure(real, fake)) == POINTS
+    assert list(AllPointMetrics(Identity()).measure(real, fake)) == POINTS
 
 
 def test_images_and_points_are_not_confused():
-    with pytest.raises(UserError, match=r"metric=all is for images, these samples are \[2\]. Take metric=points"):
-        All(Identity()).fitted(ring(n=20, n_heldout=20), CPU)
-    with pytest.raises(UserError, match=r"metric=points is for points, these samples are \[1, 8, 8\]. Take metric=all"):
-        Points(Identity()).fitted(picture_data(), CPU)
+    with pytest.raises(UserError, match=r"metric=all is for images; these samples are \[2\]. Use metric=points"):
+        AllImageMetrics(Identity()).fitted(ring(n=20, n_heldout=20), CPU)
+    with pytest.raises(UserError, match=r"metric=points is for points; these samples are \[1, 8, 8\]. Use metric=all"):
+        AllPointMetrics(Identity()).fitted(picture_data(), CPU)
 
 
 def test_too_few_samples_is_a_part_s_own_complaint():
     real, fake = sets(1)
     with pytest.raises(UserError):
-        Points(Identity()).measure(real, fake)
+        AllPointMetrics(Identity()).measure(real, fake)
 
 
 def test_of_sets_too_small_for_one_part_the_others_still_speak():
     x = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
     sets = [Encoded(x, x, x) for _ in range(2)]
-    whole = Together(Identity(), 12, "train", (Frechet(Identity(), 12), InceptionScore(Identity(), 12)))
+    whole = MetricCollection(Identity(), 12, "train", (Frechet(Identity(), 12), InceptionScore(Identity(), 12)))
     with pytest.raises(UserError, match="Inception Score"):
         whole.measure(*sets)
-    assert set(whole.floor_or_nothing(*sets)) == {"fd", "kid"}
+    assert set(whole.floor_or_empty(*sets)) == {"fd", "kid"}

@@ -9,7 +9,7 @@ from gan_cli.data.base import Data
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.metrics.features.efficientnet_lite0 import SHA256, WEIGHTS, EfficientNetLite0, load_network, preprocess
+from gan_cli.metrics.features.efficientnet_lite0 import SHA256, WEIGHTS, EfficientNetLite0, load_efficientnet, preprocess
 from gan_cli.metrics.images.frechet import frechet_distance
 
 
@@ -31,7 +31,7 @@ def test_it_recognises_photographs(name, label):
     x = photograph(name)
     logits = EfficientNetLite0(resolution=224)(x)[1]
     assert logits.argmax().item() == label
-    torch.testing.assert_close(logits, load_network(torch.device("cpu"))(preprocess(x, 224)))
+    torch.testing.assert_close(logits, load_efficientnet(torch.device("cpu"))(preprocess(x, 224)))
 
 
 def test_preprocessing_scales_the_256_levels_as_in_training():
@@ -89,7 +89,7 @@ def test_what_decides_the_features_is_recorded():
 
 
 def test_no_random_stream_moves(crops):
-    load_network.cache_clear()
+    load_efficientnet.cache_clear()
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
     expected = torch.rand(3), np.random.rand(), random.random()
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
@@ -117,9 +117,9 @@ def test_other_weights_are_refused(tmp_path):
     content = bytearray(WEIGHTS.read_bytes())
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
-    for weights, message in ((damaged, "does not hold the wanted weights"), (tmp_path / "missing.pth", "Cannot read")):
+    for weights, message in ((damaged, "does not hold the expected weights"), (tmp_path / "missing.pth", "Cannot read")):
         with pytest.raises(UserError, match=f"(?s){message}.*--force-reinstall"):
-            load_network(torch.device("cpu"), weights)
+            load_efficientnet(torch.device("cpu"), weights)
 
 
 @pytest.mark.parametrize("field", ["resolution", "batch_size"])

@@ -14,7 +14,7 @@ import torch
 from gan_cli import files
 from gan_cli.metrics.features import cache
 from gan_cli.metrics.features.base import Features
-from gan_cli.metrics.features.cache import content_key, encoded, remembered
+from gan_cli.metrics.features.cache import content_key, encode_cached, load_or_compute
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
 
@@ -45,7 +45,7 @@ class Doubled(Features):
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    cache._complain.cache_clear()
+    cache._warn_not_writable.cache_clear()
     return tmp_path
 
 
@@ -62,7 +62,7 @@ def others(home):
 def test_taken_once(home, logits):
     features = Doubled(logits=logits)
     for _ in range(3):
-        found = encoded(features, X, Y)
+        found = encode_cached(features, X, Y)
         assert found.x is X
         assert found.y is Y
         torch.testing.assert_close(found.features, 2 * X.double(), rtol=0, atol=0)
@@ -73,7 +73,7 @@ def test_taken_once(home, logits):
         found.features.zero_()  # what a caller does to it stays with the caller
     assert features.calls == [4]
     assert len(entries(home)) == 1
-    assert encoded(features, X).y is None
+    assert encode_cached(features, X).y is None
     assert not others(home)
 
 
@@ -84,7 +84,7 @@ def test_whatever_changes_the_features_changes_the_key(home):
     for n, (which, x) in enumerate(
         [(features, X), (others, X), (features, moved), (features, X.double()), (features, X.view(4, 1, 3)), (features, X[:3])]
     ):
-        assert len(encoded(which, x)) == len(x)
+        assert len(encode_cached(which, x)) == len(x)
         assert len(entries(home)) == n + 1
     assert features.calls == [4, 4, 4, 4, 3]
 
@@ -100,14 +100,14 @@ def test_the_key_sees_values_and_not_how_they_lie():
 
 @pytest.mark.parametrize("features", [Identity(), Pixels()])
 def test_features_without_weights_are_not_worth_the_disk(home, features):
-    found = encoded(features, X.view(4, 1, 1, 3) / 12, Y)
+    found = encode_cached(features, X.view(4, 1, 1, 3) / 12, Y)
     assert found.features.shape == (4, 3)
     assert not list(home.iterdir())
 
 
 def test_no_flipped_bit_goes_unnoticed(home):
     """Some lie in parts of the archive that mean nothing, such as dates: then the tensors are right."""
-    encoded(Doubled(), X)
+    encode_cached(Doubled(), X)
     (path,) = entries(home)
     right, whole = cache._read(path), path.read_bytes()
     noticed = 0
@@ -138,16 +138,16 @@ def pickled(path):
 )
 def test_a_damaged_entry_is_computed_again(home, damage, capsys):
     features = Doubled()
-    encoded(features, X)
+    encode_cached(features, X)
     (path,) = entries(home)
     whole = path.read_bytes()
     damage(path)
-    torch.testing.assert_close(encoded(features, X).features, 2 * X.double())
-    assert capsys.readouterr().err == f"{path} is damaged: it is computed again.\n"
+    torch.testing.assert_close(encode_cached(features, X).features, 2 * X.double())
+    assert capsys.readouterr().err == f"{path} is damaged and is computed again.\n"
     assert features.calls == [4, 4]
     assert cache._read(path).keys() == {"features", "logits"}
     assert len(path.read_bytes()) == len(whole)
-    encoded(features, X)
+    encode_cached(features, X)
     assert features.calls == [4, 4], "whole again"
     assert capsys.readouterr().err == ""
 
@@ -163,7 +163,7 @@ def test_two_processes_at_once(home):
 
     def work():
         features = Doubled(pause=0.3)
-        results.put((features.calls, encoded(features, X).features.tolist()))
+        results.put((features.calls, encode_cached(features, X).features.tolist()))
 
     children = [in_child(work) for _ in range(3)]
     found = [results.get(timeout=60) for _ in children]
@@ -183,10 +183,10 @@ def test_two_processes_at_once_without_locks(home, monkeypatch):
 
     class Overtaken(Doubled):
         def __call__(self, x):
-            encoded(Doubled(), x)
+            encode_cached(Doubled(), x)
             return super().__call__(x)
 
-    torch.testing.assert_close(encoded(Overtaken(), X).features, 2 * X.double())
+    torch.testing.assert_close(encode_cached(Overtaken(), X).features, 2 * X.double())
     assert len(entries(home)) == 1
     assert not others(home)
 
@@ -194,12 +194,12 @@ def test_two_processes_at_once_without_locks(home, monkeypatch):
 def test_killed_while_writing(home, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(files, "sync", lambda file: os.kill(os.getpid(), signal.SIGKILL))
-        child = in_child(lambda: encoded(Doubled(), X))
+        child = in_child(lambda: encode_cached(Doubled(), X))
         child.join()
     assert child.exitcode == -signal.SIGKILL
     assert not entries(home), "nothing that could be taken for complete"
     assert len(others(home)) == 1
-    encoded(Doubled(), X)
+    encode_cached(Doubled(), X)
     assert len(entries(home)) == 1
     assert not others(home), "its disk space is given back"
 
@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_made_costs_time_alone(home, monkeypatch, capsys
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "file"))
     features = Doubled()
     for _ in range(2):
-        torch.testing.assert_close(encoded(features, X, Y).features, 2 * X.double())
+        torch.testing.assert_close(encode_cached(features, X, Y).features, 2 * X.double())
     assert features.calls == [4, 4]
     complaint = capsys.readouterr().err
     assert complaint.count("Cannot write to ") == 1
@@ -225,7 +225,7 @@ def test_a_disk_that_fills_up_costs_time_alone(home, monkeypatch, capsys):
     monkeypatch.setattr(files, "sync", full)
     features = Doubled()
     for _ in range(2):
-        torch.testing.assert_close(encoded(features, X).features, 2 * X.double())
+        torch.testing.assert_close(encode_cached(features, X).features, 2 * X.double())
     assert features.calls == [4, 4]
     assert capsys.readouterr().err.count("No space left on device") == 1
     assert not entries(home)
@@ -233,9 +233,9 @@ def test_a_disk_that_fills_up_costs_time_alone(home, monkeypatch, capsys):
 
 
 def test_a_hit_writes_nothing(home, monkeypatch):
-    encoded(Doubled(), X)
-    monkeypatch.setattr(cache, "turn", lambda *_: pytest.fail("asked for a lock"))
-    encoded(Doubled(), X)
+    encode_cached(Doubled(), X)
+    monkeypatch.setattr(cache, "file_lock", lambda *_: pytest.fail("asked for a lock"))
+    encode_cached(Doubled(), X)
 
 
 def test_what_goes_wrong_while_computing_is_not_taken_for_a_full_disk(home):
@@ -243,5 +243,5 @@ def test_what_goes_wrong_while_computing_is_not_taken_for_a_full_disk(home):
         raise OSError("weights cannot be read")
 
     with pytest.raises(OSError, match="weights cannot be read"):
-        remembered(home / "a.npz", compute, "")
+        load_or_compute(home / "a.npz", compute, "")
     assert not entries(home)

@@ -3,7 +3,7 @@ import torch
 
 from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.metrics.features.base import Encoded, levels
+from gan_cli.metrics.features.base import Encoded, to_uint8
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
 
@@ -27,11 +27,11 @@ def test_pixels_are_the_values_that_a_file_holds_scaled_back():
 
 
 def test_values_beyond_the_range_are_clamped():
-    assert levels(torch.tensor([-9.0, -1.01, 1.01, 9.0]).view(1, 1, 2, 2), "pixels").flatten().tolist() == [0, 0, 255, 255]
+    assert to_uint8(torch.tensor([-9.0, -1.01, 1.01, 9.0]).view(1, 1, 2, 2), "pixels").flatten().tolist() == [0, 0, 255, 255]
 
 
 def test_the_levels_of_uint8_images_are_themselves():
-    assert levels(LEVELS, "pixels") is LEVELS
+    assert to_uint8(LEVELS, "pixels") is LEVELS
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_an_encoded_set_keeps_samples_features_logits_and_labels_together():
     assert encoded.logits is None
     whole = Encoded(x, 2 * x, 3 * x, y)
     for index in (slice(1, 4), torch.tensor([3, 1, 1]), y > 2):
-        part = whole.part(index)
+        part = whole.subset(index)
         assert [part.features.tolist(), part.logits.tolist()] == [(2 * x[index]).tolist(), (3 * x[index]).tolist()]
         assert (part.x.tolist(), part.y.tolist()) == (x[index].tolist(), y[index].tolist())
-    bare = Encoded(x, x).part(slice(2))
+    bare = Encoded(x, x).subset(slice(2))
     assert (len(bare), bare.logits, bare.y) == (2, None, None)

@@ -15,7 +15,7 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.auto import Auto
 from gan_cli.metrics.features import inception
 from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
-from gan_cli.metrics.features.inception import SHA256, Inception, load_network, places
+from gan_cli.metrics.features.inception import SHA256, Inception, load_inception, weight_locations
 from gan_cli.metrics.images.frechet import Frechet, frechet_distance
 
 CPU = torch.device("cpu")
@@ -57,12 +57,12 @@ def encoded(features, x):
 
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):
-    """No weights on this machine, and no network loaded: the three places are folders of this test."""
+    """No weights on this machine, and no network loaded: the three weight_locations are folders of this test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    load_network.cache_clear()
-    yield places()
-    load_network.cache_clear()
+    load_inception.cache_clear()
+    yield weight_locations()
+    load_inception.cache_clear()
 
 
 def assert_equal(results, expected, tolerance=1e-5):
@@ -124,13 +124,13 @@ def test_only_the_published_weights_are_called_fid(sha256):
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_weights_are_found_where_they_are_usually_left(file, sha256, nowhere, place):
     features = Inception(sha256=sha256)
-    assert features.found() is None
+    assert features.locate() is None
     nowhere[0].parent.mkdir(parents=True)
     nowhere[0].write_bytes(b"something else")  # passed over
     nowhere[place].parent.mkdir(parents=True, exist_ok=True)
     nowhere[place].unlink(missing_ok=True)
     nowhere[place].symlink_to(file)
-    assert features.found() == nowhere[place]
+    assert features.locate() == nowhere[place]
 
 
 def test_the_places_are_those_of_the_cache_and_of_two_other_projects(nowhere, tmp_path):
@@ -147,8 +147,8 @@ def test_without_weights_it_is_said_at_the_start(nowhere, x):
     nowhere[0].parent.mkdir(parents=True)
     nowhere[0].write_bytes(b"something else")
     images = ImageArray(x.numpy())
-    message = r"weights of the Inception network \(SHA-256 6726825d0af5…\) are not here: .*another file.*missing.*\n"
-    with pytest.raises(UserError, match=message + r"features.path=FILE .* features.download=true .*metric=auto"):
+    message = r"No weights of the Inception network \(SHA-256 6726825d0af5…\) were found: .*another file.*missing.*\n"
+    with pytest.raises(UserError, match=message + r"Set features.path=FILE .* features.download=true .*metric=auto"):
         Inception().fitted(Data(images, images), CPU)
 
 
@@ -163,9 +163,9 @@ def test_a_wrong_checksum_is_refused_before_anything_is_unpickled(tmp_path, nowh
 
     monkeypatch.setattr(torch, "load", refuse)
     (tmp_path / "other.pth").write_bytes(b"other")
-    with pytest.raises(UserError, match=r"other.pth does not hold the wanted weights.*\nfeatures.path=FILE"):
+    with pytest.raises(UserError, match=r"other.pth does not hold the expected weights.*\nSet features.path=FILE"):
         Inception(path=str(tmp_path / "other.pth")).load()
-    with pytest.raises(UserError, match=r"Cannot read the weights .*missing.pth: No such file.*\nfeatures.path=FILE"):
+    with pytest.raises(UserError, match=r"Cannot read the weights .*missing.pth: No such file.*\nSet features.path=FILE"):
         Inception(path=str(tmp_path / "missing.pth"), download=True).load()
 
 
@@ -184,7 +184,7 @@ def test_a_right_checksum_does_not_let_code_in(tmp_path, nowhere):
         path = tmp_path / "file.pth"
         path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
         features = Inception(path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-        with pytest.raises(UserError, match=r"file.pth does not hold weights of the Inception network: .+\nfeatures.path"):
+        with pytest.raises(UserError, match=r"file.pth does not hold weights of the Inception network: .+\nSet features.path"):
             features.load()
     assert not (tmp_path / "harm").exists()
 
@@ -204,13 +204,13 @@ def test_download_fetches_what_is_not_there_once(file, sha256, nowhere, x, monke
     assert nowhere[0].read_bytes() == file.read_bytes()
     assert features(x[:1])[0].shape == (1, 2048)
     monkeypatch.setattr(inception, "URL", "file:///nowhere")
-    load_network.cache_clear()
+    load_inception.cache_clear()
     features.load()
 
 
 def test_a_download_that_fails_says_what_else_to_do(nowhere, monkeypatch):
     monkeypatch.setattr(inception, "URL", "file:///nowhere")
-    with pytest.raises(UserError, match=r"Cannot download file:///nowhere .*No such file.*\nfeatures.path=FILE says"):
+    with pytest.raises(UserError, match=r"Cannot download file:///nowhere .*No such file.*\nSet features.path=FILE"):
         Inception(download=True).load()
 
 

@@ -10,7 +10,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
 from gan_cli.errors import UserError
-from gan_cli.metrics.base import GROUPS, Metric, NoMetric, Value
+from gan_cli.metrics.base import JACKKNIFE_GROUPS, Metric, NoMetric, Value
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.images.frechet import Frechet
@@ -97,8 +97,8 @@ class TestJackknife:
     def test_of_a_mean_over_group_means_is_their_standard_error(self):
         """Leaving groups of equal size out in turn, the jackknife of the mean is exactly the spread of the group means."""
         found = Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))
-        groups = self.x.reshape(-1, GROUPS).mean(0)
-        assert found["mean"].error == pytest.approx(float(groups.std()) / GROUPS**0.5)
+        groups = self.x.reshape(-1, JACKKNIFE_GROUPS).mean(0)
+        assert found["mean"].error == pytest.approx(float(groups.std()) / JACKKNIFE_GROUPS**0.5)
 
     def test_of_a_function_of_the_mean_is_the_delta_methods(self):
         found = Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))
@@ -116,7 +116,7 @@ class TestJackknife:
         assert Equal(Identity()).with_errors(encoded(self.x), encoded(self.x))["mean"].error > 0
 
     def test_too_few_samples_bear_no_error(self):
-        few = encoded(self.x[: 2 * GROUPS - 1])
+        few = encoded(self.x[: 2 * JACKKNIFE_GROUPS - 1])
         assert Mean(Identity()).with_errors(few, few)["mean"].error is None
 
     def test_of_the_frechet_distance_is_its_scatter(self):
@@ -134,7 +134,7 @@ class TestJackknife:
 def test_a_part_of_an_encoded_set():
     x = torch.arange(6.0)[:, None]
     whole = Encoded(x, x * 2, x * 3, torch.arange(6))
-    part = whole.part(torch.tensor([True, False] * 3))
+    part = whole.subset(torch.tensor([True, False] * 3))
     assert [part.x.flatten().tolist(), part.features.flatten().tolist()] == [[0, 2, 4], [0, 4, 8]]
     assert [part.logits.flatten().tolist(), part.y.tolist()] == [[0, 6, 12], [0, 2, 4]]
-    assert len(Encoded(x, x).part(slice(1, 3))) == 2
+    assert len(Encoded(x, x).subset(slice(1, 3))) == 2

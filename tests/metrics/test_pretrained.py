@@ -7,7 +7,7 @@ import pytest
 from gan_cli import files
 from gan_cli.errors import UserError
 from gan_cli.metrics.features import pretrained
-from gan_cli.metrics.features.pretrained import download, find, read
+from gan_cli.metrics.features.pretrained import download_weights, find_weights, read_weights
 
 CONTENT = bytes(range(256)) * 20_000  # several blocks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.requests, server.over = [], threading.Callback()
+        server.requests, server.over = [], threading.Event()
         server.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -62,30 +62,30 @@ def left(folder):
 def test_a_file_is_read_only_with_its_checksum(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(CONTENT)
-    assert read(file, SHA256, ADVICE) == CONTENT
+    assert read_weights(file, SHA256, ADVICE) == CONTENT
     file.write_bytes(CONTENT[:-1] + b"\0")
-    with pytest.raises(UserError, match=rf"file does not hold the wanted weights.*not {SHA256[:12]}…\.\nDo this\.$"):
-        read(file, SHA256, ADVICE)
+    with pytest.raises(UserError, match=rf"file does not hold the expected weights.*not {SHA256[:12]}…\.\nDo this\.$"):
+        read_weights(file, SHA256, ADVICE)
 
 
 @pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), (".", "Is a directory")])
 def test_what_cannot_be_read_is_named(tmp_path, name, reason):
     with pytest.raises(UserError, match=rf"Cannot read the weights .*{reason}.*\.\nDo this\.$"):
-        read(tmp_path / name, SHA256, ADVICE)
+        read_weights(tmp_path / name, SHA256, ADVICE)
 
 
 def test_the_first_right_file_is_found(tmp_path):
     paths = [tmp_path / name for name in "abcd"]
-    assert find(paths, SHA256) is None
+    assert find_weights(paths, SHA256) is None
     for path, content in zip(paths[1:], (CONTENT[1:], CONTENT, CONTENT), strict=True):
         path.write_bytes(content)
-    assert find([tmp_path, *paths], SHA256) == paths[2]
+    assert find_weights([tmp_path, *paths], SHA256) == paths[2]
 
 
 @pytest.mark.parametrize("way", ["good", "unsized"])
 def test_a_download_makes_its_folder_and_leaves_the_file_alone_in_it(server, tmp_path, way):
     path = tmp_path / "a" / "b" / "file"
-    download(f"{server.url}/{way}", path, SHA256, ADVICE)
+    download_weights(f"{server.url}/{way}", path, SHA256, ADVICE)
     assert path.read_bytes() == CONTENT
     assert left(path.parent) == ["file"]
 
@@ -93,7 +93,7 @@ def test_a_download_makes_its_folder_and_leaves_the_file_alone_in_it(server, tmp
 @pytest.mark.parametrize(
     ("way", "message"),
     [
-        ("other", f"(?s)/other sent are not the wanted weights: {len(CONTENT)} bytes, SHA-256 .*Nothing was kept. Do this."),
+        ("other", f"(?s)/other does not hold the expected weights: {len(CONTENT)} bytes, SHA-256 .*The file was discarded. Do this."),
         ("truncated", rf"Cannot download .*: .*(3000000 of {len(CONTENT)} bytes|IncompleteRead).*\.\nDo this\."),
         ("gone", r"Cannot download .*/gone to .*: HTTP Error 404: Not Found\.\nDo this\."),
         ("silent", r"Cannot download .*: timed out\.\nDo this\."),
@@ -103,11 +103,11 @@ def test_a_failed_download_keeps_what_was_there(server, tmp_path, monkeypatch, w
     if way == "silent":
         monkeypatch.setattr(pretrained, "TIMEOUT", 0.2)
     with pytest.raises(UserError, match=message):
-        download(f"{server.url}/{way}", tmp_path / "file", SHA256, ADVICE)
+        download_weights(f"{server.url}/{way}", tmp_path / "file", SHA256, ADVICE)
     assert left(tmp_path) == []
     (tmp_path / "file").write_bytes(b"other")
     with pytest.raises(UserError, match=message):
-        download(f"{server.url}/{way}", tmp_path / "file", SHA256, ADVICE)
+        download_weights(f"{server.url}/{way}", tmp_path / "file", SHA256, ADVICE)
     assert (tmp_path / "file").read_bytes() == b"other"
     assert left(tmp_path) == ["file"]
 
@@ -116,29 +116,29 @@ def test_without_a_network_it_is_one_clear_line(tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as closed:
         url = f"http://127.0.0.1:{closed.server_port}/good"
     with pytest.raises(UserError, match=rf"^Cannot download {url} to {tmp_path}: .*Connection refused\.\nDo this\.$"):
-        download(url, tmp_path / "file", SHA256, ADVICE)
+        download_weights(url, tmp_path / "file", SHA256, ADVICE)
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(server, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match=r"(?s)Cannot download .*Do this\."):
-        download(f"{server.url}/good", tmp_path / "file" / "file", SHA256, ADVICE)
+        download_weights(f"{server.url}/good", tmp_path / "file" / "file", SHA256, ADVICE)
 
 
 def test_a_damaged_file_is_replaced_and_a_right_one_is_not_fetched_again(server, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(CONTENT[:100])
     (tmp_path / files.temporary(path, "of-a-killed-process")).write_bytes(CONTENT[:100])
-    download(f"{server.url}/good", path, SHA256, ADVICE)
+    download_weights(f"{server.url}/good", path, SHA256, ADVICE)
     assert path.read_bytes() == CONTENT
     assert left(tmp_path) == ["file"]
     server.requests.clear()
-    download(f"{server.url}/good", path, SHA256, ADVICE)
+    download_weights(f"{server.url}/good", path, SHA256, ADVICE)
     assert server.requests == []
 
 
 def at_once(n, *arguments):
-    threads = [threading.Thread(target=download, args=arguments) for _ in range(n)]
+    threads = [threading.Thread(target=download_weights, args=arguments) for _ in range(n)]
     for thread in threads:
         thread.start()
     for thread in threads:

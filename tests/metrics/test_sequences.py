@@ -49,7 +49,7 @@ def test_all_of_sequences():
     values = metric.with_errors(real, fake)
     assert list(values) == [*SCORES, *DISTANCES]
     assert all(math.isfinite(value.value) and value.error is not None for value in values.values())
-    assert (metric.name, metric.selects_checkpoint, metric.looks_at_samples) == ("discriminative_score", False, True)
+    assert (metric.name, metric.selects_checkpoint, metric.needs_samples) == ("discriminative_score", False, True)
     details = metric.details(real, fake)
     assert json.dumps([details, metric.settings()])
     assert details["discriminative_score"]["discriminative_score"].keys() == {"accuracy", "converged", "losses"}

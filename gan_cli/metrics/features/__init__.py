@@ -1,4 +1,4 @@
-"""Feature extractors, in whose space samples are compared."""
+"""Feature spaces in which samples are compared."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Where samples are compared: a map from samples to feature vectors."""
+"""The base class of features, which map samples to vectors, and conversions of samples and feature sets."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -15,11 +15,14 @@ from gan_cli.errors import UserError
 
 @dataclass(frozen=True)
 class Encoded:
-    """A set of N samples as a metric sees it, everything on the CPU.
+    """A set of N samples as a metric receives it, on the CPU.
 
-    ``x``: the samples ``[N, *shape]``, points float32, images float32 in [-1, 1] or uint8; ``features``: ``[N, d]``,
-    float32 or float64; ``logits``: ``[N, K]`` of a classifier, where the features have one; ``y``: int64 ``[N]``, the true
-    labels of real samples and the wanted ones of generated samples, None without classes.
+    Attributes:
+        x: Samples ``[N, *shape]``: points float32, images float32 in [-1, 1] or uint8.
+        features: ``[N, d]``, float32 or float64.
+        logits: Logits ``[N, K]`` of a classifier, or None if the features have none.
+        y: int64 ``[N]``: the labels of real samples, or the classes that generated samples were asked for; None without
+            classes.
     """
 
     x: Tensor
@@ -30,69 +33,87 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.x)
 
-    def bare(self) -> "Encoded":
-        """The same without the samples: ``x`` is ``[N, 0]``."""
+    def without_samples(self) -> "Encoded":
+        """Return the set without its samples: ``x`` is ``[N, 0]``."""
         return Encoded(self.x.new_empty(len(self.x), 0), self.features, self.logits, self.y)
 
-    def part(self, index: slice | Tensor) -> "Encoded":
-        """The samples that ``index`` picks: a slice, or int64 or bool ``[n]``."""
+    def subset(self, index: slice | Tensor) -> "Encoded":
+        """Return the samples selected by ``index``: a slice, or int64 or bool ``[n]``."""
         logits = None if self.logits is None else self.logits[index]
         return Encoded(self.x[index], self.features[index], logits, None if self.y is None else self.y[index])
 
 
 class Features(ABC):
-    """A map from samples, ``[N, *shape]``, to features ``[N, d]`` and, for a classifier, its logits ``[N, K]``.
+    """A map from samples ``[N, *shape]`` to features ``[N, d]`` and, for a classifier, logits ``[N, K]``.
 
-    ``name`` becomes part of a metric's name, ``provenance`` part of every result: numbers taken in different features must
-    not be compared. Images come float32 in [-1, 1] or uint8 in [0, 255] and are compared as uint8, as a file would hold
-    them. The features of a sample do not depend on the other samples.
+    Images are float32 in [-1, 1] or uint8 in [0, 255] and are compared as uint8, as an image file would store them. The
+    features of a sample do not depend on the other samples. Numbers that were computed in different features must not be
+    compared: ``name`` is part of a metric's name, and ``provenance`` part of every result.
     """
 
     name: ClassVar[str]
 
     def fitted(self, data: Data, device: torch.device) -> Self:
-        """These features, ready for samples of ``data``, computed on ``device``; most need to know nothing.
+        """Return these features, prepared for samples of ``data`` and computed on ``device``.
 
-        Raises UserError where they cannot be taken of such data.
+        Raises:
+            UserError: If these features are not defined for such data.
         """
         return self
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """All that decides the features of a sample, as plain data: ``extractor``, and for networks ``weights`` (SHA-256)
-        and ``resizing``."""
+        """All settings that determine the features of a sample, as plain data.
+
+        Always holds ``extractor``; for networks also ``weights`` (SHA-256) and ``resizing``.
+        """
         return {"extractor": self.name}
 
     def label(self, measure: str) -> str:
-        """What a measure is called when it is taken in these features: ``<measure>_<name>``."""
+        """Return the name of ``measure`` in these features: ``<measure>_<name>``."""
         return f"{measure}_{self.name}"
 
     @abstractmethod
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """``[N, *shape]`` -> features ``[N, d]``, logits ``[N, K]`` or None, on the CPU; any N, in batches of its own."""
+        """Return the features and logits of any number of samples, computed in batches.
+
+        Args:
+            x: Samples ``[N, *shape]``.
+
+        Returns:
+            Features ``[N, d]`` and logits ``[N, K]`` (None without a classifier), on the CPU.
+        """
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Encoded:
-        """The samples with their features and logits."""
+        """Return the samples ``x``, ``[N, *shape]``, and their labels ``y``, int64 ``[N]``, with features and logits."""
         features, logits = self(x)
         return Encoded(x, features, logits, y)
 
 
 @contextmanager
-def reproducible() -> Iterator[None]:
-    """Inside, cuDNN's convolutions give what a CPU gives, as near as float32 goes, and the same every time."""
+def deterministic_convolutions() -> Iterator[None]:
+    """Make cuDNN's convolutions deterministic and as precise as float32 allows, as on a CPU."""
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield
 
 
-def levels(x: Tensor, extractor: str) -> Tensor:
-    """Images float in [-1, 1] or uint8 -> uint8 ``[N, 1 | 3, H, W]``, where ``x`` is: the 256 levels of a file.
+def to_uint8(x: Tensor, extractor: str) -> Tensor:
+    """Convert images to uint8, the 256 levels of an image file, on the same device.
 
-    Raises UserError, in the name of ``extractor``, for anything but grey or colour images and for NaN and Inf in them.
+    Args:
+        x: Images ``[N, 1 | 3, H, W]``, float in [-1, 1] or uint8.
+        extractor: Name of the features for error messages.
+
+    Returns:
+        uint8 ``[N, 1 | 3, H, W]``.
+
+    Raises:
+        UserError: If ``x`` does not hold grey or colour images, or holds NaN or Inf.
     """
     if x.ndim != 4 or x.shape[1] not in (1, 3):
         raise UserError(
             f"features={extractor} needs grey or colour images [N, 1 or 3, H, W] and got {list(x.shape)}.\n"
-            "For other data take features=identity."
+            "For other data use features=identity."
         )
     if x.dtype == torch.uint8:
         return x
@@ -101,21 +122,27 @@ def levels(x: Tensor, extractor: str) -> Tensor:
     return x.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def stored(x: Tensor, features: Features) -> Tensor:
-    """Samples as a metric takes them: images as uint8, as a file would hold them, others float32; on the CPU."""
-    return (levels(x, features.name) if x.ndim == 4 and x.shape[1] in (1, 3) else x.float()).cpu()
+def to_metric_input(x: Tensor, features: Features) -> Tensor:
+    """Convert samples to the form that metrics store: images to uint8, others to float32, on the CPU."""
+    return (to_uint8(x, features.name) if x.ndim == 4 and x.shape[1] in (1, 3) else x.float()).cpu()
 
 
-def comparable(measure: str, x: Tensor, y: Tensor, least: int = 1) -> tuple[Tensor, Tensor]:
-    """Two sets of samples ``[N, d]``, ``[M, d]`` without their gradients, on the CPU, once they are fit to be compared.
+def validate_pair(measure: str, x: Tensor, y: Tensor, minimum: int = 1) -> tuple[Tensor, Tensor]:
+    """Check that two sets of samples can be compared and return them, detached and on the CPU.
 
-    Raises UserError in the name of ``measure`` where they are not matrices of equally many columns, hold fewer than
-    ``least`` samples, NaN or Inf.
+    Args:
+        measure: Name of the measure for error messages.
+        x: ``[N, d]``.
+        y: ``[M, d]``.
+        minimum: Smallest number of samples allowed in each set.
+
+    Raises:
+        UserError: If the sets are not matrices with the same number of columns, are too small, or hold NaN or Inf.
     """
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise UserError(f"{measure}: needs samples [N, d] of equal dimension and got {list(x.shape)}, {list(y.shape)}.")
-    if min(len(x), len(y)) < least:
-        raise UserError(f"{measure}: needs at least {least} samples of either kind and got {len(x)} and {len(y)}.")
+    if min(len(x), len(y)) < minimum:
+        raise UserError(f"{measure}: needs at least {minimum} samples of each kind and got {len(x)} and {len(y)}.")
     if not (x.isfinite().all() and y.isfinite().all()):
         raise UserError(f"{measure}: the samples hold NaN or Inf.")
     return x.detach().cpu(), y.detach().cpu()

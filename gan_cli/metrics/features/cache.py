@@ -1,8 +1,8 @@
-"""What is computed of the real samples once: on the disk, by content, for every later run.
+"""A disk cache, addressed by content, for the features of real samples.
 
-Entries are files ``<key>.npz`` under ``default_folder()``: ``statistics/`` holds features and logits of real samples, about
-5 kB a sample at 1280 dimensions. Whatever bears the name is complete. Nothing is ever deleted; the folder may be emptied at
-any time.
+Entries are files ``<key>.npz`` under ``default_folder()``; ``statistics/`` holds features and logits of real samples, about
+5 kB per sample at 1280 dimensions. Writes are atomic: a file with its final name is complete. Entries are never deleted
+automatically; the folder may be emptied at any time.
 """
 
 import hashlib
@@ -23,95 +23,105 @@ from gan_cli.files import atomic_write, file_lock, temporary_name
 from gan_cli.metrics.features.base import Encoded, Features
 
 FORMAT = 1
-"""Part of every key: raise it when features are taken or written in another way."""
+"""Part of every key: increase it if features are computed or stored differently."""
 
-WAITING = "Waiting for another process that takes the features of the same real samples."
+WAITING = "Waiting for another process that computes the features of the same real samples."
 
 
-def encoded(features: Features, x: Tensor, y: Tensor | None = None) -> Encoded:
-    """The real samples ``x`` ``[N, *shape]`` with their features and logits, which are taken of the same samples only once.
+def encode_cached(features: Features, x: Tensor, y: Tensor | None = None) -> Encoded:
+    """Return real samples with their features and logits, which are computed only once for the same samples.
 
     The key is the content of ``x`` and the features' provenance. Features without ``weights`` in their provenance, such as
-    the samples themselves, cost less than the disk and are not written there.
+    the samples themselves, are cheaper to compute than to store and are not cached.
+
+    Args:
+        features: The feature space.
+        x: Real samples ``[N, *shape]``.
+        y: Labels, int64 ``[N]``, or None.
     """
     provenance = features.provenance
     if "weights" not in provenance:
         return features.encode(x, y)
 
     def compute() -> dict[str, Tensor]:
-        taken, logits = features(x)
-        return {"features": taken} if logits is None else {"features": taken, "logits": logits}
+        values, logits = features(x)
+        return {"features": values} if logits is None else {"features": values, "logits": logits}
 
     key = content_key({"format": FORMAT, "provenance": provenance}, x)
-    found = remembered(default_folder() / "statistics" / f"{key}.npz", compute, WAITING)
-    return Encoded(x, found["features"], found.get("logits"), y)
+    cached = load_or_compute(default_folder() / "statistics" / f"{key}.npz", compute, WAITING)
+    return Encoded(x, cached["features"], cached.get("logits"), y)
 
 
-def content_key(words: Any, *tensors: Tensor) -> str:
-    """SHA-256, 64 hexadecimal digits, of plain data and of the types, shapes and values of tensors."""
+def content_key(metadata: Any, *tensors: Tensor) -> str:
+    """Return the SHA-256, 64 hexadecimal digits, of plain data and of the dtypes, shapes and values of tensors."""
     kinds = [(str(tensor.dtype), list(tensor.shape)) for tensor in tensors]
-    digest = hashlib.sha256(json.dumps([words, kinds], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([metadata, kinds], sort_keys=True).encode())
     for tensor in tensors:
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
-def remembered(path: Path, compute: Callable[[], dict[str, Tensor]], waiting: str) -> dict[str, Tensor]:
-    """The named tensors in the file at ``path``; computed and written there if it does not hold them yet.
+def load_or_compute(path: Path, compute: Callable[[], dict[str, Tensor]], waiting: str) -> dict[str, Tensor]:
+    """Return the named tensors stored at ``path``; compute and store them if they are not there yet.
 
-    Of several processes that ask at the same time one computes and the others wait for it, after saying ``waiting``. A
-    damaged file is replaced. Where nothing can be written, a line on stderr says so once, and it is computed every time.
+    If several processes ask at the same time, one computes and the others wait. A damaged file is replaced. If the folder is
+    not writable, a warning is printed to stderr once, and the tensors are computed every time.
+
+    Args:
+        path: File of the entry, ``<key>.npz``.
+        compute: Function that returns the tensors by name.
+        waiting: Message that is printed while another process computes the same entry.
     """
-    if (found := _read(path)) is not None:
-        return found
+    if (tensors := _read(path)) is not None:
+        return tensors
     with ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             alone = stack.enter_context(file_lock(path.with_name(f".{path.name}.lock"), waiting))
         except OSError as error:
-            _complain(path.parent, error.strerror)
+            _warn_not_writable(path.parent, error.strerror)
             return compute()
-        if (found := _read(path)) is None:
+        if (tensors := _read(path)) is None:
             if path.exists():
-                print(f"{path} is damaged: it is computed again.", file=sys.stderr)
-            found = compute()
+                print(f"{path} is damaged and is computed again.", file=sys.stderr)
+            tensors = compute()
             try:
-                _write(path, found, alone)
+                _write(path, tensors, alone)
             except OSError as error:
-                _complain(path.parent, error.strerror)
-        return found
+                _warn_not_writable(path.parent, error.strerror)
+        return tensors
 
 
 def _read(path: Path) -> dict[str, Tensor] | None:
-    """None where there is no such file, or a damaged one."""
+    """Return the stored tensors, or None if the file is missing or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             tensors = {name: torch.from_numpy(archive[name]) for name in archive.files}
         return tensors if torch.equal(tensors.pop("sha256"), _checksum(tensors)) else None
-    except Exception:  # a flipped bit may come up as any of a dozen kinds
+    except Exception:  # a flipped bit may raise any of a dozen exception types
         return None
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> Tensor:
-    """SHA-256, uint8 ``[32]``: the archive's own checksums do not notice when one of its files is missing."""
+    """Return a SHA-256, uint8 ``[32]``: the archive's own checksums do not detect that a member is missing."""
     return torch.frombuffer(bytearray.fromhex(content_key(list(tensors), *tensors.values())), dtype=torch.uint8)
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], alone: bool) -> None:
-    if alone:  # then what other processes of this machine have begun here was killed
+    if alone:  # no other process is writing, so temporary files are leftovers of killed processes
         for leftover in path.parent.glob(temporary_name(path, "*")):
             leftover.unlink(missing_ok=True)
     arrays = {name: tensor.numpy() for name, tensor in {**tensors, "sha256": _checksum(tensors)}.items()}
     with (
         atomic_write(path, durable=True) as unfinished,
         unfinished.open("wb") as file,
-    ):  # savez adds a suffix to names, not to files
+    ):  # savez appends a suffix to file names, but not to open files
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 @cache
-def _complain(folder: Path, reason: str | None) -> None:
+def _warn_not_writable(folder: Path, reason: str | None) -> None:
     print(
-        f"Cannot write to {folder} ({reason}): what it would hold is computed every time. XDG_CACHE_HOME puts it elsewhere.",
+        f"Cannot write to {folder} ({reason}): features are computed again in every run. Set XDG_CACHE_HOME to another folder.",
         file=sys.stderr,
     )

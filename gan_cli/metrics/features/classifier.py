@@ -1,7 +1,7 @@
-"""Image features from a small network that learns the data set's own classes, once.
+"""Image features of a small network that is trained once on the data set's own labels.
 
-Sets that look nothing like ImageNet's photographs (digits, clothes) are scored by a classifier of their own. Its accuracy on
-held-out images is measured with it: what it cannot tell apart among real images, it cannot judge in generated ones.
+Data sets that look unlike ImageNet's photographs (digits, clothes) are scored by a classifier of their own. Its accuracy on
+held-out images is reported with it: classes that it confuses in real images cannot be judged in generated ones.
 """
 
 import dataclasses
@@ -21,27 +21,34 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, evenly, generator
 from gan_cli.data.images.cache import default_folder
 from gan_cli.errors import UserError
-from gan_cli.metrics.features.base import Features, levels, reproducible
-from gan_cli.metrics.features.cache import content_key, remembered
+from gan_cli.metrics.features.base import Features, deterministic_convolutions, to_uint8
+from gan_cli.metrics.features.cache import content_key, load_or_compute
 
 FORMAT = 1
-"""Part of every key: raise it when the network or its training changes."""
+"""Part of every cache key: increase it if the network or its training changes."""
 
-LEAST = 8
-"""Pixels of the shorter side."""
+MIN_SIDE = 8
+"""Smallest side length of an image, in pixels."""
 
-CHUNK = 1000
-"""Images read at a time."""
+READ_BATCH = 1000
+"""Number of images read at a time."""
 
 WAITING = "Waiting for another process that trains the same classifier."
-OTHERS = "Others need no labels: features=efficientnet_lite0, features=inception, features=pixels."
+ADVICE = "These features need no labels: features=efficientnet_lite0, features=inception, features=pixels."
 
 
-class Network(nn.Module):
-    """Stages of two 3×3 convolutions with batch norm and ReLU, the first of which halves the image; then a mean and a layer.
+class ClassifierNetwork(nn.Module):
+    """Stages of two 3×3 convolutions with batch norm and ReLU, then global average pooling and a linear layer.
 
-    There are as many stages as lead to at most 4×4, and three at least; their channels are w, 2w, 4w, 4w, … ``g`` draws the
-    initial weights, so that no default random stream moves.
+    The first convolution of each stage halves the image. There are as many stages as lead to at most 4×4 pixels, and at least
+    three; their channels are w, 2w, 4w, 4w, …
+
+    Args:
+        channels: Channels of the images.
+        size: Shorter side of the images in pixels.
+        classes: Number K of classes.
+        width: Channels w of the first stage.
+        g: Generator of the initial weights; default random streams are not used.
     """
 
     def __init__(self, channels: int, size: int, classes: int, width: int, g: torch.Generator):
@@ -65,16 +72,24 @@ class Network(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 ``[B, C, H, W]`` -> features ``[B, d]``, all at least 0, and logits ``[B, K]``."""
+        """Map uint8 images ``[B, C, H, W]`` to non-negative features ``[B, d]`` and logits ``[B, K]``."""
         x = (x.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
         features = self.trunk(x).mean((2, 3))
         return features, self.head(features)
 
 
-class Trained(NamedTuple):
-    """A network in eval mode, where it computes; the shape of its images, its SHA-256, and its accuracy on held-out ones."""
+class TrainedClassifier(NamedTuple):
+    """A trained network in eval mode.
 
-    network: Network
+    Attributes:
+        network: The network.
+        device: Device that it computes on.
+        shape: Shape ``(C, H, W)`` of its images.
+        sha256: Checksum of its weights, hexadecimal.
+        heldout_accuracy: Its accuracy on held-out images, in [0, 1].
+    """
+
+    network: ClassifierNetwork
     device: torch.device
     shape: tuple[int, ...]
     sha256: str
@@ -83,15 +98,24 @@ class Trained(NamedTuple):
 
 @dataclass(frozen=True)
 class Classifier(Features):
-    """The 4·``width`` inputs of the last layer, and the logits, of a classifier trained on the data set's training labels.
+    """Features and logits of a classifier trained on the data set's training labels.
 
-    Trained once by AdamW with a one-cycle schedule up to ``lr``, for ``epochs`` passes in batches of ``batch_size``, with
-    the seed ``seed``; ``flip``: half of the images are mirrored meanwhile; ``max_images``: it learns from at most that many,
-    evenly spaced, and is tested on at most that many. The same data and fields give the same network on one machine. It is
-    kept under ``default_folder()``, by the content of the images and labels.
+    The features are the 4·``width`` inputs of the last layer. The classifier is trained once, by AdamW with a one-cycle
+    learning rate. The same data and settings give the same network on one machine. It is stored under ``default_folder()``, by
+    the content of the images and labels.
 
-    Raises UserError for points, images smaller than 8 pixels, data without labels or with one class, fields out of range,
-    images of another shape than it was trained on, and NaN and Inf in them.
+    Args:
+        epochs: Passes over the training images.
+        batch_size: Images per batch.
+        lr: Highest learning rate of the one-cycle schedule.
+        width: Channels of the first stage.
+        flip: True to mirror half of the images during training.
+        max_images: Largest number of images, evenly spaced, to train on, and to test on.
+        seed: Seed of the initial weights and of the order of the images.
+
+    Raises:
+        UserError: If a field is out of range. In ``fitted``, if the data are points, images smaller than 8 pixels, or have
+            fewer than two classes. On a call, if the images have another shape than the training images, or hold NaN or Inf.
     """
 
     epochs: int = 8
@@ -101,7 +125,7 @@ class Classifier(Features):
     flip: bool = True
     max_images: int = 60_000
     seed: int = 0
-    trained: Trained | None = field(default=None, init=False, repr=False, compare=False)
+    trained: TrainedClassifier | None = field(default=None, init=False, repr=False, compare=False)
     name: ClassVar[str] = "classifier"
 
     def __post_init__(self):
@@ -112,14 +136,14 @@ class Classifier(Features):
         checks.flag("flip", self.flip)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
-        """These features with their network, trained on ``data`` or read from the disk, on ``device``."""
+        """Return these features with their network on ``device``, trained on ``data`` or loaded from the disk."""
         fitted = dataclasses.replace(self)
-        object.__setattr__(fitted, "trained", trained_on(data, fitted, device))  # no key of the config
+        object.__setattr__(fitted, "trained", train_or_load(data, fitted, device))  # not a config key
         return fitted
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """The extractor, its fields; once it is fitted its weights' SHA-256 and its accuracy on the held-out images."""
+        """Extractor, and the settings or, once fitted, the SHA-256 of the weights and the held-out accuracy."""
         if self.trained is None:
             return {"extractor": self.name, "resizing": "none", **_settings(self)}
         known = {"weights": self.trained.sha256, "heldout_accuracy": self.trained.heldout_accuracy}
@@ -127,51 +151,61 @@ class Classifier(Features):
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images ``[N, C, H, W]``, float in [-1, 1] or uint8 -> features ``[N, d]``, logits ``[N, K]``, float32."""
+        """Map images ``[N, C, H, W]``, float in [-1, 1] or uint8, to features ``[N, d]`` and logits ``[N, K]``, float32."""
         if self.trained is None:
-            raise UserError("features=classifier knows no classes yet: fitted(data, device) trains it.")
+            raise UserError("features=classifier is not trained yet: call fitted(data, device) first.")
         if tuple(x.shape[1:]) != self.trained.shape:
-            wanted = list(self.trained.shape)
-            raise UserError(f"features=classifier was trained on images {wanted} and got {list(x.shape[1:])}.")
+            expected = list(self.trained.shape)
+            raise UserError(f"features=classifier was trained on images {expected} and got {list(x.shape[1:])}.")
         network, device = self.trained.network, self.trained.device
-        with reproducible():
-            batches = [network(levels(chunk, self.name).to(device)) for chunk in x.split(self.batch_size)]
+        with deterministic_convolutions():
+            batches = [network(to_uint8(chunk, self.name).to(device)) for chunk in x.split(self.batch_size)]
         features, logits = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         return features, logits
 
 
 @lru_cache(maxsize=1)
-def trained_on(data: Data, settings: Classifier, device: torch.device) -> Trained:
-    """The network for ``data``: kept in memory, else read from the disk, else trained on ``device`` and written there.
+def train_or_load(data: Data, settings: Classifier, device: torch.device) -> TrainedClassifier:
+    """Return the classifier for ``data``: from memory, else from the disk, else trained on ``device`` and stored.
 
-    Raises UserError where there is nothing to learn from such data.
+    Raises:
+        UserError: If the data are not labelled images that a classifier can be trained on.
     """
     _require_classes(data)
-    x, y = _read(data.train, settings.max_images)
-    heldout = _read(data.heldout, settings.max_images)
-    network = Network(x.shape[1], min(x.shape[2:]), data.classes, settings.width, generator("classifier", settings.seed))
+    x, y = _load_labelled(data.train, settings.max_images)
+    heldout = _load_labelled(data.heldout, settings.max_images)
+    network = ClassifierNetwork(
+        x.shape[1], min(x.shape[2:]), data.classes, settings.width, generator("classifier", settings.seed)
+    )
 
     def compute() -> dict[str, Tensor]:
-        train(network.to(device), x, y, settings)
-        accuracy = torch.tensor(accuracy_of(network, *heldout, settings.batch_size), dtype=torch.float64)
+        train_classifier(network.to(device), x, y, settings)
+        accuracy = torch.tensor(classifier_accuracy(network, *heldout, settings.batch_size), dtype=torch.float64)
         return {"heldout_accuracy": accuracy, **{name: tensor.cpu() for name, tensor in network.state_dict().items()}}
 
-    words = {"format": FORMAT, "classes": data.classes, **_settings(settings)}
-    path = default_folder() / "classifiers" / f"{content_key(words, x, y, *heldout)}.npz"
-    state = remembered(path, compute, WAITING)
+    metadata = {"format": FORMAT, "classes": data.classes, **_settings(settings)}
+    path = default_folder() / "classifiers" / f"{content_key(metadata, x, y, *heldout)}.npz"
+    state = load_or_compute(path, compute, WAITING)
     accuracy = float(state.pop("heldout_accuracy"))
     network.load_state_dict(state)
     network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
-    return Trained(network, device, data.shape, content_key(list(state), *state.values()), accuracy)
+    return TrainedClassifier(network, device, data.shape, content_key(list(state), *state.values()), accuracy)
 
 
 @torch.enable_grad()
-@reproducible()
-def train(network: Network, x: Tensor, y: Tensor, settings: Classifier) -> None:
-    """Fit ``network`` to images ``x``, uint8 ``[N, C, H, W]``, and labels ``y``, int64 ``[N]``, where the network lies."""
+@deterministic_convolutions()
+def train_classifier(network: ClassifierNetwork, x: Tensor, y: Tensor, settings: Classifier) -> None:
+    """Train ``network`` in place, on the device that it is on.
+
+    Args:
+        network: The network.
+        x: Images, uint8 ``[N, C, H, W]``.
+        y: Labels, int64 ``[N]``.
+        settings: Number of epochs, batch size, learning rate, mirroring and seed.
+    """
     g, device = generator("classifier order", settings.seed), network.head.weight.device
     network.train().to(memory_format=torch.channels_last)
-    batches = max(len(x) // settings.batch_size, 1)  # an incomplete last one is left out, of another order in every epoch
+    batches = max(len(x) // settings.batch_size, 1)  # an incomplete last batch is dropped; the order differs in every epoch
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=settings.epochs * batches + 1)
     with _progress(settings.epochs * batches) as advance:
@@ -191,14 +225,14 @@ def train(network: Network, x: Tensor, y: Tensor, settings: Classifier) -> None:
 
 
 @torch.no_grad()
-def accuracy_of(network: Network, x: Tensor, y: Tensor, batch_size: int) -> float:
-    """The share of images ``x``, uint8 ``[N, C, H, W]``, that the network gives their label ``y``, int64 ``[N]``."""
+def classifier_accuracy(network: ClassifierNetwork, x: Tensor, y: Tensor, batch_size: int) -> float:
+    """Return the share of images ``x``, uint8 ``[N, C, H, W]``, that are classified as their labels ``y``, int64 ``[N]``."""
     network.eval()
     device = network.head.weight.device
     batches = zip(x.split(batch_size), y.split(batch_size), strict=True)
-    with reproducible():
-        right = [network(images.to(device))[1].argmax(1).cpu() == labels for images, labels in batches]
-    return float(torch.cat(right).double().mean())
+    with deterministic_convolutions():
+        correct = [network(images.to(device))[1].argmax(1).cpu() == labels for images, labels in batches]
+    return float(torch.cat(correct).double().mean())
 
 
 def _convolution(channels: int, out: int, stride: int) -> list[nn.Module]:
@@ -210,27 +244,27 @@ def _settings(classifier: Classifier) -> dict[str, Any]:
 
 
 def _require_classes(data: Data) -> None:
-    levels(torch.empty(0, *data.shape, dtype=torch.uint8), Classifier.name)
-    trains, tests = len(data.train), len(data.heldout)
-    if min(data.shape[1:]) < LEAST:
-        problem = f"images of {LEAST} pixels or more, these are {list(data.shape)}"
+    to_uint8(torch.empty(0, *data.shape, dtype=torch.uint8), Classifier.name)
+    n_train, n_heldout = len(data.train), len(data.heldout)
+    if min(data.shape[1:]) < MIN_SIDE:
+        problem = f"images of {MIN_SIDE} pixels or more; these are {list(data.shape)}"
     elif data.classes < 2:
-        problem = f"labels of 2 classes or more, this data set has {data.classes}"
-    elif trains < 2 or not tests:
-        problem = f"2 images to learn from and 1 held out, there are {trains} and {tests}"
+        problem = f"labels of 2 classes or more; this data set has {data.classes}"
+    elif n_train < 2 or not n_heldout:
+        problem = f"at least 2 training images and 1 held-out image; there are {n_train} and {n_heldout}"
     else:
         return
-    raise UserError(f"features=classifier needs {problem}.\n{OTHERS}")
+    raise UserError(f"features=classifier needs {problem}.\n{ADVICE}")
 
 
-def _read(dataset: Dataset, max_images: int) -> tuple[Tensor, Tensor]:
-    """Images uint8 ``[N, C, H, W]`` and labels int64 ``[N]``."""
+def _load_labelled(dataset: Dataset, max_images: int) -> tuple[Tensor, Tensor]:
+    """Return images, uint8 ``[N, C, H, W]``, and labels, int64 ``[N]``."""
     images, labels = [], []
-    for chunk in evenly(len(dataset), max_images).split(CHUNK):
+    for chunk in evenly(len(dataset), max_images).split(READ_BATCH):
         x, y = dataset.batch(chunk)
         if y is None:
-            raise UserError(f"features=classifier needs labels, and some images of this data set have none.\n{OTHERS}")
-        images.append(levels(x, Classifier.name))
+            raise UserError(f"features=classifier needs labels, but some images of this data set have none.\n{ADVICE}")
+        images.append(to_uint8(x, Classifier.name))
         labels.append(y)
     return torch.cat(images), torch.cat(labels)
 

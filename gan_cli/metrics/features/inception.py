@@ -1,8 +1,9 @@
-"""Image features from the Inception network that FID is defined with; with these weights alone a number is called FID.
+"""Image features of the Inception network by which FID is defined.
 
-Szegedy et al.: Rethinking the Inception Architecture for Computer Vision (2015), https://arxiv.org/abs/1512.00567, in the
-TensorFlow model of 2015-12-05; Heusel et al. 2017, https://arxiv.org/abs/1706.08500, for FID. Network and weights in
-PyTorch, equal to the TensorFlow original in resizing and pooling: torch-fidelity.
+A Fréchet distance is called FID only with the published weights of this network. Szegedy et al.: Rethinking the Inception
+Architecture for Computer Vision (2015), https://arxiv.org/abs/1512.00567, in the TensorFlow model of 2015-12-05; Heusel et
+al. 2017, https://arxiv.org/abs/1706.08500, for FID. The network in PyTorch, which equals the TensorFlow original in resizing
+and pooling, comes from torch-fidelity.
 """
 
 import io
@@ -18,55 +19,71 @@ from torch import Tensor
 from gan_cli import checks
 from gan_cli.data.images.cache import default_folder
 from gan_cli.errors import FieldError, UserError, first_line
-from gan_cli.metrics.features.pretrained import Pretrained, download, find, read
+from gan_cli.metrics.features.pretrained import Pretrained, download_weights, find_weights, read_weights
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 FILE = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}"
 ADVICE = (
-    "features.path=FILE says where the file is, features.download=true fetches it (metric.path, metric.download with "
+    "Set features.path=FILE to the file, or download it with features.download=true (metric.path, metric.download with "
     "metric=auto)."
 )
 
 
-def places() -> list[Path]:
-    """Where the file of weights is looked for: the cache folder, then where pytorch-fid and torch-fidelity leave it."""
+def weight_locations() -> list[Path]:
+    """Return the paths where the weights are searched: the cache folder, then those of pytorch-fid and torch-fidelity."""
     checkpoints = Path(torch.hub.get_dir()) / "checkpoints"
     return [default_folder() / "weights" / FILE, checkpoints / FILE, checkpoints / FILE.replace("pt_", "weights-")]
 
 
 @lru_cache(maxsize=1)
-def load_network(device: torch.device, path: Path | None, fetch: bool, sha256: str) -> torch.nn.Module:
-    """The network in eval mode on ``device``: uint8 ``[B, 3, H, W]`` -> features ``[B, 2048]``, logits ``[B, 1008]``.
+def load_inception(device: torch.device, path: Path | None, fetch: bool, sha256: str) -> torch.nn.Module:
+    """Return the Inception network in eval mode on ``device``.
 
-    ``path``: the file of weights, None to look in ``places()``; ``fetch``: download it if it is in none of them. Its
-    checksum is verified before anything in it is looked at. Raises UserError where there is no such file, where it is
-    another one, cannot be fetched or does not belong to this network.
+    It maps uint8 ``[B, 3, H, W]`` to features ``[B, 2048]`` and logits ``[B, 1008]``. The checksum is verified before the file
+    is parsed.
+
+    Args:
+        device: Device that the network computes on.
+        path: File with the weights; None to search ``weight_locations()``.
+        fetch: True to download the weights if they are found nowhere.
+        sha256: Expected checksum of the file, hexadecimal.
+
+    Raises:
+        UserError: If the file is missing, has another checksum, cannot be downloaded or does not fit the network.
     """
-    path = path or find(places(), sha256) or _fetched(fetch, sha256)
-    content = read(path, sha256, ADVICE)
-    # Only here, since it takes a second; it reads weights without restraint, hence tensors alone are let through to it.
+    path = path or find_weights(weight_locations(), sha256) or _download(fetch, sha256)
+    content = read_weights(path, sha256, ADVICE)
+    # Imported late, since it takes a second. It unpickles without restrictions, so the file is checked first to hold only
+    # tensors.
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     try:
         torch.load(io.BytesIO(content), weights_only=True, map_location="meta")
-        with torch.random.fork_rng(devices=[]):  # it is initialised at random: training's random stream is not to move
+        with torch.random.fork_rng(devices=[]):  # the random initialisation must not advance training's stream
             network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], io.BytesIO(content))
-    except Exception as error:  # whatever unpickling and a file of any kind may raise
+    except Exception as error:  # unpickling an arbitrary file may raise anything
         reason = first_line(error)
         raise UserError(f"{path} does not hold weights of the Inception network: {reason}\n{ADVICE}") from error
-    # Channels-last saves a third of the time on a CPU.
+    # The channels-last layout saves a third of the time on a CPU.
     return network.to(device, memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
 class Inception(Pretrained):
-    """The 2048 pooled features and the logits over 1008 classes, without their bias, of FID's Inception network.
+    """The 2048 pooled features of FID's Inception network and its logits, without bias, over 1008 classes.
 
-    Images are resized to 299 × 299 as TensorFlow 1 did it. ``path``: the file of weights, None to look in ``places()``;
-    ``download``: whether it is fetched if it is in none of them; ``sha256``: its checksum in hexadecimal. The published
-    file has the default; numbers with any other carry its first digits in their name and are never called FID. Further
-    fields and errors: ``Pretrained``.
+    Images are resized to 299 × 299 as in TensorFlow 1.
+
+    Args:
+        batch_size: Images per batch, see ``Pretrained``.
+        path: File with the weights; None to search ``weight_locations()``.
+        download: True to download the weights if they are found nowhere.
+        sha256: Checksum of the weights, hexadecimal; the default is that of the published file. With any other file, numbers
+            carry the first digits of its checksum in their names and are never called FID.
+
+    Raises:
+        UserError: If a field is out of range. Further errors: ``Pretrained``.
     """
 
     path: str | None = None
@@ -78,42 +95,41 @@ class Inception(Pretrained):
         super().__post_init__()
         checks.flag("download", self.download)
         if not re.fullmatch("[0-9a-f]{64}", str(self.sha256)):
-            raise FieldError("sha256", self.sha256, "it must be 64 hexadecimal digits in small letters.")
+            raise FieldError("sha256", self.sha256, "it must be 64 hexadecimal digits in lower case.")
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """The extractor, its weights' SHA-256 and how images are resized."""
+        """Extractor, SHA-256 of the weights, and resizing."""
         return {"extractor": self.name, "weights": self.sha256, "resizing": "bilinear as in TensorFlow 1, to 299×299"}
 
     def label(self, measure: str) -> str:
-        """``fid`` for the Fréchet distance, ``<measure>_inception`` for others; see above for other weights."""
+        """Return ``fid`` for the Fréchet distance and ``<measure>_inception`` for others; see the class for other weights."""
         if self.sha256 != SHA256:
             return f"{measure}_{self.name}_{self.sha256[:8]}"
         return "fid" if measure == "fd" else f"{measure}_{self.name}"
 
     def load(self) -> torch.nn.Module:
-        """The network on ``device``."""
-        return load_network(self.device, self.file, self.download, self.sha256)
+        return load_inception(self.device, self.weights_path, self.download, self.sha256)
 
     def batch(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 ``[B, 1 | 3, H, W]`` -> features ``[B, 2048]`` and logits ``[B, 1008]``."""
+        """Map uint8 ``[B, 1 | 3, H, W]`` to features ``[B, 2048]`` and logits ``[B, 1008]``."""
         return self.load()(x.expand(-1, 3, -1, -1))
 
     @property
-    def file(self) -> Path | None:
-        """``path`` as a path, None where it names none."""
+    def weights_path(self) -> Path | None:
+        """``path`` as a ``Path``, or None."""
         return None if self.path is None else Path(str(self.path)).expanduser()
 
-    def found(self) -> Path | None:
-        """The file of weights: the one that ``path`` names, unseen, or the first right one in ``places()``."""
-        return self.file or find(places(), self.sha256)
+    def locate(self) -> Path | None:
+        """Return the file with the weights: ``path``, unchecked, or the first valid file in ``weight_locations()``, or None."""
+        return self.weights_path or find_weights(weight_locations(), self.sha256)
 
 
-def _fetched(fetch: bool, sha256: str) -> Path:
-    """The file of weights, downloaded into the first of ``places()``."""
-    path = places()[0]
+def _download(fetch: bool, sha256: str) -> Path:
+    """Download the weights to the first of ``weight_locations()`` and return the path."""
+    path = weight_locations()[0]
     if not fetch:
-        looked = ", ".join(f"{place} ({'another file' if place.exists() else 'missing'})" for place in places())
-        raise UserError(f"The weights of the Inception network (SHA-256 {sha256[:12]}…) are not here: {looked}.\n{ADVICE}")
-    download(URL, path, sha256, ADVICE)
+        searched = ", ".join(f"{place} ({'another file' if place.exists() else 'missing'})" for place in weight_locations())
+        raise UserError(f"No weights of the Inception network (SHA-256 {sha256[:12]}…) were found: {searched}.\n{ADVICE}")
+    download_weights(URL, path, sha256, ADVICE)
     return path

@@ -1,4 +1,4 @@
-"""Networks with published weights: their files, checked before they are used, and the features taken from them."""
+"""The base class of features from networks with published weights, and the download and verification of weight files."""
 
 import dataclasses
 import hashlib
@@ -21,49 +21,64 @@ from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.files import atomic_write, file_lock, temporary_name
-from gan_cli.metrics.features.base import Features, levels, reproducible
+from gan_cli.metrics.features.base import Features, deterministic_convolutions, to_uint8
 
 TIMEOUT = 30.0
-"""Seconds that a server may keep silent."""
-BLOCK = 1 << 20
-"""Bytes taken from the network at a time."""
+"""Longest wait for the server, in seconds."""
+DOWNLOAD_BLOCK = 1 << 20
+"""Number of bytes read from the network at a time."""
 
 
-def read(path: Path, sha256: str, advice: str) -> bytes:
-    """The bytes of the file at ``path``, whose SHA-256 (hexadecimal) is ``sha256``.
+def read_weights(path: Path, sha256: str, advice: str) -> bytes:
+    """Return the bytes of a file after its checksum has been verified.
 
-    Raises UserError, with ``advice`` on what to do, where the file cannot be read or is another one.
+    Args:
+        path: The file.
+        sha256: Expected SHA-256, hexadecimal.
+        advice: Sentence for the error message that says what to do.
+
+    Raises:
+        UserError: If the file cannot be read or has another checksum.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"Cannot read the weights {path}: {error.strerror or error}.\n{advice}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise UserError(f"{path} does not hold the wanted weights: SHA-256 {found[:12]}…, not {sha256[:12]}….\n{advice}")
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
+        raise UserError(f"{path} does not hold the expected weights: SHA-256 {actual[:12]}…, not {sha256[:12]}….\n{advice}")
     return content
 
 
-def find(paths: Iterable[Path], sha256: str) -> Path | None:
-    """The first of ``paths`` with the file whose SHA-256 is ``sha256``; None where there is none."""
-    return next((path for path in paths if _holds(path, sha256)), None)
+def find_weights(paths: Iterable[Path], sha256: str) -> Path | None:
+    """Return the first of ``paths`` whose SHA-256 is ``sha256``, or None."""
+    return next((path for path in paths if _has_checksum(path, sha256)), None)
 
 
-def download(url: str, path: Path, sha256: str, advice: str) -> None:
-    """Fetch ``url`` into ``path``, with a progress bar; nothing is kept unless its SHA-256 is ``sha256``.
+def download_weights(url: str, path: Path, sha256: str, advice: str) -> None:
+    """Download ``url`` to ``path`` with a progress bar, and keep it only if its checksum is right.
 
-    ``path`` is either complete or not there. Of several processes that ask at the same time one downloads and the others
-    wait for it. Raises UserError, with ``advice`` on what to do, where the file cannot be fetched or is another one.
+    The file appears at ``path`` only when it is complete. If several processes ask at the same time, one downloads and the
+    others wait.
+
+    Args:
+        url: Address of the file.
+        path: Destination.
+        sha256: Expected SHA-256, hexadecimal.
+        advice: Sentence for the error message that says what to do.
+
+    Raises:
+        UserError: If the file cannot be downloaded or has another checksum.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(
             path.with_name(f".{path.name}.lock"), f"Waiting for another process that downloads {path.name}."
         ) as alone:
-            if alone:  # what killed processes of this machine left
+            if alone:  # remove leftovers of killed processes
                 for leftover in path.parent.glob(temporary_name(path, "*")):
                     leftover.unlink()
-            if not _holds(path, sha256):  # else another process has fetched it meanwhile
+            if not _has_checksum(path, sha256):  # another process may have downloaded it in the meantime
                 _fetch(url, path, sha256, advice)
     except (OSError, HTTPException) as error:
         reason = error.reason if type(error) is URLError else error
@@ -72,13 +87,19 @@ def download(url: str, path: Path, sha256: str, advice: str) -> None:
 
 @dataclass(frozen=True)
 class Pretrained(Features):
-    """Features and logits of a network whose weights are published, taken of grey or colour images.
+    """Features and logits of a network with published weights, for grey or colour images.
 
-    ``batch_size``: images that pass through the network at a time, without influence on the features; ``device``: where,
-    the CPU until they are ``fitted``. A subclass says what the network gives for a batch.
+    A subclass loads the network and applies it to a batch.
 
-    Raises UserError for anything but grey or colour images, for NaN and Inf in them, for weights that are missing or
-    others, and for a batch size below 1.
+    Args:
+        batch_size: Images per batch; it does not affect the features.
+
+    Attributes:
+        device: Device that the network computes on: the CPU until ``fitted`` sets another.
+
+    Raises:
+        UserError: If the batch size is below 1. In ``fitted`` or on a call, if the weights are missing or have another
+            checksum, or if the samples are not grey or colour images or hold NaN or Inf.
     """
 
     batch_size: int = 32
@@ -88,31 +109,31 @@ class Pretrained(Features):
         checks.count("batch_size", self.batch_size)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
-        """These features, computed on ``device``, with the network loaded: what is missing is missed at the start."""
-        levels(torch.empty(0, *data.shape, dtype=torch.uint8), self.name)
+        """Return these features on ``device`` with the network loaded, so that missing weights are reported at the start."""
+        to_uint8(torch.empty(0, *data.shape, dtype=torch.uint8), self.name)
         fitted = dataclasses.replace(self)
-        object.__setattr__(fitted, "device", device)  # known only now, and no key of the config
+        object.__setattr__(fitted, "device", device)  # known only now, and not a config key
         fitted.load()
         return fitted
 
     @abstractmethod
     def load(self) -> torch.nn.Module:
-        """The network in eval mode on ``device``; kept, since every evaluation of a run asks for the same one."""
+        """Return the network in eval mode on ``device``, cached between the evaluations of a run."""
 
     @abstractmethod
     def batch(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 ``[B, 1 | 3, H, W]`` on ``device`` -> features ``[B, d]`` and logits ``[B, K]``, float32."""
+        """Map uint8 ``[B, 1 | 3, H, W]`` on ``device`` to features ``[B, d]`` and logits ``[B, K]``, float32."""
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images ``[N, 1 | 3, H, W]``, float in [-1, 1] or uint8 -> features ``[N, d]``, logits ``[N, K]``, float32."""
-        with reproducible():
-            batches = [self.batch(levels(chunk, self.name).to(self.device)) for chunk in x.split(self.batch_size)]
+        """Map images ``[N, 1 | 3, H, W]``, float in [-1, 1] or uint8, to features ``[N, d]`` and logits ``[N, K]``, float32."""
+        with deterministic_convolutions():
+            batches = [self.batch(to_uint8(chunk, self.name).to(self.device)) for chunk in x.split(self.batch_size)]
         features, logits = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         return features, logits
 
 
-def _holds(path: Path, sha256: str) -> bool:
+def _has_checksum(path: Path, sha256: str) -> bool:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
@@ -122,22 +143,22 @@ def _holds(path: Path, sha256: str) -> bool:
 
 def _fetch(url: str, path: Path, sha256: str, advice: str) -> None:
     with atomic_write(path, durable=True) as unfinished:
-        length, found = _stream(url, unfinished)
-        if found != sha256:
+        length, actual = _stream(url, unfinished)
+        if actual != sha256:
             raise UserError(
-                f"What {url} sent are not the wanted weights: {length} bytes, SHA-256 {found[:12]}…, not {sha256[:12]}….\n"
-                f"Nothing was kept. {advice}"
+                f"{url} does not hold the expected weights: {length} bytes, SHA-256 {actual[:12]}…, not {sha256[:12]}….\n"
+                f"The file was discarded. {advice}"
             )
 
 
 def _stream(url: str, path: Path) -> tuple[int, str]:
-    """Write what ``url`` sends to ``path``; its length and SHA-256."""
+    """Write the response of ``url`` to ``path`` and return its length in bytes and its SHA-256."""
     length, digest = 0, hashlib.sha256()
-    with _opened(url) as response, path.open("wb") as file:
+    with _open(url) as response, path.open("wb") as file:
         size = response.headers["Content-Length"]
-        expected = int(size) if size else None  # not every server says it
+        expected = int(size) if size else None  # not every server sends it
         with _progress(url.rpartition("/")[2], expected) as advance:
-            while block := response.read(BLOCK):
+            while block := response.read(DOWNLOAD_BLOCK):
                 file.write(block)
                 digest.update(block)
                 length += len(block)
@@ -147,11 +168,11 @@ def _stream(url: str, path: Path) -> tuple[int, str]:
     return length, digest.hexdigest()
 
 
-def _opened(url: str) -> HTTPResponse:
+def _open(url: str) -> HTTPResponse:
     try:
         return urlopen(url, timeout=TIMEOUT)
     except HTTPError as error:
-        error.close()  # it is the open answer, too
+        error.close()  # the exception holds the open response
         raise
 
 
@@ -159,5 +180,5 @@ def _opened(url: str) -> HTTPResponse:
 def _progress(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(f"downloading {name}, once", total=total)
+        task = progress.add_task(f"downloading {name} (once)", total=total)
         yield lambda count: progress.advance(task, count)

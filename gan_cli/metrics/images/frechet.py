@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, comparable
+from gan_cli.metrics.features.base import Encoded, validate_pair
 from gan_cli.metrics.images.kid import SUBSET_SIZE, SUBSETS, kernel_distance
 
 ROWS, COLUMNS = 1000, 256  # of a block when covariances are summed: the fastest of those tried at 10 000 × 2048
@@ -29,7 +29,7 @@ def frechet_distance(real_features: Tensor, fake_features: Tensor) -> float:
 
     Returns a number >= 0. Raises UserError for fewer than two samples, different d, NaN or Inf.
     """
-    x, y = sorted(comparable("Fréchet distance", real_features, fake_features, least=2), key=len)
+    x, y = sorted(validate_pair("Fréchet distance", real_features, fake_features, minimum=2), key=len)
     mu1, mu2 = x.mean(0, dtype=torch.float64), y.mean(0, dtype=torch.float64)
     R1, trace1 = _root_of_covariance(x, mu1)
     if len(y) > y.shape[1]:
@@ -54,13 +54,13 @@ class Frechet(Metric):
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """``frechet_distance`` and ``kernel_distance`` of the features."""
         kid = Value(*kernel_distance(real.features, fake.features))
-        return {**self.resampled(real, fake), self.features.label("kid"): kid}
+        return {**self.jackknife_values(real, fake), self.features.label("kid"): kid}
 
     def settings(self) -> dict[str, Any]:
         """Those of the KID beside it."""
         return {"kid": {"subsets": SUBSETS, "subset_size": SUBSET_SIZE}}
 
-    def resampled(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
+    def jackknife_values(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """The Fréchet distance alone: KID knows its error."""
         return {self.name: Value(frechet_distance(real.features, fake.features))}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from gan_cli import checks
 from gan_cli.data.base import generator
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, comparable
+from gan_cli.metrics.features.base import Encoded, validate_pair
 
 ROWS = 256  # of the kernel matrix at a time: 20 MB in float64 for 10 000 columns
 
@@ -57,7 +57,7 @@ def kernel_distance(
     """
     checks.count("subsets", subsets)
     checks.count("subset_size", subset_size, least=2)
-    x, y = comparable("KID", real_features, fake_features, least=2)
+    x, y = validate_pair("KID", real_features, fake_features, minimum=2)
     size = min(subset_size, len(x), len(y))
     i, j = (_draw(whose, len(z), subsets, size) for whose, z in (("real", x), ("fake", y)))
     mmd2, spread_x, spread_y = _compare(x, y, i, j)

@@ -18,8 +18,8 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, generator
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Picture, Value
-from gan_cli.metrics.features.base import Encoded, stored
-from gan_cli.metrics.features.cache import content_key, encoded
+from gan_cli.metrics.features.base import Encoded, to_metric_input
+from gan_cli.metrics.features.cache import content_key, encode_cached
 from gan_cli.metrics.images.frechet import frechet_distance
 from gan_cli.metrics.images.precision_recall import nearest
 
@@ -84,7 +84,7 @@ class Memorisation(Metric):
 
     n_samples: int = 1000
     split: str = field(default="heldout", init=False)
-    looks_at_samples: ClassVar[bool] = True
+    needs_samples: ClassVar[bool] = True
     selects_checkpoint: ClassVar[bool] = False  # nobody copies less than who has learnt nothing
     max_train: int = 10_000
     training: Training | None = field(default=None, init=False, repr=False, compare=False)
@@ -100,8 +100,8 @@ class Memorisation(Metric):
         ready = replace(self, features=self.features.fitted(data, device))
         order = torch.randperm(len(data.train), generator=generator("memorisation"))
         indices = order[: self.max_train]
-        batches = (stored(data.train.batch(chunk).x, ready.features) for chunk in indices.split(BATCH))
-        found = torch.cat([encoded(ready.features, x).features for x in batches])
+        batches = (to_metric_input(data.train.batch(chunk).x, ready.features) for chunk in indices.split(BATCH))
+        found = torch.cat([encode_cached(ready.features, x).features for x in batches])
         object.__setattr__(ready, "training", Training(data.train, indices, found))
         return ready
 
@@ -120,10 +120,10 @@ class Memorisation(Metric):
             label("copies"): Value(share, math.sqrt(share * (1 - share) / n)),
             label("nearest"): _mean(distances),
             label("nearest_heldout"): _mean(baseline),
-            **self.resampled(real, fake),
+            **self.jackknife_values(real, fake),
         }
 
-    def resampled(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
+    def jackknife_values(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """The gap alone: shares and means know their errors."""
         gap = frechet_gap(fake.features, self._known().features, real.features)
         return {self.features.label("fd_gap"): Value(gap)}
@@ -150,7 +150,7 @@ class Memorisation(Metric):
         distances, indices = _nearest(fake.features, training.features)
         chosen = distances.argsort(stable=True)[:PAIRS]
         trained = training.samples.batch(training.indices[indices[chosen]]).x
-        pairs = torch.stack([stored(x, self.features) for x in (fake.x[chosen], trained)], 1)
+        pairs = torch.stack([to_metric_input(x, self.features) for x in (fake.x[chosen], trained)], 1)
         return {"memorisation": Picture(pairs.flatten(0, 1), COLUMNS)}
 
     def settings(self) -> dict[str, Any]:

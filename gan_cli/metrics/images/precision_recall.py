@@ -243,10 +243,10 @@ def _mean(scores: Tensor) -> Value:
     return Value(float(scores.mean()), float(scores.std() / math.sqrt(len(scores))), higher_is_better=True)
 
 
-def _require(real: Tensor, fake: Tensor, measure: str, least: int) -> None:
-    if min(len(real), len(fake)) < least:
+def _require(real: Tensor, fake: Tensor, measure: str, minimum: int) -> None:
+    if min(len(real), len(fake)) < minimum:
         raise UserError(
-            f"{measure}: needs at least {least} real and generated samples and got {len(real)} real, {len(fake)} generated."
+            f"{measure}: needs at least {minimum} real and generated samples and got {len(real)} real, {len(fake)} generated."
         )
     if real.shape[1] != fake.shape[1]:
         raise UserError(f"{measure}: real features have {real.shape[1]} dimensions, generated ones {fake.shape[1]}.")

@@ -11,7 +11,7 @@ from torch.nn import functional
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, levels
+from gan_cli.metrics.features.base import Encoded, to_uint8
 
 RESOLUTION = 1 / 12
 """Mean square of what rounding to whole levels takes away: no PSNR of files is above that of such an error, 58.9 dB."""
@@ -66,7 +66,7 @@ class Reconstruction(Metric):
     n_samples: int = 1000
     split: str = "heldout"
     equal_sizes: ClassVar[bool] = True
-    looks_at_samples: ClassVar[bool] = True
+    needs_samples: ClassVar[bool] = True
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
         """Itself, for pairs."""
@@ -83,7 +83,7 @@ class Reconstruction(Metric):
         """``l1``, ``psnr`` and ``ssim``; the i-th sample's target is the i-th real one."""
         if len(real) != len(fake):
             raise UserError(f"metric=reconstruction: {len(fake)} translations of {len(real)} targets.")
-        x, target = levels(fake.x, self.features.name), levels(real.x, self.features.name)
+        x, target = to_uint8(fake.x, self.features.name), to_uint8(real.x, self.features.name)
         pairs = list(zip(x.split(CHUNK), target.split(CHUNK), strict=True))
         return {
             measure.__name__: _mean(torch.cat([measure(*pair) for pair in pairs]), higher_is_better)

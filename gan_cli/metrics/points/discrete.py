@@ -14,7 +14,7 @@ from scipy.special import rel_entr
 from torch import Tensor
 
 from gan_cli.errors import UserError
-from gan_cli.metrics.features.base import comparable
+from gan_cli.metrics.features.base import validate_pair
 
 Vector = Tensor | Sequence[float]
 
@@ -135,7 +135,7 @@ def common_support(x: Tensor, y: Tensor) -> Support:
 
     Raises UserError for different d, no samples, NaN or Inf.
     """
-    x, y = comparable("common support", x, y)
+    x, y = validate_pair("common support", x, y)
     points, index = torch.cat([x, y]).unique(dim=0, return_inverse=True)
     counts = (torch.bincount(part, minlength=len(points)).double() for part in index.split([len(x), len(y)]))
     p, q = (count / count.sum() for count in counts)

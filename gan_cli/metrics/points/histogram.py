@@ -11,7 +11,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, comparable
+from gan_cli.metrics.features.base import Encoded, validate_pair
 from gan_cli.metrics.points.discrete import js, kl, tv
 
 
@@ -34,7 +34,7 @@ def histograms(real: Tensor, fake: Tensor, bins: int) -> Histograms:
     Raises UserError for other d, no samples, fewer than one bin, NaN or Inf.
     """
     checks.count("bins", bins)
-    real, fake = (samples.double() for samples in comparable("histogram", real, fake))
+    real, fake = (samples.double() for samples in validate_pair("histogram", real, fake))
     _check_dimensions(real.shape[1])
     low, high = real.min(0).values, real.max(0).values
     return Histograms(_shares(real, low, high, bins), _shares(fake, low, high, bins))

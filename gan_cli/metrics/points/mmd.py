@@ -17,7 +17,7 @@ from gan_cli import checks
 from gan_cli.data.base import evenly, generator
 from gan_cli.errors import FieldError, UserError
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, comparable
+from gan_cli.metrics.features.base import Encoded, validate_pair
 
 ROWS = 256
 """Rows of a kernel matrix that are held at a time."""
@@ -78,7 +78,7 @@ def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> Tensor:
 
     Raises UserError for fewer than two samples of a kind, different d, and bandwidths that are not above 0.
     """
-    _check(x, y, bandwidths, least=2)
+    _check(x, y, bandwidths, minimum=2)
     across = torch.stack([gaussian_kernel(squared_distances(rows, y), bandwidths).sum() for rows in x.split(ROWS)]).sum()
     return _mean_within(x, bandwidths) + _mean_within(y, bandwidths) - 2 * across / (len(x) * len(y))
 
@@ -92,7 +92,7 @@ def mmd2_linear(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> LinearEsti
 
     Raises UserError for fewer than four samples of a kind, different d, and bandwidths that are not above 0.
     """
-    _check(x, y, bandwidths, least=4)
+    _check(x, y, bandwidths, minimum=4)
     pairs = min(len(x), len(y)) // 2
     x1, x2, y1, y2 = x[: 2 * pairs : 2], x[1 : 2 * pairs : 2], y[: 2 * pairs : 2], y[1 : 2 * pairs : 2]
 
@@ -137,7 +137,7 @@ class MMD(Metric):
 
     def measure(self, real: Encoded, fake: Encoded) -> dict[str, Value]:
         """``mmd2``, and ``mmd2_linear`` over random pairs, the same for the same sizes."""
-        x, y = (features.double() for features in comparable("MMD", real.features, fake.features, least=4))
+        x, y = (features.double() for features in validate_pair("MMD", real.features, fake.features, minimum=4))
         sigmas = self.sigmas(x)
         linear = mmd2_linear(x[_shuffled(len(x), "real")], y[_shuffled(len(y), "fake")], sigmas)
         return {
@@ -172,11 +172,11 @@ def _shuffled(n: int, whose: str) -> Tensor:
     return torch.randperm(n, generator=generator("mmd", whose, n))
 
 
-def _check(x: Tensor, y: Tensor, bandwidths: Sequence[float], least: int) -> None:
+def _check(x: Tensor, y: Tensor, bandwidths: Sequence[float], minimum: int) -> None:
     _check_bandwidths(bandwidths)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < least:
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < minimum:
         raise UserError(
-            f"MMD: needs at least {least} samples [N, d] of either kind, of equal dimension, "
+            f"MMD: needs at least {minimum} samples [N, d] of either kind, of equal dimension, "
             f"and got {list(x.shape)}, {list(y.shape)}."
         )
 

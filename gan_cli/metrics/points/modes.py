@@ -16,7 +16,7 @@ from gan_cli.data.base import Data, Dataset, Subset, generator
 from gan_cli.data.points.toy import Points
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, comparable
+from gan_cli.metrics.features.base import Encoded, validate_pair
 from gan_cli.metrics.points.discrete import kl
 
 RADIUS = 3.0
@@ -51,7 +51,7 @@ def mode_coverage(samples: Tensor, centers: Tensor, std: float, weights: Tensor 
 
     Raises UserError for no samples, another d, a std that is not above 0, NaN or Inf.
     """
-    samples, centers = (points.double() for points in comparable("mode coverage", samples, centers))
+    samples, centers = (points.double() for points in validate_pair("mode coverage", samples, centers))
     if not std > 0:
         raise UserError(f"mode coverage: the modes' standard deviation must be above 0 and is {std}.")
     (K, d), N = centers.shape, len(samples)
@@ -105,7 +105,7 @@ class ModeCoverage(Metric):
     """
 
     n_samples: int = 2500
-    looks_at_samples: ClassVar[bool] = True
+    needs_samples: ClassVar[bool] = True
     mixture: Mixture | None = field(default=None, init=False, repr=False, compare=False)
 
     def fitted(self, data: Data, device: torch.device) -> Metric:

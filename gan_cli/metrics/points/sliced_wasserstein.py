@@ -11,7 +11,7 @@ from torch import Tensor
 from gan_cli import checks
 from gan_cli.data.base import generator
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, comparable
+from gan_cli.metrics.features.base import Encoded, validate_pair
 from gan_cli.metrics.points.wasserstein import check_order, transport_cost_1d
 
 ROWS, COLUMNS = 1024, 64
@@ -99,5 +99,5 @@ def _project(x: Tensor, theta: Tensor) -> Tensor:
 def _costs(x: Tensor, y: Tensor, p: int, directions: int) -> Tensor:
     check_order(p)
     checks.count("directions", directions)
-    x, y = comparable("sliced Wasserstein distance", x, y)
+    x, y = validate_pair("sliced Wasserstein distance", x, y)
     return projected_costs(x, y, unit_directions(directions, x.shape[1]), p)

@@ -12,7 +12,7 @@ from torch import Tensor
 from gan_cli.data.base import Data
 from gan_cli.errors import FieldError, UserError
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, comparable
+from gan_cli.metrics.features.base import Encoded, validate_pair
 
 COSTS = {1: "euclidean", 2: "sqeuclidean"}
 """Order p -> SciPy's name of the cost ‖x − y‖^p."""
@@ -32,7 +32,7 @@ def wasserstein(x: Tensor, y: Tensor, p: int = 1) -> float:
     dimension, NaN or Inf.
     """
     check_order(p)
-    x, y = (samples.double() for samples in comparable("Wasserstein distance", x, y))
+    x, y = (samples.double() for samples in validate_pair("Wasserstein distance", x, y))
     if x.shape[1] == 1:
         return float(transport_cost_1d(x[:, 0], y[:, 0], p) ** (1 / p))
     if len(x) != len(y):

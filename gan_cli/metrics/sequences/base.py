@@ -19,7 +19,7 @@ class SequenceMetric(Metric):
     Raises UserError for data of another kind.
     """
 
-    looks_at_samples: ClassVar[bool] = True
+    needs_samples: ClassVar[bool] = True
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """This metric for samples such as these."""
@@ -34,15 +34,15 @@ def check_sequences(name: str, data: Data) -> None:
         raise UserError(f"{name} compares sequences [steps, features], these samples are {list(data.shape)}. Take {other}.")
 
 
-def comparable_windows(measure: str, real: Tensor, fake: Tensor, least: int = 1) -> tuple[Tensor, Tensor]:
+def validate_sequence_pair(measure: str, real: Tensor, fake: Tensor, minimum: int = 1) -> tuple[Tensor, Tensor]:
     """Two sets of sequences ``[N, T, F]``, ``[M, T, F]`` without their gradients, on the CPU, once they can be compared.
 
-    Raises UserError in the name of ``measure`` where their T or F differ, they hold fewer than ``least`` sequences, NaN or Inf.
+    Raises UserError in the name of ``measure`` where their T or F differ, they hold fewer than ``minimum`` sequences, NaN or Inf.
     """
     if real.ndim != 3 or fake.ndim != 3 or real.shape[1:] != fake.shape[1:]:
         raise UserError(f"{measure}: needs sequences [N, T, F] of one shape and got {list(real.shape)}, {list(fake.shape)}.")
-    if min(len(real), len(fake)) < least:
-        raise UserError(f"{measure}: needs at least {least} sequences of either kind and got {len(real)} and {len(fake)}.")
+    if min(len(real), len(fake)) < minimum:
+        raise UserError(f"{measure}: needs at minimum {minimum} sequences of either kind and got {len(real)} and {len(fake)}.")
     if not (real.isfinite().all() and fake.isfinite().all()):
         raise UserError(f"{measure}: the sequences hold NaN or Inf.")
     return real.detach().cpu(), fake.detach().cpu()

@@ -15,7 +15,7 @@ from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
 from gan_cli.metrics.features.base import Encoded
-from gan_cli.metrics.sequences.base import SequenceMetric, comparable_windows
+from gan_cli.metrics.sequences.base import SequenceMetric, validate_sequence_pair
 
 STILL = 1e-6
 """A feature whose standard deviation is a smaller part of its size does not move."""
@@ -95,7 +95,7 @@ class Correlations(SequenceMetric):
         return {side: c[1:].diagonal(dim1=1, dim2=2).T.tolist() for side, c in (("real", a), ("fake", b))}
 
     def _both(self, real: Encoded, fake: Encoded) -> tuple[Tensor, Tensor]:
-        x, y = comparable_windows(self.name, real.x, fake.x, least=2)
+        x, y = validate_sequence_pair(self.name, real.x, fake.x, minimum=2)
         lags = min(self.lags, x.shape[1] - 1)
         if not lags:
             raise UserError(f"{self.name}: sequences of one step have no lag.")

@@ -15,7 +15,7 @@ from torch import Tensor
 from gan_cli import checks
 from gan_cli.metrics.base import Value
 from gan_cli.metrics.features.base import Encoded
-from gan_cli.metrics.sequences.base import comparable_windows
+from gan_cli.metrics.sequences.base import validate_sequence_pair
 from gan_cli.metrics.sequences.scorers import (
     SIGMAS,
     Batch,
@@ -62,7 +62,7 @@ def classified(real: Tensor, fake: Tensor, scorer: Scorer) -> Classified:
 
     Raises UserError for fewer than 5 sequences of either kind, other shapes than these, NaN and Inf.
     """
-    real, fake = comparable_windows("discriminative score", real, fake, least=5)
+    real, fake = validate_sequence_pair("discriminative score", real, fake, minimum=5)
     gs = scorer.generators("discriminative")
     parts = [_divided(x, gs) for x in (real, fake)]
     networks = Networks(scorer, real.shape[2], 1, gs)

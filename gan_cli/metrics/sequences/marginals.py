@@ -9,7 +9,7 @@ from torch import Tensor
 from gan_cli.metrics.base import Value
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.points.wasserstein import transport_cost_1d
-from gan_cli.metrics.sequences.base import SequenceMetric, comparable_windows
+from gan_cli.metrics.sequences.base import SequenceMetric, validate_sequence_pair
 
 
 def marginal_distances(real: Tensor, fake: Tensor) -> Tensor:
@@ -34,9 +34,9 @@ class Marginals(SequenceMetric):
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """``marginal_w1`` and ``marginal_w1_worst``."""
-        found = marginal_distances(*comparable_windows(self.name, real.x, fake.x))
+        found = marginal_distances(*validate_sequence_pair(self.name, real.x, fake.x))
         return {self.name: Value(float(found.mean())), "marginal_w1_worst": Value(float(found.max()))}
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
         """``per_feature``."""
-        return {"per_feature": marginal_distances(*comparable_windows(self.name, real.x, fake.x)).tolist()}
+        return {"per_feature": marginal_distances(*validate_sequence_pair(self.name, real.x, fake.x)).tolist()}

@@ -18,7 +18,7 @@ from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
 from gan_cli.metrics.features.base import Encoded
-from gan_cli.metrics.sequences.base import comparable_windows
+from gan_cli.metrics.sequences.base import validate_sequence_pair
 from gan_cli.metrics.sequences.scorers import (
     SIGMAS,
     SLACK,
@@ -87,7 +87,7 @@ def predicted(real: Tensor, fake: Tensor, scorer: Scorer, one_step_ahead: bool) 
     A sigmoid of a linear function of the state at each step; loss and error: mean |prediction − value|. No default random
     stream moves. Raises UserError where ``task`` does, for fewer than 2 sequences, other shapes than these, NaN and Inf.
     """
-    real, fake = comparable_windows("predictive score", real, fake, least=2)
+    real, fake = validate_sequence_pair("predictive score", real, fake, minimum=2)
     learnt, tested = task(fake, one_step_ahead), task(real, one_step_ahead)
     gs = scorer.generators("predictive")
     networks = Networks(scorer, learnt.given.shape[2], learnt.wanted.shape[2], gs)
