@@ -135,7 +135,7 @@ class TestRecallWithinClasses:
 
     def test_needs_labels_of_both(self):
         real = cloud(self.y)
-        with pytest.raises(UserError, match="labels of both kinds"):
+        with pytest.raises(UserError, match="labels of both real and generated"):
             class_recalls(real, Encoded(real.x, real.features, real.logits))
 
 
@@ -169,7 +169,7 @@ def test_real_samples_have_the_classifiers_own_accuracy(tmp_path, monkeypatch):
 @pytest.mark.parametrize("features", [Pixels(), EfficientNetLite0(resolution=16)])
 def test_features_that_do_not_know_the_classes_are_refused(features):
     told = 1000 if isinstance(features, EfficientNetLite0) else 0
-    message = rf"(?s)has 3 classes, features={features.name} tell {told} apart.*features=classifier"
+    message = rf"(?s)has 3 classes, but features={features.name} has {told}.*features=classifier"
     with pytest.raises(UserError, match=message):
         ClassAccuracy(features).fitted(Data(squares(6, 0), squares(3, 0)), CPU)
 

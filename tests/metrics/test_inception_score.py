@@ -126,10 +126,10 @@ def test_the_metric_measures_the_generated_samples():
 def test_features_without_logits_are_named_at_the_start():
     metric, x = InceptionScore(Identity()), torch.zeros(30, 3)
     with pytest.raises(
-        UserError, match=r"(?s)features=identity has none.*features=inception, efficientnet_lite0 or classifier"
+        UserError, match=r"(?s)but features=identity has none.*features=inception, efficientnet_lite0 or classifier"
     ):
         metric.fitted(Data(Points(), Points()), torch.device("cpu"))
-    with pytest.raises(UserError, match="features=identity has none"):
+    with pytest.raises(UserError, match="but features=identity has none"):
         metric.measure(Encoded(x, x), Encoded(x, x))
 
 

@@ -11,7 +11,7 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
 from gan_cli.metrics.images.frechet import frechet_distance
-from gan_cli.metrics.images.memorisation import Memorisation, copies, copy_distance, frechet_gap
+from gan_cli.metrics.images.memorisation import Memorisation, copy_distance, copy_share, frechet_gap
 from gan_cli.types import Batch
 
 CPU = torch.device("cpu")
@@ -94,21 +94,21 @@ def test_standard_errors():
 @pytest.mark.parametrize("m", [99, 250, 1000])
 def test_an_ideal_generator_copies_one_in_a_hundred(m):
     g = generator("ideal", m)
-    shares = [copies(torch.rand(500, generator=g), torch.rand(m, generator=g)) for _ in range(3000)]
+    shares = [copy_share(torch.rand(500, generator=g), torch.rand(m, generator=g)) for _ in range(3000)]
     assert np.mean(shares) == pytest.approx(0.01, abs=4 * np.std(shares) / math.sqrt(3000))
     assert 4 * np.std(shares) / math.sqrt(3000) < 0.001
 
 
 def test_few_held_out_samples():
     g = generator("few")
-    shares = [copies(torch.rand(500, generator=g), torch.rand(20, generator=g)) for _ in range(2000)]
+    shares = [copy_share(torch.rand(500, generator=g), torch.rand(20, generator=g)) for _ in range(2000)]
     assert np.mean(shares) == pytest.approx(1 / 21, abs=0.005)
 
 
 def test_copies_among_the_held_out_samples_do_not_hide_those_among_the_generated():
     heldout = torch.cat([torch.zeros(3), torch.rand(97, generator=generator("twins")) + 1])
     assert copy_distance(heldout) == 0
-    assert copies(torch.tensor([0.0, 0.0, 1.5, 2.0]), heldout) == 0.5
+    assert copy_share(torch.tensor([0.0, 0.0, 1.5, 2.0]), heldout) == 0.5
 
 
 def test_a_generator_that_copies_is_found_out():

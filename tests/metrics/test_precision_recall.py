@@ -8,15 +8,9 @@ from gan_cli.data.base import generator
 from gan_cli.errors import UserError
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
-from gan_cli.metrics.images import precision_recall as neighbours
-from gan_cli.metrics.images.precision_recall import (
-    PrecisionRecall,
-    density_coverage,
-    expected_coverage,
-    nearest,
-    neighbourhoods,
-    precision_recall,
-)
+from gan_cli.metrics.images import neighbourhoods as neighbours
+from gan_cli.metrics.images.neighbourhoods import nearest_neighbours, neighbourhoods
+from gan_cli.metrics.images.precision_recall import PrecisionRecall, density_coverage, expected_coverage, precision_recall
 
 IDENTITY = Identity()
 
@@ -176,14 +170,14 @@ def test_table_and_curves_take_one_pass(monkeypatch):
 
 def test_nearest(entries):
     x, y = normal(35, 3, "x"), normal(28, 3, "y")
-    found, index = nearest(x, y)
+    found, index = nearest_neighbours(x, y)
     torch.testing.assert_close(found, distances(x, y).min(1).values)
     assert index.equal(distances(x, y).argmin(1))
 
 
 def test_nearest_of_a_copy_is_at_no_distance():
     y = normal(300, 100, dtype=torch.float32) + 1e3
-    found, index = nearest(y[50:60], y)
+    found, index = nearest_neighbours(y[50:60], y)
     assert (found == 0).all()
     assert index.tolist() == list(range(50, 60))
 
@@ -192,14 +186,14 @@ def test_what_is_given_stays_as_it_was():
     real, fake = normal(20, 3, "real"), normal(20, 3, "fake")
     before = real.clone(), fake.clone()
     all_four(real, fake, 3)
-    nearest(real, fake)
+    nearest_neighbours(real, fake)
     assert real.equal(before[0])
     assert fake.equal(before[1])
 
 
 def test_bad_input():
     x = normal(10, 3)
-    for measure in (precision_recall, density_coverage, nearest):
+    for measure in (precision_recall, density_coverage, nearest_neighbours):
         with pytest.raises(UserError, match=r"real features have .* dimensions"):
             measure(x, normal(10, 4))
         with pytest.raises(UserError, match="hold NaN or Inf"):

@@ -93,7 +93,10 @@ def test_a_download_makes_its_folder_and_leaves_the_file_alone_in_it(server, tmp
 @pytest.mark.parametrize(
     ("way", "message"),
     [
-        ("other", f"(?s)/other does not hold the expected weights: {len(CONTENT)} bytes, SHA-256 .*The file was discarded. Do this."),
+        (
+            "other",
+            f"(?s)/other does not hold the expected weights: {len(CONTENT)} bytes, SHA-256 .*The file was discarded. Do this.",
+        ),
         ("truncated", rf"Cannot download .*: .*(3000000 of {len(CONTENT)} bytes|IncompleteRead).*\.\nDo this\."),
         ("gone", r"Cannot download .*/gone to .*: HTTP Error 404: Not Found\.\nDo this\."),
         ("silent", r"Cannot download .*: timed out\.\nDo this\."),
@@ -128,7 +131,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(server, tmp_path):
 def test_a_damaged_file_is_replaced_and_a_right_one_is_not_fetched_again(server, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(CONTENT[:100])
-    (tmp_path / files.temporary(path, "of-a-killed-process")).write_bytes(CONTENT[:100])
+    (tmp_path / files.temporary_name(path, "of-a-killed-process")).write_bytes(CONTENT[:100])
     download_weights(f"{server.url}/good", path, SHA256, ADVICE)
     assert path.read_bytes() == CONTENT
     assert left(tmp_path) == ["file"]

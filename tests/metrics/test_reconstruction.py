@@ -81,5 +81,5 @@ def test_what_is_no_pair_is_refused():
     whole = ImageArray(images().numpy())
     with pytest.raises(UserError, match="this data set has no pairs"):
         Reconstruction(Pixels()).fitted(Data(whole, whole), CPU)
-    with pytest.raises(UserError, match="5 translations of 6 targets"):
+    with pytest.raises(UserError, match="got 5 translations of 6 targets"):
         Reconstruction(Pixels()).measure(Pixels().encode(images(6)), Pixels().encode(images(5)))

@@ -1,4 +1,4 @@
-"""Do conditional samples show the class that was asked for, as a classifier of the data set's own classes reads them?
+"""Class accuracy of conditional samples, by a classifier of the data set's own classes.
 
 Shmelkov, Schmid, Alahari: How good is my GAN? (2018), https://arxiv.org/abs/1807.09499, where it is called GAN-test.
 """
@@ -17,68 +17,108 @@ from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded
-from gan_cli.metrics.images.precision_recall import neighbourhoods
+from gan_cli.metrics.images.neighbourhoods import neighbourhoods
 
 
 def confusion_matrix(logits: Tensor, y: Tensor) -> Tensor:
-    """Samples of class i read as class j, int64 ``[K, K]``, from ``logits`` ``[N, K]`` and wanted classes ``y``, int64 ``[N]``.
+    """Return how many samples of each wanted class are classified as each class (the one with the largest logit).
 
-    A sample is read as the class of its largest logit. Raises UserError for no samples, labels that are not in 0 … K − 1 or
-    not one a sample, and NaN or Inf.
+    Args:
+        logits: ``[N, K]``.
+        y: Wanted classes, int64 ``[N]``.
+
+    Returns:
+        int64 ``[K, K]``; entry (i, j) counts samples of wanted class i that are classified as j.
+
+    Raises:
+        UserError: If there are no samples, labels outside 0 … K − 1, another number of labels than samples, NaN or Inf.
     """
-    read = _read(logits)
-    return torch.bincount(_labels(y, logits) * logits.shape[1] + read, minlength=logits.shape[1] ** 2).view(logits.shape[1], -1)
+    predicted, K = _predicted_classes(logits), logits.shape[1]
+    return torch.bincount(_matching_labels(y, logits) * K + predicted, minlength=K**2).view(K, -1)
 
 
 def class_accuracy(logits: Tensor, y: Tensor) -> tuple[float, float]:
-    """The share p of samples read as the wanted class, in [0, 1], and its binomial standard error √(p(1 − p)/N).
+    """Return the share p of samples that are classified as the wanted class, and its standard error √(p(1 − p)/N).
 
-    ``logits`` ``[N, K]``, ``y`` int64 ``[N]``. Errors: those of ``confusion_matrix``.
+    Args:
+        logits: ``[N, K]``.
+        y: Wanted classes, int64 ``[N]``.
+
+    Returns:
+        p in [0, 1] and its binomial standard error.
+
+    Raises:
+        UserError: As in ``confusion_matrix``.
     """
     p = int(confusion_matrix(logits, y).trace()) / len(y)
     return p, (p * (1 - p) / len(y)) ** 0.5
 
 
 def class_tv(logits: Tensor, y: Tensor) -> float:
-    """Total variation ½ Σₖ|qₖ − pₖ|, in [0, 1]: q the shares of classes read in samples, p those of real labels.
+    """Return the total variation ½ Σₖ |qₖ − pₖ|, in [0, 1], between class shares.
 
-    ``logits`` ``[N, K]`` of the samples, ``y`` int64 ``[M]`` of real ones. Above 0 even for perfect samples, by the
-    classifier's own errors and by chance. Errors: those of ``confusion_matrix``, but for one label a sample.
+    q are the shares of the classes predicted for the samples, p those of real labels. The distance is above 0 even for perfect
+    samples, because of the classifier's errors and of chance.
+
+    Args:
+        logits: Logits ``[N, K]`` of the samples.
+        y: Labels of real samples, int64 ``[M]``.
+
+    Raises:
+        UserError: If there are no samples or labels, labels outside 0 … K − 1, NaN or Inf.
     """
     K = logits.shape[1]
-    q = torch.bincount(_read(logits), minlength=K).double() / len(logits)
-    p = torch.bincount(_known(y, K), minlength=K).double() / len(y)
+    q = torch.bincount(_predicted_classes(logits), minlength=K).double() / len(logits)
+    p = torch.bincount(_valid_labels(y, K), minlength=K).double() / len(y)
     return float((q - p).abs().sum() / 2)
 
 
 def class_recalls(real: Encoded, fake: Encoded, k: int = 3) -> list[Tensor | None]:
-    """Which real samples of each class lie among those that were asked for it: 1 or 0, float64 ``[n]`` for each of K classes.
+    """Return, for each class, which real samples lie among the samples generated for that class.
 
-    Among them: in a ball around one of them, up to its ``k``-th neighbour, as in ``neighbours.precision_recall``. None for a
-    class with k samples of either kind or fewer. Raises UserError for samples without logits or labels.
+    A real sample lies among them if it is inside a ball around one of them that reaches to that sample's ``k``-th neighbour,
+    as in ``precision_recall``.
+
+    Args:
+        real: Real samples with features and labels.
+        fake: Generated samples with features, logits over K classes, and labels.
+        k: Neighbour that the balls reach to.
+
+    Returns:
+        For each of the K classes float64 ``[n]`` of ones and zeros, or None if the class has at most k samples in either set.
+
+    Raises:
+        UserError: If labels or logits are missing.
     """
     if real.y is None or fake.y is None or fake.logits is None:
-        raise UserError("class recall: needs logits, and labels of both kinds of samples.")
-    found: list[Tensor | None] = []
+        raise UserError("class recall: needs logits, and labels of both real and generated samples.")
+    recalls: list[Tensor | None] = []
     for c in range(fake.logits.shape[1]):
         a, b = real.features[real.y == c], fake.features[fake.y == c]
-        found.append(neighbourhoods(a, b, k).recall(k) if min(len(a), len(b)) > k else None)
-    return found
+        recalls.append(neighbourhoods(a, b, k).recall(k) if min(len(a), len(b)) > k else None)
+    return recalls
 
 
 @dataclass(frozen=True)
 class ClassAccuracy(Metric):
-    """Do samples show the class that was asked for, do they show all of it, and are the classes in balance?
+    """Accuracy, recall within classes, and balance of classes of conditional samples.
 
-    The accuracy is the share of generated samples that the ``features``' classifier reads as the wanted class. Between real
-    samples it is the classifier's own: nothing above that means anything, and one image a class could have it all. So there
-    is the recall within each class beside it, and their mean: the share of real samples of a class that lie among the
-    generated ones that were asked for it, in balls up to the ``k``-th neighbour (Kynkäänniemi et al., 2019). It depends on
-    the number of samples. Of a game that takes no labels only the balance can be told.
+    The accuracy is the share of generated samples that the ``features``' classifier assigns to the wanted class. On real
+    samples it is the classifier's own accuracy; differences above that value mean nothing. A single image per class could reach
+    it, so the mean recall within classes is reported with it: the share of real samples of a class that lie among the samples
+    generated for that class, in balls up to the ``k``-th neighbour (Kynkäänniemi et al., 2019). It depends on the number of
+    samples. For a game that takes no labels only the balance of classes is reported.
 
-    An auxiliary classifier (game=acgan) trains on such a score: its accuracy is flattered, its recall is not.
+    An auxiliary classifier (game=acgan) is trained on a similar score, which inflates the accuracy but not the recall.
 
-    Raises UserError for data without labels, for features whose classes are not the data's, and for a k below 1.
+    Args:
+        features: Features with a classifier of the data's classes: features=classifier.
+        n_samples: Number of samples of each kind.
+        split: Part of the data set that the real samples come from, ``train`` or ``heldout``.
+        k: Neighbour that the balls of the recall reach to.
+
+    Raises:
+        UserError: If k is below 1. In ``fitted``, if the data have no labels or the features have other classes than the data.
     """
 
     higher_is_better: ClassVar[bool] = True
@@ -92,14 +132,18 @@ class ClassAccuracy(Metric):
         checks.count("k", self.k)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
-        """This metric with its features fitted, once they are known to tell the classes of ``data`` apart."""
+        """Return this metric with its features fitted.
+
+        Raises:
+            UserError: If the features do not classify into the classes of ``data``.
+        """
         features = self.features.fitted(data, device)
         _, logits = features(data.train.batch(torch.zeros(1, dtype=torch.int64)).x)
         classes = 0 if logits is None else logits.shape[1]
         if data.classes < 2 or classes != data.classes:
             raise UserError(
-                f"metric=class_accuracy: this data set has {data.classes} classes, features={features.name} tell {classes} "
-                "apart.\nIt needs labels, and features=classifier, which learns them."
+                f"metric=class_accuracy: this data set has {data.classes} classes, but features={features.name} has "
+                f"{classes}.\nUse a data set with labels, and features=classifier, which is trained on them."
             )
         return dataclasses.replace(self, features=features)
 
@@ -109,7 +153,7 @@ class ClassAccuracy(Metric):
         return self.features.label("accuracy")
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """``class_accuracy``, the mean ``class_recall`` and ``class_tv``; of samples without labels only the last."""
+        """Return ``accuracy``, ``class_recall`` and ``class_tv``; only the last one if the samples have no labels."""
         _, y = self._classified(real, "real")
         balance = {self.features.label("class_tv"): Value(class_tv(self._logits(fake, "generated"), y))}
         if fake.y is None:
@@ -119,8 +163,11 @@ class ClassAccuracy(Metric):
         return {self.name: accuracy, self.features.label("class_recall"): _mean_of_means(recalls), **balance}
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
-        """Of samples with labels: ``confusion``, counts with a row for each wanted class; ``per_class``, the accuracy, and
-        ``recall_per_class``, None without samples enough; ``heldout_accuracy``, the classifier's own on real test images.
+        """Return the results by class if the samples have labels.
+
+        Returns:
+            ``per_class``, the accuracy; ``recall_per_class``, None for classes with too few samples; ``confusion``, counts with
+            a row for each wanted class; ``heldout_accuracy``, the classifier's own accuracy on held-out images.
         """
         if fake.y is None:
             return {}
@@ -133,25 +180,25 @@ class ClassAccuracy(Metric):
             "heldout_accuracy": self.features.provenance.get("heldout_accuracy"),
         }
 
-    def _classified(self, samples: Encoded, whose: str) -> tuple[Tensor, Tensor]:
+    def _classified(self, samples: Encoded, kind: str) -> tuple[Tensor, Tensor]:
         if samples.y is None:
-            raise self._lacking("labels", whose)
-        return self._logits(samples, whose), samples.y
+            raise self._missing("labels", kind)
+        return self._logits(samples, kind), samples.y
 
-    def _logits(self, samples: Encoded, whose: str) -> Tensor:
+    def _logits(self, samples: Encoded, kind: str) -> Tensor:
         if samples.logits is None:
-            raise self._lacking("logits", whose)
+            raise self._missing("logits", kind)
         return samples.logits
 
-    def _lacking(self, what: str, whose: str) -> UserError:
+    def _missing(self, what: str, kind: str) -> UserError:
         return UserError(
-            f"metric=class_accuracy: the {whose} samples have no {what} (features={self.features.name}).\n"
-            "It needs a data set with labels, and features=classifier, which learns them."
+            f"metric=class_accuracy: the {kind} samples have no {what} (features={self.features.name}).\n"
+            "Use a data set with labels, and features=classifier, which is trained on them."
         )
 
 
 def _mean_of_means(scores: list[Tensor]) -> Value:
-    """The mean over classes of the mean score in each, and its standard error; not a number without classes."""
+    """Return the mean over classes of the mean score of each class, and its standard error; NaN if there are no classes."""
     if not scores:
         return Value(math.nan, higher_is_better=True)
     mean = sum(float(score.mean()) for score in scores) / len(scores)
@@ -159,7 +206,7 @@ def _mean_of_means(scores: list[Tensor]) -> Value:
     return Value(mean, variance**0.5 / len(scores), higher_is_better=True)
 
 
-def _read(logits: Tensor) -> Tensor:
+def _predicted_classes(logits: Tensor) -> Tensor:
     if logits.ndim != 2 or not len(logits):
         raise UserError(f"class accuracy: needs logits [N, K] of at least 1 sample and got {list(logits.shape)}.")
     if not logits.isfinite().all():
@@ -167,13 +214,13 @@ def _read(logits: Tensor) -> Tensor:
     return logits.detach().cpu().argmax(1)
 
 
-def _labels(y: Tensor, logits: Tensor) -> Tensor:
+def _matching_labels(y: Tensor, logits: Tensor) -> Tensor:
     if len(y) != len(logits):
         raise UserError(f"class accuracy: {len(logits)} samples have {len(y)} labels.")
-    return _known(y, logits.shape[1])
+    return _valid_labels(y, logits.shape[1])
 
 
-def _known(y: Tensor, classes: int) -> Tensor:
+def _valid_labels(y: Tensor, classes: int) -> Tensor:
     if not len(y) or y.is_floating_point() or y.ndim != 1 or int(y.min()) < 0 or int(y.max()) >= classes:
         raise UserError(f"class accuracy: labels must be whole numbers [N] from 0 to {classes - 1}, one at least.")
     return y.detach().cpu().long()

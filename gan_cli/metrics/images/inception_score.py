@@ -1,4 +1,4 @@
-"""Inception Score: are samples of one clear class each, and of many classes together?
+"""Inception Score: each sample should belong clearly to one class, and all samples together to many classes.
 
 Salimans et al.: Improved Techniques for Training GANs (2016), https://arxiv.org/abs/1606.03498.
 """
@@ -21,23 +21,34 @@ from gan_cli.metrics.features.base import Encoded
 
 
 class Score(NamedTuple):
-    """A mean over splits, and its standard error (None for a single split)."""
+    """A mean over splits.
+
+    Attributes:
+        value: The mean.
+        error: Its standard error; None for a single split.
+    """
 
     value: float
     error: float | None
 
 
 def inception_score(logits: Tensor, splits: int = 10) -> Score:
-    """exp(mean_x KL(p(y|x) ‖ p(y))) of a classifier's ``logits`` ``[N, K]``: the mean over ``splits`` parts of the samples.
+    """Return exp(mean_x KL(p(y|x) ‖ p(y))), averaged over ``splits`` parts of the samples.
 
-    The parts are consecutive and p(y) is the mean of p(y|x) within a part, so the order must be random. Between 1 (all
-    samples look alike to the classifier) and K (clear, and equally many of each class), and never above N/splits: it grows
-    with N, compare only numbers from the same N. In float64 on the CPU.
+    The parts are consecutive and p(y) is the mean of p(y|x) within a part, so the samples must be in random order. The score is
+    1 if the classifier predicts the same for all samples, and K if each sample clearly belongs to one class and all classes are
+    equally frequent. It never exceeds N/splits and grows with N: compare only numbers from the same N. It is computed in
+    float64 on the CPU.
 
-    The error is the standard deviation (with 1/(splits − 1)) over √splits. Published scores, and torchmetrics and
-    torch-fidelity, give the standard deviation itself, about three times as much with ten splits.
+    The error is the standard deviation over the parts (with 1/(splits − 1)), divided by √splits. Published scores, torchmetrics
+    and torch-fidelity report the standard deviation itself, about three times as much with ten splits.
 
-    Raises UserError for fewer than two samples a split, NaN or Inf.
+    Args:
+        logits: Logits of a classifier, ``[N, K]``.
+        splits: Number of parts.
+
+    Raises:
+        UserError: If there are fewer than two samples per split, NaN or Inf.
     """
     checks.count("splits", splits)
     if logits.ndim != 2:
@@ -55,10 +66,18 @@ def inception_score(logits: Tensor, splits: int = 10) -> Score:
 
 @dataclass(frozen=True)
 class InceptionScore(Metric):
-    """The Inception Score of the generated samples, by the classifier that the ``features`` belong to.
+    """The Inception Score of the generated samples, by the classifier of the ``features``.
 
-    Real samples do not enter it: it cannot see memorised or missing variety within a class. Raises UserError for ``splits``
-    out of range.
+    Real samples are not used, so the score detects neither memorised samples nor a lack of variety within a class.
+
+    Args:
+        features: Features with logits.
+        n_samples: Number of generated samples.
+        split: Unused, since real samples are not used.
+        splits: Number of parts that the score is averaged over.
+
+    Raises:
+        UserError: If ``splits`` is below 1. In ``fitted``, if the features have no logits.
     """
 
     splits: int = 10
@@ -69,9 +88,9 @@ class InceptionScore(Metric):
         checks.count("splits", self.splits)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
-        """This metric with its features fitted; UserError now, not after hours of training, where they have no logits."""
+        """Return this metric with its features fitted; missing logits are reported now, before any training."""
         features = self.features.fitted(data, device)
-        _classified(features.encode(data.train.batch(torch.zeros(1, dtype=torch.int64)).x), features.name)
+        _require_logits(features.encode(data.train.batch(torch.zeros(1, dtype=torch.int64)).x), features.name)
         return dataclasses.replace(self, features=features)
 
     @property
@@ -80,22 +99,22 @@ class InceptionScore(Metric):
         return self.features.label("is")
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """``inception_score`` of the generated samples' logits."""
-        score = inception_score(_classified(fake, self.features.name), self.splits)
+        """Return the Inception Score of the generated samples."""
+        score = inception_score(_require_logits(fake, self.features.name), self.splits)
         return {self.name: Value(score.value, score.error, higher_is_better=True)}
 
 
-def _classified(samples: Encoded, extractor: str) -> Tensor:
+def _require_logits(samples: Encoded, extractor: str) -> Tensor:
     if samples.logits is None:
         raise UserError(
-            f"metric=inception_score needs a classifier's logits, and features={extractor} has none.\n"
-            "Choose features=inception, efficientnet_lite0 or classifier."
+            f"metric=inception_score needs the logits of a classifier, but features={extractor} has none.\n"
+            "Use features=inception, efficientnet_lite0 or classifier."
         )
     return samples.logits
 
 
 def _mean_divergence(logits: Tensor) -> Tensor:
-    """mean_x KL(p(y|x) ‖ p(y)) for float64 logits ``[n, K]``; finite for any, since no probability's logarithm is taken."""
+    """Return mean_x KL(p(y|x) ‖ p(y)) for float64 logits ``[n, K]``; log-softmax keeps it finite."""
     log_p = logits.log_softmax(1)
     log_marginal = log_p.logsumexp(0) - math.log(len(logits))
     return (log_p.exp() * (log_p - log_marginal)).sum(1).mean()

@@ -1,4 +1,4 @@
-"""Squared maximum mean discrepancy with a cubic kernel, known as KID with the Inception network's features.
+"""Squared maximum mean discrepancy with a cubic kernel, called KID in the features of the Inception network.
 
 Bińkowski et al.: Demystifying MMD GANs (2018), https://arxiv.org/abs/1801.01401.
 """
@@ -15,22 +15,22 @@ from gan_cli.data.base import generator
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, validate_pair
 
-ROWS = 256  # of the kernel matrix at a time: 20 MB in float64 for 10 000 columns
-
+ROWS = 256
+"""Rows of the kernel matrix that are held at a time: 20 MB in float64 for 10 000 columns."""
 
 SUBSETS, SUBSET_SIZE = 100, 1000
-"""As the field has them."""
+"""Number and size of the random subsets, the customary values."""
 
 
 class Estimate(NamedTuple):
-    """A mean over subsets, and its standard error."""
+    """A mean over subsets and its standard error."""
 
     value: float
     error: float
 
 
 class _Comparison(NamedTuple):
-    """MMD² ``[S]`` of S pairs of subsets; the variances of the witness function over all samples of the two kinds."""
+    """MMD² ``[S]`` of S pairs of subsets, and the variances of the witness function over all real and all generated samples."""
 
     mmd2: Tensor
     spread_x: Tensor
@@ -40,26 +40,34 @@ class _Comparison(NamedTuple):
 def kernel_distance(
     real_features: Tensor, fake_features: Tensor, subsets: int = SUBSETS, subset_size: int = SUBSET_SIZE
 ) -> Estimate:
-    """KID: the mean over random subsets of the unbiased MMD² with k(a, b) = (aᵀb/d + 1)³, features ``[N, d]`` and ``[M, d]``.
+    """Return KID: the mean over random subsets of the unbiased MMD² with the kernel k(a, b) = (aᵀb/d + 1)³.
 
     MMD² = Σ_{i≠j} [k(x_i, x_j) + k(y_i, y_j)] / (m(m − 1)) − 2 Σ_ij k(x_i, y_j) / m² within a pair of subsets of
-    m = ``subset_size`` samples (all that there are, where they are fewer), drawn without replacement, always the same ones
-    for the same N, M and sizes. Its expectation does not depend on N, M or m, so it may fall below 0.
-    With ``subset_size`` >= N = M it is one U-statistic over all samples, which no choice of subsets beats in variance.
+    m = ``subset_size`` samples (all samples if there are fewer). Subsets are drawn without replacement and are always the same
+    for the same N, M and sizes. The expectation does not depend on N, M or m, so the estimate may be negative. With
+    ``subset_size`` >= N = M it is a single U-statistic over all samples, whose variance no choice of subsets can reduce.
 
-    The error is the square root of two variances: that of the mean over ``subsets``, which only says how much other subsets
-    of the same samples would change it, and 4 Var f(x) / N + 4 Var f(y) / M with the witness function
-    f = mean k(·, x) − mean k(·, y), for other samples of the same distributions. The first alone, the usual one, is several
-    times too small where subsets overlap (ten times at m = 1000 of N = 2000). Neither covers other weights of a generator.
+    The error is the square root of two variances. The variance of the mean over ``subsets`` covers only other subsets of the
+    same samples. 4 Var f(x) / N + 4 Var f(y) / M, with the witness function f = mean k(·, x) − mean k(·, y), covers other
+    samples of the same distributions. The first one alone, which is customary, is several times too small if subsets overlap
+    (ten times at m = 1000 and N = 2000). Neither covers other weights of a generator.
 
-    In the features' own precision up to aᵀb, float64 after that. Raises UserError for fewer than two samples, different d,
-    NaN or Inf, and for sizes out of range.
+    aᵀb is computed in the precision of the features, everything else in float64.
+
+    Args:
+        real_features: ``[N, d]``.
+        fake_features: ``[M, d]``.
+        subsets: Number of pairs of subsets.
+        subset_size: Samples m in each subset.
+
+    Raises:
+        UserError: If a set has fewer than two samples, the dimensions differ, there are NaN or Inf, or a size is out of range.
     """
     checks.count("subsets", subsets)
     checks.count("subset_size", subset_size, least=2)
     x, y = validate_pair("KID", real_features, fake_features, minimum=2)
     size = min(subset_size, len(x), len(y))
-    i, j = (_draw(whose, len(z), subsets, size) for whose, z in (("real", x), ("fake", y)))
+    i, j = (_draw(kind, len(z), subsets, size) for kind, z in (("real", x), ("fake", y)))
     mmd2, spread_x, spread_y = _compare(x, y, i, j)
     between_subsets = mmd2.var() / subsets if subsets > 1 else 0.0
     error = between_subsets + 4 * spread_x / len(x) + 4 * spread_y / len(y)
@@ -67,18 +75,33 @@ def kernel_distance(
 
 
 def mmd2_of_subsets(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    """The unbiased MMD² of ``x[i[s]]`` and ``y[j[s]]`` for every s.
+    """Return the unbiased MMD² of ``x[i[s]]`` and ``y[j[s]]`` for every s.
 
-    ``x``: ``[N, d]``, ``y``: ``[M, d]``; ``i``, ``j``: int64 ``[S, m]``, no index twice in a row. Returns float64 ``[S]``.
+    Args:
+        x: ``[N, d]``.
+        y: ``[M, d]``.
+        i: Rows of ``x``, int64 ``[S, m]``, without repetition within a row.
+        j: Rows of ``y``, likewise.
+
+    Returns:
+        float64 ``[S]``.
     """
     return _compare(x, y, i, j).mmd2
 
 
 @dataclass(frozen=True)
 class KID(Metric):
-    """KID in the space of ``features``: the mean over ``subsets`` pairs of ``subset_size`` real and generated samples.
+    """KID in the space of ``features``.
 
-    Raises UserError for sizes out of range.
+    Args:
+        features: The feature space.
+        n_samples: Number of samples of each kind.
+        split: Part of the data set that the real samples come from, ``train`` or ``heldout``.
+        subsets: Number of pairs of subsets that the estimate is averaged over.
+        subset_size: Real and generated samples in each pair.
+
+    Raises:
+        UserError: If a size is out of range.
     """
 
     subsets: int = SUBSETS
@@ -91,40 +114,40 @@ class KID(Metric):
 
     @property
     def name(self) -> str:
-        """``kid``, in the space of the samples themselves, or ``kid_<features>``."""
+        """``kid`` for the samples themselves, ``kid_<features>`` for other features."""
         return self.features.label("kid")
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """``kernel_distance`` of the features."""
+        """Return ``kid`` with its standard error."""
         return {self.name: Value(*kernel_distance(real.features, fake.features, self.subsets, self.subset_size))}
 
 
-def _draw(whose: str, n: int, subsets: int, size: int) -> Tensor:
-    """``subsets`` random choices of ``size`` out of ``n``, int64 ``[subsets, size]``."""
-    g = generator("kid subsets", whose)
+def _draw(kind: str, n: int, subsets: int, size: int) -> Tensor:
+    """Draw ``subsets`` random choices of ``size`` out of ``n``, int64 ``[subsets, size]``."""
+    g = generator("kid subsets", kind)
     return torch.stack([torch.randperm(n, generator=g)[:size] for _ in range(subsets)])
 
 
 def _compare(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> _Comparison:
-    """Subset by subset, or all at once where the kernel of all samples has fewer entries: 25 times fewer at the defaults."""
+    """Compare subset by subset, or all at once if the kernel of all samples has fewer entries (25 times fewer by default)."""
     subsets, size = i.shape
     if (len(x) + len(y)) ** 2 <= subsets * (2 * size) ** 2:
         return _compare_together(x, y, _membership(len(x), i), _membership(len(y), j))
-    every = torch.ones(size, 1, dtype=torch.float64)
-    parts = [_compare_together(x[a], y[b], every, every) for a, b in zip(i, j, strict=True)]
+    ones = torch.ones(size, 1, dtype=torch.float64)
+    parts = [_compare_together(x[a], y[b], ones, ones) for a, b in zip(i, j, strict=True)]
     mmd2, spread_x, spread_y = zip(*parts, strict=True)
     return _Comparison(torch.cat(mmd2), torch.stack(spread_x).mean(), torch.stack(spread_y).mean())
 
 
 def _membership(n: int, subsets: Tensor) -> Tensor:
-    """Index lists ``[S, m]`` -> 1 where sample a is in subset s and 0 elsewhere, float64 ``[n, S]``."""
+    """Convert index lists ``[S, m]`` to float64 ``[n, S]``: 1 if sample a is in subset s, else 0."""
     return torch.zeros(len(subsets), n, dtype=torch.float64).scatter_(1, subsets, 1.0).T
 
 
 def _compare_together(x: Tensor, y: Tensor, u: Tensor, v: Tensor) -> _Comparison:
-    """Every subset at once, from sums over the kernel of all samples; memberships ``u`` ``[N, S]``, ``v`` ``[M, S]``."""
+    """Compare all subsets at once, from sums over the kernel of all samples; memberships ``u`` ``[N, S]``, ``v`` ``[M, S]``."""
     n, m, size = len(x), len(y), u[:, 0].sum()
-    u, v = (torch.cat([w, torch.ones(len(w), 1, dtype=w.dtype)], 1) for w in (u, v))  # the last subset: all samples
+    u, v = (torch.cat([w, torch.ones(len(w), 1, dtype=w.dtype)], 1) for w in (u, v))  # the last subset holds all samples
     xx, yy, (xy, yx) = _sums_within(x, u), _sums_within(y, v), _sums_between(x, y, u, v)
     mmd2 = ((u * xx).sum(0) + (v * yy).sum(0)) / (size * (size - 1)) - 2 * (u * xy).sum(0) / size**2
     witness_x = xx[:, -1] / (n - 1) - xy[:, -1] / m
@@ -133,7 +156,7 @@ def _compare_together(x: Tensor, y: Tensor, u: Tensor, v: Tensor) -> _Comparison
 
 
 def _sums_within(x: Tensor, u: Tensor) -> Tensor:
-    """Σ_{b≠a} k(x_a, x_b) u_bs, ``[N, S]``; every pair of samples is visited once."""
+    """Return Σ_{b≠a} k(x_a, x_b) u_bs, ``[N, S]``; every pair of samples is visited once."""
     sums = torch.zeros_like(u)
     for start in range(0, len(x), ROWS):
         rows = slice(start, start + ROWS)
@@ -144,7 +167,7 @@ def _sums_within(x: Tensor, u: Tensor) -> Tensor:
 
 
 def _sums_between(x: Tensor, y: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ_b k(x_a, y_b) v_bs, ``[N, S]``, and Σ_a k(x_a, y_b) u_as, ``[M, S]``."""
+    """Return Σ_b k(x_a, y_b) v_bs, ``[N, S]``, and Σ_a k(x_a, y_b) u_as, ``[M, S]``."""
     over_y, over_x = torch.zeros_like(u), torch.zeros_like(v)
     for start in range(0, len(x), ROWS):
         rows = slice(start, start + ROWS)
@@ -155,5 +178,8 @@ def _sums_between(x: Tensor, y: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, T
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
-    """(aᵀb/d + 1)³ in float64, ``[N, M]``; from float32 features it is off by 1e-9, at a third of the time."""
+    """Return (aᵀb/d + 1)³ in float64, ``[N, M]``.
+
+    The product is computed in the features' precision: for float32 it has an error of 1e-9 and takes a third of the time.
+    """
     return (a @ b.T).double().div_(a.shape[1]).add_(1).pow_(3)

@@ -1,7 +1,8 @@
-"""Does a generator repeat its training set? Distances to the nearest training samples, beside those of held-out ones.
+"""Distances of generated samples to their nearest training samples, compared with those of held-out samples.
 
 Meehan, Chaudhuri, Dasgupta: A Non-Parametric Test to Detect Data-Copying in Generative Models (2020),
-https://arxiv.org/abs/2004.05675, on why the held-out baseline is needed. A distance to the training set means nothing alone.
+https://arxiv.org/abs/2004.05675, explain why the held-out baseline is needed: a distance to the training set alone does not
+show whether a generator copies.
 """
 
 import math
@@ -21,48 +22,69 @@ from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features.base import Encoded, to_metric_input
 from gan_cli.metrics.features.cache import content_key, encode_cached
 from gan_cli.metrics.images.frechet import frechet_distance
-from gan_cli.metrics.images.precision_recall import nearest
+from gan_cli.metrics.images.neighbourhoods import nearest_neighbours
 
-SHARE = 0.01
-"""The share of held-out samples that is as near to the training set as a copy."""
+COPY_QUANTILE = 0.01
+"""A sample counts as a copy if it is as near to the training set as this share of held-out samples."""
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Levels of the quantiles of distances in ``details``."""
 
 PAIRS, COLUMNS = 32, 8
+"""Number of pairs in the picture, and of images per row."""
 
 BATCH = 500
-"""Training samples read at a time."""
+"""Number of training samples read at a time."""
 
 
-def copies(fake_distances: Tensor, heldout_distances: Tensor) -> float:
-    """The share of generated samples as near to a training sample as the nearest 1 % of held-out samples; in [0, 1].
+def copy_share(fake_distances: Tensor, heldout_distances: Tensor) -> float:
+    """Return the share of generated samples that are as near to a training sample as the nearest 1 % of held-out samples.
 
-    Distances ``[N]`` and ``[M]`` to the nearest training sample. The 1 % quantile is the one at rank 0.01(M + 1), so that
-    samples of the data's own law, never trained on, are expected at 0.01: at 1/(M + 1) for fewer than 99 held-out samples,
-    and above it where more than 1 % of the held-out samples are copies themselves.
+    The 1 % quantile is the one at rank 0.01(M + 1). Samples of the data distribution that were never trained on are therefore
+    expected to have a share of 0.01, or 1/(M + 1) for fewer than 99 held-out samples. They have a larger share if more than 1 %
+    of the held-out samples are themselves copies of training samples.
+
+    Args:
+        fake_distances: Distances of generated samples to their nearest training samples, ``[N]``.
+        heldout_distances: Distances of held-out samples to their nearest training samples, ``[M]``.
+
+    Returns:
+        A number in [0, 1].
     """
     return float((fake_distances <= copy_distance(heldout_distances)).double().mean())
 
 
 def copy_distance(heldout_distances: Tensor) -> float:
-    """How near the nearest 1 % of held-out samples are to the training set, from their distances ``[M]``."""
-    return float(np.quantile(heldout_distances.numpy(), SHARE, method="weibull"))
+    """Return the distance to the training set at which a sample counts as a copy, given those of held-out samples, ``[M]``."""
+    return float(np.quantile(heldout_distances.numpy(), COPY_QUANTILE, method="weibull"))
 
 
 def frechet_gap(fake: Tensor, train: Tensor, heldout: Tensor) -> float:
-    """FD(held-out, generated) − FD(training, generated), for the first n features of each, n the size of the smallest set.
+    """Return FD(held-out, generated) − FD(training, generated), each for n samples, where n is the size of the smallest set.
 
-    The sets ``[·, d]`` must be in random order. At equal n both distances have the same bias, and samples of the data's own
-    law, never trained on, are expected at 0. Above it the generated samples are nearer to the training set than to others.
+    At equal n both distances have the same bias, and samples of the data distribution that were never trained on are expected
+    at 0. A positive gap means that the generated samples are nearer to the training set than to other samples.
 
-    Raises UserError as ``frechet_distance`` does.
+    Args:
+        fake: Features of generated samples, ``[N, d]``, in random order; the first n of each set are used.
+        train: Features of training samples, ``[M, d]``, in random order.
+        heldout: Features of held-out samples, ``[L, d]``, in random order.
+
+    Raises:
+        UserError: As in ``frechet_distance``.
     """
     n = min(len(fake), len(train), len(heldout))
     return frechet_distance(heldout[:n], fake[:n]) - frechet_distance(train[:n], fake[:n])
 
 
-class Training(NamedTuple):
-    """What may have been memorised: ``samples``, which of them were taken, int64 ``[N]``, and their features ``[N, d]``."""
+class TrainingSet(NamedTuple):
+    """The training samples that are searched.
+
+    Attributes:
+        samples: The training data set.
+        indices: Indices of the searched samples in it, int64 ``[N]``.
+        features: Features of the searched samples, ``[N, d]``.
+    """
 
     samples: Dataset
     indices: Tensor
@@ -73,36 +95,40 @@ class Training(NamedTuple):
 class Memorisation(Metric):
     """Distances of generated samples to their nearest training samples, in the space of ``features``.
 
-    ``max_train``: how many training samples are searched, drawn at random, always the same ones. What was memorised from the
-    others goes unnoticed.
+    The real samples are held-out ones, never trained on; they are the baseline. The standard errors are those of means over
+    samples; the training set and, for ``copies``, the distance of a copy are taken as given.
 
-    The real samples are held-out ones, never trained on: the baseline. The standard errors are those of means over samples,
-    with the training set and, for ``copies``, the distance that makes a copy as given.
+    Args:
+        features: The feature space.
+        n_samples: Number of generated and of held-out samples.
+        max_train: Largest number of training samples that are searched, drawn at random and always the same. Copies of other
+            training samples are not detected.
 
-    Raises UserError for a ``max_train`` below 2 and for data without a held-out part.
+    Raises:
+        UserError: If ``max_train`` is below 2. In ``fitted``, if the data have no held-out part.
     """
 
     n_samples: int = 1000
     split: str = field(default="heldout", init=False)
     needs_samples: ClassVar[bool] = True
-    selects_checkpoint: ClassVar[bool] = False  # nobody copies less than who has learnt nothing
+    selects_checkpoint: ClassVar[bool] = False  # an untrained generator copies least
     max_train: int = 10_000
-    training: Training | None = field(default=None, init=False, repr=False, compare=False)
+    training: TrainingSet | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         super().__post_init__()
         checks.count("max_train", self.max_train, least=2)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
-        """This metric with the training samples it searches, read and encoded."""
+        """Return this metric with the features of the training samples that it searches."""
         if not len(data.heldout):
-            raise UserError("metric=memorisation compares with held-out samples, and this data set has none.")
+            raise UserError("metric=memorisation compares with held-out samples, but this data set has none.")
         ready = replace(self, features=self.features.fitted(data, device))
         order = torch.randperm(len(data.train), generator=generator("memorisation"))
         indices = order[: self.max_train]
         batches = (to_metric_input(data.train.batch(chunk).x, ready.features) for chunk in indices.split(BATCH))
-        found = torch.cat([encode_cached(ready.features, x).features for x in batches])
-        object.__setattr__(ready, "training", Training(data.train, indices, found))
+        features = torch.cat([encode_cached(ready.features, x).features for x in batches])
+        object.__setattr__(ready, "training", TrainingSet(data.train, indices, features))
         return ready
 
     @property
@@ -111,10 +137,15 @@ class Memorisation(Metric):
         return self.features.label("copies")
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """``copies``, mean distances ``nearest`` and ``nearest_heldout``, and ``fd_gap``; ``real``: held-out samples."""
-        train = self._known().features
-        (baseline, _), (distances, _) = _nearest(real.features, train), _nearest(fake.features, train)
-        share, n = copies(distances, baseline), len(distances)
+        """Return ``copies``, the mean distances ``nearest`` and ``nearest_heldout``, and ``fd_gap``.
+
+        Args:
+            real: Encoded held-out samples.
+            fake: Encoded generated samples.
+        """
+        train = self._require_training().features
+        (baseline, _), (distances, _) = _nearest_cached(real.features, train), _nearest_cached(fake.features, train)
+        share, n = copy_share(distances, baseline), len(distances)
         label = self.features.label
         return {
             label("copies"): Value(share, math.sqrt(share * (1 - share) / n)),
@@ -124,50 +155,50 @@ class Memorisation(Metric):
         }
 
     def jackknife_values(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """The gap alone: shares and means know their errors."""
-        gap = frechet_gap(fake.features, self._known().features, real.features)
+        """Return ``fd_gap`` alone, since shares and means have errors of their own."""
+        gap = frechet_gap(fake.features, self._require_training().features, real.features)
         return {self.features.label("fd_gap"): Value(gap)}
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
-        """Quantiles of the distances, the distance that makes a copy, the share expected there, and the sets' sizes."""
-        train = self._known().features
-        baseline, distances = (_nearest(side.features, train)[0] for side in (real, fake))
+        """Return quantiles of the distances, the distance of a copy, the share of copies expected by chance, and set sizes."""
+        train = self._require_training().features
+        baseline, distances = (_nearest_cached(side.features, train)[0] for side in (real, fake))
         return {
             "quantile": list(QUANTILES),
             "nearest": np.quantile(distances.numpy(), QUANTILES).tolist(),
             "nearest_heldout": np.quantile(baseline.numpy(), QUANTILES).tolist(),
             "copy_distance": copy_distance(baseline),
-            "expected_copies": max(SHARE, 1 / (len(baseline) + 1)),
+            "expected_copies": max(COPY_QUANTILE, 1 / (len(baseline) + 1)),
             "n_train": len(train),
             "n_fd_gap": min(len(fake), len(train), len(real)),
         }
 
     def pictures(self, real: Encoded, fake: Encoded) -> Mapping[str, Picture]:
-        """``memorisation``: the generated images nearest to the training set, each followed by its training image."""
+        """Return ``memorisation``: the generated images nearest to the training set, each followed by its training image."""
         if not _are_images(fake.x):
             return {}
-        training = self._known()
-        distances, indices = _nearest(fake.features, training.features)
+        training = self._require_training()
+        distances, indices = _nearest_cached(fake.features, training.features)
         chosen = distances.argsort(stable=True)[:PAIRS]
         trained = training.samples.batch(training.indices[indices[chosen]]).x
         pairs = torch.stack([to_metric_input(x, self.features) for x in (fake.x[chosen], trained)], 1)
         return {"memorisation": Picture(pairs.flatten(0, 1), COLUMNS)}
 
     def settings(self) -> dict[str, Any]:
-        """``max_train``, and which training samples are searched, by their number and a hash of their features."""
+        """Return ``max_train``, and which training samples are searched, as their number and a hash of their features."""
         if self.training is None:
             return {"max_train": self.max_train}
-        known = self.training.features
-        return {"max_train": self.max_train, "searched": len(known), "training": content_key("training", known)[:12]}
+        features = self.training.features
+        return {"max_train": self.max_train, "searched": len(features), "training": content_key("training", features)[:12]}
 
-    def _known(self) -> Training:
+    def _require_training(self) -> TrainingSet:
         if self.training is None:
-            raise UserError("metric=memorisation knows no training samples yet: call metric.fitted(data, device) first.")
+            raise UserError("metric=memorisation has no training samples yet: call metric.fitted(data, device) first.")
         return self.training
 
 
-# Tensors are equal only to themselves. Numbers, details and pictures share one search.
-_nearest = lru_cache(maxsize=2)(nearest)
+# Tensors are hashed by identity, so numbers, details and pictures share one search.
+_nearest_cached = lru_cache(maxsize=2)(nearest_neighbours)
 
 
 def _mean(distances: Tensor) -> Value:

@@ -1,4 +1,4 @@
-"""How near each translation comes to its own target."""
+"""L1, PSNR and SSIM between translations and their targets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,31 +13,55 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, to_uint8
 
-RESOLUTION = 1 / 12
-"""Mean square of what rounding to whole levels takes away: no PSNR of files is above that of such an error, 58.9 dB."""
+MIN_MSE = 1 / 12
+"""Mean squared error of rounding to whole levels; it limits the PSNR of images in files to 58.9 dB."""
 CHUNK = 250
-"""Images compared at a time."""
+"""Number of images compared at a time."""
 WINDOW, SIGMA = 11, 1.5
-"""Of SSIM's Gaussian, in pixels."""
+"""Size of SSIM's window and standard deviation of its Gaussian, in pixels."""
 
 
 def l1(x: Tensor, target: Tensor) -> Tensor:
-    """Mean |x - target| over the pixels of each image, uint8 ``[N, C, H, W]``, on the scale of [-1, 1]: ``[N]`` in [0, 2]."""
+    """Return the mean of |x − target| over the pixels of each image, on the scale of [-1, 1].
+
+    Args:
+        x: Images, uint8 ``[N, C, H, W]``.
+        target: Their targets, uint8 ``[N, C, H, W]``.
+
+    Returns:
+        float64 ``[N]`` in [0, 2].
+    """
     return (x.double() - target.double()).abs().flatten(1).mean(1) / 127.5
 
 
 def psnr(x: Tensor, target: Tensor) -> Tensor:
-    """10 log10(255² / MSE) of each image, uint8 ``[N, C, H, W]``: ``[N]`` in dB, at most 58.9."""
+    """Return the peak signal-to-noise ratio 10 log₁₀(255² / MSE) of each image.
+
+    Args:
+        x: Images, uint8 ``[N, C, H, W]``.
+        target: Their targets, uint8 ``[N, C, H, W]``.
+
+    Returns:
+        float64 ``[N]`` in dB, at most 58.9.
+    """
     error = (x.double() - target.double()).square().flatten(1).mean(1)
-    return 10 * (255**2 / error.clamp(min=RESOLUTION)).log10()
+    return 10 * (255**2 / error.clamp(min=MIN_MSE)).log10()
 
 
 def ssim(x: Tensor, target: Tensor) -> Tensor:
-    """Structural similarity of each image, uint8 ``[N, C, H, W]``: ``[N]`` in [-1, 1], 1 for equal images.
+    """Return the structural similarity of each image and its target.
 
-    Mean over pixels and channels of (2 μ_x μ_y + c₁)(2 σ_xy + c₂) / ((μ_x² + μ_y² + c₁)(σ_x² + σ_y² + c₂)), moments under a
-    Gaussian of σ = 1.5 in windows of 11 (or the image's side) that lie inside; c = (0.01 · 255)², (0.03 · 255)².
-    Wang, Bovik, Sheikh, Simoncelli: Image Quality Assessment: From Error Visibility to Structural Similarity (2004).
+    It is the mean over pixels and channels of (2 μ_x μ_y + c₁)(2 σ_xy + c₂) / ((μ_x² + μ_y² + c₁)(σ_x² + σ_y² + c₂)) with c₁ =
+    (0.01 · 255)² and c₂ = (0.03 · 255)². The moments are weighted by a Gaussian with σ = 1.5 pixels in windows of 11 pixels (or
+    the side of the image) that lie inside the image. Wang, Bovik, Sheikh, Simoncelli: Image Quality Assessment: From Error
+    Visibility to Structural Similarity (2004).
+
+    Args:
+        x: Images, uint8 ``[N, C, H, W]``.
+        target: Their targets, uint8 ``[N, C, H, W]``.
+
+    Returns:
+        float64 ``[N]`` in [-1, 1]; 1 for equal images.
     """
     x, y = x.double(), target.double()
     size = min(WINDOW, *x.shape[2:])
@@ -57,10 +81,17 @@ def ssim(x: Tensor, target: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Reconstruction(Metric):
-    """L1, PSNR and SSIM between each translation and its target, means over the images, as files hold them.
+    """Mean L1, PSNR and SSIM between each translation and its target, as uint8 images.
 
-    Every number comes with the standard error of a mean. Real against real is each image against itself. Needs pairs, and
-    images whose channels are 1 or 3. Raises UserError for other data.
+    Every number has the standard error of a mean. The floor compares each target with itself.
+
+    Args:
+        features: Not used, except that error messages name it.
+        n_samples: Number of pairs.
+        split: Part of the data set that the pairs come from, ``train`` or ``heldout``.
+
+    Raises:
+        UserError: In ``fitted``, if the data are not pairs. In ``measure``, if the samples are not grey or colour images.
     """
 
     n_samples: int = 1000
@@ -69,9 +100,10 @@ class Reconstruction(Metric):
     needs_samples: ClassVar[bool] = True
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
-        """Itself, for pairs."""
         if not data.paired:
-            raise UserError("metric=reconstruction: this data set has no pairs. Take dataset=edges2clothes, for instance.")
+            raise UserError(
+                "metric=reconstruction: this data set has no pairs. Use a paired one, such as dataset=edges2clothes."
+            )
         return super().fitted(data, device)
 
     @property
@@ -80,9 +112,9 @@ class Reconstruction(Metric):
         return "l1"
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """``l1``, ``psnr`` and ``ssim``; the i-th sample's target is the i-th real one."""
+        """Return ``l1``, ``psnr`` and ``ssim``; the target of the i-th sample is the i-th real one."""
         if len(real) != len(fake):
-            raise UserError(f"metric=reconstruction: {len(fake)} translations of {len(real)} targets.")
+            raise UserError(f"metric=reconstruction: got {len(fake)} translations of {len(real)} targets.")
         x, target = to_uint8(fake.x, self.features.name), to_uint8(real.x, self.features.name)
         pairs = list(zip(x.split(CHUNK), target.split(CHUNK), strict=True))
         return {
@@ -91,7 +123,7 @@ class Reconstruction(Metric):
         }
 
     def floor(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
-        """Of the targets themselves, since other images are no answers."""
+        """Return the numbers of the targets compared with themselves, since other images are not valid translations."""
         return self.measure(real, real)
 
 

@@ -1,6 +1,7 @@
-"""Distances between distributions on finitely many points: optimal transport, its duals, and divergences.
+"""Distances between discrete distributions: optimal transport, its duals, and divergences.
 
-Villani: Topics in Optimal Transportation (2003). Weights are vectors, Tensors or sequences; everything is computed in float64.
+Villani: Topics in Optimal Transportation (2003). Weights are vectors, tensors or sequences; everything is computed in
+float64.
 """
 
 import math
@@ -18,19 +19,30 @@ from gan_cli.metrics.features.base import validate_pair
 
 Vector = Tensor | Sequence[float]
 
-EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-"""The solver's least tolerances; its own, 1e-7, leave values wrong in the ninth digit."""
+TOLERANCES = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+"""The smallest tolerances of the solver; its defaults, 1e-7, leave errors in the ninth digit."""
 
 
 class Transport(NamedTuple):
-    """An optimal transport: its cost, and how much goes from point i to point j, ``plan [n, m]``."""
+    """An optimal transport plan.
+
+    Attributes:
+        value: Its cost.
+        plan: Mass moved from point i to point j, ``[n, m]``.
+    """
 
     value: float
     plan: Tensor
 
 
 class Potentials(NamedTuple):
-    """Optimal dual potentials ``f [n]``, ``g [m]``, each fixed up to a constant, and the value they reach."""
+    """Optimal dual potentials, each determined up to a constant.
+
+    Attributes:
+        value: The dual objective that they attain.
+        f: Potential of the first distribution, ``[n]``.
+        g: Potential of the second distribution, ``[m]``.
+    """
 
     value: float
     f: Tensor
@@ -38,7 +50,13 @@ class Potentials(NamedTuple):
 
 
 class Support(NamedTuple):
-    """The distinct points ``[n, d]`` of two sets of samples, and each set's share of every point, ``p [n]``, ``q [n]``."""
+    """Two sets of samples as distributions on their distinct points.
+
+    Attributes:
+        points: The distinct points, ``[n, d]``.
+        p: Share of each point in the first set, ``[n]``.
+        q: Share of each point in the second set, ``[n]``.
+    """
 
     points: Tensor
     p: Tensor
@@ -46,72 +64,113 @@ class Support(NamedTuple):
 
 
 def optimal_transport(p: Vector, q: Vector, cost: Tensor) -> Transport:
-    """min Σᵢⱼ πᵢⱼ cᵢⱼ over plans π ≥ 0 with row sums p ``[n]`` and column sums q ``[m]``; cost ``[n, m]``.
+    """Solve min Σᵢⱼ πᵢⱼ cᵢⱼ over plans π ≥ 0 with row sums p and column sums q.
 
-    A linear programme of n·m unknowns (Kantorovich). p and q may be any weights of equal total: heaps of 10 shovelfuls
-    give shovelfuls times distance, probabilities give the Wasserstein-1 distance where the cost is a distance.
+    This is Kantorovich's linear programme with n·m unknowns. The weights may have any equal total: masses give mass times
+    distance; probabilities give the Wasserstein-1 distance if the cost is a distance.
 
-    Raises UserError for weights below 0 or of different totals, a cost of another shape, NaN or Inf.
+    Args:
+        p: Weights ``[n]``.
+        q: Weights ``[m]``.
+        cost: Costs c, ``[n, m]``.
+
+    Raises:
+        UserError: If weights are negative or have different totals, the cost has another shape, or there are NaN or Inf.
     """
-    p, q, cost = _problem(p, q, cost)
-    result = _solved(cost.flatten(), A_eq=_sums(*cost.shape), b_eq=torch.cat([p, q]))
+    p, q, cost = _validate_problem(p, q, cost)
+    result = _solve(cost.flatten(), A_eq=_marginal_sums(*cost.shape), b_eq=torch.cat([p, q]))
     return Transport(result.fun, torch.from_numpy(result.x).view_as(cost))
 
 
 def kantorovich_dual(p: Vector, q: Vector, cost: Tensor) -> Potentials:
-    """max Σᵢ pᵢfᵢ + Σⱼ qⱼgⱼ over potentials with fᵢ + gⱼ ≤ cᵢⱼ: the value of ``optimal_transport``, with f₁ = 0.
+    """Solve max Σᵢ pᵢfᵢ + Σⱼ qⱼgⱼ over potentials with fᵢ + gⱼ ≤ cᵢⱼ; the value is that of ``optimal_transport``.
 
-    Raises UserError as ``optimal_transport`` does.
+    Args:
+        p: Weights ``[n]``.
+        q: Weights ``[m]``.
+        cost: Costs c, ``[n, m]``.
+
+    Returns:
+        The potentials, with f₁ = 0.
+
+    Raises:
+        UserError: As in ``optimal_transport``.
     """
-    p, q, cost = _problem(p, q, cost)
-    fixed = [(0, 0)] + [(None, None)] * (len(p) + len(q) - 1)  # f + c, g − c is as good for every c
-    result = _solved(-torch.cat([p, q]), A_ub=_sums(*cost.shape).T, b_ub=cost.flatten(), bounds=fixed)
+    p, q, cost = _validate_problem(p, q, cost)
+    fixed = [(0, 0)] + [(None, None)] * (len(p) + len(q) - 1)  # f + c and g − c are optimal for every c
+    result = _solve(-torch.cat([p, q]), A_ub=_marginal_sums(*cost.shape).T, b_ub=cost.flatten(), bounds=fixed)
     f, g = torch.from_numpy(result.x).split([len(p), len(q)])
     return Potentials(-result.fun, f, g)
 
 
 def kantorovich_rubinstein(p: Vector, q: Vector, distance: Tensor) -> Potentials:
-    """max Σᵢ fᵢ(pᵢ − qᵢ) over 1-Lipschitz f: fᵢ − fⱼ ≤ dᵢⱼ, for p and q ``[n]`` on the same points; f₁ = 0 and g = −f.
+    """Solve max Σᵢ fᵢ(pᵢ − qᵢ) over 1-Lipschitz f: fᵢ − fⱼ ≤ dᵢⱼ.
 
-    Equals ``optimal_transport`` where ``distance [n, n]`` is a metric on the points: what a Wasserstein critic aims at.
+    The value equals that of ``optimal_transport`` if ``distance`` is a metric on the points. A Wasserstein critic approximates
+    f.
 
-    Raises UserError as ``optimal_transport`` does.
+    Args:
+        p: Weights ``[n]``.
+        q: Weights ``[n]`` on the same points.
+        distance: Distances d between the points, ``[n, n]``.
+
+    Returns:
+        The potentials f, with f₁ = 0, and g = −f.
+
+    Raises:
+        UserError: As in ``optimal_transport``, and if p and q are not on the same points.
     """
-    p, q, distance = _problem(p, q, distance)
+    p, q, distance = _validate_problem(p, q, distance)
     n = len(p)
     if distance.shape != (n, n):
         raise UserError(f"Kantorovich-Rubinstein dual: needs both distributions on the same points, not {n} and {len(q)}.")
-    slopes = _sums(n, n)[:n].T - _sums(n, n)[n:].T
-    result = _solved(q - p, A_ub=slopes, b_ub=distance.flatten(), bounds=[(0, 0)] + [(None, None)] * (n - 1))
+    slopes = _marginal_sums(n, n)[:n].T - _marginal_sums(n, n)[n:].T
+    result = _solve(q - p, A_ub=slopes, b_ub=distance.flatten(), bounds=[(0, 0)] + [(None, None)] * (n - 1))
     f = torch.from_numpy(result.x)
     return Potentials(-result.fun, f, -f)
 
 
 def transport_by_cdf(p: Vector, q: Vector, positions: Vector) -> float:
-    """∫ |F(t) − G(t)| dt for weights p and q ``[n]`` of equal total at ``positions [n]`` of the line, in any order.
+    """Return ∫ |F(t) − G(t)| dt, the transport cost on the line.
 
-    F and G are the cumulated weights; equals ``optimal_transport`` with the cost |tᵢ − tⱼ|.
+    F and G are the cumulative weights. The result equals ``optimal_transport`` with the cost |tᵢ − tⱼ|.
 
-    Raises UserError as ``optimal_transport`` does.
+    Args:
+        p: Weights ``[n]``.
+        q: Weights ``[n]`` with the same total.
+        positions: Positions t of the points, ``[n]``, in any order.
+
+    Raises:
+        UserError: As in ``optimal_transport``.
     """
     t, order = torch.as_tensor(positions, dtype=torch.float64).sort()
-    p, q, _ = _problem(p, q, (t[:, None] - t).abs())
+    p, q, _ = _validate_problem(p, q, (t[:, None] - t).abs())
     return float(((p - q)[order].cumsum(0)[:-1].abs() * t.diff()).sum())
 
 
 def kl(p: Vector, q: Vector) -> float:
-    """KL(p‖q) = Σ p log(p/q) in nats for probability vectors; infinite where p has mass that q has not.
+    """Return KL(p‖q) = Σ p log(p/q) in nats; infinite if p has mass where q has none.
 
-    Raises UserError unless both are probabilities of the same points.
+    Args:
+        p: Probabilities ``[n]``.
+        q: Probabilities ``[n]`` of the same points.
+
+    Raises:
+        UserError: If p and q are not probabilities of the same points.
     """
     p, q = _probabilities(p, q)
     return max(float(rel_entr(p.numpy(), q.numpy()).sum()), 0.0)  # rounding may leave −1e-17
 
 
 def js(p: Vector, q: Vector) -> float:
-    """JS(p, q) = ½ KL(p‖m) + ½ KL(q‖m), m = ½(p + q), in nats: from 0 where p = q to log 2 where nothing is shared.
+    """Return JS(p, q) = ½ KL(p‖m) + ½ KL(q‖m), m = ½(p + q), in nats: 0 if p = q, log 2 if they share no point.
 
-    Raises UserError unless both are probabilities of the same points.
+    Args:
+        p: Probabilities ``[n]``.
+        q: Probabilities ``[n]`` of the same points.
+
+    Raises:
+        UserError: If p and q are not probabilities of the same points.
     """
     p, q = _probabilities(p, q)
     m = (p + q) / 2
@@ -119,21 +178,31 @@ def js(p: Vector, q: Vector) -> float:
 
 
 def tv(p: Vector, q: Vector) -> float:
-    """TV(p, q) = sup over sets A of |p(A) − q(A)| = ½ Σ |p − q|, within [0, 1].
+    """Return TV(p, q) = sup over sets A of |p(A) − q(A)| = ½ Σ |p − q|, in [0, 1].
 
-    Raises UserError unless both are probabilities of the same points.
+    Args:
+        p: Probabilities ``[n]``.
+        q: Probabilities ``[n]`` of the same points.
+
+    Raises:
+        UserError: If p and q are not probabilities of the same points.
     """
     p, q = _probabilities(p, q)
     return float((p - q).abs().sum() / 2)
 
 
 def common_support(x: Tensor, y: Tensor) -> Support:
-    """The samples ``[N, d]`` and ``[M, d]`` as two distributions on the points that occur in either, equal ones merged.
+    """Return two sets of samples as distributions on the points that occur in either set, with equal points merged.
 
-    Divergences of such distributions see equality alone: independent samples of one continuous law share no point, so
-    that their JS is log 2.
+    Divergences of such distributions depend only on which points are equal: independent samples of one continuous distribution
+    share no point, so their JS is log 2.
 
-    Raises UserError for different d, no samples, NaN or Inf.
+    Args:
+        x: ``[N, d]``.
+        y: ``[M, d]``.
+
+    Raises:
+        UserError: If a set is empty, the dimensions differ, or there are NaN or Inf.
     """
     x, y = validate_pair("common support", x, y)
     points, index = torch.cat([x, y]).unique(dim=0, return_inverse=True)
@@ -142,22 +211,22 @@ def common_support(x: Tensor, y: Tensor) -> Support:
     return Support(points, p, q)
 
 
-def _sums(n: int, m: int) -> Any:
-    """Sparse matrix ``[n + m, n·m]``: a flattened plan ``[n, m]`` -> its row sums, then its column sums."""
+def _marginal_sums(n: int, m: int) -> Any:
+    """Return a sparse matrix ``[n + m, n·m]`` that maps a flattened plan ``[n, m]`` to its row sums and column sums."""
     rows = scipy.sparse.kron(scipy.sparse.eye_array(n), [[1.0] * m])
     columns = scipy.sparse.kron([[1.0] * n], scipy.sparse.eye_array(m))
     return scipy.sparse.vstack([rows, columns]).tocsr()
 
 
-def _solved(cost: Tensor, **constraints: Any) -> Any:
-    result = linprog(cost.numpy(), method="highs", options=EXACT, **constraints)
+def _solve(cost: Tensor, **constraints: Any) -> Any:
+    result = linprog(cost.numpy(), method="highs", options=TOLERANCES, **constraints)
     if not result.success:
         raise UserError(f"optimal transport: the linear programme was not solved. {result.message}")
     return result
 
 
-def _problem(p: Vector, q: Vector, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The weights and costs in float64, the totals made equal to the last digit."""
+def _validate_problem(p: Vector, q: Vector, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return weights and costs in float64, with totals made equal to the last digit."""
     p, q = _weights(p), _weights(q)
     cost = torch.as_tensor(cost, dtype=torch.float64).detach().cpu()
     if cost.shape != (len(p), len(q)) or not cost.isfinite().all():

@@ -1,4 +1,4 @@
-"""Divergences between histograms of samples on the line or in the plane."""
+"""Divergences between histograms of samples in one or two dimensions."""
 
 import math
 from dataclasses import dataclass
@@ -16,9 +16,11 @@ from gan_cli.metrics.points.discrete import js, kl, tv
 
 
 class Histograms(NamedTuple):
-    """Shares of the real and of the generated samples in the same cells, float64 ``[bins^d + 1]`` each, summing to 1.
+    """Shares of the real and of the generated samples in the same cells.
 
-    The last cell is everything outside the window.
+    Attributes:
+        real: float64 ``[bins^d + 1]`` that sums to 1; the last cell is everything outside the window.
+        fake: The same for the generated samples.
     """
 
     real: Tensor
@@ -26,12 +28,18 @@ class Histograms(NamedTuple):
 
 
 def histograms(real: Tensor, fake: Tensor, bins: int) -> Histograms:
-    """Samples ``[N, d]`` and ``[M, d]``, d = 1 or 2, in ``bins`` equal intervals of each coordinate.
+    """Return the histograms of two sets of samples.
 
-    The window reaches from the least to the greatest real value of each coordinate, both included. Generated samples
-    outside it share one more cell, so that none is lost; no real sample lies there.
+    The window extends from the smallest to the largest real value of each coordinate, both included. Generated samples outside
+    it share one additional cell, which holds no real sample.
 
-    Raises UserError for other d, no samples, fewer than one bin, NaN or Inf.
+    Args:
+        real: ``[N, d]``, d = 1 or 2.
+        fake: ``[M, d]``.
+        bins: Number of equal intervals of each coordinate.
+
+    Raises:
+        UserError: If d is not 1 or 2, a set is empty, ``bins`` is below 1, or there are NaN or Inf.
     """
     checks.count("bins", bins)
     real, fake = (samples.double() for samples in validate_pair("histogram", real, fake))
@@ -42,13 +50,21 @@ def histograms(real: Tensor, fake: Tensor, bins: int) -> Histograms:
 
 @dataclass(frozen=True)
 class Histogram(Metric):
-    """JS, KL in both directions and TV between histograms with ``bins`` intervals of each coordinate, 1 or 2 of them.
+    """JS, KL in both directions and TV between histograms of points in one or two dimensions.
 
-    The histograms' divergences are at most the laws', and of finite samples biased upwards: two samples of n from one law
-    that fills B cells have a JS of about (B − 1)/4n, and log 2/n more for each coordinate whose tails the window cuts off.
-    Read it beside the number between two real samples. Both KLs are infinite more often than not.
+    The divergences of histograms are at most those of the distributions. Estimates from finite samples are biased upwards: two
+    sets of n samples from one distribution that fills B cells have a JS of about (B − 1)/4n, and log 2/n more for each
+    coordinate whose tails the window cuts off. Compare the value with the floor, the value between two sets of real samples.
+    Both KLs are usually infinite.
 
-    Raises UserError for data of more than two dimensions and for fewer than one bin.
+    Args:
+        features: The feature space, of at most two dimensions.
+        n_samples: Number of samples of each kind.
+        split: Part of the data set that the real samples come from, ``train`` or ``heldout``.
+        bins: Number of equal intervals of each coordinate.
+
+    Raises:
+        UserError: If ``bins`` is below 1. In ``fitted``, if the data have more than two dimensions.
     """
 
     n_samples: int = 10_000
@@ -59,18 +75,19 @@ class Histogram(Metric):
         checks.count("bins", self.bins)
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
-        """This metric with its features ready."""
         _check_dimensions(math.prod(data.shape))
         return super().fitted(data, device)
 
     @property
     def name(self) -> str:
-        """``js``: always finite, and symmetric."""
+        """``js`` in these features: it is symmetric and always finite."""
         return self.features.label("js")
 
     def measure(self, real: Encoded, fake: Encoded) -> dict[str, Value]:
-        """``js``; ``kl_forward`` = KL(real‖generated), infinite as soon as the generated samples leave out one cell of the
-        real ones; ``kl_reverse`` = KL(generated‖real), infinite as soon as one of them lies where no real one is; ``tv``.
+        """Return ``js``, ``kl_forward``, ``kl_reverse`` and ``tv``.
+
+        ``kl_forward`` = KL(real‖generated) is infinite if the generated samples miss one cell of the real ones; ``kl_reverse``
+        = KL(generated‖real) is infinite if a generated sample lies in a cell without real ones.
         """
         p, q = histograms(real.features, fake.features, self.bins)
         label = self.features.label
@@ -82,14 +99,14 @@ class Histogram(Metric):
         }
 
     def details(self, real: Encoded, fake: Encoded) -> dict[str, Any]:
-        """``outside``: the share of generated samples outside the window of the real ones; ``filled_cells`` of those."""
+        """Return ``outside``, the share of generated samples outside the window, and ``filled_cells`` of the real samples."""
         p, q = histograms(real.features, fake.features, self.bins)
         return {"outside": float(q[-1]), "filled_cells": int((p > 0).sum())}
 
 
 def _shares(x: Tensor, low: Tensor, high: Tensor, bins: int) -> Tensor:
     d = x.shape[1]
-    extent = (high - low).where(high > low, torch.ones_like(low))  # a constant coordinate has one bin that is used
+    extent = (high - low).where(high > low, torch.ones_like(low))  # of a constant coordinate only one bin is used
     index = ((x - low) / extent * bins).floor().clamp(0, bins - 1).long()  # the upper end belongs to the last bin
     cell = index @ bins ** torch.arange(d - 1, -1, -1)
     inside = ((low <= x) & (x <= high)).all(1)
@@ -100,6 +117,6 @@ def _shares(x: Tensor, low: Tensor, high: Tensor, bins: int) -> Tensor:
 def _check_dimensions(d: int) -> None:
     if d > 2:
         raise UserError(
-            f"metric=histogram compares points of 1 or 2 dimensions, these have {d}: almost every cell would be empty.\n"
-            "Take metric=sliced_wasserstein, metric=mmd or metric=frechet."
+            f"metric=histogram compares points of 1 or 2 dimensions; these have {d}, so almost every cell would be empty.\n"
+            "Use metric=sliced_wasserstein, metric=mmd or metric=frechet."
         )

@@ -1,4 +1,4 @@
-"""The sliced Wasserstein distance: the mean of one-dimensional ones over directions.
+"""Sliced Wasserstein distance: the mean over directions of one-dimensional Wasserstein distances.
 
 Bonneel, Rabin, Peyré, Pfister: Sliced and Radon Wasserstein Barycenters of Measures (2015).
 """
@@ -15,13 +15,13 @@ from gan_cli.metrics.features.base import Encoded, validate_pair
 from gan_cli.metrics.points.wasserstein import check_order, transport_cost_1d
 
 ROWS, COLUMNS = 1024, 64
-"""Samples and directions that are projected at a time: no float64 copy of all features is held."""
+"""Number of samples and of directions projected at a time, so that no float64 copy of all features is held."""
 
 
 def unit_directions(count: int, d: int) -> Tensor:
-    """``count`` directions θ, uniform on the unit sphere of ``d`` dimensions, float64 ``[count, d]``.
+    """Return ``count`` directions θ, uniform on the unit sphere in ``d`` dimensions, float64 ``[count, d]``.
 
-    Always the same ones for the same numbers. On the line there is one direction only.
+    They are always the same for the same arguments. In one dimension there is a single direction.
     """
     if d == 1:
         return torch.ones(1, 1, dtype=torch.float64)
@@ -30,29 +30,51 @@ def unit_directions(count: int, d: int) -> Tensor:
 
 
 def projected_costs(x: Tensor, y: Tensor, theta: Tensor, p: int = 2) -> Tensor:
-    """W_p^p between the projections of ``x [N, d]`` and ``y [M, d]`` on each direction of ``theta [K, d]`` -> ``[K]``.
+    """Return W_p^p between the projections of two sets on each direction.
 
-    Differentiable in both sets; computed in the precision of ``theta``.
+    The costs are differentiable in both sets and computed in the precision of ``theta``.
+
+    Args:
+        x: ``[N, d]``.
+        y: ``[M, d]``.
+        theta: Directions ``[K, d]``.
+        p: Order, 1 or 2.
+
+    Returns:
+        ``[K]``.
     """
-    return torch.cat([transport_cost_1d(_project(x, some), _project(y, some), p) for some in theta.split(COLUMNS)])
+    return torch.cat([transport_cost_1d(_project(x, part), _project(y, part), p) for part in theta.split(COLUMNS)])
 
 
 def sliced_wasserstein(x: Tensor, y: Tensor, p: int = 2, directions: int = 1000) -> float:
-    """SW_p = (mean over unit directions θ of W_p^p(θ·x, θ·y))^(1/p), p = 1 or 2, for ``x [N, d]`` and ``y [M, d]``.
+    """Return SW_p = (mean over unit directions θ of W_p^p(θ·x, θ·y))^(1/p).
 
-    A mean over the sphere and not an integral over it: a shift by t costs SW₂ = ‖t‖/√d, and in one dimension it is W_p
-    itself. The directions are ``unit_directions``.
+    This is the mean over the sphere, not the integral: a shift by t has SW₂ = ‖t‖/√d, and in one dimension SW_p = W_p. The
+    directions are those of ``unit_directions``.
 
-    Raises UserError for another p, no direction, different d, no samples, NaN or Inf.
+    Args:
+        x: ``[N, d]``.
+        y: ``[M, d]``.
+        p: Order, 1 or 2.
+        directions: Number of directions.
+
+    Raises:
+        UserError: If p is not 1 or 2, there are no directions or no samples, the dimensions differ, or there are NaN or Inf.
     """
     return float(_costs(x, y, p, directions).mean() ** (1 / p))
 
 
 def error_over_directions(x: Tensor, y: Tensor, p: int = 2, directions: int = 1000) -> float:
-    """Standard error of ``sliced_wasserstein`` that comes of taking finitely many directions alone, by the delta method.
+    """Return the standard error of ``sliced_wasserstein`` due to the finite number of directions, by the delta method.
 
-    Not an error over samples: two measurements share their directions, so that most of it is common to both. It tells
-    whether there are enough of them. 0 in one dimension; not a number for a single direction above that.
+    It is not an error over samples: two measurements use the same directions and share most of it. It shows whether there are
+    enough directions. It is 0 in one dimension, and NaN for a single direction in more dimensions.
+
+    Args:
+        x: ``[N, d]``.
+        y: ``[M, d]``.
+        p: Order, 1 or 2.
+        directions: Number of directions.
     """
     costs = _costs(x, y, p, directions)
     mean = costs.mean()
@@ -63,9 +85,17 @@ def error_over_directions(x: Tensor, y: Tensor, p: int = 2, directions: int = 10
 
 @dataclass(frozen=True)
 class SlicedWassersteinDistance(Metric):
-    """The sliced Wasserstein distance of order ``p``, 1 or 2, over ``directions`` in the space of ``features``.
+    """The sliced Wasserstein distance in the space of ``features``.
 
-    Raises UserError for another p and fewer than one direction.
+    Args:
+        features: The feature space.
+        n_samples: Number of samples of each kind.
+        split: Part of the data set that the real samples come from, ``train`` or ``heldout``.
+        p: Order, 1 or 2.
+        directions: Number of directions.
+
+    Raises:
+        UserError: If p is not 1 or 2, or ``directions`` is below 1.
     """
 
     n_samples: int = 5000
@@ -79,15 +109,15 @@ class SlicedWassersteinDistance(Metric):
 
     @property
     def name(self) -> str:
-        """``sw1`` or ``sw2`` between the samples themselves, ``sw1_<features>`` or ``sw2_<features>`` elsewhere."""
+        """``sw1`` or ``sw2`` for the samples themselves, ``sw1_<features>`` or ``sw2_<features>`` for other features."""
         return self.features.label(f"sw{self.p}")
 
     def measure(self, real: Encoded, fake: Encoded) -> dict[str, Value]:
-        """``sliced_wasserstein`` of the two feature matrices."""
+        """Return ``sw<p>``."""
         return {self.name: Value(sliced_wasserstein(real.features, fake.features, self.p, self.directions))}
 
     def details(self, real: Encoded, fake: Encoded) -> dict[str, float]:
-        """``error_over_directions``."""
+        """Return ``error_over_directions``."""
         error = error_over_directions(real.features, fake.features, self.p, self.directions)
         return {"error_over_directions": error}
 
