@@ -30,6 +30,6 @@ if TYPE_CHECKING:
     from gan_cli.metrics.sequences.marginals import Marginals as Marginals
     from gan_cli.metrics.sequences.predictive import PredictiveScore as PredictiveScore
     from gan_cli.metrics.sequences.sequence_distances import SequenceDistances as SequenceDistances
-    from gan_cli.metrics.sequences.sequences import Sequences as Sequences
+    from gan_cli.metrics.sequences.sequences import AllSequenceMetrics as AllSequenceMetrics
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

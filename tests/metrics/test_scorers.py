@@ -6,9 +6,17 @@ from gan_cli.data.points.toy import Points
 from gan_cli.data.sequences.processes import sines
 from gan_cli.errors import UserError
 from gan_cli.metrics.features.identity import Identity
-from gan_cli.metrics.sequences.discriminative import DiscriminativeScore, classified
-from gan_cli.metrics.sequences.predictive import PredictiveScore, median_errors, predicted, task
-from gan_cli.metrics.sequences.scorers import Batch, Networks, Scorer, fifth, over_seeds, still_falling, train
+from gan_cli.metrics.sequences.discriminative import DiscriminativeScore, train_classifiers
+from gan_cli.metrics.sequences.predictive import PredictiveScore, median_errors, prediction_task, train_predictors
+from gan_cli.metrics.sequences.scorers import (
+    ParallelNetworks,
+    Scorer,
+    ScorerBatch,
+    fifth,
+    mean_and_error,
+    still_falling,
+    train_scorers,
+)
 
 CPU = torch.device("cpu")
 QUICK = Scorer("gru", 2, 1, 30, 16, 0.01, 3)
@@ -23,9 +31,11 @@ def noise(*shape, word="noise"):
 
 
 def trained(scorer, gs, x, y):
-    networks = Networks(scorer, 4, 2, gs)
-    batch = Batch(x, y)
-    losses = train(networks, scorer, lambda: batch, lambda net, given: (net(given.x) - given.y).square().mean((0, 1, 3)))
+    networks = ParallelNetworks(scorer, 4, 2, gs)
+    batch = ScorerBatch(x, y)
+    losses = train_scorers(
+        networks, scorer, lambda: batch, lambda net, given: (net(given.x) - given.y).square().mean((0, 1, 3))
+    )
     return networks, losses
 
 
@@ -46,7 +56,7 @@ def test_networks_side_by_side_are_what_each_is_alone(cell, layers):
 
 def test_a_network_alone_is_torch_s_layer():
     scorer = Scorer("gru", 3, 1, 5, 5, 0.05, 2)
-    net = Networks(scorer, 4, 1, scorer.generators("b")[:1])
+    net = ParallelNetworks(scorer, 4, 1, scorer.generators("b")[:1])
     layer = torch.nn.GRU(4, 3, batch_first=True)
     layer.load_state_dict(net.recurrent.state_dict())
     x = noise(1, 5, 6, 4)
@@ -67,8 +77,8 @@ def test_scores_repeat_and_move_no_random_stream():
     real, fake = noise(40, 6, 3), noise(40, 6, 3, word="fake")
     before = torch.get_rng_state()
     with torch.no_grad():
-        first = [classified(real, fake, QUICK), predicted(real, fake, QUICK, False)]
-    again = [classified(real.clone(), fake.clone(), QUICK), predicted(real.clone(), fake.clone(), QUICK, False)]
+        first = [train_classifiers(real, fake, QUICK), train_predictors(real, fake, QUICK, False)]
+    again = [train_classifiers(real.clone(), fake.clone(), QUICK), train_predictors(real.clone(), fake.clone(), QUICK, False)]
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first[0].accuracy, again[0].accuracy)
     assert torch.equal(first[1].errors, again[1].errors)
@@ -82,7 +92,7 @@ def test_what_is_the_same_cannot_be_told_apart_and_what_differs_can():
     assert list(near) == ["discriminative_score", "discriminative_strong"]
     assert all(value.value < 0.15 and value.error > 0 for value in near.values())
     assert all(value.value > 0.4 for value in far.values())
-    found = classified(real, other, metric.scorer(3))
+    found = train_classifiers(real, other, metric.scorer(3))
     assert far[metric.name].value == pytest.approx(float((found.accuracy - 0.5).abs().mean()))
     assert near.keys() == metric.with_errors(encoded(real), encoded(same)).keys()
 
@@ -90,7 +100,7 @@ def test_what_is_the_same_cannot_be_told_apart_and_what_differs_can():
 def test_classifiers_are_tested_on_what_they_have_not_seen():
     """Of noise they can learn the sequences by heart, and nothing else."""
     scorer = Scorer("gru", 32, 1, 300, 32, 0.02, 3)
-    found = classified(noise(40, 6, 3), noise(40, 6, 3, word="fake"), scorer)
+    found = train_classifiers(noise(40, 6, 3), noise(40, 6, 3, word="fake"), scorer)
     assert found.losses[-1] < 0.1, "by heart"
     assert float(found.accuracy.mean()) < 0.75
 
@@ -102,7 +112,7 @@ def test_a_classifier_that_has_not_learnt_says_so():
     assert details["remarks"][0].startswith("discriminative_score has not converged: the mean loss of ")
     asleep = DiscriminativeScore(Identity(), iterations=100, lr=1e-5, seeds=3).details(real, fake)
     assert asleep["discriminative_score"]["converged"] is True, "it does not move, and its loss does not fall"
-    assert asleep["remarks"][-1].startswith("discriminative_score flatters: ")
+    assert asleep["remarks"][-1].startswith("discriminative_score is too low: ")
     alike = DiscriminativeScore(Identity(), iterations=30, seeds=3, strong=False).details(real, real)
     assert list(alike) == ["discriminative_score", "remarks"]
     assert alike["remarks"] == []
@@ -110,21 +120,21 @@ def test_a_classifier_that_has_not_learnt_says_so():
 
 def test_the_median_of_the_authors_sines():
     x = sines(n=10_000, n_heldout=1).train.batch(torch.arange(10_000)).x
-    errors = median_errors(task(x, one_step_ahead=False).wanted)
+    errors = median_errors(prediction_task(x, one_step_ahead=False).targets)
     assert float(errors.mean()) == pytest.approx(0.0935, abs=0.001)
     assert float(median_errors(noise(20_000, 3, 1)).mean()) == pytest.approx(0.25, abs=0.005)
 
 
 def test_what_is_predicted_from_what():
     x = noise(5, 4, 3)
-    given, wanted = task(x, one_step_ahead=False)
+    given, wanted = prediction_task(x, one_step_ahead=False)
     assert torch.equal(given, x[:, :3, :2])
     assert torch.equal(wanted, x[:, 1:, 2:])
-    given, wanted = task(x, one_step_ahead=True)
+    given, wanted = prediction_task(x, one_step_ahead=True)
     assert torch.equal(given, x[:, :3])
     assert torch.equal(wanted, x[:, 1:])
     with pytest.raises(UserError, match="nothing to predict"):
-        task(x[:, :1], one_step_ahead=True)
+        prediction_task(x[:, :1], one_step_ahead=True)
 
 
 @pytest.mark.parametrize("one_step_ahead", [False, True])
@@ -144,7 +154,7 @@ def test_predictors_learn_from_what_they_are_given(one_step_ahead):
 
 
 def test_the_error_is_that_over_seeds():
-    assert over_seeds(torch.tensor([1.0, 2.0, 3.0])) == pytest.approx((2, 1 / 3**0.5))
+    assert mean_and_error(torch.tensor([1.0, 2.0, 3.0])) == pytest.approx((2, 1 / 3**0.5))
 
 
 def test_half_the_features_as_published():
@@ -170,11 +180,11 @@ def test_fields_that_are_none_are_refused(given, says):
 
 def test_data_of_another_kind_is_refused():
     points = Data(Points(torch.rand(9, 2)), Points(torch.rand(9, 2)))
-    with pytest.raises(UserError, match=r"compares sequences \[steps, features\], these samples are \[2\]. Take metric=points"):
+    with pytest.raises(UserError, match=r"compares sequences \[steps, features\]; these samples are \[2\]. Use metric=points"):
         DiscriminativeScore(Identity()).fitted(points, CPU)
     one = Data(Points(torch.rand(9, 5, 1)), Points(torch.rand(9, 5, 1)))
-    with pytest.raises(UserError, match=r"Take metric\.one_step_ahead=true"):
+    with pytest.raises(UserError, match=r"Use metric\.one_step_ahead=true"):
         PredictiveScore(Identity()).fitted(one, CPU)
     PredictiveScore(Identity(), one_step_ahead=True).fitted(one, CPU)
-    with pytest.raises(UserError, match="needs at least 5 sequences of either kind and got 3 and 9"):
-        classified(torch.rand(3, 4, 2), torch.rand(9, 4, 2), QUICK)
+    with pytest.raises(UserError, match="needs at least 5 sequences of each kind and got 3 and 9"):
+        train_classifiers(torch.rand(3, 4, 2), torch.rand(9, 4, 2), QUICK)

@@ -14,7 +14,7 @@ from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.sequences.projections import pca, tsne
 from gan_cli.metrics.sequences.sequence_distances import SequenceDistances
-from gan_cli.metrics.sequences.sequences import Sequences
+from gan_cli.metrics.sequences.sequences import AllSequenceMetrics
 
 CPU = torch.device("cpu")
 DISTANCES = ["sw2", "marginal_w1", "marginal_w1_worst", "autocorrelation", "cross_correlation"]
@@ -22,7 +22,9 @@ SCORES = ["discriminative_score", "discriminative_strong", "predictive_score", "
 
 
 def small(**given):
-    return Sequences(Identity(), n_samples=40, seeds=2, discriminative_iterations=10, predictive_iterations=10, **given)
+    return AllSequenceMetrics(
+        Identity(), n_samples=40, seeds=2, discriminative_iterations=10, predictive_iterations=10, **given
+    )
 
 
 def halves(n=40):
@@ -67,9 +69,9 @@ def test_one_feature_is_predicted_from_its_own_past():
     assert list(values) == [*SCORES, *DISTANCES[:-1]]
 
 
-@pytest.mark.parametrize("kind", [SequenceDistances, Sequences])
+@pytest.mark.parametrize("kind", [SequenceDistances, AllSequenceMetrics])
 def test_points_are_refused(kind):
-    with pytest.raises(UserError, match=r"compares sequences \[steps, features\], these samples are \[2\]. Take metric=points"):
+    with pytest.raises(UserError, match=r"compares sequences \[steps, features\]; these samples are \[2\]. Use metric=points"):
         kind(Identity()).fitted(ring(n=20, n_heldout=20), CPU)
 
 

@@ -1,1 +1,1 @@
-"""Metrics of points, and distances between distributions."""
+"""Metrics of points."""

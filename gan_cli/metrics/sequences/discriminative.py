@@ -1,4 +1,4 @@
-"""Can a recurrent network that is trained for it tell generated sequences from real ones?
+"""Discriminative score: how well recurrent networks can be trained to tell generated sequences from real ones.
 
 Yoon, Jarrett, van der Schaar: Time-series Generative Adversarial Networks (TimeGAN, 2019), section 5.
 """
@@ -18,32 +18,37 @@ from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.sequences.base import validate_sequence_pair
 from gan_cli.metrics.sequences.scorers import (
     SIGMAS,
-    Batch,
-    Networks,
-    ScoredByNetworks,
+    ParallelNetworks,
     Scorer,
-    drawn,
+    ScorerBatch,
+    TrainedScore,
+    convergence_remark,
+    draw_rows,
     fifth,
-    not_converged,
-    over_seeds,
+    mean_and_error,
     still_falling,
-    train,
+    train_scorers,
 )
 
-SHARE = 0.8
-"""Of either kind, what classifiers learn from; they are tested on the rest."""
+TRAIN_SHARE = 0.8
+"""Share of the sequences of each kind that classifiers are trained on; they are tested on the rest."""
 SATURATED = 0.98
-"""Of an accuracy above it nothing is left to learn that the score would tell, however much the loss still falls."""
-LOOKS = 10
-"""Times in a fifth of the training that the held-out loss is taken."""
+"""Accuracy above which training longer would hardly change the score, even if the loss still falls."""
+HELDOUT_EVALUATIONS = 10
+"""Number of evaluations of the held-out loss in each fifth of the training."""
 STRONG_HIDDEN, STRONG_LR = 16, 0.01
-"""Units and rate of a classifier that learns more in less time than the published one."""
+"""Units and learning rate of a classifier that learns more in less time than the published one."""
 
 
-class Classified(NamedTuple):
-    """``accuracy``: of each classifier on its held-out sequences, ``[K]``; ``falling``: whether their mean loss there still
-    falls, and the accuracy has something left to gain; ``before``, ``after``: that loss in the last two fifths of the training;
-    ``losses``: of training, a mean for each fifth.
+class ClassifierResult(NamedTuple):
+    """Results of K classifiers.
+
+    Attributes:
+        accuracy: Accuracy of each classifier on its held-out sequences, ``[K]``.
+        falling: True if their mean held-out loss still falls and the accuracy is not saturated.
+        before: Mean held-out loss in the fourth fifth of the training.
+        after: Mean held-out loss in the last fifth.
+        losses: Mean training loss in each fifth.
     """
 
     accuracy: Tensor
@@ -53,76 +58,99 @@ class Classified(NamedTuple):
     losses: list[float]
 
 
-@lru_cache(maxsize=4)  # tensors are equal only to themselves: numbers and details share one training
-def classified(real: Tensor, fake: Tensor, scorer: Scorer) -> Classified:
-    """Classifiers of ``real [N, T, F]`` and ``fake [M, T, F]``, trained on 80 % of either and tested on the others.
+@lru_cache(maxsize=4)  # tensors are hashed by identity: numbers and details share one training
+def train_classifiers(real: Tensor, fake: Tensor, scorer: Scorer) -> ClassifierResult:
+    """Train classifiers on 80 % of both sets and test them on the rest.
 
-    Each seed has its own division, batches and first weights, none of them from a default random stream. A batch holds
-    ``batch_size`` of either kind; the logit is read from the last state. Loss: −log s(logit) of real, −log(1 − s) of fake.
+    Each seed has its own split, batches and initial weights; default random streams are not used. A batch holds ``batch_size``
+    sequences of each kind. The logit is read from the last state; the loss is −log s(logit) for real sequences and
+    −log(1 − s(logit)) for generated ones.
 
-    Raises UserError for fewer than 5 sequences of either kind, other shapes than these, NaN and Inf.
+    Args:
+        real: ``[N, T, F]``.
+        fake: ``[M, T, F]``.
+        scorer: Architecture and training of the classifiers.
+
+    Raises:
+        UserError: If a set has fewer than 5 sequences, shapes differ, or there are NaN or Inf.
     """
     real, fake = validate_sequence_pair("discriminative score", real, fake, minimum=5)
     gs = scorer.generators("discriminative")
-    parts = [_divided(x, gs) for x in (real, fake)]
-    networks = Networks(scorer, real.shape[2], 1, gs)
+    parts = [_split(x, gs) for x in (real, fake)]
+    networks = ParallelNetworks(scorer, real.shape[2], 1, gs)
     tested = _batch([x[test] for x, (_, test) in zip((real, fake), parts, strict=True)])
     total = {number: torch.zeros_like(tested.y) for number in (4, 5)}
     size = scorer.iterations // 5
-    every = max(1, size // LOOKS)
+    every = max(1, size // HELDOUT_EVALUATIONS)
 
-    def batch() -> Batch:
-        rows = [part.gather(1, drawn(part.shape[1], scorer.batch_size, gs)) for part, _ in parts]
+    def batch() -> ScorerBatch:
+        rows = [part.gather(1, draw_rows(part.shape[1], scorer.batch_size, gs)) for part, _ in parts]
         return _batch([real[rows[0]], fake[rows[1]]])
 
-    def look(iteration: int) -> None:
+    def record_heldout_loss(iteration: int) -> None:
         fifths_left, rest = divmod(scorer.iterations - iteration, size)
         if (number := 5 - fifths_left) in total and rest % every == 0:
             with torch.no_grad():
                 total[number] += _losses(networks, tested)
 
-    losses = train(networks, scorer, batch, lambda networks, batch: _losses(networks, batch).mean(0), look)
+    losses = train_scorers(
+        networks, scorer, batch, lambda networks, batch: _losses(networks, batch).mean(0), record_heldout_loss
+    )
     with torch.no_grad():
-        right = (networks(tested.x, last=True)[0, :, :, 0] > 0) == (tested.y > 0.5)
-    looks = -(-size // every)
-    before, after = total[4] / looks, total[5] / looks
+        correct = (networks(tested.x, last=True)[0, :, :, 0] > 0) == (tested.y > 0.5)
+    evaluations = -(-size // every)
+    before, after = total[4] / evaluations, total[5] / evaluations
     by_fifth = [float(fifth(losses, number).mean()) for number in range(1, 6)]
-    accuracy = right.double().mean(0)
+    accuracy = correct.double().mean(0)
     falling = still_falling(before, after) and float(accuracy.mean()) < SATURATED
-    return Classified(accuracy, falling, float(before.mean()), float(after.mean()), by_fifth)
+    return ClassifierResult(accuracy, falling, float(before.mean()), float(after.mean()), by_fifth)
 
 
-def _divided(x: Tensor, gs: list[torch.Generator]) -> tuple[Tensor, Tensor]:
-    """Rows to learn from and to be tested on, at random, int64 ``[K, n]`` each."""
+def _split(x: Tensor, gs: list[torch.Generator]) -> tuple[Tensor, Tensor]:
+    """Return random rows for training and for testing, int64 ``[K, n]`` each."""
     order = torch.stack([torch.randperm(len(x), generator=g) for g in gs])
-    return order[:, : int(SHARE * len(x))], order[:, int(SHARE * len(x)) :]
+    return order[:, : int(TRAIN_SHARE * len(x))], order[:, int(TRAIN_SHARE * len(x)) :]
 
 
-def _batch(kinds: list[Tensor]) -> Batch:
-    """Real and generated sequences ``[K, B, T, F]``, with labels 1 and 0 ``[2B, K]``."""
+def _batch(kinds: list[Tensor]) -> ScorerBatch:
+    """Return real and generated sequences ``[K, B, T, F]`` as one batch with labels 1 and 0, ``[2B, K]``."""
     y = torch.cat([torch.full((x.shape[1], x.shape[0]), label) for x, label in zip(kinds, (1.0, 0.0), strict=True)])
-    return Batch(torch.cat(kinds, 1), y)
+    return ScorerBatch(torch.cat(kinds, 1), y)
 
 
-def _losses(networks: Networks, batch: Batch) -> Tensor:
-    """Of each sequence, ``[2B, K]``."""
+def _losses(networks: ParallelNetworks, batch: ScorerBatch) -> Tensor:
+    """Return the loss of each sequence, ``[2B, K]``."""
     return F.binary_cross_entropy_with_logits(networks(batch.x, last=True)[0, :, :, 0], batch.y, reduction="none")
 
 
 @dataclass(frozen=True)
-class DiscriminativeScore(ScoredByNetworks):
-    """|accuracy − ½| of classifiers on sequences that they have not seen: 0 where nothing can be told apart, ½ at worst.
+class DiscriminativeScore(TrainedScore):
+    """|accuracy − ½| of classifiers on held-out sequences: 0 if the sets are indistinguishable, ½ at worst.
 
-    The mean over ``seeds`` with its standard error; at chance it is above 0, by about 0.4/√n of n held-out sequences. As the
-    published code has it: one layer (``layers``) of a GRU (``cell``) with half as many units as there are features
-    (``hidden``: null) reads a sequence, ``iterations`` batches of ``batch_size`` of either kind, Adam at ``lr``, 80 % to learn
-    from. The cells are torch's and not TensorFlow's, and begin as torch has them.
+    The score is the mean over ``seeds`` with its standard error. Even at chance level it is above 0, by about 0.4/√n for n
+    held-out sequences. The defaults follow the published code. The cells and their initialisation are PyTorch's instead of
+    TensorFlow's.
 
-    A classifier that has not learnt flatters the generator, and that one is small and slow. So ``strong`` trains a second kind,
-    ``discriminative_strong``: 16 units at a rate of 0.01, for half as many batches of half the size. ``details`` says of both
-    whether they still learn.
+    A classifier that has not converged underestimates the difference, and the published one is small and learns slowly.
+    Therefore ``strong`` trains a second kind, reported as ``discriminative_strong``: 16 units at a learning rate of 0.01, for
+    half as many batches of half the size. ``details`` reports for both whether they have converged.
 
-    Raises UserError for data other than sequences, for fields out of range and for fewer than 5 samples.
+    Args:
+        features: Not used.
+        n_samples: Number of sequences of each kind.
+        split: Part of the data set that the real sequences come from, ``train`` or ``heldout``.
+        cell: ``gru`` or ``lstm``.
+        hidden: Units of each layer; None for half as many as there are features.
+        layers: Number of layers.
+        iterations: Training batches, at least 5.
+        batch_size: Sequences of each kind in a batch.
+        lr: Learning rate of Adam.
+        seeds: Number of classifiers, at least 2.
+        strong: True to train the second kind of classifiers.
+
+    Raises:
+        UserError: If a field is out of range. In ``fitted``, if the data are not sequences. In ``measure``, if there are fewer
+            than 5 sequences of a kind.
     """
 
     strong: bool = True
@@ -132,7 +160,7 @@ class DiscriminativeScore(ScoredByNetworks):
         checks.flag("strong", self.strong)
 
     def strong_scorer(self) -> Scorer:
-        """The classifiers that learn more."""
+        """Return the settings of the second kind of classifiers."""
         iterations, batch_size, seeds = max(5, self.iterations // 2), max(1, self.batch_size // 2), min(3, self.seeds)
         return Scorer("gru", STRONG_HIDDEN, 1, iterations, batch_size, STRONG_LR, seeds)
 
@@ -142,35 +170,38 @@ class DiscriminativeScore(ScoredByNetworks):
         return "discriminative_score"
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """``discriminative_score`` and, where it is asked for, ``discriminative_strong``."""
-        return {name: Value(*over_seeds(score(found))) for name, (found, _) in self._found(real, fake).items()}
+        """Return ``discriminative_score`` and, if ``strong``, ``discriminative_strong``."""
+        results = self._results(real, fake)
+        return {name: Value(*mean_and_error(score_per_classifier(result))) for name, (result, _) in results.items()}
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
-        """For each number ``accuracy`` of each seed, ``converged``, ``losses`` in training by its fifths; and ``remarks``."""
-        found = self._found(real, fake)
-        told = {
-            name: {"accuracy": of.accuracy.tolist(), "converged": not of.falling, "losses": of.losses}
-            for name, (of, _) in found.items()
+        """Return, for each number, ``accuracy`` per seed, ``converged`` and training ``losses`` by fifths; and ``remarks``."""
+        results = self._results(real, fake)
+        details = {
+            name: {"accuracy": result.accuracy.tolist(), "converged": not result.falling, "losses": result.losses}
+            for name, (result, _) in results.items()
         }
-        return {**told, "remarks": self._remarks(found)}
+        return {**details, "remarks": self._remarks(results)}
 
-    def _found(self, real: Encoded, fake: Encoded) -> dict[str, tuple[Classified, Scorer]]:
+    def _results(self, real: Encoded, fake: Encoded) -> dict[str, tuple[ClassifierResult, Scorer]]:
         scorers = {self.name: self.scorer(real.x.shape[-1])}
         if self.strong:
             scorers["discriminative_strong"] = self.strong_scorer()
-        return {name: (classified(real.x, fake.x, scorer), scorer) for name, scorer in scorers.items()}
+        return {name: (train_classifiers(real.x, fake.x, scorer), scorer) for name, scorer in scorers.items()}
 
-    def _remarks(self, found: Mapping[str, tuple[Classified, Scorer]]) -> list[str]:
+    def _remarks(self, results: Mapping[str, tuple[ClassifierResult, Scorer]]) -> list[str]:
         remarks = [
-            not_converged(name, of.before, of.after, scorer.iterations) for name, (of, scorer) in found.items() if of.falling
+            convergence_remark(name, result.before, result.after, scorer.iterations)
+            for name, (result, scorer) in results.items()
+            if result.falling
         ]
-        (own, error), *others = (over_seeds(score(of)) for of, _ in found.values())
-        for strong, its_error in others:
-            if strong - own > SIGMAS * (error**2 + its_error**2) ** 0.5:
-                remarks.append(f"{self.name} flatters: {own:.3f}, where a larger classifier finds {strong:.3f}.")
+        (score, error), *others = (mean_and_error(score_per_classifier(result)) for result, _ in results.values())
+        for strong, strong_error in others:
+            if strong - score > SIGMAS * (error**2 + strong_error**2) ** 0.5:
+                remarks.append(f"{self.name} is too low: {score:.3f}, whereas a larger classifier reaches {strong:.3f}.")
         return remarks
 
 
-def score(found: Classified) -> Tensor:
-    """|accuracy − ½| of each classifier, ``[K]``."""
-    return (found.accuracy - 0.5).abs()
+def score_per_classifier(result: ClassifierResult) -> Tensor:
+    """Return |accuracy − ½| of each classifier, ``[K]``."""
+    return (result.accuracy - 0.5).abs()

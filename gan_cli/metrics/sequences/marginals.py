@@ -1,4 +1,4 @@
-"""The values of each feature by themselves, at whatever step of a sequence."""
+"""Distances between the distributions of single features, over all steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,17 @@ from gan_cli.metrics.sequences.base import SequenceMetric, validate_sequence_pai
 
 
 def marginal_distances(real: Tensor, fake: Tensor) -> Tensor:
-    """W₁ between the values of each feature, over all sequences and steps: ``[N, T, F]``, ``[M, T, F]`` -> float64 ``[F]``.
+    """Return W₁ between the values of each feature, over all sequences and steps.
 
-    In the samples' units: of values scaled to [0, 1] a part of the feature's range. A shift by t costs |t|.
+    The distances are in the units of the samples: for values scaled to [0, 1] they are fractions of the feature's range. A
+    shift by t costs |t|.
+
+    Args:
+        real: ``[N, T, F]``.
+        fake: ``[M, T, F]``.
+
+    Returns:
+        float64 ``[F]``.
     """
     x, y = (samples.double().flatten(0, 1).T.contiguous() for samples in (real, fake))
     return transport_cost_1d(x, y, 1)
@@ -23,7 +31,7 @@ def marginal_distances(real: Tensor, fake: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Marginals(SequenceMetric):
-    """W₁ of each feature's values, the mean over the features and the worst of them; blind to the order of the steps."""
+    """W₁ between the values of each feature: the mean over features and the largest; the order of the steps is ignored."""
 
     n_samples: int = 2000
 
@@ -33,10 +41,10 @@ class Marginals(SequenceMetric):
         return "marginal_w1"
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
-        """``marginal_w1`` and ``marginal_w1_worst``."""
-        found = marginal_distances(*validate_sequence_pair(self.name, real.x, fake.x))
-        return {self.name: Value(float(found.mean())), "marginal_w1_worst": Value(float(found.max()))}
+        """Return ``marginal_w1``, the mean, and ``marginal_w1_worst``, the largest."""
+        w1 = marginal_distances(*validate_sequence_pair(self.name, real.x, fake.x))
+        return {self.name: Value(float(w1.mean())), "marginal_w1_worst": Value(float(w1.max()))}
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
-        """``per_feature``."""
+        """Return ``per_feature``."""
         return {"per_feature": marginal_distances(*validate_sequence_pair(self.name, real.x, fake.x)).tolist()}

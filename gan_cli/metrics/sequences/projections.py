@@ -1,4 +1,4 @@
-"""Sequences as points in the plane: where generated ones lie among real ones."""
+"""Projections of sequences to the plane, for plots of generated sequences among real ones."""
 
 from typing import NamedTuple
 
@@ -9,24 +9,36 @@ from sklearn.manifold import TSNE
 from torch import Tensor
 
 PERPLEXITY = 40
-"""Of t-SNE, as Yoon et al. (TimeGAN, 2019) published it; of fewer sequences a third of them."""
+"""Perplexity of t-SNE, as published by Yoon et al. (TimeGAN, 2019); for fewer sequences, one third of their number."""
 
-ROUNDS = 500
-"""Of t-SNE; published: 300."""
+ITERATIONS = 500
+"""Iterations of t-SNE; 300 were published."""
 
 
 class Plane(NamedTuple):
-    """``real``, ``fake``: points ``[N, 2]``, ``[M, 2]`` of one plane."""
+    """Points of one plane.
+
+    Attributes:
+        real: ``[N, 2]``.
+        fake: ``[M, 2]``.
+    """
 
     real: Tensor
     fake: Tensor
 
 
 def pca(real: Tensor, fake: Tensor) -> tuple[Plane, float]:
-    """Both sets ``[N, T, F]`` on the two principal axes of the real one, and the share of its variance that lies there.
+    """Project both sets to the two principal axes of the real one.
 
-    Every sequence is one vector of T·F numbers. The published code of TimeGAN takes the mean over the features first, and
-    does not see then how they hang together.
+    Every sequence is one vector of T·F numbers. The published code of TimeGAN takes the mean over features first, which hides
+    the dependence between features.
+
+    Args:
+        real: ``[N, T, F]``.
+        fake: ``[M, T, F]``.
+
+    Returns:
+        The projections, and the share of the real set's variance along the two axes.
     """
     axes = PCA(n_components=2, svd_solver="full").fit(_vectors(real))
     plane = Plane(*(torch.from_numpy(axes.transform(_vectors(x))) for x in (real, fake)))
@@ -34,15 +46,19 @@ def pca(real: Tensor, fake: Tensor) -> tuple[Plane, float]:
 
 
 def tsne(real: Tensor, fake: Tensor) -> Plane:
-    """Both sets ``[N, T, F]``, as vectors of T·F numbers, in one t-SNE: neighbours stay neighbours, distances mean nothing.
+    """Embed both sets together by t-SNE; neighbours stay neighbours, but distances have no meaning.
 
-    It starts from their principal axes and draws from a seed of its own. Van der Maaten, Hinton: Visualizing Data using t-SNE
-    (2008).
+    Every sequence is one vector of T·F numbers. The embedding starts from their principal axes and uses a fixed seed. Van der
+    Maaten, Hinton: Visualizing Data using t-SNE (2008).
+
+    Args:
+        real: ``[N, T, F]``.
+        fake: ``[M, T, F]``.
     """
     both = np.concatenate([_vectors(real), _vectors(fake)])
-    model = TSNE(perplexity=min(PERPLEXITY, (len(both) - 1) / 3), init="pca", random_state=0, max_iter=ROUNDS)
-    found = torch.from_numpy(model.fit_transform(both))
-    return Plane(found[: len(real)], found[len(real) :])
+    model = TSNE(perplexity=min(PERPLEXITY, (len(both) - 1) / 3), init="pca", random_state=0, max_iter=ITERATIONS)
+    points = torch.from_numpy(model.fit_transform(both))
+    return Plane(points[: len(real)], points[len(real) :])
 
 
 def _vectors(x: Tensor) -> np.ndarray:

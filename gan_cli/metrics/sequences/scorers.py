@@ -1,4 +1,4 @@
-"""Small recurrent networks that are trained on samples to judge them, several seeds at a time."""
+"""Small recurrent networks that are trained on samples in order to score them, several seeds at a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +13,27 @@ from gan_cli.errors import FieldError
 from gan_cli.metrics.sequences.base import SequenceMetric
 from gan_cli.models.recurrent import CELLS
 
-SLACK = 0.01
-"""A loss that falls by a smaller part of itself has come to rest."""
+MIN_RELATIVE_FALL = 0.01
+"""A loss counts as converged if it falls by a smaller fraction of itself."""
 SIGMAS = 2.0
-"""Standard errors that tell a difference from chance."""
+"""Number of standard errors at which a difference counts as significant."""
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """How scorers are built and trained: by Adam at the rate ``lr``, for ``iterations`` batches of ``batch_size``.
+    """Architecture and training of K scoring networks, trained by Adam.
 
-    ``seeds``: so many networks, from seeds of their own. Raises UserError for fields out of range.
+    Args:
+        cell: ``gru`` or ``lstm``.
+        hidden: Units of each layer.
+        layers: Number of layers.
+        iterations: Training batches, at least 5.
+        batch_size: Sequences in a batch.
+        lr: Learning rate.
+        seeds: Number K of networks, at least 2.
+
+    Raises:
+        UserError: If a field is out of range.
     """
 
     cell: str
@@ -38,20 +48,26 @@ class Scorer:
         if self.cell not in CELLS:
             raise FieldError("cell", self.cell, f"it must be one of {', '.join(CELLS)}.")
         checks.counts(hidden=self.hidden, layers=self.layers, batch_size=self.batch_size)
-        checks.count("iterations", self.iterations, 5)  # by fifths it is seen whether they still learn
-        checks.count("seeds", self.seeds, 2)  # one has no error
+        checks.count("iterations", self.iterations, 5)  # convergence is judged by fifths
+        checks.count("seeds", self.seeds, 2)  # a single network gives no error
         checks.number("lr", self.lr, above=0)
 
-    def generators(self, word: str) -> list[torch.Generator]:
-        """One for each seed, the same ones for the same word."""
-        return [generator("scorer", word, seed) for seed in range(self.seeds)]
+    def generators(self, purpose: str) -> list[torch.Generator]:
+        """Return one generator for each seed; the same ``purpose`` gives the same generators."""
+        return [generator("scorer", purpose, seed) for seed in range(self.seeds)]
 
 
-class Networks(nn.Module):
-    """K networks side by side in one fused recurrent layer and one linear layer that reads it.
+class ParallelNetworks(nn.Module):
+    """K networks side by side in one fused recurrent layer and one linear readout.
 
-    Where one network meets another the weights are 0 and stay 0: each is what it would be alone, and all of them together
-    take hardly longer than one. Their first weights are U(−1/√hidden, 1/√hidden), from the generators ``gs``.
+    Weights between different networks are 0 and stay 0, so each network is what it would be alone, and all of them together
+    take hardly longer than one. Initial weights are U(−1/√hidden, 1/√hidden).
+
+    Args:
+        scorer: Architecture.
+        inputs: Input features of each network.
+        outputs: Outputs of each network.
+        gs: Generators of the initial weights, one for each network.
     """
 
     def __init__(self, scorer: Scorer, inputs: int, outputs: int, gs: list[torch.Generator]):
@@ -72,74 +88,105 @@ class Networks(nn.Module):
                 parameter.register_hook(lambda gradient, mask=mask: gradient * mask)
 
     def forward(self, x: Tensor, last: bool = False) -> Tensor:
-        """``[K, B, T, inputs]``, each network its own -> ``[T, B, K, outputs]``; ``last``: of the last step alone."""
+        """Apply each network to its own sequences.
+
+        Args:
+            x: ``[K, B, T, inputs]``.
+            last: True to return the last step only.
+
+        Returns:
+            ``[T, B, K, outputs]``, or ``[1, B, K, outputs]`` if ``last``.
+        """
         states, _ = self.recurrent(x.permute(2, 1, 0, 3).flatten(2))
         return self.readout(states[-1:] if last else states).unflatten(2, (self.K, -1))
 
 
 def _own(parameter: Tensor, gates: int, K: int, k: int) -> Tensor:
-    """The part of a parameter that belongs to network k alone; a view."""
+    """Return the part of a parameter that belongs to network k alone, as a view."""
     if parameter.ndim == 1:
         return parameter.view(gates, K, -1)[:, k]
     return parameter.view(gates, K, parameter.shape[0] // (gates * K), K, -1)[:, k, :, k]
 
 
-class Batch(NamedTuple):
-    """``x``: ``[K, B, T, inputs]``; ``y``: what it should be told of them."""
+class ScorerBatch(NamedTuple):
+    """A batch of K networks.
+
+    Attributes:
+        x: Sequences ``[K, B, T, inputs]``.
+        y: Targets.
+    """
 
     x: Tensor
     y: Tensor
 
 
 @torch.enable_grad()
-def train(
-    networks: Networks,
+def train_scorers(
+    networks: ParallelNetworks,
     scorer: Scorer,
-    batch: Callable[[], Batch],
-    loss: Callable[[Networks, Batch], Tensor],
-    seen: Callable[[int], None] = lambda iteration: None,
+    batch: Callable[[], ScorerBatch],
+    loss: Callable[[ParallelNetworks, ScorerBatch], Tensor],
+    after_iteration: Callable[[int], None] = lambda iteration: None,
 ) -> Tensor:
-    """The training losses ``[iterations, K]``; ``loss`` gives one for each network, ``seen`` follows each iteration."""
+    """Train the networks and return the losses, ``[iterations, K]``.
+
+    Args:
+        networks: The K networks, trained in place.
+        scorer: Number of iterations and learning rate.
+        batch: Function that draws a batch.
+        loss: Function that returns the loss of each network, ``[K]``.
+        after_iteration: Function that is called after each iteration with its number, from 1.
+    """
     optimizer = torch.optim.Adam(networks.parameters(), lr=scorer.lr)
     losses = []
     for iteration in range(1, scorer.iterations + 1):
-        of_each = loss(networks, batch())
+        per_network = loss(networks, batch())
         optimizer.zero_grad()
-        of_each.sum().backward()
+        per_network.sum().backward()
         optimizer.step()
-        losses.append(of_each.detach())
-        seen(iteration)
+        losses.append(per_network.detach())
+        after_iteration(iteration)
     return torch.stack(losses)
 
 
-def drawn(n: int, batch_size: int, gs: list[torch.Generator]) -> Tensor:
-    """For each network other ``batch_size`` of ``n`` samples (all, where there are fewer), int64 ``[K, B]``."""
+def draw_rows(n: int, batch_size: int, gs: list[torch.Generator]) -> Tensor:
+    """Draw ``batch_size`` of ``n`` samples (all if there are fewer) for each network, int64 ``[K, B]``."""
     return torch.stack([torch.randperm(n, generator=g)[:batch_size] for g in gs])
 
 
 def still_falling(before: Tensor, after: Tensor) -> bool:
-    """Whether the networks' mean loss still falls: losses ``[M, K]`` of the same M things, earlier and later.
+    """Return True if the networks' mean loss still falls.
 
-    By more than ``SIGMAS`` standard errors of the mean of M paired differences, and more than ``SLACK`` of the loss itself.
+    It does if the fall exceeds both ``SIGMAS`` standard errors of the mean of M paired differences and ``MIN_RELATIVE_FALL`` of
+    the loss itself.
+
+    Args:
+        before: Earlier losses of M items, ``[M, K]``.
+        after: Later losses of the same items, ``[M, K]``.
     """
     fall = (before - after).mean(1)
     error = fall.std() / len(fall) ** 0.5
-    return bool((fall.mean() > SIGMAS * error) & (fall.mean() > SLACK * after.mean().abs()))
+    return bool((fall.mean() > SIGMAS * error) & (fall.mean() > MIN_RELATIVE_FALL * after.mean().abs()))
 
 
 def fifth(losses: Tensor, number: int) -> Tensor:
-    """The losses ``[M, K]`` of a fifth of the training, 1 to 5."""
+    """Return the losses of one fifth of the training.
+
+    Args:
+        losses: ``[M, K]``.
+        number: 1 to 5.
+    """
     size = len(losses) // 5
     return losses[len(losses) - (6 - number) * size :][:size]
 
 
-def over_seeds(values: Tensor) -> tuple[float, float]:
-    """Mean and standard error of the mean of ``values [K]``."""
+def mean_and_error(values: Tensor) -> tuple[float, float]:
+    """Return the mean of ``values`` ``[K]`` and its standard error."""
     return float(values.mean()), float(values.std() / len(values) ** 0.5)
 
 
-def not_converged(name: str, before: float, after: float, iterations: int) -> str:
-    """The remark on scorers that still learn."""
+def convergence_remark(name: str, before: float, after: float, iterations: int) -> str:
+    """Return the remark that the networks of a score still learn."""
     return (
         f"{name} has not converged: the mean loss of its networks still falls, from {before:.4g} to {after:.4g} between the "
         f"last two fifths of {iterations} iterations."
@@ -147,13 +194,26 @@ def not_converged(name: str, before: float, after: float, iterations: int) -> st
 
 
 @dataclass(frozen=True)
-class ScoredByNetworks(SequenceMetric):
-    """A score by networks that are trained for it, ``seeds`` of them; the fields are a ``Scorer``'s.
+class TrainedScore(SequenceMetric):
+    """A score by networks that are trained for it; the fields are those of ``Scorer``.
 
-    ``hidden`` null: half as many units as there are features. Raises UserError for fields out of range.
+    Args:
+        features: Not used.
+        n_samples: Number of sequences of each kind.
+        split: Part of the data set that the real sequences come from, ``train`` or ``heldout``.
+        cell: ``gru`` or ``lstm``.
+        hidden: Units of each layer; None for half as many as there are features.
+        layers: Number of layers.
+        iterations: Training batches, at least 5.
+        batch_size: Sequences in a batch.
+        lr: Learning rate of Adam.
+        seeds: Number of networks, at least 2.
+
+    Raises:
+        UserError: If a field is out of range.
     """
 
-    selects_checkpoint: ClassVar[bool] = False  # a training for every checkpoint, and a noisy number
+    selects_checkpoint: ClassVar[bool] = False  # networks would be trained for every checkpoint, and the number is noisy
     n_samples: int = 2000
     cell: str = "gru"
     hidden: int | None = None
@@ -168,6 +228,6 @@ class ScoredByNetworks(SequenceMetric):
         self.scorer(2)
 
     def scorer(self, features: int) -> Scorer:
-        """The networks for sequences of so many features."""
+        """Return the networks' settings for sequences with ``features`` features."""
         hidden = max(1, features // 2) if self.hidden is None else self.hidden
         return Scorer(self.cell, hidden, self.layers, self.iterations, self.batch_size, self.lr, self.seeds)

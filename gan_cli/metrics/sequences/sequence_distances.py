@@ -1,4 +1,4 @@
-"""What is soon said of sequences, often enough to follow training."""
+"""Distances between sequences that are cheap enough to be logged during training."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,10 +19,19 @@ from gan_cli.metrics.sequences.marginals import Marginals
 
 @dataclass(frozen=True)
 class SequenceDistances(Combined):
-    """What is soon said of sequences: the sliced Wasserstein distance of whole windows (chief), marginals and correlations.
+    """Sliced Wasserstein distance of whole windows (primary), marginal distances and correlations.
 
-    A window is a point of T·F numbers for the first, which sees values, steps and features together; the others say what it
-    is that differs. ``lags``: of the correlations. Raises UserError for data other than sequences.
+    For the sliced distance a window is a point of T·F numbers, so it depends on values, steps and features together; the other
+    two show what differs.
+
+    Args:
+        features: Not used.
+        n_samples: Number of sequences of each kind.
+        split: Part of the data set that the real sequences come from, ``train`` or ``heldout``.
+        lags: Largest lag of the correlations, in steps.
+
+    Raises:
+        UserError: If ``lags`` is below 1. In ``fitted``, if the data are not sequences.
     """
 
     n_samples: int = 2000
@@ -33,11 +42,11 @@ class SequenceDistances(Combined):
         checks.count("lags", self.lags)
 
     def parts(self) -> Sequence[Metric]:
-        """Those for any sequences."""
-        words = (Identity(), self.n_samples, self.split)
-        return [SlicedWassersteinDistance(*words), Marginals(*words), Correlations(*words, self.lags)]
+        """Return the metrics for any sequences."""
+        settings = (Identity(), self.n_samples, self.split)
+        return [SlicedWassersteinDistance(*settings), Marginals(*settings), Correlations(*settings, self.lags)]
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
-        """All parts for sequences such as these, of the samples themselves, whatever the features."""
+        """Return this metric of the samples themselves, whatever the features."""
         check_sequences("metric=sequence_distances", data)
         return dataclasses.replace(self, features=Identity())

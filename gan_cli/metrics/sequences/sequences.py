@@ -1,4 +1,4 @@
-"""All that can be said of sequences, in numbers and pictures."""
+"""All metrics of sequences as one, with pictures."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -19,17 +19,27 @@ from gan_cli.metrics.sequences.predictive import PredictiveScore
 from gan_cli.metrics.sequences.projections import pca, tsne
 from gan_cli.metrics.sequences.sequence_distances import SequenceDistances
 
-SHOWN = 500
-"""Sequences of either kind in a picture; the time of t-SNE grows faster than they do."""
+MAX_PLOTTED = 500
+"""Largest number of sequences of each kind in a picture; the time of t-SNE grows faster than linearly."""
 
 
 @dataclass(frozen=True)
-class Sequences(Combined):
-    """All that can be said of sequences: discriminative score (chief), predictive score, and ``SequenceDistances``.
+class AllSequenceMetrics(Combined):
+    """All metrics of sequences: discriminative score (primary), predictive score, and those of ``SequenceDistances``.
 
-    ``seeds``, ``discriminative_iterations``, ``predictive_iterations``: of the networks that score; where there is one feature
-    only it is predicted from its own past. ``lags``: of the correlations. Pictures: PCA and t-SNE of whole windows, and some
-    windows as they are. Raises UserError for data other than sequences.
+    A single feature is predicted from its own past. The pictures are PCA and t-SNE of whole windows, and some windows.
+
+    Args:
+        features: Not used.
+        n_samples: Number of sequences of each kind.
+        split: Part of the data set that the real sequences come from, ``train`` or ``heldout``.
+        seeds: Number of networks for each of the two scores.
+        discriminative_iterations: Training batches of the classifiers.
+        predictive_iterations: Training batches of the predictors.
+        lags: Largest lag of the correlations, in steps.
+
+    Raises:
+        UserError: If a field is out of range. In ``fitted``, if the data are not sequences.
     """
 
     n_samples: int = 2000
@@ -44,31 +54,31 @@ class Sequences(Combined):
         self.parts()
 
     def parts(self) -> Sequence[Metric]:
-        """Those for any sequences."""
-        words = (Identity(), self.n_samples, self.split)
-        one = self.series is not None and len(self.series.names) == 1
+        """Return the metrics for any sequences."""
+        settings = (Identity(), self.n_samples, self.split)
+        univariate = self.series is not None and len(self.series.names) == 1
         return [
-            DiscriminativeScore(*words, iterations=self.discriminative_iterations, seeds=self.seeds),
-            PredictiveScore(*words, iterations=self.predictive_iterations, seeds=self.seeds, one_step_ahead=one),
-            *SequenceDistances(*words, self.lags).parts(),
+            DiscriminativeScore(*settings, iterations=self.discriminative_iterations, seeds=self.seeds),
+            PredictiveScore(*settings, iterations=self.predictive_iterations, seeds=self.seeds, one_step_ahead=univariate),
+            *SequenceDistances(*settings, self.lags).parts(),
         ]
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
-        """All parts for sequences such as these, of the samples themselves, whatever the features."""
+        """Return this metric of the samples themselves, whatever the features."""
         check_sequences("metric=sequences", data)
         ready = dataclasses.replace(self, features=Identity())
-        object.__setattr__(ready, "series", data.series or unnamed(data.shape[1]))  # no key of the config
+        object.__setattr__(ready, "series", data.series or unnamed(data.shape[1]))  # not a config key
         return ready
 
     def pictures(self, real: Encoded, fake: Encoded) -> Mapping[str, Picture]:
-        """``pca``, ``tsne`` of up to ``SHOWN`` windows of either kind, and ``windows``, real beside generated."""
+        """Return ``pca`` and ``tsne`` of up to ``MAX_PLOTTED`` windows of each kind, and ``windows``, real beside generated."""
         series = self.series or unnamed(real.x.shape[2])
-        x, y = real.x[:SHOWN], fake.x[:SHOWN]
+        x, y = real.x[:MAX_PLOTTED], fake.x[:MAX_PLOTTED]
         plane, share = pca(x, y)
-        said = f"PCA of whole windows, flattened; the axes are those of the data and hold {share:.0%} of its variance"
-        named = {
-            "pca": drawing.clouds(*plane, said),
+        title = f"PCA of whole windows, flattened; the axes of the data, with {share:.0%} of its variance"
+        plots = {
+            "pca": drawing.clouds(*plane, title),
             "tsne": drawing.clouds(*tsne(x, y), "t-SNE of whole windows, flattened"),
             "windows": drawing.sequences(series.scaling.to_units(y), series.names, series.scaling.to_units(x)),
         }
-        return {name: Picture(torch.from_numpy(pixels).permute(2, 0, 1)[None], 1) for name, pixels in named.items()}
+        return {name: Picture(torch.from_numpy(pixels).permute(2, 0, 1)[None], 1) for name, pixels in plots.items()}
