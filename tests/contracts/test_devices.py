@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from gan_cli.build import build
 from gan_cli.data.stream import Stream
 from gan_cli.games.gan import GAN
-from gan_cli.games.sampling import conditions, evaluating, preserve_buffers
+from gan_cli.games.sampling import conditions, eval_mode, preserve_buffers
 from gan_cli.losses.hinge import Hinge
 from gan_cli.randomness import fork_rng
 from gan_cli.training.callbacks import EMA, ScheduleLearningRates
@@ -57,7 +57,7 @@ def play(cfg, device: torch.device) -> None:
         batch = next(batches)
         with torch.no_grad(), preserve_buffers(game), fork_rng(0, device):
             estimate = game.estimate(batch)
-        with evaluating(average.game), fork_rng(0, device):
+        with eval_mode(average.game), fork_rng(0, device):
             fake = average.game.sample(average.game.latents(3), None if y is None else y.to(device))
     assert fake.shape == (3, *data.shape)
     assert {value.device.type for value in (fake, *stats.values(), *estimate.values())} == {device.type}

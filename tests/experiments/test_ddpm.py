@@ -12,7 +12,7 @@ import gan_cli
 from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import compose, loader
 from gan_cli.errors import UserError
-from gan_cli.evaluation.command import evaluate
+from gan_cli.evaluation.command import evaluate_command
 from gan_cli.inference.command import sample_command
 from gan_cli.runs import logger
 
@@ -44,7 +44,7 @@ def runs(tmp_path_factory):
 
 
 def test_one_table_ranks_it_beside_a_gan(runs, capsys):
-    found = evaluate(command("eval", runs))
+    found = evaluate_command(command("eval", runs))
     out = capsys.readouterr().out
     assert {Path(result.source).name for result in found} == {"ddpm", "gan"}
     assert out.count("w1 ↓, best first") == 1
@@ -73,7 +73,7 @@ def test_guidance_chosen_after_training(runs):
     assert not torch.equal(plain.sample(6), more.sample(6))
     path = sample_command(command("sample", runs / "ddpm", "guidance=4", "n=6"))
     assert path.name.endswith("_guidance_4.png")
-    [found] = evaluate(command("eval", runs / "ddpm", "guidance=4", "checkpoint=last"))
+    [found] = evaluate_command(command("eval", runs / "ddpm", "guidance=4", "checkpoint=last"))
     assert found.provenance.sampling == {"guidance": 4.0}
     with pytest.raises(UserError, match="guidance is for diffusion, which samples step by step"):
         gan_cli.load(runs / "gan", guidance=1.0)

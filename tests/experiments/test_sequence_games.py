@@ -10,7 +10,7 @@ from support.runs import train
 from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import compose, loader
 from gan_cli.errors import UserError
-from gan_cli.evaluation.command import evaluate
+from gan_cli.evaluation.command import evaluate_command
 from gan_cli.inference.command import sample_command
 
 BRIEF = "train.steps=4 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=20"
@@ -30,7 +30,7 @@ def command(name, folder, *words):
 
 
 def test_they_are_evaluated(runs):
-    found = evaluate(command("eval", runs))
+    found = evaluate_command(command("eval", runs))
     assert len(found) == len(RUNS)
 
 

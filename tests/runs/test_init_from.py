@@ -8,7 +8,7 @@ from support.runs import differences, state, train
 from gan_cli.build import build
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint, logger
-from gan_cli.training.run import rest
+from gan_cli.training.run import freeze_norm_statistics
 
 STEPS = "train.steps=4 eval_every=0 checkpoint_every=2 sample_every=0 metric.n_samples=0"
 
@@ -58,7 +58,7 @@ def test_frozen_players_never_move(source, tmp_path):
 )
 def test_networks_that_no_turn_moves_are_evaluated(game, turns, evaluated):
     made = build(configs.config(f"game={game}"), torch.device("cpu")).game
-    rest(made, turns)
+    freeze_norm_statistics(made, turns)
     assert {name for name, network in made.named_children() if not network.training} == evaluated
 
 
