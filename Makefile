@@ -26,8 +26,8 @@ $(READY): pyproject.toml
 demo: setup ## train a DCGAN on the bundled images, 8 minutes at most on 2 CPU cores
 	$(BIN)/gan-train
 
-test: setup ## run the whole test suite, 6 minutes at most on 2 CPU cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+test: setup ## run the whole test suite, 5 minutes at most on 2 CPU cores
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: setup ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .

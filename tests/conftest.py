@@ -1,19 +1,21 @@
-"""What holds for every test: one thread, draws that depend on the test alone, and a cache folder that is nobody's."""
+"""Settings for every test: one thread, random draws that depend on the test alone, and a temporary cache folder."""
 
 import os
 import zlib
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by numpy and torch when they are imported, and by subprocesses
 import torch
 
 for name, value in (("GOMP_SPINCOUNT", "10000"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")):
-    os.environ.setdefault(name, value)  # as the command line sets them, so that tests find them unchanged
-torch.set_num_threads(1)  # two threads on two busy cores were seen to be twenty times slower than one
+    os.environ.setdefault(name, value)  # the command line sets both, and tests check that it changes nothing else
+torch.set_num_threads(1)  # two threads on two busy cores were measured to be twenty times slower than one
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_home(tmp_path_factory):
-    """``$XDG_CACHE_HOME`` of this session, of what it starts too."""
+    """Set ``$XDG_CACHE_HOME`` to a temporary folder, for this session and its subprocesses."""
     before = os.environ.get("XDG_CACHE_HOME")
     folder = tmp_path_factory.mktemp("cache")
     os.environ["XDG_CACHE_HOME"] = str(folder)
@@ -25,6 +27,6 @@ def cache_home(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def seeded(request):
-    """The same draws whichever tests ran before on this worker; ``$TEST_SEED`` asks for others."""
+def seed_torch(request):
+    """Seed torch by the test's name, so that its draws do not depend on other tests; ``$TEST_SEED`` selects other draws."""
     torch.manual_seed(zlib.crc32(f"{os.environ.get('TEST_SEED', '0')} {request.node.nodeid}".encode()))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from support.players import Dirac, Linear, alternating, images_gan, named, solving
+from support.players import Dirac, Linear, alternating, by_class_name, images_gan, make_solver
 from torch import Tensor
 
 from gan_cli.augmentations import transforms
@@ -197,7 +197,7 @@ class TestAdaptive:
 
 def gan(augmentation: Augmentation, *regularizers, loss=None) -> GAN:
     players = images_gan()
-    return GAN(players.generator, players.discriminator, loss or Hinge(), named(regularizers), augmentation)
+    return GAN(players.generator, players.discriminator, loss or Hinge(), by_class_name(regularizers), augmentation)
 
 
 class TestInTheGame:
@@ -240,7 +240,7 @@ class TestInTheGame:
     def test_inner_steps_of_a_solver_do_not_move_p(self):
         """The unrolled solver computes D's loss in G's turn, too."""
         game = gan(Adaptive(**PIPELINE, interval=1, images=100, target=None))
-        solver = solving(partial(Unrolled, k=3, rate=0.01), game, lr=0.0)
+        solver = make_solver(partial(Unrolled, k=3, rate=0.01), game, lr=0.0)
         for _ in range(2):
             solver.round(["discriminator", "generator"], repeat(Batch(images(4, 1, 16))))
         assert game.augmentation.p.item() == pytest.approx(0.08)

@@ -21,7 +21,7 @@ from torch import Tensor
 from gan_cli.models.recurrent import make_rnn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from support.recurrence import loop
+from support.recurrence import reference_rnn
 
 SECONDS = 4.0
 """How long a case is timed, and at least ``LEAST`` times each way."""
@@ -75,7 +75,7 @@ def measure(case: Case, cell: str, gradient: bool) -> tuple[float, float]:
 
         return call
 
-    fused, looped = timed([called(lambda: rnn(x)[0]), called(lambda: loop(rnn, x))])
+    fused, looped = timed([called(lambda: rnn(x)[0]), called(lambda: reference_rnn(rnn, x))])
     return case.batch / fused, case.batch / looped
 
 

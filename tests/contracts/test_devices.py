@@ -28,8 +28,8 @@ MODELS = [group for group in configs.groups() if group.startswith("model")]
 LOOKING = ("backtracking", "linear_dual", "c_rnn_gan")
 """Options that decide by values whether a player moves, and on meta there are none."""
 OPTIONS = [
-    *((group, option) for group in MODELS for option in configs.kinds(group)),
-    *configs.everything("augmentation", "game", "loss", "regularizer", "solver"),
+    *((group, option) for group in MODELS for option in configs.distinct_options(group)),
+    *configs.all_options("augmentation", "game", "loss", "regularizer", "solver"),
 ]
 
 
@@ -66,7 +66,7 @@ def play(cfg, device: torch.device) -> None:
 
 @pytest.mark.parametrize(("group", "option"), [(group, option) for group, option in OPTIONS if option not in LOOKING])
 def test_a_round_on_meta(group, option):
-    play(configs.config(configs.alone(group, option), "train.n_critic=1"), META)
+    play(configs.config(configs.overrides_for(group, option), "train.n_critic=1"), META)
 
 
 def test_a_dual_on_meta():

@@ -57,16 +57,16 @@ def root(tmp_path_factory):
 
 def test_the_table_is_not_empty():
     assert {"loss", "regularizer", "model", "model/generator", "dataset", "optimizer", "game"} <= set(configs.groups())
-    assert len(configs.everything()) > 50
+    assert len(configs.all_options()) > 50
 
 
 @pytest.mark.parametrize(
     ("group", "option"),
-    [one for one in configs.everything() if one not in {("experiment", name) for name in configs.reporting()}],
+    [one for one in configs.all_options() if one not in {("experiment", name) for name in configs.experiments_with_report()}],
 )
 def test_an_option(group, option, root, monkeypatch):
     layouts.trust_checksums(monkeypatch)
-    cfg = configs.config(configs.alone(group, option), root=root)
+    cfg = configs.config(configs.overrides_for(group, option), root=root)
     keys_are_arguments_and_arguments_are_keys(cfg)
     torch.manual_seed(0)
     parts = build(cfg, CPU)

@@ -104,7 +104,7 @@ def test_two_time_scales():
 
 BRINGING = [
     (group, option)
-    for group, option in configs.everything()
+    for group, option in configs.all_options()
     if "@package _global_" in (configs.CONF / group / f"{option}.yaml").read_text()
 ]
 

@@ -19,17 +19,17 @@ from gan_cli.errors import UserError
 
 @pytest.fixture(autouse=True)
 def _unpack_once(monkeypatch):
-    configs.unpack_once(monkeypatch)
+    configs.cache_bundled_images(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def pairs_root(tmp_path_factory):
-    return configs.published("side_by_side", tmp_path_factory.mktemp("pairs"))
+    return configs.write_dataset("side_by_side", tmp_path_factory.mktemp("pairs"))
 
 
 @pytest.fixture(scope="module")
 def domains_root(tmp_path_factory):
-    return configs.published("unpaired_folder", tmp_path_factory.mktemp("domains"))
+    return configs.write_dataset("unpaired_folder", tmp_path_factory.mktemp("domains"))
 
 
 def take(dataset, n: int = 4):

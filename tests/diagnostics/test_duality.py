@@ -7,7 +7,7 @@ from itertools import count, repeat
 import pytest
 import torch
 from support.players import Bilinear, Dirac, Linear
-from support.quadratic import ALWAYS, NOTHING, Circle, random_quadratic
+from support.quadratic import DUMMY_BATCH, DUMMY_BATCHES, CyclicGame, random_quadratic
 from torch import tensor
 from torch.optim import SGD
 
@@ -19,7 +19,7 @@ from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.types import Batch
 
 
-def responses(game, steps=400, lr=0.05, batches=ALWAYS):
+def responses(game, steps=400, lr=0.05, batches=DUMMY_BATCHES):
     return {player: best_response(game, player, batches, partial(SGD, lr=lr), steps) for player in game.turns()}
 
 
@@ -27,7 +27,7 @@ class TestDualityGap:
     @pytest.mark.parametrize("seed", range(3))
     def test_of_quadratic_games(self, seed):
         game = random_quadratic(3, 2, seed)
-        gap = duality_gap(game, responses(game), [NOTHING] * 3)
+        gap = duality_gap(game, responses(game), [DUMMY_BATCH] * 3)
         assert gap.total == pytest.approx((game.gap(), 0), abs=1e-8)
         assert sum(gain.value for gain in gap.gains.values()) == pytest.approx(game.gap())
         theta, phi = game.theta.detach(), game.phi.detach()
@@ -38,15 +38,15 @@ class TestDualityGap:
         game = random_quadratic(3, 2)
         torch.nn.init.zeros_(game.theta)
         torch.nn.init.zeros_(game.phi)
-        assert duality_gap(game, responses(game), [NOTHING]).total.value == 0
+        assert duality_gap(game, responses(game), [DUMMY_BATCH]).total.value == 0
 
     def test_of_the_bilinear_game_grows_with_the_players_freedom(self):
         """Its players have no best response; k steps at rate η gain kη(θ² + φ²)."""
-        gap = duality_gap(Bilinear(2.0, 3.0), responses(Bilinear(2.0, 3.0), steps=7, lr=0.1), [NOTHING])
+        gap = duality_gap(Bilinear(2.0, 3.0), responses(Bilinear(2.0, 3.0), steps=7, lr=0.1), [DUMMY_BATCH])
         assert gap.total.value == pytest.approx(7 * 0.1 * (4 + 9))
 
     def test_three_players(self):
-        gap = duality_gap(Circle(1.0, 2.0, 3.0), responses(Circle(1.0, 2.0, 3.0), steps=2, lr=0.5), [NOTHING])
+        gap = duality_gap(CyclicGame(1.0, 2.0, 3.0), responses(CyclicGame(1.0, 2.0, 3.0), steps=2, lr=0.5), [DUMMY_BATCH])
         assert {player: gain.value for player, gain in gap.gains.items()} == pytest.approx({"a": 4, "b": 9, "c": 1})
 
     def test_error_is_that_of_the_difference(self):
@@ -64,7 +64,7 @@ class TestBestResponse:
     def test_moves_one_player_of_a_copy(self):
         game = random_quadratic(3, 2)
         before = {name: value.clone() for name, value in game.state_dict().items()}
-        copy = best_response(game, "phi", ALWAYS, partial(SGD, lr=0.05), 400)
+        copy = best_response(game, "phi", DUMMY_BATCHES, partial(SGD, lr=0.05), 400)
         assert all(torch.equal(before[name], value) for name, value in game.state_dict().items())
         assert torch.equal(copy.theta, game.theta)
         torch.testing.assert_close(copy.phi.detach(), torch.linalg.inv(game.C) @ game.B.T @ game.theta.detach())
@@ -80,11 +80,11 @@ class TestBestResponse:
 
     def test_a_player_whose_parameters_are_frozen(self):
         game = Bilinear(1.0, 1.0).requires_grad_(False)
-        assert best_response(game, "phi", ALWAYS, partial(SGD, lr=0.5), 1).phi.item() == 1.5
+        assert best_response(game, "phi", DUMMY_BATCHES, partial(SGD, lr=0.5), 1).phi.item() == 1.5
 
     def test_a_player_that_is_none(self):
         with pytest.raises(UserError, match=r"no player named 'critic'\. Its players are: theta, phi"):
-            best_response(Bilinear(1.0, 1.0), "critic", ALWAYS, SGD, 1)
+            best_response(Bilinear(1.0, 1.0), "critic", DUMMY_BATCHES, SGD, 1)
 
 
 class TestEstimateGain:
@@ -106,4 +106,4 @@ class TestEstimateGain:
         assert gain == (0, 0)
 
     def test_a_game_that_estimates_nothing(self):
-        assert estimate_gain(Bilinear(1.0, 1.0), Bilinear(1.0, 1.0), [NOTHING]) == {}
+        assert estimate_gain(Bilinear(1.0, 1.0), Bilinear(1.0, 1.0), [DUMMY_BATCH]) == {}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from support.players import Bilinear, images_gan, points_gan
-from support.quadratic import Alone, Circle, random_quadratic
+from support.quadratic import CyclicGame, Regression, random_quadratic
 from torch import nn
 
 from gan_cli.data.base import Data, Dataset
@@ -90,8 +90,8 @@ def test_of_a_quadratic_game():
     ("game", "skips"),
     [
         (Bilinear(1.0, 2.0), {"critic_slope", "weights_at_bound", "critic_gain"}),
-        (Circle(1.0, 2.0, 3.0), {"critic_slope", "weights_at_bound", "critic_gain"}),
-        (Alone(nn.Linear(2, 1)), {"critic_slope", "weights_at_bound", "jacobian", "duality_gap"}),
+        (CyclicGame(1.0, 2.0, 3.0), {"critic_slope", "weights_at_bound", "critic_gain"}),
+        (Regression(nn.Linear(2, 1)), {"critic_slope", "weights_at_bound", "jacobian", "duality_gap"}),
     ],
     ids=["bilinear", "three players", "alone"],
 )

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from support.players import Bilinear, Dirac, Linear, images_gan, points_gan
-from support.quadratic import NOTHING, Circle, Quadratic, diagonal, random_quadratic
+from support.quadratic import DUMMY_BATCH, CyclicGame, Quadratic, diagonal, random_quadratic
 
 from gan_cli.diagnostics.field import flat, game_vector, own_gradient, shaped
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
@@ -28,11 +28,11 @@ class TestField:
 
     def test_game_vector_of_a_quadratic_game(self):
         game = random_quadratic(3, 2)
-        found = flat(game_vector(game, NOTHING, 0).vectors)
+        found = flat(game_vector(game, DUMMY_BATCH, 0).vectors)
         torch.testing.assert_close(found, game.jacobian() @ torch.cat([game.phi, game.theta]).detach())
 
     def test_three_players(self):
-        assert flat(game_vector(Circle(2.0, 3.0, 5.0), NOTHING, 0).vectors).tolist() == [3.0, 5.0, 2.0]
+        assert flat(game_vector(CyclicGame(2.0, 3.0, 5.0), DUMMY_BATCH, 0).vectors).tolist() == [3.0, 5.0, 2.0]
 
     def test_a_shared_parameter_moves_by_the_sum_of_its_turns(self):
         class Shared(Bilinear):
@@ -40,7 +40,7 @@ class TestField:
                 one, two = super().turns().values()
                 return {"theta": one, "both": Turn([self.phi, self.theta], two.loss)}
 
-        found = game_vector(Shared(2.0, 3.0), NOTHING, 0)
+        found = game_vector(Shared(2.0, 3.0), DUMMY_BATCH, 0)
         assert [vector.tolist() for vector in found.vectors] == [[3.0 - 3.0], [-2.0]]
 
     def test_all_players_see_the_same_latents(self):
@@ -60,9 +60,9 @@ class TestField:
 
 
 def test_gradient_norms():
-    assert gradient_norms(Bilinear(3.0, -4.0), NOTHING) == {"theta": 4.0, "phi": 3.0}
+    assert gradient_norms(Bilinear(3.0, -4.0), DUMMY_BATCH) == {"theta": 4.0, "phi": 3.0}
     game = Quadratic(diagonal(2.0, 0.0), diagonal(0.0, 0.0), diagonal(6.0, 8.0))
-    assert gradient_norms(game, NOTHING) == {"phi": 10.0, "theta": 2.0}
+    assert gradient_norms(game, DUMMY_BATCH) == {"phi": 10.0, "theta": 2.0}
 
 
 class TestCriticSlopes:
@@ -90,4 +90,4 @@ class TestCriticSlopes:
         assert critic_slopes(game, batch).std == pytest.approx(0, abs=1e-7)
 
     def test_without_a_critic(self):
-        assert critic_slopes(Bilinear(1.0, 1.0), NOTHING) is None
+        assert critic_slopes(Bilinear(1.0, 1.0), DUMMY_BATCH) is None

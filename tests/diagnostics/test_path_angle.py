@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from support.players import Bilinear, images_gan
-from support.quadratic import NOTHING, Quadratic, random_quadratic
+from support.quadratic import DUMMY_BATCH, Quadratic, random_quadratic
 from torch import tensor
 
 from gan_cli.data.base import Data
@@ -26,7 +26,7 @@ class TestPathAngle:
 
     def path(self, game, end):
         start = {name: value.clone() for name, value in game.state_dict().items()}
-        return path_angle(game, start, end, NOTHING, self.ALPHAS)
+        return path_angle(game, start, end, DUMMY_BATCH, self.ALPHAS)
 
     def test_attraction_switches_its_sign_at_the_end(self):
         game = Quadratic(torch.eye(2), torch.zeros(2, 2), torch.eye(2), tensor([1.0, 2.0]), tensor([3.0, 4.0]))
@@ -56,12 +56,12 @@ class TestPathAngle:
 
     def test_nowhere_to_go(self):
         game = Bilinear(1.0, 1.0)
-        assert math.isnan(path_angle(game, game.state_dict(), game.state_dict(), NOTHING, [0.5]).cosines[0])
+        assert math.isnan(path_angle(game, game.state_dict(), game.state_dict(), DUMMY_BATCH, [0.5]).cosines[0])
 
     def test_a_state_of_other_players(self):
         game = Bilinear(1.0, 1.0)
         with pytest.raises(UserError, match="states of this game's players"):
-            path_angle(game, game.state_dict(), random_quadratic(2, 2).state_dict(), NOTHING, [0.5])
+            path_angle(game, game.state_dict(), random_quadratic(2, 2).state_dict(), DUMMY_BATCH, [0.5])
 
 
 class TestReport:

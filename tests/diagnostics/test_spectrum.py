@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from support.players import Bilinear, Dirac, Linear, images_gan, points_gan
-from support.quadratic import NOTHING, Alone, Circle, Quadratic, diagonal, random_quadratic
+from support.quadratic import DUMMY_BATCH, CyclicGame, Quadratic, Regression, diagonal, random_quadratic
 from torch import nn
 
 from gan_cli.diagnostics.field import copied, flat, game_vector, own_gradient
@@ -70,7 +70,7 @@ class TestHessian:
     def test_of_quadratic_games(self, n):
         game = random_quadratic(n, n)
         for player, hessian in (("theta", game.A), ("phi", game.C)):
-            found = hessian_extremes(game, player, NOTHING, **PRECISE)
+            found = hessian_extremes(game, player, DUMMY_BATCH, **PRECISE)
             expected = torch.linalg.eigvalsh(hessian)
             assert ends(found) == pytest.approx((float(expected[0]), float(expected[-1])), rel=1e-8)
             assert max(found.least.residual, found.greatest.residual) < 1e-7 * float(expected[-1])
@@ -78,14 +78,14 @@ class TestHessian:
 
     @pytest.mark.parametrize("player", ["theta", "phi"])
     def test_bilinear_game_is_flat(self, player):
-        found = hessian_extremes(Bilinear(1.0, 2.0), player, NOTHING)
+        found = hessian_extremes(Bilinear(1.0, 2.0), player, DUMMY_BATCH)
         assert found == Extremes(Eigenvalue(0.0, 0.0), Eigenvalue(0.0, 0.0))
         assert found.verdict(0.01) == "semidefinite", "Nash, but not differential Nash"
 
     def test_saddle_is_a_differential_equilibrium(self):
         """θ² − φ²: min over θ, max over φ."""
         game = Quadratic(diagonal(2.0), diagonal(0.0), diagonal(2.0))
-        assert {hessian_extremes(game, player, NOTHING).verdict(0.01) for player in game.turns()} == {"definite"}
+        assert {hessian_extremes(game, player, DUMMY_BATCH).verdict(0.01) for player in game.turns()} == {"definite"}
 
     @pytest.mark.parametrize("loss", [NonSaturating(), Minimax()])
     @pytest.mark.parametrize("regularizers", [(), (GradientPenalty(),), (SpectralNorm(),)])
@@ -115,14 +115,14 @@ class TestHessian:
     def test_rescaling_a_relu_changes_nothing(self, double):
         """At a minimum the Hessian annihilates (w, b, −a) for every ReLU unit a·relu(w·x + b)."""
         network = nn.Sequential(nn.Linear(2, 12), nn.ReLU(), nn.Linear(12, 1))
-        game = Alone(network)
-        product = transposed_jacobian(own_gradient(game, "student", NOTHING, 0, differentiable=True))
+        game = Regression(network)
+        product = transposed_jacobian(own_gradient(game, "student", DUMMY_BATCH, 0, differentiable=True))
         for unit in range(12):
             direction = [torch.zeros_like(parameter) for parameter in network.parameters()]
             direction[0][unit], direction[1][unit] = network[0].weight[unit], network[0].bias[unit]
             direction[2][0, unit] = -network[2].weight[0, unit]
             assert np.abs(product(flat(direction).numpy())).max() < 1e-12
-        found = hessian_extremes(game, "student", NOTHING, **PRECISE)
+        found = hessian_extremes(game, "student", DUMMY_BATCH, **PRECISE)
         assert found.least.value.real == pytest.approx(0, abs=1e-9)
         assert found.greatest.value.real > 0.1
         assert found.verdict(1e-6) == "semidefinite"
@@ -209,7 +209,7 @@ class TestJacobian:
     def test_of_quadratic_games(self, sizes):
         game = random_quadratic(*sizes)
         expected = torch.linalg.eigvals(game.jacobian()).tolist()
-        found = jacobian_spectrum(game, NOTHING, 4, **PRECISE)
+        found = jacobian_spectrum(game, DUMMY_BATCH, 4, **PRECISE)
         leading = sorted(expected, key=lambda z: (-abs(z), z.imag))[:4]
         assert np.abs(values(found.leading)) == pytest.approx(np.abs(leading), rel=1e-6)
         assert found.re_min == pytest.approx(min(z.real for z in expected), rel=1e-6)
@@ -218,22 +218,22 @@ class TestJacobian:
 
     def test_the_matrix_itself(self):
         game = random_quadratic(3, 2)
-        product = transposed_jacobian(game_vector(game, NOTHING, 0, differentiable=True))
+        product = transposed_jacobian(game_vector(game, DUMMY_BATCH, 0, differentiable=True))
         columns = np.stack([product(column) for column in np.eye(5)], axis=1)
         assert columns == pytest.approx(game.jacobian().T.numpy())
 
     def test_bilinear_game_only_turns(self):
-        found = jacobian_spectrum(Bilinear(1.0, 2.0), NOTHING)
+        found = jacobian_spectrum(Bilinear(1.0, 2.0), DUMMY_BATCH)
         assert in_order(values(found.leading)) == pytest.approx([-1j, 1j])
         assert (found.re_min, found.im_max) == pytest.approx((0, 1))
 
     def test_saddle_only_attracts(self):
-        found = jacobian_spectrum(Quadratic(diagonal(2.0), diagonal(0.0), diagonal(2.0)), NOTHING)
+        found = jacobian_spectrum(Quadratic(diagonal(2.0), diagonal(0.0), diagonal(2.0)), DUMMY_BATCH)
         assert (found.re_min, found.im_max) == pytest.approx((2, 0))
 
     def test_three_players(self):
         """The cube roots of 1: one pair of them turns outwards."""
-        found = jacobian_spectrum(Circle(0.0, 0.0, 0.0), NOTHING)
+        found = jacobian_spectrum(CyclicGame(0.0, 0.0, 0.0), DUMMY_BATCH)
         assert in_order(values(found.leading)) == pytest.approx(in_order(cmath.rect(1, 2 * math.pi * k / 3) for k in range(3)))
         assert found.re_min == pytest.approx(-0.5)
 
@@ -274,7 +274,7 @@ class TestJacobian:
 
     def test_linear_losses_without_an_interplay(self):
         game = Quadratic(torch.zeros(20, 20), torch.zeros(20, 20), torch.zeros(20, 20))
-        assert (jacobian_spectrum(game, NOTHING).re_min, jacobian_spectrum(game, NOTHING).im_max) == (0, 0)
+        assert (jacobian_spectrum(game, DUMMY_BATCH).re_min, jacobian_spectrum(game, DUMMY_BATCH).im_max) == (0, 0)
 
     def test_no_convergence(self):
         product, n = matrix(np.diag(np.linspace(-1.0, 1.0, 2000)))

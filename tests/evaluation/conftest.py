@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from support import configs
-from support.evaluation import copy
+from support.evaluation import copy_run
 from support.runs import train
 
 from gan_cli.cli import main
@@ -39,7 +39,7 @@ def images(tmp_path_factory):
 def edited(points, tmp_path):
     """``edited(2)``: a copy of the run, in whose recorded curve step 2 is the best."""
 
-    def copy(best: int):
+    def edit(best: int):
         folder = tmp_path / "copy"
         shutil.copytree(points, folder)
         rows = logger.read(folder)
@@ -49,7 +49,7 @@ def edited(points, tmp_path):
         (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         return folder
 
-    return copy
+    return edit
 
 
 @pytest.fixture(scope="session")
@@ -79,12 +79,12 @@ def call(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def run(trained, tmp_path):
     """A copy of one run; step 1 is the better one by its recorded curve."""
-    return copy(trained / "lr-0.001+seed-1", tmp_path / "mine", {1: 0.5, 2: 0.75})
+    return copy_run(trained / "lr-0.001+seed-1", tmp_path / "mine", {1: 0.5, 2: 0.75})
 
 
 @pytest.fixture
 def sweep(trained, tmp_path):
     """A copy of the sweep; by their curves the first method's runs are best at their last step, the others are not."""
     for folder in sorted(trained.iterdir()):
-        copy(folder, tmp_path / "sweep" / folder.name, {1: 0.5, 2: 0.25 if "0.001" in folder.name else 0.75})
+        copy_run(folder, tmp_path / "sweep" / folder.name, {1: 0.5, 2: 0.25 if "0.001" in folder.name else 0.75})
     return tmp_path / "sweep"

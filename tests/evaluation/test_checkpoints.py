@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from support import configs
-from support.evaluation import asked, content, measured
+from support.evaluation import make_checkpoints, measure, without_seconds
 from support.runs import train
 
 from gan_cli.build import build_data, build_metric
@@ -30,15 +30,15 @@ class TestTheNumbers:
     )
     def test_progress_hears_of_every_sample(self, edited, words):
         heard = []
-        checkpoints, folder = asked(*words, advance=heard.append), edited(2)
+        checkpoints, folder = make_checkpoints(*words, advance=heard.append), edited(2)
         expected = checkpoints.n_samples(folder)
         checkpoints.results(folder)
         assert sum(heard) == expected > 0
 
     def test_they_come_again_to_the_bit(self, points):
-        first = measured(points, "checkpoint=all", "n_samples=12")
-        assert content(measured(points, "checkpoint=all", "n_samples=12")) == content(first)
-        other = measured(points, "checkpoint=all", "n_samples=12", "seed=6")
+        first = measure(points, "checkpoint=all", "n_samples=12")
+        assert without_seconds(measure(points, "checkpoint=all", "n_samples=12")) == without_seconds(first)
+        other = measure(points, "checkpoint=all", "n_samples=12", "seed=6")
         for a, b in zip(first, other, strict=True):
             assert a.numbers["w1"].value != b.numbers["w1"].value
             assert a.numbers["w1"].floor == b.numbers["w1"].floor
@@ -47,31 +47,31 @@ class TestTheNumbers:
     def test_whatever_the_cache_holds(self, images, tmp_path, monkeypatch):
         words = ["features=efficientnet_lite0", "checkpoint=2", "n_samples=6"]
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        cold = content(measured(images, *words))
+        cold = without_seconds(measure(images, *words))
         files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
         assert len(files) == 2, "the real samples and those of the floor"
-        warm = content(measured(images, *words))
+        warm = without_seconds(measure(images, *words))
         assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} == files
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
-        assert cold == warm == content(measured(images, *words))
+        assert cold == warm == without_seconds(measure(images, *words))
         assert cold[0]["provenance"]["features"]["extractor"] == "efficientnet_lite0"
 
     def test_truncated_samples(self, points):
-        [whole], [truncated] = (measured(points, "checkpoint=6", *words) for words in ([], ["truncation=0.1"]))
+        [whole], [truncated] = (measure(points, "checkpoint=6", *words) for words in ([], ["truncation=0.1"]))
         assert (whole.provenance.sampling, truncated.provenance.sampling) == ({}, {"truncation": 0.1})
         assert whole.numbers["w1"].value != truncated.numbers["w1"].value
         assert differences(whole.provenance, truncated.provenance) == ["truncation none against 0.1"]
         assert ", truncation 0.1, seed 5" in caption(truncated.provenance)
         with pytest.raises(UserError, match="diagnostics=game measures players, not samples: leave truncation out"):
-            measured(points, "checkpoint=6", "diagnostics=game", "truncation=0.1")
+            measure(points, "checkpoint=6", "diagnostics=game", "truncation=0.1")
 
     def test_standing_statistics(self, images):
-        [whole], [standing] = (measured(images, "checkpoint=2", *words) for words in ([], ["standing_statistics=1"]))
+        [whole], [standing] = (measure(images, "checkpoint=2", *words) for words in ([], ["standing_statistics=1"]))
         assert standing.provenance.sampling == {"standing_statistics": 1}
         assert whole.numbers["fd_pixels"].value != standing.numbers["fd_pixels"].value
 
     def test_averaged_or_trained_players(self, points):
-        [averaged], [trained] = (measured(points, "checkpoint=6", f"ema={ema}") for ema in ("true", "false"))
+        [averaged], [trained] = (measure(points, "checkpoint=6", f"ema={ema}") for ema in ("true", "false"))
         assert (averaged.provenance.ema, trained.provenance.ema) == (True, False)
         assert averaged.numbers["w1"].value != trained.numbers["w1"].value
         cfg = stored_config(points)
@@ -81,34 +81,34 @@ class TestTheNumbers:
     def test_a_run_without_averages_never_claims_any(self, tmp_path):
         values = "train.steps=1 ema=null eval_every=0 sample_every=0 metric.n_samples=8"
         train(configs.config("dataset=ring", values), tmp_path / "run")
-        [result], [same] = (measured(tmp_path / "run", *words) for words in ([], ["ema=false"]))
+        [result], [same] = (measure(tmp_path / "run", *words) for words in ([], ["ema=false"]))
         assert result.provenance.ema is same.provenance.ema is False
         assert result.numbers == same.numbers
 
     @pytest.mark.parametrize(("words", "n"), [([], 10), (["n_samples=20"], 20), (["n_samples=1000"], 64)])
     def test_as_many_as_asked_for_and_no_more_than_there_are(self, points, words, n):
-        [result] = measured(points, "checkpoint=last", *words)
+        [result] = measure(points, "checkpoint=last", *words)
         assert (result.provenance.n_real, result.provenance.n_fake) == (n, n)
 
     def test_a_metric_of_ones_own(self, points):
         words = ["metric=modes", "metric.n_samples=16", "metric.split=heldout", "checkpoint=last"]
-        [result] = measured(points, *words)
+        [result] = measure(points, *words)
         assert result.primary == "reverse_kl"
         assert {"modes", "high_quality"} < set(result.numbers)
         assert result.numbers["modes"].higher_is_better
         assert (result.provenance.metric, result.provenance.split, result.provenance.n_real) == ("reverse_kl", "heldout", 16)
 
     def test_features_of_ones_own_bring_their_name_and_provenance(self, images):
-        [result] = measured(images, "features=identity", "checkpoint=last")
+        [result] = measure(images, "features=identity", "checkpoint=last")
         assert set(result.numbers) == {"fd", "kid"}
         assert result.provenance.features == {"extractor": "identity"}
-        assert set(measured(images, "checkpoint=last")[0].numbers) == {"fd_pixels", "kid_pixels"}
+        assert set(measure(images, "checkpoint=last")[0].numbers) == {"fd_pixels", "kid_pixels"}
 
     def test_pictures_lie_in_the_run(self, images, tmp_path):
         shutil.copytree(images, tmp_path / "run")
-        assert measured(tmp_path / "run")[0].primary == "fd_pixels"
+        assert measure(tmp_path / "run")[0].primary == "fd_pixels"
         assert not (tmp_path / "run" / "eval").exists(), "nothing to be looked at"
-        measured(tmp_path / "run", "metric=memorisation", "checkpoint=all")
+        measure(tmp_path / "run", "metric=memorisation", "checkpoint=all")
         paths = sorted((tmp_path / "run" / "eval").iterdir())
         assert [path.name for path in paths] == [f"memorisation_step_0000000{step}.png" for step in (1, 2)]
         first, second = (np.asarray(Image.open(path)) for path in paths)
@@ -123,7 +123,7 @@ class TestTheGameItself:
     )
 
     def test_its_players_are_measured_as_they_were_trained(self, points):
-        [result] = measured(points, *self.WORDS)
+        [result] = measure(points, *self.WORDS)
         norms = {f"game/grad_norm/{player}" for player in ("generator", "discriminator")}
         assert norms | {"game/duality_gap", "game/gain/generator", "game/critic_slope"} <= set(result.numbers)
         assert all(math.isfinite(number.value) and number.floor is None for number in result.numbers.values())
@@ -132,24 +132,26 @@ class TestTheGameItself:
         assert (origin.group, origin.metric, origin.ema, origin.n_fake, origin.seed) == ("diagnostics", "game", False, 16, 5)
         assert origin.settings["batch_size"] == 16
         assert result.details["skipped"]["spectra"] == "eigenvalues=0"
-        game, asked_for = load(points, 6, ema=False).game, asked(*self.WORDS).diagnostics
+        game, asked_for = load(points, 6, ema=False).game, make_checkpoints(*self.WORDS).diagnostics
         again = asked_for.diagnose(game, build_data(stored_config(points)), 5).values
         assert {name: value.value for name, value in again.items()} == {n: v.value for n, v in result.numbers.items()}
 
     def test_beside_a_metric(self, points):
         heard = []
-        checkpoints = asked(*self.WORDS, "metric=wasserstein", "metric.n_samples=10", "checkpoint=all", advance=heard.append)
+        checkpoints = make_checkpoints(
+            *self.WORDS, "metric=wasserstein", "metric.n_samples=10", "checkpoint=all", advance=heard.append
+        )
         expected, found = checkpoints.n_samples(points), checkpoints.results(points)
         assert [(result.step, result.provenance.group) for result in found] == [
             (step, group) for step in (2, 4, 6) for group in ("metric", "diagnostics")
         ]
         assert sum(heard) == expected
-        alone = measured(points, *self.WORDS, "checkpoint=all")
+        alone = measure(points, *self.WORDS, "checkpoint=all")
         assert [result.numbers for result in found[1::2]] == [result.numbers for result in alone]
 
     def test_a_curve(self, points):
         heard = []
-        checkpoints = asked(*self.WORDS, "checkpoint=all", advance=heard.append)
+        checkpoints = make_checkpoints(*self.WORDS, "checkpoint=all", advance=heard.append)
         expected, found = checkpoints.n_samples(points), checkpoints.results(points)
         assert [result.step for result in found] == [2, 4, 6]
         assert len({result.numbers["game/duality_gap"].value for result in found}) == 3
@@ -158,20 +160,20 @@ class TestTheGameItself:
     def test_the_way_from_an_earlier_checkpoint(self, points, tmp_path):
         folder = shutil.copytree(points, tmp_path / "run")
         words = ("diagnostics=path_angle", "diagnostics.batch_size=8", "diagnostics.points=5")
-        [first] = measured(folder, *words, "checkpoint=last")
-        [same] = measured(folder, *words, "checkpoint=last", "diagnostics.start=2")
-        [later] = measured(folder, *words, "checkpoint=last", "diagnostics.start=4")
+        [first] = measure(folder, *words, "checkpoint=last")
+        [same] = measure(folder, *words, "checkpoint=last", "diagnostics.start=2")
+        [later] = measure(folder, *words, "checkpoint=last", "diagnostics.start=4")
         assert first.numbers == same.numbers != later.numbers
         assert set(first.numbers) == {"path_angle/jump", "path_angle/before"}
         assert (folder / "eval" / "path_angle_step_00000006.png").is_file()
         assert len(first.details["path"]["cosines"]) == 5
-        assert [result.step for result in measured(folder, *words, "checkpoint=all")] == [4, 6], "2 comes from nowhere"
+        assert [result.step for result in measure(folder, *words, "checkpoint=all")] == [4, 6], "2 comes from nowhere"
 
 
 class TestTheData:
     def test_where_it_lies_now(self, images, tmp_path):
         cfg = stored_config(images)
-        expected = measured(images, "checkpoint=last")
+        expected = measure(images, "checkpoint=last")
         there = tmp_path / "moved, = 1"
         shutil.copytree(cfg.dataset.root, there)
         cfg.dataset.root = str(tmp_path / "gone")
@@ -181,18 +183,18 @@ class TestTheData:
         state["config"]["dataset"]["root"] = str(tmp_path / "gone")
         torch.save(state, checkpoint.path_of(folder, 2))
         with pytest.raises(UserError, match="gone"):
-            measured(folder, "checkpoint=last")
-        [found] = measured(folder, "checkpoint=last", f"root={there}")
+            measure(folder, "checkpoint=last")
+        [found] = measure(folder, "checkpoint=last", f"root={there}")
         assert (found.numbers, found.provenance) == (expected[0].numbers, expected[0].provenance)
 
     def test_runs_that_agree_share_it_and_it_is_announced_once(self, points, images):
         said = []
-        checkpoints = asked("checkpoint=last", say=said.append)
+        checkpoints = make_checkpoints("checkpoint=last", say=said.append)
         for folder in (points, images, points):
             checkpoints.results(folder)
         overlap = "of 8 real samples 6 are among those that choose the best checkpoint, too: n_samples=5 keeps them apart"
         assert said == ["metric: w1", "metric: fd_pixels", overlap]
-        both = asked()
+        both = make_checkpoints()
         cfg = stored_config(points)
         select, report = (both.measurement(cfg, role) for role in ("select", "report"))
         assert select.data is report.data
@@ -212,25 +214,25 @@ class TestTheData:
     )
     def test_what_makes_no_sense_is_a_sentence(self, points, words, said):
         with pytest.raises(UserError, match=said):
-            measured(points, *words)
+            measure(points, *words)
 
     @pytest.mark.parametrize("text", ["a: [", "a: 1", "- 1", "dataset: {_target_: x}\n", b"\xff\xfe\x00"])
     def test_a_config_that_cannot_be_read(self, edited, text):
         folder = edited(2)
         (folder / "config.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
         with pytest.raises(UserError, match=r"copy/config\.yaml"):
-            measured(folder)
+            measure(folder)
 
     def test_a_damaged_checkpoint_and_none_at_all(self, edited):
         folder, said = edited(4), []
         checkpoint.path_of(folder, 6).write_bytes(b"x")
         for words, left in (([], [4]), (["checkpoint=all"], [2, 4])):
-            found = asked(*words, say=said.append).results(folder)
+            found = make_checkpoints(*words, say=said.append).results(folder)
             assert [result.step for result in found] == left
             assert said.pop().startswith("step 6 is left out: checkpoint ")
         with pytest.raises(UserError, match=r"step_00000006\.pt cannot be read"):
-            measured(folder, "checkpoint=last")
-        assert measured(folder, "checkpoint=2")
+            measure(folder, "checkpoint=last")
+        assert measure(folder, "checkpoint=2")
         shutil.rmtree(folder / "checkpoints")
         with pytest.raises(UserError, match="holds no checkpoint yet"):
-            measured(folder)
+            measure(folder)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 from omegaconf import OmegaConf
-from support.evaluation import asked, composed, measured, spoil
+from support.evaluation import compose_eval, make_checkpoints, measure, scale_generator
 
 from gan_cli.build import build_data, build_metric
 from gan_cli.errors import UserError
@@ -23,14 +23,14 @@ CPU = torch.device("cpu")
 class TestWhichAreReported:
     @pytest.mark.parametrize("best", [2, 4])
     def test_the_last_and_the_best(self, edited, best):
-        found = measured(edited(best))
+        found = measure(edited(best))
         assert [(result.step, result.chosen) for result in found] == [(6, ("last",)), (best, ("best",))]
 
     def test_once_if_they_are_one(self, edited):
-        assert [(result.step, result.chosen) for result in measured(edited(6))] == [(6, ("last", "best"))]
+        assert [(result.step, result.chosen) for result in measure(edited(6))] == [(6, ("last", "best"))]
 
     def test_all(self, edited):
-        found = measured(edited(4), "checkpoint=all")
+        found = measure(edited(4), "checkpoint=all")
         assert [(result.step, result.chosen) for result in found] == [(2, ()), (4, ("best",)), (6, ("last",))]
 
     def test_one_that_is_named(self, edited):
@@ -38,14 +38,14 @@ class TestWhichAreReported:
         path = str(checkpoint.path_of(folder, 2))
         names = {"last": (6, ("last",)), "best": (4, ("best",)), "2": (2, ("step",)), path: (2, ("step",))}
         for name, expected in names.items():
-            [result] = measured(folder, f"checkpoint={name}")
+            [result] = measure(folder, f"checkpoint={name}")
             assert (result.step, result.chosen) == expected
 
     def test_the_numbers_do_not_depend_on_how_a_checkpoint_was_named(self, points):
-        by_step = measured(points, "checkpoint=4")[0].numbers
-        assert by_step == {result.step: result for result in measured(points, "checkpoint=all")}[4].numbers
-        assert by_step == measured(points, f"checkpoint={checkpoint.path_of(points, 4)}")[0].numbers
-        assert by_step != measured(points, "checkpoint=2")[0].numbers
+        by_step = measure(points, "checkpoint=4")[0].numbers
+        assert by_step == {result.step: result for result in measure(points, "checkpoint=all")}[4].numbers
+        assert by_step == measure(points, f"checkpoint={checkpoint.path_of(points, 4)}")[0].numbers
+        assert by_step != measure(points, "checkpoint=2")[0].numbers
 
     def test_a_single_checkpoint_is_the_best_without_a_comparison(self, points, tmp_path):
         shutil.copytree(points, tmp_path / "run")
@@ -53,23 +53,23 @@ class TestWhichAreReported:
             checkpoint.path_of(tmp_path / "run", step).unlink()
         (tmp_path / "run" / "metrics.jsonl").unlink()
         heard = []
-        [result] = asked(advance=heard.append).results(tmp_path / "run")
+        [result] = make_checkpoints(advance=heard.append).results(tmp_path / "run")
         assert (result.step, result.chosen, sum(heard)) == (6, ("last", "best"), 10)
 
     def test_a_checkpoint_of_another_run_is_refused(self, points, images):
         with pytest.raises(UserError, match=r"step_00000002\.pt belongs to another run than .*: evaluate that one"):
-            measured(images, f"checkpoint={checkpoint.path_of(points, 2)}")
+            measure(images, f"checkpoint={checkpoint.path_of(points, 2)}")
 
 
 class TestChoosing:
     def test_the_recorded_curve_is_what_would_be_measured(self, points):
-        checkpoints = asked()
+        checkpoints = make_checkpoints()
         selected = checkpoints.select(points, [2, 4, 6])
         assert len({value.value for value in selected.values()}) == 3
         assert checkpoints.recorded(points, [2, 4, 6]) == selected, "to the bit"
 
     def test_of_images_too(self, images):
-        checkpoints = asked()
+        checkpoints = make_checkpoints()
         recorded, selected = checkpoints.recorded(images, [1, 2]), checkpoints.select(images, [1, 2])
         assert {step: value.value for step, value in recorded.items()} == {s: value.value for s, value in selected.items()}
 
@@ -77,7 +77,9 @@ class TestChoosing:
         "words", [["seed=5"], ["ema=true"], ["features=identity"], ["metric=wasserstein", "metric.n_samples=10"]]
     )
     def test_asking_for_what_the_run_did_changes_nothing(self, points, words):
-        assert asked(*words).recorded(points, [2, 4, 6]) == asked().recorded(points, [2, 4, 6]) is not None
+        recorded = make_checkpoints().recorded(points, [2, 4, 6])
+        assert recorded is not None
+        assert make_checkpoints(*words).recorded(points, [2, 4, 6]) == recorded
 
     @pytest.mark.parametrize(
         "words",
@@ -91,37 +93,37 @@ class TestChoosing:
     )
     def test_a_curve_that_was_measured_otherwise_is_not_believed(self, edited, monkeypatch, words):
         folder, steps = edited(6), [2, 4, 6]
-        spoil(folder, 6, 3.0)
-        assert asked().best(folder, steps) == 6, "the curve says so"
-        checkpoints = asked(*words)
+        scale_generator(folder, 6, 3.0)
+        assert make_checkpoints().best(folder, steps) == 6, "the curve says so"
+        checkpoints = make_checkpoints(*words)
         assert checkpoints.recorded(folder, steps) is None
         selected = checkpoints.select(folder, steps)
         monkeypatch.setattr(checkpoints, "select", lambda folder, steps: selected)
         assert checkpoints.best(folder, steps) == min(selected, key=lambda step: selected[step].value) != 6
 
     def test_other_features_were_measured_otherwise_even_under_one_name(self, images, tmp_path):
-        assert asked("features=identity").recorded(images, [1, 2]) is None
+        assert make_checkpoints("features=identity").recorded(images, [1, 2]) is None
         shutil.copytree(images, tmp_path / "run")
         cfg, rows = stored_config(images), logger.read(images)
-        cfg.features = composed("features=efficientnet_lite0").features
+        cfg.features = compose_eval("features=efficientnet_lite0").features
         OmegaConf.save(cfg, tmp_path / "run" / "config.yaml")
         lines = [json.dumps({"step": row["step"], "metric/fd_efficientnet_lite0": 1.0}) + "\n" for row in rows]
         (tmp_path / "run" / "metrics.jsonl").write_text("".join(lines))
-        assert set(asked().recorded(tmp_path / "run", [1, 2])) == {1, 2}
+        assert set(make_checkpoints().recorded(tmp_path / "run", [1, 2])) == {1, 2}
         words = ["features=efficientnet_lite0", "features.resolution=32"]
-        assert asked(*words).recorded(tmp_path / "run", [1, 2]) is None
+        assert make_checkpoints(*words).recorded(tmp_path / "run", [1, 2]) is None
 
     def test_an_incomplete_curve_is_not_believed(self, edited):
         folder = edited(6)
         rows = logger.read(folder)
-        assert set(asked().recorded(folder, [2, 4, 6])) == {2, 4, 6}
+        assert set(make_checkpoints().recorded(folder, [2, 4, 6])) == {2, 4, 6}
         for incomplete in (
             [row for row in rows if row["step"] != 4],
             [row | {"metric/w1": None} if row["step"] == 4 else row for row in rows],  # a number that was not finite
             [],
         ):
             (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in incomplete))
-            assert asked().recorded(folder, [2, 4, 6]) is None
+            assert make_checkpoints().recorded(folder, [2, 4, 6]) is None
 
     def test_the_best_is_reported_on_other_samples_than_it_was_chosen_on(self, points):
         cfg = stored_config(points)
@@ -131,8 +133,8 @@ class TestChoosing:
         assert not rows["select"] & rows["report"]
         players = {step: load(points, step).game for step in (2, 4, 6)}
         chosen_on = {step: select(game, 5)["w1"].value for step, game in players.items()}
-        assert chosen_on == {step: value.value for step, value in asked().recorded(points, [2, 4, 6]).items()}
-        for result in measured(points, "checkpoint=all"):
+        assert chosen_on == {step: value.value for step, value in make_checkpoints().recorded(points, [2, 4, 6]).items()}
+        for result in measure(points, "checkpoint=all"):
             assert result.numbers["w1"].value == report(players[result.step], 5)["w1"].value != chosen_on[result.step]
             assert ("best" in result.chosen) == (result.step == min(chosen_on, key=chosen_on.__getitem__))
             assert result.numbers["w1"].floor == report.floor.values["w1"]
@@ -153,12 +155,12 @@ class TestChoosing:
         selected = {step: Value(value, None, higher) for step, value in values.items()}
         monkeypatch.setattr(Checkpoints, "recorded", lambda self, folder, steps: None)
         monkeypatch.setattr(Checkpoints, "select", lambda self, folder, steps: selected)
-        assert asked().best(points, [2, 4, 6]) == best
+        assert make_checkpoints().best(points, [2, 4, 6]) == best
 
     @pytest.mark.parametrize("best", [2, 4])
     def test_what_is_no_measure_of_quality_leaves_it_to_the_runs_own_metric(self, edited, best):
         heard, folder = [], edited(best)
-        checkpoints = asked("metric=precision_recall", "metric.n_samples=12", advance=heard.append)
+        checkpoints = make_checkpoints("metric=precision_recall", "metric.n_samples=12", advance=heard.append)
         expected = checkpoints.n_samples(folder)
         found = checkpoints.results(folder)
         assert [(result.step, result.chosen) for result in found] == [(6, ("last",)), (best, ("best",))]
@@ -174,11 +176,11 @@ class TestChoosing:
         cfg = stored_config(points)
         cfg.metric = {"_target_": "gan_cli.metrics.base.NoMetric"}
         OmegaConf.save(cfg, tmp_path / "run" / "config.yaml")
-        found = measured(tmp_path / "run", "metric=precision_recall", "metric.n_samples=12")
+        found = measure(tmp_path / "run", "metric=precision_recall", "metric.n_samples=12")
         assert [result.step for result in found] == [6]
 
     def test_players_that_overflow_are_not_the_best(self, edited):
         folder = edited(2)
-        spoil(folder, 6, 1e20)
-        [result] = measured(folder, "checkpoint=best", "seed=6")
+        scale_generator(folder, 6, 1e20)
+        [result] = measure(folder, "checkpoint=best", "seed=6")
         assert result.step in (2, 4)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from support.evaluation import copy, evaluated, w1
+from support.evaluation import copy_run, eval_scalars, w1
 
 from gan_cli.evaluation import results
 from gan_cli.runs import checkpoint
@@ -31,7 +31,7 @@ class TestASweep:
         assert sorted(result.step for result in everything) == [1] * 2 + [2] * 4
         for result in everything:
             assert replace(result, source=".") in results.read(sweep / result.source)
-        assert {tuple(evaluated(path)) for path in sweep.iterdir() if path.is_dir()} == {("eval/w1",)}
+        assert {tuple(eval_scalars(path)) for path in sweep.iterdir() if path.is_dir()} == {("eval/w1",)}
         with open(sweep / "eval.csv", newline="", encoding="utf-8") as file:
             assert len(list(csv.DictReader(file))) == 6
 
@@ -40,7 +40,7 @@ class TestASweep:
         for seed in (1, 2):
             shutil.rmtree(sweep / f"lr-0.001+seed-{seed}")
         shutil.move(sweep / "lr-0.5+seed-1", sweep.parent)
-        copy(sweep.parent / "lr-0.5+seed-1", sweep / "lr-0.5+seed-1", {1: 0.5, 2: 0.25})
+        copy_run(sweep.parent / "lr-0.5+seed-1", sweep / "lr-0.5+seed-1", {1: 0.5, 2: 0.25})
         code, out, _ = call("sweep", "checkpoint=best")
         assert code == 0
         assert "By the best checkpoint." in out
@@ -48,7 +48,7 @@ class TestASweep:
 
     def test_runs_that_cannot_be_measured_are_named_and_stop_nothing(self, call, sweep):
         def spoiled(name):
-            return copy(sweep / "lr-0.001+seed-1", sweep / name, {})
+            return copy_run(sweep / "lr-0.001+seed-1", sweep / name, {})
 
         failure = {"status": "failed", "reason": "loss/generator became nan at step 1: training has diverged."}
         (spoiled("a failed") / "result.json").write_text(json.dumps(failure))
@@ -119,7 +119,7 @@ class TestASweep:
 
     def test_a_stray_config_beside_the_sweep_and_hidden_folders(self, call, sweep):
         (sweep.parent / "config.yaml").write_text("a: 1")
-        copy(sweep / "lr-0.5+seed-1", sweep / ".trash", {})
+        copy_run(sweep / "lr-0.5+seed-1", sweep / ".trash", {})
         code, out, _ = call("sweep", "checkpoint=last")
         assert (code, "w1 ↓, best first" in out) == (0, True)
         assert {result.source for result in results.read(sweep)} == {path.name for path in sweep.glob("lr-*")}

@@ -59,7 +59,7 @@ def matches(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("experiment", configs.reporting())
+@pytest.mark.parametrize("experiment", configs.experiments_with_report())
 def test_its_report_is_about_its_jobs(experiment):
     """It says all that a report can, and every ``where`` fits a job: no claim is about nothing."""
     assert set(REPORT_KEYS) - set(configs.compose(f"experiment={experiment}").report) <= {"evaluation"}
@@ -71,9 +71,9 @@ def test_its_report_is_about_its_jobs(experiment):
             assert matches(grid(experiment), where), (part, where)
 
 
-@pytest.mark.parametrize("experiment", configs.reporting())
+@pytest.mark.parametrize("experiment", configs.experiments_with_report())
 def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch):
-    configs.unpack_once(monkeypatch)
+    configs.cache_bundled_images(monkeypatch)
     evaluated = configs.compose(f"experiment={experiment}").eval_every > 0
     logged: dict[tuple[str, ...], set[str]] = {}
     for number, job in enumerate(few(experiment)):

@@ -6,7 +6,7 @@ from itertools import pairwise, repeat
 
 import pytest
 import torch
-from support.players import Dirac, Linear, solving
+from support.players import Dirac, Linear, make_solver
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
@@ -108,7 +108,7 @@ class TestTheDualGame:
 
     def test_ascent_with_backtracking_is_monotone(self):
         played, batch = game(bumps=3), cloud(30)
-        solver = solving(Backtracking, played)
+        solver = make_solver(Backtracking, played)
         values = [float(solver.round(["generator"], repeat(batch))["value/dual"]) for _ in range(20)]
         assert all(b > a - 1e-9 for a, b in pairwise(values))
         assert values[-1] > values[0] + 1
@@ -154,7 +154,7 @@ def test_the_primal_game_spirals_inwards_and_the_dual_does_not_turn():
         played = kind(Affine((1,), 0, 1.0, 0.01), LogLinear((1,), 0), 0.1, 1)
         played.fixed.zero_()
         order, batch, path = list(played.turns()), Batch(torch.zeros(1, 1)), []
-        solving_it = solving(solver, played, lr=0.1)
+        solving_it = make_solver(solver, played, lr=0.1)
         for _ in range(rounds):
             solving_it.round(order, repeat(batch))
             path.append(played.generator.mean.item())

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 from support import configs
-from support.players import alternating, solving
+from support.players import alternating, make_solver
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from gan_cli.data.base import Data
@@ -427,7 +427,7 @@ def test_stopping_in_any_phase_changes_nothing(game, name):
     orders = ORDERS[game]
     schedule = Phases({str(i): {"rounds": 2, "players": order} for i, order in enumerate(orders)})
     last = 2 * len(orders)
-    make = partial(solving, SOLVERS[name], optimizer=torch.optim.Adam, lr=0.01)
+    make = partial(make_solver, SOLVERS[name], optimizer=torch.optim.Adam, lr=0.01)
     first = GAMES[game]()
     start = deepcopy(first.state_dict())
     solver, numbers, saved = make(first), [], []
@@ -451,7 +451,7 @@ def test_stopping_in_any_phase_changes_nothing(game, name):
 
 def test_remembered_gradients_of_another_phase_are_not_followed():
     game = timegan()
-    solver = solving(partial(Extragradient, past=True), game)
+    solver = make_solver(partial(Extragradient, past=True), game)
     solver.round(["autoencoder"], iter([batch()] * 2))
     before = deepcopy(game.embedder.state_dict())
     batches = iter([batch()] * 2)
@@ -463,7 +463,7 @@ def test_remembered_gradients_of_another_phase_are_not_followed():
 
 def test_shared_parameters_have_one_slow_weight():
     game = timegan()
-    solver = solving(partial(Lookahead, k=5), game)
+    solver = make_solver(partial(Lookahead, k=5), game)
     solver.round(["generator"], iter([batch()]))
     assert len(solver.slow) == len(list(game.parameters())) < sum(len(turn.parameters) for turn in game.turns().values())
 

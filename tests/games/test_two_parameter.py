@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from support.players import alternating, solving
+from support.players import alternating, make_solver
 
 from gan_cli.errors import UserError
 from gan_cli.games.analytic.two_parameter import Bilinear, DiracGAN, Saddle, TwoParameterGame
@@ -62,7 +62,7 @@ def test_distance_by_round():
     """sqrt(1 + eta^2) a round when simultaneous, exactly; bounded when alternating; a contraction on the saddle."""
     for kind, game, factor in ((Simultaneous, Bilinear, math.sqrt(1.01)), (Simultaneous, Saddle, 0.8)):
         played = game(1.0, 2.0)
-        solver = solving(kind, played)
+        solver = make_solver(kind, played)
         for step in range(1, 4):
             solver.round(["theta", "phi"], endless())
             assert distance(played) == pytest.approx(math.sqrt(5) * factor**step)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from support.recurrence import loop
+from support.recurrence import reference_rnn
 from torch import nn
 
 from gan_cli import device
@@ -53,7 +53,7 @@ def sensitivity(network, x):
 @pytest.mark.parametrize(("hidden", "layers"), [(24, 3), (100, 1)])
 def test_fused_layers_equal_a_loop_over_time(cell, hidden, layers):
     rnn, x = make_rnn(F, hidden, layers, cell), torch.randn(16, 24, F)
-    fused, looped = rnn(x)[0], loop(rnn, x)
+    fused, looped = rnn(x)[0], reference_rnn(rnn, x)
     torch.testing.assert_close(fused, looped, rtol=0, atol=1e-6)
     weight = torch.randn_like(fused)
     slow, fast = (torch.autograd.grad((y * weight).sum(), list(rnn.parameters())) for y in (looped, fused))

@@ -1,9 +1,9 @@
-"""What these tests share."""
+"""Fixtures for the tests of runs."""
 
 import pytest
 from support import configs
 
 
 @pytest.fixture(autouse=True)
-def _unpack_once(monkeypatch):
-    configs.unpack_once(monkeypatch)
+def _cached_bundled_images(monkeypatch):
+    configs.cache_bundled_images(monkeypatch)

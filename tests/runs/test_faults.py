@@ -238,7 +238,7 @@ def test_a_disk_that_fills_up_while_a_run_trains(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert checkpoint.steps_in(folder) == [3]
     assert not list(folder.rglob("*.tmp"))
-    configs.unpack_once(monkeypatch)
+    configs.cache_bundled_images(monkeypatch)
     train(cfg, folder, resume=True)
     train(cfg, tmp_path / "whole")
     assert differences(outcome(folder), outcome(tmp_path / "whole")) == []

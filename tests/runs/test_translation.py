@@ -8,7 +8,7 @@ import torch
 from hydra.types import RunMode
 from PIL import Image
 from support import configs
-from support.evaluation import measured
+from support.evaluation import measure
 from support.runs import result, train
 
 import gan_cli
@@ -32,7 +32,7 @@ def folders(tmp_path_factory):
         "folder": "game=cyclegan dataset=unpaired_folder",
     }
     with pytest.MonkeyPatch.context() as patch:
-        configs.unpack_once(patch)
+        configs.cache_bundled_images(patch)
         for name, overrides in runs.items():
             train(configs.config(f"{overrides} features=pixels", f"{STEPS} dataset.max_images=20", folder), folder / name)
     return folder
@@ -143,7 +143,7 @@ def test_the_data_set_may_have_moved(folders, tmp_path):
 
 
 def test_gan_eval_sets_translations_beside_their_sources(folders):
-    last = measured(folders / "pairs", "checkpoint=last")[0]
+    last = measure(folders / "pairs", "checkpoint=last")[0]
     rows = {row["samples"]: row for row in last.details["translation"]["table"]}
     assert set(rows) == {"translated", "untranslated"}
     assert rows["translated"]["l1"] == last.numbers["l1"].value
@@ -153,11 +153,11 @@ def test_gan_eval_sets_translations_beside_their_sources(folders):
 
 
 def test_gan_eval_measures_the_way_back_against_the_other_domain(folders):
-    there, back = (measured(folders / "domains", "checkpoint=last", f"inverse={word}")[0] for word in ("false", "true"))
+    there, back = (measure(folders / "domains", "checkpoint=last", f"inverse={word}")[0] for word in ("false", "true"))
     assert there.provenance.reference != back.provenance.reference
     assert there.numbers["fd_pixels"].value != back.numbers["fd_pixels"].value
     with pytest.raises(UserError, match="no way back"):
-        measured(folders / "pairs", "checkpoint=last", "inverse=true")
+        measure(folders / "pairs", "checkpoint=last", "inverse=true")
 
 
 def test_a_game_without_sources_takes_none(tmp_path):

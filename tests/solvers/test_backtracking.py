@@ -6,7 +6,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from support.players import Bilinear, points_gan, solving
+from support.players import Bilinear, make_solver, points_gan
 from support.quadratic import Quadratic, diagonal
 from torch import nn
 
@@ -30,14 +30,14 @@ def bowl(curvature: float):
 def test_halved_until_the_loss_falls(curvature, t):
     """Of w^2 c / 2 the step -t c w is accepted below t = (2 - 2 decrease) / c; the first length tried is 1."""
     w, game = bowl(curvature)
-    stats = solving(Backtracking, game, lr=1.0).round(["one"], NOTHING)
+    stats = make_solver(Backtracking, game, lr=1.0).round(["one"], NOTHING)
     assert stats["length/one"] == t
     assert w.item() == pytest.approx(1 - t * curvature)
 
 
 def test_lengths_grow_again():
     w, game = bowl(0.001)
-    solver = solving(Backtracking, game, lr=1.0)
+    solver = make_solver(Backtracking, game, lr=1.0)
     lengths = [float(solver.round(["one"], NOTHING)["length/one"]) for _ in range(8)]
     assert lengths == [2.0**k for k in range(8)]
     assert 0 < w.item() < 0.8
@@ -46,7 +46,7 @@ def test_lengths_grow_again():
 def test_no_turn_raises_its_loss_whatever_the_draws():
     """With fresh latents in every call, and a penalty that draws too."""
     game = points_gan(regularizers=[GradientPenalty()])
-    solver = solving(Backtracking, game, torch.optim.Adam, lr=0.5)
+    solver = make_solver(Backtracking, game, torch.optim.Adam, lr=0.5)
     batch = Batch(torch.randn(6, 2))
     for player in ("discriminator", "generator", "discriminator"):
         torch.manual_seed(7)
@@ -67,14 +67,14 @@ def test_uphill_steps_are_refused():
 
 def test_one_who_declines_rests():
     game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
-    stats = solving(Backtracking, game).round(["phi"], NOTHING)
+    stats = make_solver(Backtracking, game).round(["phi"], NOTHING)
     assert (game.phi.item(), game.moves) == (2.0, [])
     assert "loss/phi" in stats
 
 
 def test_a_saddle_is_found():
     game = Quadratic(diagonal(1.0, 3.0), torch.zeros(2, 1), diagonal(2.0))
-    solver = solving(Backtracking, game, lr=0.3)
+    solver = make_solver(Backtracking, game, lr=0.3)
     for _ in range(60):
         solver.round(["theta", "phi"], NOTHING)
     assert torch.cat([game.theta, game.phi]).detach().norm() < 1e-4
@@ -84,7 +84,7 @@ def test_resumed_to_the_bit():
     game, again = points_gan(), points_gan()
     batch = Batch(torch.randn(6, 2))
     order = ["discriminator", "generator"]
-    solver, other = (solving(Backtracking, one, torch.optim.Adam) for one in (game, again))
+    solver, other = (make_solver(Backtracking, one, torch.optim.Adam) for one in (game, again))
     for _ in range(3):
         solver.round(order, repeat(batch))
     again.load_state_dict(game.state_dict())
@@ -98,4 +98,4 @@ def test_resumed_to_the_bit():
 @pytest.mark.parametrize("field", [{"halvings": 0}, {"decrease": -1.0}, {"decrease": 1.0}])
 def test_mistakes(field):
     with pytest.raises(UserError, match=next(iter(field))):
-        solving(partial(Backtracking, **field), Bilinear(1.0, 2.0))
+        make_solver(partial(Backtracking, **field), Bilinear(1.0, 2.0))

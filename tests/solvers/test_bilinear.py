@@ -5,7 +5,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from support.players import Bilinear, solving
+from support.players import Bilinear, make_solver
 from torch import Tensor
 
 from gan_cli.solvers.alternating import Alternating
@@ -55,7 +55,7 @@ OPERATORS = {
 def course(kind, rounds: int, start=(1.0, 2.0), eta: float = 0.1) -> Tensor:
     """(theta, phi) after each round ``[rounds + 1, 2]``."""
     game = Bilinear(*start)
-    solver, points = solving(kind, game, lr=eta), [[game.theta.item(), game.phi.item()]]
+    solver, points = make_solver(kind, game, lr=eta), [[game.theta.item(), game.phi.item()]]
     for _ in range(rounds):
         solver.round(ORDER, NOTHING)
         points.append([game.theta.item(), game.phi.item()])
@@ -123,7 +123,7 @@ def test_optimism_is_extragradient_with_past_gradients():
     for kind, rounds in ((Optimistic, 30), (PAST, 29)):
         game = GradientCosine(1.0, 2.0)
         game.points = []
-        solver = solving(kind, game)
+        solver = make_solver(kind, game)
         for _ in range(rounds):
             solver.round(ORDER, NOTHING)
         seen[kind] = torch.tensor(game.points, dtype=torch.float64)

@@ -5,7 +5,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from support.players import Bilinear, images_gan, points_gan, solving
+from support.players import Bilinear, images_gan, make_solver, points_gan
 from torch import nn
 
 from gan_cli.errors import UserError
@@ -34,7 +34,7 @@ def _exactly():
 def field(kind, game, batches):
     """The field with the same draws each time, as one vector."""
     torch.manual_seed(3)
-    found, stats = solving(kind, game).field(ORDER, batches)
+    found, stats = make_solver(kind, game).field(ORDER, batches)
     parts = [
         torch.zeros_like(parameter) if gradient is None else gradient
         for player in ORDER
@@ -83,7 +83,7 @@ def test_without_weight_it_is_simultaneous():
     games[1].load_state_dict(games[0].state_dict())
     for game, kind in zip(games, (Simultaneous, partial(Consensus, weight=0.0)), strict=True):
         torch.manual_seed(1)
-        solver, batches = solving(kind, game, torch.optim.Adam), repeat(Batch(torch.linspace(-1, 1, 8).reshape(4, 2)))
+        solver, batches = make_solver(kind, game, torch.optim.Adam), repeat(Batch(torch.linspace(-1, 1, 8).reshape(4, 2)))
         for _ in range(3):
             solver.round(ORDER, batches)
     torch.testing.assert_close(games[0].state_dict(), games[1].state_dict())
@@ -92,7 +92,7 @@ def test_without_weight_it_is_simultaneous():
 def test_only_those_who_play_are_in_the_field():
     """theta alone: its gradient phi does not change with theta, so nothing pulls."""
     game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
-    solver = solving(partial(Consensus, weight=3.0), game)
+    solver = make_solver(partial(Consensus, weight=3.0), game)
     solver.round(["theta", "phi"], NOTHING)
     assert (game.theta.item(), game.phi.item()) == (pytest.approx(0.8), 2.0)
 
@@ -101,11 +101,11 @@ def test_linear_losses_and_idle_parameters():
     used, idle = (nn.Parameter(torch.ones(1)) for _ in range(2))
     turn = Turn([used, idle], lambda batch: ((3 * used).sum(), {}))
     game = type("Half", (), {"turns": lambda self: {"half": turn}})()
-    stats = solving(Consensus, game).round(["half"], NOTHING)
+    stats = make_solver(Consensus, game).round(["half"], NOTHING)
     assert (used.item(), idle.item(), idle.grad) == (pytest.approx(0.7), 1.0, None)
     assert stats["grad_norm/half"] == 3
 
 
 def test_a_negative_weight_is_refused():
     with pytest.raises(UserError, match=r"weight=-1"):
-        solving(partial(Consensus, weight=-1), Bilinear(1.0, 2.0))
+        make_solver(partial(Consensus, weight=-1), Bilinear(1.0, 2.0))

@@ -10,7 +10,7 @@ from itertools import repeat
 
 import pytest
 import torch
-from support.players import Dirac, Linear, solving
+from support.players import Dirac, Linear, make_solver
 from torch import Tensor
 
 from gan_cli.games.gan import GAN
@@ -38,7 +38,7 @@ def operator(kind, loss, gamma: float) -> Tensor:
 
     def after(psi: float, theta: float) -> Tensor:
         game = GAN(Dirac(theta), Linear(psi), loss, {"r1": R1(weight=gamma)})
-        solving(kind, game, lr=ETA).round(["discriminator", "generator"], repeat(Batch(torch.zeros(3, 1))))
+        make_solver(kind, game, lr=ETA).round(["discriminator", "generator"], repeat(Batch(torch.zeros(3, 1))))
         return torch.cat([game.discriminator.psi, game.generator.theta]).detach()
 
     h = DISTANCE

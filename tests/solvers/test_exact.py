@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from support.players import Bilinear, images_gan, points_gan, solving
+from support.players import Bilinear, images_gan, make_solver, points_gan
 
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.regularizers.spectral_norm import SpectralNorm
@@ -64,7 +64,7 @@ def test_stopping_changes_nothing(name, game, stop):
     torch.manual_seed(0)
     first = make()
     start = {key: value.clone() for key, value in first.state_dict().items()}
-    solver = partial(solving, kind, optimizer=partial(torch.optim.Adam, betas=(0.5, 0.9), weight_decay=0.01))
+    solver = partial(make_solver, kind, optimizer=partial(torch.optim.Adam, betas=(0.5, 0.9), weight_decay=0.01))
     batches = Batches(shape)
     playing = solver(first, lr=0.01)
     numbers = play(playing, batches, range(stop))

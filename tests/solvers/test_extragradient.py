@@ -5,7 +5,7 @@ from itertools import count, repeat
 
 import pytest
 import torch
-from support.players import Bilinear, images_gan, solving
+from support.players import Bilinear, images_gan, make_solver
 from torch import tensor
 
 from gan_cli.errors import UserError
@@ -21,7 +21,7 @@ PAST = partial(Extragradient, past=True)
 def test_every_evaluation_draws_batches_of_its_own(kind, batches_a_round):
     game = Bilinear(1.0, 2.0)
     batches = (Batch(tensor([float(i)])) for i in count())
-    solver = solving(kind, game)
+    solver = make_solver(kind, game)
     for expected in batches_a_round:
         before = len(game.batches)
         solver.round(ORDER, batches)
@@ -32,7 +32,7 @@ def test_every_evaluation_draws_batches_of_its_own(kind, batches_a_round):
 @pytest.mark.parametrize("kind", [Extragradient, PAST])
 def test_moments_move_on_in_both_half_steps(kind):
     game = Bilinear(1.0, 2.0)
-    solver = solving(kind, game, torch.optim.Adam)
+    solver = make_solver(kind, game, torch.optim.Adam)
     for _ in range(3):
         solver.round(ORDER, NOTHING)
     assert solver.optimizers["theta"].state[game.theta]["step"] == 6
@@ -42,7 +42,7 @@ def test_moments_move_on_in_both_half_steps(kind):
 def test_extra_adam_by_hand():
     """The first Adam step is eta in the gradient's direction; the second starts at w_0 with the moments of both gradients."""
     game, eta, b1, b2 = Bilinear(1.0, 2.0), 0.1, 0.5, 0.9
-    solving(Extragradient, game, partial(torch.optim.Adam, betas=(b1, b2), eps=0.0), lr=eta).round(ORDER, NOTHING)
+    make_solver(Extragradient, game, partial(torch.optim.Adam, betas=(b1, b2), eps=0.0), lr=eta).round(ORDER, NOTHING)
     first = {"theta": 2.0, "phi": -1.0}
     second = {"theta": 2.0 + eta, "phi": -(1.0 - eta)}
     for player, start in (("theta", 1.0), ("phi", 2.0)):
@@ -52,7 +52,7 @@ def test_extra_adam_by_hand():
 
 
 def test_what_is_reported_belongs_to_the_point_ahead():
-    stats = solving(Extragradient, Bilinear(1.0, 2.0)).round(ORDER, NOTHING)
+    stats = make_solver(Extragradient, Bilinear(1.0, 2.0)).round(ORDER, NOTHING)
     assert stats["loss/theta"].item() == pytest.approx(0.8 * 2.1)
     assert stats["grad_norm/theta"].item() == pytest.approx(2.1)
     assert stats["grad_norm/phi"].item() == pytest.approx(0.8)
@@ -65,14 +65,14 @@ def test_either_half_step_may_be_declined():
     ):
         answer = iter(answers)
         game = Bilinear(1.0, 2.0, should_step=lambda loss, stats, answer=answer: next(answer))
-        solving(Extragradient, game).round(ORDER, NOTHING)
+        make_solver(Extragradient, game).round(ORDER, NOTHING)
         assert (game.theta.item(), game.phi.item()) == (pytest.approx(theta), pytest.approx(phi))
 
 
 def test_a_declined_step_is_not_remembered():
     answer = iter([True, False, True])
     game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: next(answer))
-    solver = solving(PAST, game)
+    solver = make_solver(PAST, game)
     solver.round(ORDER, NOTHING)
     assert set(solver.state_dict()["remembered"]) == {"theta"}
     game.moves.clear()
@@ -83,11 +83,11 @@ def test_a_declined_step_is_not_remembered():
 def test_buffers_are_not_taken_back():
     """Batch norm sees each evaluation: twice those of a simultaneous round."""
     game = images_gan()
-    solving(Extragradient, game).round(["discriminator", "generator"], repeat(Batch(torch.randn(4, 1, 16, 16))))
+    make_solver(Extragradient, game).round(["discriminator", "generator"], repeat(Batch(torch.randn(4, 1, 16, 16))))
     counts = {int(buffer) for name, buffer in game.generator.named_buffers() if name.endswith("num_batches_tracked")}
     assert counts == {4}
 
 
 def test_a_word_is_no_flag():
     with pytest.raises(UserError, match=r"past='no'"):
-        solving(partial(Extragradient, past="no"), Bilinear(1.0, 2.0))
+        make_solver(partial(Extragradient, past="no"), Bilinear(1.0, 2.0))

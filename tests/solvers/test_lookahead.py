@@ -5,7 +5,7 @@ from itertools import count, repeat
 
 import pytest
 import torch
-from support.players import Bilinear, alternating, images_gan, points_gan, solving
+from support.players import Bilinear, alternating, images_gan, make_solver, points_gan
 from torch import tensor
 
 from gan_cli.errors import UserError
@@ -23,7 +23,7 @@ def weights(game):
 
 def test_every_k_rounds_all_players_go_back():
     game, twin = Bilinear(1.0, 2.0), Bilinear(1.0, 2.0)
-    solver, plain = solving(partial(Lookahead, k=3, alpha=0.25), game), alternating(twin)
+    solver, plain = make_solver(partial(Lookahead, k=3, alpha=0.25), game), alternating(twin)
     slow = weights(game)
     for step in range(1, 7):
         solver.round(ORDER, NOTHING)
@@ -40,7 +40,7 @@ def test_every_k_rounds_all_players_go_back():
 
 def test_one_is_the_inner_solver_itself():
     game, twin = Bilinear(1.0, 2.0), Bilinear(1.0, 2.0)
-    solver, plain = solving(partial(Lookahead, k=3, alpha=1.0), game, torch.optim.Adam), alternating(twin, torch.optim.Adam)
+    solver, plain = make_solver(partial(Lookahead, k=3, alpha=1.0), game, torch.optim.Adam), alternating(twin, torch.optim.Adam)
     for _ in range(10):
         solver.round(["theta", "phi", "phi"], NOTHING)
         plain.round(["theta", "phi", "phi"], NOTHING)
@@ -49,7 +49,7 @@ def test_one_is_the_inner_solver_itself():
 
 def test_moments_and_buffers_stay_with_the_fast_weights():
     game = images_gan()
-    solver = solving(partial(Lookahead, k=2), game, torch.optim.Adam)
+    solver = make_solver(partial(Lookahead, k=2), game, torch.optim.Adam)
     before = [parameter.detach().clone() for parameter in game.parameters()]
     batches = repeat(Batch(torch.randn(4, 1, 16, 16)))
     solver.round(["discriminator", "generator"], batches)
@@ -64,7 +64,7 @@ def test_moments_and_buffers_stay_with_the_fast_weights():
 
 def test_constraints_follow_the_way_back():
     game = Bilinear(1.0, 2.0)
-    solver = solving(partial(Lookahead, k=2), game)
+    solver = make_solver(partial(Lookahead, k=2), game)
     solver.round(["phi", "phi", "theta"], NOTHING)
     solver.round(["phi", "phi", "theta"], NOTHING)
     assert game.moves == [*["phi", "phi", "theta"] * 2, "phi", "theta"]
@@ -72,7 +72,7 @@ def test_constraints_follow_the_way_back():
 
 def test_who_never_plays_never_moves():
     game = Bilinear(1.0, 2.0)
-    solver = solving(partial(Lookahead, k=2, alpha=0.3), game)
+    solver = make_solver(partial(Lookahead, k=2, alpha=0.3), game)
     for _ in range(10):
         solver.round(["theta"], NOTHING)
     assert game.phi.item() == 2
@@ -81,7 +81,7 @@ def test_who_never_plays_never_moves():
 
 def test_it_is_one_more_round_and_no_more_batches():
     game = Bilinear(1.0, 2.0)
-    solver = solving(partial(Lookahead, k=2), game)
+    solver = make_solver(partial(Lookahead, k=2), game)
     batches = (Batch(tensor([float(i)])) for i in count())
     for _ in range(4):
         stats = solver.round(["phi", "phi", "theta"], batches)
@@ -92,7 +92,7 @@ def test_it_is_one_more_round_and_no_more_batches():
 def test_the_optimizers_are_those_that_step():
     """Learning rates are set through ``optimizers``, whatever the inner solver has made of them."""
     game = Bilinear(1.0, 2.0)
-    solver = solving(partial(Lookahead, inner=Optimistic), game)
+    solver = make_solver(partial(Lookahead, inner=Optimistic), game)
     assert solver.optimizers is solver.inner.optimizers
     for optimizer in solver.optimizers.values():
         optimizer.param_groups[0]["lr"] = 0.0
@@ -102,7 +102,7 @@ def test_the_optimizers_are_those_that_step():
 
 def test_slow_weights_are_held_once_and_only_while_they_are_needed():
     game = points_gan()
-    solver = solving(partial(Lookahead, k=2, inner=partial(Lookahead, k=2)), game)
+    solver = make_solver(partial(Lookahead, k=2, inner=partial(Lookahead, k=2)), game)
     tensors = len(list(game.parameters()))
     batches = repeat(Batch(torch.randn(4, 2)))
     held = []
@@ -123,4 +123,4 @@ def test_slow_weights_are_held_once_and_only_while_they_are_needed():
 )
 def test_fields(arguments, said):
     with pytest.raises(UserError, match=said):
-        solving(partial(Lookahead, **arguments), Bilinear(1.0, 2.0))
+        make_solver(partial(Lookahead, **arguments), Bilinear(1.0, 2.0))

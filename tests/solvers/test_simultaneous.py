@@ -5,7 +5,7 @@ from itertools import count, repeat
 
 import pytest
 import torch
-from support.players import Bilinear, alternating, points_gan, solving
+from support.players import Bilinear, alternating, make_solver, points_gan
 from torch import nn, tensor
 
 from gan_cli.errors import UserError
@@ -56,7 +56,7 @@ class Shared:
 def test_nobody_sees_the_others_move():
     for order in (["theta", "phi"], ["phi", "theta"]):
         game = Bilinear(1.0, 2.0)
-        stats = solving(Simultaneous, game).round(order, NOTHING)
+        stats = make_solver(Simultaneous, game).round(order, NOTHING)
         assert game.theta.item() == pytest.approx(1 - 0.1 * 2)
         assert game.phi.item() == pytest.approx(2 + 0.1 * 1)
         assert game.moves == order
@@ -72,7 +72,7 @@ def test_each_player_steps_as_it_would_alone():
     """From the same point, with the same draws: of the generator's move alternating differs by the discriminator's."""
     moved = {}
     for name, play in {
-        "together": lambda game: solving(Simultaneous, game, torch.optim.Adam).round(ORDER, points()),
+        "together": lambda game: make_solver(Simultaneous, game, torch.optim.Adam).round(ORDER, points()),
         "alone": lambda game: alternating(game, torch.optim.Adam).round(["discriminator"], points()),
     }.items():
         torch.manual_seed(1)
@@ -85,7 +85,7 @@ def test_each_player_steps_as_it_would_alone():
 def test_every_turn_has_a_batch_of_its_own():
     game = Bilinear(1.0, 2.0)
     batches = (Batch(tensor([float(i)])) for i in count())
-    solving(Simultaneous, game).round(["theta", "phi"], batches)
+    make_solver(Simultaneous, game).round(["theta", "phi"], batches)
     assert [x.item() for x in game.batches] == [0, 1]
     assert next(batches).x.item() == 2
 
@@ -93,7 +93,7 @@ def test_every_turn_has_a_batch_of_its_own():
 @pytest.mark.parametrize("kind", ONCE)
 def test_a_repeated_turn_is_refused(kind):
     game = Bilinear(1.0, 2.0)
-    solver = solving(kind, game)
+    solver = make_solver(kind, game)
     for action in (solver.check, lambda order: solver.round(order, NOTHING)):
         with pytest.raises(UserError, match="once a round, but the schedule has phi 5x") as error:
             action([*["phi"] * 5, "theta"])
@@ -107,21 +107,21 @@ def test_a_repeated_turn_is_refused(kind):
 def test_an_unknown_player_is_refused():
     for kind in (*ONCE, Lookahead):
         with pytest.raises(UserError, match="no player 'generator'"):
-            solving(kind, Bilinear(1.0, 2.0)).check(["theta", "generator"])
+            make_solver(kind, Bilinear(1.0, 2.0)).check(["theta", "generator"])
 
 
 def test_lookahead_refuses_what_its_inner_solver_refuses():
     order = ["phi", "phi", "theta"]
-    solving(Lookahead, Bilinear(1.0, 2.0)).check(order)
+    make_solver(Lookahead, Bilinear(1.0, 2.0)).check(order)
     with pytest.raises(UserError, match="Consensus plays every turn once"):
-        solving(partial(Lookahead, inner=Consensus), Bilinear(1.0, 2.0)).check(order)
+        make_solver(partial(Lookahead, inner=Consensus), Bilinear(1.0, 2.0)).check(order)
 
 
 @pytest.mark.parametrize("kind", ONCE)
 def test_a_declined_turn(kind):
     """phi rests: theta descends alone, and where theta's gradient does not change it moves as without the other."""
     game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
-    solver = solving(kind, game)
+    solver = make_solver(kind, game)
     stats = solver.round(["theta", "phi"], NOTHING)
     assert game.theta.item() == pytest.approx(0.8)
     assert game.phi.item() == 2
@@ -136,7 +136,7 @@ def test_all_decline():
         game = Bilinear(1.0, 2.0)
         declined = {name: turn._replace(should_step=lambda loss, stats: False) for name, turn in game.turns().items()}
         game.turns = lambda declined=declined: declined
-        solving(kind, game).round(["theta", "phi"], NOTHING)
+        make_solver(kind, game).round(["theta", "phi"], NOTHING)
         assert (game.theta.item(), game.phi.item(), game.moves) == (1, 2, [])
 
 
@@ -152,7 +152,7 @@ def test_all_decline():
 )
 def test_players_may_share_parameters(kind, expected):
     game = Shared()
-    solver = solving(kind, game)
+    solver = make_solver(kind, game)
     assert solver.parameters() == [game.w]
     solver.round(["a", "b"], NOTHING)
     assert game.w.item() == pytest.approx(expected)
@@ -161,7 +161,7 @@ def test_players_may_share_parameters(kind, expected):
 @pytest.mark.parametrize("kind", [*ONCE, Lookahead])
 def test_numbers_and_their_names(kind):
     game = points_gan(Hinge(), [R1(), Orthogonal(players=["generator"])])
-    stats = solving(kind, game, torch.optim.Adam).round(ORDER, points())
+    stats = make_solver(kind, game, torch.optim.Adam).round(ORDER, points())
     assert set(stats) == {
         *(f"{kind}/{player}" for kind in ("loss", "grad_norm") for player in ORDER),
         "penalty_r1/discriminator",
@@ -178,7 +178,7 @@ def test_weights_are_clipped_wherever_they_move(kind):
     game.discriminator.register_forward_pre_hook(
         lambda module, inputs: seen.append(max(p.abs().max().item() for p in module.parameters()))
     )
-    solver = solving(kind, game, torch.optim.Adam)
+    solver = make_solver(kind, game, torch.optim.Adam)
     for _ in range(3):
         solver.round(ORDER, points())
         assert max(p.abs().max().item() for p in game.discriminator.parameters()) == pytest.approx(0.01)
@@ -191,7 +191,7 @@ def test_weights_are_clipped_wherever_they_move(kind):
 @pytest.mark.parametrize("kind", [*ONCE, Lookahead])
 def test_no_graph_is_left(kind):
     game = points_gan()
-    solver = solving(kind, game)
+    solver = make_solver(kind, game)
     solver.round(ORDER, points())
     solver.round(ORDER, points())
     assert all(parameter.grad is None or not parameter.grad.requires_grad for parameter in game.parameters())

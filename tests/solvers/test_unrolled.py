@@ -5,8 +5,8 @@ from itertools import repeat
 
 import pytest
 import torch
-from support.players import Bilinear, points_gan, solving
-from support.quadratic import NOTHING as NO_BATCH
+from support.players import Bilinear, make_solver, points_gan
+from support.quadratic import DUMMY_BATCH as NO_BATCH
 from support.quadratic import random_quadratic
 from torch.func import functional_call, grad
 
@@ -19,7 +19,7 @@ from gan_cli.solvers.alternating import Alternating
 from gan_cli.solvers.unrolled import Unrolled
 from gan_cli.types import Batch
 
-NOTHING = repeat(NO_BATCH)
+DUMMY_BATCH = repeat(NO_BATCH)
 
 
 def unrolled(k: int, rate: float = 0.3, opponent: str = "phi"):
@@ -30,7 +30,7 @@ def unrolled(k: int, rate: float = 0.3, opponent: str = "phi"):
 def test_bilinear(k):
     """phi_k = phi + k rate theta, so theta phi_k has the derivative phi + 2 k rate theta."""
     game = Bilinear(1.5, -0.5)
-    stats = solving(unrolled(k), game, lr=0.1).round(["theta"], NOTHING)
+    stats = make_solver(unrolled(k), game, lr=0.1).round(["theta"], DUMMY_BATCH)
     assert game.theta.item() == pytest.approx(1.5 - 0.1 * (-0.5 + 2 * k * 0.3 * 1.5))
     assert game.phi.item() == -0.5
     assert stats["loss/theta"].item() == pytest.approx(1.5 * (-0.5 + k * 0.3 * 1.5))
@@ -41,9 +41,9 @@ def test_bilinear_converges_where_alternating_circles():
     radius = {}
     for k in (0, 3):
         game = Bilinear(1.0, 2.0)
-        solver = solving(unrolled(k), game, lr=0.1)
+        solver = make_solver(unrolled(k), game, lr=0.1)
         for _ in range(80):
-            solver.round(["theta", "phi"], NOTHING)
+            solver.round(["theta", "phi"], DUMMY_BATCH)
         radius[k] = torch.cat([game.theta, game.phi]).detach().norm().item()
     assert radius[3] < 0.3
     assert radius[0] > 1
@@ -58,7 +58,7 @@ def test_dirac_gan(k):
         answer = answer + 0.3 * theta * torch.sigmoid(-theta * answer)
     (expected,) = torch.autograd.grad(torch.nn.functional.logsigmoid(theta * answer), theta)
     game = DiracGAN(0.8, 0.6)
-    solving(unrolled(k), game).gradients("theta", NO_BATCH)
+    make_solver(unrolled(k), game).gradients("theta", NO_BATCH)
     assert game.theta.grad.item() == pytest.approx(expected.item(), rel=1e-12)
     assert game.phi.item() == 0.6
 
@@ -66,7 +66,7 @@ def test_dirac_gan(k):
 def test_quadratic_to_the_saddle_of_the_inner_optimum():
     """With many steps theta sees max over phi: gradient (A + B C^-1 B') theta."""
     game = random_quadratic(2, 3)
-    solver = solving(unrolled(150, 0.1), game)
+    solver = make_solver(unrolled(150, 0.1), game)
     solver.gradients("theta", NO_BATCH)
     outer = game.A + game.B @ torch.linalg.inv(game.C) @ game.B.T
     torch.testing.assert_close(game.theta.grad, outer @ game.theta.detach(), rtol=1e-3, atol=1e-3)
@@ -98,7 +98,7 @@ def test_networks_against_functional_calls(loss):
         expected = grad(unroll)({name: value.detach() for name, value in theta.items()})
         before = {name: value.detach().clone() for name, value in phi.items()}
         torch.manual_seed(4)
-        solving(unrolled(3, 0.2, "discriminator"), game).gradients("generator", batch)
+        make_solver(unrolled(3, 0.2, "discriminator"), game).gradients("generator", batch)
         for name, parameter in theta.items():
             torch.testing.assert_close(parameter.grad, expected[name])
         assert all(torch.equal(before[name], value) for name, value in phi.items())
@@ -112,22 +112,22 @@ def test_the_opponents_own_turn_is_an_ordinary_one():
     batch = Batch(torch.randn(5, 2))
     for game, kind in zip(games, (unrolled(5, opponent="discriminator"), Alternating), strict=True):
         torch.manual_seed(1)
-        solving(kind, game).round(["discriminator"], repeat(batch))
+        make_solver(kind, game).round(["discriminator"], repeat(batch))
     torch.testing.assert_close(games[0].state_dict(), games[1].state_dict(), rtol=0, atol=0)
 
 
 def test_one_who_declines_rests():
     game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
-    solving(unrolled(2, opponent="theta"), game).round(["phi"], NOTHING)
+    make_solver(unrolled(2, opponent="theta"), game).round(["phi"], DUMMY_BATCH)
     assert (game.theta.item(), game.phi.item(), game.moves) == (1.0, 2.0, [])
 
 
 @pytest.mark.parametrize("field", [{"k": -1}, {"rate": 0.0}])
 def test_mistakes(field):
     with pytest.raises(UserError, match=next(iter(field))):
-        solving(partial(Unrolled, **field), Bilinear(1.0, 2.0))
+        make_solver(partial(Unrolled, **field), Bilinear(1.0, 2.0))
 
 
 def test_an_opponent_that_is_none():
     with pytest.raises(UserError, match=r"solver\.opponent=discriminator: this game has no such player"):
-        solving(Unrolled, Bilinear(1.0, 2.0)).check(["theta"])
+        make_solver(Unrolled, Bilinear(1.0, 2.0)).check(["theta"])

@@ -1,6 +1,7 @@
-"""Small configs: composed as the command line composes them, then shrunk until a round takes milliseconds.
+"""Small configs, composed as the command line composes them and then shrunk until a round takes milliseconds.
 
-Nothing here names an option: what a folder of ``conf/`` holds is found, and what an option offers to be shrunk is shrunk.
+No option is named here: options are listed from the folders of ``conf/``, and each is given the values of ``SMALL`` whose keys
+it has.
 """
 
 import io
@@ -60,22 +61,22 @@ SMALL = {
     "features.epochs": 1,
     "schedule.phases.*.rounds": 1,
 }
-"""What an option is given where it has such a key; ``*`` is any name."""
+"""Values for the keys of a config, set wherever the key exists; ``*`` matches any name."""
 
 
 def groups() -> list[str]:
-    """Every group, subgroups as ``model/generator``."""
+    """Return every config group; subgroups are spelled ``model/generator``."""
     return sorted({file.parent.relative_to(CONF).as_posix() for file in CONF.glob("*/**/*.yaml")})
 
 
 def options(group: str) -> list[str]:
-    """The options of a group."""
+    """Return the options of a group."""
     return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
 
 
-def kinds(group: str) -> list[str]:
-    """Of the options of a group one for each target that their files name; those that only set its fields are left out."""
-    named = {option: re.findall(r"_target_: (\S+)", text(group, option)) for option in options(group)}
+def distinct_options(group: str) -> list[str]:
+    """Return one option of a group for each ``_target_``; options that only set fields are left out."""
+    named = {option: re.findall(r"_target_: (\S+)", option_text(group, option)) for option in options(group)}
     first: dict[tuple[str, ...], str] = {}
     for option, targets in named.items():
         if targets:
@@ -83,32 +84,34 @@ def kinds(group: str) -> list[str]:
     return list(first.values())
 
 
-def everything(*among: str) -> list[tuple[str, str]]:
-    """(group, option) for all options of all groups, or of those groups."""
+def all_options(*among: str) -> list[tuple[str, str]]:
+    """Return (group, option) for all options of the groups ``among``, or of every group."""
     return [(group, option) for group in among or groups() for option in options(group)]
 
 
-def reporting() -> list[str]:
-    """The experiments that say what is claimed of them; the others are published settings, for data and hours not here."""
+def experiments_with_report() -> list[str]:
+    """Return the experiments with a report. The others are published settings that need data and hours not available here."""
     return [name for name in options("experiment") if "\nreport:" in (CONF / f"experiment/{name}.yaml").read_text()]
 
 
 @cache
-def alone(group: str, option: str) -> str:
-    """The overrides that have ``option`` play: itself; and what a model is for, if not for the default game and its data."""
+def overrides_for(group: str, option: str) -> str:
+    """Return overrides under which ``option`` is used: the option and, for a model, a game or data set that it fits."""
     named = f"{group}={option}"
     if not group.startswith("model"):
         return named
     player = group.removeprefix("model/")
-    games = [f"game={game}" for game in options("game") if f"override /model: {option}\n" in text("game", game)]
+    games = [f"game={game}" for game in options("game") if f"override /model: {option}\n" in option_text("game", game)]
     if player != group and player not in needs(_parts_alone(())):
         games.append(f"game={next(g for g in options('game') if player in needs(_parts_alone((f'game={g}',))))}")
-    sequences = [f"dataset={name}" for name in options("dataset") if "override /model: recurrent\n" in text("dataset", name)]
-    return next(words for words in (named, *(f"{kind} {named}" for kind in (*games, *sequences))) if builds(words))
+    sequences = [
+        f"dataset={name}" for name in options("dataset") if "override /model: recurrent\n" in option_text("dataset", name)
+    ]
+    return next(words for words in (named, *(f"{kind} {named}" for kind in (*games, *sequences))) if can_build(words))
 
 
-def builds(overrides: str) -> bool:
-    """Whether these parts go together."""
+def can_build(overrides: str) -> bool:
+    """Return True if the parts that ``overrides`` select fit together."""
     try:
         cfg = config(overrides)
         data = build_data(cfg)
@@ -119,8 +122,8 @@ def builds(overrides: str) -> bool:
     return True
 
 
-def text(group: str, option: str) -> str:
-    """The file of an option."""
+def option_text(group: str, option: str) -> str:
+    """Return the text of an option's file."""
     return (CONF / group / f"{option}.yaml").read_text()
 
 
@@ -141,14 +144,17 @@ def _parts_alone(overrides: tuple[str, ...]) -> DictConfig:
 
 
 def compose(overrides: str = "") -> DictConfig:
-    """What ``gan-train OVERRIDES`` composes, Hydra's own node with it; a copy of one's own."""
+    """Return a fresh copy of the config that ``gan-train OVERRIDES`` composes, with Hydra's own node."""
     return deepcopy(_composed(tuple(overrides.split())))
 
 
 def config(overrides: str = "", values: str = "", root: Path | None = None) -> DictConfig:
-    """``compose``, shrunk, on the CPU, with ``values`` ("train.steps=60 seed=1") set last.
+    """Compose a config, shrink it by ``SMALL`` and put it on the CPU.
 
-    ``root``: where a data set that needs files finds them, written there in its published layout; a network its weights.
+    Args:
+        overrides: Overrides as on the command line, separated by spaces.
+        values: Values that are set after shrinking, as in ``"train.steps=60 seed=1"``.
+        root: Folder for the files of a data set, written there in its published layout, and for the weights of a network.
     """
     cfg = deepcopy(_parts_alone(tuple(overrides.split())))
     with open_dict(cfg):
@@ -160,9 +166,9 @@ def config(overrides: str = "", values: str = "", root: Path | None = None) -> D
             path, cfg.features.sha256 = random_inception.write(root)
             cfg.features.path = str(path)
         if root is not None and "root" in cfg.dataset:
-            cfg.dataset.root = str(published(cfg.dataset._target_.rpartition(".")[2], root))
+            cfg.dataset.root = str(write_dataset(cfg.dataset._target_.rpartition(".")[2], root))
         if root is not None and "path" in cfg.dataset:
-            cfg.dataset.path = str(next(published(cfg.dataset._target_.rpartition(".")[2], root).iterdir()))
+            cfg.dataset.path = str(next(write_dataset(cfg.dataset._target_.rpartition(".")[2], root).iterdir()))
         for assignment in values.split():
             key, _, value = assignment.partition("=")
             OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}")["value"])
@@ -177,8 +183,8 @@ def _matching(node: Any, path: list[str]) -> list[tuple[DictConfig, str]]:
     return [found for name in names for found in _matching(node[name], rest)]
 
 
-def published(name: str, root: Path) -> Path:
-    """A folder under ``root`` that holds the small ``name`` data set."""
+def write_dataset(name: str, root: Path) -> Path:
+    """Write the small data set ``name`` below ``root``, once, and return its folder."""
     folder = root / name
     if not folder.exists():
         getattr(layouts, f"write_{name}")(folder)
@@ -186,7 +192,7 @@ def published(name: str, root: Path) -> Path:
 
 
 def play(cfg: DictConfig, rounds: int = 1) -> tuple[Parts, Stats]:
-    """The parts that ``cfg`` names after some rounds on the CPU, and what the last one reported."""
+    """Train the parts of ``cfg`` for some rounds on the CPU; return them and the statistics of the last round."""
     seed_all(cfg.seed)
     parts = build(cfg, torch.device("cpu"))
     batches = Stream(parts.data.train, cfg.train.batch_size, cfg.seed)
@@ -197,8 +203,8 @@ def play(cfg: DictConfig, rounds: int = 1) -> tuple[Parts, Stats]:
     return parts, stats
 
 
-def unpack_once(monkeypatch) -> None:
-    """Let the images that come with the package be decompressed once in this process, not once for each job."""
+def cache_bundled_images(monkeypatch) -> None:
+    """Decompress the bundled images once per process instead of once per job."""
     monkeypatch.setattr(fashion_mnist_mini, "lzma", SimpleNamespace(open=lambda path, mode: io.BytesIO(_unpacked(path))))
 
 

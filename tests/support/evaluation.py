@@ -1,4 +1,4 @@
-"""What the tests of the evaluation share: what gan-eval measures with, and what it leaves behind."""
+"""Helpers for the tests of gan-eval: its checkpoints' measurement, and the files that it writes."""
 
 import json
 import shutil
@@ -15,29 +15,30 @@ from gan_cli.runs import checkpoint, logger
 
 
 @cache
-def composed(*words):
-    """What ``gan-eval RUN_DIR words`` composes."""
+def compose_eval(*words):
+    """Return the config that ``gan-eval RUN_DIR words`` composes."""
     return compose(loader(), "eval", ["device=cpu", *words])
 
 
-def asked(*words, advance=lambda n: None, say=lambda line: None) -> Checkpoints:
-    """What ``gan-eval RUN_DIR words`` measures with; what is no choice of an option is set later, as composing takes long."""
+def make_checkpoints(*words, advance=lambda n: None, say=lambda line: None) -> Checkpoints:
+    """Return the ``Checkpoints`` of ``gan-eval RUN_DIR words``; only choices of options are composed, as composing is slow."""
     choices = tuple(word for word in words if word.startswith(("metric", "features", "diagnostics")))
     values = OmegaConf.from_dotlist([word for word in words if word not in choices])
-    return Checkpoints(OmegaConf.merge(composed(*choices), values), advance, say)
+    return Checkpoints(OmegaConf.merge(compose_eval(*choices), values), advance, say)
 
 
-def measured(folder, *words):
-    return asked(*words).results(folder)
+def measure(folder, *words):
+    """Return the results of ``gan-eval FOLDER words``."""
+    return make_checkpoints(*words).results(folder)
 
 
-def content(results):
-    """All that must come again: everything but the clock."""
+def without_seconds(results):
+    """Return the results as JSON without the time that they took."""
     return [{key: value for key, value in result.to_json().items() if key != "seconds"} for result in results]
 
 
-def spoil(folder, step, factor):
-    """Multiplies all weights of the generator in one checkpoint."""
+def scale_generator(folder, step, factor):
+    """Multiply all weights of the generator in one checkpoint by ``factor``."""
     path = checkpoint.path_of(folder, step)
     state = torch.load(path, weights_only=True)
     for players in (state["game"], state["ema"]):
@@ -45,7 +46,8 @@ def spoil(folder, step, factor):
     torch.save(state, path)
 
 
-def copy(folder, to, curve):
+def copy_run(folder, to, curve):
+    """Copy a run and replace the W₁ of its recorded curve; ``curve`` maps a step to its value."""
     shutil.copytree(folder, to)
     rows = logger.read(to)
     for row in rows:
@@ -56,20 +58,21 @@ def copy(folder, to, curve):
 
 
 def w1(folder, choice="last"):
-    """The W₁ in a run's ``eval.json``."""
+    """Return the W₁ of the checkpoint ``choice`` in a run's ``eval.json``."""
     [number] = [result.numbers["w1"].value for result in results.read(folder) if choice in result.chosen]
     return number
 
 
-def evaluated(folder):
-    """What TensorBoard shows of the evaluations: tag -> (step, value) in the order of the files."""
+def eval_scalars(folder):
+    """Return the scalars of the evaluations in TensorBoard: tag -> [(step, value)] in the order of the files."""
     found = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     found.Reload()
     tags = [tag for tag in found.Tags()["scalars"] if tag.startswith("eval/")]
     return {tag: [(event.step, event.value) for event in found.Scalars(tag)] for tag in tags}
 
 
-def timeless(folder):
+def eval_json_without_seconds(folder):
+    """Return the content of ``eval.json`` without the times."""
     content = json.loads((folder / "eval.json").read_text())
     for result in content["results"]:
         del result["seconds"]

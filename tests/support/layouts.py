@@ -1,4 +1,4 @@
-"""Tiny data sets in the layouts in which the real ones are published.
+"""Tiny data sets in the layouts of the published ones.
 
 Each ``write_*(root, …)`` fills ``root``, the value for ``dataset.root``. The files are small, so their checksums are not the
 published ones: ``trust_checksums(monkeypatch)`` makes torchvision accept them.
@@ -18,7 +18,7 @@ ATTRIBUTES = ("Male", "Smiling", "Young")
 
 
 def trust_checksums(monkeypatch) -> None:
-    """Let torchvision take the files' presence for their integrity."""
+    """Make torchvision accept any file that exists, whatever its checksum."""
     for module in ("celeba", "cifar", "mnist", "stl10"):
         target = f"torchvision.datasets.{module}.check_integrity"
         monkeypatch.setattr(target, lambda path, md5=None: os.path.isfile(path))
@@ -26,14 +26,14 @@ def trust_checksums(monkeypatch) -> None:
 
 @cache
 def photographs() -> tuple[np.ndarray, ...]:
-    """The two photographs that scikit-learn ships, uint8 ``[427, 640, 3]``."""
+    """Return the two photographs that scikit-learn ships, uint8 ``[427, 640, 3]``."""
     from sklearn.datasets import load_sample_images
 
     return tuple(load_sample_images().images)
 
 
 def crops(n: int, width: int, height: int, seed: int = 0) -> list[Image.Image]:
-    """``n`` pieces of real photographs, ``width × height``."""
+    """Return ``n`` pieces of real photographs, ``width × height``."""
     random = np.random.default_rng(seed)
     pieces = []
     for i in range(n):
@@ -45,7 +45,10 @@ def crops(n: int, width: int, height: int, seed: int = 0) -> list[Image.Image]:
 
 
 def digits(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """``n`` grey images uint8 ``[n, 28, 28]`` (a bright square whose place is the label) and labels uint8 ``[n]``."""
+    """Return ``n`` grey images, uint8 ``[n, 28, 28]``, and their labels, uint8 ``[n]``.
+
+    Each image shows a bright square whose position is given by the label.
+    """
     labels = np.arange(seed, seed + n, dtype=np.uint8) % 10
     images = np.zeros((n, 28, 28), np.uint8)
     for image, label in zip(images, labels, strict=True):
@@ -54,7 +57,7 @@ def digits(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_mnist(root: Path, n: int = 20, n_test: int = 10, name: str = "MNIST") -> None:
-    """``<name>/raw`` with four IDX files, as torchvision unpacks them."""
+    """Write ``<name>/raw`` with four IDX files, as torchvision unpacks them."""
     folder = root / name / "raw"
     folder.mkdir(parents=True)
     for part, count, seed in (("train", n, 0), ("t10k", n_test, 5)):
@@ -65,12 +68,12 @@ def write_mnist(root: Path, n: int = 20, n_test: int = 10, name: str = "MNIST") 
 
 
 def write_fashion_mnist(root: Path, n: int = 20, n_test: int = 10) -> None:
-    """``FashionMNIST/raw`` with four IDX files."""
+    """Write ``FashionMNIST/raw`` with four IDX files."""
     write_mnist(root, n, n_test, name="FashionMNIST")
 
 
 def write_cifar10(root: Path, n: int = 20, n_test: int = 10) -> None:
-    """``cifar-10-batches-py``: five batches that share ``n`` images, ``test_batch``, ``batches.meta``."""
+    """Write ``cifar-10-batches-py``: five batches that share ``n`` images, ``test_batch``, ``batches.meta``."""
     folder = root / "cifar-10-batches-py"
     folder.mkdir(parents=True)
 
@@ -91,7 +94,7 @@ def write_cifar10(root: Path, n: int = 20, n_test: int = 10) -> None:
 
 
 def write_stl10(root: Path, n: int = 20, n_test: int = 10) -> None:
-    """``stl10_binary``: ``n`` labelled and ``2 n`` unlabelled training images, column-major, labels from 1."""
+    """Write ``stl10_binary``: ``n`` labelled and ``2 n`` unlabelled training images, column-major, labels from 1."""
     folder = root / "stl10_binary"
     folder.mkdir(parents=True)
     for part, count, seed in (("train", n, 0), ("unlabeled", 2 * n, 1), ("test", n_test, 2)):
@@ -102,7 +105,7 @@ def write_stl10(root: Path, n: int = 20, n_test: int = 10) -> None:
 
 
 def write_celeba(root: Path, n: int = 20, n_test: int = 10) -> None:
-    """``celeba``: aligned JPEGs 178×218, three attributes instead of forty, and the other four lists."""
+    """Write ``celeba``: aligned JPEGs 178×218, three attributes instead of forty, and the other four lists."""
     folder = root / "celeba"
     (folder / "img_align_celeba").mkdir(parents=True)
     names = [f"{i + 1:06d}.jpg" for i in range(n + n_test)]
@@ -123,7 +126,7 @@ def write_celeba(root: Path, n: int = 20, n_test: int = 10) -> None:
 
 
 def write_lsun(root: Path, n: int = 20, n_val: int | None = 10, category: str = "bedroom", format: str = "WEBP") -> None:
-    """``<category>_train_lmdb`` and, unless ``n_val`` is None, ``<category>_val_lmdb``; ``format``: WEBP or JPEG."""
+    """Write ``<category>_train_lmdb`` and, unless ``n_val`` is None, ``<category>_val_lmdb``; ``format`` is WEBP or JPEG."""
     for part, count in (("train", n), ("val", n_val)):
         if count is None:
             continue
@@ -134,11 +137,11 @@ def write_lsun(root: Path, n: int = 20, n_val: int | None = 10, category: str = 
                 content = io.BytesIO()
                 image.save(content, format, quality=80)
                 transaction.put(f"{category[:4]}{part[:2]}{i:034d}".encode(), content.getvalue())
-        (folder / "lock.mdb").unlink()  # the published ones hold one, of no use to a reader
+        (folder / "lock.mdb").unlink()  # the published folders contain one, but readers do not need it
 
 
 def write_image_folder(root: Path, n: int = 20, classes: int = 2, grey: bool = False) -> None:
-    """``n`` photographs of several sizes and formats, in ``classes`` subfolders (0: all in ``root`` itself)."""
+    """Write ``n`` photographs of several sizes and formats into ``classes`` subfolders, or into ``root`` itself if it is 0."""
     for i in range(n):
         width, height = 40 + 7 * (i % 5), 36 + 11 * (i % 4)
         image = crops(1, width, height, seed=i)[0]
@@ -148,12 +151,12 @@ def write_image_folder(root: Path, n: int = 20, classes: int = 2, grey: bool = F
 
 
 def write_degraded_folder(root: Path) -> None:
-    """A folder of colour images, which a paired task is made of."""
+    """Write a folder of colour images, from which a paired task is made."""
     write_image_folder(root)
 
 
 def write_side_by_side(root: Path, n: int = 6, splits: tuple[str, ...] = ("train", "val", "test"), side: int = 24) -> None:
-    """``<split>/<i>.png``: A, a piece of a photograph, and to its right B, its negative."""
+    """Write ``<split>/<i>.png``: A, a piece of a photograph, on the left, and B, its negative, on the right."""
     for seed, split in enumerate(splits):
         (root / split).mkdir(parents=True)
         for i, a in enumerate(crops(n, side, side, seed)):
@@ -162,7 +165,7 @@ def write_side_by_side(root: Path, n: int = 6, splits: tuple[str, ...] = ("train
 
 
 def write_unpaired_folder(root: Path, n: int = 6, n_target: int = 9, parts: tuple[str, ...] = ("train", "test")) -> None:
-    """``trainA``, ``trainB``, ``testA``, ``testB``: ``n`` pieces of photographs, and ``n_target`` negatives of others."""
+    """Write ``trainA``, ``trainB``, ``testA``, ``testB``: ``n`` pieces of photographs and ``n_target`` negatives of others."""
     for part in parts:
         for letter, count, seed in (("A", n, 0), ("B", n_target, 1)):
             folder = root / f"{part}{letter}"
@@ -172,7 +175,7 @@ def write_unpaired_folder(root: Path, n: int = 6, n_target: int = 9, parts: tupl
 
 
 def write_energy(root: Path, n: int = 600) -> None:
-    """``energydata_complete.csv`` as it is published: every value in quotes, the date before 28 columns of numbers."""
+    """Write ``energydata_complete.csv`` in its published form: every value in quotes, a date before 28 columns of numbers."""
     from gan_cli.data.sequences.series import ENERGY, ENERGY_COLUMNS
 
     root.mkdir(parents=True)
@@ -183,7 +186,7 @@ def write_energy(root: Path, n: int = 600) -> None:
 
 
 def write_csv(root: Path, n: int = 600) -> None:
-    """``table.csv``: a random walk, above 0, and a wave that is not."""
+    """Write ``table.csv``: a positive random walk, and a wave that takes both signs."""
     root.mkdir(parents=True)
     walk = np.exp(np.random.default_rng(0).normal(0, 0.01, n).cumsum())
     wave = np.sin(np.arange(n) / 7)

@@ -1,4 +1,4 @@
-"""Makes the bundled part of Fashion-MNIST from the full set's published IDX files.
+"""Script that makes the bundled part of Fashion-MNIST from the published IDX files of the full set.
 
 ``python tests/support/make_fashion_mnist_mini.py FOLDER`` writes ``gan_cli/data/images/fashion_mnist_mini.npy.xz``: the first
 1 000 training and the first 200 test images of each class, in the order of the published files. FOLDER holds
@@ -19,7 +19,7 @@ CLASSES = 10
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The uint8 array in an IDX file: two zero bytes, type 8, rank, big-endian sizes, values."""
+    """Return the uint8 array in an IDX file: two zero bytes, type 8, rank, big-endian sizes, values."""
     content = gzip.decompress(path.read_bytes())
     rank = content[3]
     shape = np.frombuffer(content, ">i4", count=rank, offset=4)
@@ -27,7 +27,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def first_of_each_class(labels: np.ndarray, total: int) -> np.ndarray:
-    """Indices of the first ``total / CLASSES`` samples of every class, in file order."""
+    """Return the indices of the first ``total / CLASSES`` samples of every class, in file order."""
     return np.sort(np.concatenate([np.flatnonzero(labels == k)[: total // CLASSES] for k in range(CLASSES)]))
 
 

@@ -1,4 +1,4 @@
-"""Players small enough that everything about them is known in closed form."""
+"""Small players and games whose behaviour is known in closed form."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ from gan_cli.types import Batch, Stats
 
 
 class Dirac(Generator):
-    """All samples are theta ``[d]``, whatever z is."""
+    """Generator whose samples all equal theta ``[d]``, for any z."""
 
     latent_dim = 1
 
@@ -31,7 +31,7 @@ class Dirac(Generator):
 
 
 class Noisy(Generator):
-    """Draws while it samples, as diffusion does; the mean is a hundred times the label."""
+    """Generator that draws random numbers while it samples, as diffusion does; the mean is a hundred times the label."""
 
     conditional = True
     latent_dim = 2
@@ -46,7 +46,7 @@ class Noisy(Generator):
 
 
 class Numbers(Dataset):
-    """x = (i, i), y = i mod 3."""
+    """Data set with x = (i, i) and y = i mod 3."""
 
     shape, classes = (2,), 3
 
@@ -61,7 +61,7 @@ class Numbers(Dataset):
 
 
 class Linear(Discriminator):
-    """D(x) = psi . x, for x of any shape."""
+    """Critic D(x) = psi . x, for x of any shape."""
 
     def __init__(self, *psi: float):
         super().__init__()
@@ -72,7 +72,7 @@ class Linear(Discriminator):
 
 
 class Bilinear(Game):
-    """min over theta, max over phi of theta phi."""
+    """Game min over theta, max over phi of theta phi."""
 
     def __init__(self, theta: float, phi: float, should_step: Callable[[Tensor, Stats], bool] = lambda loss, stats: True):
         super().__init__()
@@ -100,8 +100,8 @@ class Bilinear(Game):
         return latents
 
 
-def named(regularizers) -> dict:
-    """Regularizers under the names of their classes, in small letters; a second one of a class gets its number."""
+def by_class_name(regularizers) -> dict:
+    """Return regularizers keyed by their class names in lower case; a second one of a class gets a number."""
     found: dict = {}
     for regularizer in regularizers:
         name = type(regularizer).__name__.lower()
@@ -110,30 +110,33 @@ def named(regularizers) -> dict:
 
 
 def points_gan(loss=None, regularizers=(), width: int = 16) -> GAN:
-    """Two perceptrons in the plane."""
+    """Return a GAN of two perceptrons in the plane."""
     players = MLPGenerator((2,), 0, 3, width, 3), MLPDiscriminator((2,), 0, width, 3)
-    return GAN(*players, loss or NonSaturating(), named(regularizers))
+    return GAN(*players, loss or NonSaturating(), by_class_name(regularizers))
 
 
 def noisy_gan() -> GAN:
-    """In the plane, and its generator draws while it samples."""
+    """Return a GAN in the plane whose generator draws random numbers while it samples."""
     return GAN(Noisy(), MLPDiscriminator((2,), 0, 4, 2), NonSaturating())
 
 
 def images_gan(loss=None, regularizers=(), width: int = 4, size: int = 16) -> GAN:
-    """A thin DCGAN on grey images, with batch norm in both players."""
+    """Return a thin DCGAN on grey images, with batch norm in both players."""
     shape = (1, size, size)
     return GAN(
-        DCGANGenerator(shape, 0, 5, width), DCGANDiscriminator(shape, 0, width), loss or NonSaturating(), named(regularizers)
+        DCGANGenerator(shape, 0, 5, width),
+        DCGANDiscriminator(shape, 0, width),
+        loss or NonSaturating(),
+        by_class_name(regularizers),
     )
 
 
 def alternating(game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **arguments) -> Alternating:
-    """An alternating solver with equal rates."""
-    return solving(Alternating, game, optimizer, lr, **arguments)
+    """Return an alternating solver with equal learning rates."""
+    return make_solver(Alternating, game, optimizer, lr, **arguments)
 
 
-def solving(kind: Callable[..., Any], game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **arguments) -> Any:
-    """A solver of this kind with equal rates."""
+def make_solver(kind: Callable[..., Any], game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **arguments) -> Any:
+    """Return a solver of this kind with equal learning rates."""
     turns = game.turns()
     return kind(turns, {name: optimizer(turn.parameters, lr=lr) for name, turn in turns.items()}, **arguments)

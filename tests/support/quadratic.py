@@ -1,4 +1,4 @@
-"""Games whose geometry is known in closed form, in float64."""
+"""Games in float64 whose geometry is known in closed form."""
 
 from itertools import repeat
 
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from gan_cli.games.base import Game, Turn
 from gan_cli.types import Batch
 
-NOTHING = Batch(torch.zeros(2, 1))
-"""Quadratic games look at no data."""
-ALWAYS = repeat(NOTHING)
+DUMMY_BATCH = Batch(torch.zeros(2, 1))
+"""Batch for quadratic games, which do not use data."""
+DUMMY_BATCHES = repeat(DUMMY_BATCH)
 
 
 class Quadratic(Game):
-    """min over θ, max over φ of M = ½θᵀAθ + θᵀBφ − ½φᵀCφ.
+    """Game min over θ, max over φ of M = ½θᵀAθ + θᵀBφ − ½φᵀCφ.
 
     Hessians A and C, Jacobian [[A, B], [−Bᵀ, C]], duality gap ½θᵀ(A + BC⁻¹Bᵀ)θ + ½φᵀ(C + BᵀA⁻¹B)φ.
     """
@@ -36,7 +36,7 @@ class Quadratic(Game):
         }
 
     def jacobian(self) -> Tensor:
-        """In the order of the turns."""
+        """Return the Jacobian, its players in the order of the turns."""
         return torch.cat([torch.cat([self.C, -self.B.T], 1), torch.cat([self.B, self.A], 1)])
 
     def gap(self) -> float:
@@ -57,14 +57,14 @@ def diagonal(*values: float) -> Tensor:
 
 
 def random_quadratic(n: int, m: int, seed: int = 0) -> Quadratic:
-    """A and C positive definite, everything else normal."""
+    """Return a game with positive definite A and C; B and the players are normal."""
     draw = torch.Generator().manual_seed(seed)
     A, B, C, theta, phi = (torch.randn(*shape, generator=draw).double() for shape in ((n, n), (n, m), (m, m), (n,), (m,)))
     return Quadratic(A @ A.T + torch.eye(n), B, C @ C.T + torch.eye(m), theta, phi)
 
 
-class Circle(Game):
-    """Three players on the line; the loss of each is u_i · u_(i+1): everybody runs after everybody."""
+class CyclicGame(Game):
+    """Three players on the line; the loss of each is u_i · u_(i+1), so that they chase each other."""
 
     def __init__(self, *u: float):
         super().__init__()
@@ -83,8 +83,8 @@ class Circle(Game):
         return latents
 
 
-class Alone(Game):
-    """One player, a network, learns what the same network once was: a minimum, from the start."""
+class Regression(Game):
+    """One player, a network, that learns its own initial outputs: it starts at a minimum."""
 
     def __init__(self, network: nn.Module):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A file of weights for the Inception network, drawn at random: the right shapes, another checksum."""
+"""Random weights for the Inception network: a file with the right shapes and another checksum."""
 
 import hashlib
 import io
@@ -10,7 +10,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 
 class Untrained(FeatureExtractorInceptionV3):
-    """The network as its constructor initialises it: it loads an empty file."""
+    """Inception network with its initial weights; the file that it loads is empty."""
 
     def __init__(self):
         empty = io.BytesIO()
@@ -28,7 +28,7 @@ def _content() -> bytes:
         torch.manual_seed(0)
         network = Untrained()
         for layer in network.modules():
-            if isinstance(layer, torch.nn.Conv2d):  # so that what goes in neither explodes nor dies out on its way
+            if isinstance(layer, torch.nn.Conv2d):  # keeps the activations from exploding or vanishing
                 torch.nn.init.kaiming_normal_(layer.weight)
     buffer = io.BytesIO()
     torch.save(network.state_dict(), buffer)
@@ -36,7 +36,7 @@ def _content() -> bytes:
 
 
 def write(folder: Path) -> tuple[Path, str]:
-    """The file in ``folder``, written there once, and its SHA-256."""
+    """Write the file into ``folder``, once; return its path and its SHA-256."""
     path = folder / "random.pth"
     if not path.exists():
         path.write_bytes(_content())

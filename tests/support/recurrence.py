@@ -1,11 +1,11 @@
-"""Recurrent layers as a straightforward loop over time, with the weights of the fused ones."""
+"""Recurrent layers as a plain loop over time, with the weights of the fused layers."""
 
 import torch
 from torch import Tensor, nn
 
 
-def loop(rnn: nn.GRU | nn.LSTM, x: Tensor) -> Tensor:
-    """What ``rnn(x)[0]`` is, one step and one layer at a time by the cells' equations; x ``[B, T, inputs]``, one direction."""
+def reference_rnn(rnn: nn.GRU | nn.LSTM, x: Tensor) -> Tensor:
+    """Return ``rnn(x)[0]`` for x ``[B, T, inputs]`` in one direction, computed step by step by the cells' equations."""
     step = lstm if isinstance(rnn, nn.LSTM) else gru
     zero = x.new_zeros(len(x), rnn.hidden_size)
     states = [(zero, zero)] * rnn.num_layers

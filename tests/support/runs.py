@@ -1,4 +1,4 @@
-"""What a run leaves behind, read back and compared to the bit."""
+"""Training runs in tests: start one, read its files back, and compare two of them to the bit."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from gan_cli.training.command import train_command
 
 
 def train(cfg: DictConfig, folder: Path, values: str = "", resume: bool = False) -> float | None:
-    """``train_command`` on a copy of ``cfg`` with ``values`` ("train.steps=60") set; in a folder that is there, as Hydra's."""
+    """Call ``train_command`` in ``folder``, made first, on a copy of ``cfg`` with ``values`` ("train.steps=60") set."""
     cfg = OmegaConf.merge(cfg, OmegaConf.from_dotlist(values.split()))
     cfg.resume = str(folder) if resume else None
     folder.mkdir(parents=True, exist_ok=True)
@@ -22,17 +22,17 @@ def train(cfg: DictConfig, folder: Path, values: str = "", resume: bool = False)
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """``result.json``."""
+    """Return the content of ``result.json``."""
     return json.loads((folder / "result.json").read_text())
 
 
 def state(folder: Path, step: int | None = None) -> dict[str, Any]:
-    """The checkpoint of a step, by default the newest."""
+    """Return the checkpoint of a step, by default the newest."""
     return checkpoint.load(checkpoint.path_of(folder, checkpoint.steps_in(folder)[-1] if step is None else step))
 
 
 def outcome(folder: Path) -> dict[str, Any]:
-    """All that must not depend on how a run came about: clocks, and that it was resumed, are left out."""
+    """Return everything that must be equal in a resumed and an uninterrupted run: clocks and ``resume`` are left out."""
     newest, finished = state(folder), result(folder)
     newest["config"]["resume"] = None
     return {
@@ -44,7 +44,7 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 
 def differences(a: Any, b: Any, path: str = "") -> list[str]:
-    """Where two outcomes differ; tensors are compared bit by bit."""
+    """Return the paths at which two outcomes differ; tensors are compared bit by bit."""
     if type(a) is not type(b):
         return [path]
     if isinstance(a, Mapping):
