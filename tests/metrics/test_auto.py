@@ -41,7 +41,7 @@ def put(place):
     return path
 
 
-def test_without_inception_weights_it_takes_the_bundled_features_and_says_so(images):
+def test_without_inception_weights_the_bundled_features_are_used_and_reported(images):
     auto = Auto(EfficientNetLite0(), n_samples=7, split="heldout")
     expected = (
         "metric: fd_efficientnet_lite0 (no Inception weights found: metric=auto metric.download=true downloads them for FID)"
@@ -53,27 +53,27 @@ def test_without_inception_weights_it_takes_the_bundled_features_and_says_so(ima
 
 
 @pytest.mark.parametrize("place", [0, 2])
-def test_with_inception_weights_it_takes_them_and_says_which(place):
+def test_available_inception_weights_are_used_and_reported(place):
     path = put(place)
     auto = Auto(EfficientNetLite0(batch_size=5), n_samples=7, split="heldout", sha256=SHA256)
     assert auto.describe() == f"metric: fd_inception_{SHA256[:8]} (Inception weights in {path})"
     assert auto.resolve() == Frechet(Inception(5, sha256=SHA256), n_samples=7, split="heldout")
 
 
-def test_weights_in_another_place_are_named_by_path(tmp_path):
+def test_path_names_weights_in_another_location(tmp_path):
     auto = Auto(EfficientNetLite0(), path=str(tmp_path / "file.pth"))
     assert auto.name == "fid"
     assert auto.describe() == f"metric: fid (Inception weights in {tmp_path / 'file.pth'})"
     assert auto.resolve().features.path == str(tmp_path / "file.pth")
 
 
-def test_a_file_with_another_checksum_does_not_count():
+def test_a_file_with_another_checksum_is_ignored():
     path = put(0)
     assert Auto(EfficientNetLite0()).name == "fd_efficientnet_lite0"
     assert path.exists()
 
 
-def test_fid_is_promised_where_the_weights_are_to_be_downloaded():
+def test_fid_is_reported_if_the_weights_will_be_downloaded():
     assert Auto(EfficientNetLite0(), download=True).describe() == "metric: fid (Inception weights to be downloaded)"
 
 
@@ -84,13 +84,13 @@ def test_fid_is_promised_where_the_weights_are_to_be_downloaded():
         ({"path": "/nowhere/file.pth"}, r"Cannot read the weights /nowhere/file.pth: No such file"),
     ],
 )
-def test_what_was_asked_for_and_fails_is_not_replaced_in_silence(images, settings, message):
+def test_requested_weights_that_are_unavailable_raise_an_error(images, settings, message):
     with pytest.raises(UserError, match=message):
         Auto(EfficientNetLite0(), **settings).fitted(images, CPU)
 
 
 @pytest.mark.parametrize("features", [Pixels(), Identity(), EfficientNetLite0(resolution=64)])
-def test_other_features_were_chosen_and_stay(images, features):
+def test_explicitly_chosen_features_are_kept(images, features):
     put(0)
     auto = Auto(features, sha256=SHA256)
     assert auto.describe() == f"metric: {features.label('fd')}"
@@ -103,7 +103,7 @@ def test_weights_that_would_not_be_used_are_refused(settings, key):
         Auto(Pixels(), **settings)
 
 
-def test_points_are_measured_as_they_are():
+def test_points_are_measured_without_features():
     data = ring(n=20, n_heldout=10)
     auto = Auto(Identity())
     metric = auto.fitted(data, CPU)
@@ -112,11 +112,11 @@ def test_points_are_measured_as_they_are():
     assert auto.measure(real, fake) == metric.measure(real, fake)
 
 
-def test_points_have_no_picture_features():
+def test_image_features_refuse_points():
     with pytest.raises(UserError, match=r"(?s)features=efficientnet_lite0 needs .*features=identity"):
         Auto(EfficientNetLite0()).fitted(ring(n=20, n_heldout=10), CPU)
 
 
-def test_a_word_for_a_flag_is_refused():
+def test_a_string_for_a_flag_is_refused():
     with pytest.raises(UserError, match=r"download='no'"):
         Auto(EfficientNetLite0(), download="no")

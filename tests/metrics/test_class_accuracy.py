@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 def read_as(classes, K=3):
-    """Logits whose largest entry is at ``classes``."""
+    """Return logits whose largest entry is at ``classes``."""
     classes = torch.as_tensor(classes)
     return torch.randn(len(classes), K, generator=generator("logits")) / 10 + torch.eye(K)[classes]
 
@@ -76,7 +76,7 @@ def test_the_metric_names_its_numbers_after_the_features():
     real, fake = encoded([0, 1, 1], [0, 1, 2]), encoded([0, 1, 1, 1], [0, 1, 2, 0])
     values = metric.measure(real, fake)
     assert list(values) == ["accuracy_classifier", "class_recall_classifier", "class_tv_classifier"]
-    assert math.isnan(values["class_recall_classifier"].value), "no class has four samples of either kind"
+    assert math.isnan(values["class_recall_classifier"].value), "no class has four samples of each kind"
     assert metric.name == "accuracy_classifier"
     assert metric.higher_is_better is values[metric.name].higher_is_better is True
     assert values[metric.name].value == 0.5
@@ -96,7 +96,7 @@ def test_details_by_class():
 
 
 def cloud(y, scale=1.0, seed=0):
-    """Features from N(10 y, scale^2) in the plane, every sample read as its label."""
+    """Return features from N(10 y, scale²) in the plane; every sample is classified as its label."""
     x = scale * torch.randn(len(y), 2, generator=generator("cloud", seed)) + 10.0 * y[:, None]
     return Encoded(torch.zeros(len(y), 1, 8, 8), x, torch.eye(3)[y], y)
 
@@ -104,7 +104,7 @@ def cloud(y, scale=1.0, seed=0):
 class TestRecallWithinClasses:
     y = torch.arange(150) % 3
 
-    def test_is_that_of_each_class_alone(self):
+    def test_equals_the_recall_of_each_class_alone(self):
         real, fake = cloud(self.y), cloud(self.y, 0.5, seed=1)
         for c, found in enumerate(class_recalls(real, fake)):
             _, recall = precision_recall(real.features[self.y == c], fake.features[self.y == c])
@@ -114,32 +114,32 @@ class TestRecallWithinClasses:
         assert values["class_recall_classifier"].value == pytest.approx(mean)
         assert 0 < values["class_recall_classifier"].error < 0.05
 
-    def test_one_image_a_class_has_all_the_accuracy_and_no_recall(self):
+    def test_one_image_per_class_has_full_accuracy_and_no_recall(self):
         real, fake = cloud(self.y), cloud(self.y, 0.0)
         values = ClassAccuracy(Classifier()).measure(real, fake)
         assert values["accuracy_classifier"].value == 1
         assert values["class_recall_classifier"].value == 0
 
-    def test_classes_exchanged_are_in_the_data_and_not_in_the_classes(self):
+    def test_swapped_classes_have_no_recall_within_classes(self):
         real, fake = cloud(self.y), cloud((self.y + 1) % 3, seed=1)
         asked = Encoded(fake.x, fake.features, fake.logits, self.y)
         assert precision_recall(real.features, fake.features)[1] > 0.8
         assert ClassAccuracy(Classifier()).measure(real, asked)["class_recall_classifier"].value == 0
 
-    def test_a_class_of_too_few_samples_is_left_out(self):
+    def test_a_class_with_too_few_samples_is_skipped(self):
         y = self.y.clone()
         y[(y == 2).nonzero().flatten()[3:]] = 0
         real, fake = cloud(y), cloud(y, seed=1)
         assert class_recalls(real, fake)[2] is None
         assert "class_recall_classifier" in ClassAccuracy(Classifier()).measure(real, fake)
 
-    def test_needs_labels_of_both(self):
+    def test_labels_of_both_sets_are_required(self):
         real = cloud(self.y)
         with pytest.raises(UserError, match="labels of both real and generated"):
             class_recalls(real, Encoded(real.x, real.features, real.logits))
 
 
-def test_of_samples_without_labels_only_the_balance_is_told():
+def test_without_labels_only_the_balance_is_reported():
     metric, real = ClassAccuracy(Classifier()), encoded([0, 1, 2], [0, 1, 2])
     fake = Encoded(real.x, real.features, real.logits)
     assert metric.measure(real, fake) == {"class_tv_classifier": metric.measure(real, real)["class_tv_classifier"]}
@@ -154,7 +154,7 @@ def squares(n, seed):
     return ImageArray(x.to(torch.uint8).numpy(), y.numpy(), 3)
 
 
-def test_real_samples_have_the_classifiers_own_accuracy(tmp_path, monkeypatch):
+def test_real_samples_reach_the_classifiers_accuracy(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = Data(squares(90, 0), squares(60, 1))
     metric = ClassAccuracy(Classifier(epochs=2, batch_size=15, width=2)).fitted(data, CPU)
@@ -167,7 +167,7 @@ def test_real_samples_have_the_classifiers_own_accuracy(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("features", [Pixels(), EfficientNetLite0(resolution=16)])
-def test_features_that_do_not_know_the_classes_are_refused(features):
+def test_features_with_other_classes_are_refused(features):
     told = 1000 if isinstance(features, EfficientNetLite0) else 0
     message = rf"(?s)has 3 classes, but features={features.name} has {told}.*features=classifier"
     with pytest.raises(UserError, match=message):

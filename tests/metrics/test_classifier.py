@@ -18,7 +18,7 @@ SMALL = {"epochs": 3, "batch_size": 20, "width": 4, "lr": 0.02}
 
 
 def bars(n, seed, size=8, channels=1, noise=40):
-    """Class k of 3: a bright row at the top, in the middle or at the bottom, in noise."""
+    """Noisy images of 3 classes: a bright row at the top, in the middle or at the bottom."""
     g = generator("bars", seed)
     y = torch.arange(n) % 3
     x = torch.randint(noise, (n, channels, size, size), generator=g)
@@ -43,13 +43,13 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """Counts the trainings."""
+    """Count the trainings."""
     calls, original = [], classifier.train_classifier
     monkeypatch.setattr(classifier, "train_classifier", lambda *args: (calls.append(len(args[1])), original(*args)))
     return calls
 
 
-def test_it_learns_the_classes_and_says_how_well():
+def test_the_classes_are_learned_and_the_accuracy_is_reported():
     features = Classifier(**SMALL).fitted(data(), CPU)
     x, y = images(data().heldout)
     taken, logits = features(x)
@@ -60,17 +60,17 @@ def test_it_learns_the_classes_and_says_how_well():
     assert features.provenance["heldout_accuracy"] == pytest.approx(accuracy, abs=1e-12)
 
 
-def test_its_accuracy_is_that_on_images_it_has_not_seen():
-    """Labels without a meaning cannot be foretold."""
+def test_the_accuracy_is_measured_on_held_out_images():
+    """Random labels cannot be predicted."""
     random = bars(40, 0, noise=250)
     random.labels = torch.randint(3, (40,), generator=generator("labels")).numpy()
     features = Classifier(epochs=30, batch_size=20, width=16, flip=False).fitted(Data(random, bars(60, 1, noise=250)), CPU)
     _, logits = features(images(random).x)
-    assert float((logits.argmax(1) == images(random).y).double().mean()) > 0.9, "by heart"
+    assert float((logits.argmax(1) == images(random).y).double().mean()) > 0.9, "the training images are memorised"
     assert features.provenance["heldout_accuracy"] < 0.6
 
 
-def test_features_lead_to_the_logits_and_each_sample_stands_alone():
+def test_features_determine_the_logits_and_samples_are_independent():
     features = Classifier(**SMALL).fitted(data(), CPU)
     x = images(data().heldout).x
     taken, logits = features(x)
@@ -81,7 +81,7 @@ def test_features_lead_to_the_logits_and_each_sample_stands_alone():
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
-def test_uint8_and_float_images_are_the_same():
+def test_uint8_and_float_images_give_the_same_features():
     features = Classifier(**SMALL).fitted(data(), CPU)
     heldout = data().heldout
     for a, b in zip(features(images(heldout).x), features(torch.from_numpy(heldout.images)), strict=True):
@@ -92,7 +92,7 @@ def test_trained_once_in_memory_and_on_the_disk(home, trainings):
     given = data()
     first = Classifier(**SMALL).fitted(given, CPU)
     again = Classifier(**SMALL).fitted(given, CPU)
-    assert again.trained is first.trained, "the parts of a combined metric share it"
+    assert again.trained is first.trained, "the parts of a combined metric share the network"
     assert again.fitted(given, CPU).trained is first.trained
     x = images(given.heldout).x
     expected = first(x)
@@ -116,7 +116,7 @@ def test_the_same_data_give_the_same_network_whatever_the_random_streams(home, m
     assert len(first["weights"]) == 64
 
 
-def test_training_moves_no_random_stream():
+def test_training_uses_no_default_random_stream():
     torch.manual_seed(0)
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
     Classifier(**SMALL).fitted(data(), CPU)
@@ -124,7 +124,7 @@ def test_training_moves_no_random_stream():
     assert (np.random.get_state()[1] == numpy_before).all()
 
 
-def test_a_training_that_was_ended_leaves_nothing(home, monkeypatch):
+def test_an_interrupted_training_leaves_no_entry(home, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -157,7 +157,7 @@ def relabelled():
         ({"max_images": 60}, data),
     ],
 )
-def test_whatever_changes_the_network_trains_another(trainings, settings, given):
+def test_every_setting_trains_another_network(trainings, settings, given):
     first = Classifier(**SMALL).fitted(data(), CPU).provenance
     other = Classifier(**SMALL | settings).fitted(given(), CPU).provenance
     assert len(trainings) == 2
@@ -165,7 +165,7 @@ def test_whatever_changes_the_network_trains_another(trainings, settings, given)
     assert trainings[1] == settings.get("max_images", len(given().train))
 
 
-def test_another_held_out_part_is_another_accuracy_of_the_same_network(trainings):
+def test_other_held_out_images_change_the_accuracy_but_not_the_network(trainings):
     first = Classifier(**SMALL).fitted(data(), CPU).provenance
     noisy = Data(data().train, bars(60, 5, noise=250))
     other = Classifier(**SMALL).fitted(noisy, CPU).provenance
@@ -174,18 +174,18 @@ def test_another_held_out_part_is_another_accuracy_of_the_same_network(trainings
 
 
 @pytest.mark.parametrize(("size", "channels"), [(8, 3), (13, 1), (33, 3), (64, 1)])
-def test_any_size_and_colour(size, channels):
+def test_images_of_any_size_grey_or_colour(size, channels):
     features = Classifier(epochs=1, batch_size=16, width=2).fitted(data(n=32, size=size, channels=channels), CPU)
     taken, logits = features(images(bars(5, 1, size, channels)).x)
     assert (taken.shape, logits.shape) == ((5, 8), (5, 3))
 
 
-def test_fewer_images_than_a_batch():
+def test_fewer_images_than_one_batch():
     assert Classifier(epochs=2, width=2).fitted(data(n=3), CPU)(images(bars(1, 1)).x)[1].isfinite().all()
 
 
 @pytest.mark.parametrize(("size", "stages"), [(8, 3), (28, 3), (32, 3), (33, 4), (64, 4), (128, 5), (256, 6)])
-def test_larger_images_have_more_stages_that_lead_to_four_pixels(size, stages):
+def test_larger_images_have_more_stages_down_to_four_pixels(size, stages):
     network = ClassifierNetwork(1, size, 10, 1, generator("test"))
     convolutions = [layer for layer in network.trunk if isinstance(layer, torch.nn.Conv2d)]
     assert [layer.stride[0] for layer in convolutions] == [2, 1] * stages
@@ -194,16 +194,16 @@ def test_larger_images_have_more_stages_that_lead_to_four_pixels(size, stages):
         assert network.eval().trunk(torch.zeros(1, 1, size, size)).shape == (1, 4, side, side)
 
 
-def test_its_initial_weights_are_drawn_and_scaled():
+def test_initial_weights_have_kaimings_scale():
     network = ClassifierNetwork(1, 32, 10, 32, generator("test"))
     state = network.state_dict()
-    assert all(value.isfinite().all() for value in state.values()), "nothing is left as the memory was"
+    assert all(value.isfinite().all() for value in state.values()), "no weight is left uninitialised"
     last = state["trunk.15.weight"]
     assert last.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
     assert torch.equal(last, ClassifierNetwork(1, 32, 10, 32, generator("test")).state_dict()["trunk.15.weight"])
 
 
-def test_the_statistics_of_its_real_samples_are_remembered(home):
+def test_features_of_real_samples_are_cached(home):
     given = data()
     features = Classifier(**SMALL).fitted(given, CPU)
     x, y = images(given.train)
@@ -224,7 +224,7 @@ def test_the_statistics_of_its_real_samples_are_remembered(home):
     ],
     ids=["points", "tiny", "no labels", "one class", "nothing held out", "labels missing"],
 )
-def test_data_without_anything_to_learn_is_refused(given, message):
+def test_data_without_classes_are_refused(given, message):
     with pytest.raises(UserError, match=message):
         Classifier().fitted(given, CPU)
 
@@ -243,12 +243,12 @@ def test_images_that_do_not_fit_are_refused():
     ("name", "value"),
     [("epochs", 0), ("batch_size", 1), ("width", 1.5), ("lr", 0), ("flip", "no"), ("max_images", None), ("seed", -1)],
 )
-def test_fields_that_are_none_are_refused(name, value):
+def test_invalid_fields_are_refused(name, value):
     with pytest.raises(UserError, match=f"{name}={value!r}"):
         Classifier(**{name: value})
 
 
-def test_an_unfitted_one_is_told_by_its_fields():
+def test_an_unfitted_classifier_is_described_by_its_fields():
     fields = {entry.name for entry in dataclasses.fields(Classifier) if entry.init}
     assert Classifier().provenance.keys() == {"extractor", "resizing"} | fields
     assert Classifier() == Classifier().fitted(data(n=3), CPU) != Classifier(seed=1)

@@ -30,7 +30,7 @@ MODES = ["reverse_kl", "modes", "high_quality", "spread"]
 
 @dataclass(frozen=True)
 class Mean(Metric):
-    """A part that only knows how it is put together."""
+    """A simple part of a combined metric."""
 
     word: str = "a"
     known_error: float | None = None
@@ -69,7 +69,7 @@ def together(*parts):
     return MetricCollection(Identity(), members=parts)
 
 
-def test_a_composition_says_what_its_parts_say():
+def test_a_combination_returns_the_results_of_its_parts():
     real, fake = sets()
     a, b = Mean(Identity(), word="a"), Share(Identity(), word="b")
     both = together(a, b)
@@ -83,7 +83,7 @@ def test_a_composition_says_what_its_parts_say():
     }
 
 
-def test_the_chief_is_the_first_and_equal_sizes_are_what_any_needs():
+def test_the_first_part_is_primary_and_any_part_may_require_equal_sizes():
     a, b = Mean(Identity(), word="a"), Share(Identity(), word="b")
     assert (together(a, a).equal_sizes, together(a, b).equal_sizes, together(b, a).equal_sizes) == (False, True, True)
     assert (together(a, b).higher_is_better, together(b, a).higher_is_better) == (False, True)
@@ -92,15 +92,15 @@ def test_the_chief_is_the_first_and_equal_sizes_are_what_any_needs():
     assert [m.needs_samples for m in (together(c, a), together(c, c))] == [True, False]
 
 
-def test_each_part_sees_to_its_own_errors():
+def test_each_part_computes_its_own_errors():
     real, fake = sets()
     free, known = Mean(Identity(), word="a"), Share(Identity(), word="b", known_error=7.0)
     values = together(free, known).with_errors(real, fake)
     assert values["mean_a"] == free.with_errors(real, fake)["mean_a"]
     assert values["mean_a"].error == pytest.approx(float(fake.x.std() / 40**0.5), rel=0.5)
     assert values["mean_b"].error == 7.0
-    assert values["real_a"].error == 0, "its real samples stay"
-    assert values["real_b"].error > 0, "its real samples are as many as the generated ones"
+    assert values["real_a"].error == 0, "the real samples are fixed"
+    assert values["real_b"].error > 0, "real samples are left out too, since sizes must be equal"
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def test_all_of_images_with_their_own_classifier(tmp_path, monkeypatch):
     monkeypatch.setattr(classifier, "train_classifier", lambda *args: (calls.append(1), original(*args)))
     data = picture_data()
     metric = AllImageMetrics(Classifier(epochs=2, batch_size=10, width=2), n_samples=60).fitted(data, CPU)
-    assert len(calls) == 1, "the parts share one network, also where it cannot be kept on the disk"
+    assert len(calls) == 1, "the parts share one network, even if it cannot be cached on the disk"
     assert {id(part.features.trained) for part in metric.parts()} == {id(metric.features.trained)}
     real = encoded(metric, data.heldout)
     values = metric.measure(real, encoded(metric, data.train))
@@ -192,26 +192,26 @@ def test_all_of_points(data, expected):
     assert json.dumps([metric.settings(), metric.details(real, fake)])
 
 
-def test_before_it_is_fitted_it_has_the_parts_for_any_data():
+def test_before_fitting_it_has_the_parts_for_any_data():
     assert (AllImageMetrics(Pixels()).name, AllPointMetrics(Identity()).name) == ("fd_pixels", "w1")
     real, fake = sets()
     assert list(AllPointMetrics(Identity()).measure(real, fake)) == POINTS
 
 
-def test_images_and_points_are_not_confused():
+def test_data_of_the_wrong_kind_are_refused():
     with pytest.raises(UserError, match=r"metric=all is for images; these samples are \[2\]. Use metric=points"):
         AllImageMetrics(Identity()).fitted(ring(n=20, n_heldout=20), CPU)
     with pytest.raises(UserError, match=r"metric=points is for points; these samples are \[1, 8, 8\]. Use metric=all"):
         AllPointMetrics(Identity()).fitted(picture_data(), CPU)
 
 
-def test_too_few_samples_is_a_part_s_own_complaint():
+def test_too_few_samples_for_a_part_raise_its_error():
     real, fake = sets(1)
     with pytest.raises(UserError):
         AllPointMetrics(Identity()).measure(real, fake)
 
 
-def test_of_sets_too_small_for_one_part_the_others_still_speak():
+def test_the_floor_skips_parts_for_which_sets_are_too_small():
     x = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
     sets = [Encoded(x, x, x) for _ in range(2)]
     whole = MetricCollection(Identity(), 12, "train", (Frechet(Identity(), 12), InceptionScore(Identity(), 12)))

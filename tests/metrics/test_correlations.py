@@ -23,7 +23,7 @@ def noise(*shape):
 
 
 @pytest.mark.parametrize(("phi", "sigma"), [(0.8, 0.8), (-0.5, 0.3), (0.0, 0.0)])
-def test_the_autoregressive_gaussian_has_its_correlations(phi, sigma):
+def test_an_autoregressive_process_has_its_known_correlations(phi, sigma):
     data = ar1(n=4000, n_heldout=10, window=12, features=3, phi=phi, sigma=sigma)
     c = lagged_correlations(data.train.batch(torch.arange(4000)).x, 4)
     k, eye = torch.arange(5.0, dtype=torch.float64), torch.eye(3, dtype=torch.float64)
@@ -31,7 +31,7 @@ def test_the_autoregressive_gaussian_has_its_correlations(phi, sigma):
     assert (c - expected).abs().max() < 0.03
 
 
-def test_lags_are_told_from_leads():
+def test_lags_and_leads_are_distinguished():
     x = noise(500, 6, 1)
     later = torch.cat([x[:, 1:], noise(500, 1, 1)], 1)  # what the first feature will be one step later
     c = lagged_correlations(torch.cat([x, later], 2), 1)
@@ -39,7 +39,7 @@ def test_lags_are_told_from_leads():
     assert max(abs(c[1, 0, 1]), abs(c[0, 0, 1])) < 0.1
 
 
-def test_they_do_not_know_units_and_a_still_feature_is_correlated_with_nothing():
+def test_correlations_ignore_units_and_a_constant_feature_has_correlation_0():
     x = noise(50, 8, 3)
     c = lagged_correlations(x, 3)
     assert c[0].diagonal().tolist() == pytest.approx([1, 1, 1])
@@ -71,10 +71,10 @@ def test_the_metric_of_equal_samples_is_0_and_of_one_feature_has_no_cross_correl
     assert all(value.error is not None for value in values.values())
     assert list(metric.measure(encoded(x[..., :1]), encoded(x[..., :1]))) == ["autocorrelation"]
     details = metric.details(encoded(x), encoded(x))
-    assert [len(details["real"]), len(details["fake"][0])] == [2, 4], "as many lags as 5 steps have"
+    assert [len(details["real"]), len(details["fake"][0])] == [2, 4], "5 steps have 4 lags"
 
 
-def test_what_has_no_lags_is_refused():
+def test_sequences_without_lags_are_refused():
     x = encoded(noise(9, 1, 2))
     with pytest.raises(UserError, match="one step have no lag"):
         Correlations(Identity()).measure(x, x)
@@ -84,7 +84,7 @@ def test_what_has_no_lags_is_refused():
         Correlations(Identity(), lags=0)
 
 
-def test_marginals_are_shifts_and_blind_to_order():
+def test_marginal_distances_measure_shifts_and_ignore_order():
     x = noise(40, 6, 3)
     shift = torch.tensor([0.0, 0.25, -0.5])
     moved = (x + shift)[torch.randperm(40, generator=generator("rows"))].flip(1)
@@ -95,7 +95,7 @@ def test_marginals_are_shifts_and_blind_to_order():
     assert metric.details(encoded(x), encoded(moved))["per_feature"] == pytest.approx([0, 0.25, 0.5], abs=1e-6)
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_sets_of_different_shapes_are_refused():
     x = noise(9, 4, 2)
     broken = x.clone()
     broken[0, 0, 0] = torch.nan

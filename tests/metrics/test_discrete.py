@@ -36,7 +36,7 @@ def distances(x, y):
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def test_the_heaps_of_earth_take_five_shovelfuls_whichever_way_they_are_counted():
+def test_the_worked_example_costs_five_by_every_method():
     transport = optimal_transport(HEAPS, HOLES, STEPS)
     assert transport.value == pytest.approx(5)
     assert (transport.plan * STEPS).sum().item() == pytest.approx(5)
@@ -47,7 +47,7 @@ def test_the_heaps_of_earth_take_five_shovelfuls_whichever_way_they_are_counted(
     assert transport_by_cdf(HEAPS, HOLES, LINE) == pytest.approx(5)
 
 
-def test_normalised_heaps_are_half_a_step_apart():
+def test_the_normalised_worked_example_has_distance_one_half():
     p, q = torch.tensor(HEAPS) / 10, torch.tensor(HOLES) / 10
     for value in (
         optimal_transport(p, q, STEPS).value,
@@ -60,7 +60,7 @@ def test_normalised_heaps_are_half_a_step_apart():
     assert wasserstein(*points) == pytest.approx(0.5)
 
 
-def test_the_plan_and_its_value_are_pots():
+def test_plan_and_value_agree_with_pot():
     p, q = probabilities(12), probabilities(9)
     cost = torch.rand(12, 9, dtype=torch.float64)
     transport = optimal_transport(p, q, cost)
@@ -68,7 +68,7 @@ def test_the_plan_and_its_value_are_pots():
     np.testing.assert_allclose(transport.plan, ot.emd(p.numpy(), q.numpy(), cost.numpy()), atol=1e-9)
 
 
-def test_the_dual_is_feasible_reaches_the_value_and_is_tight_where_earth_moves():
+def test_the_dual_is_feasible_optimal_and_tight_where_mass_moves():
     p, q = probabilities(12), probabilities(9)
     cost = torch.rand(12, 9, dtype=torch.float64)
     transport, (value, f, g) = optimal_transport(p, q, cost), kantorovich_dual(p, q, cost)
@@ -80,7 +80,7 @@ def test_the_dual_is_feasible_reaches_the_value_and_is_tight_where_earth_moves()
     assert f[0] == 0
 
 
-def test_between_points_of_a_metric_space_a_1_lipschitz_function_is_enough():
+def test_for_a_metric_cost_the_kantorovich_rubinstein_dual_is_exact():
     points = torch.randn(15, 2, dtype=torch.float64)
     p, q, d = probabilities(15), probabilities(15), distances(points, points)
     value, f, g = kantorovich_rubinstein(p, q, d)
@@ -90,26 +90,26 @@ def test_between_points_of_a_metric_space_a_1_lipschitz_function_is_enough():
     assert torch.equal(g, -f)
 
 
-def test_on_the_line_cdfs_are_enough_in_any_order():
+def test_on_the_line_transport_equals_the_distance_of_cdfs():
     positions = torch.randn(20, dtype=torch.float64)
     p, q = probabilities(20), probabilities(20)
     by_programme = optimal_transport(p, q, (positions[:, None] - positions).abs()).value
     assert transport_by_cdf(p, q, positions) == pytest.approx(by_programme, rel=1e-9)
 
 
-def test_samples_are_the_case_of_equal_weights():
+def test_equal_weights_give_the_distance_between_samples():
     x, y = torch.randn(20, 2, dtype=torch.float64), torch.rand(20, 2, dtype=torch.float64)
     weights = torch.ones(20) / 20
     assert optimal_transport(weights, weights, distances(x, y)).value == pytest.approx(wasserstein(x, y), rel=1e-6)
 
 
-def test_with_the_discrete_metric_transport_is_total_variation():
+def test_transport_with_the_discrete_metric_is_total_variation():
     p, q = probabilities(10), probabilities(10)
     assert optimal_transport(p, q, 1 - torch.eye(10)).value == pytest.approx(tv(p, q), rel=1e-9)
 
 
 @pytest.mark.parametrize("theta", [-1.0, 0.0, 0.25])
-def test_parallel_lines_share_nothing_unless_they_are_one(theta):
+def test_parallel_lines_share_no_point_unless_they_coincide(theta):
     z = torch.rand(30, 1, dtype=torch.float64)
     points, p, q = common_support(torch.cat([0 * z, z], 1), torch.cat([0 * z + theta, z], 1))
     apart = theta != 0
@@ -133,7 +133,7 @@ def test_divergences_of_two_coins():
     assert tv(p, q) == pytest.approx(0.25)
 
 
-def test_divergences_keep_their_bounds():
+def test_divergences_satisfy_their_bounds():
     for _ in range(20):
         p, q = probabilities(8) ** 3, probabilities(8) ** 3
         p, q = p / p.sum(), q / q.sum()
@@ -144,7 +144,7 @@ def test_divergences_keep_their_bounds():
         assert kl(p, p) == js(p, p) == tv(p, p) == 0
 
 
-def test_mass_where_the_other_has_none_makes_kl_infinite_one_way():
+def test_kl_is_infinite_if_the_second_distribution_lacks_mass():
     assert kl([0.5, 0.5], [1, 0]) == math.inf
     assert kl([1, 0], [0.5, 0.5]) == pytest.approx(math.log(2))
     assert js([0, 1], [1, 0]) == math.log(2)
@@ -167,7 +167,7 @@ def test_bad_transport_problems_are_named(p, q, cost, message):
             solve(p, q, cost)
 
 
-def test_what_needs_common_points_says_so():
+def test_distributions_on_different_points_are_refused():
     with pytest.raises(UserError, match="same points, not 2 and 1"):
         kantorovich_rubinstein([1.0, 1.0], [2.0], torch.zeros(2, 1))
     for divergence in (kl, js, tv):

@@ -56,7 +56,7 @@ def test_features_and_logits_have_their_shape_at_any_size(crops):
         assert not len(x) or 0 <= features.min() < features.max() <= 6
 
 
-def test_neither_batch_size_nor_neighbours_matter(crops):
+def test_features_do_not_depend_on_the_batch(crops):
     expected = EfficientNetLite0(batch_size=10)(crops[:10])
     for batch_size in (1, 3, 7):
         for result, other in zip(EfficientNetLite0(batch_size=batch_size)(crops[:10]), expected, strict=True):
@@ -64,7 +64,7 @@ def test_neither_batch_size_nor_neighbours_matter(crops):
     assert (EfficientNetLite0()(crops[4:7])[0] - expected[0][4:7]).norm() < 1e-5 * expected[0].norm()
 
 
-def test_grey_is_three_equal_channels(crops):
+def test_a_grey_image_is_three_equal_channels(crops):
     grey = crops[:5, :1]
     for result, other in zip(EfficientNetLite0()(grey), EfficientNetLite0()(grey.expand(-1, 3, -1, -1)), strict=True):
         torch.testing.assert_close(result, other)
@@ -81,14 +81,14 @@ def test_more_noise_is_further_away(crops):
     assert distances[1] > 5
 
 
-def test_what_decides_the_features_is_recorded():
+def test_provenance_records_all_settings():
     features = EfficientNetLite0(resolution=64, batch_size=7)
     resizing = "bilinear, antialiased, to 64×64"
     assert features.provenance == {"extractor": "efficientnet_lite0", "weights": SHA256, "resizing": resizing}
     assert features.label("fd") == "fd_efficientnet_lite0"
 
 
-def test_no_random_stream_moves(crops):
+def test_no_default_random_stream_is_used(crops):
     load_efficientnet.cache_clear()
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
     expected = torch.rand(3), np.random.rand(), random.random()
@@ -107,7 +107,7 @@ def test_fitted_features_know_their_device_and_are_equal_to_the_others(crops):
     torch.testing.assert_close(fitted(crops[:2]), features(crops[:2]))
 
 
-def test_data_without_pictures_are_refused_at_the_start():
+def test_data_other_than_images_are_refused_at_the_start():
     with pytest.raises(UserError, match=r"(?s)got \[0, 2\].*features=identity"):
         EfficientNetLite0().fitted(ring(n=10, n_heldout=10), torch.device("cpu"))
 

@@ -1,4 +1,4 @@
-"""Features of the real samples: taken once, never wrong, for any number of processes."""
+"""The cache computes features of real samples once, for any number of processes, and detects damage."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ X, Y = torch.arange(12.0).view(4, 3), torch.tensor([0, 1, 1, 0])
 
 @dataclass(frozen=True)
 class Doubled(Features):
-    """Twice the samples, in float64, and their sums as logits; counts how often it is asked."""
+    """Features that are twice the samples, in float64, with their sums as logits; calls are recorded."""
 
     name = "doubled"
     weights: str = "abc"
@@ -54,12 +54,12 @@ def entries(home):
 
 
 def others(home):
-    """All files but entries and locks."""
+    """Return all files except entries and locks."""
     return [path for path in home.rglob("*") if path.is_file() and path.suffix not in (".npz", ".lock")]
 
 
 @pytest.mark.parametrize("logits", [True, False])
-def test_taken_once(home, logits):
+def test_features_are_computed_once(home, logits):
     features = Doubled(logits=logits)
     for _ in range(3):
         found = encode_cached(features, X, Y)
@@ -70,7 +70,7 @@ def test_taken_once(home, logits):
             torch.testing.assert_close(found.logits, X.double().sum(1, keepdim=True), rtol=0, atol=0)
         else:
             assert found.logits is None
-        found.features.zero_()  # what a caller does to it stays with the caller
+        found.features.zero_()  # changing the result must not change the cache
     assert features.calls == [4]
     assert len(entries(home)) == 1
     assert encode_cached(features, X).y is None
@@ -89,7 +89,7 @@ def test_whatever_changes_the_features_changes_the_key(home):
     assert features.calls == [4, 4, 4, 4, 3]
 
 
-def test_the_key_sees_values_and_not_how_they_lie():
+def test_the_key_depends_on_values_not_on_memory_layout():
     assert content_key("a", X) == content_key("a", X.T.contiguous().T)
     assert content_key("a", X) != content_key("a", X.T)
     assert content_key({"a": 1, "b": 2}) == content_key({"b": 2, "a": 1})
@@ -99,19 +99,19 @@ def test_the_key_sees_values_and_not_how_they_lie():
 
 
 @pytest.mark.parametrize("features", [Identity(), Pixels()])
-def test_features_without_weights_are_not_worth_the_disk(home, features):
+def test_features_without_weights_are_not_cached(home, features):
     found = encode_cached(features, X.view(4, 1, 1, 3) / 12, Y)
     assert found.features.shape == (4, 3)
     assert not list(home.iterdir())
 
 
 def test_no_flipped_bit_goes_unnoticed(home):
-    """Some lie in parts of the archive that mean nothing, such as dates: then the tensors are right."""
+    """A flip in an insignificant part of the archive, such as a date, leaves the tensors right."""
     encode_cached(Doubled(), X)
     (path,) = entries(home)
     right, whole = cache._read(path), path.read_bytes()
     noticed = 0
-    for bit in range(0, 8 * len(whole), 9):  # another one of every byte
+    for bit in range(0, 8 * len(whole), 9):  # a different bit of each byte
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
@@ -148,7 +148,7 @@ def test_a_damaged_entry_is_computed_again(home, damage, capsys):
     assert cache._read(path).keys() == {"features", "logits"}
     assert len(path.read_bytes()) == len(whole)
     encode_cached(features, X)
-    assert features.calls == [4, 4], "whole again"
+    assert features.calls == [4, 4], "the entry was repaired"
     assert capsys.readouterr().err == ""
 
 
@@ -169,12 +169,12 @@ def test_two_processes_at_once(home):
     found = [results.get(timeout=60) for _ in children]
     for child in children:
         child.join()
-    assert sorted(calls for calls, _ in found) == [[], [], [4]], "one computes, the others wait"
+    assert sorted(calls for calls, _ in found) == [[], [], [4]], "one process computes, the others wait"
     assert all(features == (2 * X).tolist() for _, features in found)
 
 
 def test_two_processes_at_once_without_locks(home, monkeypatch):
-    """The second one finds its place taken by an equal result."""
+    """The second process finds an equal result in place."""
 
     def refuse(*_):
         raise OSError("no locks here")
@@ -191,20 +191,20 @@ def test_two_processes_at_once_without_locks(home, monkeypatch):
     assert not others(home)
 
 
-def test_killed_while_writing(home, monkeypatch):
+def test_a_process_killed_while_writing_leaves_no_entry(home, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(files, "sync", lambda file: os.kill(os.getpid(), signal.SIGKILL))
         child = in_child(lambda: encode_cached(Doubled(), X))
         child.join()
     assert child.exitcode == -signal.SIGKILL
-    assert not entries(home), "nothing that could be taken for complete"
+    assert not entries(home), "no entry that looks complete"
     assert len(others(home)) == 1
     encode_cached(Doubled(), X)
     assert len(entries(home)) == 1
-    assert not others(home), "its disk space is given back"
+    assert not others(home), "temporary files are removed"
 
 
-def test_a_folder_that_cannot_be_made_costs_time_alone(home, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_created_costs_only_time(home, monkeypatch, capsys):
     (home / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "file"))
     features = Doubled()
@@ -218,7 +218,7 @@ def test_a_folder_that_cannot_be_made_costs_time_alone(home, monkeypatch, capsys
     assert "Not a directory" in complaint
 
 
-def test_a_disk_that_fills_up_costs_time_alone(home, monkeypatch, capsys):
+def test_a_full_disk_costs_only_time(home, monkeypatch, capsys):
     def full(file):
         raise OSError(28, "No space left on device")
 
@@ -238,7 +238,7 @@ def test_a_hit_writes_nothing(home, monkeypatch):
     encode_cached(Doubled(), X)
 
 
-def test_what_goes_wrong_while_computing_is_not_taken_for_a_full_disk(home):
+def test_an_error_while_computing_is_not_mistaken_for_a_full_disk(home):
     def compute():
         raise OSError("weights cannot be read")
 

@@ -11,14 +11,14 @@ LEVELS = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8)
 
 
 @pytest.mark.parametrize("shape", [(5, 2), (5, 1), (5, 3, 4, 4)])
-def test_identity_is_the_samples(shape):
+def test_identity_returns_the_samples(shape):
     x = torch.randn(shape)
     features, logits = Identity()(x)
     assert logits is None
     torch.testing.assert_close(features, x.reshape(5, -1), rtol=0, atol=0)
 
 
-def test_pixels_are_the_values_that_a_file_holds_scaled_back():
+def test_pixels_are_rounded_to_the_levels_of_a_file():
     expected = (LEVELS / 127.5 - 1).flatten(1)
     for x in (LEVELS, LEVELS / 127.5 - 1, (LEVELS + 0.4) / 127.5 - 1, (LEVELS.double() - 0.4) / 127.5 - 1):
         features, logits = Pixels()(x)
@@ -30,7 +30,7 @@ def test_values_beyond_the_range_are_clamped():
     assert to_uint8(torch.tensor([-9.0, -1.01, 1.01, 9.0]).view(1, 1, 2, 2), "pixels").flatten().tolist() == [0, 0, 255, 255]
 
 
-def test_the_levels_of_uint8_images_are_themselves():
+def test_uint8_images_are_unchanged():
     assert to_uint8(LEVELS, "pixels") is LEVELS
 
 
@@ -53,12 +53,12 @@ def test_names_of_numbers_and_provenance():
     assert (Identity().provenance, Pixels().provenance) == ({"extractor": "identity"}, {"extractor": "pixels"})
 
 
-def test_features_that_need_to_know_nothing_are_fitted_as_they_are():
+def test_features_without_settings_from_data_are_unchanged_by_fitting():
     features = Identity()
     assert features.fitted(ring(n=10, n_heldout=10), torch.device("cpu")) is features
 
 
-def test_an_encoded_set_keeps_samples_features_logits_and_labels_together():
+def test_a_subset_keeps_samples_features_logits_and_labels_aligned():
     x, y = torch.randn(6, 2), torch.arange(6)
     encoded = Identity().encode(x, y)
     assert len(encoded) == 6

@@ -45,7 +45,7 @@ def test_diagonal_gaussians():
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 5), (20, 50)])
-def test_equal_covariances_leave_the_distance_of_the_means(n, d):
+def test_for_equal_covariances_it_is_the_distance_of_the_means(n, d):
     x, shift = correlated(n, d, 0), gaussian(1, d, 1)
     assert frechet_distance(x, x.flip(0) + shift) == pytest.approx(shift.square().sum().item(), rel=1e-10)
 
@@ -70,7 +70,7 @@ def test_a_collapsed_set_has_no_covariance():
 
 
 def reference(x, y):
-    """By two roots of symmetric matrices in extended precision, for features [N, d] of any rank."""
+    """Compute the distance by two roots of symmetric matrices in extended precision, for features [N, d] of any rank."""
 
     def covariance(z):
         z = z.numpy().astype(np.longdouble)
@@ -78,7 +78,7 @@ def reference(x, y):
         return z.T @ z / (len(z) - 1)
 
     def eigenvalues(S):
-        """And eigenvectors, by Jacobi's rotations: LAPACK has no extended precision."""
+        """Return eigenvalues and eigenvectors by Jacobi rotations, since LAPACK has no extended precision."""
         S, V = S.copy(), np.eye(len(S), dtype=np.longdouble)
         for _ in range(12):
             for p in range(len(S) - 1):
@@ -125,7 +125,7 @@ def test_agrees_with_other_implementations(n, m, d):
     fidelity = fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID]
     assert ours == pytest.approx(fidelity, rel=1e-5)
     assert ours == pytest.approx(_compute_fid(x.mean(0), x.T.cov(), y.mean(0), y.T.cov()).item(), rel=1e-5)
-    if min(n, m) > d:  # the matrix root does not like singular matrices
+    if min(n, m) > d:  # the matrix root is inaccurate for singular matrices
         roots = scipy.linalg.sqrtm(statistics[0]["sigma"] @ statistics[1]["sigma"])
         means = (x.mean(0) - y.mean(0)).square().sum().item()
         run_records = sum(np.trace(s["sigma"]) for s in statistics) - 2 * np.trace(roots).real
@@ -133,9 +133,9 @@ def test_agrees_with_other_implementations(n, m, d):
 
 
 @pytest.mark.parametrize(("n", "m"), [(30, 50), (30, 20)])
-def test_fewer_samples_than_dimensions_is_no_other_distance(n, m):
+def test_fewer_samples_than_dimensions_give_the_same_distance(n, m):
     x, y = correlated(n, 10, 0), correlated(m, 10, 1)
-    wide_x, wide_y = (torch.cat([s, torch.full((len(s), 60), 7.0)], 1) for s in (x, y))  # constants: nothing to add
+    wide_x, wide_y = (torch.cat([s, torch.full((len(s), 60), 7.0)], 1) for s in (x, y))  # constant features add nothing
     expected = frechet_distance(x, y)
     assert frechet_distance(wide_x, wide_y) == pytest.approx(expected, rel=1e-7)
 
@@ -151,12 +151,12 @@ def test_symmetric_and_invariant_under_isometries(n, m, d):
     assert frechet_distance(3 * x, 3 * y) == pytest.approx(9 * expected, rel=1e-10)
 
 
-def test_float32_features_far_from_the_origin_keep_their_digits():
+def test_float32_features_far_from_the_origin_keep_precision():
     x, y = with_moments(500, [1000.0], [1.0], 0).float(), with_moments(500, [1000.0], [2.0], 1).float()
     assert frechet_distance(x, y) == pytest.approx(1, rel=1e-3)
 
 
-def test_neither_blocks_nor_layout_nor_gradients_matter():
+def test_blocks_layout_and_gradients_do_not_matter():
     x, y = correlated(2300, 600, 0).float(), correlated(2100, 600, 1).float()  # more rows and columns than a block has
     expected = frechet_distance(x.double(), y.double())
     assert expected == pytest.approx(_compute_fid(*moments(x.double()), *moments(y.double())).item(), rel=1e-8)
@@ -191,7 +191,7 @@ class Halves(Features):
         return x.flatten(1) / 2, None
 
 
-def test_the_metric_measures_features_and_gives_the_kernel_distance_beside_it():
+def test_the_metric_also_reports_kid():
     metric = Frechet(Halves())
     x, y = (metric.features.encode(gaussian(n, 4, n)) for n in (20, 30))
     values = metric.measure(x, y)
@@ -201,6 +201,6 @@ def test_the_metric_measures_features_and_gives_the_kernel_distance_beside_it():
     assert values["kid_halves"] == Value(*kernel_distance(x.x / 2, y.x / 2), False)
 
 
-def test_only_the_features_say_what_it_is_called():
+def test_the_name_depends_on_the_features():
     samples = gaussian(20, 4, 0)
     assert list(Frechet(Identity()).measure(Encoded(samples, samples), Encoded(samples, samples))) == ["fd", "kid"]

@@ -26,7 +26,7 @@ def measure(real, fake, **fields):
     return {name: value.value for name, value in metric.measure(*sets).items()}, metric.details(*sets)
 
 
-def test_cells_are_numpys():
+def test_cells_agree_with_numpy():
     x, y = torch.randn(500, 1, dtype=torch.float64), torch.randn(300, 1, dtype=torch.float64)
     p, q = histograms(x, y, 10)
     window = (x.min().item(), x.max().item())
@@ -34,7 +34,7 @@ def test_cells_are_numpys():
     np.testing.assert_allclose(q[:-1] * 300, np.histogram(y, 10, window)[0], rtol=1e-12)
 
 
-def test_cells_in_the_plane_are_numpys():
+def test_cells_in_the_plane_agree_with_numpy():
     x, y = torch.randn(500, 2, dtype=torch.float64), 0.5 * torch.randn(300, 2, dtype=torch.float64)
     p, q = histograms(x, y, 7)
     window = list(zip(x.min(0).values.tolist(), x.max(0).values.tolist(), strict=True))
@@ -75,18 +75,18 @@ def test_parallel_lines_share_no_cell(theta):
     assert details["outside"] == 1
 
 
-def test_one_line_has_a_floor():
+def test_samples_of_one_line_have_a_floor():
     real, fake = (parallel_lines(n=4000, n_heldout=1, seed=s).train.x for s in (0, 1))
     values, _ = measure(real, fake, bins=20)
     assert 0 < values["js"] < 3 * 19 / (4 * 4000)
 
 
-def test_the_floor_of_js_is_that_of_its_cells_and_of_what_lies_outside():
+def test_the_floor_of_js_follows_from_cells_and_cut_off_tails():
     values = [js(*histograms(torch.rand(500, 1), torch.rand(500, 1), 10)) for _ in range(200)]
     assert np.mean(values) == pytest.approx((9 / 4 + math.log(2)) / 500, rel=0.15)
 
 
-def test_identical_samples_and_left_out_ones():
+def test_identical_samples_and_missing_cells():
     x = torch.randn(200, 2)
     values, _ = measure(x, x.flip(0))
     assert values == dict.fromkeys(["js", "kl_forward", "kl_reverse", "tv"], 0)

@@ -43,7 +43,7 @@ def features(file, sha256):
 
 @pytest.fixture(scope="module")
 def x():
-    """uint8 [4, 3, 32, 40], unlike each other."""
+    """Four different images, uint8 [4, 3, 32, 40]."""
     g = torch.Generator().manual_seed(0)
     coarse = torch.rand(4, 3, 4, 5, generator=g) * torch.linspace(0.2, 1, 4).view(4, 1, 1, 1)
     return torch.nn.functional.interpolate(coarse, scale_factor=8, mode="bicubic").mul(255).clamp(0, 255).to(torch.uint8)
@@ -51,13 +51,13 @@ def x():
 
 @pytest.fixture(scope="module")
 def encoded(features, x):
-    """Features and logits of ``x``."""
+    """Return features and logits of ``x``."""
     return features(x)
 
 
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):
-    """No weights on this machine, and no network loaded: the three weight_locations are folders of this test."""
+    """No weights and no cached network; the three locations are folders of this test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     load_inception.cache_clear()
@@ -70,22 +70,22 @@ def assert_equal(results, expected, tolerance=1e-5):
         assert (result - other).norm() <= tolerance * other.norm()
 
 
-def test_it_is_torch_fidelitys_extractor_on_the_same_file(file, encoded, x):
+def test_agrees_with_torch_fidelitys_extractor_on_the_same_file(file, encoded, x):
     oracle = FeatureExtractorInceptionV3("oracle", ["2048", "logits_unbiased"], str(file))
     expected = oracle(x)
-    assert expected[0].std(0).mean() > 1e-2, "the images are told apart"
+    assert expected[0].std(0).mean() > 1e-2, "features differ between images"
     assert [tuple(result.shape) for result in encoded] == [(4, 2048), (4, 1008)]
     assert_equal(encoded, expected)
     assert not any(result.requires_grad for result in encoded)
     assert all(result.dtype == torch.float32 for result in encoded)
 
 
-def test_neither_batch_size_nor_neighbours_matter(file, sha256, encoded, x):
+def test_features_do_not_depend_on_the_batch(file, sha256, encoded, x):
     for batch_size in (1, 3):
         assert_equal(Inception(batch_size, str(file), sha256=sha256)(x), encoded)
 
 
-def test_floats_and_grey_are_the_colours_of_a_file(features, encoded, x):
+def test_float_and_grey_images_are_converted_as_in_a_file(features, encoded, x):
     assert_equal(features((x[:1] + 0.4) / 127.5 - 1), [result[:1] for result in encoded])
     assert_equal(features(x[:1, :1]), features(x[:1, :1].expand(-1, 3, -1, -1)))
 
@@ -96,7 +96,7 @@ def test_any_size_is_accepted(features, shape):
     assert [tuple(result.shape) for result in results] == [(shape[0], 2048), (shape[0], 1008)]
 
 
-def test_no_random_stream_moves(features, nowhere):
+def test_no_default_random_stream_is_used(features, nowhere):
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
     expected = torch.rand(3), np.random.rand(), random.random()
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
@@ -105,7 +105,7 @@ def test_no_random_stream_moves(features, nowhere):
     assert (np.random.rand(), random.random()) == expected[1:]
 
 
-def test_nothing_is_printed_and_the_network_is_kept(features, nowhere, capfd):
+def test_nothing_is_printed_and_the_network_is_cached(features, nowhere, capfd):
     network = features.load()
     assert features.load() is network
     assert not network.training
@@ -122,18 +122,18 @@ def test_only_the_published_weights_are_called_fid(sha256):
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_weights_are_found_where_they_are_usually_left(file, sha256, nowhere, place):
+def test_weights_are_found_in_the_usual_locations(file, sha256, nowhere, place):
     features = Inception(sha256=sha256)
     assert features.locate() is None
     nowhere[0].parent.mkdir(parents=True)
-    nowhere[0].write_bytes(b"something else")  # passed over
+    nowhere[0].write_bytes(b"something else")  # ignored
     nowhere[place].parent.mkdir(parents=True, exist_ok=True)
     nowhere[place].unlink(missing_ok=True)
     nowhere[place].symlink_to(file)
     assert features.locate() == nowhere[place]
 
 
-def test_the_places_are_those_of_the_cache_and_of_two_other_projects(nowhere, tmp_path):
+def test_the_locations_are_the_cache_and_those_of_two_other_projects(nowhere, tmp_path):
     name = "inception-2015-12-05-6726825d.pth"
     checkpoints = tmp_path / "torch" / "hub" / "checkpoints"
     assert nowhere == [
@@ -143,7 +143,7 @@ def test_the_places_are_those_of_the_cache_and_of_two_other_projects(nowhere, tm
     ]
 
 
-def test_without_weights_it_is_said_at_the_start(nowhere, x):
+def test_missing_weights_are_reported_at_the_start(nowhere, x):
     nowhere[0].parent.mkdir(parents=True)
     nowhere[0].write_bytes(b"something else")
     images = ImageArray(x.numpy())
@@ -152,7 +152,7 @@ def test_without_weights_it_is_said_at_the_start(nowhere, x):
         Inception().fitted(Data(images, images), CPU)
 
 
-def test_data_without_pictures_are_refused_at_the_start(features):
+def test_data_other_than_images_are_refused_at_the_start(features):
     with pytest.raises(UserError, match=r"(?s)features=inception needs .*features=identity"):
         features.fitted(ring(n=10, n_heldout=10), CPU)
 
@@ -170,7 +170,7 @@ def test_a_wrong_checksum_is_refused_before_anything_is_unpickled(tmp_path, nowh
 
 
 class Harmful:
-    """Creates a file when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -179,7 +179,7 @@ class Harmful:
         return open, (self.path, "w")
 
 
-def test_a_right_checksum_does_not_let_code_in(tmp_path, nowhere):
+def test_a_right_checksum_does_not_permit_code(tmp_path, nowhere):
     for content in (b"no archive", pickle.dumps({}), None, {"fc.weight": torch.zeros(3)}, Harmful(str(tmp_path / "harm"))):
         path = tmp_path / "file.pth"
         path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
@@ -189,7 +189,7 @@ def test_a_right_checksum_does_not_let_code_in(tmp_path, nowhere):
     assert not (tmp_path / "harm").exists()
 
 
-def test_weights_in_the_older_format_of_files_are_read(file, tmp_path, nowhere):
+def test_weights_in_the_older_file_format_are_read(file, tmp_path, nowhere):
     old, state = tmp_path / "old.pth", torch.load(file)
     torch.save(state, old, _use_new_zipfile_serialization=False)
     network = Inception(path=str(old), sha256=hashlib.sha256(old.read_bytes()).hexdigest()).load()
@@ -197,7 +197,7 @@ def test_weights_in_the_older_format_of_files_are_read(file, tmp_path, nowhere):
         torch.testing.assert_close(weights, state[name], rtol=0, atol=0)
 
 
-def test_download_fetches_what_is_not_there_once(file, sha256, nowhere, x, monkeypatch):
+def test_missing_weights_are_downloaded_once(file, sha256, nowhere, x, monkeypatch):
     monkeypatch.setattr(inception, "URL", file.as_uri())
     images = ImageArray(x.numpy())
     features = Inception(download=True, sha256=sha256).fitted(Data(images, images), CPU)
@@ -208,13 +208,13 @@ def test_download_fetches_what_is_not_there_once(file, sha256, nowhere, x, monke
     features.load()
 
 
-def test_a_download_that_fails_says_what_else_to_do(nowhere, monkeypatch):
+def test_a_failed_download_gives_advice(nowhere, monkeypatch):
     monkeypatch.setattr(inception, "URL", "file:///nowhere")
     with pytest.raises(UserError, match=r"Cannot download file:///nowhere .*No such file.*\nSet features.path=FILE"):
         Inception(download=True).load()
 
 
-def test_the_automatic_metric_measures_in_it(file, sha256, encoded, x):
+def test_the_automatic_metric_uses_it(file, sha256, encoded, x):
     images = ImageArray(x.numpy())
     auto = Auto(EfficientNetLite0(), path=str(file), sha256=sha256)
     metric = auto.fitted(Data(images, images), CPU)

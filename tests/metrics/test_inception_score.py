@@ -23,14 +23,14 @@ def certain(labels, classes):
 
 
 @pytest.mark.parametrize("splits", [1, 2, 10])
-def test_clear_and_equally_many_of_each_class_reach_the_number_of_classes(splits):
+def test_clear_and_balanced_classes_reach_the_number_of_classes(splits):
     score = inception_score(certain(torch.arange(200) % 5, 5), splits)
     assert score.value == pytest.approx(5, rel=1e-12)
     assert score.value <= 5
     assert score.error is None if splits == 1 else score.error < 1e-12
 
 
-def test_one_class_alone_and_undecided_samples_score_one():
+def test_a_single_class_and_undecided_samples_score_one():
     for x in (certain(torch.zeros(50, dtype=torch.int64), 7), torch.zeros(50, 7), logits(1, 7).expand(50, 7)):
         assert inception_score(x).value == pytest.approx(1, rel=1e-12)
         assert inception_score(x).value >= 1
@@ -50,7 +50,7 @@ def test_it_is_within_its_bounds():
             assert 1 <= inception_score(logits(40, 3, seed, scale), 2).value <= 3
 
 
-def test_the_logits_level_does_not_matter_and_large_ones_overflow_nothing():
+def test_an_offset_of_the_logits_does_not_matter_and_nothing_overflows():
     x = logits(60, 6)
     expected = inception_score(x, 3)
     assert inception_score(x + 1e3, 3).value == pytest.approx(expected.value, rel=1e-9)
@@ -64,7 +64,7 @@ def test_agrees_with_torch_fidelity_on_the_same_order(n, splits):
     theirs = isc_features_to_metric(x, splits, shuffle=False)
     ours = inception_score(x, splits)
     assert ours.value == pytest.approx(theirs[KEY_METRIC_ISC_MEAN], rel=1e-12)
-    if splits > 1:  # theirs is the standard deviation with 1/splits
+    if splits > 1:  # torch-fidelity uses the standard deviation with 1/splits
         assert ours.error == pytest.approx(theirs[KEY_METRIC_ISC_STD] / (splits - 1) ** 0.5, rel=1e-10)
 
 
@@ -123,7 +123,7 @@ def test_the_metric_measures_the_generated_samples():
     assert metric.fitted(Data(Points(), Points()), torch.device("cpu")) == metric
 
 
-def test_features_without_logits_are_named_at_the_start():
+def test_features_without_logits_are_refused_at_the_start():
     metric, x = InceptionScore(Identity()), torch.zeros(30, 3)
     with pytest.raises(
         UserError, match=r"(?s)but features=identity has none.*features=inception, efficientnet_lite0 or classifier"

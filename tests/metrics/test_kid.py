@@ -24,7 +24,7 @@ def index_lists(n, size, subsets, seed):
 
 
 def by_definition(x, y):
-    """Sample by sample."""
+    """Compute the estimate sample by sample."""
 
     def k(a, b):
         return (float(a @ b) / len(a) + 1) ** 3
@@ -34,7 +34,7 @@ def by_definition(x, y):
     return within / (m * (m - 1)) - 2 * sum(k(a, b) for a in x for b in y) / m**2
 
 
-def test_it_is_the_definition():
+def test_equals_the_definition():
     x, y = gaussian(6, 3, 0), gaussian(6, 3, 1, 0.5)
     every = torch.arange(6)[None]
     assert mmd2_of_subsets(x, y, every, every).item() == pytest.approx(by_definition(x, y), rel=1e-12)
@@ -83,7 +83,7 @@ def test_subsets_are_drawn_without_replacement_and_differ():
     assert kernel_distance(x, y, 20, 30).value == pytest.approx(mmd2_of_subsets(x, y, i, j).mean().item(), rel=1e-12)
 
 
-def test_the_same_samples_give_the_same_number_and_no_random_stream_moves():
+def test_the_same_samples_give_the_same_number_without_default_random_streams():
     x, y = gaussian(80, 5, 0), gaussian(90, 5, 1)
     state = torch.random.get_rng_state()
     assert kernel_distance(x, y, 10, 30) == kernel_distance(x, y, 10, 30)
@@ -91,7 +91,7 @@ def test_the_same_samples_give_the_same_number_and_no_random_stream_moves():
 
 
 @pytest.mark.parametrize("subset_size", [60, 1000])
-def test_larger_subsets_than_samples_are_all_samples(subset_size):
+def test_a_subset_size_above_the_sample_count_takes_all_samples(subset_size):
     x, y = gaussian(60, 4, 0), gaussian(60, 4, 1, 0.5)
     assert kernel_distance(x, y, 7, subset_size).value == pytest.approx(poly_mmd(x, y).item(), rel=1e-10)
     assert kernel_distance(x, y, 7, subset_size).error == pytest.approx(kernel_distance(x, y, 1, 60).error, rel=1e-10)
@@ -106,7 +106,7 @@ def test_it_is_unbiased_and_its_error_covers_other_samples(size, mean):
     expected = expected_kernel(0, 0, d) + expected_kernel(mean, mean, d) - 2 * expected_kernel(0, mean, d)
     spread = values.std()
     assert abs(values.mean() - expected) < 4 * spread / repetitions**0.5
-    assert 0.75 < errors.mean() / spread < 2.5  # too large where the laws are equal, never much too small
+    assert 0.75 < errors.mean() / spread < 2.5  # too large for equal distributions, never much too small
 
 
 def expected_kernel(a, b, d):
@@ -120,7 +120,7 @@ def expected_kernel(a, b, d):
 
 
 @pytest.mark.parametrize(("size", "subsets"), [(1000, 9), (30, 1), (30, 9)])
-def test_the_error_is_that_of_other_samples_and_other_subsets(size, subsets):
+def test_the_error_covers_other_samples_and_other_subsets(size, subsets):
     x, y = gaussian(300, 4, 0), gaussian(40, 4, 1, 0.4)
     i, j = (kid._draw(whose, len(z), subsets, min(size, 40)) for whose, z in (("real", x), ("fake", y)))
     spreads = {"together": [witness_spreads(x, y)], "apart": [witness_spreads(x[a], y[b]) for a, b in zip(i, j, strict=True)]}
@@ -145,9 +145,9 @@ def test_a_collapsed_generator_is_far_away():
     assert collapsed.value > 10 * collapsed.error > 0
 
 
-def test_the_same_set_twice_is_below_zero():
+def test_identical_sets_give_a_negative_estimate():
     x = gaussian(100, 8, 0)
-    assert -1 < kernel_distance(x, x).value < 0  # its unbiasedness is over independent sets
+    assert -1 < kernel_distance(x, x).value < 0  # the estimate is unbiased only over independent sets
 
 
 def test_single_precision_is_enough():

@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 class Samples(Dataset):
-    """Samples in memory."""
+    """A data set in memory."""
 
     def __init__(self, x):
         self.x, self.shape, self.classes = x, tuple(x.shape[1:]), 0
@@ -40,7 +40,7 @@ def images(n, word):
 
 
 def on_file(x):
-    """Images as the 256 levels of a file have them."""
+    """Return images whose values are the 256 levels of a file."""
     return x.add(1).mul(127.5).round() / 127.5 - 1
 
 
@@ -76,7 +76,7 @@ def test_names_and_errors():
     assert list(values) == [f"{name}_pixels" for name in ("copies", "nearest", "nearest_heldout", "fd_gap")]
     assert metric.name == "copies_pixels"
     assert metric.split == "heldout"
-    assert values["fd_gap_pixels"].error is None  # the jackknife's to find
+    assert values["fd_gap_pixels"].error is None  # left to the jackknife
     assert [value.higher_is_better for value in values.values()] == [False, True, True, False]
 
 
@@ -111,7 +111,7 @@ def test_copies_among_the_held_out_samples_do_not_hide_those_among_the_generated
     assert copy_share(torch.tensor([0.0, 0.0, 1.5, 2.0]), heldout) == 0.5
 
 
-def test_a_generator_that_copies_is_found_out():
+def test_a_copying_generator_is_detected():
     train, heldout = images(400, "train"), images(300, "heldout")
     metric = fitted(train, heldout, Pixels())
     share, near, baseline, gap = measured(metric, heldout, train[:300])
@@ -124,19 +124,19 @@ def test_a_generator_that_copies_is_found_out():
     assert abs(ideal[3]) < gap / 3
 
 
-def test_the_gap_of_the_datas_own_law_is_none():
+def test_the_gap_of_the_data_distribution_is_zero():
     gaps = [frechet_gap(*(points(60, f"{word} {i}") for word in ("fake", "train", "heldout"))) for i in range(200)]
     assert abs(np.mean(gaps)) < 4 * np.std(gaps) / math.sqrt(200) < 0.05
     assert frechet_gap(points(60, "train"), points(60, "train"), points(60, "heldout")) > 0
     assert frechet_gap(points(60, "heldout"), points(60, "train"), points(60, "heldout")) < 0
 
 
-def test_the_gap_takes_equal_counts():
+def test_the_gap_uses_equal_counts():
     fake, train, heldout = points(50, "fake"), points(90, "train"), points(70, "heldout")
     assert frechet_gap(fake, train, heldout) == frechet_gap(fake, train[:50], heldout[:50])
 
 
-def test_searches_a_random_part_of_the_training_set():
+def test_a_random_subset_of_the_training_set_is_searched():
     train, heldout = points(300, "train"), points(100, "heldout")
     metric = fitted(train, heldout, max_train=40)
     indices = metric.training.indices
@@ -192,10 +192,10 @@ def test_settings_are_plain_data():
     assert json.loads(json.dumps(settings)) == settings
     assert fitted(points(30, "train"), points(30, "other"), max_train=20).settings() == settings
     assert fitted(points(30, "other"), points(30, "heldout"), max_train=20).settings()["training"] != settings["training"]
-    assert Memorisation(Identity()).settings() == {"max_train": 10_000}, "nothing is searched yet"
+    assert Memorisation(Identity()).settings() == {"max_train": 10_000}, "no training samples before fitting"
 
 
-def test_bad_use():
+def test_bad_input_is_refused():
     train = Samples(points(30, "train"))
     with pytest.raises(UserError, match="this data set has none"):
         Memorisation(Identity()).fitted(Data(train, Subset(train, torch.arange(0))), CPU)
@@ -210,6 +210,6 @@ def test_bad_use():
 
 
 @pytest.mark.parametrize("value", [0, 1, 2.5, "all"])
-def test_a_number_of_training_samples_that_is_none_is_refused(value):
+def test_an_invalid_number_of_training_samples_is_refused(value):
     with pytest.raises(UserError, match=f"max_train={value!r}"):
         Memorisation(Identity(), max_train=value)

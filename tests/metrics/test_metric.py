@@ -1,4 +1,4 @@
-"""What holds for every metric and all features, and the jackknife behind their errors."""
+"""Properties of every metric and all features, and of the jackknife errors."""
 
 import math
 from dataclasses import dataclass, fields
@@ -49,7 +49,7 @@ def test_yaml_holds_every_default(path):
     assert dict(config) == {name: list(value) if isinstance(value, tuple) else value for name, value in expected.items()}
 
 
-def test_no_metric_wants_no_samples():
+def test_no_metric_asks_for_no_samples():
     metric = NoMetric(Identity())
     assert (metric.name, metric.n_samples) == ("none", 0)
     nothing = Encoded(torch.zeros(0, 2), torch.zeros(0, 2))
@@ -57,7 +57,7 @@ def test_no_metric_wants_no_samples():
 
 
 @pytest.mark.parametrize("n_samples", [-1, 2.5, "many"])
-def test_a_number_of_samples_that_is_none_is_refused(n_samples):
+def test_an_invalid_number_of_samples_is_refused(n_samples):
     with pytest.raises(UserError, match=f"n_samples={n_samples}"):
         Frechet(Identity(), n_samples=n_samples)
 
@@ -69,7 +69,7 @@ def test_an_unknown_split_is_named():
 
 @dataclass(frozen=True)
 class Mean(Metric):
-    """The mean of the generated features, its square, and how many samples there were, which has an error of its own."""
+    """The mean of the generated features, its square, and sample counts with errors of their own."""
 
     name = "mean"
 
@@ -94,33 +94,33 @@ def encoded(x):
 class TestJackknife:
     x = torch.randn(600, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 3
 
-    def test_of_a_mean_over_group_means_is_their_standard_error(self):
-        """Leaving groups of equal size out in turn, the jackknife of the mean is exactly the spread of the group means."""
+    def test_error_of_a_mean_is_the_standard_error_of_group_means(self):
+        """With groups of equal size, the jackknife error of a mean is exactly the standard error of the group means."""
         found = Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))
         groups = self.x.reshape(-1, JACKKNIFE_GROUPS).mean(0)
         assert found["mean"].error == pytest.approx(float(groups.std()) / JACKKNIFE_GROUPS**0.5)
 
-    def test_of_a_function_of_the_mean_is_the_delta_methods(self):
+    def test_error_of_a_function_of_the_mean_agrees_with_the_delta_method(self):
         found = Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))
         assert found["square"].error == pytest.approx(2 * found["mean"].value * found["mean"].error, rel=0.02)
 
-    def test_errors_that_are_known_stay(self):
+    def test_known_errors_are_kept(self):
         found = Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))
         assert found["n_real"] == (600, 0.5, False)
         assert found["n_fake"] == (600, 0.25, True)
 
-    def test_what_is_not_finite_has_none(self):
+    def test_numbers_that_are_not_finite_have_no_error(self):
         assert Mean(Identity()).with_errors(encoded(self.x), encoded(self.x))["nan"].error is None
 
     def test_equal_sizes_stay_equal(self):
         assert Equal(Identity()).with_errors(encoded(self.x), encoded(self.x))["mean"].error > 0
 
-    def test_too_few_samples_bear_no_error(self):
+    def test_too_few_samples_give_no_error(self):
         few = encoded(self.x[: 2 * JACKKNIFE_GROUPS - 1])
         assert Mean(Identity()).with_errors(few, few)["mean"].error is None
 
-    def test_of_the_frechet_distance_is_its_scatter(self):
-        """Errors of 40 Fréchet distances, against how much these really differ from one set of samples to the next."""
+    def test_error_of_the_frechet_distance_agrees_with_its_scatter(self):
+        """Compare the errors of 40 Fréchet distances with their scatter over sets of samples."""
         g = torch.Generator().manual_seed(1)
         real = encoded(torch.randn(300, 8, generator=g))
         found = [
@@ -131,7 +131,7 @@ class TestJackknife:
         assert 0.7 < mean_error / scatter < 1.4
 
 
-def test_a_part_of_an_encoded_set():
+def test_a_subset_of_an_encoded_set():
     x = torch.arange(6.0)[:, None]
     whole = Encoded(x, x * 2, x * 3, torch.arange(6))
     part = whole.subset(torch.tensor([True, False] * 3))

@@ -40,7 +40,7 @@ def by_definition(x, y, sigmas):
 
 
 @pytest.mark.parametrize(("n", "m", "d"), [(12, 9, 3), (2, 7, 1)])
-def test_it_is_the_definition_summed_up(n, m, d, monkeypatch):
+def test_equals_the_definition_sample_by_sample(n, m, d, monkeypatch):
     x, y = gaussian(n, d), gaussian(m, d, 0.5)
     expected = by_definition(x, y, SIGMAS)
     assert mmd2(x, y, SIGMAS).item() == pytest.approx(expected, rel=1e-12)
@@ -49,7 +49,7 @@ def test_it_is_the_definition_summed_up(n, m, d, monkeypatch):
 
 
 @pytest.mark.parametrize(("mean", "deviation"), [(0.0, 1.0), (0.3, 1.0), (0.0, 1.5)])
-def test_both_estimates_hit_the_closed_form_between_gaussians(mean, deviation):
+def test_both_estimates_agree_with_the_closed_form_between_gaussians(mean, deviation):
     expected = between_gaussians(2, mean, deviation, SIGMAS)
     draws = [(gaussian(40, 2), gaussian(60, 2, mean, deviation)) for _ in range(300)]
     for estimate in (mmd2, lambda x, y, s: mmd2_linear(x, y, s).value):
@@ -57,19 +57,19 @@ def test_both_estimates_hit_the_closed_form_between_gaussians(mean, deviation):
         assert values.mean().item() == pytest.approx(expected, abs=4 * values.std().item() / 300**0.5)
 
 
-def test_for_equal_laws_it_is_as_often_below_zero():
+def test_for_equal_distributions_it_is_often_negative():
     values = torch.stack([mmd2(gaussian(30, 2), gaussian(30, 2), SIGMAS) for _ in range(200)])
     assert 0.4 < (values < 0).double().mean() < 0.85  # skewed: its median lies below its mean
     assert values.mean().abs() < 4 * values.std() / 200**0.5
 
 
-def test_the_linear_estimates_error_is_its_scatter():
+def test_the_error_of_the_linear_estimate_agrees_with_its_scatter():
     estimates = [mmd2_linear(gaussian(100, 2), gaussian(100, 2, 0.5), SIGMAS) for _ in range(300)]
     scatter = torch.stack([e.value for e in estimates]).std()
     assert torch.stack([e.error for e in estimates]).mean().item() == pytest.approx(scatter.item(), rel=0.15)
 
 
-def test_the_linear_estimate_takes_neighbours():
+def test_the_linear_estimate_pairs_neighbours():
     x, y = gaussian(5, 2), gaussian(4, 2)
     h = []
     for i in (0, 2):
@@ -80,13 +80,13 @@ def test_the_linear_estimate_takes_neighbours():
     assert error.item() == pytest.approx(abs(h[0] - h[1]).item() / 2)
 
 
-def test_far_apart_and_collapsed_the_kernels_are_known():
+def test_distant_and_collapsed_sets_have_known_values():
     x = torch.zeros(5, 2)
     assert mmd2(x, x + 100, SIGMAS).item() == pytest.approx(2 * len(SIGMAS))
     assert mmd2(x, x, SIGMAS).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_distances_keep_their_digits_far_from_the_origin():
+def test_distances_far_from_the_origin_keep_precision():
     x, y = torch.randn(20, 3), torch.randn(30, 3)
     torch.testing.assert_close(squared_distances(x + 4096, y + 4096), squared_distances(x, y), atol=5e-3, rtol=1e-3)
     torch.testing.assert_close(squared_distances(x, y), torch.cdist(x, y).square(), atol=1e-5, rtol=1e-5)
@@ -98,7 +98,7 @@ def test_both_estimates_are_differentiable_in_both_sets():
     assert torch.autograd.gradcheck(lambda x, y: mmd2(x, y, SIGMAS), (x, y))
     assert torch.autograd.gradcheck(lambda x, y: mmd2_linear(x, y, SIGMAS).value, (x, y))
     for bad in (torch.full((4, 2), math.nan), torch.full((4, 2), math.inf)):
-        assert mmd2(bad, bad, SIGMAS).isnan()  # a loss passes it on
+        assert mmd2(bad, bad, SIGMAS).isnan()  # a loss must propagate NaN
 
 
 def test_gradients_exist_where_samples_coincide():
@@ -130,14 +130,14 @@ def test_scaled_bandwidths_follow_the_data():
     assert metric.details(*encoded(x, y)) == {"bandwidths": [s * median_distance(x) for s in metric.bandwidths]}
 
 
-def test_plain_bandwidths_are_taken_as_they_are():
+def test_unscaled_bandwidths_are_used_unchanged():
     metric = MMD(Identity(), bandwidths=[0.5, 1, 3], scaled=False)
     x, y = gaussian(50, 2), gaussian(40, 2, 0.5)
     assert metric.measure(*encoded(x, y))["mmd2"].value == mmd2(x, y, SIGMAS).item()
     assert metric.settings() == {"bandwidths": SIGMAS, "scaled": False}
 
 
-def test_the_linear_estimate_does_not_mind_sorted_samples_and_repeats_itself():
+def test_the_linear_estimate_is_reproducible_and_allows_sorted_samples():
     labels = torch.arange(400) % 2 * 20.0  # two far modes
     x, y = (gaussian(400, 1) + labels[:, None] for _ in range(2))
     metric = MMD(Identity())
@@ -145,7 +145,7 @@ def test_the_linear_estimate_does_not_mind_sorted_samples_and_repeats_itself():
     state = torch.random.get_rng_state()
     value, error, _ = metric.measure(*ordered)["mmd2_linear"]
     assert abs(value) < 4 * error
-    assert error > 0.02  # in sorted order nearly all pairs would be alike
+    assert error > 0.02  # in sorted order nearly all pairs would be equal
     assert metric.measure(*ordered)["mmd2_linear"].value == value
     assert torch.equal(torch.random.get_rng_state(), state)
 

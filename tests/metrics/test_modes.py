@@ -35,7 +35,7 @@ def test_samples_are_counted_within_three_deviations():
     assert coverage.reverse_kl == pytest.approx(0.6 * math.log(0.6 / (h / 2)) + 0.4 * math.log(0.4 / (1 - h)))
 
 
-def test_the_data_score_what_the_law_says():
+def test_real_samples_have_the_scores_of_the_distribution():
     data = grid(100_000)
     coverage = mode_coverage(data.train.x, data.train.centers, data.train.std)
     assert coverage.modes == 25
@@ -45,10 +45,10 @@ def test_the_data_score_what_the_law_says():
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_spread_is_the_deviation_in_any_dimension(d):
+def test_spread_measures_the_deviation_in_any_dimension(d):
     x = torch.randn(50_000, d, dtype=torch.float64)
     assert mode_coverage(x, torch.zeros(1, d), 1.0).spread == pytest.approx(1, abs=0.01)
-    # Far within the radius nothing is cut off, and the ratio is that of the deviations but for the correction.
+    # Far inside the radius nothing is cut off, so the ratio is that of the deviations, up to the correction.
     halves, quarters = (mode_coverage(scale * x, torch.zeros(1, d), 1.0).spread for scale in (0.5, 0.25))
     assert halves == pytest.approx(2 * quarters, rel=1e-3)
 
@@ -88,7 +88,7 @@ def test_neither_noise_nor_a_collapse_makes_the_reverse_kl_small():
     assert reverse_kl(x) < 0.02 < few_missing < half_missing < reverse_kl(uniform_noise(2500, centers, std))
     assert few_missing == pytest.approx(math.log(25 / 23), abs=0.02)
     assert reverse_kl(centers[:1].expand(100, 2)) == pytest.approx(math.log(25 / IN_THE_PLANE))
-    assert reverse_kl(x) < reverse_kl(centers[y])  # no spread: nothing lies outside
+    assert reverse_kl(x) < reverse_kl(centers[y])  # without spread no sample lies outside
 
 
 def test_other_weights():
@@ -109,7 +109,7 @@ def test_every_table_has_rows_for_the_data_and_for_noise():
     assert table["uniform noise"].high_quality == noise.high_quality
 
 
-def test_noise_is_always_the_same_and_moves_no_stream():
+def test_noise_is_reproducible_without_default_random_streams():
     state = torch.random.get_rng_state()
     assert torch.equal(uniform_noise(10, TWO, 1.0), uniform_noise(20, TWO, 1.0)[:10])
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -138,7 +138,7 @@ def test_the_metric_knows_the_modes_of_its_data(law):
     assert metric.settings() == {}
 
 
-def test_it_looks_through_parts_of_data_sets_and_at_their_shares():
+def test_modes_of_a_subset_have_the_weights_of_the_subset():
     whole = ring(n=2000, n_heldout=10)
     last = (whole.train.y > 5).nonzero()[:, 0]
     part = Subset(Subset(whole.train, last), torch.arange(len(last)))

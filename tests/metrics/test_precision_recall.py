@@ -24,7 +24,7 @@ def distances(x, y):
 
 
 def brute_force(real, fake, k):
-    """The four definitions as they are written, one ball after another."""
+    """Compute the four measures from their definitions, ball by ball."""
     real_radii, fake_radii = (distances(x, x).sort(1).values[:, k] for x in (real, fake))
     inside_real = [[float((x - y).norm()) <= r for x, r in zip(real, real_radii.tolist(), strict=True)] for y in fake]
     inside_fake = [[float((x - y).norm()) <= r for y, r in zip(fake, fake_radii.tolist(), strict=True)] for x in real]
@@ -44,18 +44,18 @@ def entries(request, monkeypatch):
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize(("n", "m", "d"), [(40, 31, 2), (25, 60, 7)])
-def test_definitions(n, m, d, k, entries):
+def test_equals_the_definitions(n, m, d, k, entries):
     real, fake = normal(n, d, "real"), 0.7 * normal(m, d, "fake") + 0.5
     assert all_four(real, fake, k) == pytest.approx(brute_force(real, fake, k), abs=1e-12)
 
 
 @pytest.mark.parametrize("k", [1, 3, 7])
 @pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (0.2, 0.9), (0.0, 1.3)])
-def test_torch_fidelity(shift, scale, k):
+def test_agrees_with_torch_fidelity(shift, scale, k):
     real, fake = normal(600, 16, "real"), scale * normal(500, 16, "fake") + shift
     theirs = calculate_precision_recall_full(fake, real, k)
     assert precision_recall(real, fake, k) == pytest.approx(theirs, abs=1e-6)
-    assert 0.05 < theirs[0] < 1  # a comparison of ones would prove little
+    assert 0.05 < theirs[0] < 1  # comparing values of 1 would prove little
 
 
 def test_a_tie_lies_inside(entries):
@@ -95,20 +95,20 @@ def test_disjoint_sets():
     assert all_four(real, normal(150, 8, "fake") + 100, 5) == [0, 0, 0, 0]
 
 
-def test_density_exceeds_one_where_samples_crowd():
+def test_density_exceeds_one_for_concentrated_samples():
     density, coverage = density_coverage(normal(500, 2, "real"), 0.1 * normal(500, 2, "fake"))
     assert density > 1.1
     assert coverage < 0.5
 
 
-def test_precision_and_recall_change_places_with_the_sets():
+def test_swapping_the_sets_swaps_precision_and_recall():
     real, fake = normal(200, 4, "real"), 0.5 * normal(300, 4, "fake")
     precision, recall = precision_recall(real, fake)
     assert precision_recall(fake, real) == (recall, precision)
     assert precision > recall + 0.2
 
 
-def test_coverage_of_the_datas_own_law():
+def test_coverage_of_the_data_distribution():
     draws = [density_coverage(normal(50, 3, "real", i), normal(40, 3, "fake", i), 2) for i in range(400)]
     density, coverage = torch.tensor(draws, dtype=torch.float64).mean(0).tolist()
     assert coverage == pytest.approx(expected_coverage(50, 40, 2), abs=0.01)
@@ -116,7 +116,7 @@ def test_coverage_of_the_datas_own_law():
     assert expected_coverage(10_000, 10_000, 5) == pytest.approx(1 - 2**-5, abs=1e-4)
 
 
-def test_units_and_common_motions_do_not_matter():
+def test_scaling_and_isometries_do_not_matter():
     real, fake = normal(300, 6, "real"), normal(300, 6, "fake")
     turn = torch.linalg.qr(normal(6, 6, "turn")).Q
     assert all_four(3 * real @ turn + 50, 3 * fake @ turn + 50, 3) == all_four(real, fake, 3)
@@ -157,7 +157,7 @@ def test_curves():
     assert few["k"] == list(range(1, 8))
 
 
-def test_table_and_curves_take_one_pass(monkeypatch):
+def test_numbers_and_curves_share_one_pass(monkeypatch):
     calls = []
     monkeypatch.setattr(neighbours, "_squared_radii", lambda *a, f=neighbours._squared_radii: calls.append(0) or f(*a))
     metric = PrecisionRecall(IDENTITY)
@@ -175,14 +175,14 @@ def test_nearest(entries):
     assert index.equal(distances(x, y).argmin(1))
 
 
-def test_nearest_of_a_copy_is_at_no_distance():
+def test_the_nearest_neighbour_of_a_copy_has_distance_zero():
     y = normal(300, 100, dtype=torch.float32) + 1e3
     found, index = nearest_neighbours(y[50:60], y)
     assert (found == 0).all()
     assert index.tolist() == list(range(50, 60))
 
 
-def test_what_is_given_stays_as_it_was():
+def test_inputs_are_not_modified():
     real, fake = normal(20, 3, "real"), normal(20, 3, "fake")
     before = real.clone(), fake.clone()
     all_four(real, fake, 3)
@@ -210,6 +210,6 @@ def test_bad_input():
 
 @pytest.mark.parametrize("field", ["k", "k_density"])
 @pytest.mark.parametrize("value", [0, 1.5, "three"])
-def test_a_k_that_is_none_is_refused(field, value):
+def test_an_invalid_k_is_refused(field, value):
     with pytest.raises(UserError, match=f"{field}={value!r}"):
         PrecisionRecall(IDENTITY, **{field: value})

@@ -15,7 +15,7 @@ ADVICE = "Do this."
 
 
 class Handler(BaseHTTPRequestHandler):
-    """What the last part of an address asks for: ``good``, ``other``, ``truncated``, ``unsized``, ``silent``; else 404."""
+    """A server whose response depends on the last part of the path: good, other, truncated, unsized, silent; else 404."""
 
     def do_GET(self):
         self.server.requests.append(self.path)
@@ -55,7 +55,7 @@ def no_proxy(monkeypatch):
 
 
 def left(folder):
-    """Everything in ``folder`` but the lock."""
+    """Return the names of all files in ``folder`` except the lock."""
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
@@ -69,12 +69,12 @@ def test_a_file_is_read_only_with_its_checksum(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), (".", "Is a directory")])
-def test_what_cannot_be_read_is_named(tmp_path, name, reason):
+def test_an_unreadable_file_is_named(tmp_path, name, reason):
     with pytest.raises(UserError, match=rf"Cannot read the weights .*{reason}.*\.\nDo this\.$"):
         read_weights(tmp_path / name, SHA256, ADVICE)
 
 
-def test_the_first_right_file_is_found(tmp_path):
+def test_the_first_file_with_the_checksum_is_found(tmp_path):
     paths = [tmp_path / name for name in "abcd"]
     assert find_weights(paths, SHA256) is None
     for path, content in zip(paths[1:], (CONTENT[1:], CONTENT, CONTENT), strict=True):
@@ -83,7 +83,7 @@ def test_the_first_right_file_is_found(tmp_path):
 
 
 @pytest.mark.parametrize("way", ["good", "unsized"])
-def test_a_download_makes_its_folder_and_leaves_the_file_alone_in_it(server, tmp_path, way):
+def test_a_download_creates_its_folder_and_leaves_only_the_file(server, tmp_path, way):
     path = tmp_path / "a" / "b" / "file"
     download_weights(f"{server.url}/{way}", path, SHA256, ADVICE)
     assert path.read_bytes() == CONTENT
@@ -115,7 +115,7 @@ def test_a_failed_download_keeps_what_was_there(server, tmp_path, monkeypatch, w
     assert left(tmp_path) == ["file"]
 
 
-def test_without_a_network_it_is_one_clear_line(tmp_path):
+def test_without_a_network_the_error_is_one_clear_line(tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as closed:
         url = f"http://127.0.0.1:{closed.server_port}/good"
     with pytest.raises(UserError, match=rf"^Cannot download {url} to {tmp_path}: .*Connection refused\.\nDo this\.$"):
@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(server, tmp_path):
         download_weights(f"{server.url}/good", tmp_path / "file" / "file", SHA256, ADVICE)
 
 
-def test_a_damaged_file_is_replaced_and_a_right_one_is_not_fetched_again(server, tmp_path):
+def test_a_damaged_file_is_replaced_and_a_valid_one_is_kept(server, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(CONTENT[:100])
     (tmp_path / files.temporary_name(path, "of-a-killed-process")).write_bytes(CONTENT[:100])
@@ -148,14 +148,14 @@ def at_once(n, *arguments):
         thread.join()
 
 
-def test_of_several_at_once_one_downloads(server, tmp_path):
+def test_of_several_threads_one_downloads(server, tmp_path):
     server.requests.clear()
     at_once(4, f"{server.url}/good", tmp_path / "file", SHA256, ADVICE)
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert server.requests == ["/good"]
 
 
-def test_without_locks_each_downloads_and_the_file_is_whole(server, tmp_path, monkeypatch):
+def test_without_locks_each_downloads_and_the_file_is_complete(server, tmp_path, monkeypatch):
     def refuse(*args):
         raise OSError("no locks here")
 

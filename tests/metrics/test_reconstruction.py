@@ -26,7 +26,7 @@ def data(n: int = 40) -> Data:
     return Data(Degraded(whole, Hole(0.5)), Degraded(whole, Hole(0.5)))
 
 
-def test_of_equal_images():
+def test_equal_images():
     x = images()
     assert l1(x, x).tolist() == [0.0] * 6
     assert ssim(x, x).tolist() == pytest.approx([1.0] * 6)
@@ -42,7 +42,7 @@ def test_closed_forms():
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 16), (3, 32)])
 def test_agrees_with_torchmetrics(channels, side):
-    """Its SSIM also has windows over the border, where it reflects the image: these are cut off here."""
+    """SSIM of torchmetrics pads the image by reflection; windows over the border are removed here."""
     target = images(4, channels, side)
     x = (0.6 * target.float() + 0.4 * images(4, channels, side, seed=1).float()).round().to(torch.uint8)
     _, whole = structural_similarity_index_measure(x.double(), target.double(), data_range=255.0, return_full_image=True)
@@ -58,7 +58,7 @@ def test_small_images_have_a_smaller_window():
     assert ssim(x, images(3, 1, 4, seed=1)).max() < 1
 
 
-def test_errors_are_those_of_means():
+def test_errors_are_standard_errors_of_means():
     x, target = images(8), images(8, seed=1)
     metric = Reconstruction(Pixels())
     values = metric.measure(Pixels().encode(target), Pixels().encode(x))
@@ -68,7 +68,7 @@ def test_errors_are_those_of_means():
     assert [value.higher_is_better for value in values.values()] == [False, True, True]
 
 
-def test_the_floor_is_each_target_itself_and_sources_stand_beside():
+def test_the_floor_compares_targets_with_themselves():
     measurement = Measurement(Reconstruction(Pixels(), 20, "heldout"), data(), CPU)
     assert measurement.floor.values == pytest.approx({"l1": 0.0, "psnr": 58.92, "ssim": 1.0}, abs=0.01)
     real, sources = measurement.real.x.float() / 127.5 - 1, measurement.real.y
@@ -77,7 +77,7 @@ def test_the_floor_is_each_target_itself_and_sources_stand_beside():
     assert 0 < measurement.untranslated["ssim"] < 1
 
 
-def test_what_is_no_pair_is_refused():
+def test_data_without_pairs_are_refused():
     whole = ImageArray(images().numpy())
     with pytest.raises(UserError, match="this data set has no pairs"):
         Reconstruction(Pixels()).fitted(Data(whole, whole), CPU)

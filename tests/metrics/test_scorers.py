@@ -40,7 +40,7 @@ def trained(scorer, gs, x, y):
 
 
 @pytest.mark.parametrize(("cell", "layers"), [("gru", 1), ("gru", 2), ("lstm", 1)])
-def test_networks_side_by_side_are_what_each_is_alone(cell, layers):
+def test_parallel_networks_equal_single_networks(cell, layers):
     scorer = Scorer(cell, 3, layers, 10, 5, 0.05, 3)
     x, y = noise(3, 5, 6, 4), noise(6, 5, 3, 2, word="y")
     together, losses = trained(scorer, scorer.generators("a"), x, y)
@@ -51,10 +51,10 @@ def test_networks_side_by_side_are_what_each_is_alone(cell, layers):
     assert (losses[-1] < losses[0]).all()
     own_share = (3 if cell == "gru" else 4) * (3 * 3 * 4 * 3 + 2 * 3 * 3 * 3 * (layers - 1)) + 3 * 3 * 2
     kept = sum(int((p != 0).sum()) for name, p in together.named_parameters() if "ih_l" in name and p.ndim == 2)
-    assert kept < own_share, "where two networks meet the weights stay 0"
+    assert kept < own_share, "weights between different networks stay 0"
 
 
-def test_a_network_alone_is_torch_s_layer():
+def test_a_single_network_equals_torchs_layer():
     scorer = Scorer("gru", 3, 1, 5, 5, 0.05, 2)
     net = ParallelNetworks(scorer, 4, 1, scorer.generators("b")[:1])
     layer = torch.nn.GRU(4, 3, batch_first=True)
@@ -63,17 +63,17 @@ def test_a_network_alone_is_torch_s_layer():
     assert torch.allclose(net(x, last=True)[0, :, 0], net.readout(layer(x[0])[1][0]), atol=1e-6)
 
 
-def test_a_loss_that_falls_is_told_from_one_at_rest():
+def test_a_falling_loss_is_distinguished_from_a_converged_one():
     level, wiggle = torch.ones(400, 1), noise(400, 4) * 0.2
     found = [still_falling(share * level + wiggle, level + wiggle) for share in (1.1, 1.005, 1.0, 0.9)]
     assert found == [True, False, False, False]
-    assert not still_falling(1.02 * level + noise(400, 1), level + noise(400, 1, word="other")), "it may be chance"
+    assert not still_falling(1.02 * level + noise(400, 1), level + noise(400, 1, word="other")), "the fall may be due to chance"
     one_of_five = wiggle + 1.1 * torch.tensor([[1.0, 0, 0, 0]])
-    assert still_falling(one_of_five, wiggle + torch.tensor([[1.0, 0, 0, 0]])), "it moves the mean by more than a hundredth"
+    assert still_falling(one_of_five, wiggle + torch.tensor([[1.0, 0, 0, 0]])), "the mean falls by more than 1 %"
     assert [fifth(torch.arange(23.0), number).tolist() for number in (4, 5)] == [[15, 16, 17, 18], [19, 20, 21, 22]]
 
 
-def test_scores_repeat_and_move_no_random_stream():
+def test_scores_are_reproducible_without_default_random_streams():
     real, fake = noise(40, 6, 3), noise(40, 6, 3, word="fake")
     before = torch.get_rng_state()
     with torch.no_grad():
@@ -85,7 +85,7 @@ def test_scores_repeat_and_move_no_random_stream():
     assert (first[0].losses, first[1].losses) == (again[0].losses, again[1].losses)
 
 
-def test_what_is_the_same_cannot_be_told_apart_and_what_differs_can():
+def test_equal_distributions_are_indistinguishable_and_different_ones_are_not():
     real, same, other = noise(200, 6, 3), noise(200, 6, 3, word="same"), noise(200, 6, 3) ** 3
     metric = DiscriminativeScore(Identity(), iterations=80, lr=0.05, hidden=4, seeds=3)
     near, far = (metric.measure(encoded(real), encoded(x)) for x in (same, other))
@@ -97,21 +97,21 @@ def test_what_is_the_same_cannot_be_told_apart_and_what_differs_can():
     assert near.keys() == metric.with_errors(encoded(real), encoded(same)).keys()
 
 
-def test_classifiers_are_tested_on_what_they_have_not_seen():
-    """Of noise they can learn the sequences by heart, and nothing else."""
+def test_classifiers_are_tested_on_held_out_sequences():
+    """Noise can only be memorised."""
     scorer = Scorer("gru", 32, 1, 300, 32, 0.02, 3)
     found = train_classifiers(noise(40, 6, 3), noise(40, 6, 3, word="fake"), scorer)
-    assert found.losses[-1] < 0.1, "by heart"
+    assert found.losses[-1] < 0.1, "the training sequences are memorised"
     assert float(found.accuracy.mean()) < 0.75
 
 
-def test_a_classifier_that_has_not_learnt_says_so():
+def test_a_classifier_that_has_not_converged_is_reported():
     real, fake = encoded(noise(200, 6, 3)), encoded(noise(200, 6, 3) ** 3)
     details = DiscriminativeScore(Identity(), iterations=100, lr=0.003, seeds=3).details(real, fake)
     assert details["discriminative_score"]["converged"] is False
     assert details["remarks"][0].startswith("discriminative_score has not converged: the mean loss of ")
     asleep = DiscriminativeScore(Identity(), iterations=100, lr=1e-5, seeds=3).details(real, fake)
-    assert asleep["discriminative_score"]["converged"] is True, "it does not move, and its loss does not fall"
+    assert asleep["discriminative_score"]["converged"] is True, "the weights hardly change, so the loss does not fall"
     assert asleep["remarks"][-1].startswith("discriminative_score is too low: ")
     alike = DiscriminativeScore(Identity(), iterations=30, seeds=3, strong=False).details(real, real)
     assert list(alike) == ["discriminative_score", "remarks"]
@@ -125,7 +125,7 @@ def test_the_median_of_the_authors_sines():
     assert float(median_errors(noise(20_000, 3, 1)).mean()) == pytest.approx(0.25, abs=0.005)
 
 
-def test_what_is_predicted_from_what():
+def test_inputs_and_targets_of_the_prediction():
     x = noise(5, 4, 3)
     given, wanted = prediction_task(x, one_step_ahead=False)
     assert torch.equal(given, x[:, :3, :2])
@@ -138,7 +138,7 @@ def test_what_is_predicted_from_what():
 
 
 @pytest.mark.parametrize("one_step_ahead", [False, True])
-def test_predictors_learn_from_what_they_are_given(one_step_ahead):
+def test_predictors_use_their_inputs(one_step_ahead):
     constant = noise(300, 1, 2)[..., :1].expand(300, 3, 2).contiguous()
     metric = PredictiveScore(Identity(), iterations=150, lr=0.05, hidden=4, seeds=2, one_step_ahead=one_step_ahead)
     values = metric.measure(encoded(constant), encoded(constant))
@@ -147,7 +147,7 @@ def test_predictors_learn_from_what_they_are_given(one_step_ahead):
     assert values["predictive_median"].higher_is_better is None
     useless = metric.details(encoded(constant), encoded(torch.full_like(constant, 0.5)))
     assert useless["remarks"][-1].startswith("predictive_score is not below predictive_median")
-    far = encoded(constant * 0.1)  # from where an untrained network predicts
+    far = encoded(constant * 0.1)  # far from the predictions of an untrained network
     short = PredictiveScore(Identity(), iterations=50, seeds=2).details(far, far)
     assert short["converged"] is False
     assert "of 50 iterations" in short["remarks"][0]
@@ -157,7 +157,7 @@ def test_the_error_is_that_over_seeds():
     assert mean_and_error(torch.tensor([1.0, 2.0, 3.0])) == pytest.approx((2, 1 / 3**0.5))
 
 
-def test_half_the_features_as_published():
+def test_hidden_units_are_half_the_features_as_published():
     assert [DiscriminativeScore(Identity()).scorer(features).hidden for features in (1, 5, 6)] == [1, 2, 3]
     assert PredictiveScore(Identity(), hidden=7).scorer(6).hidden == 7
 
@@ -172,7 +172,7 @@ def test_half_the_features_as_published():
         ({"lr": 0.0}, r"metric\.lr=0\.0"),
     ],
 )
-def test_fields_that_are_none_are_refused(given, says):
+def test_invalid_fields_are_refused(given, says):
     for kind in (DiscriminativeScore, PredictiveScore):
         with pytest.raises(UserError, match=says):
             kind(Identity(), **given)

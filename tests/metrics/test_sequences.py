@@ -32,7 +32,7 @@ def halves(n=40):
     return data, *(Identity().encode(data.train.batch(torch.arange(n) + start).x) for start in (0, n))
 
 
-def test_what_nobody_chose_for_sequences():
+def test_the_default_metric_of_sequences():
     data, real, _ = halves()
     auto = Auto(EfficientNetLite0(), n_samples=40, split="heldout")
     assert auto.describe(data) == "metric: sw2"
@@ -86,7 +86,7 @@ def test_principal_axes_are_those_of_the_data():
     assert real.mean(0).tolist() == pytest.approx([0, 0], abs=1e-9)
 
 
-def test_neighbours_stay_neighbours_and_no_random_stream_moves():
+def test_tsne_keeps_neighbours_and_uses_no_default_random_stream():
     torch_state, x = torch.get_rng_state(), torch.rand(20, 4, 3, generator=generator("tsne"))
     real, fake = tsne(x, x + 10)
     assert torch.cdist(real, fake).min() > torch.cdist(real, real).median()

@@ -33,7 +33,7 @@ def test_a_shift_costs_its_length_over_the_root_of_the_dimension(d):
 
 @pytest.mark.parametrize("p", [1, 2])
 @pytest.mark.parametrize(("n", "m", "d"), [(60, 60, 2), (60, 45, 3), (5, 100, 70)])
-def test_it_is_pots_with_the_same_projections(n, m, d, p):
+def test_agrees_with_pot_for_the_same_projections(n, m, d, p):
     x, y = torch.randn(n, d, dtype=torch.float64), torch.rand(m, d, dtype=torch.float64)
     theta = unit_directions(150, d)  # more than are projected at a time
     expected = ot.sliced_wasserstein_distance(x.numpy(), y.numpy(), p=p, projections=theta.T.numpy())
@@ -41,14 +41,14 @@ def test_it_is_pots_with_the_same_projections(n, m, d, p):
 
 
 @pytest.mark.parametrize("p", [1, 2])
-def test_on_the_line_it_is_the_distance_itself(p):
+def test_in_one_dimension_it_is_the_wasserstein_distance(p):
     x, y = torch.randn(40, 1), torch.rand(40, 1)
     assert sliced_wasserstein(x, y, p) == pytest.approx(wasserstein(x, y, p), rel=1e-12)
     assert error_over_directions(x, y, p) == 0
 
 
 @pytest.mark.parametrize("p", [1, 2])
-def test_it_is_a_distance_below_the_whole_one(p):
+def test_it_is_a_distance_below_the_exact_one(p):
     x, y = torch.randn(40, 3), torch.rand(40, 3)
     assert 0 < sliced_wasserstein(x, y, p) < wasserstein(x, y, p)
     assert sliced_wasserstein(x, y, p) == pytest.approx(sliced_wasserstein(y, x, p), rel=1e-12)
@@ -76,7 +76,7 @@ def test_more_samples_than_are_projected_at_a_time():
     assert sliced_wasserstein(x, y, directions=5) == pytest.approx((sum(one_by_one) / 5) ** 0.5, rel=1e-12)
 
 
-def test_the_error_is_the_scatter_over_sets_of_directions():
+def test_the_error_agrees_with_the_scatter_over_sets_of_directions():
     x, y = torch.randn(30, 3, dtype=torch.float64), torch.rand(30, 3, dtype=torch.float64)
     costs = projected_costs(x, y, unit_directions(20_000, 3)).view(100, 200)
     scatter = costs.mean(1).sqrt().std().item()
@@ -85,7 +85,7 @@ def test_the_error_is_the_scatter_over_sets_of_directions():
     assert math.isnan(error_over_directions(x, y, directions=1))
 
 
-def test_its_gradient_pulls_the_samples_together():
+def test_its_gradient_moves_the_samples_together():
     x, y = torch.randn(30, 3), torch.rand(30, 3)
     theta = unit_directions(100, 3).float()
     x.requires_grad_()

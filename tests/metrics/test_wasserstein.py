@@ -31,7 +31,7 @@ def test_a_shift_costs_its_length(d, p):
 
 @pytest.mark.parametrize("p", [1, 2])
 @pytest.mark.parametrize("d", [1, 2, 5])
-def test_it_is_pots_earth_movers_distance(d, p):
+def test_agrees_with_pots_earth_movers_distance(d, p):
     x, y = torch.randn(80, d, dtype=torch.float64), torch.rand(80, d, dtype=torch.float64) * 3
     cost = ot.dist(x.numpy(), y.numpy(), metric="euclidean") ** p
     weights = np.full(80, 1 / 80)
@@ -59,7 +59,9 @@ def test_parallel_lines_of_independent_samples_have_a_floor():
     assert 0.005 < np.mean(floors) < 0.04
     for floor, seed in zip(floors, range(5), strict=True):
         distance = wasserstein(line(0, seed), line(0.5, seed + 10))
-        assert 0.5 < distance < math.hypot(0.5, floor) + floor  # at least the way across, at most that and the floor's
+        assert (
+            0.5 < distance < math.hypot(0.5, floor) + floor
+        )  # at least the distance of the lines, at most that plus the floor
 
 
 @pytest.mark.parametrize("p", [1, 2])
@@ -83,7 +85,7 @@ def test_the_cost_on_a_line_is_differentiable(m):
     assert torch.autograd.gradcheck(lambda x, y: transport_cost_1d(x, y, 2), (x, y))
 
 
-def test_the_order_of_samples_does_not_matter_nor_which_come_first():
+def test_it_is_symmetric_and_ignores_the_order_of_samples():
     x, y = torch.randn(50, 2), torch.randn(50, 2) + 1
     assert wasserstein(x[torch.randperm(50)], y[torch.randperm(50)]) == pytest.approx(wasserstein(x, y), rel=1e-12)
     assert wasserstein(y, x) == pytest.approx(wasserstein(x, y), rel=1e-12)
@@ -120,15 +122,15 @@ def test_other_orders_are_refused(p):
         WassersteinDistance(Identity(), p=p)
 
 
-def test_too_many_samples_are_refused_before_the_work():
+def test_too_many_samples_are_refused_before_any_work():
     line, plane = (Data(Points(torch.zeros(9, d)), Points(torch.zeros(9, d))) for d in (1, 2))
     metric = WassersteinDistance(Identity(), n_samples=5001)
     with pytest.raises(UserError, match="5001 samples"):
         metric.fitted(plane, CPU)
-    assert metric.fitted(line, CPU) == metric  # sorting has no such limit
+    assert metric.fitted(line, CPU) == metric  # sorting has no limit
 
 
-def test_its_name_says_where_it_is_measured():
+def test_the_name_contains_order_and_features():
     class Halves(Features):
         name = "halves"
 
