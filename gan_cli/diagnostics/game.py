@@ -98,13 +98,13 @@ class GameDiagnostics(Diagnostics):
             ends = hessian_extremes(game, player, batch, seed, self.tol, self.restarts)
             yield DiagnosticReport(
                 {
-                    f"game/hessian_min/{player}": Value(ends.least.value.real, higher_is_better=True),
-                    f"game/hessian_max/{player}": Value(ends.greatest.value.real),
+                    f"game/hessian_min/{player}": Value(ends.smallest.value.real, higher_is_better=True),
+                    f"game/hessian_max/{player}": Value(ends.largest.value.real),
                 },
                 {
                     f"hessian/{player}": {
                         "verdict": ends.verdict(self.tol),
-                        "residuals": [ends.least.residual, ends.greatest.residual],
+                        "residuals": [ends.smallest.residual, ends.largest.residual],
                         "reason": ends.reason,
                     }
                 },
@@ -112,17 +112,17 @@ class GameDiagnostics(Diagnostics):
         if len(game.turns()) < 2:
             yield skipped("jacobian", "a game of one player has no Jacobian beside that player's Hessian")
             return
-        found = jacobian_spectrum(game, batch, self.eigenvalues, seed, self.tol, self.restarts)
+        spectrum = jacobian_spectrum(game, batch, self.eigenvalues, seed, self.tol, self.restarts)
         yield DiagnosticReport(
             {
-                "game/jacobian_re_min": Value(found.re_min, higher_is_better=True),
-                "game/jacobian_im_max": Value(found.im_max),
+                "game/jacobian_re_min": Value(spectrum.re_min, higher_is_better=True),
+                "game/jacobian_im_max": Value(spectrum.im_max),
             },
             {
                 "jacobian": {
-                    "leading": plain(found.leading),
-                    "least_attracting": plain(found.least_attracting),
-                    "reason": found.reason,
+                    "leading": eigenvalue_records(spectrum.leading),
+                    "least_attracting": eigenvalue_records(spectrum.least_attracting),
+                    "reason": spectrum.reason,
                 }
             },
         )
@@ -135,32 +135,32 @@ class GameDiagnostics(Diagnostics):
             yield skipped("duality_gap", reason)
             return
         optimizer = partial(Adam, lr=self.lr)
-        found = {
-            player: best_response(game, player, drawn(data.train, self.batch_size, seed, player), optimizer, self.steps, seed)
-            for player in players
-        }
-        batches = drawn(data.heldout, self.batch_size, seed, "heldout")
+        best = {}
+        for player in players:
+            training = random_batches(data.train, self.batch_size, seed, player)
+            best[player] = best_response(game, player, training, optimizer, self.steps, seed)
+        batches = random_batches(data.heldout, self.batch_size, seed, "heldout")
         heldout = [next(batches) for _ in range(self.batches)]
-        gap = duality_gap(game, found, heldout, seed)
+        gap = duality_gap(game, best, heldout, seed)
         gains = {f"game/gain/{player}": Value(*gain) for player, gain in gap.gains.items()}
         yield DiagnosticReport({"game/duality_gap": Value(*gap.total)} | gains, {})
-        if self.critic not in found:
+        if self.critic not in best:
             yield skipped("critic_gain", f"this game has no player named {self.critic!r}")
             return
-        estimates = estimate_gain(game, found[self.critic], heldout, seed)
+        estimates = estimate_gain(game, best[self.critic], heldout, seed)
         if not estimates:
             yield skipped("critic_gain", "these players estimate no distance")
         for name, (before, gain) in estimates.items():
             yield DiagnosticReport({f"game/estimate/{name}": Value(*before), f"game/critic_gain/{name}": Value(*gain)}, {})
 
 
-def drawn(dataset: Dataset, size: int, *words: int | str) -> Iterator[Batch]:
+def random_batches(dataset: Dataset, size: int, *words: int | str) -> Iterator[Batch]:
     """Yield batches of ``size`` samples drawn with replacement, forever, from a random stream seeded by ``words``."""
     stream = generator(*words, "diagnostics")
     while True:
         yield dataset.batch(torch.randint(len(dataset), (size,), generator=stream))
 
 
-def plain(found: tuple[Eigenvalue, ...]) -> list[dict[str, float]]:
+def eigenvalue_records(eigenvalues: tuple[Eigenvalue, ...]) -> list[dict[str, float]]:
     """Return eigenvalues as plain data."""
-    return [{"re": one.value.real, "im": one.value.imag, "residual": one.residual} for one in found]
+    return [{"re": each.value.real, "im": each.value.imag, "residual": each.residual} for each in eigenvalues]

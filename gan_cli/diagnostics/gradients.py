@@ -1,10 +1,10 @@
-"""First-order diagnostics: how long the players' gradients are, and how steep the critic is."""
+"""First-order diagnostics: the norms of the players' gradients and the slope of the critic."""
 
 from typing import NamedTuple
 
 import torch
 
-from gan_cli.diagnostics.field import copied, flat, own_gradient
+from gan_cli.diagnostics.field import flatten, own_gradient, training_copy
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import eval_mode
 from gan_cli.regularizers.base import per_sample_uniform, slopes
@@ -12,13 +12,26 @@ from gan_cli.types import Batch
 
 
 def gradient_norms(game: Game, batch: Batch, seed: int | str = 0) -> dict[str, float]:
-    """‖∇ of each player's own loss‖ with respect to its own parameters, by player: 0 for all of them at an equilibrium."""
-    with copied(game, seed) as copy:
-        return {player: float(flat(own_gradient(copy, player, batch, seed).vectors).norm()) for player in copy.turns()}
+    """Return, by player, the norm of the gradient of its own loss with respect to its own parameters; 0 at an equilibrium.
+
+    Args:
+        game: The game.
+        batch: Data on which the losses are computed.
+        seed: Determines all random draws.
+    """
+    with training_copy(game, seed) as copy:
+        return {player: float(flatten(own_gradient(copy, player, batch, seed).vectors).norm()) for player in copy.turns()}
 
 
 class Slopes(NamedTuple):
-    """‖∇_x D(x̂)‖ over interpolates: mean, standard deviation, share in [0, 1] of those above 1, and their number."""
+    """‖∇_x D(x̂)‖ over interpolates x̂.
+
+    Attributes:
+        mean: Mean slope.
+        std: Standard deviation of the slopes.
+        share_above_1: Share of slopes above 1, in [0, 1].
+        n: Number of interpolates.
+    """
 
     mean: float
     std: float
@@ -27,11 +40,20 @@ class Slopes(NamedTuple):
 
 
 def critic_slopes(game: Game, batch: Batch, seed: int | str = 0) -> Slopes | None:
-    """The critic's slope at x̂ = εx + (1 − ε)G(z), one ε ~ U[0, 1] a sample (Gulrajani et al., 2017); None without a critic.
+    """Return the slopes of the critic at x̂ = εx + (1 − ε)G(z), with one ε ~ U[0, 1] per sample (Gulrajani et al., 2017).
 
-    In evaluation mode: batch norm would tie the samples together, so that none had a slope of its own.
+    The critic is in evaluation mode: in training mode batch norm would couple the samples, so that no slope belonged to a
+    single sample.
+
+    Args:
+        game: The game.
+        batch: Real samples x.
+        seed: Determines z and ε.
+
+    Returns:
+        The slopes, or None if the game has no critic.
     """
-    with copied(game, seed) as copy, eval_mode(copy):
+    with training_copy(game, seed) as copy, eval_mode(copy):
         real = batch.to(copy.device)
         critic = copy.critic(real.y)
         if critic is None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from gan_cli import checks, drawing
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import DiagnosticReport, Diagnostics
-from gan_cli.diagnostics.field import copied, cosine, flat, game_vector
+from gan_cli.diagnostics.field import cosine_similarity, flatten, game_vector, training_copy
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import choose
@@ -54,11 +54,11 @@ def path_angle(game: Game, start: State, end: State, batch: Batch, alphas: Seque
     Raises:
         UserError: If a state belongs to other players.
     """
-    with copied(game, seed) as copy:
+    with training_copy(game, seed) as copy:
         w_start, w_end = (_parameters(copy, state) for state in (start, end))
-        way = flat(w_end) - flat(w_start)
+        way = flatten(w_end) - flatten(w_start)
         points = [_at(copy, start, end, alpha, batch, seed) for alpha in alphas]
-    return Path(tuple(alphas), tuple(cosine(v, way) for v in points), tuple(float(v.norm()) for v in points))
+    return Path(tuple(alphas), tuple(cosine_similarity(v, way) for v in points), tuple(float(v.norm()) for v in points))
 
 
 def _parameters(game: Game, state: State) -> list[Tensor]:
@@ -74,7 +74,7 @@ def _parameters(game: Game, state: State) -> list[Tensor]:
 def _at(game: Game, start: State, end: State, alpha: float, batch: Batch, seed: int | str) -> Tensor:
     mixed = {name: torch.lerp(start[name], to, alpha) if to.is_floating_point() else to for name, to in end.items()}
     game.load_state_dict(mixed)
-    return flat(game_vector(game, batch, seed).vectors)
+    return flatten(game_vector(game, batch, seed).vectors)
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,10 @@ class PathAngle(Diagnostics):
             "path_angle/jump": Value(path.cosines[middle + 1] - path.cosines[middle - 1]),
             "path_angle/before": Value(float(np.mean(path.cosines[:middle]))),
         }
-        return DiagnosticReport(values, {"path": path._asdict()}, {"path_angle": drawn(path)})
+        return DiagnosticReport(values, {"path": path._asdict()}, {"path_angle": plot_path(path)})
 
 
-def drawn(path: Path) -> np.ndarray:
+def plot_path(path: Path) -> np.ndarray:
     """Plot the cosine and, below it, the norm of the vector field along the path."""
     figure = drawing.canvas(6, 5)
     above, below = figure.subplots(2, 1, sharex=True)

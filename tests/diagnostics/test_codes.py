@@ -1,4 +1,4 @@
-"""Codes against labels."""
+"""Agreement of codes and labels."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5)])
-def test_the_best_of_all_matchings(shape):
+def test_the_matching_is_the_best_of_all(shape):
     torch.manual_seed(0)
     for _ in range(5):
         table = torch.randint(20, shape)
@@ -29,7 +29,7 @@ def test_the_best_of_all_matchings(shape):
         assert sum(int(table[i, j]) for i, j in pairs) == max(tries)
 
 
-def test_names_of_codes_do_not_matter():
+def test_renaming_codes_does_not_matter():
     y = torch.arange(30) % 3
     code = torch.tensor([2, 0, 1])[y]
     assert one_to_one(contingency(code, y, 4, 3)) == (1.0, [(0, 1), (1, 2), (2, 0)])
@@ -43,8 +43,8 @@ def game(classes=3):
     return InfoGAN(*players, NonSaturating(), categorical=classes, continuous=0)
 
 
-def test_of_a_q_that_reads_the_class():
-    """x = (i, i) and y = i mod 3, told by a Q whose logits are cos(2 pi (i - k) / 3)."""
+def test_a_q_that_recovers_the_class():
+    """Return data x = (i, i), y = i mod 3 and a Q with logits cos(2 pi (i - k) / 3), which recovers y."""
     one = game()
     k = torch.arange(3)
 
@@ -59,7 +59,7 @@ def test_of_a_q_that_reads_the_class():
     assert report.details["matching"] == [(0, 1), (1, 2), (2, 0)]
 
 
-def test_leaves_the_game_as_it_was():
+def test_the_game_is_not_changed():
     one = game()
     before = {name: value.clone() for name, value in one.state_dict().items()}
     CodeAccuracy(batch_size=20).diagnose(one, Data(Numbers(9), Numbers(60)), 0)
@@ -67,7 +67,7 @@ def test_leaves_the_game_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in one.state_dict().items())
 
 
-def test_what_has_no_codes_or_no_labels():
+def test_games_without_codes_and_data_without_labels_are_refused():
     with pytest.raises(UserError, match="the codes of game=infogan"):
         CodeAccuracy().diagnose(points_gan(), Data(Numbers(9), Numbers(60)), 0)
 

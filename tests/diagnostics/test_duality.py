@@ -1,4 +1,4 @@
-"""Best responses against closed forms."""
+"""Best responses agree with closed forms."""
 
 import math
 from functools import partial
@@ -25,7 +25,7 @@ def responses(game, steps=400, lr=0.05, batches=DUMMY_BATCHES):
 
 class TestDualityGap:
     @pytest.mark.parametrize("seed", range(3))
-    def test_of_quadratic_games(self, seed):
+    def test_quadratic_games(self, seed):
         game = random_quadratic(3, 2, seed)
         gap = duality_gap(game, responses(game), [DUMMY_BATCH] * 3)
         assert gap.total == pytest.approx((game.gap(), 0), abs=1e-8)
@@ -34,14 +34,14 @@ class TestDualityGap:
         best = theta + torch.linalg.inv(game.A) @ game.B @ phi
         assert gap.gains["theta"].value == pytest.approx(float(best @ game.A @ best / 2))
 
-    def test_0_at_the_equilibrium(self):
+    def test_is_0_at_the_equilibrium(self):
         game = random_quadratic(3, 2)
         torch.nn.init.zeros_(game.theta)
         torch.nn.init.zeros_(game.phi)
         assert duality_gap(game, responses(game), [DUMMY_BATCH]).total.value == 0
 
-    def test_of_the_bilinear_game_grows_with_the_players_freedom(self):
-        """Its players have no best response; k steps at rate η gain kη(θ² + φ²)."""
+    def test_grows_with_the_steps_in_the_bilinear_game(self):
+        """The players have no best response; k steps with learning rate η gain kη(θ² + φ²)."""
         gap = duality_gap(Bilinear(2.0, 3.0), responses(Bilinear(2.0, 3.0), steps=7, lr=0.1), [DUMMY_BATCH])
         assert gap.total.value == pytest.approx(7 * 0.1 * (4 + 9))
 
@@ -49,8 +49,8 @@ class TestDualityGap:
         gap = duality_gap(CyclicGame(1.0, 2.0, 3.0), responses(CyclicGame(1.0, 2.0, 3.0), steps=2, lr=0.5), [DUMMY_BATCH])
         assert {player: gain.value for player, gain in gap.gains.items()} == pytest.approx({"a": 4, "b": 9, "c": 1})
 
-    def test_error_is_that_of_the_difference(self):
-        """L_D = ψ(θ − x̄): what D gains differs between batches by their means x̄ alone."""
+    def test_the_error_is_that_of_the_difference(self):
+        """L_D = ψ(θ − x̄): the gain of D differs between batches only by their means x̄."""
         game = GAN(Dirac(1.0), Linear(0.0), Wasserstein())
         response = GAN(Dirac(1.0), Linear(-0.5), Wasserstein())
         heldout = [Batch(torch.full((4, 1), x)) for x in (0.0, 0.5, -0.25)]
@@ -69,7 +69,7 @@ class TestBestResponse:
         assert torch.equal(copy.theta, game.theta)
         torch.testing.assert_close(copy.phi.detach(), torch.linalg.inv(game.C) @ game.B.T @ game.theta.detach())
 
-    def test_every_step_has_a_batch_of_its_own_and_what_follows_it(self):
+    def test_every_step_uses_its_own_batch_and_applies_constraints(self):
         game = Bilinear(1.0, 1.0)
         batches = (Batch(tensor([[float(i)]])) for i in count())
         copy = best_response(game, "phi", batches, partial(SGD, lr=0.1), 5)
@@ -82,20 +82,20 @@ class TestBestResponse:
         game = Bilinear(1.0, 1.0).requires_grad_(False)
         assert best_response(game, "phi", DUMMY_BATCHES, partial(SGD, lr=0.5), 1).phi.item() == 1.5
 
-    def test_a_player_that_is_none(self):
+    def test_an_unknown_player_is_named(self):
         with pytest.raises(UserError, match=r"no player named 'critic'\. Its players are: theta, phi"):
             best_response(Bilinear(1.0, 1.0), "critic", DUMMY_BATCHES, SGD, 1)
 
 
 class TestEstimateGain:
     def probe(self, psi):
-        """Data at (1, 0), fakes at (0, 2): with |ψ| ≤ 0.1 in each coordinate the best critic says 0.1·(1 + 2)."""
+        """Return the gain for data at (1, 0) and fakes at (0, 2); with |ψ| ≤ 0.1 the best critic estimates 0.1·(1 + 2)."""
         game = GAN(Dirac(0.0, 2.0), Linear(*psi), Wasserstein(), {"clip": WeightClipping(bound=0.1)})
         data = Batch(tensor([[1.0, 0.0]]).expand(4, 2))
         response = best_response(game, "discriminator", repeat(data), partial(SGD, lr=0.05), 10)
         return estimate_gain(game, response, [data, data])["wasserstein"]
 
-    def test_of_a_critic_that_knows_nothing(self):
+    def test_of_an_untrained_critic(self):
         before, gain = self.probe((0.0, 0.0))
         assert before == pytest.approx((0, 0))
         assert gain == pytest.approx((0.3, 0))

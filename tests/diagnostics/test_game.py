@@ -1,4 +1,4 @@
-"""All diagnostics at once: complete, the same each time, and without a trace."""
+"""All diagnostics at once are complete, reproducible and without side effects."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from support.quadratic import CyclicGame, Regression, random_quadratic
 from torch import nn
 
 from gan_cli.data.base import Data, Dataset
-from gan_cli.diagnostics.game import GameDiagnostics, drawn
+from gan_cli.diagnostics.game import GameDiagnostics, random_batches
 from gan_cli.errors import UserError
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.randomness import random_state
@@ -26,7 +26,7 @@ from gan_cli.types import Batch
 
 @dataclass
 class Normal(Dataset):
-    """Normal samples; the first number of sample i is i in the thousandth part."""
+    """Normal samples; the first coordinate of sample i is near i / 1000."""
 
     shape: tuple[int, ...]
     n: int = 30
@@ -50,7 +50,7 @@ def diagnostics(**fields):
 
 
 def images():
-    """Batch norm in both players, spectral norm in both."""
+    """Return a game with batch norm and spectral norm in both players."""
     return images_gan(Wasserstein(), [SpectralNorm(players=["discriminator", "generator"], remove_norm=False)], width=2, size=8)
 
 
@@ -59,7 +59,7 @@ def seeded():
     torch.manual_seed(0)
 
 
-def test_all_that_a_gan_has():
+def test_a_gan_has_all_numbers():
     report = diagnostics().diagnose(points_gan(Wasserstein(), [WeightClipping()]), data(2), 0)
     both = ("discriminator", "generator")
     assert set(report.values) == {
@@ -76,7 +76,7 @@ def test_all_that_a_gan_has():
     json.dumps(report.details)
 
 
-def test_of_a_quadratic_game():
+def test_a_quadratic_game():
     game = random_quadratic(2, 2)
     values = diagnostics(steps=600, lr=0.05).diagnose(game, data(1), 0).values
     eigenvalues = torch.linalg.eigvals(game.jacobian())
@@ -95,14 +95,14 @@ def test_of_a_quadratic_game():
     ],
     ids=["bilinear", "three players", "alone"],
 )
-def test_what_a_game_does_not_have_is_skipped_with_a_reason(game, skips):
+def test_missing_quantities_are_skipped_with_a_reason(game, skips):
     report = diagnostics().diagnose(game, data(2), 0)
     assert set(report.details["skipped"]) == skips
     assert all(report.details["skipped"].values())
     assert {f"game/grad_norm/{player}" for player in game.turns()} <= set(report.values)
 
 
-def test_what_is_not_asked_for_is_spared():
+def test_unrequested_quantities_are_not_computed():
     report = diagnostics(eigenvalues=0, steps=0).diagnose(points_gan(), data(2), 0)
     assert report.details["skipped"].keys() == {"weights_at_bound", "spectra", "duality_gap"}
     assert {name.split("/")[1] for name in report.values} == {
@@ -111,7 +111,7 @@ def test_what_is_not_asked_for_is_spared():
 
 
 @pytest.mark.parametrize("make", [images, lambda: images_gan(regularizers=[GradientPenalty()], width=2, size=8)])
-def test_nothing_is_touched_and_all_is_the_same_again(make):
+def test_the_game_is_not_changed_and_results_are_reproducible(make):
     game = make()
     game.generator.eval()
     for parameter in game.parameters():
@@ -139,14 +139,14 @@ def test_nothing_is_touched_and_all_is_the_same_again(make):
     assert all(one.values[name] != value for name, value in other.items() if name.startswith("game/grad_norm"))
 
 
-def test_an_averaged_game_which_is_frozen():
+def test_an_ema_copy_with_frozen_parameters():
     game = points_gan()
     average = EMA(game, 0.9).game
     assert diagnostics().diagnose(average, data(2), 0) == diagnostics().diagnose(game, data(2), 0)
 
 
-def test_held_out_samples_judge():
-    """The responses are trained on the one part and judged on the other."""
+def test_best_responses_are_evaluated_on_held_out_samples():
+    """Responses are trained on the training part and evaluated on the held-out part."""
     game, whole = points_gan(), data(2)
     elsewhere = Data(whole.train, Normal((2,), 19))
     one, other = (diagnostics().diagnose(game, d, 0).values for d in (whole, elsewhere))
@@ -155,8 +155,8 @@ def test_held_out_samples_judge():
     assert "game/gain/discriminator" in judged
 
 
-def test_drawn_batches_are_their_words():
-    a, same, other = (drawn(Normal((2,)), 5, *words) for words in ((0, "x"), (0, "x"), (0, "y")))
+def test_random_batches_are_determined_by_their_seed():
+    a, same, other = (random_batches(Normal((2,)), 5, *words) for words in ((0, "x"), (0, "x"), (0, "y")))
     first = next(a)
     assert torch.equal(first.x, next(same).x)
     assert not torch.equal(first.x, next(other).x)

@@ -1,4 +1,4 @@
-"""First-order diagnostics against closed forms."""
+"""First-order diagnostics agree with closed forms."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from support.players import Bilinear, Dirac, Linear, images_gan, points_gan
 from support.quadratic import DUMMY_BATCH, CyclicGame, Quadratic, diagonal, random_quadratic
 
-from gan_cli.diagnostics.field import flat, game_vector, own_gradient, shaped
+from gan_cli.diagnostics.field import flatten, game_vector, own_gradient, unflatten
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
 from gan_cli.games.base import Turn
 from gan_cli.games.gan import GAN
@@ -21,20 +21,20 @@ def seeded():
 
 
 class TestField:
-    def test_flat_and_back(self):
+    def test_unflatten_inverts_flatten(self):
         tensors = [torch.randn(2, 3), torch.randn(4), torch.randn(())]
-        for a, b in zip(tensors, shaped(flat(tensors), tensors), strict=True):
+        for a, b in zip(tensors, unflatten(flatten(tensors), tensors), strict=True):
             assert torch.equal(a, b)
 
     def test_game_vector_of_a_quadratic_game(self):
         game = random_quadratic(3, 2)
-        found = flat(game_vector(game, DUMMY_BATCH, 0).vectors)
+        found = flatten(game_vector(game, DUMMY_BATCH, 0).vectors)
         torch.testing.assert_close(found, game.jacobian() @ torch.cat([game.phi, game.theta]).detach())
 
     def test_three_players(self):
-        assert flat(game_vector(CyclicGame(2.0, 3.0, 5.0), DUMMY_BATCH, 0).vectors).tolist() == [3.0, 5.0, 2.0]
+        assert flatten(game_vector(CyclicGame(2.0, 3.0, 5.0), DUMMY_BATCH, 0).vectors).tolist() == [3.0, 5.0, 2.0]
 
-    def test_a_shared_parameter_moves_by_the_sum_of_its_turns(self):
+    def test_a_shared_parameter_has_the_sum_of_its_gradients(self):
         class Shared(Bilinear):
             def turns(self):
                 one, two = super().turns().values()
@@ -44,15 +44,15 @@ class TestField:
         assert [vector.tolist() for vector in found.vectors] == [[3.0 - 3.0], [-2.0]]
 
     def test_all_players_see_the_same_latents(self):
-        """In the bare Wasserstein game the critic's loss moves G by the opposite of G's own, at equal latents alone."""
+        """In the Wasserstein game the critic's loss has the opposite gradient in G of G's own loss, given equal latents."""
         game, batch = points_gan(Wasserstein()), Batch(torch.randn(5, 2))
         theta = list(game.generator.parameters())
         own = own_gradient(game, "generator", batch, 3)
         game.turns = lambda: {"critic": Turn(theta, lambda b: (GAN.discriminator_loss(game, b)[0], {}))}
         opposite = game_vector(game, batch, 3)
-        torch.testing.assert_close(flat(own.vectors), -flat(opposite.vectors))
+        torch.testing.assert_close(flatten(own.vectors), -flatten(opposite.vectors))
 
-    def test_the_seed_decides(self):
+    def test_the_seed_determines_the_result(self):
         game, batch = points_gan(), Batch(torch.randn(5, 2))
         one, same, other = (gradient_norms(game, batch, seed) for seed in (1, 1, 2))
         assert one == same
@@ -72,7 +72,7 @@ class TestCriticSlopes:
             assert slope == (pytest.approx(math.hypot(*psi)), pytest.approx(0, abs=1e-6), share, 7)
 
     def test_between_data_and_fakes(self):
-        """D(x) = x² has slope 2|x|: between 0 and 1, uniform, its mean is 1 and half of it lies above."""
+        """D(x) = x² has slope 2|x|: for uniform x in [0, 1] its mean is 1 and half of the slopes are above 1."""
 
         class Square(Linear):
             def forward(self, x, y=None):
@@ -83,7 +83,7 @@ class TestCriticSlopes:
         assert slope.std == pytest.approx(2 / 12**0.5, abs=0.01)
         assert slope.share_above_1 == pytest.approx(0.5, abs=0.02)
 
-    def test_of_one_sample_does_not_depend_on_the_others(self):
+    def test_the_slope_of_a_sample_is_independent_of_the_others(self):
         game = images_gan()
         batch = Batch(torch.zeros(1, 1, 16, 16).expand(8, -1, -1, -1))
         game.generator.forward = lambda z, y=None: torch.zeros(len(z), 1, 16, 16)
