@@ -26,7 +26,7 @@ from gan_cli.types import Batch
 
 @dataclass
 class Normal(Dataset):
-    """Normal samples; the first coordinate of sample i is near i / 1000."""
+    """Normal samples, the same for the same size."""
 
     shape: tuple[int, ...]
     n: int = 30

@@ -116,9 +116,9 @@ def test_bad_input_is_named():
         (lambda: histograms(x, torch.full((4, 2), math.nan), 5), "histogram: .*NaN or Inf"),
         (lambda: histograms(x, torch.zeros(4, 1), 5), "equal dimension"),
         (lambda: histograms(x, torch.zeros(0, 2), 5), "at least 1"),
-        (lambda: histograms(x, x, 0), "metric.bins=0"),
+        (lambda: histograms(x, x, 0), "bins=0"),
         (lambda: histograms(torch.zeros(4, 3), torch.zeros(4, 3), 5), "1 or 2 dimensions; these have 3"),
-        (lambda: Histogram(Identity(), bins=0), "metric.bins=0"),
+        (lambda: Histogram(Identity(), bins=0), "bins=0"),
         (lambda: Histogram(Identity()).fitted(solid, CPU), "metric=sliced_wasserstein"),
     ):
         with pytest.raises(UserError, match=message):

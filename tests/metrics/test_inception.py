@@ -229,9 +229,9 @@ def test_the_automatic_metric_uses_it(file, sha256, encoded, x):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"batch_size": 0}, "features.batch_size=0"),
-        ({"download": "no"}, "features.download='no'"),
-        ({"sha256": "6726825d"}, "features.sha256=6726825d: it must be 64 hexadecimal digits"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"download": "no"}, "download='no'"),
+        ({"sha256": "6726825d"}, "sha256='6726825d': it must be 64 hexadecimal digits"),
         ({"sha256": SHA256.upper()}, "64 hexadecimal digits"),
     ],
 )

@@ -58,7 +58,7 @@ def test_no_metric_asks_for_no_samples():
 
 @pytest.mark.parametrize("n_samples", [-1, 2.5, "many"])
 def test_an_invalid_number_of_samples_is_refused(n_samples):
-    with pytest.raises(UserError, match=f"n_samples={n_samples}"):
+    with pytest.raises(UserError, match=f"n_samples={n_samples!r}"):
         Frechet(Identity(), n_samples=n_samples)
 
 

@@ -165,11 +165,11 @@ def test_hidden_units_are_half_the_features_as_published():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"cell": "rnn"}, r"metric\.cell='rnn': it must be one of gru, lstm"),
-        ({"hidden": 0}, r"metric\.hidden=0"),
-        ({"iterations": 4}, r"metric\.iterations=4"),
-        ({"seeds": 1}, r"metric\.seeds=1: it must be a whole number, at least 2"),
-        ({"lr": 0.0}, r"metric\.lr=0\.0"),
+        ({"cell": "rnn"}, r"cell='rnn': it must be one of gru, lstm"),
+        ({"hidden": 0}, r"hidden=0"),
+        ({"iterations": 4}, r"iterations=4"),
+        ({"seeds": 1}, r"seeds=1: it must be a whole number, at least 2"),
+        ({"lr": 0.0}, r"lr=0\.0"),
     ],
 )
 def test_invalid_fields_are_refused(given, says):

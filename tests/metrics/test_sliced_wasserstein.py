@@ -102,9 +102,9 @@ def test_bad_input_is_named():
         (lambda: sliced_wasserstein(x, torch.zeros(4, 3)), "equal dimension"),
         (lambda: sliced_wasserstein(x, torch.zeros(0, 2)), "at least 1"),
         (lambda: sliced_wasserstein(x, x, p=3), "must be 1 or 2"),
-        (lambda: sliced_wasserstein(x, x, directions=0), "metric.directions=0"),
+        (lambda: sliced_wasserstein(x, x, directions=0), "directions=0"),
         (lambda: SlicedWassersteinDistance(Identity(), p=0), "must be 1 or 2"),
-        (lambda: SlicedWassersteinDistance(Identity(), directions=2.5), "metric.directions=2.5"),
+        (lambda: SlicedWassersteinDistance(Identity(), directions=2.5), "directions=2.5"),
     ):
         with pytest.raises(UserError, match=message):
             call()
