@@ -12,27 +12,39 @@ from gan_cli.errors import UserError
 
 
 def available() -> list[str]:
-    """Names of the devices that are here, best first."""
+    """Return the names of the available devices, best first."""
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return [*cuda, *mps, "cpu"]
 
 
 def choose(name: str) -> torch.device:
-    """The device called ``name`` (auto, cpu, cuda, cuda:N, mps), or a UserError that lists what is there.
+    """Return the device called ``name``.
 
-    ``meta`` is allowed too: shapes without values, for checks of what cannot be run.
+    Args:
+        name: ``auto`` (the best available one), ``cpu``, ``cuda``, ``cuda:N``, ``mps``, or ``meta`` for shapes without values.
+
+    Raises:
+        UserError: If there is no such device.
     """
-    here = available()
+    names = available()
     if name == "auto":
-        return torch.device(here[0])
-    if name in here or name == "meta" or (name == "cuda" and "cuda:0" in here):
+        return torch.device(names[0])
+    if name in names or name == "meta" or (name == "cuda" and "cuda:0" in names):
         return torch.device(name)
-    raise UserError(f"device={name} is not here. There is: {', '.join(here)} (device=auto takes the first).")
+    raise UserError(f"device={name} is not available. Use one of: {', '.join(names)}; or device=auto for the first.")
 
 
 def autocast(device: torch.device, precision: str) -> Callable[[], AbstractContextManager]:
-    """Makes the context for the forward passes: nothing for fp32, ``torch.autocast`` to bfloat16 for bf16."""
+    """Return a function that makes the context of forward passes.
+
+    Args:
+        device: Device of the forward passes.
+        precision: ``fp32`` for no autocast, ``bf16`` for ``torch.autocast`` to bfloat16.
+
+    Raises:
+        UserError: If ``precision`` is unknown.
+    """
     if precision == "fp32":
         return nullcontext
     if precision == "bf16":
@@ -41,7 +53,7 @@ def autocast(device: torch.device, precision: str) -> Callable[[], AbstractConte
 
 
 def in_full_precision(device: torch.device) -> AbstractContextManager:
-    """Inside, autocast is off: distances between samples, which are differences, would lose their digits in bfloat16."""
+    """Return a context without autocast, for differences between samples, which lose their digits in bfloat16."""
     return torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()
 
 
@@ -50,7 +62,7 @@ _twice: ContextVar[bool] = ContextVar("twice", default=False)
 
 @contextmanager
 def differentiable_twice() -> Iterator[None]:
-    """Around forward passes whose gradient is to be differentiated again, as gradient penalties and consensus do."""
+    """Mark forward passes whose gradient is differentiated again, as in gradient penalties and consensus optimisation."""
     token = _twice.set(True)
     try:
         yield
@@ -59,11 +71,14 @@ def differentiable_twice() -> Iterator[None]:
 
 
 def recurrent_kernels() -> AbstractContextManager:
-    """Around a recurrent layer: cuDNN's kernels, which have no second derivative, or torch's own ``differentiable_twice``."""
+    """Return the context of a recurrent layer, which disables cuDNN within ``differentiable_twice``.
+
+    cuDNN's kernels have no second derivative; torch's own have.
+    """
     return torch.backends.cudnn.flags(enabled=False) if _twice.get() else nullcontext()
 
 
 def threads() -> int | None:
-    """CPU threads that this job may use: its share when a sweep runs jobs side by side; None for torch's own choice."""
+    """Return the number of CPU threads of this job: its share in a parallel sweep, or None for torch's default."""
     share = os.environ.get("GAN_CLI_THREADS", "")
     return int(share) if share.isdecimal() and int(share) else None

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and made once, whatever number of processes ask for them. Standard library only."""
+"""Atomic writes and file locks. Standard library only."""
 
 import fcntl
 import json
@@ -14,13 +14,18 @@ from typing import Any
 
 @contextmanager
 def atomic_write(path: Path, durable: bool = False) -> Iterator[Path]:
-    """Yields a place beside ``path`` to write to; what lies there at the end is ``path`` from then on.
+    """Yield a temporary path beside ``path`` that is renamed to ``path`` at the end.
 
-    Whatever happens meanwhile, ``path`` holds its new content or what it held before, and nothing stays beside it.
-    ``durable``: it is on the disk before anything else is done, so that a power cut takes nothing back. Raises OSError
-    where it cannot be written.
+    At any time ``path`` has its old or its new content, never a part of it, and no temporary file is left behind.
+
+    Args:
+        path: File to write.
+        durable: Flush file and folder to the disk before returning, so that a power failure cannot undo the write.
+
+    Raises:
+        OSError: If the file cannot be written.
     """
-    unfinished = path.with_name(temporary_name(path, uuid.uuid4().hex))  # beside it: another file system could not rename it
+    unfinished = path.with_name(temporary_name(path, uuid.uuid4().hex))  # beside it: a rename cannot cross file systems
     try:
         yield unfinished
         if durable:
@@ -33,23 +38,28 @@ def atomic_write(path: Path, durable: bool = False) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes ``path``, durably, and makes its folder; as ``atomic_write`` has it."""
+    """Write ``content`` to ``path`` atomically and durably, and create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path, durable=True) as unfinished:
         unfinished.write_bytes(content)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes plain data as JSON for people to read; as ``atomic_write`` has it."""
+    """Write plain data as indented JSON, atomically."""
     with atomic_write(path) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 @contextmanager
 def file_lock(path: Path, waiting: str) -> Iterator[bool]:
-    """Wait, after saying ``waiting``, until no other process holds the lock at ``path``; yields whether there is one to hold.
+    """Hold the lock at ``path``, waiting until no other process holds it; yield False if the file system has no locks.
 
-    The kernel lets go of it when its holder ends, however it ends. It only saves work: correctness rests on the rename.
+    The kernel releases the lock when the process ends, for any reason. The lock only saves work: correctness rests on the
+    atomic rename.
+
+    Args:
+        path: Lock file.
+        waiting: Message that is printed to stderr before waiting.
     """
     with path.open("w") as file:
         try:
@@ -64,13 +74,13 @@ def file_lock(path: Path, waiting: str) -> Iterator[bool]:
 
 
 def temporary_name(entry: Path, unique: str) -> str:
-    """What ``entry`` is called beside its place until it is whole; ``*`` matches all such names of this machine."""
-    # the host's name keeps machines apart whose shared file system only locks locally
+    """Return the name of ``entry`` while it is written; ``unique="*"`` gives a glob of all such names of this machine."""
+    # the host's name separates machines on a shared file system that locks only locally
     return f".{entry.name}.{platform.node()}.{unique}.tmp"
 
 
 def sync(path: Path) -> None:
-    """Return when a file's content, or what was made and renamed in a folder, is on the disk."""
+    """Flush a file's content, or the entries of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The random streams: all of them at once, so that none is forgotten."""
+"""Random streams: seed, save, restore and fork all of them at once."""
 
 import hashlib
 import random
@@ -11,14 +11,14 @@ import torch
 
 
 def seed_all(seed: int) -> None:
-    """Starts every default stream (torch on all devices, Python, NumPy) from ``seed``."""
+    """Seed the default generators of torch (on all devices), Python and NumPy."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
-    """Every default random stream as tensors and plain data: torch on CPU and device, Python, NumPy."""
+    """Return the state of the default generators of torch (CPU and ``device``), Python and NumPy, as tensors and plain data."""
     kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),
@@ -33,7 +33,7 @@ def random_state(device: torch.device) -> dict[str, Any]:
 
 
 def set_random_state(state: Mapping[str, Any], device: torch.device) -> None:
-    """The inverse of ``random_state``; the stream of a kind of device that the run was not on stays as seeded."""
+    """Restore the state returned by ``random_state``; generators of devices that it does not include keep their state."""
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
     kind, keys, *rest = state["numpy"]
@@ -46,9 +46,13 @@ def set_random_state(state: Mapping[str, Any], device: torch.device) -> None:
 
 @contextmanager
 def fork_rng(seed: int | str, device: torch.device) -> Iterator[None]:
-    """Inside, the default streams start from ``seed``; afterwards they are where they were.
+    """Seed the default generators inside the context, and restore their state afterwards.
 
-    The seed, a number or words, is hashed: a run's own seed here would replay the draws that initialised its players.
+    The seed is hashed: the run's own seed would otherwise repeat the draws that initialised the players.
+
+    Args:
+        seed: A number or a name.
+        device: Device whose generator is included.
     """
     state = random_state(device)
     seed_all(int.from_bytes(hashlib.sha256(f"forked/{seed}".encode()).digest()[:4], "big"))

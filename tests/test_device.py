@@ -45,13 +45,13 @@ def test_meta():
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps", "gpu", "", "CPU"])
 def test_absent_devices_are_answered_with_what_is_there(machine, name):
     machine()
-    with pytest.raises(UserError, match=f"device={name} is not here. There is: cpu"):
+    with pytest.raises(UserError, match=f"device={name} is not available. Use one of: cpu"):
         choose(name)
 
 
 def test_the_wrong_number(machine):
     machine(cuda=2)
-    with pytest.raises(UserError, match=r"device=cuda:2 is not here. There is: cuda:0, cuda:1, cpu"):
+    with pytest.raises(UserError, match=r"device=cuda:2 is not available. Use one of: cuda:0, cuda:1, cpu"):
         choose("cuda:2")
 
 

@@ -1,4 +1,4 @@
-"""What a data set is: samples that are read by index, in a part to train on and a part held out."""
+"""Interface of a data set: samples that are read by index, with a training part and a held-out part."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -14,21 +14,22 @@ from gan_cli.data.scaling import Series
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
 
-SIGNED, SIGNED_DECODED = 1024, 64
-"""Samples of either part that a signature looks at, and where each of them has to be decoded."""
-NEAR = 2e-3
-"""Of two signatures: more than two machines differ in decoding one image or rounding one logarithm."""
+SIGNATURE_SAMPLES, SIGNATURE_SAMPLES_DECODED = 1024, 64
+"""Number of samples of each part in a signature, and the number if each of them has to be decoded."""
+SIGNATURE_TOLERANCE = 2e-3
+"""Tolerance between two signatures: above what two machines differ by in decoding an image or rounding a logarithm."""
 
 
 class Dataset(ABC):
     """A finite set of samples that is read by index.
 
-    ``shape``: shape of one sample, ``(C, H, W)`` for images in [-1, 1], ``(d,)`` for points, ``(T, F)`` for sequences of T
-    steps of F features, in [0, 1] where they were scaled.
-    ``classes``: number of labels; 0 where there are none.
-    ``decodes``: whether a batch costs decoding, so that reading ahead pays.
-    ``source``: shape of one ``y`` where that is not a label but what shall be translated into a sample; None elsewhere.
-    ``paired``: whether such a ``y`` belongs to its ``x``, or is drawn independently of it.
+    Attributes:
+        shape: Shape of one sample: ``(C, H, W)`` of images in [-1, 1], ``(d,)`` of points, ``(T, F)`` of sequences of T steps
+            with F features, in [0, 1] if they are scaled.
+        classes: Number of labels; 0 without labels.
+        decodes: True if a batch has to be decoded, so that reading ahead pays.
+        source: Shape of one ``y`` if it is a source that is translated into a sample; None otherwise.
+        paired: True if such a ``y`` belongs to its ``x``, False if it is drawn independently of it.
     """
 
     shape: tuple[int, ...]
@@ -42,31 +43,41 @@ class Dataset(ABC):
 
     @abstractmethod
     def batch(self, indices: Tensor) -> Batch:
-        """The samples at ``indices``, in their order: int64 ``[B]``, or rows of ``order`` or ``epoch``; float32 on the CPU."""
+        """Read samples in the order of ``indices``.
+
+        Args:
+            indices: Indices int64 ``[B]``, or rows of ``order`` or ``epoch``.
+
+        Returns:
+            The batch, float32 on the CPU.
+        """
 
     def order(self, random: torch.Generator) -> Tensor:
-        """Every sample once in an order drawn from ``random``: a row of indices for each, int64 ``[len(self)]``.
+        """Draw a random order of all samples.
 
-        ``[len(self), k]`` where k indices, drawn independently, make up one sample.
+        Returns:
+            One row of indices per sample: int64 ``[len(self)]``, or ``[len(self), k]`` if k independently drawn indices make up
+            one sample.
         """
         return torch.randperm(len(self), generator=random)
 
     def epoch(self, random: torch.Generator) -> Tensor:
-        """What training reads in one epoch: rows of ``order``, and in columns of their own what changes a sample each time."""
+        """Draw the rows of one training epoch: those of ``order``, with more columns for random changes of the samples."""
         return self.order(random)
 
     @property
     def size(self) -> int:
-        """How many samples decide what an index means; a stream goes on only where they are as many as before."""
+        """Number of samples that determines the meaning of an index; a stream resumes only if it has not changed."""
         return len(self)
 
     def swapped(self) -> "Dataset":
-        """The same for the way back: x is translated into y."""
+        """Return the data set of the inverse translation, from x to y."""
         return Swapped(self)
 
     def signature(self) -> Tensor:
-        """float32 ``[k]``: how many samples, and the means of some of them and of their labels or sources."""
-        some = self.order(generator("signature"))[: SIGNED_DECODED if self.decodes else SIGNED]
+        """Return float32 ``[k]``: the number of samples, and the means of some of them and of their labels or sources."""
+        count = SIGNATURE_SAMPLES_DECODED if self.decodes else SIGNATURE_SAMPLES
+        some = self.order(generator("signature"))[:count]
         parts = [part.flatten(1).float() if part.ndim > 1 else part.float()[:, None] for part in self._read(some)]
         return torch.cat([torch.tensor([float(self.size)]), *(part.mean(1) for part in parts)])
 
@@ -75,7 +86,12 @@ class Dataset(ABC):
 
 
 class Subset(Dataset):
-    """The samples of another data set at ``indices`` (int64 ``[n]``)."""
+    """The samples of another data set at given indices.
+
+    Args:
+        whole: The other data set.
+        indices: Indices int64 ``[n]``.
+    """
 
     def __init__(self, whole: Dataset, indices: Tensor):
         self.whole, self.indices = whole, indices
@@ -86,12 +102,15 @@ class Subset(Dataset):
         return len(self.indices)
 
     def batch(self, indices: Tensor) -> Batch:
-        """The samples at ``indices`` (int64 ``[B]``) of this part."""
         return self.whole.batch(self.indices[indices])
 
 
 class DatasetWrapper(Dataset):
-    """Another data set, ``whole``, in its order; what ``batch`` makes of its samples is all that differs."""
+    """Base of data sets that change the samples of another one and keep its order.
+
+    Args:
+        whole: The other data set.
+    """
 
     def __init__(self, whole: Dataset):
         self.whole, self.shape, self.classes, self.decodes = whole, whole.shape, whole.classes, whole.decodes
@@ -101,16 +120,13 @@ class DatasetWrapper(Dataset):
         return len(self.whole)
 
     def order(self, random: torch.Generator) -> Tensor:
-        """The other data set's."""
         return self.whole.order(random)
 
     def epoch(self, random: torch.Generator) -> Tensor:
-        """The other data set's."""
         return self.whole.epoch(random)
 
     @property
     def size(self) -> int:
-        """The other data set's."""
         return self.whole.size
 
 
@@ -118,17 +134,16 @@ class Swapped(DatasetWrapper):
     """Another data set's sources as samples, and its samples as their sources.
 
     Raises:
-        UserError: if it has no sources.
+        UserError: If the other data set has no sources.
     """
 
     def __init__(self, whole: Dataset):
         if whole.source is None:
-            raise UserError("there is no way back: this data set's samples are not translated from anything.")
+            raise UserError("this data set has no inverse direction: its samples are not translated from sources.")
         super().__init__(whole)
         self.shape, self.source, self.classes = whole.source, whole.shape, 0
 
     def batch(self, indices: Tensor) -> Batch:
-        """x and y of the other data set's batch in each other's place."""
         x, y = self.whole.batch(indices)
         assert y is not None
         return Batch(y, x)
@@ -136,9 +151,12 @@ class Swapped(DatasetWrapper):
 
 @dataclass(frozen=True)
 class Data:
-    """A data set's two parts: what is trained on, and what no player ever sees.
+    """The two parts of a data set: the training part, and the held-out part that no player ever sees.
 
-    ``series``: of sequences, what their features are and how they come back in their own units; None where nothing is known.
+    Attributes:
+        train: Training part.
+        heldout: Held-out part.
+        series: Metadata of sequences: features, units and protocol. None if nothing is known.
     """
 
     train: Dataset
@@ -157,51 +175,52 @@ class Data:
 
     @property
     def source(self) -> tuple[int, ...] | None:
-        """Shape of what shall be translated into a sample; None where samples are not translated from anything."""
+        """Shape of a source that is translated into a sample; None without sources."""
         return self.train.source
 
     @property
     def paired(self) -> bool:
-        """Whether each source belongs to its sample."""
+        """True if each source belongs to its sample."""
         return self.train.paired
 
     @cached_property
     def signature(self) -> Tensor:
-        """Both parts' ``signature``."""
+        """Concatenated signatures of both parts."""
         return torch.cat([self.train.signature(), self.heldout.signature()])
 
-    def plain(self) -> dict[str, Any]:
-        """What it is, as a checkpoint keeps it."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description of the data that checkpoints keep."""
         return {
             "shape": list(self.shape),
             "classes": self.classes,
             "source": None if self.source is None else list(self.source),
-            "series": None if self.series is None else self.series.plain(),
+            "series": None if self.series is None else self.series.to_dict(),
             "signature": self.signature,
         }
 
-    def agrees(self, plain: Mapping[str, Any]) -> bool:
-        """Whether it is, as far as its signature tells, the data that ``plain`` was taken of."""
-        then = None if plain["series"] is None else Series.of(plain["series"])
-        same = self.series.agrees(then) if self.series is not None and then is not None else self.series is then
-        mine, its = self.signature, plain["signature"]
-        return same and mine.shape == its.shape and torch.allclose(mine, its, rtol=NEAR, atol=NEAR)
+    def matches(self, description: Mapping[str, Any]) -> bool:
+        """Return whether the description was made from this data, as far as its signature can tell."""
+        series = None if description["series"] is None else Series.from_dict(description["series"])
+        same = self.series.matches(series) if self.series is not None and series is not None else self.series is series
+        a, b = self.signature, description["signature"]
+        return same and a.shape == b.shape and torch.allclose(a, b, rtol=SIGNATURE_TOLERANCE, atol=SIGNATURE_TOLERANCE)
 
     def swapped(self) -> "Data":
-        """The same for the way back: samples are translated into sources."""
+        """Return the data of the inverse translation, from samples to sources."""
         return Data(self.train.swapped(), self.heldout.swapped())
 
 
 def generator(*words: int | str) -> torch.Generator:
-    """A CPU generator of its own, the same for the same words and unrelated for others.
+    """Return a CPU generator that is seeded by ``words``: equal words give the same stream, other words an unrelated one.
 
-    The words are hashed because torch's CPU generator keeps 32 bits of its seed: sums of small numbers would collide.
+    The words are hashed because torch's CPU generator keeps only 32 bits of its seed, so that sums of small numbers would
+    collide.
     """
     digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big"))
 
 
 def evenly(n: int, limit: int | None) -> Tensor:
-    """Indices (int64) of at most ``limit`` of ``n`` samples, evenly spaced: sorted classes keep their shares."""
+    """Return evenly spaced indices (int64) of at most ``limit`` of ``n`` samples; sorted classes keep their proportions."""
     count = n if limit is None else min(n, limit)
     return torch.arange(count) * n // max(count, 1)

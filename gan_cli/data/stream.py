@@ -1,4 +1,4 @@
-"""The endless stream of batches that training draws from a data set."""
+"""The endless stream of training batches."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,21 +13,26 @@ from gan_cli.errors import UserError
 from gan_cli.types import Batch
 
 AHEAD = 2
-"""Batches that are read ahead of the one handed out, where reading costs decoding."""
+"""Number of batches that are read in advance if reading a batch requires decoding."""
 
 
 class Stream(Iterator[Batch]):
-    """Endless, seeded, resumable batches of ``batch_size`` samples on ``device``.
+    """Endless, seeded, resumable batches.
 
-    The order is addressed by position: batch k holds the samples k·B … k·B + B − 1 of the endless row in which sample i
-    is the (i mod n)-th of the order that belongs to epoch ⌊i / n⌋. Every epoch shows every sample once; a batch
-    may straddle epochs. Orders come from generators of their own, seeded from (seed, epoch): torch's default ones
-    are never touched, and a stream that starts at position k equals one that has handed out k batches.
+    The order is addressed by position: batch k holds the samples k·B … k·B + B − 1 of an endless sequence in which sample i is
+    the (i mod n)-th of the order of epoch ⌊i / n⌋. Every epoch contains every sample once, and a batch may span two epochs.
+    The orders have generators of their own, seeded from (seed, epoch). torch's default generators are never used, and a
+    stream that starts at position k equals one that has returned k batches.
 
-    ``position``: number of batches handed out. Batches that were only read ahead do not count.
+    Args:
+        dataset: Data set to read.
+        batch_size: Number of samples B of a batch.
+        seed: Seed of the orders.
+        device: Device of the batches.
+        position: Number of batches already returned. Batches that were only read in advance do not count.
 
     Raises:
-        UserError: if the data set is empty or the batch size is not positive.
+        UserError: If the data set is empty or the batch size is below 1.
     """
 
     def __init__(
@@ -49,7 +54,7 @@ class Stream(Iterator[Batch]):
         self._ahead: deque[Future[Batch]] = deque()
 
     def indices(self, position: int) -> Tensor:
-        """Which samples (int64 ``[B]``, or rows ``[B, k]``) make up the batch at ``position``."""
+        """Return the rows of the batch at ``position``: int64 ``[B]`` or ``[B, k]``."""
         n, parts = len(self.dataset), []
         start, stop = position * self.batch_size, (position + 1) * self.batch_size
         while start < stop:
@@ -64,25 +69,25 @@ class Stream(Iterator[Batch]):
         return batch.to(self.device)
 
     def state_dict(self) -> dict[str, int]:
-        """Where the stream stands, and the size of the set that gives this position its meaning."""
+        """Return the position, and the size of the data set that gives it its meaning."""
         return {"position": self.position, "samples": self.dataset.size}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continue where the stream stood when ``state`` was taken.
+        """Continue at the position of ``state``.
 
         Raises:
-            UserError: if the data set has another number of samples by now, because its order would be another one.
+            UserError: If the number of samples of the data set has changed, because its order would differ.
         """
         if state["samples"] != self.dataset.size:
             raise UserError(
-                f"The data set has changed: {state['samples']} samples when the checkpoint was written, "
-                f"{self.dataset.size} now.\nThe run cannot continue on it as if nothing had happened."
+                f"The data set has changed: it had {state['samples']} samples when the checkpoint was written and has "
+                f"{self.dataset.size} now.\nA run resumes only on the data that it started with."
             )
         self._forget_ahead()
         self.position = state["position"]
 
     def close(self) -> None:
-        """Stop reading ahead. The stream can still be used: it starts to read again."""
+        """Stop reading in advance. The stream can still be used and then starts to read again."""
         self._forget_ahead()
         if self._reader is not None:
             self._reader.shutdown(wait=True)
@@ -93,7 +98,7 @@ class Stream(Iterator[Batch]):
 
     def _read(self, position: int) -> Batch:
         batch = self.dataset.batch(self.indices(position))
-        if self.device.type == "cuda":  # pinned memory is what lets the copy run beside the computation
+        if self.device.type == "cuda":  # copies from pinned memory run in parallel to the computation
             return Batch(batch.x.pin_memory(), None if batch.y is None else batch.y.pin_memory())
         return batch
 
@@ -105,7 +110,7 @@ class Stream(Iterator[Batch]):
         try:
             return self._ahead.popleft().result()
         except BaseException:
-            self._forget_ahead()  # what was read ahead no longer lines up with the position
+            self._forget_ahead()  # the batches read in advance no longer match the position
             raise
 
     def _forget_ahead(self) -> None:

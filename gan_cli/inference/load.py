@@ -72,7 +72,7 @@ class LoadedRun:
             shape, self.source = self.source, shape
         self.shape = shape
         kept = self.trained_on["series"]
-        self.series = unnamed(shape[-1]) if kept is None else Series.of(kept)
+        self.series = unnamed(shape[-1]) if kept is None else Series.from_dict(kept)
         self.game.to(place).eval()
         if sampling.get("standing_statistics") and self.source is not None:
             raise UserError("standing_statistics: this run's samples are translated from sources, not drawn. Leave it out.")
@@ -86,7 +86,7 @@ class LoadedRun:
 
     def checked(self, data: Data) -> Data:
         """``data``, seen the way that is translated. UserError unless it is what the run was trained on."""
-        if not (data.swapped() if self.inverse else data).agrees(self.trained_on):
+        if not (data.swapped() if self.inverse else data).matches(self.trained_on):
             raise UserError(
                 f"the data set is not the one that {self.folder} was trained on: other samples, columns or ranges.\n"
                 "Put that one back, or say with root= where it lies."

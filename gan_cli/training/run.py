@@ -48,7 +48,7 @@ class Run:
         """Players, optimizers, average, data order, random streams; the config and what the data is as plain data."""
         return {
             "config": to_plain(self.cfg),
-            "data": self.data.plain(),
+            "data": self.data.to_dict(),
             "game": self.game.state_dict(),
             "ema": self.ema.game.state_dict(),
             "solver": self.solver.state_dict(),
@@ -61,7 +61,7 @@ class Run:
 
         Raises UserError where the players do not fit, or the data is not what it was.
         """
-        if not self.data.agrees(state["data"]):
+        if not self.data.matches(state["data"]):
             raise UserError(
                 f"the data of {self.folder} has changed since its checkpoint was written: other samples, columns or ranges.\n"
                 "The run cannot continue on it as if nothing had happened. dataset.root or dataset.path say where it has moved."

@@ -1,4 +1,4 @@
-"""The images that come with the package."""
+"""The bundled images."""
 
 import numpy as np
 import pytest
@@ -40,20 +40,20 @@ def test_parts_share_no_image(data):
     assert sum(image.tobytes() in train for image in data.heldout.images) <= 2
 
 
-def test_cut_takes_every_class():
+def test_max_images_keeps_every_class():
     data = fashion_mnist_mini.fashion_mnist_mini(size=16, max_images=100)
     assert (len(data.train), len(data.heldout), data.shape) == (100, 100, (1, 16, 16))
     assert len(np.unique(data.train.labels)) == 10
 
 
-def test_file_is_small_and_carries_its_notice():
+def test_file_is_small_and_has_its_notice():
     assert fashion_mnist_mini.FILE.stat().st_size <= 5_000_000
     notice = fashion_mnist_mini.FILE.with_name("LICENSE-fashion-mnist.txt").read_text()
     assert "Zalando" in notice
     assert "Permission is hereby granted" in notice
 
 
-def test_values_map_onto_the_whole_range():
+def test_values_cover_the_whole_range():
     array = ImageArray(np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16))
     x, y = array.batch(torch.tensor([0]))
     assert torch.allclose(x.flatten(), torch.arange(256) / 127.5 - 1)

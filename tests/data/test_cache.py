@@ -1,4 +1,4 @@
-"""The cache: decoded once, never half, for any number of processes."""
+"""The image cache: every set is decoded once, entries are complete, and processes share them."""
 
 import json
 import multiprocessing
@@ -24,7 +24,7 @@ TRANSFORM = Transform(8, 1)
 
 
 class Shades:
-    """Image i is a flat square of shade i; counts what is decoded, may break, dawdle or kill."""
+    """Image i is a constant square of shade i. Counts decoded images; may break, pause or kill the process."""
 
     def __init__(self, n, broken=(), pause=0.0, kill_at=None):
         self.n, self.broken, self.pause, self.kill_at, self.decoded = n, broken, pause, kill_at, []
@@ -53,13 +53,13 @@ def entries(folder):
 
 
 def in_child(function):
-    """Run in a forked process; returns it, started."""
+    """Start a forked process that runs ``function``, and return it."""
     process = multiprocessing.get_context("fork").Process(target=function)
     process.start()
     return process
 
 
-def test_decoded_once_and_mapped_ever_after(tmp_path):
+def test_decoded_once_and_mapped_afterwards(tmp_path):
     items = Shades(20)
     first = cached(source(items), TRANSFORM, tmp_path)
     assert sorted(items.decoded) == list(range(20))
@@ -73,7 +73,7 @@ def test_decoded_once_and_mapped_ever_after(tmp_path):
         assert (data.shape, data.classes, len(data)) == ((1, 8, 8), 3, 20)
 
 
-def test_a_hit_does_not_even_open_the_set(tmp_path):
+def test_a_hit_does_not_open_the_set(tmp_path):
     cached(source(Shades(4)), TRANSFORM, tmp_path)
     closed = Source("shades", ("v1",), 1, lambda: pytest.fail("opened"))
     assert len(cached(closed, TRANSFORM, tmp_path)) == 4
@@ -95,7 +95,7 @@ def test_no_labels(tmp_path):
         (("v1",), TRANSFORM, 5),
     ],
 )
-def test_whatever_changes_the_pixels_changes_the_key(tmp_path, identity, transform, max_images):
+def test_everything_that_changes_the_pixels_changes_the_key(tmp_path, identity, transform, max_images):
     items = Shades(10)
     cached(source(items), TRANSFORM, tmp_path)
     data = cached(source(items, identity), transform, tmp_path, max_images)
@@ -106,7 +106,7 @@ def test_whatever_changes_the_pixels_changes_the_key(tmp_path, identity, transfo
         assert data.batch(torch.arange(5)).y.tolist() == [0, 2, 1, 0, 2], "every second image, with its own label"
 
 
-def test_listing_sees_content_not_place(tmp_path):
+def test_listing_depends_on_content_not_on_location(tmp_path):
     a = tmp_path / "a"
     (a / "deep" / "er").mkdir(parents=True)
     (a / ".hidden").mkdir()
@@ -124,7 +124,7 @@ def test_listing_sees_content_not_place(tmp_path):
     assert listing(tmp_path / "b", (".png",)) != before[-2:]
 
 
-def test_chunks_bound_what_is_held(tmp_path, monkeypatch):
+def test_chunks_bound_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "CHUNK", 7 * 64)
     held, most = 0, 0
 
@@ -181,7 +181,7 @@ def test_two_processes_at_once(tmp_path):
 
 
 def test_two_processes_at_once_without_locks(tmp_path, monkeypatch):
-    """The one that comes second finds its place taken by an equal result."""
+    """The second process finds an equal entry in place of its own."""
 
     def refuse(*_):
         raise OSError("no locks here")
@@ -202,7 +202,7 @@ def test_two_processes_at_once_without_locks(tmp_path, monkeypatch):
     assert not list(tmp_path.glob(".shades-*.*.*")), "no temporary is left"
 
 
-def test_too_small_a_disk(tmp_path, monkeypatch):
+def test_disk_that_is_too_small(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 20 * 64 - 1))
     items = Shades(20)
@@ -216,7 +216,7 @@ def test_too_small_a_disk(tmp_path, monkeypatch):
     assert len(cached(source(items), TRANSFORM, tmp_path)) == 20
 
 
-def test_disk_that_fills_up(tmp_path, monkeypatch):
+def test_disk_that_becomes_full(tmp_path, monkeypatch):
     def full(file):
         raise OSError(28, "No space left on device")
 
@@ -227,7 +227,7 @@ def test_disk_that_fills_up(tmp_path, monkeypatch):
     assert not entries(tmp_path)
 
 
-def test_folder_that_cannot_be_made(tmp_path):
+def test_folder_that_cannot_be_created(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"Cannot write the decoded images to .*file: .*\n.*dataset\.cache_dir"):
         cached(source(Shades(5)), TRANSFORM, tmp_path / "file")
@@ -243,26 +243,26 @@ def test_damaged_entry(tmp_path):
     assert str(entry) in str(caught.value)
 
 
-def test_corrupt_image_ends_the_decoding(tmp_path):
+def test_a_corrupt_image_stops_the_decoding(tmp_path):
     with pytest.raises(UserError, match=r"shade 7: image file is truncated.*\n.*dataset\.skip_corrupt=true"):
         cached(source(Shades(20, broken=[7])), TRANSFORM, tmp_path)
     assert not entries(tmp_path)
     assert not list(tmp_path.glob(".shades-*.*.*"))
 
 
-def test_corrupt_images_left_out(tmp_path, capsys):
+def test_corrupt_images_are_skipped(tmp_path, capsys):
     items = Shades(20, broken=[0, 7])
     for _ in range(2):  # a hit counts them again
         data = cached(source(items), TRANSFORM, tmp_path, skip_corrupt=True)
-        assert "2 of 20 images, the first shade 0" in capsys.readouterr().err
+        assert "2 of 20 images that cannot be decoded; the first is shade 0" in capsys.readouterr().err
     shades = [i for i in range(20) if i not in (0, 7)]
     assert data.images[:, 0, 0, 0].tolist() == shades
     assert data.labels.tolist() == [i % 3 for i in shades]
-    with pytest.raises(UserError, match=r"shade 0.*2 such images"):
+    with pytest.raises(UserError, match=r"shade 0.*2 corrupt images"):
         cached(source(items), TRANSFORM, tmp_path)
 
 
-def test_nothing_but_corrupt_images(tmp_path):
+def test_only_corrupt_images(tmp_path):
     items = Shades(3, broken=range(3))
     with pytest.raises(UserError, match="None of the 3 images"):
         cached(source(items), TRANSFORM, tmp_path, skip_corrupt=True)

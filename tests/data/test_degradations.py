@@ -1,10 +1,10 @@
-"""What is left of an image as a source."""
+"""Degradations of images."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.data.translation.degradations import STEEPEST, Grey, Hole, Shrink, Sobel, grey, sobel
+from gan_cli.data.translation.degradations import MAX_GRADIENT, Grey, Hole, Shrink, Sobel, grey, sobel
 from gan_cli.errors import UserError
 
 
@@ -23,18 +23,18 @@ def test_sobel_of_a_constant_is_0(value):
 def test_sobel_of_a_ramp_is_its_slope():
     x = torch.linspace(-1, 1, 9).expand(1, 1, 9, 9)
     inside = sobel(x)[..., 1:-1]
-    assert torch.allclose(inside, torch.tensor(8 * 0.25 / STEEPEST)), "8 times the slope of 1/4 a pixel"
+    assert torch.allclose(inside, torch.tensor(8 * 0.25 / MAX_GRADIENT)), "8 times the slope of 1/4 a pixel"
     assert torch.equal(sobel(x).mT, sobel(x.mT)), "in any direction"
 
 
-def test_the_steepest_edge_is_1_and_nothing_is_above():
+def test_the_steepest_edge_has_strength_1():
     x = torch.zeros(1, 1, 3, 3)
     x[0, 0] = torch.tensor([[-1.0, -1, 1], [-1, 0, 1], [-1, 1, 1]])  # sign(2 x + y)
     assert sobel(x)[0, 0, 1, 1] == pytest.approx(1)
     assert sobel(noise()).max() <= 1
 
 
-def test_a_threshold_leaves_black_and_white():
+def test_a_threshold_makes_black_and_white_edges():
     x = noise()
     edges = Sobel(0.3)(x)
     assert set(edges.unique().tolist()) == {-1.0, 1.0}
@@ -75,6 +75,6 @@ def test_grey_is_luma():
     "make",
     [lambda: Sobel(0.0), lambda: Sobel("no"), lambda: Sobel(1.0), lambda: Hole(0.0), lambda: Hole(1.5), lambda: Shrink(1)],
 )
-def test_what_is_out_of_range_is_one_sentence(make):
+def test_arguments_out_of_range(make):
     with pytest.raises(UserError, match=r"^(threshold|share|factor)="):
         make()

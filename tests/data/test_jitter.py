@@ -1,4 +1,4 @@
-"""Training images enlarged, cut and mirrored anew in each epoch; the same images as they are wherever they are measured."""
+"""Random crops and flips of training images, which measured images do not get."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def plain():
     return ImageArray(random.integers(0, 256, (6, 3, 8, 8), np.uint8), np.arange(6), classes=6)
 
 
-def test_a_row_says_what_is_cut_out_and_mirrored(plain):
+def test_a_row_determines_crop_and_flip(plain):
     data = Jittered(plain, 11, True)
     x, y = data.batch(torch.tensor([[2, 0, 3, 0], [4, 1, 2, 1]]))
     larger = interpolate(plain.batch(torch.tensor([2, 4])).x, size=(11, 11), mode="bilinear")
@@ -31,7 +31,7 @@ def test_a_row_says_what_is_cut_out_and_mirrored(plain):
     assert y.tolist() == [2, 4]
 
 
-def test_an_epoch_shows_every_image_once_each_somewhere_else(plain):
+def test_an_epoch_crops_every_image_once_at_random(plain):
     data = Jittered(plain, 11, True)
     random = torch.Generator().manual_seed(0)
     rows = torch.stack([data.epoch(random) for _ in range(200)])
@@ -42,7 +42,7 @@ def test_an_epoch_shows_every_image_once_each_somewhere_else(plain):
         assert counts.min() > 0.8 * 1200 / values
 
 
-def test_what_was_not_asked_for_is_left_out(plain):
+def test_crops_and_flips_can_be_switched_off(plain):
     random = torch.Generator().manual_seed(0)
     assert not Jittered(plain, 11, False).epoch(random)[:, 3].any()
     assert not Jittered(plain, None, True).epoch(random)[:, 1:3].any()
@@ -57,7 +57,7 @@ def test_measured_images_are_unchanged(plain):
     assert torch.equal(data.batch(order).x, plain.batch(order).x)
 
 
-def test_a_stream_goes_on_where_it_stood(plain):
+def test_a_stream_resumes_exactly(plain):
     data = Jittered(plain, 11, True)
     whole = Stream(data, 4, seed=1)
     batches = [next(whole).x for _ in range(6)]
@@ -66,13 +66,13 @@ def test_a_stream_goes_on_where_it_stood(plain):
     assert all(torch.equal(x, next(other).x) for x in batches[3:])
 
 
-def test_a_size_that_is_none_to_cut_from(plain):
-    with pytest.raises(UserError, match=r"jitter=7: it is smaller than the images, 8 pixels"):
+def test_crops_need_larger_images(plain):
+    with pytest.raises(UserError, match=r"jitter=7: it must not be smaller than the images, which have 8 pixels"):
         Jittered(plain, 7, False)
 
 
 @pytest.mark.parametrize("options", [{"jitter": 0}, {"jitter": 2.5}, {"mirror": "yes"}])
-def test_options_that_are_none(tmp_path, options):
+def test_invalid_options(tmp_path, options):
     layouts.write_image_folder(tmp_path)
     with pytest.raises(UserError, match=rf"{next(iter(options))}"):
         image_folder(str(tmp_path), 8, cache=False, **options)
@@ -88,7 +88,7 @@ def test_held_out_images_are_never_changed(tmp_path):
     assert torch.equal(data.train.batch(rows).x, plain.train.batch(rows).x)
 
 
-def test_a_pair_moves_together(tmp_path):
+def test_a_pair_is_cropped_together(tmp_path):
     layouts.write_side_by_side(tmp_path / "pairs")
     pairs = side_by_side(str(tmp_path / "pairs"), size=8, cache=False, jitter=10, mirror=True).train
     x, y = pairs.batch(pairs.epoch(torch.Generator().manual_seed(0)))
@@ -99,7 +99,7 @@ def test_a_pair_moves_together(tmp_path):
     assert torch.equal(y, Hole(0.5)(x)), "the hole stays in the middle"
 
 
-def test_domains_move_independently(tmp_path):
+def test_domains_are_cropped_independently(tmp_path):
     layouts.write_unpaired_folder(tmp_path)
     data = unpaired_folder(str(tmp_path), size=8, cache=False, jitter=10, mirror=True).train
     rows = data.epoch(torch.Generator().manual_seed(0))

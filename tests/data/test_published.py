@@ -1,4 +1,4 @@
-"""Every published set, really read by torchvision in its published layout, and any folder of images."""
+"""Every published set, read by torchvision in its published layout, and any folder of images."""
 
 import os
 import stat
@@ -28,7 +28,7 @@ def _trust(monkeypatch):
 
 @pytest.fixture
 def read(tmp_path):
-    """read(name, **options) writes the tiny set once and loads it."""
+    """Return a function that writes a tiny copy of the set once and loads it: ``read(name, **options)``."""
 
     def read(name, **options):
         root = tmp_path / "published"
@@ -236,9 +236,9 @@ class TestImageFolder:
         with pytest.raises(UserError, match=r"No images in .*no file there ends in \.jpg"):
             published.image_folder(root=str(tmp_path))
 
-    def test_nothing_left_to_train_on(self, tmp_path):
+    def test_no_image_left_to_train_on(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=3)
-        with pytest.raises(UserError, match=r"3 images: 3 held out \(dataset\.heldout\) leave none"):
+        with pytest.raises(UserError, match=r"3 images: holding out 3 \(dataset\.heldout\) leaves none"):
             published.image_folder(root=str(tmp_path / "a"), heldout=3)
 
     @pytest.mark.parametrize("field", ["max_images", "workers", "heldout"])
@@ -247,7 +247,7 @@ class TestImageFolder:
         with pytest.raises(UserError, match=rf"{field}=0"):
             published.image_folder(root=str(tmp_path / "a"), **{field: 0})
 
-    def test_words_are_no_switches(self, tmp_path):
+    def test_flags_must_be_booleans(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=3)
         with pytest.raises(UserError, match=r"cache='no': it must be true or false"):
             published.image_folder(root=str(tmp_path / "a"), cache="no")
@@ -260,7 +260,7 @@ class TestImageFolder:
 
 class TestLsun:
     @pytest.mark.parametrize("format", ["WEBP", "JPEG"])
-    def test_pixels_are_the_photographs(self, tmp_path, format):
+    def test_pixels_equal_those_of_the_photographs(self, tmp_path, format):
         layouts.write_lsun(tmp_path, n=6, n_val=None, format=format)
         x, _ = everything(published.lsun(root=str(tmp_path), heldout=1, cache=False).train.whole)
         for image, crop in zip(x, layouts.crops(6, 320, 256, seed=5), strict=True):
@@ -281,7 +281,7 @@ class TestLsun:
         with pytest.raises(UserError, match=r"dataset\.category is empty"):
             published.lsun(root=str(tmp_path), category=[])
 
-    def test_read_only_folder_stays_as_it_is(self, tmp_path, monkeypatch):
+    def test_read_only_folder_is_not_changed(self, tmp_path, monkeypatch):
         root = tmp_path / "published"
         layouts.write_lsun(root, n=4)
         working = tmp_path / "working"
@@ -323,7 +323,7 @@ class TestLsun:
 
     def test_empty(self, tmp_path):
         layouts.write_lsun(tmp_path, n=0)
-        with pytest.raises(UserError, match="bedroom_train_lmdb holds no images"):
+        with pytest.raises(UserError, match="bedroom_train_lmdb has no images"):
             published.lsun(root=str(tmp_path))
 
     @pytest.mark.parametrize("cache", [True, False])

@@ -1,4 +1,4 @@
-"""The laws of whole sequences: their moments in closed form, and the units that samples come back in."""
+"""Processes: moments in closed form, and scaling of the samples."""
 
 import math
 
@@ -32,7 +32,7 @@ def test_fixed_sample(law):
     assert data.series.protocol == "independent draws"
 
 
-def test_sines_of_the_code_are_the_first_tenth_of_a_radian():
+def test_sines_of_the_code_start_within_a_tenth_of_a_radian():
     data = sines(n=4000, window=30, features=3)
     x = units(data)
     theta, omega = x[:, 0].asin(), x[:, 1].asin() - x[:, 0].asin()
@@ -72,21 +72,21 @@ def test_ar1_fills_the_unit_interval():
 @pytest.mark.parametrize(
     ("law", "given", "said"),
     [
-        (sines, {"law": "tutorial"}, "dataset.law='tutorial': it must be one of code, paper"),
-        (sines, {"window": 0}, "dataset.window=0"),
-        (ar1, {"phi": 1.0}, "dataset.phi=1.0: it must be below 1"),
-        (ar1, {"phi": -1}, "dataset.phi=-1"),
-        (ar1, {"sigma": 1.5}, "dataset.sigma=1.5"),
-        (ar1, {"n": 0}, "dataset.n=0"),
-        (ar1, {"window": 1}, "dataset.window=1: it must be a whole number, at least 2"),
+        (sines, {"law": "tutorial"}, "law='tutorial': it must be one of code, paper"),
+        (sines, {"window": 0}, "window=0"),
+        (ar1, {"phi": 1.0}, "phi=1.0: it must be below 1"),
+        (ar1, {"phi": -1}, "phi=-1"),
+        (ar1, {"sigma": 1.5}, "sigma=1.5"),
+        (ar1, {"n": 0}, "n=0"),
+        (ar1, {"window": 1}, "window=1: it must be a whole number, at least 2"),
     ],
 )
-def test_a_field_that_is_no_good(law, given, said):
+def test_invalid_fields(law, given, said):
     with pytest.raises(UserError, match=said):
         law(**given)
 
 
-def test_scaling_there_and_back():
+def test_scaling_round_trip():
     scaling = Scaling((-2.0, 1e9), (3.0, 4e9))
     u = torch.tensor([[-2.0, 2e9], [3.0, 5e9]], dtype=torch.float64)
     x = scaling.from_units(u)
@@ -97,12 +97,12 @@ def test_scaling_there_and_back():
 
 def test_series_as_plain_data():
     series = Series(("a", "b"), Scaling((0.0, 1.0), (2.0, 3.0)), "how", ("a note",))
-    again = Series.of(series.plain())
-    assert again.agrees(series)
+    again = Series.from_dict(series.to_dict())
+    assert again.matches(series)
     assert again.notes == ()
-    assert not again.agrees(Series(("a", "c"), series.scaling, "how"))
-    assert not again.agrees(Series(("a", "b"), Scaling((0.0, 1.0), (2.0, 3.1)), "how"))
-    assert not again.agrees(unnamed(2))
+    assert not again.matches(Series(("a", "c"), series.scaling, "how"))
+    assert not again.matches(Series(("a", "b"), Scaling((0.0, 1.0), (2.0, 3.1)), "how"))
+    assert not again.matches(unnamed(2))
 
 
 def test_table_of_sequences(tmp_path):

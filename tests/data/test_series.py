@@ -1,4 +1,4 @@
-"""Series of the world: what is read, how it is cut, and what is refused in which words."""
+"""Series from tables: reading, cutting into windows, and error messages."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def everything(part):
 
 @pytest.fixture
 def table(tmp_path):
-    """``table("a,b", "1,2", ...)`` -> the path of such a file."""
+    """Return a function that writes lines to a file and returns its path: ``table("a,b", "1,2", ...)``."""
 
     def write(*lines):
         path = tmp_path / "mine.csv"
@@ -49,14 +49,14 @@ def test_shuffled_has_every_window_once():
     assert torch.equal(shuffled(TABLE, 5, 0.25).heldout, cut.heldout), "every run holds out the same"
 
 
-def test_by_time_shares_no_row_and_no_later_one():
+def test_by_time_holds_out_only_later_rows():
     cut = by_time(TABLE, 4, 0.5)
     assert torch.allclose(cut.values, TABLE.values[1:].log() - TABLE.values[:-1].log())
     assert cut.names == ("a log return", "b log return")
     assert (cut.train.tolist(), cut.heldout.tolist()) == ([0, 4], [8, 12])
 
 
-def test_by_time_of_what_is_not_positive():
+def test_by_time_of_values_that_are_not_positive():
     values = torch.tensor([[1.0, 1.0, -1.0], [2.0, 0.0, 3.0], [4.0, 5.0, 2.0]]).double()
     cut = by_time(Table(values, ("a", "b", "c"), "t.csv"), 1, 0.5)
     two = torch.tensor(2.0).double().log()
@@ -91,7 +91,7 @@ def test_stocks_by_time():
     assert data.series.protocol == "changes in windows without overlap, split by time"
 
 
-def test_fewer_windows_and_another_share():
+def test_max_windows_and_heldout_share():
     few = stocks(max_windows=10)
     whole = stocks()
     assert (len(few.train), len(few.heldout)) == (10, 10)
@@ -110,22 +110,22 @@ def test_a_csv_file(table):
     Stream(data.train, 5, 0).indices(3)
 
 
-def test_other_separators_blanks_and_flags(table):
+def test_separators_spaces_and_booleans(table):
     data = csv(table("x; on", *rows(9, "{square}; True"), "4; False"), separator=";", window=2)
     assert data.series.names == ("x", "on")
 
 
-def test_decimals_behind_a_comma_and_tabs(table):
+def test_decimal_commas_and_tabs(table):
     data = csv(table("x\ty", *rows(9, "{k},5\t{square}")), separator=r"\t", decimal=",", window=2)
     u = data.series.scaling.to_units(data.train.rows)
     torch.testing.assert_close(u[[0, -1]], torch.tensor([[1.5, 1.0], [9.5, 81.0]]).double(), rtol=1e-6, atol=0)
 
 
-def test_an_index_without_a_name_is_left_out_by_name(table):
+def test_an_unnamed_index_can_be_left_out(table):
     assert csv(table(",a,b", *rows(9, "{k},{k},{square}")), columns=["b"], window=2).series.names == ("b",)
 
 
-def test_a_column_that_only_counts_is_told(table):
+def test_a_column_of_row_numbers_is_noted(table):
     notes = csv(table("a,b", *rows(9)), window=2).series.notes
     assert [note for note in notes if "counts" in note] == ["a only counts the rows; dataset.columns can leave it out."]
 
@@ -137,7 +137,7 @@ def test_text_in_another_encoding(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "given", "said"),
+    ("lines", "options", "message"),
     [
         (["a,b", *rows(9), "3,"], {}, "mine.csv: a value is missing in row 10, column b"),
         (["a,b", *rows(3), ",", "NA,2", *rows(3)], {}, r"missing in row 4, column a \(and 2 more\)"),
@@ -151,19 +151,19 @@ def test_text_in_another_encoding(tmp_path):
         (["a,b", *rows(9)], {"columns": []}, "it must be a list of names"),
         (["a,b", *rows(24)], {}, "mine.csv has 24 rows, too few for windows of 24"),
         (["a,b", *rows(9)], {"window": 5, "protocol": "by_time"}, "mine.csv has 9 rows, too few for windows of 5"),
-        (["a,b", *rows(40, "{k},7")], {}, r"nothing changes in the training part of b"),
+        (["a,b", *rows(40, "{k},7")], {}, r"the training part of b is constant"),
         (["a,b", *rows(40, "{k},7")], {"protocol": "by_time", "window": 4}, "training part of b log return"),
         (["1,2", *rows(9)], {}, "its first line holds numbers"),
-        (["a;b", *rows(9, "{k};{square}")], {}, "not parted by ',' but, it seems, by ';'.\nGive 'dataset.separator=;'"),
-        (["a\tb", *rows(9, "{k}\t{square}")], {}, r"by '\\t'\.\nGive 'dataset\.separator=\\t'"),
-        (["a;b", *rows(9, "{k},5;{square},0")], {}, "and 'dataset.decimal=,' where"),
+        (["a;b", *rows(9, "{k};{square}")], {}, "separated by ';', not by ','.\nAdd 'dataset.separator=;'"),
+        (["a\tb", *rows(9, "{k}\t{square}")], {}, r"by '\\t', not by ','\.\nAdd 'dataset\.separator=\\t'"),
+        (["a;b", *rows(9, "{k},5;{square},0")], {}, "and 'dataset.decimal=,' if"),
         (
             ["a;b", *rows(9, "{k},5;{square},0")],
             {"separator": ";"},
-            "'1,5' in column a .* another decimal mark.\nGive 'dataset.de",
+            "'1,5' in column a .* another decimal mark.\nAdd 'dataset.de",
         ),
         (["a,b", *rows(9)], {"decimal": ","}, "dataset.separator and dataset.decimal are both ','"),
-        (["a,b", *rows(9)], {"decimal": "comma"}, "dataset.decimal='comma'"),
+        (["a,b", *rows(9)], {"decimal": "comma"}, "decimal='comma'"),
         ([",a,b", *rows(9, "{k},{k},{square}")], {}, r"column 1 has no name.*\n.*: dataset\.columns=\[a,b\]"),
         (["a,b,a", *rows(9, "{k},{k},{square}")], {}, "the first line of mine.csv names 'a' twice"),
         (["a,b,a", *rows(9, "{k},{k},{square}")], {"columns": ["a"]}, "mine.csv has 2 columns 'a'"),
@@ -172,22 +172,22 @@ def test_text_in_another_encoding(tmp_path):
         (["a,b", *rows(9), "1,2,3"], {}, "as a table: Expected 2 fields in line 11, saw 3"),
         (["a,b", *rows(9, "{k},2,3")], {}, "its rows have more fields than its first line has names"),
         ([""], {}, "cannot be read as a table"),
-        (["a,b", *rows(9)], {"separator": ""}, "dataset.separator=''"),
-        (["a,b", *rows(9)], {"window": 1}, "dataset.window=1: it must be a whole number, at least 2"),
-        (["a,b", *rows(9)], {"protocol": "random"}, "dataset.protocol='random': it must be one of shuffled, by_time"),
+        (["a,b", *rows(9)], {"separator": ""}, "separator=''"),
+        (["a,b", *rows(9)], {"window": 1}, "window=1: it must be a whole number, at least 2"),
+        (["a,b", *rows(9)], {"protocol": "random"}, "protocol='random': it must be one of shuffled, by_time"),
         (["a,b", *rows(9)], {"window": 2, "heldout_share": 1.0}, "none is left to train on"),
-        (["a,b", *rows(9)], {"window": 2, "heldout_share": 4}, "dataset.heldout_share=4"),
-        (["a,b", *rows(9)], {"window": 2, "max_windows": 0}, "dataset.max_windows=0"),
+        (["a,b", *rows(9)], {"window": 2, "heldout_share": 4}, "heldout_share=4"),
+        (["a,b", *rows(9)], {"window": 2, "max_windows": 0}, "max_windows=0"),
     ],
 )
-def test_a_csv_file_that_is_refused(table, lines, given, said):
-    with pytest.raises(UserError, match=said) as error:
-        csv(table(*lines), **given)
+def test_invalid_csv_files(table, lines, options, message):
+    with pytest.raises(UserError, match=message) as error:
+        csv(table(*lines), **options)
     assert len(str(error.value).splitlines()) <= 2
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "said"),
+    ("kind", "options", "message"),
     [
         (csv, {}, "dataset=csv needs dataset.path=FILE"),
         (csv, {"path": "."}, "is a folder, no CSV file"),
@@ -198,16 +198,16 @@ def test_a_csv_file_that_is_refused(table, lines, given, said):
             "dataset=energy needs dataset.path=FILE: energydata_complete.csv of 'Appliances Energy",
         ),
         (energy, {"path": "nowhere"}, "there is no file .*nowhere.\nIt should be energydata_complete.csv of"),
-        (stocks, {"table": "google"}, "dataset.table='google': it must be one of nasdaq, sp500"),
+        (stocks, {"table": "google"}, "table='google': it must be one of nasdaq, sp500"),
         (stocks, {"columns": ["Opn"]}, r"nasdaq has no column 'Opn'\. Did you mean Open\?"),
     ],
 )
-def test_a_source_that_is_not_there(kind, given, said):
-    with pytest.raises(UserError, match=said):
-        kind(**given)
+def test_missing_files_and_unknown_tables(kind, options, message):
+    with pytest.raises(UserError, match=message):
+        kind(**options)
 
 
-def test_energy_as_it_is_published(tmp_path):
+def test_energy_in_its_published_form(tmp_path):
     from support import layouts
 
     layouts.write_energy(tmp_path / "energy", n=200)
@@ -219,6 +219,6 @@ def test_energy_as_it_is_published(tmp_path):
     assert energy(str(tmp_path / "energy" / "energydata_complete.csv"), columns=["T_out"], window=3).shape == (3, 1)
 
 
-def test_energy_of_other_columns(table):
+def test_energy_with_other_columns(table):
     with pytest.raises(UserError, match="has no column 'Appliances'"):
         energy(table("a,b", *rows(9)))

@@ -1,4 +1,4 @@
-"""The stream's order: every epoch a permutation, every position reproducible, default generators untouched."""
+"""The order of a stream: permutations in every epoch, reproducible positions, untouched default generators."""
 
 import threading
 
@@ -12,7 +12,7 @@ from gan_cli.types import Batch
 
 
 class Numbers(Dataset):
-    """Sample i is the number i, its label i mod 3."""
+    """Sample i is the number i with the label i mod 3."""
 
     def __init__(self, n, decodes=False, broken=()):
         self.n, self.decodes, self.broken = n, decodes, set(broken)
@@ -42,7 +42,7 @@ def test_every_epoch_is_a_permutation(n, batch_size):
 
 @pytest.mark.parametrize("decodes", [False, True])
 @pytest.mark.parametrize(("n", "batch_size"), [(1, 3), (5, 3), (17, 4), (4, 11)])
-def test_position_k_from_scratch_is_what_follows_k_batches(n, batch_size, decodes):
+def test_starting_at_position_k_equals_k_batches_read(n, batch_size, decodes):
     stream = Stream(Numbers(n, decodes), batch_size, seed=1)
     drawn = [next(stream).x for _ in range(9)]
     for k in range(9):
@@ -61,12 +61,12 @@ def test_epochs_and_seeds_differ():
     assert not torch.equal(second, other), "epoch 1 of seed 0 is not epoch 0 of seed 1"
 
 
-def test_labels_travel_along():
+def test_labels_belong_to_their_samples():
     x, y = next(Stream(Numbers(50), 20, seed=0))
     assert torch.equal(y, x.flatten().long() % 3)
 
 
-def test_default_generators_are_left_alone():
+def test_default_generators_are_unchanged():
     torch.manual_seed(5)
     before = torch.get_rng_state()
     take(Stream(Numbers(10), 4, seed=5), 10)
@@ -77,7 +77,7 @@ def test_default_generators_are_left_alone():
 
 
 @pytest.mark.parametrize("decodes", [False, True])
-def test_state_restores_what_was_consumed_not_what_was_read_ahead(decodes):
+def test_state_counts_returned_batches_not_batches_read_ahead(decodes):
     stream = Stream(Numbers(11, decodes), 4, seed=2)
     take(stream, 5)
     state = stream.state_dict()
@@ -94,7 +94,7 @@ def test_state_restores_what_was_consumed_not_what_was_read_ahead(decodes):
     fresh.close()
 
 
-def test_a_set_of_another_size_is_refused():
+def test_another_number_of_samples_is_refused():
     state = Stream(Numbers(11), 4, seed=2).state_dict()
     with pytest.raises(UserError, match=r"11 samples .* 12 now"):
         Stream(Numbers(12), 4, seed=2).load_state_dict(state)
@@ -113,14 +113,14 @@ def test_decoding_sets_are_read_ahead_in_one_thread():
     stream.close()
 
 
-def test_arrays_are_read_where_they_are():
+def test_arrays_are_not_read_ahead():
     numbers = Numbers(100)
     take(Stream(numbers, 4, seed=0), 3)
     assert numbers.reads == 3
     assert numbers.threads == {threading.current_thread().name}
 
 
-def test_an_error_while_reading_ahead_comes_when_its_batch_is_asked_for():
+def test_an_error_while_reading_ahead_is_raised_with_its_batch():
     healthy = Stream(Numbers(40), 4, seed=0)
     bad = int(healthy.indices(1)[0])
     stream = Stream(Numbers(40, decodes=True, broken=[bad]), 4, seed=0)
@@ -144,7 +144,7 @@ def test_batches_arrive_on_the_device(decodes):
     stream.close()
 
 
-def test_nothing_to_draw_from_is_refused():
+def test_empty_data_sets_and_batches_are_refused():
     with pytest.raises(UserError, match="no samples"):
         Stream(Numbers(0), 4, seed=0)
     with pytest.raises(UserError, match=r"train\.batch_size is 0"):

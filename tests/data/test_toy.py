@@ -1,4 +1,4 @@
-"""The laws' closed forms, and what every toy set promises."""
+"""Toy distributions: closed forms, and properties of every toy set."""
 
 import math
 
@@ -48,7 +48,7 @@ def test_mixture_around_its_centers(law):
     assert (shares * points.classes - 1).abs().max() < 0.1
 
 
-def test_share_within_three_sigma_of_a_mode():
+def test_fraction_within_three_sigma_of_a_mode():
     points = toy.ring().train  # for a Gaussian in the plane: 1 − exp(−9/2)
     near = torch.cdist(points.x, points.centers).min(1).values <= 3 * points.std
     assert near.float().mean() == pytest.approx(1 - math.exp(-4.5), abs=2e-3)
@@ -62,7 +62,7 @@ def test_centers():
     assert toy.swiss_roll(n=1).train.centers is None
 
 
-def test_parallel_lines_is_example_1():
+def test_parallel_lines_is_example_1_of_the_wgan_paper():
     x = toy.parallel_lines(theta=0.5).train.x
     assert torch.equal(x[:, 0], torch.full_like(x[:, 0], 0.5))
     z = x[:, 1].sort().values  # Kolmogorov–Smirnov: 1.63 / √n is the 1 % point
@@ -90,25 +90,25 @@ def test_spiral_arms():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"n": 0}, r"dataset\.n=0"),
-        ({"n_heldout": -1}, r"dataset\.n_heldout=-1"),
-        ({"n": 2.5}, r"dataset\.n=2\.5"),
-        ({"max_images": 0}, r"dataset\.max_images=0"),
-        ({"std": -1.0}, r"dataset\.std=-1.*at least 0"),
-        ({"std": "wide"}, r"dataset\.std='wide': it must be a number"),
-        ({"radius": float("nan")}, r"dataset\.radius=nan: it must be a number\."),
-        ({"modes": 0}, r"dataset\.modes=0"),
+        ({"n": 0}, r"n=0"),
+        ({"n_heldout": -1}, r"n_heldout=-1"),
+        ({"n": 2.5}, r"n=2\.5"),
+        ({"max_images": 0}, r"max_images=0"),
+        ({"std": -1.0}, r"std=-1.*at least 0"),
+        ({"std": "wide"}, r"std='wide': it must be a number"),
+        ({"radius": float("nan")}, r"radius=nan: it must be a number\."),
+        ({"modes": 0}, r"modes=0"),
     ],
 )
-def test_numbers_that_make_no_sense(wrong, message):
+def test_invalid_numbers(wrong, message):
     with pytest.raises(UserError, match=message):
         toy.ring(**wrong)
 
 
-def test_one_gaussian_needs_no_list():
+def test_one_mean_may_be_a_number():
     assert torch.equal(toy.gaussians_1d(means=3).train.x, toy.gaussians_1d(means=[3.0]).train.x)
 
 
-def test_no_gaussians():
+def test_empty_means():
     with pytest.raises(UserError, match=r"means=\[\]: it must name"):
         toy.gaussians_1d(means=[])

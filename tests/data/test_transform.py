@@ -1,4 +1,4 @@
-"""From images of any size and mode to uint8 squares."""
+"""Transforms from images of any size and mode to uint8 squares."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_shape_and_type(fit, channels, size, height, width):
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop"])
-def test_right_size_is_left_alone(fit):
+def test_images_of_the_right_size_are_unchanged(fit):
     picture = image(32, 32)
     assert np.array_equal(Transform(32, 3, fit)(picture), np.asarray(picture).transpose(2, 0, 1))
 
@@ -37,7 +37,7 @@ def test_pad_keeps_28_pixels_in_32():
     assert not array.any(), "black around it"
 
 
-def test_pad_enlarges_by_whole_factors_and_shrinks_to_fit():
+def test_pad_enlarges_by_integer_factors_and_shrinks_to_fit():
     white = Image.new("L", (14, 7), 255)
     filled = Transform(32, 1, "pad")(white)[0] == 255
     assert (filled.any(0).sum(), filled.any(1).sum(), filled.sum()) == (28, 14, 28 * 14)
@@ -47,7 +47,7 @@ def test_pad_enlarges_by_whole_factors_and_shrinks_to_fit():
     assert filled[8:24].all()
 
 
-def test_crop_takes_the_middle():
+def test_crop_takes_the_centre():
     values = np.zeros((32, 96), np.uint8)
     values[:, 32:64] = 200
     assert (Transform(16, 1, "crop")(Image.fromarray(values)) == 200).all()
@@ -76,7 +76,7 @@ def test_transparency_lies_on_black():
     assert not Transform(8, 3)(palette).any()
 
 
-def test_photographs_stand_upright(tmp_path):
+def test_exif_orientation_is_applied(tmp_path):
     picture = Image.new("L", (16, 16), 0)
     picture.paste(255, (0, 0, 16, 8))  # upper half white
     exif = Image.Exif()
@@ -97,12 +97,12 @@ def test_is_grey(mode, grey):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"size": 0, "channels": 3}, r"dataset\.size=0"),
-        ({"size": "big", "channels": 3}, r"dataset\.size='big'"),
-        ({"size": 8, "channels": 2}, r"dataset\.channels=2"),
-        ({"size": 8, "channels": 3, "fit": "squash"}, r"dataset\.fit='squash'.*pad, crop"),
+        ({"size": 0, "channels": 3}, r"size=0"),
+        ({"size": "big", "channels": 3}, r"size='big'"),
+        ({"size": 8, "channels": 2}, r"channels=2"),
+        ({"size": 8, "channels": 3, "fit": "squash"}, r"fit='squash'.*pad, crop"),
     ],
 )
-def test_wrong_fields(fields, message):
+def test_invalid_fields(fields, message):
     with pytest.raises(UserError, match=message):
         Transform(**fields)

@@ -1,4 +1,4 @@
-"""Pairs and domains: what belongs to what, from the bundled images and from folders."""
+"""Paired and unpaired data from the bundled images and from folders."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def take(dataset, n: int = 4):
     return dataset.batch(torch.arange(n))
 
 
-def test_a_source_is_made_of_its_own_target():
+def test_a_source_is_made_from_its_target():
     data = pairs(Hole(0.5), size=16, max_images=8)
     assert (data.shape, data.source, data.paired, data.classes) == ((1, 16, 16), (1, 16, 16), True, 0)
     x, y = take(data.train)
@@ -44,7 +44,7 @@ def test_a_source_is_made_of_its_own_target():
     assert not torch.equal(take(data.heldout).x, x)
 
 
-def test_hues_tell_classes_apart_and_grey_does_not():
+def test_hues_distinguish_classes_and_grey_does_not():
     data = pairs(Grey(), size=16, tint=True, max_images=100)
     plain = pairs(Grey(), size=16, max_images=100)
     assert (data.shape, data.source) == ((3, 16, 16), (1, 16, 16))
@@ -57,14 +57,14 @@ def test_hues_tell_classes_apart_and_grey_does_not():
     assert len(hues.unique(dim=0)) == 10
 
 
-def test_the_way_back_exchanges_x_and_y():
+def test_swapped_exchanges_x_and_y():
     data = pairs(Grey(), size=8, tint=True, max_images=8)
     back = data.swapped()
     assert (back.shape, back.source, back.paired) == (data.source, data.shape, True)
     assert torch.equal(take(back.train).x, take(data.train).y)
     assert torch.equal(take(back.train).y, take(data.train).x)
     assert torch.equal(take(back.swapped().train).x, take(data.train).x)
-    with pytest.raises(UserError, match="no way back"):
+    with pytest.raises(UserError, match="no inverse direction"):
         Swapped(Numbers(3))
 
 
@@ -78,14 +78,14 @@ def test_domains_share_no_image():
     assert x.mean() > 0 > y.mean(), "negatives of clothes on black"
 
 
-def test_domains_are_the_classes_asked_for():
+def test_domains_are_the_selected_classes():
     a, b = domains([1], [3], size=8), domains([3], [1], size=8)
     assert len(a.train) == len(b.train) == 1000
     assert torch.equal(take(a.train.sources).x, take(b.train.targets).x)
     assert torch.equal(take(a.swapped().train).y, take(b.train).y)
 
 
-def test_domains_are_drawn_independently_and_each_in_full():
+def test_domains_are_drawn_independently_and_completely():
     data = Unpaired(Numbers(7), Numbers(3))
     assert len(data) == 7
     g = torch.Generator().manual_seed(0)
@@ -108,7 +108,7 @@ def test_more_sources_than_targets():
     assert all(len(set(row)) == 3 for row in seen.tolist())
 
 
-def test_a_stream_of_domains_goes_on_where_it_stood():
+def test_a_stream_of_domains_resumes_exactly():
     data = Unpaired(Numbers(7), Numbers(5))
     whole = Stream(data, 4, seed=1)
     batches = [next(whole) for _ in range(6)]
@@ -119,7 +119,7 @@ def test_a_stream_of_domains_goes_on_where_it_stood():
         assert torch.equal(a.x, b.x)
         assert torch.equal(a.y, b.y)
     assert any(not torch.equal(a.x, a.y) for a in batches)
-    with pytest.raises(UserError, match="12 samples when the checkpoint was written, 11 now"):
+    with pytest.raises(UserError, match="12 samples when the checkpoint was written and has 11 now"):
         Stream(Unpaired(Numbers(7), Numbers(4)), 4, seed=1).load_state_dict(whole.state_dict())
 
 
@@ -144,7 +144,7 @@ def test_halves_side_by_side(pairs_root, direction, cache):
     assert a[0].mean().item() == pytest.approx(first, abs=0.02)
 
 
-def test_which_folder_is_held_out(pairs_root, tmp_path):
+def test_heldout_folder(pairs_root, tmp_path):
     val, test = (side_by_side(str(pairs_root), split=split, size=8).heldout for split in ("val", "test"))
     default = side_by_side(str(pairs_root), size=8).heldout
     assert torch.equal(take(default).x, take(val).x)
@@ -171,7 +171,7 @@ def test_domains_without_a_test_part(tmp_path):
 
 
 @pytest.mark.parametrize("function", [side_by_side, unpaired_folder])
-def test_a_wrong_layout_is_said_in_a_line_or_two(function, pairs_root, domains_root, tmp_path):
+def test_wrong_layouts(function, pairs_root, domains_root, tmp_path):
     wrong = {side_by_side: domains_root, unpaired_folder: pairs_root}[function]
     for root, said in (
         (None, r"needs dataset\.root=DIR"),
@@ -186,16 +186,16 @@ def test_a_wrong_layout_is_said_in_a_line_or_two(function, pairs_root, domains_r
         function(str(tmp_path), direction="BtoC")
 
 
-def test_other_mistakes_in_folders(pairs_root, domains_root, tmp_path):
+def test_other_invalid_folders(pairs_root, domains_root, tmp_path):
     with pytest.raises(UserError, match=r"split='dev'"):
         side_by_side(str(pairs_root), split="dev")
     (tmp_path / "train").mkdir()
-    with pytest.raises(UserError, match=r"split=test: there is no folder .*test"):
+    with pytest.raises(UserError, match=r"split='test': there is no folder .*test"):
         side_by_side(str(tmp_path), split="test")
     with pytest.raises(UserError, match=r"No images in .*train"):
         side_by_side(str(tmp_path))
     Image.new("RGB", (24, 24)).save(tmp_path / "train" / "square.png")
-    with pytest.raises(UserError, match=r"square\.png: it is 24 by 24 pixels, where A and B should lie side by side"):
+    with pytest.raises(UserError, match=r"square\.png: it has 24 by 24 pixels, but should hold A and B side by side"):
         side_by_side(str(tmp_path), heldout=1)
     for name in ("trainA", "trainB", "testB"):
         (tmp_path / name).mkdir()

@@ -93,7 +93,7 @@ def test_what_is_not_there_is_a_sentence(images, tmp_path):
         ((images, 4), "no checkpoint of step 4. There are: 3, 6"),
         ((images, tmp_path / "some.pt"), "no checkpoint .*some.pt"),
         ((images, images / "config.yaml"), "cannot be read"),
-        ((images, "last", True, "cuda:77"), "device=cuda:77 is not here. There is: .*cpu"),
+        ((images, "last", True, "cuda:77"), "device=cuda:77 is not available. Use one of: .*cpu"),
     ]
     for arguments, message in cases:
         with pytest.raises(UserError, match=message):

@@ -1,1 +1,1 @@
-"""Data sets of images."""
+"""Data sets of images: bundled, published, and any folder of images."""

@@ -1,4 +1,4 @@
-"""Images as uint8 arrays, in memory or mapped from a file."""
+"""Images in a uint8 array, in memory or memory-mapped."""
 
 import numpy as np
 import torch
@@ -9,14 +9,19 @@ from gan_cli.types import Batch
 
 
 def to_float(images: np.ndarray) -> Tensor:
-    """uint8 in 0 … 255 -> float32 in [-1, 1]: x / 127.5 − 1."""
+    """Convert uint8 in 0 … 255 to float32 in [-1, 1]: x / 127.5 − 1."""
     return torch.from_numpy(images).float().div_(127.5).sub_(1)
 
 
 class ImageArray(Dataset):
-    """Images in one array: ``images`` uint8 ``[N, C, S, S]``, in memory or mapped, and ``labels`` int64 ``[N]`` or None.
+    """Images in one array, in memory or memory-mapped.
 
-    A mapped array (``np.memmap``) stays on the disk: a batch touches only the pages of its own images.
+    A mapped array (``np.memmap``) stays on the disk: a batch reads only the pages of its own images.
+
+    Args:
+        images: uint8 ``[N, C, S, S]``.
+        labels: int64 ``[N]``, or None.
+        classes: Number of labels; 0 without labels.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray | None = None, classes: int = 0):
@@ -27,7 +32,7 @@ class ImageArray(Dataset):
         return len(self.images)
 
     def batch(self, indices: Tensor) -> Batch:
-        """The images at ``indices`` (int64 ``[B]``): x float32 ``[B, C, S, S]`` in [-1, 1], y int64 ``[B]`` or None."""
+        """Return x float32 ``[B, C, S, S]`` in [-1, 1] and y int64 ``[B]`` or None, for indices int64 ``[B]``."""
         chosen = indices.numpy()
         x = to_float(np.asarray(self.images[chosen]))
         return Batch(x, None if self.labels is None else torch.from_numpy(self.labels[chosen]))

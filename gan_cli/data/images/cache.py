@@ -1,8 +1,9 @@
-"""Decode a set once into a memory-mapped uint8 array; map it ever after.
+"""The image cache: a set is decoded once into a uint8 array on the disk, which is memory-mapped from then on.
 
-An entry is a folder ``<name>-<size>px-<key>``: ``images.u8`` (uint8, row-major ``[N, C, S, S]``), ``labels.npy`` where there
-are labels, ``meta.json``. The key hashes what the set's content and the transform are, not where the set lies. An entry
-is written beside its place and renamed into it when all of it is on the disk: whatever bears the name is complete.
+An entry is a folder ``<name>-<size>px-<key>`` with ``images.u8`` (uint8, row-major ``[N, C, S, S]``), ``labels.npy`` if there
+are labels, and ``meta.json``. The key is a hash of the identity of the content and of the transform, independent of the
+location of the set. An entry is written beside its final place and renamed when everything is on the disk, so that every
+entry is complete.
 """
 
 import hashlib
@@ -31,17 +32,17 @@ from gan_cli.errors import UserError
 from gan_cli.files import file_lock, sync, temporary_name
 
 FORMAT = 1
-"""Part of every key: raise it when entries are written in another way."""
+"""Version of the entries' format, a part of every key."""
 
 CHUNK = 1 << 25
-"""Bytes of decoded images held in memory at a time, whatever the size of the set."""
+"""Number of bytes of decoded images in memory at a time, for sets of any size."""
 
 WAITING = "Waiting for another process that decodes the same images."
-ELSEWHERE = "dataset.cache_dir=DIR puts it elsewhere, dataset.cache=false decodes on the fly"
+ALTERNATIVES = "dataset.cache_dir=DIR moves the cache, dataset.cache=false decodes on the fly"
 
 
 def default_folder() -> Path:
-    """``$XDG_CACHE_HOME/gan-cli``, or ``~/.cache/gan-cli``."""
+    """Return ``$XDG_CACHE_HOME/gan-cli``, or ``~/.cache/gan-cli``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan-cli"
 
 
@@ -53,27 +54,34 @@ def cached(
     workers: int | None = None,
     skip_corrupt: bool = False,
 ) -> ImageArray:
-    """The set as a mapped array, decoded into ``folder`` first if it is not there yet.
+    """Return the images as a mapped array, decoding them into ``folder`` first if necessary.
 
-    Several processes may ask for the same set at the same time: one decodes, the others wait for it. Where the file
-    system has no locks, each decodes and the first to finish wins.
+    If several processes need the same entry at the same time, one decodes and the others wait. If the file system has no
+    locks, each decodes, and the first to finish wins.
+
+    Args:
+        source: Images to decode.
+        transform: Transform of each image.
+        folder: Folder of the cache.
+        max_images: Largest number of images, evenly spaced; None for all.
+        workers: Number of decoding threads; None for one per CPU.
+        skip_corrupt: Leave out images that cannot be decoded.
 
     Raises:
-        UserError: if an image cannot be decoded (unless ``skip_corrupt``), the disk is too small, or the folder cannot
-            be written to.
+        UserError: If an image cannot be decoded (unless ``skip_corrupt``), the disk is full, or the folder cannot be written.
     """
     entry = folder / f"{source.name}-{transform.size}px-{_key(source, transform, max_images)}"
     if not entry.is_dir():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with file_lock(folder / f".{entry.name}.lock", WAITING) as alone:
-                if alone:
+            with file_lock(folder / f".{entry.name}.lock", WAITING) as locked:
+                if locked:
                     _remove_leftovers(entry)
                 if not entry.is_dir():
                     _write(entry, source, transform, max_images, workers, skip_corrupt)
         except OSError as error:
             reason = error.strerror or error
-            raise UserError(f"Cannot write the decoded images to {folder}: {reason}.\n{ELSEWHERE}.") from error
+            raise UserError(f"Cannot write the decoded images to {folder}: {reason}.\n{ALTERNATIVES}.") from error
     return _mapped(entry, skip_corrupt)
 
 
@@ -83,7 +91,7 @@ def _key(source: Source, transform: Transform, max_images: int | None) -> str:
 
 
 def _remove_leftovers(entry: Path) -> None:
-    """Give back the disk space of killed processes of this machine; only the holder of the entry's lock may."""
+    """Remove unfinished entries of killed processes of this machine; the caller must hold the entry's lock."""
     for leftover in entry.parent.glob(temporary_name(entry, "*")):
         shutil.rmtree(leftover, ignore_errors=True)
 
@@ -123,7 +131,7 @@ def _decode(
     file: BinaryIO,
     advance: Callable[[int], None],
 ) -> tuple[list[int], list[str]]:
-    """Append the images to ``file``; returns the indices that went into it and the names of those that could not."""
+    """Append the images to ``file``; return the indices that were written and the names of the images that were skipped."""
 
     def attempt(index: int) -> np.ndarray | CorruptImage:
         try:
@@ -154,18 +162,18 @@ def _mapped(entry: Path, skip_corrupt: bool) -> ImageArray:
         meta = json.loads((entry / "meta.json").read_bytes())
         shape = tuple(meta["shape"])
         if (entry / "images.u8").stat().st_size != np.prod(shape):
-            raise ValueError("images.u8 has another size than meta.json says")
+            raise ValueError("the size of images.u8 does not match meta.json")
         images = np.memmap(entry / "images.u8", np.uint8, "r", shape=shape)
         labels = np.load(entry / "labels.npy", allow_pickle=False) if (entry / "labels.npy").exists() else None
     except (OSError, ValueError, KeyError) as error:
-        sentence = f"The decoded images in {entry} are damaged ({error}).\nDelete that folder to decode again."
-        raise UserError(sentence) from error
+        message = f"The decoded images in {entry} are damaged ({error}).\nDelete that folder to decode again."
+        raise UserError(message) from error
     skipped = meta["skipped"]
     if skipped and not skip_corrupt:
-        raise CorruptImage(skipped[0], f"it is one of {len(skipped)} such images")
+        raise CorruptImage(skipped[0], f"it is one of {len(skipped)} corrupt images")
     if skipped:
         count = f"{len(skipped)} of {len(skipped) + len(images)}"
-        print(f"Left out, as they cannot be decoded: {count} images, the first {skipped[0]}", file=sys.stderr)
+        print(f"Skipped {count} images that cannot be decoded; the first is {skipped[0]}", file=sys.stderr)
     return ImageArray(images, labels, meta["classes"])
 
 
@@ -173,13 +181,13 @@ def _require_space(folder: Path, name: str, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            f"{name} needs {needed / 1e9:.3g} GB once decoded, {folder} has {free / 1e9:.3g} GB left.\n"
-            f"{ELSEWHERE}, dataset.max_images=N takes fewer images."
+            f"{name} needs {needed / 1e9:.3g} GB when decoded, but {folder} has only {free / 1e9:.3g} GB left.\n"
+            f"{ALTERNATIVES}, dataset.max_images=N takes fewer images."
         )
 
 
 def _move(unfinished: Path, entry: Path) -> None:
-    """Rename the finished folder into its place; another process's equal result may already lie there."""
+    """Rename the finished folder; another process may have written an equal entry in the meantime."""
     try:
         unfinished.rename(entry)
     except OSError:

@@ -1,4 +1,4 @@
-"""Images that are decoded when a batch asks for them: for sets that are not cached."""
+"""Images that are decoded whenever a batch needs them, for sets that are not cached."""
 
 import os
 import sys
@@ -17,15 +17,22 @@ from gan_cli.types import Batch
 
 
 def processors() -> int:
-    """Number of CPUs that this process may use."""
+    """Return the number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class DecodedImages(Dataset):
-    """Images that stay where they are and are decoded, again in every epoch, by ``workers`` threads.
+    """Images that are read from their original files and decoded in every epoch.
 
-    An image that cannot be decoded ends the run, or, with ``skip_corrupt``, gives its place to the next one that
-    can be: the length and so the order of the stream stay what they are. A line on stderr counts such images.
+    If an image cannot be decoded, the run ends or, with ``skip_corrupt``, the next image that can be decoded replaces it. The
+    number of images and thus the order of the stream do not change. The skipped images are counted on stderr.
+
+    Args:
+        pictures: Images to decode.
+        transform: Transform of each image.
+        max_images: Largest number of images, evenly spaced; None for all.
+        workers: Number of decoding threads; None for one per CPU.
+        skip_corrupt: Replace images that cannot be decoded.
     """
 
     decodes = True
@@ -49,20 +56,20 @@ class DecodedImages(Dataset):
         return len(self.chosen)
 
     def batch(self, indices: Tensor) -> Batch:
-        """The images at ``indices`` (int64 ``[B]``): x float32 ``[B, C, S, S]`` in [-1, 1], y int64 ``[B]`` or None.
+        """Return x float32 ``[B, C, S, S]`` in [-1, 1] and y int64 ``[B]`` or None, for indices int64 ``[B]``.
 
         Raises:
-            UserError: naming the image that cannot be decoded, or saying that none can.
+            UserError: If an image cannot be decoded; with ``skip_corrupt`` only if none can.
         """
         arrays, sources = zip(*self._pool.map(self._decoded, indices.tolist()), strict=True)
         labels = self.pictures.labels
         y = None if labels is None else torch.from_numpy(labels[list(sources)])
         return Batch(to_float(np.stack(arrays)), y)
 
-    def _decoded(self, place: int) -> tuple[np.ndarray, int]:
-        """The image at ``place``, or the next one that can be decoded, and its index among the pictures."""
+    def _decoded(self, position: int) -> tuple[np.ndarray, int]:
+        """Return the image at ``position``, or the next one that can be decoded, and its index in ``pictures``."""
         for step in range(len(self)):
-            index = self.chosen[(place + step) % len(self)]
+            index = self.chosen[(position + step) % len(self)]
             if index in self.corrupt:
                 continue
             try:
@@ -70,11 +77,11 @@ class DecodedImages(Dataset):
             except CorruptImage as error:
                 if not self.skip_corrupt:
                     raise
-                self._leave_out(index, error.name)
+                self._skip(index, error.name)
         raise UserError(f"None of the {len(self)} images can be decoded: {self.pictures.name(self.chosen[0])}, …")
 
-    def _leave_out(self, index: int, name: str) -> None:
+    def _skip(self, index: int, name: str) -> None:
         self.corrupt.add(index)
         count = len(self.corrupt)
-        if count & (count - 1) == 0:  # at 1, 2, 4, 8, … : a line for each of thousands would bury the run's own
-            print(f"Left out, as it cannot be decoded: {name} ({count} of {len(self)} so far)", file=sys.stderr)
+        if count & (count - 1) == 0:  # at 1, 2, 4, 8, …: thousands of lines would hide the run's own
+            print(f"Skipped {name}, which cannot be decoded ({count} of {len(self)} so far)", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The images that come with the package: a tenth of Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, MIT licence)."""
+"""The bundled images: a tenth of Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, MIT licence)."""
 
 import lzma
 from collections.abc import Iterator
@@ -17,9 +17,16 @@ TRAIN, HELDOUT = 10_000, 2_000
 
 
 def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad", max_images: int | None = None) -> Data:
-    """10 000 training and 2 000 held-out images of clothes, 1 000 and 200 of each of 10 classes, 28×28 grey.
+    """Return 10 000 training and 2 000 held-out images of clothes: 28×28, grey, 10 classes of 1 000 and 200 images.
 
-    ``max_images`` keeps at most that many of each part.
+    Args:
+        size: Side in pixels, see ``Transform``.
+        channels: 1 or 3; None for 1.
+        fit: ``pad`` or ``crop``, see ``Transform``.
+        max_images: Largest number of images of each part, evenly spaced; None for all.
+
+    Raises:
+        UserError: If an argument is out of its range.
     """
     if max_images is not None:
         checks.count("max_images", max_images)
@@ -28,7 +35,7 @@ def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad
 
 
 def unpacked() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Images uint8 ``[n, 28, 28]`` and labels int64 ``[n]``: first the training part, then the held-out one."""
+    """Yield images uint8 ``[n, 28, 28]`` and labels int64 ``[n]`` of the training part, then of the held-out part."""
     with lzma.open(FILE, "rb") as file:
         images, labels = (np.load(file, allow_pickle=False) for _ in range(2))
     for part in (slice(TRAIN), slice(TRAIN, TRAIN + HELDOUT)):
@@ -36,6 +43,13 @@ def unpacked() -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def transformed(images: np.ndarray, labels: np.ndarray, transform: Transform, chosen: np.ndarray) -> ImageArray:
-    """Those of the images whose indices are ``chosen`` (int64 ``[m]``), with their labels."""
+    """Transform the images at the indices ``chosen``.
+
+    Args:
+        images: uint8 ``[n, 28, 28]``.
+        labels: int64 ``[n]``.
+        transform: Transform of each image.
+        chosen: Indices int64 ``[m]``.
+    """
     pixels = np.stack([transform(Image.fromarray(image)) for image in images[chosen]])
     return ImageArray(pixels, labels[chosen], classes=10)

@@ -11,12 +11,12 @@ from gan_cli.data.images.source import Listing, Pictures, Source, listing
 from gan_cli.data.images.transform import as_mode, is_grey
 from gan_cli.errors import UserError
 
-LOOKED_AT = 256
-"""How many headers say whether a folder's images are grey."""
+HEADERS = 256
+"""Number of image headers that decide whether the images of a folder are grey."""
 
 
 class ImageFiles:
-    """(PIL image, None) for each of ``paths``."""
+    """Sequence of (PIL image, None), one for each of ``paths``, decoded on access."""
 
     def __init__(self, paths: list[Path]):
         self.paths = paths
@@ -32,12 +32,14 @@ class ImageFiles:
 
 
 def folder_source(folder: Path, name: str = "image_folder") -> Source:
-    """All images below ``folder``, called ``name``.
+    """Return all images below ``folder``; if every image lies in one of several direct subfolders, these are the classes.
 
-    Where each lies in one of several direct subfolders, these are the classes, by name.
+    Args:
+        folder: Folder to search.
+        name: Name of the source in cache folders and messages.
 
     Raises:
-        UserError: if there are no images.
+        UserError: If there are no images.
     """
     files = listing(folder, IMG_EXTENSIONS)
     if not files:
@@ -59,21 +61,22 @@ def _labels(files: Listing) -> tuple[np.ndarray | None, int]:
 
 
 def _grey(paths: list[Path]) -> bool:
-    """Whether every image that was looked at is grey; one whose header cannot be read says nothing."""
+    """Return whether all images whose headers were read are grey."""
     seen = []
-    for index in evenly(len(paths), LOOKED_AT).tolist():
+    for index in evenly(len(paths), HEADERS).tolist():
         try:
             with Image.open(paths[index]) as image:
                 seen.append(is_grey(image))
         except Exception:
-            continue  # decoding will name it
+            continue  # the decoder reports corrupt images
     return bool(seen) and all(seen)
 
 
 def native_images(folder: Path) -> Pictures:
-    """All images below ``folder``, in the order of their names, to be decoded in colour at their own sizes.
+    """Return all images below ``folder``, sorted by name, for decoding at their own sizes with ``native``.
 
-    ``Pictures.array`` of it takes ``native`` as its transform. Raises UserError if there is no such folder or no image in it.
+    Raises:
+        UserError: If the folder does not exist or has no images.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder.absolute()}.")
@@ -81,6 +84,6 @@ def native_images(folder: Path) -> Pictures:
 
 
 def native(image: Image.Image) -> np.ndarray:
-    """uint8 ``[3, H, W]`` of an image as it is: orientation applied, transparency on black, nothing scaled."""
+    """Return the image in colour at its own size, uint8 ``[3, H, W]``: EXIF orientation applied, transparency on black."""
     ImageOps.exif_transpose(image, in_place=True)
     return np.ascontiguousarray(np.asarray(as_mode(image, "RGB")).transpose(2, 0, 1))

@@ -1,4 +1,4 @@
-"""Training images that are moved and mirrored a little each time they are shown."""
+"""Random crops and flips of training images."""
 
 import torch
 from torch import Tensor
@@ -10,15 +10,19 @@ from gan_cli.types import Batch
 
 
 class Jittered(DatasetWrapper):
-    """Another data set's images, in training enlarged and cut, and mirrored (Isola et al., 2017, section 6.2).
+    """Another data set's images, randomly cropped and flipped in training (Isola et al., 2017, section 6.2).
 
-    ``enlarged``: each image ``[C, S, S]`` is scaled to this side, bilinearly, and S by S pixels are cut out of it, at a place
-    drawn anew for each epoch; None: not. ``mirror``: half of them have left and right exchanged.
-    What is drawn stands in the rows of ``epoch``: (index, top, left, mirrored). At bare indices, and in ``order``, images are
-    unchanged: so they are measured.
+    The random choices are columns of the rows of ``epoch``: (index, top, left, mirrored). ``order`` and plain indices leave the
+    images unchanged, and so do all measurements.
+
+    Args:
+        whole: The other data set.
+        enlarged: Side in pixels to which images ``[C, S, S]`` are scaled bilinearly before S × S pixels are cropped at a
+            random position; None for no cropping.
+        mirror: Flip images left-right with probability 1/2.
 
     Raises:
-        UserError: if ``enlarged`` is smaller than the images.
+        UserError: If ``enlarged`` is smaller than the images.
     """
 
     def __init__(self, whole: Dataset, enlarged: int | None, mirror: bool):
@@ -27,28 +31,28 @@ class Jittered(DatasetWrapper):
         if enlarged is not None and enlarged < side:
             raise FieldError(
                 *("jitter", enlarged),
-                f"it is smaller than the images, {side} pixels wide.\n"
-                "It is the side to which they are enlarged before a random piece is cut out: 286 for 256.",
+                f"it must not be smaller than the images, which have {side} pixels.\n"
+                "It is the side to which they are enlarged before a random crop, for instance 286 for 256.",
             )
         self.enlarged, self.mirror = enlarged or side, mirror
 
     def epoch(self, random: torch.Generator) -> Tensor:
-        """Rows of (index, top, left, mirrored), int64 ``[len(self), 4]``."""
+        """Draw rows of (index, top, left, mirrored), int64 ``[len(self), 4]``."""
         indices = self.whole.order(random)
         corners = torch.randint(self.enlarged - self.shape[-1] + 1, (len(indices), 2), generator=random)
         mirrored = torch.randint(2, (len(indices), 1), generator=random) * self.mirror
         return torch.cat([indices[:, None], corners, mirrored], dim=1)
 
     def batch(self, indices: Tensor) -> Batch:
-        """The images at ``indices`` (int64 ``[B]``), unchanged, or as rows of ``epoch`` say."""
+        """Return the images at indices int64 ``[B]`` unchanged, or those of rows of ``epoch`` with their changes."""
         if indices.ndim == 1:
             return self.whole.batch(indices)
         x, y = self.whole.batch(indices[:, 0])
         side = self.shape[-1]
         if self.enlarged > side:
             x = interpolate(x, size=(self.enlarged, self.enlarged), mode="bilinear")
-        pieces = []
+        crops = []
         for image, (top, left, mirrored) in zip(x, indices[:, 1:].tolist(), strict=True):
-            piece = image[:, top : top + side, left : left + side]
-            pieces.append(piece.flip(2) if mirrored else piece)
-        return Batch(torch.stack(pieces), y)
+            crop = image[:, top : top + side, left : left + side]
+            crops.append(crop.flip(2) if mirrored else crop)
+        return Batch(torch.stack(crops), y)

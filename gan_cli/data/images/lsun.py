@@ -1,4 +1,4 @@
-"""LSUN as it is published: one LMDB of WebP or JPEG bytes for each category and part."""
+"""LSUN in its published form: one LMDB of WebP or JPEG images for each category and part."""
 
 import os
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from torchvision.datasets.lsun import LSUNClass
 from gan_cli.data.images.source import Pictures, Source
 from gan_cli.errors import UserError
 
-_open: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
-"""LMDB refuses to open a file twice in one process; who still holds an environment shares it."""
+_environments: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
+"""Open environments by device and inode: LMDB refuses to open a file twice in one process, so users share it."""
 
 
 class Category(LSUNClass):
-    """torchvision's reader of one LMDB, without its file of keys.
+    """torchvision's reader of one LMDB, without its cache file of keys.
 
-    torchvision pickles the keys into the working folder, under a name made of the letters in the path alone: /data/v1
-    and /data/v2 would share it, and a stale one would be believed. Here the LMDB itself gives the keys, into one array.
+    torchvision pickles the keys into the working directory, under a name made of only the letters of the path: /data/v1 and
+    /data/v2 would share a file, and an outdated one would be used. This class reads the keys from the LMDB into one array.
     """
 
     def __init__(self, folder: Path):
@@ -34,26 +34,27 @@ class Category(LSUNClass):
             self.keys = np.fromiter(keys, dtype=f"S{width}", count=self.length)
 
     def name(self, index: int) -> str:
-        """What a message calls image ``index``."""
+        """Return the name of image ``index`` in messages."""
         return f"key {self.keys[index].decode(errors='replace')} of {self.root}"
 
 
 def environment(folder: Path) -> lmdb.Environment:
-    """The LMDB in ``folder``, opened for reading, once in this process.
+    """Return the LMDB in ``folder``, opened for reading, once per process.
 
     Raises:
-        UserError: if it is not one, or shorter than it says: reading past its end would kill the process.
+        UserError: If it is no LMDB, or if the file is shorter than its header says, since reading past its end would kill the
+            process.
     """
     file = folder / "data.mdb"
     status = file.stat()
     key = (status.st_dev, status.st_ino)
-    env = _open.get(key)
+    env = _environments.get(key)
     if env is None:
         try:
             env = lmdb.open(str(folder), max_readers=1, readonly=True, lock=False, readahead=False, meminit=False)
         except lmdb.Error as error:
             raise UserError(f"{file} is not a readable LMDB: {error}.") from error
-        _open[key] = env
+        _environments[key] = env
     needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     if status.st_size < needed:
         raise UserError(f"{file} is truncated: {status.st_size} of {needed} bytes.\nCopy or unpack it again.")
@@ -61,10 +62,15 @@ def environment(folder: Path) -> lmdb.Environment:
 
 
 def lsun_source(root: Path, categories: Sequence[str], part: str) -> Source:
-    """``<category>_<part>_lmdb`` of each category; label = category where there are several.
+    """Return the images of ``<category>_<part>_lmdb`` of each category; the category is the label if there are several.
+
+    Args:
+        root: Folder of the LMDBs.
+        categories: Names of the categories.
+        part: ``train`` or ``val``.
 
     Raises:
-        UserError: if one of them is missing, damaged or empty.
+        UserError: If an LMDB is missing, damaged or empty.
     """
     folders = [root / f"{category}_{part}_lmdb" for category in categories]
     identity = []
@@ -76,7 +82,7 @@ def lsun_source(root: Path, categories: Sequence[str], part: str) -> Source:
             )
         entries = environment(folder).stat()["entries"]
         if not entries:
-            raise UserError(f"{folder.absolute()} holds no images.")
+            raise UserError(f"{folder.absolute()} has no images.")
         status = os.stat(folder / "data.mdb")
         identity.append((folder.name, entries, status.st_size, status.st_mtime_ns))
 
@@ -91,5 +97,5 @@ def lsun_source(root: Path, categories: Sequence[str], part: str) -> Source:
         several = len(sets) > 1
         return Pictures(ConcatDataset(sets), name, labels if several else None, len(sets) if several else 0)
 
-    subject = categories[0] if len(categories) == 1 else f"{len(categories)}_categories"
-    return Source(f"lsun-{subject}-{part}", identity, 3, opened)
+    name_of_source = categories[0] if len(categories) == 1 else f"{len(categories)}_categories"
+    return Source(f"lsun-{name_of_source}-{part}", identity, 3, opened)

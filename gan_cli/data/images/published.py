@@ -1,9 +1,10 @@
-"""Published sets of images, read by torchvision in their published layouts, and any folder of images.
+"""mnist, fashion_mnist, cifar10, stl10, celeba, lsun, image_folder: published data sets, and any folder of images.
 
-Every function returns both parts as images ``[channels, size, size]`` in [-1, 1]; ``size``, ``channels`` (None: what
-the images have) and ``fit`` are fields of :class:`~gan_cli.data.images.transform.Transform`, the remaining ones of
-:class:`~gan_cli.data.images.reading.Reading`. ``root`` is the folder that torchvision calls root. All of them raise
-``UserError`` where the set is missing or damaged.
+torchvision reads the sets in their published layouts; ``root`` is the folder that torchvision calls root. Every function
+returns both parts as images ``[channels, size, size]`` in [-1, 1]. ``size``, ``channels`` (None for those of the images) and
+``fit`` are fields of :class:`~gan_cli.data.images.transform.Transform`; the remaining arguments are fields of
+:class:`~gan_cli.data.images.reading.Reading`. All of them raise ``UserError`` if the set is missing or damaged or an argument
+is out of its range.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ def mnist(
     fit: str = "pad",
     **reading: Any,
 ) -> Data:
-    """MNIST (LeCun et al. 1998): 60 000 + 10 000 grey 28×28 digits of 10 classes in ``root/MNIST/raw``."""
+    """Return MNIST (LeCun et al. 1998): 60 000 + 10 000 grey 28×28 digits of 10 classes, in ``root/MNIST/raw``."""
     parts = _idx("mnist", datasets.MNIST, root, download)
     return Reading(**reading).data(*parts, size, channels, fit)
 
@@ -44,7 +45,7 @@ def fashion_mnist(
     fit: str = "pad",
     **reading: Any,
 ) -> Data:
-    """Fashion-MNIST (Xiao et al. 2017): 60 000 + 10 000 grey 28×28 clothes, 10 classes, in ``root/FashionMNIST/raw``."""
+    """Return Fashion-MNIST (Xiao et al. 2017): 60 000 + 10 000 grey 28×28 images, 10 classes, in ``root/FashionMNIST/raw``."""
     parts = _idx("fashion_mnist", datasets.FashionMNIST, root, download)
     return Reading(**reading).data(*parts, size, channels, fit)
 
@@ -57,7 +58,7 @@ def cifar10(
     fit: str = "crop",
     **reading: Any,
 ) -> Data:
-    """CIFAR-10 (Krizhevsky 2009): 50 000 + 10 000 colour 32×32 images of 10 classes in ``root/cifar-10-batches-py``."""
+    """Return CIFAR-10 (Krizhevsky 2009): 50 000 + 10 000 colour 32×32 images, 10 classes, in ``root/cifar-10-batches-py``."""
 
     def opened(home: Path, part: str, download: bool) -> Pictures:
         images = datasets.CIFAR10(home.parent, train=part == "train", download=download)
@@ -77,10 +78,16 @@ def stl10(
     fit: str = "crop",
     **reading: Any,
 ) -> Data:
-    """STL-10 (Coates et al. 2011): colour 96×96 images in ``root/stl10_binary``, held out: its test part of 8 000.
+    """Return STL-10 (Coates et al. 2011): colour 96×96 images in ``root/stl10_binary``; its test part of 8 000 is held out.
 
-    ``split`` is what is trained on: ``unlabeled`` (100 000), ``train`` (5 000, with labels of 10 classes) or
-    ``train+unlabeled``. Labels exist for ``train`` only.
+    Args:
+        root: Folder that holds the data set.
+        download: Download the data set if it is missing.
+        split: Training part: ``unlabeled`` (100 000), ``train`` (5 000, with labels of 10 classes) or ``train+unlabeled``.
+        size: Side in pixels.
+        channels: 1 or 3; None for 3.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``Reading``.
     """
     if split not in ("unlabeled", "train", "train+unlabeled"):
         raise FieldError("split", split, "it must be unlabeled, train or train+unlabeled.")
@@ -105,9 +112,16 @@ def celeba(
     fit: str = "crop",
     **reading: Any,
 ) -> Data:
-    """CelebA (Liu et al. 2015), aligned: 162 770 + 19 962 (test) faces, 178×218, in ``root/celeba``.
+    """Return CelebA (Liu et al. 2015), aligned: 162 770 training and 19 962 test faces of 178×218 pixels, in ``root/celeba``.
 
-    ``attribute``: the label is whether a face has this one of the 40 attributes (Smiling, Male, …); None: no labels.
+    Args:
+        root: Folder that holds the data set.
+        download: Download the data set if it is missing.
+        attribute: One of the 40 attributes (Smiling, Male, …), whose absence or presence is the label; None for no labels.
+        size: Side in pixels.
+        channels: 1 or 3; None for 3.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``Reading``.
     """
 
     def opened(home: Path, part: str, download: bool) -> Pictures:
@@ -136,10 +150,18 @@ def lsun(
     fit: str = "crop",
     **reading: Any,
 ) -> Data:
-    """LSUN (Yu et al. 2015): the LMDBs ``root/<category>_train_lmdb`` and, held out, ``root/<category>_val_lmdb``.
+    """Return LSUN (Yu et al. 2015): ``root/<category>_train_lmdb``, with ``root/<category>_val_lmdb`` held out.
 
-    Bedrooms: 3 033 042 + 300 colour images, 256 pixels at their shorter side. Several categories are its classes. Where
-    a ``val`` part is missing, some training images are held out.
+    Bedrooms are 3 033 042 + 300 colour images with 256 pixels on the shorter side. If a ``val`` part is missing, some training
+    images are held out.
+
+    Args:
+        root: Folder that holds the LMDBs.
+        category: One category, or a list of several, which are then the classes.
+        size: Side in pixels.
+        channels: 1 or 3; None for 3.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``Reading``.
     """
     several = isinstance(category, Sequence) and not isinstance(category, str)
     categories = [str(name) for name in (category if several else [category])]
@@ -156,13 +178,13 @@ def lsun(
 def image_folder(
     root: str | None = None, size: int = 64, channels: int | None = None, fit: str = "crop", **reading: Any
 ) -> Data:
-    """All images below ``root``, of any sizes. Where each lies in one of several direct subfolders, these are classes."""
+    """Return all images below ``root``, of any size; direct subfolders are classes if every image lies in one of several."""
     folder = required_folder(root, "image_folder", "the images, in subfolders or not")
     return Reading(**reading).data(folder_source(folder), None, size, channels, fit)
 
 
 def _idx(name: str, dataset: type[datasets.MNIST], root: str | None, download: bool) -> tuple[Source, Source]:
-    """A set in MNIST's format."""
+    """Return training and test part of a set in MNIST's format."""
 
     def opened(home: Path, part: str, download: bool) -> Pictures:
         images = dataset(home.parents[1], train=part == "train", download=download)
@@ -182,7 +204,7 @@ def _parts(
     channels: int,
     identity: str | None = None,
 ) -> tuple[Source, Source]:
-    """Training and test part of a set that lies in ``root/folder``; ``opened(home, part, download)`` reads one."""
+    """Return training and test part of the set in ``root/folder``; ``opened(home, part, download)`` opens one of them."""
     checks.flag("download", download)
     home = required_folder(root, name, f"{folder}/ with {layout}", create=download) / folder
     if download:
@@ -190,8 +212,8 @@ def _parts(
     files = listing(home) if home.is_dir() else []
     if not files:
         raise UserError(
-            f"No {name} in {home.absolute()}: it should hold {layout}.\n"
-            "dataset.root=DIR says where, dataset.download=true fetches it."
+            f"No {name} in {home.absolute()}, which should hold {layout}.\n"
+            "Set dataset.root=DIR to the right folder, or dataset.download=true to download it."
         )
     damaged = f"{name} in {home.absolute()} is incomplete or damaged: it should hold {layout}, as published"
 
@@ -203,7 +225,7 @@ def _parts(
 
 
 def _checked(sentence: str, opened: Callable[[], Pictures]) -> Pictures:
-    """What torchvision opens; whatever it raises becomes one line behind ``sentence``."""
+    """Call ``opened``, turning any exception of torchvision into a UserError with ``sentence`` as its first line."""
     try:
         return opened()
     except UserError:

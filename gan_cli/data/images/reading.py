@@ -1,4 +1,4 @@
-"""From published parts to ``Data``: cached or decoded on the fly, with a part held out."""
+"""Reading of image sets: cached or decoded on the fly, with a part held out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +14,28 @@ from gan_cli.data.images.source import Source
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 
-HELDOUT_AT_MOST = 5_000
+MAX_HELDOUT = 5_000
+"""Largest number of held-out images if a tenth of the training images is held out."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a set of images is read, whatever set it is.
+    """Options of reading a set of images, the same for all sets.
 
-    ``heldout``: number of training images that are set aside as the held-out part; None takes the set's own test part
-    where it has one, and else a tenth, at most 5 000. Which ones is fixed: every run holds out the same.
-    ``max_images``: at most this many images of each published part are read, evenly spaced.
-    ``jitter`` and ``mirror``: how training images are changed each time, see :class:`~gan_cli.data.images.jitter.Jittered`.
-    ``cache``: decode once into a mapped array in ``cache_dir`` (None: ``$XDG_CACHE_HOME/gan-cli``), or on the fly.
-    ``workers``: decoding threads (None: one for each CPU). ``skip_corrupt``: leave out images that cannot be decoded.
+    Attributes:
+        heldout: Number of training images that are held out, at least 1. None for the set's own test part, or, if it has none,
+            for a tenth of the images, at most 5 000. The choice is fixed: every run holds out the same images.
+        max_images: Largest number of images of each published part, evenly spaced; None for all.
+        jitter: Side to which training images are enlarged before a random crop, see
+            :class:`~gan_cli.data.images.jitter.Jittered`; None for no cropping.
+        mirror: Flip training images left-right with probability 1/2.
+        cache: Decode once into a memory-mapped array; if false, decode on the fly.
+        cache_dir: Folder of the cache; None for ``$XDG_CACHE_HOME/gan-cli``.
+        workers: Number of decoding threads; None for one per CPU.
+        skip_corrupt: Leave out images that cannot be decoded.
 
     Raises:
-        UserError: if a number is none, or a switch neither on nor off.
+        UserError: If a field is out of its range.
     """
 
     heldout: int | None = None
@@ -49,11 +55,19 @@ class Reading:
             checks.flag(field, getattr(self, field))
 
     def data(self, train: Source, test: Source | None, size: int, channels: int | None, fit: str) -> Data:
-        """Both parts as uint8-backed data sets of images ``[channels, size, size]``."""
+        """Return both parts as data sets of images ``[channels, size, size]``.
+
+        Args:
+            train: Training images.
+            test: Test images, which are held out unless ``heldout`` is set; None if there are none.
+            size: Side in pixels.
+            channels: 1 or 3; None for those of the images.
+            fit: ``pad`` or ``crop``, see ``Transform``.
+        """
         return self.parts(train, test, Transform(size, train.channels if channels is None else channels, fit))
 
     def parts(self, train: Source, test: Source | None, transform: Transform) -> Data:
-        """Both parts as ``transform`` makes them."""
+        """Return both parts, with each image transformed by ``transform``."""
         if test is not None and self.heldout is None:
             data = Data(self._dataset(train, transform), self._dataset(test, transform))
         else:
@@ -70,22 +84,28 @@ class Reading:
 
     def _split(self, whole: Dataset, name: str) -> Data:
         n = len(whole)
-        heldout = min(HELDOUT_AT_MOST, max(1, n // 10)) if self.heldout is None else self.heldout
+        heldout = min(MAX_HELDOUT, max(1, n // 10)) if self.heldout is None else self.heldout
         if heldout >= n:
-            raise UserError(f"{name} has {n} images: {heldout} held out (dataset.heldout) leave none to train on.")
+            raise UserError(f"{name} has {n} images: holding out {heldout} (dataset.heldout) leaves none to train on.")
         order = torch.randperm(n, generator=generator("heldout"))
         return Data(Subset(whole, order[heldout:]), Subset(whole, order[:heldout]))
 
 
 def required_folder(root: str | None, dataset: str, holds: str, create: bool = False) -> Path:
-    """``dataset.root`` as a folder that exists; ``create`` makes it.
+    """Return ``dataset.root`` as an existing folder.
+
+    Args:
+        root: Value of ``dataset.root``.
+        dataset: Option of ``dataset``, for messages.
+        holds: Expected content of the folder, for messages.
+        create: Create the folder if it does not exist.
 
     Raises:
-        UserError: if it was not given, or is no folder, or cannot be made.
+        UserError: If ``root`` is None, is no folder, or cannot be created.
     """
     if root is None:
         raise UserError(f"dataset={dataset} needs dataset.root=DIR, the folder that holds {holds}.")
-    folder = Path(str(root)).expanduser()  # dataset.root=2024 arrives as a number
+    folder = Path(str(root)).expanduser()  # dataset.root=2024 is parsed as a number
     if create:
         try:
             folder.mkdir(parents=True, exist_ok=True)

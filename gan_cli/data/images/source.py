@@ -1,4 +1,4 @@
-"""Images before they are decoded: what identifies them, and how one of them is read."""
+"""Images before decoding: their identity, and access to one of them."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,11 +12,11 @@ from PIL import Image
 from gan_cli.errors import UserError
 
 Listing = list[tuple[str, int, int]]
-"""(path relative to the folder, with slashes; bytes; modification time in ns) of each file, sorted by path."""
+"""Files, sorted by path: (path relative to the folder, with slashes; size in bytes; modification time in ns)."""
 
 
 class CorruptImage(UserError):
-    """One image that could not be decoded; ``name`` says which."""
+    """An image could not be decoded; ``name`` is its name."""
 
     def __init__(self, name: str, reason: object):
         super().__init__(
@@ -27,9 +27,13 @@ class CorruptImage(UserError):
 
 @dataclass(frozen=True)
 class Pictures:
-    """An opened set. ``items[i]`` is (PIL image, anything), decoded on access, from any thread.
+    """An opened set of images.
 
-    ``labels``: int64 ``[len(items)]`` or None. ``name(i)``: what a message calls image i.
+    Attributes:
+        items: Sequence of (PIL image, anything), decoded on access, from any thread.
+        name: Function that returns the name of image i in messages.
+        labels: int64 ``[len(items)]``, or None.
+        classes: Number of labels; 0 without labels.
     """
 
     items: Any
@@ -41,10 +45,10 @@ class Pictures:
         return len(self.items)
 
     def array(self, index: int, transform: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
-        """What ``transform`` makes of image ``index``: uint8 ``[C, H, W]``.
+        """Decode and transform image ``index``: uint8 ``[C, H, W]``.
 
         Raises:
-            CorruptImage: if it cannot be decoded, whatever the decoder made of it.
+            CorruptImage: If it cannot be decoded, for any reason.
         """
         try:
             return transform(self.items[index][0])
@@ -54,11 +58,13 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Source:
-    """One part of a published set, not opened yet.
+    """One part of a published set that has not been opened yet.
 
-    ``name``: what folders and messages call it. ``identity``: what changes when the content does, as plain JSON data.
-    ``channels``: 1 or 3, what the images themselves have. ``open``: reads what is needed to get at the images; dear for
-    some sets, so done only when something must be decoded.
+    Attributes:
+        name: Name of the part in cache folders and messages.
+        identity: Plain JSON data that changes when the content changes.
+        channels: Number of channels of the images, 1 or 3.
+        open: Function that opens the images. It is slow for some sets and only called if an image must be decoded.
     """
 
     name: str
@@ -68,13 +74,13 @@ class Source:
 
 
 def listing(folder: Path, suffixes: tuple[str, ...] = ("",)) -> Listing:
-    """Every file below ``folder`` whose lower-case name ends in one of ``suffixes``, without hidden files and folders.
+    """Return every file below ``folder`` whose lower-case name ends in one of ``suffixes``, except hidden files and folders.
 
-    A link that leads nowhere is listed with size −1, so that it is reported as an image that cannot be read. Links to
-    folders are followed; each folder is entered once.
+    A broken link is listed with size −1, so that it is reported as an unreadable image. Links to folders are followed; each
+    folder is entered once.
 
     Raises:
-        UserError: if a folder cannot be read.
+        UserError: If a folder cannot be read.
     """
 
     def refuse(error: OSError) -> None:

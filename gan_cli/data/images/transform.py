@@ -1,4 +1,4 @@
-"""From a decoded image of any size and mode to a square uint8 array."""
+"""Transforms from an image of any size and mode to a square uint8 array."""
 
 from dataclasses import dataclass
 
@@ -15,15 +15,18 @@ FITS = ("pad", "crop")
 class Transform:
     """PIL image -> uint8 ``[channels, size, size]``.
 
-    ``fit="pad"``: nothing is cut off. An image that fits is enlarged by the largest whole factor that still fits (28 and
-    20 keep their pixels at 32, 14 doubles them), a larger one is shrunk until its longer side is ``size``; the rest is
-    black, with the image in its middle.
-    ``fit="crop"``: the largest square in the image's middle, scaled to ``size``.
-    Scaling is bilinear, and antialiased when it shrinks. ``channels`` is 1 (grey, ITU-R 601 luma) or 3. A photograph's
-    EXIF orientation is applied, transparency lies on black, 16-bit grey keeps its upper 8 bits.
+    Scaling is bilinear, with antialiasing when it shrinks. EXIF orientation is applied, transparency becomes black, and 16-bit
+    grey keeps its upper 8 bits.
+
+    Attributes:
+        size: Side in pixels.
+        channels: 1 (grey, ITU-R 601 luma) or 3.
+        fit: ``pad`` keeps the whole image: one that fits is enlarged by the largest integer factor that still fits (28 and
+            20 keep their pixels at 32, 14 doubles them), a larger one is shrunk until its longer side is ``size``, and it is
+            centred on black. ``crop`` scales the largest centred square to ``size``.
 
     Raises:
-        UserError: if a field is none of these.
+        UserError: If a field is out of its range.
     """
 
     size: int
@@ -39,11 +42,11 @@ class Transform:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of what it makes of an image."""
+        """Shape of a transformed image."""
         return self.channels, self.size, self.size
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        """uint8 ``[channels, size, size]`` of ``image``; decodes it if it was only opened."""
+        """Return uint8 ``[channels, size, size]``; decode ``image`` if it was only opened."""
         ImageOps.exif_transpose(image, in_place=True)
         image = as_mode(image, "L" if self.channels == 1 else "RGB")
         image = self._padded(image) if self.fit == "pad" else self._cropped(image)
@@ -56,46 +59,49 @@ class Transform:
         if scale != 1:
             width, height = (max(1, round(side * scale)) for side in image.size)
             image = image.resize((width, height), Image.Resampling.BILINEAR)
-        canvas = Image.new(image.mode, (self.size, self.size))
-        canvas.paste(image, ((self.size - image.width) // 2, (self.size - image.height) // 2))
-        return canvas
+        padded = Image.new(image.mode, (self.size, self.size))
+        padded.paste(image, ((self.size - image.width) // 2, (self.size - image.height) // 2))
+        return padded
 
     def _cropped(self, image: Image.Image) -> Image.Image:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
-        square = image.crop((left, top, left + side, top + side))  # resize(box=…) would also see pixels outside
+        square = image.crop((left, top, left + side, top + side))  # resize(box=…) would also use pixels outside the box
         return square.resize((self.size, self.size), Image.Resampling.BILINEAR)
 
 
 @dataclass(frozen=True)
 class SideBySide(Transform):
-    """PIL image of A and B, in its left and its right half -> uint8 ``[2 * channels, size, size]``, A's channels first.
+    """PIL image with A in its left and B in its right half -> uint8 ``[2 * channels, size, size]``, A's channels first.
 
-    Each half is transformed for itself. Raises ValueError for an image that is not wider than high, or of odd width.
+    Each half is transformed separately.
+
+    Raises:
+        ValueError: If the image to transform is not wider than high, or its width is odd.
     """
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of a pair."""
+        """Shape of a transformed pair."""
         return 2 * self.channels, self.size, self.size
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        """uint8 ``[2 * channels, size, size]`` of ``image``."""
+        """Return uint8 ``[2 * channels, size, size]`` of ``image``."""
         ImageOps.exif_transpose(image, in_place=True)
         width, height = image.size
         if width % 2 or width <= height:
-            raise ValueError(f"it is {width} by {height} pixels, where A and B should lie side by side, equally wide")
+            raise ValueError(f"it has {width} by {height} pixels, but should hold A and B side by side, equally wide")
         halves = [(0, 0, width // 2, height), (width // 2, 0, width, height)]
         return np.concatenate([super(SideBySide, self).__call__(image.crop(half)) for half in halves])
 
 
 def is_grey(image: Image.Image) -> bool:
-    """Whether an opened, not necessarily decoded image has one colour channel."""
+    """Return whether an image, decoded or only opened, has one colour channel."""
     return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
 
 
 def as_mode(image: Image.Image, mode: str) -> Image.Image:
-    """The image in ``mode`` (L or RGB), transparency on black, 16-bit grey reduced to its upper 8 bits."""
+    """Return the image in ``mode`` (L or RGB), with transparency on black and 16-bit grey reduced to its upper 8 bits."""
     if image.mode.startswith("I"):  # PIL would clip 16 bits at 255
         image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:

@@ -1,1 +1,1 @@
-"""Data sets of points on the line and in the plane."""
+"""Data sets of points in one and two dimensions."""

@@ -6,9 +6,9 @@ from gan_cli.data.base import Data
 from gan_cli.data.points.toy import Points
 
 COPIES = 10_000
-"""An epoch has an order of its own; of one point that would cost more than the rounds."""
+"""Number of copies in an epoch; drawing an order for each single point would cost more than the rounds."""
 
 
 def nothing() -> Data:
-    """The point 0 of the line, over and over, to train on and held out: for games that look at no batch."""
+    """Return copies of the point 0 of the line as both parts, for games that use no data."""
     return Data(*(Points(torch.zeros(1, 1).expand(COPIES, 1)) for _ in range(2)))

@@ -1,7 +1,8 @@
-"""Laws of one and two dimensions: fixed, seeded samples held in memory.
+"""ring, grid25, gaussians_1d, swiss_roll, spiral, parallel_lines: toy distributions in one and two dimensions.
 
-Each function draws ``n`` points to train on and ``n_heldout`` others, from generators of their own: the held-out points
-stay the same whatever ``n`` is. ``max_images`` keeps at most that many of each part, the first ones.
+Samples are drawn once and held in memory. Every function draws ``n`` training points and ``n_heldout`` held-out points
+from separate generators seeded by ``seed``, so that the held-out points do not depend on ``n``. ``max_images`` keeps only the
+first so many of each part.
 """
 
 import math
@@ -15,15 +16,19 @@ from gan_cli.data.base import Data, Dataset, generator
 from gan_cli.errors import FieldError
 from gan_cli.types import Batch
 
-Law = Callable[[int, torch.Generator], tuple[Tensor, Tensor | None]]
-"""(n, generator) -> n points float32 ``[n, d]`` and their labels int64 ``[n]`` or None."""
+Sampler = Callable[[int, torch.Generator], tuple[Tensor, Tensor | None]]
+"""(n, generator) -> n points float32 ``[n, d]`` and their labels, int64 ``[n]`` or None."""
 
 
 class Points(Dataset):
-    """Points ``x`` float32 ``[n, d]``, or sequences ``[n, T, F]``, with labels ``y`` int64 ``[n]`` or None.
+    """Points or sequences in memory.
 
-    ``centers``: modes of a mixture ``[classes, d]``, in the order of the labels; None where the law has no modes.
-    ``std``: standard deviation of each mode in each coordinate; None where there are no modes.
+    Args:
+        x: Points float32 ``[n, d]`` or sequences ``[n, T, F]``.
+        y: Labels int64 ``[n]``, or None.
+        classes: Number of labels; 0 without labels.
+        centers: Means of the modes of a mixture ``[classes, d]``, in the order of the labels; None without modes.
+        std: Standard deviation of each mode in each coordinate; None without modes.
     """
 
     def __init__(
@@ -41,7 +46,6 @@ class Points(Dataset):
         return len(self.x)
 
     def batch(self, indices: Tensor) -> Batch:
-        """The points at ``indices`` (int64 ``[B]``)."""
         return Batch(self.x[indices], None if self.y is None else self.y[indices])
 
 
@@ -54,7 +58,20 @@ def ring(
     std: float = 0.01,
     max_images: int | None = None,
 ) -> Data:
-    """Equal mixture of ``modes`` Gaussians on a circle; label = mode, counted anticlockwise from (radius, 0)."""
+    """Return an equal mixture of Gaussians on a circle; the label is the mode, counted anticlockwise from (radius, 0).
+
+    Args:
+        n: Number of training points.
+        n_heldout: Number of held-out points.
+        seed: Seed of the samples.
+        modes: Number of Gaussians.
+        radius: Radius of the circle.
+        std: Standard deviation of each Gaussian in each coordinate, at least 0.
+        max_images: Largest number of points of each part; None for all.
+
+    Raises:
+        UserError: If an argument is out of its range.
+    """
     checks.count("modes", modes)
     checks.number("radius", radius)
     angles = 2 * math.pi * torch.arange(modes) / modes
@@ -69,7 +86,19 @@ def grid25(
     std: float = 0.05,
     max_images: int | None = None,
 ) -> Data:
-    """Equal mixture of 25 Gaussians on a 5 × 5 grid around the origin; label = mode, row by row."""
+    """Return an equal mixture of 25 Gaussians on a 5 × 5 grid around the origin; the label is the mode, row by row.
+
+    Args:
+        n: Number of training points.
+        n_heldout: Number of held-out points.
+        seed: Seed of the samples.
+        spacing: Distance of neighbouring means.
+        std: Standard deviation of each Gaussian in each coordinate, at least 0.
+        max_images: Largest number of points of each part; None for all.
+
+    Raises:
+        UserError: If an argument is out of its range.
+    """
     checks.number("spacing", spacing)
     ticks = spacing * torch.arange(-2.0, 3.0)
     return _mixture(torch.cartesian_prod(ticks, ticks), std, n, n_heldout, seed, max_images)
@@ -83,7 +112,19 @@ def gaussians_1d(
     std: float = 0.25,
     max_images: int | None = None,
 ) -> Data:
-    """Equal mixture of Gaussians on the line, points of shape ``(1,)``; label = mode. One mean may stand alone."""
+    """Return an equal mixture of Gaussians on the line, points of shape ``(1,)``; the label is the mode.
+
+    Args:
+        n: Number of training points.
+        n_heldout: Number of held-out points.
+        seed: Seed of the samples.
+        means: Means of the Gaussians: a list, or one number.
+        std: Standard deviation of each Gaussian, at least 0.
+        max_images: Largest number of points of each part; None for all.
+
+    Raises:
+        UserError: If an argument is out of its range.
+    """
     means = means if isinstance(means, Sequence) else [means]
     if not means:
         raise FieldError("means", means, "it must name the mean of at least one Gaussian.")
@@ -100,19 +141,30 @@ def swiss_roll(
     scale: float = 7.5,
     max_images: int | None = None,
 ) -> Data:
-    """(t cos t, t sin t) / scale with t = 1.5π(1 + 2u), u ~ U[0, 1], and Gaussian noise before the scaling.
+    """Return (t cos t, t sin t) / scale with t = 1.5π(1 + 2u), u ~ U[0, 1], and Gaussian noise before the scaling.
 
-    The two-dimensional roll of Gulrajani et al. 2017 (improved training of Wasserstein GANs); within about [-2, 2].
+    This is the two-dimensional Swiss roll of Gulrajani et al. (2017); it lies within about [-2, 2]^2.
+
+    Args:
+        n: Number of training points.
+        n_heldout: Number of held-out points.
+        seed: Seed of the samples.
+        noise: Standard deviation of the noise in each coordinate, at least 0.
+        scale: Divisor of all coordinates, at least 1e-6.
+        max_images: Largest number of points of each part; None for all.
+
+    Raises:
+        UserError: If an argument is out of its range.
     """
     checks.number("noise", noise, least=0)
     checks.number("scale", scale, least=1e-6)
 
-    def law(n: int, g: torch.Generator) -> tuple[Tensor, None]:
+    def draw(n: int, g: torch.Generator) -> tuple[Tensor, None]:
         t = 1.5 * math.pi * (1 + 2 * torch.rand(n, generator=g))
         x = torch.stack([t * t.cos(), t * t.sin()], 1) + noise * torch.randn(n, 2, generator=g)
         return x / scale, None
 
-    return Data(*(Points(*part) for part in _parts(law, n, n_heldout, seed, max_images)))
+    return Data(*(Points(*part) for part in _draw_parts(draw, n, n_heldout, seed, max_images)))
 
 
 def spiral(
@@ -125,59 +177,82 @@ def spiral(
     noise: float = 0.05,
     max_images: int | None = None,
 ) -> Data:
-    """Archimedean spirals around the origin, ``arms`` of them, each ``turns`` turns long; label = arm.
+    """Return Archimedean spirals around the origin; the label is the arm.
 
-    A point of arm k lies at distance radius·√u and angle 2π(turns·√u + k/arms), u ~ U[0, 1], so that an arm is about
-    evenly filled, plus Gaussian noise of standard deviation ``noise``.
+    A point of arm k lies at distance radius·√u and angle 2π(turns·√u + k/arms), u ~ U[0, 1], which fills an arm about evenly.
+
+    Args:
+        n: Number of training points.
+        n_heldout: Number of held-out points.
+        seed: Seed of the samples.
+        arms: Number of spirals.
+        turns: Number of turns of each arm.
+        radius: Distance of the arms' ends from the origin.
+        noise: Standard deviation of Gaussian noise in each coordinate, at least 0.
+        max_images: Largest number of points of each part; None for all.
+
+    Raises:
+        UserError: If an argument is out of its range.
     """
     checks.count("arms", arms)
     checks.number("turns", turns)
     checks.number("radius", radius)
     checks.number("noise", noise, least=0)
 
-    def law(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         arm = torch.randint(arms, (n,), generator=g)
         t = torch.rand(n, generator=g).sqrt()
         angle = 2 * math.pi * (turns * t + arm / arms)
         x = radius * t[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
         return x + noise * torch.randn(n, 2, generator=g), arm
 
-    return Data(*(Points(*part, classes=arms) for part in _parts(law, n, n_heldout, seed, max_images)))
+    return Data(*(Points(*part, classes=arms) for part in _draw_parts(draw, n, n_heldout, seed, max_images)))
 
 
 def parallel_lines(
     n: int = 50_000, n_heldout: int = 10_000, seed: int = 0, theta: float = 0.0, max_images: int | None = None
 ) -> Data:
-    """Points (θ, z) with z ~ U[0, 1]: the law on a vertical line of Example 1 of Arjovsky, Chintala & Bottou 2017."""
+    """Return points (θ, z) with z ~ U[0, 1] on a vertical line (Arjovsky, Chintala & Bottou 2017, Example 1).
+
+    Args:
+        n: Number of training points.
+        n_heldout: Number of held-out points.
+        seed: Seed of the samples.
+        theta: First coordinate of all points.
+        max_images: Largest number of points of each part; None for all.
+
+    Raises:
+        UserError: If an argument is out of its range.
+    """
     checks.number("theta", theta)
 
-    def law(n: int, g: torch.Generator) -> tuple[Tensor, None]:
+    def draw(n: int, g: torch.Generator) -> tuple[Tensor, None]:
         z = torch.rand(n, generator=g)
         return torch.stack([torch.full_like(z, theta), z], 1), None
 
-    return Data(*(Points(*part) for part in _parts(law, n, n_heldout, seed, max_images)))
+    return Data(*(Points(*part) for part in _draw_parts(draw, n, n_heldout, seed, max_images)))
 
 
 def _mixture(centers: Tensor, std: float, n: int, n_heldout: int, seed: int, max_images: int | None) -> Data:
     checks.number("std", std, least=0)
 
-    def law(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         mode = torch.randint(len(centers), (n,), generator=g)
         return centers[mode] + std * torch.randn(n, centers.shape[1], generator=g), mode
 
-    parts = _parts(law, n, n_heldout, seed, max_images)
+    parts = _draw_parts(draw, n, n_heldout, seed, max_images)
     return Data(*(Points(*part, len(centers), centers, std) for part in parts))
 
 
-def _parts(law: Law, n: int, n_heldout: int, seed: int, max_images: int | None) -> list[tuple[Tensor, Tensor | None]]:
-    """The law's training and held-out sample."""
+def _draw_parts(draw: Sampler, n: int, n_heldout: int, seed: int, max_images: int | None) -> list[tuple[Tensor, Tensor | None]]:
+    """Draw the training and the held-out sample."""
     limit = math.inf if max_images is None else max_images
     if max_images is not None:
         checks.count("max_images", max_images)
     samples = []
     for field, part, count in (("n", "train", n), ("n_heldout", "heldout", n_heldout)):
         checks.count(field, count)
-        x, y = law(count, generator(seed, part))
+        x, y = draw(count, generator(seed, part))
         kept = min(count, limit)
         samples.append((x[:kept], None if y is None else y[:kept]))
     return samples

@@ -1,7 +1,7 @@
-"""Laws of whole sequences: fixed, seeded samples held in memory, every sequence drawn independently of the others.
+"""sines, ar1: stochastic processes, with every sequence drawn independently of the others.
 
-Each function draws ``n`` sequences to train on and ``n_heldout`` others, from generators of their own, of shape
-``(window, features)``.
+Samples are drawn once and held in memory: ``n`` training and ``n_heldout`` held-out sequences of shape
+``(window, features)``, from separate generators seeded by ``seed``.
 """
 
 import math
@@ -18,21 +18,30 @@ from gan_cli.errors import FieldError
 
 PROTOCOL = "independent draws"
 LAWS = {"code": (0.1, 0.0, 0.1), "paper": (2 * math.pi, -math.pi, math.pi)}
-"""Of the sines: the largest angle of a step, and where phases begin and end."""
+"""Largest angular step of the sines, and smallest and largest phase, in radians."""
 
-Law = Callable[[int, torch.Generator], Tensor]
+Sampler = Callable[[int, torch.Generator], Tensor]
 """(n, generator) -> n sequences float64 ``[n, T, F]`` in their own units."""
 
 
 def sines(
     n: int = 10_000, n_heldout: int = 2000, seed: int = 0, window: int = 24, features: int = 5, law: str = "code"
 ) -> Data:
-    """Sines, independent in all features: x_k(t) = sin(ω_k t + θ_k), t = 0 … T − 1 (Yoon et al. 2019, section 5.2).
+    """Return independent sines in all features: x_k(t) = sin(ω_k t + θ_k), t = 0 … T − 1 (Yoon et al. 2019, section 5.2).
 
-    ``law="code"``: ω and θ ~ U(0, 0.1), as the authors' code draws them and as they confirmed that their results were made.
-    ``law="paper"``: ω = 2πη with η ~ U(0, 1) and θ ~ U(−π, π), as the paper's text has it. Samples are (x + 1)/2.
+    Samples are (x + 1)/2.
 
-    Raises UserError for a count out of range, or another law.
+    Args:
+        n: Number of training sequences.
+        n_heldout: Number of held-out sequences.
+        seed: Seed of the samples.
+        window: Number of time steps T, at least 2.
+        features: Number of features.
+        law: ``code`` draws ω and θ from U(0, 0.1), as the authors' code does (they confirmed that their results were made with
+            it). ``paper`` draws ω = 2πη, η ~ U(0, 1), and θ ~ U(−π, π), as in the paper's text.
+
+    Raises:
+        UserError: If an argument is out of its range.
     """
     if law not in LAWS:
         raise FieldError("law", law, f"it must be one of {', '.join(LAWS)}.")
@@ -58,13 +67,23 @@ def ar1(
     phi: float = 0.8,
     sigma: float = 0.8,
 ) -> Data:
-    """x_t = φ x_{t−1} + n_t, n_t ~ N(0, σ11ᵀ + (1 − σ)I): the Gaussian of table 1 of Yoon et al. (TimeGAN, 2019).
+    """Return x_t = φ x_{t−1} + n_t, n_t ~ N(0, σ11ᵀ + (1 − σ)I): the Gaussian of table 1 of Yoon et al. (TimeGAN, 2019).
 
-    φ is the correlation of neighbouring steps, σ that of the features. A sequence begins in the stationary law
-    N(0, (σ11ᵀ + (1 − σ)I)/(1 − φ²)). Samples are scaled feature by feature so that the training part just fills [0, 1];
-    nobody published what the paper did, so that errors in its units cannot be compared, only ranks.
+    A sequence starts from the stationary distribution N(0, (σ11ᵀ + (1 − σ)I)/(1 − φ²)). Samples are scaled in each feature so
+    that the training part exactly fills [0, 1]. The paper's scaling is not published, so that only ranks can be compared, no
+    errors in its units.
 
-    Raises UserError for a count out of range, φ outside (−1, 1) or σ outside [0, 1].
+    Args:
+        n: Number of training sequences.
+        n_heldout: Number of held-out sequences.
+        seed: Seed of the samples.
+        window: Number of time steps T, at least 2.
+        features: Number of features.
+        phi: φ, the correlation of neighbouring steps, in (−1, 1).
+        sigma: σ, the correlation of the features, in [0, 1].
+
+    Raises:
+        UserError: If an argument is out of its range.
     """
     checks.count("window", window, least=2)
     checks.count("features", features)
@@ -74,7 +93,7 @@ def ar1(
     checks.share("sigma", sigma)
 
     def draw(n: int, g: torch.Generator) -> Tensor:
-        # σ11ᵀ + (1 − σ)I is the covariance of √σ times one common normal number and √(1 − σ) times one for each feature
+        # √σ times a common normal number plus √(1 − σ) times one of each feature has the covariance σ11ᵀ + (1 − σ)I
         common = torch.randn(n, window, 1, generator=g, dtype=torch.float64)
         own = torch.randn(n, window, features, generator=g, dtype=torch.float64)
         noise = sigma**0.5 * common + (1 - sigma) ** 0.5 * own
@@ -86,11 +105,11 @@ def ar1(
     return _data(draw, n, n_heldout, seed, tuple(f"x{k + 1}" for k in range(features)))
 
 
-def _data(law: Law, n: int, n_heldout: int, seed: int, names: tuple[str, ...], scaling: Scaling | None = None) -> Data:
-    """The law's training and held-out sample; without a ``scaling`` the training part says what it is."""
+def _data(draw: Sampler, n: int, n_heldout: int, seed: int, names: tuple[str, ...], scaling: Scaling | None = None) -> Data:
+    """Draw the training and the held-out sample; without ``scaling`` it is fitted to the training part."""
     for field, count in (("n", n), ("n_heldout", n_heldout)):
         checks.count(field, count)
-    train, heldout = law(n, generator(seed, "train")), law(n_heldout, generator(seed, "heldout"))
-    scaling = scaling or Scaling.learnt(train.flatten(0, 1), names)
+    train, heldout = draw(n, generator(seed, "train")), draw(n_heldout, generator(seed, "heldout"))
+    scaling = scaling or Scaling.fit(train.flatten(0, 1), names)
     parts = (Points(scaling.from_units(part)) for part in (train, heldout))
     return Data(*parts, series=Series(names, scaling, PROTOCOL))

@@ -1,4 +1,4 @@
-"""From one long series to sequences: how it is cut into windows, and which of them no player ever sees."""
+"""Protocols that cut one long series into windows and split them into a training and a held-out part."""
 
 import math
 from collections.abc import Callable
@@ -16,9 +16,12 @@ from gan_cli.types import Batch
 
 
 class Windows(Dataset):
-    """Windows of one series: sample i is the rows starts[i] … starts[i] + T − 1 of ``rows`` ``[N, F]`` float32.
+    """Windows of one series: sample i consists of the rows starts[i] … starts[i] + T − 1.
 
-    ``starts``: int64 ``[n]``; ``window``: T.
+    Args:
+        rows: The series, float32 ``[N, F]``.
+        starts: First row of each window, int64 ``[n]``.
+        window: Number of rows T of a window.
     """
 
     classes = 0
@@ -30,12 +33,18 @@ class Windows(Dataset):
         return len(self.starts)
 
     def batch(self, indices: Tensor) -> Batch:
-        """The windows at ``indices`` (int64 ``[B]``)."""
         return Batch(self.rows[self.starts[indices][:, None] + torch.arange(self.shape[0])])
 
 
 class Cut(NamedTuple):
-    """``values`` ``[N, F]`` of ``names``, and where the windows of both parts begin: int64 ``[n]`` each, ascending."""
+    """A series and the windows of both parts.
+
+    Attributes:
+        values: The series ``[N, F]``.
+        names: Names of its F features.
+        train: First row of each training window, int64 ``[n]``, ascending.
+        heldout: First row of each held-out window, int64 ``[m]``, ascending.
+    """
 
     values: Tensor
     names: tuple[str, ...]
@@ -44,22 +53,27 @@ class Cut(NamedTuple):
 
 
 class Protocol(NamedTuple):
-    """``words``: what it does, as every result says it; ``cut``: does it; ``share``: of the windows that it holds out.
+    """How a table is cut into windows.
 
-    ``by_time``: whether these are of another time, so that one part against the other says how far two times differ.
+    Attributes:
+        description: Description, which every result includes.
+        cut: Function of (table, window, share) that cuts the table.
+        share: Default share of the windows that is held out, in [0, 1].
+        by_time: True if the held-out windows are from another time, so that one part against the other measures how far two
+            times differ.
     """
 
-    words: str
+    description: str
     cut: Callable[[Table, int, float], Cut]
     share: float
     by_time: bool
 
 
 def shuffled(table: Table, window: int, share: float) -> Cut:
-    """All overlapping windows of the values as they are, in a random order, of which a ``share`` is held out.
+    """Cut into all overlapping windows of the original values, in a random order, and hold out a share (Yoon et al., 2019).
 
-    As in the TimeGAN paper (Yoon et al., 2019). Nearly every held-out row lies in windows of the training part, too, so that
-    held-out windows are known but for where they begin. Which ones are held out is fixed: every run has the same.
+    Nearly every held-out row is also part of training windows, so that a held-out window is new only in where it starts. The
+    choice of held-out windows is fixed: every run has the same.
     """
     n = len(table.values) - window + 1
     held = _heldout(table, n, window, share)
@@ -68,10 +82,10 @@ def shuffled(table: Table, window: int, share: float) -> Cut:
 
 
 def by_time(table: Table, window: int, share: float) -> Cut:
-    """Windows without overlap of the changes from row to row, of which the last ``share`` is held out.
+    """Cut into windows without overlap of the changes from row to row, and hold out the last share.
 
-    A change is the difference of logarithms, log u_t − log u_{t−1} (of prices: the return), where all values of the column are
-    above 0, and the difference u_t − u_{t−1} elsewhere. What is left over at the end is dropped.
+    A change is the difference of logarithms, log u_t − log u_{t−1} (of prices: the return), if all values of the column are
+    above 0, and u_t − u_{t−1} otherwise. Remaining rows at the end are dropped.
     """
     u = table.values
     positive = (u > 0).all(0)
@@ -89,42 +103,48 @@ PROTOCOLS = {
     "shuffled": Protocol("overlapping windows, shuffled and then split", shuffled, 0.2, by_time=False),
     "by_time": Protocol("changes in windows without overlap, split by time", by_time, 0.5, by_time=True),
 }
-"""By time half is held out, as many windows as there are to train on, for the floor."""
+"""``by_time`` holds out half of the windows, as many as it trains on, which the floor needs."""
 
 
 def sequences(
     table: Table, window: int, protocol: str, heldout_share: float | None, max_windows: int | None, notes: tuple[str, ...] = ()
 ) -> Data:
-    """The windows of a table, scaled feature by feature so that the rows of the training part just fill [0, 1].
+    """Return the windows of a table, scaled in each feature so that the rows of the training part exactly fill [0, 1].
 
-    ``heldout_share``: of the windows, those that no player sees; None: the protocol's own. ``max_windows`` keeps at most that
-    many of each part, evenly spaced in time; ``notes``: what the table's numbers must not be taken for.
+    Args:
+        table: The series.
+        window: Number of rows of a window, at least 2.
+        protocol: ``shuffled`` or ``by_time``.
+        heldout_share: Share of the windows that is held out, in [0, 1]; None for the protocol's default.
+        max_windows: Largest number of windows of each part, evenly spaced in time; None for all.
+        notes: What a user should know before training on the data.
 
-    Raises UserError for an unknown protocol, a share out of range, too few rows and columns that never change.
+    Raises:
+        UserError: If an argument is out of its range, the table has too few rows, or a column is constant.
     """
     if protocol not in PROTOCOLS:
         raise FieldError("protocol", protocol, f"it must be one of {', '.join(PROTOCOLS)}.")
     checks.count("window", window, least=2)
     if max_windows is not None:
         checks.count("max_windows", max_windows)
-    words, cut, share, apart = PROTOCOLS[protocol]
+    description, cut, share, is_by_time = PROTOCOLS[protocol]
     if heldout_share is not None:
         checks.share("heldout_share", heldout_share)
         share = heldout_share
     values, names, train, held = cut(table, window, share)
-    scaling = Scaling.learnt(values[(train[:, None] + torch.arange(window)).unique()], names)
+    scaling = Scaling.fit(values[(train[:, None] + torch.arange(window)).unique()], names)
     rows = scaling.from_units(values)
     parts = [Windows(rows, starts[evenly(len(starts), max_windows)], window) for starts in (train, held)]
-    said = f"protocol: {words} ({len(parts[0])} windows to train on, {len(parts[1])} held out)"
-    return Data(*parts, series=Series(names, scaling, words, (said, *notes), apart))
+    note = f"protocol: {description} ({len(parts[0])} windows to train on, {len(parts[1])} held out)"
+    return Data(*parts, series=Series(names, scaling, description, (note, *notes), is_by_time))
 
 
 def _heldout(table: Table, n: int, window: int, share: float) -> int:
-    """How many of ``n`` windows are held out: at least one. UserError where none is left to train on."""
+    """Return the number of windows, at least one of ``n``, that are held out."""
     if n < 2:
         raise UserError(
             f"{table.title} has {len(table.values)} rows, too few for windows of {window}: one to train on and one held out.\n"
-            "Take a smaller dataset.window, or a longer table."
+            "Use a smaller dataset.window or a longer table."
         )
     held = max(1, math.floor(share * n + 0.5))
     if held >= n:

@@ -1,4 +1,4 @@
-"""Series of the world: shares, appliances, and any CSV file of the user's."""
+"""stocks, energy, csv: recorded series, and any CSV file of the user."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -27,23 +27,32 @@ def stocks(
     heldout_share: float | None = None,
     max_windows: int | None = None,
 ) -> Data:
-    """Daily values of the Nasdaq Composite or of the S&P 500, 1999 to 2018, which the arch package ships.
+    """Return daily values of the Nasdaq Composite or the S&P 500, 1999 to 2018, from the package arch.
 
-    5 031 rows of Open, High, Low, Close, Adj Close and Volume. TimeGAN's stock series is another one, Google's from 2004 to
-    2019, of the same six columns: its published numbers can stand beside those of this one, and prove nothing about them.
-    Two days of the Nasdaq table have a volume of 0, so that by time its volume is a difference, not one of logarithms.
+    The table has 5 031 rows of Open, High, Low, Close, Adj Close and Volume. TimeGAN's stock series is another one with the
+    same six columns (Google, 2004 to 2019), so that its published numbers are no reference for this one. Two days of the
+    Nasdaq table have a volume of 0, so that ``protocol="by_time"`` uses differences of the volume instead of log returns.
 
-    Raises UserError for another table, and what ``sequences`` raises.
+    Args:
+        table: ``nasdaq`` or ``sp500``.
+        columns: Names of the columns; None for all.
+        window: Number of days of a sequence.
+        protocol: ``shuffled`` or ``by_time``, see ``protocols``.
+        heldout_share: Share of the windows that is held out; None for the protocol's default.
+        max_windows: Largest number of windows of each part; None for all.
+
+    Raises:
+        UserError: If an argument is out of its range or arch is not installed.
     """
     if table not in STOCKS:
         raise FieldError("table", table, f"it must be one of {', '.join(STOCKS)}.")
-    package = find_spec("arch")  # found, not imported: that takes seconds
+    package = find_spec("arch")  # not imported, which would take seconds
     if package is None or not package.submodule_search_locations:
-        raise UserError("dataset=stocks reads a table of the package arch, which is not installed: pip install arch.")
+        raise UserError("dataset=stocks reads a table of the package arch, which is not installed. Run: pip install arch")
     path = Path(package.submodule_search_locations[0], "data", table, f"{table}.csv.gz")
-    found = read(path, STOCKS_COLUMNS if columns is None else columns, title=table)
-    note = f"{table} is not the stock series of the TimeGAN paper: its published numbers are of other data than these."
-    return sequences(found, window, protocol, heldout_share, max_windows, (note,))
+    values = read(path, STOCKS_COLUMNS if columns is None else columns, title=table)
+    note = f"{table} is not the stock series of the TimeGAN paper, whose published numbers are of other data."
+    return sequences(values, window, protocol, heldout_share, max_windows, (note,))
 
 
 def energy(
@@ -54,13 +63,21 @@ def energy(
     heldout_share: float | None = None,
     max_windows: int | None = None,
 ) -> Data:
-    """Energy that the appliances of a house used, and its climate, every 10 minutes of 4.5 months of 2016: 28 columns.
+    """Return the energy use of a house's appliances and its climate, every 10 minutes of 4.5 months of 2016: 28 columns.
 
-    ``path``: ``energydata_complete.csv`` as it is published, or the folder that holds it (Candanedo et al. 2017: Data driven
-    prediction models of energy use of appliances in a low-energy house; data set 374 of the UCI Machine Learning Repository).
-    The rows stay in the order of time; TimeGAN's code turned them round.
+    The data are those of Candanedo et al. (2017), Data driven prediction models of energy use of appliances in a low-energy
+    house; data set 374 of the UCI Machine Learning Repository. The rows stay in the order of time; TimeGAN's code reverses it.
 
-    Raises UserError where there is no such file, or not of these columns, and what ``sequences`` raises.
+    Args:
+        path: ``energydata_complete.csv`` as published, or the folder that holds it.
+        columns: Names of the columns; None for all.
+        window: Number of rows of a sequence.
+        protocol: ``shuffled`` or ``by_time``, see ``protocols``.
+        heldout_share: Share of the windows that is held out; None for the protocol's default.
+        max_windows: Largest number of windows of each part; None for all.
+
+    Raises:
+        UserError: If the file is missing or has other columns, or an argument is out of its range.
     """
     where = f"{ENERGY} of 'Appliances Energy Prediction', data set 374 of the UCI Machine Learning Repository"
     if path is None:
@@ -82,11 +99,20 @@ def csv(
     heldout_share: float | None = None,
     max_windows: int | None = None,
 ) -> Data:
-    """Any table of numbers: a CSV file whose first line names the columns, a row for each step of time, oldest first.
+    """Return windows of any CSV table of numbers whose first line names the columns, with one row per time step, oldest first.
 
-    ``columns``: which, and in which order (None: all); ``separator``, ``decimal``: marks between columns and in numbers.
+    Args:
+        path: The file.
+        columns: Names of the columns, in the order of the features; None for all.
+        separator: Character between columns.
+        decimal: Decimal mark of the numbers.
+        window: Number of rows of a sequence.
+        protocol: ``shuffled`` or ``by_time``, see ``protocols``.
+        heldout_share: Share of the windows that is held out; None for the protocol's default.
+        max_windows: Largest number of windows of each part; None for all.
 
-    Raises UserError for what ``read`` and ``sequences`` refuse.
+    Raises:
+        UserError: If the file is no such table, or an argument is out of its range.
     """
     if path is None:
         raise UserError("dataset=csv needs dataset.path=FILE, a table whose first line names its columns.")

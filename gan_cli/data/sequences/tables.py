@@ -15,7 +15,13 @@ from gan_cli.errors import FieldError, UserError, first_line
 
 
 class Table(NamedTuple):
-    """``values`` float64 ``[N, F]``, finite, and the ``names`` of its columns; ``title``: what a message calls it."""
+    """A table of numbers.
+
+    Attributes:
+        values: float64 ``[N, F]``, finite.
+        names: Names of the F columns.
+        title: Name of the table in messages.
+    """
 
     values: Tensor
     names: tuple[str, ...]
@@ -25,41 +31,47 @@ class Table(NamedTuple):
 def read(
     path: Path, columns: Sequence[str] | None, separator: str = ",", decimal: str = ".", title: str | None = None
 ) -> Table:
-    """The ``columns`` (None: all) of a CSV file whose first line names them, in the order that is asked for.
+    """Read the columns of a CSV file whose first line names them.
 
-    ``separator``: between columns; ``decimal``: between the whole and the rest of a number.
+    Args:
+        path: The file.
+        columns: Names of the columns, in the order of the result; None for all.
+        separator: Character between columns.
+        decimal: Decimal mark of the numbers.
+        title: Name of the table in messages; None for the file's name.
 
-    Raises UserError for a file that is missing or no such table, a column that it lacks, that has no name or the name of
-    another one, text, and values that are missing or infinite; rows are counted from 1, after the line with the names.
+    Raises:
+        UserError: If the file is missing or no such table, if a column is missing, unnamed or not unique, or if a value is
+            text, missing or infinite. Messages count rows from 1, after the line with the names.
     """
     title = title or path.name
     marks = _marks(separator, decimal)
-    names = _chosen(_header(path, marks), columns, title)
+    names = _selected_columns(_header(path, marks), columns, title)
     frame = _frame(path, marks)
     if not len(frame):
         raise UserError(f"{title} has no rows below the line that names its columns.")
     frame = frame[names]
-    _refuse_text(frame, title, marks)
+    _require_numbers(frame, title, marks)
     values = torch.tensor(frame.to_numpy(dtype="float64", na_value=float("nan")))
     for row, column in values.isfinite().logical_not().nonzero()[:1].tolist():
         word = "a value is missing" if values[row, column].isnan() else "a value is infinite"
         others = int(values.isfinite().logical_not().sum()) - 1
         raise UserError(
             f"{title}: {word} in row {row + 1}, column {frame.columns[column]}{f' (and {others} more)' if others else ''}.\n"
-            "Fill the gaps or cut these rows off, or leave such columns out by naming the others in dataset.columns."
+            "Fill the gaps, remove these rows, or leave such columns out by naming the others in dataset.columns."
         )
     return Table(values, tuple(frame.columns), title)
 
 
 def counting(table: Table) -> list[str]:
-    """The columns of three rows or more that grow by the same step from each row to the next, as row numbers do."""
+    """Return the columns that grow by the same amount in every row, as row numbers do, in tables of three rows or more."""
     steps = table.values.diff(dim=0)
     even = (steps == steps[:1]).all(0) & (steps[:1] > 0).all(0) & (len(steps) > 1)
     return [name for name, counts in zip(table.names, even.tolist(), strict=True) if counts]
 
 
 class _Marks(NamedTuple):
-    """How pandas calls the two marks of a table."""
+    """Separator and decimal mark of a table, by pandas' names."""
 
     sep: str
     decimal: str
@@ -76,7 +88,7 @@ def _marks(separator: str, decimal: str) -> _Marks:
 
 
 def _header(path: Path, marks: _Marks) -> list[str]:
-    """The words of the first line. UserError where these are numbers, or parted by another mark."""
+    """Return the names in the first line; raise UserError if they are numbers or have another separator."""
     if not path.is_file():
         what = f"{path.absolute()} is a folder, no CSV file" if path.is_dir() else f"there is no file {path.absolute()}"
         raise UserError(f"dataset.path: {what}.")
@@ -88,23 +100,23 @@ def _header(path: Path, marks: _Marks) -> list[str]:
     if len(words) == 1 and (found := next((mark for mark in ";\t|" if mark in words[0]), None)):
         option = f"'dataset.separator={found if found != chr(9) else chr(92) + 't'}'"
         raise UserError(
-            f"dataset.path={path}: its columns are not parted by {marks.sep!r} but, it seems, by {found!r}.\n"
-            f"Give {option} too, quotes and all, and 'dataset.decimal=,' where decimals stand behind a comma."
+            f"dataset.path={path}: its columns seem to be separated by {found!r}, not by {marks.sep!r}.\n"
+            f"Add {option}, with the quotes, and 'dataset.decimal=,' if the numbers have a decimal comma."
         )
     if all(_is_number(word) for word in words):
-        raise FieldError("path", path, "its first line holds numbers, where the columns should be named.")
+        raise FieldError("path", path, "its first line holds numbers, but it must name the columns.")
     return words
 
 
 def _frame(path: Path, marks: _Marks) -> pandas.DataFrame:
     with _reading(path), warnings.catch_warnings():
-        warnings.simplefilter("error", pandas.errors.ParserWarning)  # a row of more fields than names would be cut off
+        warnings.simplefilter("error", pandas.errors.ParserWarning)  # pandas would truncate rows with more fields than names
         return pandas.read_csv(path, **marks._asdict(), skipinitialspace=True, index_col=False, low_memory=False)
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turns what pandas says of a file that it cannot read into a UserError of a line or two."""
+    """Turn pandas' exceptions about an unreadable file into a UserError."""
     problem = f"dataset.path={path} cannot be read as a table"
     try:
         yield
@@ -117,33 +129,33 @@ def _reading(path: Path) -> Iterator[None]:
         raise UserError(f"{problem}: {reason}.") from error
 
 
-def _chosen(known: list[str], columns: Sequence[str] | None, title: str) -> list[str]:
-    """The columns that are asked for, once it is sure that there is one of each, with a name."""
+def _selected_columns(known: list[str], columns: Sequence[str] | None, title: str) -> list[str]:
+    """Return the names of the selected columns, after checking that each exists, once, and has a name."""
     if columns is None:
         if "" in known:
             raise UserError(
-                f"{title}: column {known.index('') + 1} has no name, as if it only counted the rows.\n"
-                f"Name it, write the file without an index, or name the others: {_option(list(filter(None, known)))}."
+                f"{title}: column {known.index('') + 1} has no name, as a column of row numbers would.\n"
+                f"Name it, write the file without an index, or select the others: {_option(list(filter(None, known)))}."
             )
         columns = known
     elif isinstance(columns, str) or not isinstance(columns, Sequence) or not columns:
         raise FieldError("columns", columns, f"it must be a list of names, for instance [{known[0]}].")
-    wanted = [str(name) for name in columns]
-    for name in wanted:
+    selected = [str(name) for name in columns]
+    for name in selected:
         if name not in known:
             raise UserError(
                 f"dataset.columns: {title} has no column {name!r}.{suggestions.meant(name, known)}\nIt has: {', '.join(known)}."
             )
-        if wanted.count(name) > 1:
-            said = "dataset.columns names" if known.count(name) == 1 else f"the first line of {title} names"
-            raise UserError(f"{said} {name!r} twice.")
+        if selected.count(name) > 1:
+            place = "dataset.columns names" if known.count(name) == 1 else f"the first line of {title} names"
+            raise UserError(f"{place} {name!r} twice.")
         if known.count(name) > 1:
-            raise UserError(f"dataset.columns: {title} has {known.count(name)} columns {name!r}. Give them names of their own.")
-    return wanted
+            raise UserError(f"dataset.columns: {title} has {known.count(name)} columns {name!r}. Give them different names.")
+    return selected
 
 
-def _refuse_text(frame: pandas.DataFrame, title: str, marks: _Marks) -> None:
-    """UserError that names the columns which hold text, or the one cell in a column of numbers that does."""
+def _require_numbers(frame: pandas.DataFrame, title: str, marks: _Marks) -> None:
+    """Raise UserError if columns hold text, naming them, or the first cell that does in a column of numbers."""
     texts = [name for name in frame.columns if not pandas.api.types.is_numeric_dtype(frame[name])]
     if not texts:
         return
@@ -152,11 +164,11 @@ def _refuse_text(frame: pandas.DataFrame, title: str, marks: _Marks) -> None:
         if marks.sep != other and _numeric(frame[name].astype(str).str.replace(other, ".")).notna().all():
             raise UserError(
                 f"{title}: {frame[name].iloc[0]!r} in column {name} is a number with another decimal mark.\n"
-                f"Give 'dataset.decimal={other}' too, quotes and all."
+                f"Add 'dataset.decimal={other}', with the quotes."
             )
         column = frame[name]
         broken = (_numeric(column).isna() & column.notna()).to_numpy()
-        if broken.sum() < column.notna().sum():  # some of it are numbers
+        if broken.sum() < column.notna().sum():  # some of its values are numbers
             row = int(broken.argmax())
             raise UserError(
                 f"{title}: {column.iloc[row]!r} in row {row + 1}, column {name}, is no number.\n"
@@ -174,7 +186,7 @@ def _option(names: Sequence[str]) -> str:
 
 
 def _numeric(column: pandas.Series) -> pandas.Series:
-    """Its numbers, NaN where it has none."""
+    """Convert to numbers, with NaN for text."""
     return pandas.to_numeric(column, errors="coerce")
 
 

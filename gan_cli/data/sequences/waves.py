@@ -1,4 +1,4 @@
-"""Sequences of several classes, for players that look at labels."""
+"""Sequences with class labels, for conditional players."""
 
 import math
 
@@ -13,11 +13,20 @@ from gan_cli.data.sequences.processes import PROTOCOL
 
 
 def waves(n: int = 10_000, n_heldout: int = 2000, seed: int = 0, window: int = 24, features: int = 2, classes: int = 3) -> Data:
-    """x_k(t) = a sin(2π (c + 1) t / T + θ_k), t = 0 … T − 1: label c = 0 … classes − 1, and c + 1 periods in the window.
+    """Return x_k(t) = a sin(2π (c + 1) t / T + θ_k), t = 0 … T − 1, with the label c and thus c + 1 periods per sequence.
 
-    θ_k ~ U(0, 2π) for each feature, a ~ U(0.5, 1) for the sequence, all labels equally likely. Samples are (x + 1)/2.
+    θ_k ~ U(0, 2π) for each feature, a ~ U(0.5, 1) for each sequence, c uniform on 0 … classes − 1. Samples are (x + 1)/2.
 
-    Raises UserError for a count out of range, and where a period would have no more than two steps.
+    Args:
+        n: Number of training sequences.
+        n_heldout: Number of held-out sequences.
+        seed: Seed of the samples.
+        window: Number of time steps T, at least 2 * ``classes`` + 1, so that a period has more than two steps.
+        features: Number of features.
+        classes: Number of classes, at least 2.
+
+    Raises:
+        UserError: If an argument is out of its range.
     """
     checks.counts(n=n, n_heldout=n_heldout, features=features)
     checks.count("classes", classes, least=2)
@@ -31,6 +40,6 @@ def waves(n: int = 10_000, n_heldout: int = 2000, seed: int = 0, window: int = 2
         return a * (angle[..., None] + theta).sin(), c
 
     scaling = Scaling((-1.0,) * features, (1.0,) * features)
-    drawn = (draw(count, generator(seed, part)) for part, count in (("train", n), ("heldout", n_heldout)))
+    samples = (draw(count, generator(seed, part)) for part, count in (("train", n), ("heldout", n_heldout)))
     series = Series(tuple(f"wave {k + 1}" for k in range(features)), scaling, PROTOCOL)
-    return Data(*(Points(scaling.from_units(x), c, classes) for x, c in drawn), series=series)
+    return Data(*(Points(scaling.from_units(x), c, classes) for x, c in samples), series=series)

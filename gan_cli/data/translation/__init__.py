@@ -1,1 +1,1 @@
-"""Data sets for translation from one domain of images to another, paired and unpaired."""
+"""Data sets for image-to-image translation, paired and unpaired."""

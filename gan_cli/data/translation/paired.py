@@ -1,7 +1,8 @@
-"""Paired tasks: x is the target and y the source that belongs to it.
+"""colourisation, colourisation_folder, edges2clothes, facades, inpainting, side_by_side, super_resolution: paired tasks.
 
-Every function returns images in [-1, 1]; ``size``, ``channels`` and ``fit`` are fields of
-:class:`~gan_cli.data.images.transform.Transform`, the remaining ones of :class:`~gan_cli.data.images.reading.Reading`.
+x is the target and y the source that belongs to it, both images in [-1, 1]. ``size``, ``channels`` and ``fit`` are fields of
+:class:`~gan_cli.data.images.transform.Transform`; the remaining arguments are fields of
+:class:`~gan_cli.data.images.reading.Reading`.
 """
 
 import colorsys
@@ -25,7 +26,12 @@ DIRECTIONS = ("AtoB", "BtoA")
 
 
 class Degraded(DatasetWrapper):
-    """The images of another data set as targets, each with the source that ``source`` makes of it."""
+    """Another data set's images as targets, with sources made by a degradation.
+
+    Args:
+        whole: The other data set.
+        source: The degradation.
+    """
 
     def __init__(self, whole: Dataset, source: Degradation):
         super().__init__(whole)
@@ -33,16 +39,16 @@ class Degraded(DatasetWrapper):
         self.source = tuple(source(torch.zeros(1, *whole.shape)).shape[1:])
 
     def batch(self, indices: Tensor) -> Batch:
-        """x: the images at ``indices`` (int64 ``[B]``), y: what is left of each."""
+        """Return targets x and sources y at ``indices`` (int64 ``[B]``)."""
         x = self.whole.batch(indices).x
         return Batch(x, self.degrade(x))
 
 
 class Tinted(DatasetWrapper):
-    """Labelled grey images in colour, each class in a hue of its own; the same luma in all hues, so that grey tells none.
+    """Labelled grey images in colour: every class has its own hue, all of the same luma, so that grey reveals no class.
 
-    c_k = ½ + t(h_k − luma(h_k)) with h_k the k-th of K pure hues evenly around the circle and t = 0.56, the most that fits
-    into [0, 1] for all of them: luma(c_k) = ½. A pixel of brightness g in [0, 1] becomes g c_k.
+    c_k = ½ + t(h_k − luma(h_k)), with h_k the k-th of K pure hues, evenly spaced around the circle, and t = 0.56, the largest
+    value for which all c_k lie in [0, 1]; luma(c_k) = ½. A pixel of brightness g in [0, 1] becomes g c_k.
     """
 
     def __init__(self, whole: Dataset):
@@ -52,14 +58,18 @@ class Tinted(DatasetWrapper):
         self.colours = 0.5 + 0.56 * (hues - (hues @ torch.tensor(LUMA))[:, None])
 
     def batch(self, indices: Tensor) -> Batch:
-        """The images at ``indices`` (int64 ``[B]``), ``[B, 3, S, S]``, and their labels."""
+        """Return images ``[B, 3, S, S]`` and their labels at ``indices`` (int64 ``[B]``)."""
         x, y = self.whole.batch(indices)
         assert y is not None
         return Batch((x + 1) * self.colours[y][:, :, None, None] - 1, y)
 
 
 class Halved(DatasetWrapper):
-    """Images of A and B in one array: the first half of the channels is A, the source, the second B, the target."""
+    """Images whose first half of the channels is the source A and whose second half is the target B.
+
+    Args:
+        whole: Data set of images ``[2 * C, S, S]``.
+    """
 
     def __init__(self, whole: Dataset):
         super().__init__(whole)
@@ -68,7 +78,6 @@ class Halved(DatasetWrapper):
         self.classes, self.paired = 0, True
 
     def batch(self, indices: Tensor) -> Batch:
-        """x: B, y: A of the pairs at ``indices`` (int64 ``[B]``)."""
         a, b = self.whole.batch(indices).x.chunk(2, dim=1)
         return Batch(b, a)
 
@@ -76,9 +85,14 @@ class Halved(DatasetWrapper):
 def degraded_bundled(
     source: Degradation, size: int = 32, fit: str = "pad", tint: bool = False, max_images: int | None = None
 ) -> Data:
-    """The images that come with the package as targets, with the sources that ``source`` makes of them.
+    """Return the bundled images as targets, with sources made by a degradation.
 
-    ``tint``: in colour, see ``Tinted``; they are grey themselves.
+    Args:
+        source: The degradation.
+        size: Side in pixels.
+        fit: ``pad`` or ``crop``.
+        tint: Colour the images, which are grey, by class, see ``Tinted``.
+        max_images: Largest number of images of each part; None for all.
     """
     checks.flag("tint", tint)
     data = fashion_mnist_mini(size, 1, fit, max_images)
@@ -93,7 +107,7 @@ def degraded_folder(
     fit: str = "crop",
     **reading: Any,
 ) -> Data:
-    """All images below ``root`` as targets, with the sources that ``source`` makes of them."""
+    """Return all images below ``root`` as targets, with sources made by the degradation ``source``."""
     data = image_folder(root, size, channels, fit, **reading)
     return Data(*(Degraded(part, source) for part in (data.train, data.heldout)))
 
@@ -107,13 +121,21 @@ def side_by_side(
     fit: str = "crop",
     **reading: Any,
 ) -> Data:
-    """Pairs in one image each, A in its left half and B in its right (Isola et al., 2017), in ``root/train``.
+    """Return pairs of images A and B, stored as the left and right halves of images in ``root/train`` (Isola et al., 2017).
 
-    Held out is ``root/<split>``, val or test (None: val where there is one, else test); where there is neither, or with
-    ``heldout``, a part of ``train``. ``direction``: AtoB, from A to B, or BtoA.
+    The held-out part is ``root/<split>``. If that does not exist, or with ``heldout``, it is a part of ``train``.
+
+    Args:
+        root: Folder that holds ``train``.
+        direction: ``AtoB`` or ``BtoA``.
+        split: ``val`` or ``test``; None for ``val`` if it exists, otherwise ``test``.
+        size: Side in pixels.
+        channels: 1 or 3; None for those of the images.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``Reading``.
 
     Raises:
-        UserError: if the folders are others, or an image holds no two halves side by side.
+        UserError: If a folder is missing, or an image does not hold two halves side by side.
     """
     checked_direction(direction)
     home = required_folder(root, "side_by_side", "train/ and val/ or test/ with images A|B")
@@ -125,8 +147,8 @@ def side_by_side(
         raise FieldError("split", split, "it must be val, test or null (val where there is one, else test).")
     if split is not None and not (home / split).is_dir():
         raise FieldError("split", split, f"there is no folder {home.absolute() / split}.")
-    found = [name for name in ([split] if split else ["val", "test"]) if (home / name).is_dir()]
-    train, *rest = (folder_source(home / name, f"side_by_side-{name}") for name in ["train", *found[:1]])
+    tests = [name for name in ([split] if split else ["val", "test"]) if (home / name).is_dir()]
+    train, *rest = (folder_source(home / name, f"side_by_side-{name}") for name in ["train", *tests[:1]])
     transform = SideBySide(size, train.channels if channels is None else channels, fit)
     data = Reading(**reading).parts(train, rest[0] if rest else None, transform)
     pairs = Data(Halved(data.train), Halved(data.heldout))
@@ -134,6 +156,10 @@ def side_by_side(
 
 
 def checked_direction(direction: str) -> None:
-    """UserError unless ``direction`` is one of the two."""
+    """Check that ``direction`` is AtoB or BtoA.
+
+    Raises:
+        UserError: If it is neither.
+    """
     if direction not in DIRECTIONS:
         raise FieldError("direction", direction, f"it must be {' or '.join(DIRECTIONS)}.")

@@ -1,4 +1,7 @@
-"""Unpaired tasks: x is a sample of the target domain, y one of the source domain that was drawn independently of it."""
+"""shirts2inverted, trouser2dress, unpaired_folder: unpaired tasks.
+
+x is a sample of the target domain, and y is an independently drawn sample of the source domain.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,10 +24,10 @@ Rows = Callable[[torch.Generator], Tensor]
 
 
 class Unpaired(Dataset):
-    """Samples of ``targets`` as x, each with a sample of ``sources`` as y.
+    """Samples of ``targets`` as x, each with an independently drawn sample of ``sources`` as y.
 
-    An epoch shows every target once. The sources come in an order of their own: none twice before all have been shown, as
-    far as an epoch goes.
+    An epoch contains every target once. The sources have a random order of their own, in which none repeats before all of them
+    have occurred.
     """
 
     def __init__(self, targets: Dataset, sources: Dataset):
@@ -36,19 +39,19 @@ class Unpaired(Dataset):
         return len(self.targets)
 
     def batch(self, indices: Tensor) -> Batch:
-        """The samples at ``indices``: rows of (target, source), int64 ``[B, 2]`` or, of ``epoch``, perhaps ``[B, 2, k]``.
+        """Return the samples at rows of (target, source): int64 ``[B, 2]``, or ``[B, 2, k]`` from ``epoch``.
 
-        Of ``[B]`` each is both.
+        Indices ``[B]`` are used for both.
         """
         x, y = indices.unbind(1) if indices.ndim > 1 else (indices, indices % len(self.sources))
         return Batch(self.targets.batch(x).x, self.sources.batch(y).x)
 
     def order(self, random: torch.Generator) -> Tensor:
-        """Rows of (target, source), int64 ``[len(self), 2]``."""
+        """Draw rows of (target, source), int64 ``[len(self), 2]``."""
         return self._rows(self.targets.order, self.sources.order, random)
 
     def epoch(self, random: torch.Generator) -> Tensor:
-        """Rows of (target, source), each with what changes it."""
+        """Draw rows of (target, source), with more columns for random changes of the samples."""
         return self._rows(self.targets.epoch, self.sources.epoch, random)
 
     def _rows(self, targets: Rows, sources: Rows, random: torch.Generator) -> Tensor:
@@ -59,19 +62,18 @@ class Unpaired(Dataset):
 
     @property
     def size(self) -> int:
-        """Samples of both domains together."""
+        """Number of samples of both domains."""
         return len(self.targets) + len(self.sources)
 
     def swapped(self) -> "Unpaired":
-        """From the targets to the sources."""
+        """Return the data set of the inverse direction, from the targets to the sources."""
         return Unpaired(self.sources, self.targets)
 
 
 class Inverted(DatasetWrapper):
-    """The negatives of another data set's images: x -> −x."""
+    """Negatives of another data set's images: x -> −x."""
 
     def batch(self, indices: Tensor) -> Batch:
-        """The negatives at ``indices`` (int64 ``[B]``)."""
         x, y = self.whole.batch(indices)
         return Batch(-x, y)
 
@@ -84,11 +86,20 @@ def unpaired_bundled(
     fit: str = "pad",
     max_images: int | None = None,
 ) -> Data:
-    """Classes of the images that come with the package as the two domains: 1 000 images of each class, and 200 held out.
+    """Return classes of the bundled images as domains: 1 000 training and 200 held-out images of each class.
 
-    ``sources`` and ``targets``: which classes (0 to 9). A class that is in both is divided between them, every other image to
-    each, so that no image is its own counterpart. ``invert``: the targets are negatives. ``max_images`` keeps at most that many
-    of each domain and part.
+    A class in both domains is divided between them, every other image to each, so that no image is its own counterpart.
+
+    Args:
+        sources: Classes of the source domain, from 0 to 9.
+        targets: Classes of the target domain, from 0 to 9.
+        invert: Use the negatives of the targets.
+        size: Side in pixels.
+        fit: ``pad`` or ``crop``.
+        max_images: Largest number of images of each domain and part; None for all.
+
+    Raises:
+        UserError: If an argument is out of its range.
     """
     checks.flag("invert", invert)
     if max_images is not None:
@@ -101,8 +112,8 @@ def unpaired_bundled(
 
     def domain(images: np.ndarray, labels: np.ndarray, classes: Sequence[int], others: Sequence[int], offset: int) -> Dataset:
         members = [np.flatnonzero(labels == k)[offset::2] if k in others else np.flatnonzero(labels == k) for k in classes]
-        found = np.sort(np.concatenate(members))
-        return transformed(images, labels, transform, found[evenly(len(found), max_images).numpy()])
+        indices = np.sort(np.concatenate(members))
+        return transformed(images, labels, transform, indices[evenly(len(indices), max_images).numpy()])
 
     parts = []
     for part in unpacked():
@@ -119,12 +130,20 @@ def unpaired_folder(
     fit: str = "crop",
     **reading: Any,
 ) -> Data:
-    """Two folders of images, ``root/trainA`` and ``root/trainB``; held out are ``testA`` and ``testB``, or a part of each.
+    """Return the images in ``root/trainA`` and ``root/trainB`` as domains, with ``testA`` and ``testB`` held out.
 
-    ``direction``: AtoB, from A to B, or BtoA. Other fields: see :mod:`gan_cli.data.translation.paired`.
+    Without ``testA`` and ``testB``, a part of each domain is held out.
+
+    Args:
+        root: Folder that holds ``trainA`` and ``trainB``.
+        direction: ``AtoB`` or ``BtoA``.
+        size: Side in pixels.
+        channels: 1 or 3; None for those of the images.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``Reading``.
 
     Raises:
-        UserError: if a folder is missing, or there is only one of testA and testB.
+        UserError: If a folder is missing, or only one of testA and testB exists.
     """
     checked_direction(direction)
     home = required_folder(root, "unpaired_folder", "trainA/ and trainB/, and perhaps testA/ and testB/")
