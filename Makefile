@@ -4,6 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Wheels of torch without CUDA. They save gigabytes on a Linux machine without an NVIDIA GPU; macOS has no others.
+TORCH_CPU := https://download.pytorch.org/whl/cpu
+REACH_TORCH_CPU := import urllib.request as r; r.urlopen(r.Request("$(TORCH_CPU)/torch/", method="HEAD"), timeout=5)
+
 REPORTS := outputs/experiments
 # These three need a GPU or data of your own; cgan_one_hot is a part of cgan.
 ELSEWHERE := infogan_paper cyclegan_horse2zebra pix2pix_facades cgan_one_hot
@@ -11,7 +15,7 @@ EXPERIMENTS ?= $(filter-out $(ELSEWHERE),$(basename $(notdir $(shell grep -l "^r
 SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint experiments reports gallery bench-metrics bench-rates bench-sequences clean
+.PHONY: help setup demo test lint docs docs-serve options experiments reports gallery bench-metrics bench-rates bench-sequences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -20,7 +24,11 @@ setup: $(READY) ## make .venv and install everything into it (once)
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@index=; if [ "$$(uname)" != Linux ] || nvidia-smi -L >/dev/null 2>&1; then echo "torch: the default build"; \
+	elif $(BIN)/python -c '$(REACH_TORCH_CPU)' 2>/dev/null; then \
+	  echo "torch: the CPU build from $(TORCH_CPU), as there is no NVIDIA GPU"; index="--extra-index-url $(TORCH_CPU)"; \
+	else echo "torch: the default build, as $(TORCH_CPU) is out of reach"; fi; \
+	$(BIN)/python -m pip install --quiet $$index --editable '.[dev]'
 	touch $@
 
 demo: setup ## train a DCGAN on the bundled images, 8 minutes at most on 2 CPU cores
@@ -33,6 +41,15 @@ lint: setup ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: setup ## build the documentation into site/; a broken link is an error
+	$(BIN)/zensical build --clean --strict
+
+docs-serve: setup ## show the documentation at http://localhost:8000 and rebuild it on every change
+	$(BIN)/zensical serve
+
+options: setup ## write the tables of docs/options/ from conf/ and the docstrings
+	$(BIN)/python docs/options.py
 
 experiments: setup ## run EXPERIMENTS (all) at CPU scale, what their reports ask gan-eval for, then as `reports`; hours, finished jobs are skipped
 	failed=0; for name in $(EXPERIMENTS); do \
@@ -58,4 +75,4 @@ bench-rates: setup ## rounds in four minutes for every job of EXPERIMENT (family
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_rates.py $(EXPERIMENT)
 
 clean: ## remove what was built or cached here; outputs/ stays
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	rm -rf $(VENV) build dist site .cache .pytest_cache .ruff_cache .mypy_cache *.egg-info

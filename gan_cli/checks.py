@@ -5,9 +5,10 @@ Every check takes the name and the value of a field, and raises a FieldError for
 
 import math
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
-from gan_cli.errors import FieldError
+from gan_cli.errors import FieldError, UserError
 
 
 def count(name: str, value: Any, least: int = 1) -> None:
@@ -60,3 +61,29 @@ def choice(name: str, value: Any, options: Sequence[str]) -> None:
     """Check that ``value`` is one of ``options``."""
     if value not in options:
         raise FieldError(name, value, f"it must be one of {', '.join(options)}.")
+
+
+def package(name: str, extra: str, purpose: str) -> None:
+    """Check that an optional package is installed.
+
+    Args:
+        name: The package as pip calls it.
+        extra: The extra of gan-cli that installs it.
+        purpose: The option that needs it.
+
+    Raises:
+        UserError: If it is not installed.
+    """
+    if not installed(name):
+        raise UserError(
+            f"{purpose} needs the package {name}, which is not installed.\nInstall it with: pip install 'gan-cli[{extra}]'"
+        )
+
+
+def installed(name: str) -> bool:
+    """Return True if a package is installed, given its name as pip calls it."""
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from gan_cli import checks
 from gan_cli.cli import sweeper
 from gan_cli.cli.job import (
     check_resume,
@@ -50,6 +51,8 @@ def launch_train(
     if multirun and resumed_run(overrides) is not None:
         raise UserError("resume continues one run: leave out -m. A sweep continues when it is started again.")
     overrides = in_resumed_folder(overrides)
+    if "hydra/launcher=joblib" in overrides:
+        checks.package("hydra-joblib-launcher", "sweeps", "hydra/launcher=joblib")
     configs = loader(config_dir)
     first = sweeper.first_job(overrides, configs)
     cfg = compose(configs, "train", first)

@@ -58,12 +58,7 @@ class Auto(Metric):
             return self._for_sequences().describe(data)
         features = self.resolve().features
         if not isinstance(features, Inception):
-            hint = (
-                " (no Inception weights found: metric=auto metric.download=true downloads them for FID)"
-                if _is_bundled(features)
-                else ""
-            )
-            return f"metric: {self.name}{hint}"
+            return f"metric: {self.name}{_way_to_fid() if _is_bundled(features) else ''}"
         if found := features.locate():
             return f"metric: {self.name} (Inception weights in {found})"
         return f"metric: {self.name}{' (Inception weights to be downloaded)' if features.download else ''}"
@@ -73,7 +68,7 @@ class Auto(Metric):
         if not _is_bundled(self.features):
             return Frechet(self.features, self.n_samples, self.split)
         inception = Inception(self.features.batch_size, self.path, self.download, self.sha256)
-        best = inception if self._requested or inception.locate() else self.features
+        best = inception if self._requested or (checks.installed("torch-fidelity") and inception.locate()) else self.features
         return Frechet(best, self.n_samples, self.split)
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
@@ -100,6 +95,12 @@ class Auto(Metric):
 
 def _are_sequences(data: Data) -> bool:
     return len(data.shape) == 2
+
+
+def _way_to_fid() -> str:
+    if not checks.installed("torch-fidelity"):
+        return " (FID needs the package torch-fidelity: pip install 'gan-cli[fid]')"
+    return " (no Inception weights found: metric=auto metric.download=true downloads them for FID)"
 
 
 def _is_bundled(features: Features) -> TypeGuard[EfficientNetLite0]:

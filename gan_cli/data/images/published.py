@@ -18,7 +18,6 @@ from torchvision import datasets
 from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.data.images.folder import folder_source
-from gan_cli.data.images.lsun import lsun_source
 from gan_cli.data.images.reading import Reading, required_folder
 from gan_cli.data.images.source import Pictures, Source, listing
 from gan_cli.errors import FieldError, UserError
@@ -167,6 +166,9 @@ def lsun(
     categories = [str(name) for name in (category if several else [category])]
     first = f"{categories[0]}_train_lmdb/data.mdb" if categories else "<category>_train_lmdb/data.mdb"
     folder = required_folder(root, "lsun", first)
+    checks.package("lmdb", "lsun", "dataset=lsun")
+    from gan_cli.data.images.lsun import lsun_source  # lmdb is an optional package
+
     if not categories:
         raise UserError("dataset.category is empty: name at least one, as in dataset.category=bedroom.")
     train = lsun_source(folder, categories, "train")

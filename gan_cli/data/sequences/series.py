@@ -1,9 +1,10 @@
 """stocks, energy, csv: recorded series, and any CSV file of the user."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 
+from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.data.sequences.protocols import sequences
 from gan_cli.data.sequences.tables import counting, read
@@ -46,10 +47,8 @@ def stocks(
     """
     if table not in STOCKS:
         raise FieldError("table", table, f"it must be one of {', '.join(STOCKS)}.")
-    package = find_spec("arch")  # not imported, which would take seconds
-    if package is None or not package.submodule_search_locations:
-        raise UserError("dataset=stocks reads a table of the package arch, which is not installed. Run: pip install arch")
-    path = Path(package.submodule_search_locations[0], "data", table, f"{table}.csv.gz")
+    checks.package("arch", "sequences", "dataset=stocks")
+    path = Path(str(distribution("arch").locate_file(f"arch/data/{table}/{table}.csv.gz")))  # importing arch takes seconds
     values = read(path, STOCKS_COLUMNS if columns is None else columns, title=table)
     note = f"{table} is not the stock series of the TimeGAN paper, whose published numbers are of other data."
     return sequences(values, window, protocol, heldout_share, max_windows, (note,))

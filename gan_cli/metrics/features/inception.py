@@ -52,6 +52,7 @@ def load_inception(device: torch.device, path: Path | None, fetch: bool, sha256:
     Raises:
         UserError: If the file is missing, has another checksum, cannot be downloaded or does not fit the network.
     """
+    checks.package("torch-fidelity", "fid", "features=inception")
     path = path or find_weights(weight_locations(), sha256) or _download(fetch, sha256)
     content = read_weights(path, sha256, ADVICE)
     # Imported late, since it takes a second. It unpickles without restrictions, so the file is checked first to hold only

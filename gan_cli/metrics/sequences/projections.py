@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from torch import Tensor
 
 PERPLEXITY = 40
@@ -40,6 +38,8 @@ def pca(real: Tensor, fake: Tensor) -> tuple[Plane, float]:
     Returns:
         The projections, and the share of the real set's variance along the two axes.
     """
+    from sklearn.decomposition import PCA  # an optional package, imported where it is used
+
     axes = PCA(n_components=2, svd_solver="full").fit(_vectors(real))
     plane = Plane(*(torch.from_numpy(axes.transform(_vectors(x))) for x in (real, fake)))
     return plane, float(axes.explained_variance_ratio_.sum())
@@ -55,6 +55,8 @@ def tsne(real: Tensor, fake: Tensor) -> Plane:
         real: ``[N, T, F]``.
         fake: ``[M, T, F]``.
     """
+    from sklearn.manifold import TSNE
+
     both = np.concatenate([_vectors(real), _vectors(fake)])
     model = TSNE(perplexity=min(PERPLEXITY, (len(both) - 1) / 3), init="pca", random_state=0, max_iter=ITERATIONS)
     points = torch.from_numpy(model.fit_transform(both))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from gan_cli import drawing
+from gan_cli import checks, drawing
 from gan_cli.data.base import Data
 from gan_cli.data.scaling import Series, unnamed
 from gan_cli.metrics.base import Metric, Picture
@@ -66,6 +66,7 @@ class AllSequenceMetrics(Combined):
     def fitted(self, data: Data, device: torch.device) -> Metric:
         """Return this metric of the samples themselves, whatever the features."""
         check_sequences("metric=sequences", data)
+        checks.package("scikit-learn", "sequences", "metric=sequences")
         ready = dataclasses.replace(self, features=Identity())
         object.__setattr__(ready, "series", data.series or unnamed(data.shape[1]))  # not a config key
         return ready
