@@ -16,7 +16,7 @@ from gan_cli.metrics.auto import Auto
 from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.inception import Inception, load_inception
-from gan_cli.metrics.sequences.sequences import Sequences
+from gan_cli.metrics.sequences.sequences import AllSequenceMetrics
 
 EXTRAS = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 
@@ -56,7 +56,7 @@ def test_pictures_of_sequences(without):
     without("scikit-learn")
     cfg = configs.config("dataset=sines")
     with pytest.raises(UserError) as error:
-        Sequences(Identity()).fitted(build_data(cfg), "cpu")
+        AllSequenceMetrics(Identity()).fitted(build_data(cfg), "cpu")
     the_error_names("scikit-learn", "sequences", error)
 
 

@@ -1,0 +1,76 @@
+"""Every example of docs/extend/ does what its page says: its files are written to a folder and its commands run there."""
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from support.markdown import DOCS, blocks
+
+from gan_cli.cli import main
+
+PAGES = sorted((DOCS / "extend").glob("[!i]*.md"))
+TINY = {
+    "dataset": "dataset=ring",
+    "metric": "metric=none",
+    "train.steps": "train.steps=2",
+    "train.batch_size": "train.batch_size=8",
+    "device": "device=cpu",
+}
+"""What a command is given in addition, unless it says otherwise itself."""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty folder to work in; modules imported from it are forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def write_files(page: Path, folder: Path) -> None:
+    for block in blocks(page):
+        if block.title:
+            path = folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, "utf-8")
+
+
+def commands(page: Path) -> list[list[str]]:
+    lines = [line for block in blocks(page) if block.language == "console" for line in block.text.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def run(words: list[str], folder: Path, monkeypatch) -> dict:
+    given = {word.partition("=")[0] for word in words}
+    small = [word for key, word in TINY.items() if key not in given]
+    if "metric" in given:
+        small.append("metric.n_samples=40")
+    monkeypatch.setattr(sys, "argv", [*words, *small, f"hydra.run.dir={folder}"])
+    assert main.gan_train() == 0
+    return json.loads((folder / "result.json").read_text("utf-8"))
+
+
+def test_there_is_a_page_for_each_kind_of_component():
+    named = set(re.findall(r"\]\((\w+\.md)\)", (DOCS / "extend/index.md").read_text("utf-8")))
+    assert named == {page.name for page in PAGES}
+    for page in PAGES:
+        assert commands(page), page
+        assert [block for block in blocks(page) if block.title.endswith(".py")], page
+        assert [block for block in blocks(page) if block.title.endswith(".yaml")], page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_an_example_runs(page, project, monkeypatch, capfd):
+    write_files(page, project)
+    (module,) = project.glob("*.py")
+    for number, words in enumerate(commands(page)):
+        result = run(words, project / f"run{number}", monkeypatch)
+        assert result["status"] == "finished"
+        config = (project / f"run{number}/config.yaml").read_text("utf-8")
+        assert f"_target_: {module.stem}." in config, f"{' '.join(words)} does not use the example"
