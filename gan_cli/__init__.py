@@ -1,6 +1,7 @@
 """GAN experiments: train, load and evaluate runs from Python or from the command line.
 
-``gan_cli.load(RUN_DIR).sample(16)`` gives samples of a trained run.
+``run = gan_cli.train(["train.steps=500"], dataset="ring", loss="wgan_gp")`` trains, ``gan_cli.load(run.folder).sample(16)``
+draws samples, ``gan_cli.evaluate(run).frame()`` measures them. ``gan_cli.losses``, ``gan_cli.games`` and so on hold the parts.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +11,11 @@ from gan_cli.lazy import lazy_exports
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from gan_cli.api import Run as Run
+    from gan_cli.api import evaluate as evaluate
+    from gan_cli.api import train as train
     from gan_cli.errors import UserError as UserError
+    from gan_cli.evaluation.results import Evaluation as Evaluation
     from gan_cli.inference.load import LoadedRun as LoadedRun
     from gan_cli.inference.load import load as load
 else:

@@ -29,14 +29,15 @@ FLOORS = """
     training
     report
     cli
+    api
 """
 """From the ground up; a file imports from floors below its own, and from its own folder. A folder stands for its files."""
 HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for name in floor.split()}
-FLAT = {"build", "checks", "device", "drawing", "errors", "files", "lazy", "randomness", "types"}
+FLAT = {"api", "build", "checks", "device", "drawing", "errors", "files", "lazy", "randomness", "types"}
 """The modules that lie in no folder."""
 AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/names", "errors", "files", "lazy"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
-WITHOUT_TORCH = ["cli/app", "cli/job", "cli/sweeper", "config/compose", "config/identity", "runs/folder"]
+WITHOUT_TORCH = ["api", "cli/app", "cli/job", "cli/sweeper", "config/compose", "config/identity", "runs/folder"]
 """Hydra at most, until the work starts."""
 HYDRA = {"hydra", "hydra_plugins", "omegaconf", "rich", "yaml"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)

@@ -99,7 +99,7 @@ def evaluation_config(overrides: list[str]) -> DictConfig:
     cfg = compose(loader(), "eval", overrides)
     if cfg.run is not None and not Path(cfg.run).is_dir():
         run_folder(cfg.run)
-    return _without_hydra(cfg)
+    return without_hydra(cfg)
 
 
 def launch_sample(overrides: list[str]) -> None:
@@ -109,7 +109,7 @@ def launch_sample(overrides: list[str]) -> None:
     with importable(os.getcwd()):
         from gan_cli.inference.command import sample_command
 
-        sample_command(_without_hydra(cfg))
+        sample_command(without_hydra(cfg))
 
 
 def launch_report(overrides: list[str]) -> None:
@@ -120,7 +120,7 @@ def launch_report(overrides: list[str]) -> None:
     with importable(os.getcwd()):
         from gan_cli.report.command import report_command
 
-        report_command(_without_hydra(cfg))
+        report_command(without_hydra(cfg))
 
 
 def job(cfg: DictConfig) -> float | None:
@@ -158,5 +158,6 @@ def _failed(error: Exception, cfg: DictConfig, folder: Path, context: HydraConf)
         traceback.print_exception(error)
 
 
-def _without_hydra(cfg: DictConfig) -> DictConfig:
+def without_hydra(cfg: DictConfig) -> DictConfig:
+    """Return the config without Hydra's own node."""
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

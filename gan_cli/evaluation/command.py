@@ -20,7 +20,7 @@ from gan_cli.evaluation.checkpoints import Checkpoints, measured
 from gan_cli.evaluation.comparison import compare
 from gan_cli.evaluation.details import detail_tables, reference_tables, remark_lists
 from gan_cli.evaluation.folders import Folders
-from gan_cli.evaluation.results import Provenance, Result
+from gan_cli.evaluation.results import Evaluation, Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
 from gan_cli.games.sampling import Sampling
 from gan_cli.runs import logger
@@ -32,17 +32,32 @@ WIDTH = 120
 
 
 def evaluate_command(cfg: DictConfig) -> list[Result]:
-    """Measures what ``cfg`` names, prints a table, and writes ``eval.json`` and ``eval.csv``."""
+    """Measure what ``cfg`` names, print tables of it, and write ``eval.json`` and ``eval.csv``."""
     console = Terminal(width=None if sys.stdout.isatty() else WIDTH)
-    if cfg.real is not None or cfg.fake is not None:
-        found, tables, out = _folders(cfg)
-    else:
-        folder = _short(cfg.run)
-        found, tables, out = (_sweep if not holds_config(folder) and sweeps.has_runs(folder) else _run)(cfg, folder)
+    evaluation, tables = measure(cfg, Console(stderr=True))
     for table in tables:
         console.print(table)
-    say(console, f"written: {out / results.JSON}, {results.CSV}")
-    return found
+    say(console, f"written: {evaluation.folder / results.JSON}, {results.CSV}")
+    return list(evaluation.results)
+
+
+def measure(cfg: DictConfig, console: Console) -> tuple[Evaluation, Sequence[RenderableType]]:
+    """Measure what ``cfg`` names, and write ``eval.json`` and ``eval.csv``.
+
+    Args:
+        cfg: The whole config of an evaluation.
+        console: Where progress is shown.
+
+    Returns:
+        The results and tables of them.
+    """
+    if cfg.real is not None or cfg.fake is not None:
+        found, tables, out = _folders(cfg, console)
+    else:
+        folder = _short(cfg.run)
+        measure_folder = _sweep if not holds_config(folder) and sweeps.has_runs(folder) else _run
+        found, tables, out = measure_folder(cfg, folder, console)
+    return Evaluation(tuple(found), out), tables
 
 
 def _short(path: str) -> Path:
@@ -51,10 +66,10 @@ def _short(path: str) -> Path:
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
-def _run(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[RenderableType], Path]:
+def _run(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
     run_folder(folder)
     out = _out(cfg, folder)
-    with _progress() as progress:
+    with _progress(console) as progress:
         checkpoints = Checkpoints(cfg, progress.advance, progress.say)
         progress.expect(checkpoints.n_samples(folder))
         found = checkpoints.results(folder)
@@ -63,12 +78,12 @@ def _run(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Renderab
     return found, tables, out
 
 
-def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[RenderableType], Path]:
+def _sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
     """Every finished run of the folder; one that cannot be measured is named in the table and stops nothing."""
     sweep_runs = sweeps.sweep_runs(folder)
     out = _out(cfg, folder)
     found: dict[str, list[Result]] = {}
-    with _progress() as progress:
+    with _progress(console) as progress:
         checkpoints = Checkpoints(cfg, progress.advance, progress.say)
         finished = [sweep_run.name for sweep_run in sweep_runs if sweep_run.problem is None]
         refused: dict[str, str] = {}
@@ -97,7 +112,7 @@ def _sweep(cfg: DictConfig, folder: Path) -> tuple[list[Result], Sequence[Render
     return everything, tables, out
 
 
-def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], Path]:
+def _folders(cfg: DictConfig, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
     if cfg.run is not None or cfg.real is None or cfg.fake is None:
         raise UserError("two folders of images are compared by real=DIR fake=DIR, and no run beside them.")
     for key in ("checkpoint", "root", *Sampling.__annotations__):
@@ -108,7 +123,7 @@ def _folders(cfg: DictConfig) -> tuple[list[Result], Sequence[RenderableType], P
     began = time.perf_counter()
     out = _out(cfg, Path("outputs") / time.strftime("%Y-%m-%d_%H-%M-%S_eval"))
     metric = build_metric(cfg)
-    with _progress() as progress:
+    with _progress(console) as progress:
         progress.say(metric.describe())
         place = device.choose(cfg.device)
         folders = Folders(metric, Path(cfg.real), Path(cfg.fake), cfg.n_samples, cfg.seed or 0, place)
@@ -175,7 +190,7 @@ class _Bar:
 
 
 @contextmanager
-def _progress() -> Iterator[_Bar]:
+def _progress(console: Console) -> Iterator[_Bar]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         yield _Bar(bar)

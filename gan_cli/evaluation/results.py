@@ -8,10 +8,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import UserError
 from gan_cli.files import atomic_write, file_lock, write_json
+
+if TYPE_CHECKING:
+    import pandas
 
 JSON, CSV = "eval.json", "eval.csv"
 
@@ -130,6 +133,25 @@ class Result:
     def repeats(self, other: "Result") -> bool:
         """Whether both say the same of the same: equal source, step and provenance, the seed included."""
         return (self.source, self.step, self.provenance) == (other.source, other.step, other.provenance)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The results of one call of gan-eval.
+
+    Attributes:
+        results: One for each checkpoint or folder that was measured.
+        folder: Where ``eval.json`` and ``eval.csv`` were written.
+    """
+
+    results: tuple[Result, ...]
+    folder: Path
+
+    def frame(self) -> "pandas.DataFrame":
+        """Return a row for each number: its name, value, standard error, floor and provenance, as in ``eval.csv``."""
+        import pandas
+
+        return pandas.DataFrame([row for result in self.results for row in _rows(result)])
 
 
 def remarks(results: Sequence[Result]) -> list[str]:

@@ -10,13 +10,13 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from gan_cli import device
 from gan_cli.build import build_data, build_game
 from gan_cli.data.base import Data
 from gan_cli.data.images.arrays import to_float
 from gan_cli.data.images.folder import native_images
 from gan_cli.data.images.transform import Transform
 from gan_cli.data.scaling import Series, unnamed
+from gan_cli.device import choose
 from gan_cli.drawing import Panel
 from gan_cli.errors import UserError
 from gan_cli.games.sampling import (
@@ -30,7 +30,8 @@ from gan_cli.games.sampling import (
     set_sampling,
 )
 from gan_cli.randomness import fork_rng
-from gan_cli.runs import checkpoint
+from gan_cli.runs.checkpoint import fitting, newest, path_of, steps_in
+from gan_cli.runs.checkpoint import load as load_checkpoint
 from gan_cli.runs.folder import resume_command, run_folder
 
 
@@ -64,7 +65,7 @@ class LoadedRun:
         self.source: tuple[int, ...] | None = None if source is None else tuple(source)
         with fork_rng(0, place):  # the initial weights that are about to be replaced shall not move the streams
             self.game = build_game(self.config, shape, self.classes, self.source).requires_grad_(False)
-        with checkpoint.fitting(folder):
+        with fitting(folder):
             self.game.load_state_dict(state["ema" if ema else "game"])
         if inverse:
             self.game = self.game.inverse()
@@ -169,9 +170,9 @@ class LoadedRun:
 
 def load(
     run: str | Path,
-    checkpoint_name: str | int = "last",
+    checkpoint: str | int = "last",
     ema: bool = True,
-    device_name: str = "cpu",
+    device: str = "cpu",
     *,
     inverse: bool = False,
     root: str | None = None,
@@ -179,8 +180,8 @@ def load(
 ) -> LoadedRun:
     """Opens the run in the folder ``run`` for sampling: ``gan_cli.load("outputs/...").sample(16)``.
 
-    ``checkpoint_name``: ``"last"``, a step, or the path of a checkpoint file. ``ema``: the averaged players rather than the
-    trained ones. ``device_name``: auto, cpu, cuda, cuda:N or mps. ``inverse``: a translator's way back; ``root``: where the
+    ``checkpoint``: ``"last"``, a step, or the path of a checkpoint file. ``ema``: the averaged players rather than the
+    trained ones. ``device``: auto, cpu, cuda, cuda:N or mps. ``inverse``: a translator's way back; ``root``: where the
     data set lies, if its samples are needed and it has moved. ``sampling``: what shall be otherwise than in training, see
     :class:`~gan_cli.games.sampling.Sampling`. Raises UserError where there is no run, no readable
     checkpoint, no way back, or nothing that could be drawn so.
@@ -188,8 +189,8 @@ def load(
     folder = run_folder(run)
     return LoadedRun(
         folder,
-        _state(folder, str(checkpoint_name)),
-        device.choose(device_name),
+        _state(folder, str(checkpoint)),
+        choose(device),
         ema,
         inverse=inverse,
         root=root,
@@ -216,12 +217,12 @@ def place_of(dataset: DictConfig, root: str) -> str:
 
 def _state(folder: Path, name: str) -> dict[str, Any]:
     if name == "last":
-        state, _ = checkpoint.newest(folder)
+        state, _ = newest(folder)
         if state is None:
             raise UserError(f"{folder} holds no checkpoint yet. Continue the run with: {resume_command(folder)}")
         return state
     if name.isdecimal():
-        if int(name) not in (steps := checkpoint.steps_in(folder)):
+        if int(name) not in (steps := steps_in(folder)):
             raise UserError(f"{folder} holds no checkpoint of step {name}. There are: {', '.join(map(str, steps)) or 'none'}.")
-        return checkpoint.load(checkpoint.path_of(folder, int(name)))
-    return checkpoint.load(Path(name))
+        return load_checkpoint(path_of(folder, int(name)))
+    return load_checkpoint(Path(name))

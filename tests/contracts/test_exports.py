@@ -63,7 +63,7 @@ def test_no_exported_name_is_that_of_a_module():
 
 
 def test_the_package_exports_what_it_documents():
-    assert {"load", "UserError", "LoadedRun"} <= set(gan_cli.__all__)
+    assert {"train", "load", "evaluate", "Run", "Evaluation", "LoadedRun", "UserError"} <= set(gan_cli.__all__)
     assert all(getattr(gan_cli, name) for name in gan_cli.__all__)
 
 
