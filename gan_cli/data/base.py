@@ -77,7 +77,7 @@ class Dataset(ABC):
     def signature(self) -> Tensor:
         """Return float32 ``[k]``: the number of samples, and the means of some of them and of their labels or sources."""
         count = SIGNATURE_SAMPLES_DECODED if self.decodes else SIGNATURE_SAMPLES
-        some = self.order(generator("signature"))[:count]
+        some = self.order(seeded_generator("signature"))[:count]
         parts = [part.flatten(1).float() if part.ndim > 1 else part.float()[:, None] for part in self._read(some)]
         return torch.cat([torch.tensor([float(self.size)]), *(part.mean(1) for part in parts)])
 
@@ -210,7 +210,7 @@ class Data:
         return Data(self.train.swapped(), self.heldout.swapped())
 
 
-def generator(*words: int | str) -> torch.Generator:
+def seeded_generator(*words: int | str) -> torch.Generator:
     """Return a CPU generator that is seeded by ``words``: equal words give the same stream, other words an unrelated one.
 
     The words are hashed because torch's CPU generator keeps only 32 bits of its seed, so that sums of small numbers would
@@ -220,7 +220,7 @@ def generator(*words: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big"))
 
 
-def evenly(n: int, limit: int | None) -> Tensor:
+def evenly_spaced(n: int, limit: int | None) -> Tensor:
     """Return evenly spaced indices (int64) of at most ``limit`` of ``n`` samples; sorted classes keep their proportions."""
     count = n if limit is None else min(n, limit)
     return torch.arange(count) * n // max(count, 1)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Dataset, generator
+from gan_cli.data.base import Dataset, seeded_generator
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
 
@@ -94,7 +94,7 @@ class Stream(Iterator[Batch]):
             self._reader = None
 
     def _epoch(self, epoch: int) -> Tensor:
-        return self.dataset.epoch(generator(self.seed, "epoch", epoch))
+        return self.dataset.epoch(seeded_generator(self.seed, "epoch", epoch))
 
     def _read(self, position: int) -> Batch:
         batch = self.dataset.batch(self.indices(position))

@@ -9,7 +9,7 @@ import torch
 from torch.optim import Adam
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.diagnostics.base import DiagnosticReport, Diagnostics, skipped
 from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gain
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
@@ -156,7 +156,7 @@ class GameDiagnostics(Diagnostics):
 
 def random_batches(dataset: Dataset, size: int, *words: int | str) -> Iterator[Batch]:
     """Yield batches of ``size`` samples drawn with replacement, forever, from a random stream seeded by ``words``."""
-    stream = generator(*words, "diagnostics")
+    stream = seeded_generator(*words, "diagnostics")
     while True:
         yield dataset.batch(torch.randint(len(dataset), (size,), generator=stream))
 

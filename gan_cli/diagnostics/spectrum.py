@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigs, eigsh
 
-from gan_cli.data.base import generator
+from gan_cli.data.base import seeded_generator
 from gan_cli.diagnostics.field import VectorField, flatten, game_vector, own_gradient, training_copy, unflatten
 from gan_cli.games.base import Game
 from gan_cli.types import Batch
@@ -270,12 +270,12 @@ def _parameter_count(field: VectorField) -> int:
 
 
 def _start_vector(n: int, seed: int | str) -> NDArray:
-    return torch.randn(n, generator=generator(seed, "spectrum"), dtype=torch.float64).numpy()
+    return torch.randn(n, generator=seeded_generator(seed, "spectrum"), dtype=torch.float64).numpy()
 
 
 def _arpack_generator(seed: int | str) -> np.random.Generator:
     """Return a seeded generator for ARPACK, which draws random vectors when its subspace is exhausted."""
-    return np.random.default_rng(generator(seed, "arpack").initial_seed())
+    return np.random.default_rng(seeded_generator(seed, "arpack").initial_seed())
 
 
 def _reason(error: ArpackError, restarts: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.images.decoding import processors
 from gan_cli.data.images.folder import native, native_images
 from gan_cli.data.images.source import CorruptImage
@@ -127,7 +127,7 @@ class Shuffled:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.pictures = native_images(folder)
-        self.order = torch.randperm(len(self.pictures), generator=generator("folder", seed)).tolist()
+        self.order = torch.randperm(len(self.pictures), generator=seeded_generator("folder", seed)).tolist()
 
     def __len__(self) -> int:
         return len(self.order)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.translation.degradations import grey
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
@@ -210,4 +210,4 @@ def joined(parts: list[Encoded]) -> Encoded:
 
 
 def _order(dataset: Dataset) -> Tensor:
-    return dataset.order(generator("reference"))
+    return dataset.order(seeded_generator("reference"))

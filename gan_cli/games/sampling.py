@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.randomness import fork_rng
@@ -164,7 +164,7 @@ def set_standing_statistics(game: Game, batches: int, classes: int) -> None:
 
 def choose(dataset: Dataset, n: int, seed: int) -> Batch:
     """``n`` samples of ``dataset`` drawn without replacement, or all of them in a random order where it has fewer."""
-    return dataset.batch(dataset.order(generator(seed, "choose"))[:n])
+    return dataset.batch(dataset.order(seeded_generator(seed, "choose"))[:n])
 
 
 def conditions(data: Data, n: int, seed: int) -> Tensor | None:

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from gan_cli.data.base import Dataset, Subset, evenly
+from gan_cli.data.base import Dataset, Subset, evenly_spaced
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
@@ -158,6 +158,6 @@ def test_subset_reads_through():
 
 
 def test_evenly_spaced_indices():
-    assert evenly(5, None).tolist() == evenly(5, 8).tolist() == [0, 1, 2, 3, 4]
-    assert evenly(10, 4).tolist() == [0, 2, 5, 7]
-    assert len(evenly(3_033_042, 1000).unique()) == 1000
+    assert evenly_spaced(5, None).tolist() == evenly_spaced(5, 8).tolist() == [0, 1, 2, 3, 4]
+    assert evenly_spaced(10, 4).tolist() == [0, 2, 5, 7]
+    assert len(evenly_spaced(3_033_042, 1000).unique()) == 1000

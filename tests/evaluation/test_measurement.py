@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.players import Numbers, images_gan, noisy_gan, points_gan
 
-from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.scaling import Scaling, Series
 from gan_cli.errors import UserError
 from gan_cli.evaluation.measurement import Floor, Measurement
@@ -161,7 +161,7 @@ class TestFloor:
         parts = data(50, 30)
         measurement = Measurement(Difference(Identity(), n, split), replace(parts, series=series), CPU, role="report")
         others = parts.heldout if split == "train" else parts.train
-        mean = others.batch(others.order(generator("reference"))[:n]).x.mean()
+        mean = others.batch(others.order(seeded_generator("reference"))[:n]).x.mean()
         expected = Floor({"difference": pytest.approx(float((measurement.real.x.mean() - mean).abs())), "n": n}, n, True)
         assert measurement.floor == expected
 

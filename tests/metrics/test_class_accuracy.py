@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from gan_cli.data.base import Data, generator
+from gan_cli.data.base import Data, seeded_generator
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.errors import UserError
 from gan_cli.metrics.features.base import Encoded
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 def read_as(classes, K=3):
     """Return logits whose largest entry is at ``classes``."""
     classes = torch.as_tensor(classes)
-    return torch.randn(len(classes), K, generator=generator("logits")) / 10 + torch.eye(K)[classes]
+    return torch.randn(len(classes), K, generator=seeded_generator("logits")) / 10 + torch.eye(K)[classes]
 
 
 def encoded(classes, y, K=3):
@@ -38,7 +38,7 @@ def test_by_hand():
 
 
 def test_confusion_counts_every_sample_in_its_row_and_column():
-    g = generator("confusion")
+    g = seeded_generator("confusion")
     y, classes = torch.randint(5, (1000,), generator=g), torch.randint(4, (1000,), generator=g)
     confusion = confusion_matrix(read_as(classes, 7), y)
     assert confusion.shape == (7, 7)
@@ -48,7 +48,7 @@ def test_confusion_counts_every_sample_in_its_row_and_column():
 
 
 def test_the_error_is_the_spread_over_other_samples():
-    g = generator("spread")
+    g = seeded_generator("spread")
     shares = []
     for _ in range(400):
         y = torch.randint(3, (200,), generator=g)
@@ -97,7 +97,7 @@ def test_details_by_class():
 
 def cloud(y, scale=1.0, seed=0):
     """Return features from N(10 y, scale²) in the plane; every sample is classified as its label."""
-    x = scale * torch.randn(len(y), 2, generator=generator("cloud", seed)) + 10.0 * y[:, None]
+    x = scale * torch.randn(len(y), 2, generator=seeded_generator("cloud", seed)) + 10.0 * y[:, None]
     return Encoded(torch.zeros(len(y), 1, 8, 8), x, torch.eye(3)[y], y)
 
 
@@ -147,7 +147,7 @@ def test_without_labels_only_the_balance_is_reported():
 
 
 def squares(n, seed):
-    g = generator("squares", seed)
+    g = seeded_generator("squares", seed)
     y = torch.arange(n) % 3
     x = torch.randint(60, (n, 1, 8, 8), generator=g)
     x[torch.arange(n), :, 2 * y] += 190

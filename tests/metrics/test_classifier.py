@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.data.base import Data, generator
+from gan_cli.data.base import Data, seeded_generator
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
@@ -19,7 +19,7 @@ SMALL = {"epochs": 3, "batch_size": 20, "width": 4, "lr": 0.02}
 
 def bars(n, seed, size=8, channels=1, noise=40):
     """Noisy images of 3 classes: a bright row at the top, in the middle or at the bottom."""
-    g = generator("bars", seed)
+    g = seeded_generator("bars", seed)
     y = torch.arange(n) % 3
     x = torch.randint(noise, (n, channels, size, size), generator=g)
     x[torch.arange(n), :, y * (size // 2 - 1)] += 200
@@ -63,7 +63,7 @@ def test_the_classes_are_learned_and_the_accuracy_is_reported():
 def test_the_accuracy_is_measured_on_held_out_images():
     """Random labels cannot be predicted."""
     random = bars(40, 0, noise=250)
-    random.labels = torch.randint(3, (40,), generator=generator("labels")).numpy()
+    random.labels = torch.randint(3, (40,), generator=seeded_generator("labels")).numpy()
     features = Classifier(epochs=30, batch_size=20, width=16, flip=False).fitted(Data(random, bars(60, 1, noise=250)), CPU)
     _, logits = features(images(random).x)
     assert float((logits.argmax(1) == images(random).y).double().mean()) > 0.9, "the training images are memorised"
@@ -186,7 +186,7 @@ def test_fewer_images_than_one_batch():
 
 @pytest.mark.parametrize(("size", "stages"), [(8, 3), (28, 3), (32, 3), (33, 4), (64, 4), (128, 5), (256, 6)])
 def test_larger_images_have_more_stages_down_to_four_pixels(size, stages):
-    network = ClassifierNetwork(1, size, 10, 1, generator("test"))
+    network = ClassifierNetwork(1, size, 10, 1, seeded_generator("test"))
     convolutions = [layer for layer in network.trunk if isinstance(layer, torch.nn.Conv2d)]
     assert [layer.stride[0] for layer in convolutions] == [2, 1] * stages
     side = math.ceil(size / 2**stages)
@@ -195,12 +195,12 @@ def test_larger_images_have_more_stages_down_to_four_pixels(size, stages):
 
 
 def test_initial_weights_have_kaimings_scale():
-    network = ClassifierNetwork(1, 32, 10, 32, generator("test"))
+    network = ClassifierNetwork(1, 32, 10, 32, seeded_generator("test"))
     state = network.state_dict()
     assert all(value.isfinite().all() for value in state.values()), "no weight is left uninitialised"
     last = state["trunk.15.weight"]
     assert last.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
-    assert torch.equal(last, ClassifierNetwork(1, 32, 10, 32, generator("test")).state_dict()["trunk.15.weight"])
+    assert torch.equal(last, ClassifierNetwork(1, 32, 10, 32, seeded_generator("test")).state_dict()["trunk.15.weight"])
 
 
 def test_features_of_real_samples_are_cached(home):

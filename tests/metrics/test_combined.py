@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from gan_cli.data.base import Data, generator
+from gan_cli.data.base import Data, seeded_generator
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.points.toy import Points as PointSet
 from gan_cli.data.points.toy import gaussians_1d, ring, swiss_roll
@@ -61,7 +61,7 @@ class Share(Mean):
 
 
 def sets(n=40):
-    x = torch.randn(2, n, 1, generator=generator("sets"))
+    x = torch.randn(2, n, 1, generator=seeded_generator("sets"))
     return tuple(Encoded(part, part) for part in x)
 
 
@@ -117,7 +117,7 @@ class Net(Features):
 
 def picture_data(n=60, size=8, classes=2):
     def part(seed):
-        g = generator("pictures", seed)
+        g = seeded_generator("pictures", seed)
         y = torch.arange(n) % 2
         x = torch.randint(100, (n, 1, size, size), generator=g) + 100 * y.view(-1, 1, 1, 1)
         return ImageArray(x.to(torch.uint8).numpy(), y.numpy() if classes else None, classes)
@@ -173,7 +173,7 @@ def test_all_of_images_with_their_own_classifier(tmp_path, monkeypatch):
         (ring(n=500, n_heldout=300), [*POINTS, *HISTOGRAM, *MODES]),
         (gaussians_1d(n=500, n_heldout=300), [*POINTS, *HISTOGRAM, *MODES]),
         (swiss_roll(n=500, n_heldout=300), [*POINTS, *HISTOGRAM]),
-        (Data(*(PointSet(torch.randn(300, 5, generator=generator("cloud"))) for _ in range(2))), POINTS),
+        (Data(*(PointSet(torch.randn(300, 5, generator=seeded_generator("cloud"))) for _ in range(2))), POINTS),
     ],
     ids=["ring", "gaussians_1d", "swiss_roll", "five dimensions"],
 )

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_cli.data.base import generator
+from gan_cli.data.base import seeded_generator
 from gan_cli.data.sequences.processes import ar1
 from gan_cli.errors import UserError
 from gan_cli.metrics.features.identity import Identity
@@ -19,7 +19,7 @@ def encoded(x):
 
 
 def noise(*shape):
-    return torch.rand(*shape, generator=generator("noise"))
+    return torch.rand(*shape, generator=seeded_generator("noise"))
 
 
 @pytest.mark.parametrize(("phi", "sigma"), [(0.8, 0.8), (-0.5, 0.3), (0.0, 0.0)])
@@ -59,7 +59,7 @@ def test_distances_between_correlations():
     assert autocorrelation_distance(a, b) == pytest.approx(0, abs=1e-6)
     off = torch.stack([a[:, 0, 1], a[:, 1, 0]])
     assert cross_correlation_distance(a, b) == pytest.approx(float(2 * off.abs().mean()), abs=1e-6)
-    shuffled = x[:, torch.randperm(8, generator=generator("order"))]
+    shuffled = x[:, torch.randperm(8, generator=seeded_generator("order"))]
     assert autocorrelation_distance(a, lagged_correlations(shuffled, 2)) > 0.01
 
 
@@ -87,7 +87,7 @@ def test_sequences_without_lags_are_refused():
 def test_marginal_distances_measure_shifts_and_ignore_order():
     x = noise(40, 6, 3)
     shift = torch.tensor([0.0, 0.25, -0.5])
-    moved = (x + shift)[torch.randperm(40, generator=generator("rows"))].flip(1)
+    moved = (x + shift)[torch.randperm(40, generator=seeded_generator("rows"))].flip(1)
     assert marginal_distances(x, moved).tolist() == pytest.approx([0, 0.25, 0.5], abs=1e-6)
     metric = Marginals(Identity())
     values = metric.measure(encoded(x), encoded(moved))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from gan_cli.data.base import Data, Dataset, Subset, generator
+from gan_cli.data.base import Data, Dataset, Subset, seeded_generator
 from gan_cli.errors import UserError
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
@@ -32,7 +32,7 @@ class Samples(Dataset):
 
 def normal(n, *shape_and_words):
     shape = [word for word in shape_and_words if isinstance(word, int)]
-    return torch.randn(n, *shape, generator=generator("test_memorisation", n, *shape_and_words))
+    return torch.randn(n, *shape, generator=seeded_generator("test_memorisation", n, *shape_and_words))
 
 
 def images(n, word):
@@ -93,20 +93,20 @@ def test_standard_errors():
 
 @pytest.mark.parametrize("m", [99, 250, 1000])
 def test_an_ideal_generator_copies_one_in_a_hundred(m):
-    g = generator("ideal", m)
+    g = seeded_generator("ideal", m)
     shares = [copy_share(torch.rand(500, generator=g), torch.rand(m, generator=g)) for _ in range(3000)]
     assert np.mean(shares) == pytest.approx(0.01, abs=4 * np.std(shares) / math.sqrt(3000))
     assert 4 * np.std(shares) / math.sqrt(3000) < 0.001
 
 
 def test_few_held_out_samples():
-    g = generator("few")
+    g = seeded_generator("few")
     shares = [copy_share(torch.rand(500, generator=g), torch.rand(20, generator=g)) for _ in range(2000)]
     assert np.mean(shares) == pytest.approx(1 / 21, abs=0.005)
 
 
 def test_copies_among_the_held_out_samples_do_not_hide_those_among_the_generated():
-    heldout = torch.cat([torch.zeros(3), torch.rand(97, generator=generator("twins")) + 1])
+    heldout = torch.cat([torch.zeros(3), torch.rand(97, generator=seeded_generator("twins")) + 1])
     assert copy_distance(heldout) == 0
     assert copy_share(torch.tensor([0.0, 0.0, 1.5, 2.0]), heldout) == 0.5
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_fidelity.metric_prc import calculate_precision_recall_full
 
-from gan_cli.data.base import generator
+from gan_cli.data.base import seeded_generator
 from gan_cli.errors import UserError
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
@@ -16,7 +16,7 @@ IDENTITY = Identity()
 
 
 def normal(n, d, *words, dtype=torch.float64):
-    return torch.randn(n, d, generator=generator("test_neighbours", *words), dtype=dtype)
+    return torch.randn(n, d, generator=seeded_generator("test_neighbours", *words), dtype=dtype)
 
 
 def distances(x, y):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_cli.data.base import Data, generator
+from gan_cli.data.base import Data, seeded_generator
 from gan_cli.data.points.toy import Points
 from gan_cli.data.sequences.processes import sines
 from gan_cli.errors import UserError
@@ -27,7 +27,7 @@ def encoded(x):
 
 
 def noise(*shape, word="noise"):
-    return torch.rand(*shape, generator=generator(word))
+    return torch.rand(*shape, generator=seeded_generator(word))
 
 
 def trained(scorer, gs, x, y):

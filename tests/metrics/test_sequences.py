@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from gan_cli.data.base import Data, generator
+from gan_cli.data.base import Data, seeded_generator
 from gan_cli.data.points.toy import Points, ring
 from gan_cli.data.sequences.processes import ar1
 from gan_cli.errors import UserError
@@ -62,7 +62,7 @@ def test_all_of_sequences():
 
 
 def test_one_feature_is_predicted_from_its_own_past():
-    x = torch.rand(80, 5, 1, generator=generator("one"))
+    x = torch.rand(80, 5, 1, generator=seeded_generator("one"))
     metric = small().fitted(Data(Points(x), Points(x)), CPU)
     assert metric.settings()["predictive_score"]["one_step_ahead"] is True
     values = metric.measure(Identity().encode(x[:40]), Identity().encode(x[40:]))
@@ -78,7 +78,7 @@ def test_points_are_refused(kind):
 def test_principal_axes_are_those_of_the_data():
     axis = torch.zeros(4, 3)
     axis[2, 1] = 1.0
-    x = torch.randn(60, 4, 3, generator=generator("pca")) * 0.01
+    x = torch.randn(60, 4, 3, generator=seeded_generator("pca")) * 0.01
     x += torch.linspace(-1, 1, 60)[:, None, None] * axis
     (real, fake), share = pca(x, x + 0.5 * axis)
     assert share > 0.99
@@ -87,7 +87,7 @@ def test_principal_axes_are_those_of_the_data():
 
 
 def test_tsne_keeps_neighbours_and_uses_no_default_random_stream():
-    torch_state, x = torch.get_rng_state(), torch.rand(20, 4, 3, generator=generator("tsne"))
+    torch_state, x = torch.get_rng_state(), torch.rand(20, 4, 3, generator=seeded_generator("tsne"))
     real, fake = tsne(x, x + 10)
     assert torch.cdist(real, fake).min() > torch.cdist(real, real).median()
     again = tsne(x, x + 10)

@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gan_cli.data.base import evenly
+from gan_cli.data.base import evenly_spaced
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.images.decoding import processors
 from gan_cli.data.images.source import CorruptImage, Pictures, Source
@@ -100,7 +100,7 @@ def _write(
     entry: Path, source: Source, transform: Transform, max_images: int | None, workers: int | None, skip_corrupt: bool
 ) -> None:
     pictures = source.open()
-    indices = evenly(len(pictures), max_images).tolist()
+    indices = evenly_spaced(len(pictures), max_images).tolist()
     shape = transform.shape
     _require_space(entry.parent, source.name, len(indices) * int(np.prod(shape)))
     unfinished = entry.parent / temporary_name(entry, uuid.uuid4().hex)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Dataset, evenly
+from gan_cli.data.base import Dataset, evenly_spaced
 from gan_cli.data.images.arrays import to_float
 from gan_cli.data.images.source import CorruptImage, Pictures
 from gan_cli.data.images.transform import Transform
@@ -46,7 +46,7 @@ class DecodedImages(Dataset):
         skip_corrupt: bool = False,
     ):
         self.pictures, self.transform, self.skip_corrupt = pictures, transform, skip_corrupt
-        self.chosen = evenly(len(pictures), max_images).tolist()
+        self.chosen = evenly_spaced(len(pictures), max_images).tolist()
         self.shape = transform.shape
         self.classes = pictures.classes
         self.corrupt: set[int] = set()

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gan_cli import checks
-from gan_cli.data.base import Data, evenly
+from gan_cli.data.base import Data, evenly_spaced
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.images.transform import Transform
 
@@ -31,7 +31,7 @@ def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad
     if max_images is not None:
         checks.count("max_images", max_images)
     transform = Transform(size, 1 if channels is None else channels, fit)
-    return Data(*(transformed(*part, transform, evenly(len(part[0]), max_images).numpy()) for part in unpacked()))
+    return Data(*(transformed(*part, transform, evenly_spaced(len(part[0]), max_images).numpy()) for part in unpacked()))
 
 
 def unpacked() -> Iterator[tuple[np.ndarray, np.ndarray]]:

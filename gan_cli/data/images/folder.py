@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from gan_cli.data.base import evenly
+from gan_cli.data.base import evenly_spaced
 from gan_cli.data.images.source import Listing, Pictures, Source, listing
 from gan_cli.data.images.transform import as_mode, is_grey
 from gan_cli.errors import UserError
@@ -63,7 +63,7 @@ def _labels(files: Listing) -> tuple[np.ndarray | None, int]:
 def _grey(paths: list[Path]) -> bool:
     """Return whether all images whose headers were read are grey."""
     seen = []
-    for index in evenly(len(paths), HEADERS).tolist():
+    for index in evenly_spaced(len(paths), HEADERS).tolist():
         try:
             with Image.open(paths[index]) as image:
                 seen.append(is_grey(image))

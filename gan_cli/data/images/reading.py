@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, Subset, generator
+from gan_cli.data.base import Data, Dataset, Subset, seeded_generator
 from gan_cli.data.images.cache import cached, default_folder
 from gan_cli.data.images.decoding import DecodedImages
 from gan_cli.data.images.jitter import Jittered
@@ -87,7 +87,7 @@ class Reading:
         heldout = min(MAX_HELDOUT, max(1, n // 10)) if self.heldout is None else self.heldout
         if heldout >= n:
             raise UserError(f"{name} has {n} images: holding out {heldout} (dataset.heldout) leaves none to train on.")
-        order = torch.randperm(n, generator=generator("heldout"))
+        order = torch.randperm(n, generator=seeded_generator("heldout"))
         return Data(Subset(whole, order[heldout:]), Subset(whole, order[:heldout]))
 
 

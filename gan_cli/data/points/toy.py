@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.errors import FieldError
 from gan_cli.types import Batch
 
@@ -252,7 +252,7 @@ def _draw_parts(draw: Sampler, n: int, n_heldout: int, seed: int, max_images: in
     samples = []
     for field, part, count in (("n", "train", n), ("n_heldout", "heldout", n_heldout)):
         checks.count(field, count)
-        x, y = draw(count, generator(seed, part))
+        x, y = draw(count, seeded_generator(seed, part))
         kept = min(count, limit)
         samples.append((x[:kept], None if y is None else y[:kept]))
     return samples

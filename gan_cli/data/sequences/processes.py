@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, generator
+from gan_cli.data.base import Data, seeded_generator
 from gan_cli.data.points.toy import Points
 from gan_cli.data.scaling import Scaling, Series
 from gan_cli.errors import FieldError
@@ -109,7 +109,7 @@ def _data(draw: Sampler, n: int, n_heldout: int, seed: int, names: tuple[str, ..
     """Draw the training and the held-out sample; without ``scaling`` it is fitted to the training part."""
     for field, count in (("n", n), ("n_heldout", n_heldout)):
         checks.count(field, count)
-    train, heldout = draw(n, generator(seed, "train")), draw(n_heldout, generator(seed, "heldout"))
+    train, heldout = draw(n, seeded_generator(seed, "train")), draw(n_heldout, seeded_generator(seed, "heldout"))
     scaling = scaling or Scaling.fit(train.flatten(0, 1), names)
     parts = (Points(scaling.from_units(part)) for part in (train, heldout))
     return Data(*parts, series=Series(names, scaling, PROTOCOL))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, evenly, generator
+from gan_cli.data.base import Data, Dataset, evenly_spaced, seeded_generator
 from gan_cli.data.scaling import Scaling, Series
 from gan_cli.data.sequences.tables import Table
 from gan_cli.errors import FieldError, UserError
@@ -77,7 +77,7 @@ def shuffled(table: Table, window: int, share: float) -> Cut:
     """
     n = len(table.values) - window + 1
     held = _heldout(table, n, window, share)
-    order = torch.randperm(n, generator=generator("heldout"))
+    order = torch.randperm(n, generator=seeded_generator("heldout"))
     return Cut(table.values, table.names, order[held:].sort().values, order[:held].sort().values)
 
 
@@ -134,7 +134,7 @@ def sequences(
     values, names, train, held = cut(table, window, share)
     scaling = Scaling.fit(values[(train[:, None] + torch.arange(window)).unique()], names)
     rows = scaling.from_units(values)
-    parts = [Windows(rows, starts[evenly(len(starts), max_windows)], window) for starts in (train, held)]
+    parts = [Windows(rows, starts[evenly_spaced(len(starts), max_windows)], window) for starts in (train, held)]
     note = f"protocol: {description} ({len(parts[0])} windows to train on, {len(parts[1])} held out)"
     return Data(*parts, series=Series(names, scaling, description, (note, *notes), is_by_time))
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, generator
+from gan_cli.data.base import Data, seeded_generator
 from gan_cli.data.points.toy import Points
 from gan_cli.data.scaling import Scaling, Series
 from gan_cli.data.sequences.processes import PROTOCOL
@@ -40,6 +40,6 @@ def waves(n: int = 10_000, n_heldout: int = 2000, seed: int = 0, window: int = 2
         return a * (angle[..., None] + theta).sin(), c
 
     scaling = Scaling((-1.0,) * features, (1.0,) * features)
-    samples = (draw(count, generator(seed, part)) for part, count in (("train", n), ("heldout", n_heldout)))
+    samples = (draw(count, seeded_generator(seed, part)) for part, count in (("train", n), ("heldout", n_heldout)))
     series = Series(tuple(f"wave {k + 1}" for k in range(features)), scaling, PROTOCOL)
     return Data(*(Points(scaling.from_units(x), c, classes) for x, c in samples), series=series)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, DatasetWrapper, evenly
+from gan_cli.data.base import Data, Dataset, DatasetWrapper, evenly_spaced
 from gan_cli.data.images.fashion_mnist_mini import transformed, unpacked
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.reading import Reading, required_folder
@@ -113,7 +113,7 @@ def unpaired_bundled(
     def domain(images: np.ndarray, labels: np.ndarray, classes: Sequence[int], others: Sequence[int], offset: int) -> Dataset:
         members = [np.flatnonzero(labels == k)[offset::2] if k in others else np.flatnonzero(labels == k) for k in classes]
         indices = np.sort(np.concatenate(members))
-        return transformed(images, labels, transform, indices[evenly(len(indices), max_images).numpy()])
+        return transformed(images, labels, transform, indices[evenly_spaced(len(indices), max_images).numpy()])
 
     parts = []
     for part in unpacked():

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, evenly, generator
+from gan_cli.data.base import Data, Dataset, evenly_spaced, seeded_generator
 from gan_cli.data.images.cache import default_folder
 from gan_cli.errors import UserError
 from gan_cli.metrics.features.base import Features, deterministic_convolutions, to_uint8
@@ -175,7 +175,7 @@ def train_or_load(data: Data, settings: Classifier, device: torch.device) -> Tra
     x, y = _load_labelled(data.train, settings.max_images)
     heldout = _load_labelled(data.heldout, settings.max_images)
     network = ClassifierNetwork(
-        x.shape[1], min(x.shape[2:]), data.classes, settings.width, generator("classifier", settings.seed)
+        x.shape[1], min(x.shape[2:]), data.classes, settings.width, seeded_generator("classifier", settings.seed)
     )
 
     def compute() -> dict[str, Tensor]:
@@ -203,7 +203,7 @@ def train_classifier(network: ClassifierNetwork, x: Tensor, y: Tensor, settings:
         y: Labels, int64 ``[N]``.
         settings: Number of epochs, batch size, learning rate, mirroring and seed.
     """
-    g, device = generator("classifier order", settings.seed), network.head.weight.device
+    g, device = seeded_generator("classifier order", settings.seed), network.head.weight.device
     network.train().to(memory_format=torch.channels_last)
     batches = max(len(x) // settings.batch_size, 1)  # an incomplete last batch is dropped; the order differs in every epoch
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.lr)
@@ -260,7 +260,7 @@ def _require_classes(data: Data) -> None:
 def _load_labelled(dataset: Dataset, max_images: int) -> tuple[Tensor, Tensor]:
     """Return images, uint8 ``[N, C, H, W]``, and labels, int64 ``[N]``."""
     images, labels = [], []
-    for chunk in evenly(len(dataset), max_images).split(READ_BATCH):
+    for chunk in evenly_spaced(len(dataset), max_images).split(READ_BATCH):
         x, y = dataset.batch(chunk)
         if y is None:
             raise UserError(f"features=classifier needs labels, but some images of this data set have none.\n{ADVICE}")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import generator
+from gan_cli.data.base import seeded_generator
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, validate_pair
 
@@ -124,7 +124,7 @@ class KID(Metric):
 
 def _draw(kind: str, n: int, subsets: int, size: int) -> Tensor:
     """Draw ``subsets`` random choices of ``size`` out of ``n``, int64 ``[subsets, size]``."""
-    g = generator("kid subsets", kind)
+    g = seeded_generator("kid subsets", kind)
     return torch.stack([torch.randperm(n, generator=g)[:size] for _ in range(subsets)])
 
 

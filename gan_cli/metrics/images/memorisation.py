@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, generator
+from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features.base import Encoded, to_metric_input
@@ -124,7 +124,7 @@ class Memorisation(Metric):
         if not len(data.heldout):
             raise UserError("metric=memorisation compares with held-out samples, but this data set has none.")
         ready = replace(self, features=self.features.fitted(data, device))
-        order = torch.randperm(len(data.train), generator=generator("memorisation"))
+        order = torch.randperm(len(data.train), generator=seeded_generator("memorisation"))
         indices = order[: self.max_train]
         batches = (to_metric_input(data.train.batch(chunk).x, ready.features) for chunk in indices.split(BATCH))
         features = torch.cat([encode_cached(ready.features, x).features for x in batches])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import evenly, generator
+from gan_cli.data.base import evenly_spaced, seeded_generator
 from gan_cli.errors import FieldError, UserError
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, validate_pair
@@ -141,7 +141,7 @@ def median_distance(x: Tensor, max_samples: int = 1000) -> float:
         x: ``[n, d]``, n >= 2.
         max_samples: Largest size of the subset, which is evenly spaced.
     """
-    subset = x.detach().cpu()[evenly(len(x), max_samples)].double()
+    subset = x.detach().cpu()[evenly_spaced(len(x), max_samples)].double()
     return float(torch.nn.functional.pdist(subset).median())
 
 
@@ -217,7 +217,7 @@ def _mean_within(x: Tensor, bandwidths: Sequence[float]) -> Tensor:
 
 def _random_order(n: int, kind: str) -> Tensor:
     """Return a random order; real samples may be sorted by class, which must not affect the pairs."""
-    return torch.randperm(n, generator=generator("mmd", kind, n))
+    return torch.randperm(n, generator=seeded_generator("mmd", kind, n))
 
 
 def _check(x: Tensor, y: Tensor, bandwidths: Sequence[float], minimum: int) -> None:

@@ -12,7 +12,7 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from gan_cli.data.base import Data, Dataset, Subset, generator
+from gan_cli.data.base import Data, Dataset, Subset, seeded_generator
 from gan_cli.data.points.toy import Points
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Value
@@ -103,7 +103,7 @@ def uniform_noise(n: int, centers: Tensor, std: float) -> Tensor:
     """Return ``n`` points, uniform over the bounding box of ``centers`` ``[K, d]`` and 3σ around it; always the same points."""
     low, high = centers.double().min(0).values - RADIUS * std, centers.double().max(0).values + RADIUS * std
     d = centers.shape[1]
-    return low + (high - low) * torch.rand(n, d, generator=generator("uniform_noise", d), dtype=torch.float64)
+    return low + (high - low) * torch.rand(n, d, generator=seeded_generator("uniform_noise", d), dtype=torch.float64)
 
 
 class Mixture(NamedTuple):

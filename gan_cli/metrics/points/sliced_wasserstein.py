@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.data.base import generator
+from gan_cli.data.base import seeded_generator
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, validate_pair
 from gan_cli.metrics.points.wasserstein import check_order, transport_cost_1d
@@ -25,7 +25,7 @@ def unit_directions(count: int, d: int) -> Tensor:
     """
     if d == 1:
         return torch.ones(1, 1, dtype=torch.float64)
-    normal = torch.randn(count, d, generator=generator("sliced_wasserstein", d), dtype=torch.float64)
+    normal = torch.randn(count, d, generator=seeded_generator("sliced_wasserstein", d), dtype=torch.float64)
     return normal / normal.norm(dim=1, keepdim=True)
 
 

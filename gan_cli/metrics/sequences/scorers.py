@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.data.base import generator
+from gan_cli.data.base import seeded_generator
 from gan_cli.errors import FieldError
 from gan_cli.metrics.sequences.base import SequenceMetric
 from gan_cli.models.recurrent import CELLS
@@ -54,7 +54,7 @@ class Scorer:
 
     def generators(self, purpose: str) -> list[torch.Generator]:
         """Return one generator for each seed; the same ``purpose`` gives the same generators."""
-        return [generator("scorer", purpose, seed) for seed in range(self.seeds)]
+        return [seeded_generator("scorer", purpose, seed) for seed in range(self.seeds)]
 
 
 class ParallelNetworks(nn.Module):

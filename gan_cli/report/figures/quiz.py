@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from gan_cli import drawing
-from gan_cli.data.base import generator
+from gan_cli.data.base import seeded_generator
 from gan_cli.games.sampling import choose
 from gan_cli.inference.load import load
 from gan_cli.report.records.runs import RunRecord
@@ -46,7 +46,7 @@ def cards(run: RunRecord, n: int, seed: int, root: str | None = None) -> list[Ca
     real = choose(loaded.data.heldout, n // 2, seed).x
     fake = loaded.sample(n - len(real), seed)
     images = [Card(_png(image), True) for image in real] + [Card(_png(image), False) for image in fake]
-    return [images[i] for i in torch.randperm(len(images), generator=generator(seed, "quiz")).tolist()]
+    return [images[i] for i in torch.randperm(len(images), generator=seeded_generator(seed, "quiz")).tolist()]
 
 
 def _png(image: torch.Tensor) -> bytes:
