@@ -1,4 +1,4 @@
-"""Runs to be evaluated, and gan-eval in this process."""
+"""Runs for the tests of gan-eval, and gan-eval in this process."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ VALUES = "train.steps=2 eval_every=1 checkpoint_every=1 sample_every=0 ema=0.5 d
 
 @pytest.fixture(scope="session")
 def points(tmp_path_factory):
-    """A run on 64 points of the ring, 10 of which are compared, with checkpoints at 2, 4 and 6."""
+    """A run on 64 points of the ring, 10 of which are measured, with checkpoints at 2, 4 and 6."""
     folder = tmp_path_factory.mktemp("runs") / "points"
     train(configs.config("dataset=ring", f"{STEPS} dataset.max_images=null metric.n_samples=10 optimizer.lr=0.01"), folder)
     return folder
@@ -37,7 +37,7 @@ def images(tmp_path_factory):
 
 @pytest.fixture
 def edited(points, tmp_path):
-    """``edited(2)``: a copy of the run, in whose recorded curve step 2 is the best."""
+    """A function: ``edited(2)`` returns a copy of the run in whose recorded curve step 2 is the best."""
 
     def edit(best: int):
         folder = tmp_path / "copy"
@@ -54,7 +54,7 @@ def edited(points, tmp_path):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """``lr-0.001+seed-1`` and so on: two methods on the ring, two seeds each, with checkpoints at 1 and 2."""
+    """A sweep of ``lr-0.001+seed-1`` and so on: two methods on the ring, two seeds each, checkpoints at 1 and 2."""
     sweep = tmp_path_factory.mktemp("runs") / "sweep"
     for lr in ("0.001", "0.5"):
         for seed in (1, 2):
@@ -64,7 +64,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
-    """``call("mine")`` -> (exit code, stdout, stderr) of gan-eval in ``tmp_path``."""
+    """A function: ``call("mine")`` runs gan-eval in ``tmp_path`` and returns (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words):
@@ -78,13 +78,13 @@ def call(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def run(trained, tmp_path):
-    """A copy of one run; step 1 is the better one by its recorded curve."""
+    """A copy of one run in whose recorded curve step 1 is better."""
     return copy_run(trained / "lr-0.001+seed-1", tmp_path / "mine", {1: 0.5, 2: 0.75})
 
 
 @pytest.fixture
 def sweep(trained, tmp_path):
-    """A copy of the sweep; by their curves the first method's runs are best at their last step, the others are not."""
+    """A copy of the sweep; by their curves, only the runs of the first method are best at their last step."""
     for folder in sorted(trained.iterdir()):
         copy_run(folder, tmp_path / "sweep" / folder.name, {1: 0.5, 2: 0.25 if "0.001" in folder.name else 0.75})
     return tmp_path / "sweep"

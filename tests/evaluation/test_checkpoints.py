@@ -1,4 +1,4 @@
-"""Checkpoints measured: on which samples, and that the numbers come again to the bit."""
+"""Measuring checkpoints: the samples used, and numbers that are reproducible to the bit."""
 
 import math
 import shutil
@@ -28,14 +28,14 @@ class TestTheNumbers:
         "words",
         [[], ["checkpoint=all"], ["checkpoint=best"], ["checkpoint=2"], ["seed=6"], ["checkpoint=best", "n_samples=7"]],
     )
-    def test_progress_hears_of_every_sample(self, edited, words):
+    def test_progress_counts_every_sample(self, edited, words):
         heard = []
         checkpoints, folder = make_checkpoints(*words, advance=heard.append), edited(2)
         expected = checkpoints.n_samples(folder)
         checkpoints.results(folder)
         assert sum(heard) == expected > 0
 
-    def test_they_come_again_to_the_bit(self, points):
+    def test_numbers_are_reproducible_to_the_bit(self, points):
         first = measure(points, "checkpoint=all", "n_samples=12")
         assert without_seconds(measure(points, "checkpoint=all", "n_samples=12")) == without_seconds(first)
         other = measure(points, "checkpoint=all", "n_samples=12", "seed=6")
@@ -44,7 +44,7 @@ class TestTheNumbers:
             assert a.numbers["w1"].floor == b.numbers["w1"].floor
             assert (a.provenance.reference, a.provenance.seed, b.provenance.seed) == (b.provenance.reference, 5, 6)
 
-    def test_whatever_the_cache_holds(self, images, tmp_path, monkeypatch):
+    def test_numbers_do_not_depend_on_the_cache(self, images, tmp_path, monkeypatch):
         words = ["features=efficientnet_lite0", "checkpoint=2", "n_samples=6"]
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         cold = without_seconds(measure(images, *words))
@@ -70,7 +70,7 @@ class TestTheNumbers:
         assert standing.provenance.sampling == {"standing_statistics": 1}
         assert whole.numbers["fd_pixels"].value != standing.numbers["fd_pixels"].value
 
-    def test_averaged_or_trained_players(self, points):
+    def test_ema_or_trained_players(self, points):
         [averaged], [trained] = (measure(points, "checkpoint=6", f"ema={ema}") for ema in ("true", "false"))
         assert (averaged.provenance.ema, trained.provenance.ema) == (True, False)
         assert averaged.numbers["w1"].value != trained.numbers["w1"].value
@@ -78,7 +78,7 @@ class TestTheNumbers:
         report = Measurement(build_metric(cfg), build_data(cfg), CPU, role="report")
         assert trained.numbers["w1"].value == report(load(points, 6, ema=False).game, 5)["w1"].value
 
-    def test_a_run_without_averages_never_claims_any(self, tmp_path):
+    def test_a_run_without_an_ema_does_not_claim_one(self, tmp_path):
         values = "train.steps=1 ema=null eval_every=0 sample_every=0 metric.n_samples=8"
         train(configs.config("dataset=ring", values), tmp_path / "run")
         [result], [same] = (measure(tmp_path / "run", *words) for words in ([], ["ema=false"]))
@@ -86,11 +86,11 @@ class TestTheNumbers:
         assert result.numbers == same.numbers
 
     @pytest.mark.parametrize(("words", "n"), [([], 10), (["n_samples=20"], 20), (["n_samples=1000"], 64)])
-    def test_as_many_as_asked_for_and_no_more_than_there_are(self, points, words, n):
+    def test_the_number_of_samples_is_limited_by_the_data(self, points, words, n):
         [result] = measure(points, "checkpoint=last", *words)
         assert (result.provenance.n_real, result.provenance.n_fake) == (n, n)
 
-    def test_a_metric_of_ones_own(self, points):
+    def test_a_user_defined_metric(self, points):
         words = ["metric=modes", "metric.n_samples=16", "metric.split=heldout", "checkpoint=last"]
         [result] = measure(points, *words)
         assert result.primary == "reverse_kl"
@@ -98,16 +98,16 @@ class TestTheNumbers:
         assert result.numbers["modes"].higher_is_better
         assert (result.provenance.metric, result.provenance.split, result.provenance.n_real) == ("reverse_kl", "heldout", 16)
 
-    def test_features_of_ones_own_bring_their_name_and_provenance(self, images):
+    def test_user_defined_features_have_their_name_and_provenance(self, images):
         [result] = measure(images, "features=identity", "checkpoint=last")
         assert set(result.numbers) == {"fd", "kid"}
         assert result.provenance.features == {"extractor": "identity"}
         assert set(measure(images, "checkpoint=last")[0].numbers) == {"fd_pixels", "kid_pixels"}
 
-    def test_pictures_lie_in_the_run(self, images, tmp_path):
+    def test_pictures_are_written_to_the_run(self, images, tmp_path):
         shutil.copytree(images, tmp_path / "run")
         assert measure(tmp_path / "run")[0].primary == "fd_pixels"
-        assert not (tmp_path / "run" / "eval").exists(), "nothing to be looked at"
+        assert not (tmp_path / "run" / "eval").exists(), "no pictures"
         measure(tmp_path / "run", "metric=memorisation", "checkpoint=all")
         paths = sorted((tmp_path / "run" / "eval").iterdir())
         assert [path.name for path in paths] == [f"memorisation_step_0000000{step}.png" for step in (1, 2)]
@@ -122,7 +122,7 @@ class TestTheGameItself:
         *("diagnostics.batches=2", "diagnostics.eigenvalues=0"),
     )
 
-    def test_its_players_are_measured_as_they_were_trained(self, points):
+    def test_diagnostics_measure_the_trained_players(self, points):
         [result] = measure(points, *self.WORDS)
         norms = {f"game/grad_norm/{player}" for player in ("generator", "discriminator")}
         assert norms | {"game/duality_gap", "game/gain/generator", "game/critic_slope"} <= set(result.numbers)
@@ -136,7 +136,7 @@ class TestTheGameItself:
         again = asked_for.diagnose(game, build_data(stored_config(points)), 5).values
         assert {name: value.value for name, value in again.items()} == {n: v.value for n, v in result.numbers.items()}
 
-    def test_beside_a_metric(self, points):
+    def test_diagnostics_together_with_a_metric(self, points):
         heard = []
         checkpoints = make_checkpoints(
             *self.WORDS, "metric=wasserstein", "metric.n_samples=10", "checkpoint=all", advance=heard.append
@@ -157,7 +157,7 @@ class TestTheGameItself:
         assert len({result.numbers["game/duality_gap"].value for result in found}) == 3
         assert sum(heard) == expected
 
-    def test_the_way_from_an_earlier_checkpoint(self, points, tmp_path):
+    def test_the_path_from_an_earlier_checkpoint(self, points, tmp_path):
         folder = shutil.copytree(points, tmp_path / "run")
         words = ("diagnostics=path_angle", "diagnostics.batch_size=8", "diagnostics.points=5")
         [first] = measure(folder, *words, "checkpoint=last")
@@ -171,7 +171,7 @@ class TestTheGameItself:
 
 
 class TestTheData:
-    def test_where_it_lies_now(self, images, tmp_path):
+    def test_a_moved_data_set(self, images, tmp_path):
         cfg = stored_config(images)
         expected = measure(images, "checkpoint=last")
         there = tmp_path / "moved, = 1"
@@ -187,7 +187,7 @@ class TestTheData:
         [found] = measure(folder, "checkpoint=last", f"root={there}")
         assert (found.numbers, found.provenance) == (expected[0].numbers, expected[0].provenance)
 
-    def test_runs_that_agree_share_it_and_it_is_announced_once(self, points, images):
+    def test_runs_with_equal_settings_share_the_metric_which_is_announced_once(self, points, images):
         said = []
         checkpoints = make_checkpoints("checkpoint=last", say=said.append)
         for folder in (points, images, points):
@@ -212,18 +212,18 @@ class TestTheData:
             (["features=pixels"], "features=pixels needs grey or colour images"),
         ],
     )
-    def test_what_makes_no_sense_is_a_sentence(self, points, words, said):
+    def test_invalid_requests_are_refused_in_one_sentence(self, points, words, said):
         with pytest.raises(UserError, match=said):
             measure(points, *words)
 
     @pytest.mark.parametrize("text", ["a: [", "a: 1", "- 1", "dataset: {_target_: x}\n", b"\xff\xfe\x00"])
-    def test_a_config_that_cannot_be_read(self, edited, text):
+    def test_an_unreadable_config(self, edited, text):
         folder = edited(2)
         (folder / "config.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
         with pytest.raises(UserError, match=r"copy/config\.yaml"):
             measure(folder)
 
-    def test_a_damaged_checkpoint_and_none_at_all(self, edited):
+    def test_damaged_and_missing_checkpoints(self, edited):
         folder, said = edited(4), []
         checkpoint.path_of(folder, 6).write_bytes(b"x")
         for words, left in (([], [4]), (["checkpoint=all"], [2, 4])):

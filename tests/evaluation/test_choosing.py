@@ -1,4 +1,4 @@
-"""Which checkpoints are reported, and how the best of them is chosen."""
+"""Selection of the checkpoints that are reported, and of the best one."""
 
 import json
 import math
@@ -26,14 +26,14 @@ class TestWhichAreReported:
         found = measure(edited(best))
         assert [(result.step, result.chosen) for result in found] == [(6, ("last",)), (best, ("best",))]
 
-    def test_once_if_they_are_one(self, edited):
+    def test_last_and_best_are_measured_once_if_equal(self, edited):
         assert [(result.step, result.chosen) for result in measure(edited(6))] == [(6, ("last", "best"))]
 
-    def test_all(self, edited):
+    def test_all_checkpoints(self, edited):
         found = measure(edited(4), "checkpoint=all")
         assert [(result.step, result.chosen) for result in found] == [(2, ()), (4, ("best",)), (6, ("last",))]
 
-    def test_one_that_is_named(self, edited):
+    def test_a_named_checkpoint(self, edited):
         folder = edited(4)
         path = str(checkpoint.path_of(folder, 2))
         names = {"last": (6, ("last",)), "best": (4, ("best",)), "2": (2, ("step",)), path: (2, ("step",))}
@@ -68,7 +68,7 @@ class TestChoosing:
         assert len({value.value for value in selected.values()}) == 3
         assert checkpoints.recorded(points, [2, 4, 6]) == selected, "to the bit"
 
-    def test_of_images_too(self, images):
+    def test_the_recorded_curve_of_images(self, images):
         checkpoints = make_checkpoints()
         recorded, selected = checkpoints.recorded(images, [1, 2]), checkpoints.select(images, [1, 2])
         assert {step: value.value for step, value in recorded.items()} == {s: value.value for s, value in selected.items()}
@@ -76,7 +76,7 @@ class TestChoosing:
     @pytest.mark.parametrize(
         "words", [["seed=5"], ["ema=true"], ["features=identity"], ["metric=wasserstein", "metric.n_samples=10"]]
     )
-    def test_asking_for_what_the_run_did_changes_nothing(self, points, words):
+    def test_requesting_the_settings_of_the_run_changes_nothing(self, points, words):
         recorded = make_checkpoints().recorded(points, [2, 4, 6])
         assert recorded is not None
         assert make_checkpoints(*words).recorded(points, [2, 4, 6]) == recorded
@@ -91,17 +91,17 @@ class TestChoosing:
             ["metric=wasserstein", "metric.n_samples=10", "metric.split=heldout"],
         ],
     )
-    def test_a_curve_that_was_measured_otherwise_is_not_believed(self, edited, monkeypatch, words):
+    def test_a_curve_with_other_settings_is_not_used(self, edited, monkeypatch, words):
         folder, steps = edited(6), [2, 4, 6]
         scale_generator(folder, 6, 3.0)
-        assert make_checkpoints().best(folder, steps) == 6, "the curve says so"
+        assert make_checkpoints().best(folder, steps) == 6, "it is the best of the curve"
         checkpoints = make_checkpoints(*words)
         assert checkpoints.recorded(folder, steps) is None
         selected = checkpoints.select(folder, steps)
         monkeypatch.setattr(checkpoints, "select", lambda folder, steps: selected)
         assert checkpoints.best(folder, steps) == min(selected, key=lambda step: selected[step].value) != 6
 
-    def test_other_features_were_measured_otherwise_even_under_one_name(self, images, tmp_path):
+    def test_a_curve_in_other_features_of_the_same_name_is_not_used(self, images, tmp_path):
         assert make_checkpoints("features=identity").recorded(images, [1, 2]) is None
         shutil.copytree(images, tmp_path / "run")
         cfg, rows = stored_config(images), logger.read(images)
@@ -113,7 +113,7 @@ class TestChoosing:
         words = ["features=efficientnet_lite0", "features.resolution=32"]
         assert make_checkpoints(*words).recorded(tmp_path / "run", [1, 2]) is None
 
-    def test_an_incomplete_curve_is_not_believed(self, edited):
+    def test_an_incomplete_curve_is_not_used(self, edited):
         folder = edited(6)
         rows = logger.read(folder)
         assert set(make_checkpoints().recorded(folder, [2, 4, 6])) == {2, 4, 6}
@@ -125,7 +125,7 @@ class TestChoosing:
             (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in incomplete))
             assert make_checkpoints().recorded(folder, [2, 4, 6]) is None
 
-    def test_the_best_is_reported_on_other_samples_than_it_was_chosen_on(self, points):
+    def test_the_best_is_selected_and_reported_on_different_samples(self, points):
         cfg = stored_config(points)
         select, report = (Measurement(build_metric(cfg), build_data(cfg), CPU, role=role) for role in ("select", "report"))
         rows = {role: {tuple(x) for x in m.real.features.tolist()} for role, m in (("select", select), ("report", report))}
@@ -151,21 +151,21 @@ class TestChoosing:
             ({2: 1.0, 4: 2.0, 6: 2.0}, True, 6),
         ],
     )
-    def test_the_best_by_either_direction_and_never_one_that_is_not_finite(self, points, monkeypatch, values, higher, best):
+    def test_the_best_in_either_direction_is_always_finite(self, points, monkeypatch, values, higher, best):
         selected = {step: Value(value, None, higher) for step, value in values.items()}
         monkeypatch.setattr(Checkpoints, "recorded", lambda self, folder, steps: None)
         monkeypatch.setattr(Checkpoints, "select", lambda self, folder, steps: selected)
         assert make_checkpoints().best(points, [2, 4, 6]) == best
 
     @pytest.mark.parametrize("best", [2, 4])
-    def test_what_is_no_measure_of_quality_leaves_it_to_the_runs_own_metric(self, edited, best):
+    def test_a_metric_that_does_not_select_leaves_it_to_the_runs_metric(self, edited, best):
         heard, folder = [], edited(best)
         checkpoints = make_checkpoints("metric=precision_recall", "metric.n_samples=12", advance=heard.append)
         expected = checkpoints.n_samples(folder)
         found = checkpoints.results(folder)
         assert [(result.step, result.chosen) for result in found] == [(6, ("last",)), (best, ("best",))]
         assert found[0].provenance.metric.startswith("precision")
-        assert sum(heard) == expected == 24, "training's curve tells which is best"
+        assert sum(heard) == expected == 24, "the training curve determines the best one"
 
     def test_without_any_metric_the_last_is_reported(self, points, tmp_path):
         shutil.copytree(points, tmp_path / "run")
@@ -179,7 +179,7 @@ class TestChoosing:
         found = measure(tmp_path / "run", "metric=precision_recall", "metric.n_samples=12")
         assert [result.step for result in found] == [6]
 
-    def test_players_that_overflow_are_not_the_best(self, edited):
+    def test_players_that_overflow_are_never_the_best(self, edited):
         folder = edited(2)
         scale_generator(folder, 6, 1e20)
         [result] = measure(folder, "checkpoint=best", "seed=6")

@@ -20,7 +20,7 @@ def result(value, seed, chosen=("last",), higher=False, n=1000, floor=None, **ot
 
 
 def sweep(values, **options):
-    """Members and results of loss -> the chief number of seeds 0, 1, ..."""
+    """Return runs and results of a sweep, given the primary numbers of seeds 0, 1, ... by loss."""
     sweep_runs = [sweep_run(loss, seed) for loss, numbers in values.items() for seed in range(len(numbers))]
     results = {
         f"{loss}{seed}": [result(x, seed, **options)] for loss, numbers in values.items() for seed, x in enumerate(numbers)
@@ -46,7 +46,7 @@ def test_means_over_seeds():
     assert (spoiled.error, spoiled.n) == (None, 3)
 
 
-def test_last_and_best_and_other_numbers_stand_side_by_side():
+def test_last_best_and_other_numbers_are_shown_together():
     sweep_runs, _ = sweep({"a": [0, 0]})
     results = {
         f"a{seed}": [result(5.0 + seed, seed, kid=0.5), result(3.0 + seed, seed, ("best",), kid=0.25)] for seed in range(2)
@@ -59,7 +59,7 @@ def test_last_and_best_and_other_numbers_stand_side_by_side():
     assert comparison.left_out == {}
 
 
-def test_the_ranking_may_go_by_the_best_checkpoints():
+def test_methods_can_be_ranked_by_their_best_checkpoints():
     sweep_runs, _ = sweep({"a": [0], "b": [0]})
     results = {
         "a0": [result(1.0, 0), result(0.9, 0, ("best",))],
@@ -69,7 +69,7 @@ def test_the_ranking_may_go_by_the_best_checkpoints():
     assert losses(compare(sweep_runs, results, "best").rankings[0]) == ["b", "a"]
 
 
-def test_differing_provenance_is_not_ranked_together():
+def test_results_of_different_provenance_are_not_ranked_together():
     sweep_runs = [sweep_run(loss, seed) for loss in "abc" for seed in (0, 1)]
     results = {run.name: [result(1.0, run.seed, n=5000 if run.name[0] == "c" else 1000)] for run in sweep_runs}
     first, second = compare(sweep_runs, results).rankings
@@ -78,7 +78,7 @@ def test_differing_provenance_is_not_ranked_together():
     assert second.apart == ("n_real 1000 against 5000", "n_fake 1000 against 5000")
 
 
-def test_results_that_give_no_ranking_are_no_reason():
+def test_results_without_a_ranking_are_not_reported_as_differing():
     results = {"a0": [result(1.0, 0, ("best",), n=1000), result(2.0, 0, n=5000)]}
     [ranking] = compare([sweep_run("a", 0)], results).rankings
     assert (ranking.provenance.n_fake, ranking.apart) == (5000, ())
@@ -104,12 +104,12 @@ def test_failed_unfinished_and_unevaluated_runs_are_named_and_counted():
     assert (row.seeds, row.asked, row.means["last"]["fid"].value) == ((0,), 5, 1.0)
 
 
-def test_jobs_that_never_began_are_named():
+def test_jobs_that_never_started_are_named():
     comparison = compare([sweep_run("a", 0), SweepRun("gone", {}, ["loss=b"], "worker died")], {"a0": [result(1.0, 0)]})
     assert comparison.left_out == {"gone": "worker died"}
 
 
-def test_a_copy_of_a_run_is_no_further_seed():
+def test_a_copy_of_a_run_does_not_count_as_another_seed():
     sweep_runs = [sweep_run("a", 0), sweep_run("a", 0, suffix="copy"), sweep_run("a", 1)]
     comparison = compare(sweep_runs, {run.name: [result(1.0, run.seed)] for run in sweep_runs})
     assert comparison.left_out == {"a0copy": "repeats seed 0 of a0"}
@@ -132,13 +132,13 @@ def test_verdicts():
     assert difference(best, best, False, 0.95) == (0.0, (0.0, 0.0), 5, "no difference")
 
 
-def test_differences_are_taken_on_the_seeds_that_both_have():
+def test_differences_use_the_common_seeds():
     found = difference({1: 5.0, 2: 7.0, 3: 9.0, 8: 0.0}, {1: 4.0, 2: 5.0, 3: 6.0, 9: 100.0}, False, 0.95)
     assert (found.value, found.n) == (2.0, 3)
     assert found.interval == interval([1.0, 2.0, 3.0])
 
 
-def test_pairing_sees_what_the_means_alone_would_not():
+def test_pairing_detects_what_means_alone_would_miss():
     methods = {"a": [1.0, 11.0, 21.0, 31.0, 41.0], "b": [2.0, 12.1, 21.9, 32.0, 42.0]}
     _, row = compare(*sweep(methods)).rankings[0].rows
     assert row.means["last"]["fid"].error > 5
@@ -146,18 +146,18 @@ def test_pairing_sees_what_the_means_alone_would_not():
 
 
 @pytest.mark.parametrize("shared", [0, 1, 2])
-def test_fewer_than_three_pairs_bear_no_verdict(shared):
+def test_fewer_than_three_pairs_give_no_verdict(shared):
     found = difference(dict.fromkeys(range(shared), 5.0), dict.fromkeys(range(3), 1.0), False, 0.95)
     assert (found.interval, found.n, found.verdict) == (None, shared, "too few seeds")
 
 
-def test_a_method_that_diverged_once_comes_last_and_says_so():
+def test_a_method_that_diverged_once_is_ranked_last_and_marked():
     ranking = compare(*sweep({"a": [math.nan, 1.0, 1.0], "b": [5.0, 6.0, 7.0]}, higher=True)).rankings[0]
     assert losses(ranking) == ["b", "a"]
     assert ranking.rows[1].difference.verdict == "not finite"
 
 
-def test_the_interval_is_deterministic_and_moves_with_the_values():
+def test_the_interval_is_deterministic_and_equivariant():
     values = [1.0, 2.5, 2.0, 4.0, 3.0, 9.0]
     low, high = interval(values)
     assert interval(values) == (low, high)
@@ -165,13 +165,13 @@ def test_the_interval_is_deterministic_and_moves_with_the_values():
     assert interval([-x for x in values]) == pytest.approx((-high, -low), abs=0.15), "up to the resamples"
 
 
-def test_of_few_values_the_interval_is_students():
+def test_for_few_values_the_interval_is_students():
     values = np.array([1.0, 2.0, 4.0])
     expected = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
     assert interval(list(values)) == pytest.approx(expected)
 
 
-def test_an_outlier_stretches_its_own_side_of_the_interval():
+def test_an_outlier_widens_its_side_of_the_interval():
     values = np.array([0.0] * 9 + [10.0])
     low, high = stats.t.interval(0.95, 9, values.mean(), stats.sem(values))
     found = interval(list(values))
@@ -186,7 +186,7 @@ def test_nominal_coverage_of_normal_differences(n):
     assert 0.925 <= covered <= 0.98  # three standard errors about 0.95
 
 
-def test_equal_methods_are_seldom_called_worse():
+def test_equal_methods_are_rarely_called_worse():
     rng, level = np.random.default_rng(0), joint_level(5)
     wrong = 0
     for _ in range(200):
@@ -196,9 +196,11 @@ def test_equal_methods_are_seldom_called_worse():
     assert wrong / 200 <= 0.08  # 0.03 expected; 0.25 without the correction
 
 
-def test_levels_grow_with_the_pairs():
+def test_levels_grow_with_the_number_of_pairs():
     assert [joint_level(k) for k in (1, 2, 3)] == pytest.approx([0.95, 0.95, 1 - 0.05 / 3])
-    assert compare(*sweep({"a": [1, 2, 3], "b": [2, 3, 4], "c": [5]})).rankings[0].level == 0.95, "one seed is no contender"
+    assert compare(*sweep({"a": [1, 2, 3], "b": [2, 3, 4], "c": [5]})).rankings[0].level == 0.95, (
+        "a method with one seed is not compared"
+    )
 
 
 def test_floors_are_kept():

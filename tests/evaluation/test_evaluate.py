@@ -1,4 +1,4 @@
-"""gan-eval on a run: what it prints, what it writes, what it answers."""
+"""gan-eval on a run: output, files and exit codes."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ class TestARun:
         assert "Floor: the same numbers between 10 real samples and as many other real ones." in out
         assert out.endswith("written: mine/eval.json, eval.csv\n")
 
-    def test_what_the_files_hold(self, call, run):
+    def test_the_contents_of_the_files(self, call, run):
         assert call("mine", "metric=frechet", "n_samples=30", "ema=false", "seed=7", "checkpoint=1")[0] == 0
         [entry] = json.loads((run / "eval.json").read_text())["results"]
         assert (entry["source"], entry["step"], entry["chosen"]) == (".", 1, ["step"])
@@ -84,13 +84,13 @@ class TestARun:
         assert len(list(run.glob(f"*{logger.EVALUATIONS}"))) == 1
         assert {path.name: path.read_bytes() for path in run.glob("events.*") if path.name in before} == before
 
-    def test_the_game_itself(self, call, run):
+    def test_diagnostics_of_the_game(self, call, run):
         words = ["batch_size=8", "steps=1", "batches=2", "eigenvalues=0"]
         code, out, _ = call("mine", "checkpoint=all", "diagnostics=game", *(f"diagnostics.{word}" for word in words))
         assert (code, "game/" in out, "trained players" in out) == (0, True, True)
         assert [step for step, _ in eval_scalars(run)["eval/game/duality_gap"]] == [1, 2]
 
-    def test_the_same_again(self, call, run):
+    def test_a_repeated_evaluation(self, call, run):
         call("mine")
         first = eval_json_without_seconds(run)
         code, *_ = call("mine")
@@ -107,7 +107,7 @@ class TestARun:
         [result] = results.read(tmp_path / "else = where")
         assert (result.source, w1(tmp_path / "else = where")) == ("../mine", result.numbers["w1"].value)
 
-    def test_another_folder_for_the_results_takes_nothing_off_the_curves(self, call, run):
+    def test_another_folder_for_the_results_keeps_the_curves(self, call, run):
         call("mine", "metric=frechet", "checkpoint=last", "n_samples=20")
         call("mine", "checkpoint=last", "out=elsewhere")
         assert set(eval_scalars(run)) == {"eval/fd", "eval/kid"}
@@ -119,7 +119,7 @@ class TestARun:
         assert len(results.read(run)) == 3
         assert eval_scalars(run) == {"eval/w1": [(2, pytest.approx(newest.numbers["w1"].value))]}
 
-    def test_from_another_folder_it_is_the_same_run(self, call, run, monkeypatch):
+    def test_a_run_is_the_same_from_another_working_folder(self, call, run, monkeypatch):
         call("mine", "checkpoint=last")
         monkeypatch.chdir(run)
         assert call("../mine", "checkpoint=last")[0] == 0
@@ -137,7 +137,7 @@ class TestARun:
             (["mine/checkpoint"], "no run in mine/checkpoint: there is no mine/checkpoint/config.yaml.\nDid you mean mine?"),
         ],
     )
-    def test_what_is_wrong_is_told_at_the_end(self, call, run, words, said):
+    def test_errors_are_reported_at_the_end(self, call, run, words, said):
         code, out, err = call(*words)
         assert (code, out) == (2, "")
         told = err.partition("gan-eval: ")[2]
@@ -145,7 +145,7 @@ class TestARun:
         assert len(told.splitlines()) == len(said.splitlines())
         assert not (run / "eval.json").exists()
 
-    def test_damaged_results_are_found_before_the_work(self, call, run):
+    def test_damaged_results_are_reported_before_any_work(self, call, run):
         (run / "eval.json").write_text("{")
         code, out, err = call("mine")
         assert (code, out) == (2, "")
@@ -153,8 +153,8 @@ class TestARun:
         assert "metric:" not in err
         assert (run / "eval.json").read_text() == "{"
 
-    def test_the_bar_is_no_part_of_the_output(self, call, run, monkeypatch):
-        monkeypatch.setenv("FORCE_COLOR", "1")  # as if both were terminals
+    def test_the_progress_bar_is_not_part_of_the_output(self, call, run, monkeypatch):
+        monkeypatch.setenv("FORCE_COLOR", "1")  # treat both as terminals
         code, out, err = call("mine", "checkpoint=last")
         assert code == 0
         assert "measuring" in err
@@ -163,8 +163,8 @@ class TestARun:
         assert "metric:" not in out
 
 
-def test_the_real_program(run, tmp_path):
-    """Its output in a pipe and its exit codes; a typo is answered at once."""
+def test_the_installed_program(run, tmp_path):
+    """The program's output in a pipe and its exit codes; a typo is reported immediately."""
     program = Path(sysconfig.get_path("scripts")) / "gan-eval"
     options = {"cwd": tmp_path, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
     done = subprocess.run([program, "mine", "checkpoint=last", "device=cpu"], check=False, **options)

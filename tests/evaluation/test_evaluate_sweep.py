@@ -1,4 +1,4 @@
-"""gan-eval on a sweep: what it prints, what it writes, what it answers."""
+"""gan-eval on a sweep: output, files and exit codes."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ class TestASweep:
     def test_methods_are_ranked(self, call, sweep):
         code, out, err = call("sweep")
         assert code == 0
-        assert err.count("metric: w1\n") == 1, "said once for all of them"
+        assert err.count("metric: w1\n") == 1, "announced once for all runs"
         methods = {lr: [w1(sweep / f"lr-{lr}+seed-{seed}") for seed in (1, 2)] for lr in ("0.001", "0.5")}
         first, second = sorted(methods, key=lambda lr: sum(methods[lr]))
         assert "w1 ↓, best first" in out
@@ -35,8 +35,8 @@ class TestASweep:
         with open(sweep / "eval.csv", newline="", encoding="utf-8") as file:
             assert len(list(csv.DictReader(file))) == 6
 
-    def test_by_the_best_checkpoint(self, call, sweep):
-        """Where some best checkpoints happen to be the last ones, these alone say nothing about the last ones."""
+    def test_methods_are_ranked_by_their_best_checkpoint(self, call, sweep):
+        """Best checkpoints that happen to be the last ones do not form a ranking of last checkpoints."""
         for seed in (1, 2):
             shutil.rmtree(sweep / f"lr-0.001+seed-{seed}")
         shutil.move(sweep / "lr-0.5+seed-1", sweep.parent)
@@ -46,7 +46,7 @@ class TestASweep:
         assert "By the best checkpoint." in out
         assert re.search(r"seeds +best *\n", out)
 
-    def test_runs_that_cannot_be_measured_are_named_and_stop_nothing(self, call, sweep):
+    def test_unmeasurable_runs_are_named_and_skipped(self, call, sweep):
         def spoiled(name):
             return copy_run(sweep / "lr-0.001+seed-1", sweep / name, {})
 
@@ -81,7 +81,7 @@ class TestASweep:
         measured = {Path(result.source).name for result in results.read(sweep)}
         assert measured == {path.name for path in sweep.glob("lr-*")} | {"g copy"}
 
-    def test_nothing_that_can_be_measured(self, call, sweep):
+    def test_a_sweep_without_measurable_runs(self, call, sweep):
         for path in sweep.iterdir():
             shutil.rmtree(path / "checkpoints")
         code, out, err = call("sweep")
@@ -103,7 +103,7 @@ class TestASweep:
         line = re.search(r"Not ranked with the first table: (.*)", out)[1]
         assert line.startswith("n_real 10 against 8, n_fake 10 against 8, reference ")
 
-    def test_one_metric_for_all(self, call, sweep):
+    def test_one_metric_for_all_runs(self, call, sweep):
         code, out, _ = call("sweep", "metric=frechet", "metric.n_samples=20", "checkpoint=1", "seed=0")
         assert code == 0
         assert "fd ↓, best first" in out
@@ -117,14 +117,14 @@ class TestASweep:
         assert (code, out) == (2, "")
         assert err.startswith("gan-eval: no run in empty: there is no empty/config.yaml.\nName the folder")
 
-    def test_a_stray_config_beside_the_sweep_and_hidden_folders(self, call, sweep):
+    def test_stray_configs_and_hidden_folders_are_ignored(self, call, sweep):
         (sweep.parent / "config.yaml").write_text("a: 1")
         copy_run(sweep / "lr-0.5+seed-1", sweep / ".trash", {})
         code, out, _ = call("sweep", "checkpoint=last")
         assert (code, "w1 ↓, best first" in out) == (0, True)
         assert {result.source for result in results.read(sweep)} == {path.name for path in sweep.glob("lr-*")}
 
-    def test_what_numbers_are_to_be_read_against_is_shown_once(self, call, sweep):
+    def test_the_reference_values_are_shown_once(self, call, sweep):
         words = ["metric=modes", "metric.n_samples=16", "checkpoint=last"]
         code, out, _ = call("sweep", *words)
         assert code == 0

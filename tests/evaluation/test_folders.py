@@ -1,4 +1,4 @@
-"""Two folders of images side by side."""
+"""Comparison of two folders of images."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def noise(n, seed=0, size=(8, 8)):
 
 
 def written(folder, images, mode="RGB"):
-    """The folder, with ``images`` in it beside those that it holds already."""
+    """Add ``images`` to the folder and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     there = len(list(folder.iterdir()))
     for index, image in enumerate(images):
@@ -50,11 +50,11 @@ def fake(tmp_path):
 
 
 def compared(metric, real, fake, n=None, seed=0):
-    """(the pair of folders, its numbers, the floor), encoded and measured as gan-eval does."""
+    """Return (folders, numbers, floor), encoded and measured as gan-eval does."""
     heard = []
     folders = Folders(metric, real, fake, n, seed, CPU)
     real, fake, floor = folders.measured(heard.append)
-    assert sum(heard) == folders.n_images, "the bar of progress comes to its end"
+    assert sum(heard) == folders.n_images, "the progress bar is complete"
     assert (len(real), len(fake)) == (folders.n_real, folders.n_fake)
     return folders, measured(folders.metric, real, fake, floor)[0], floor
 
@@ -67,17 +67,17 @@ def distance(metric, real, fake, **options):
 PIXELS = Frechet(Pixels())
 
 
-def test_the_same_images_under_other_names(real, tmp_path):
+def test_renaming_images_changes_nothing(real, tmp_path):
     shutil.copytree(real, tmp_path / "copy")
     for number, path in enumerate(sorted((tmp_path / "copy").iterdir(), reverse=True)):
         path.rename(tmp_path / "copy" / f"{'ä' * (number % 3)} {number} = x, y.png")
     numbers = compared(PIXELS, real, tmp_path / "copy")[1]
     assert numbers["fd_pixels"].value < 1e-5
     assert numbers["fd_pixels"].floor > 50
-    assert numbers["kid_pixels"].value < 0, "unbiased, so below 0 for sets that agree more than chance allows"
+    assert numbers["kid_pixels"].value < 0, "it is unbiased, so negative for sets that agree more than by chance"
 
 
-def test_the_number_is_that_of_the_arrays(real, fake):
+def test_the_number_equals_that_of_arrays(real, fake):
     folders, numbers, floor = compared(PIXELS, real, fake)
     a, b = (torch.from_numpy(noise(n, seed) / 127.5 - 1).flatten(1).float() for n, seed in ((24, 0), (20, 1)))
     assert numbers["fd_pixels"].value == pytest.approx(frechet_distance(a, b), rel=1e-6)
@@ -88,7 +88,7 @@ def test_the_number_is_that_of_the_arrays(real, fake):
     assert (floor.n, folders.floor_against, numbers["fd_pixels"].floor) == (12, 12, floor.values["fd_pixels"])
 
 
-def test_images_below_the_folder_count_too(real, tmp_path):
+def test_images_in_subfolders_count(real, tmp_path):
     for number, path in enumerate(sorted(real.iterdir())):
         (tmp_path / "deep" / f"class {number % 2}").mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / "deep" / f"class {number % 2}")
@@ -96,8 +96,8 @@ def test_images_below_the_folder_count_too(real, tmp_path):
     assert distance(PIXELS, real, tmp_path / "deep") < 1e-5
 
 
-def test_sizes_may_differ_where_the_extractor_resizes(tmp_path):
-    """One colour is the same colour at any size."""
+def test_sizes_may_differ_if_the_extractor_resizes(tmp_path):
+    """Images of one colour have the same features at any size."""
     colours = noise(12, size=(1, 1))
     one_size = written(tmp_path / "one", [np.tile(colour, (16, 16, 1)) for colour in colours])
     mixed = written(tmp_path / "mixed", [np.tile(colour, (8 + i % 3, 20 - i % 2, 1)) for i, colour in enumerate(colours)])
@@ -109,7 +109,7 @@ def test_sizes_may_differ_where_the_extractor_resizes(tmp_path):
 
 
 @pytest.mark.parametrize("features", [Pixels(), Identity()])
-def test_sizes_may_not_differ_where_nothing_resizes(real, tmp_path, features):
+def test_sizes_must_agree_without_resizing(real, tmp_path, features):
     mixed = written(written(tmp_path / "mixed", noise(6)), noise(6, size=(9, 8)))
     for pair in ((real, mixed), (mixed, real)):
         with pytest.raises(UserError, match=f"features={features.name} needs images of one size, and these differ"):
@@ -126,16 +126,16 @@ def test_grey_images_are_three_equal_channels(real, tmp_path):
     assert distance(PIXELS, real, grey) > 10
 
 
-def test_as_many_as_asked_for(real, fake):
+def test_the_requested_number_of_images(real, fake):
     folders, _, floor = compared(PIXELS, real, fake, n=10)
     assert (folders.provenance()["n_real"], folders.provenance()["n_fake"]) == (10, 10)
     assert floor.n == 10, "the next ten real images"
     folders, _, floor = compared(PIXELS, real, fake, n=22)
     assert (folders.provenance()["n_real"], folders.provenance()["n_fake"], floor.n) == (22, 20, 11)
-    assert folders.floor_against == 11, "two images are left, which would say little"
+    assert folders.floor_against == 11, "the two remaining images would be too few"
 
 
-def test_the_floor_is_taken_at_the_metrics_own_counts(real, tmp_path):
+def test_the_floor_uses_the_metrics_own_counts(real, tmp_path):
     few = written(tmp_path / "few", noise(5, seed=1))
     folders, _, floor = compared(PIXELS, real, few)
     assert (folders.n_real, folders.n_fake, floor.n, folders.floor_against) == (24, 5, 19, 5)
@@ -143,7 +143,7 @@ def test_the_floor_is_taken_at_the_metrics_own_counts(real, tmp_path):
     assert (folders.n_real, folders.n_fake, floor.n, folders.floor_against) == (12, 5, 12, 5)
 
 
-def test_only_what_is_asked_for_is_decoded(real, fake):
+def test_only_requested_images_are_decoded(real, fake):
     last = Shuffled(fake, 0).order[-1]
     (fake / f"{last:03d}.png").write_bytes(b"no image")
     assert compared(PIXELS, real, fake, n=6)[1]
@@ -151,7 +151,7 @@ def test_only_what_is_asked_for_is_decoded(real, fake):
         compared(PIXELS, real, fake)
 
 
-def test_the_floor_is_between_different_images(real, fake):
+def test_the_floor_compares_different_images(real, fake):
     for n in (12, None):
         folders, numbers, floor = compared(PIXELS, real, fake, n=n)
         both = folders.encode(folders.real, 24, encode_cached, lambda n: None)[0].features.split(12)
@@ -166,23 +166,23 @@ def test_too_few_images_for_a_floor(real, tmp_path):
     assert (numbers["fd_pixels"].floor, floor.values, floor.n) == (None, {}, 2)
 
 
-def test_a_metric_that_wants_equal_numbers_gets_them(real, fake):
+def test_a_metric_that_needs_equal_sizes_gets_them(real, fake):
     folders, numbers, _ = compared(WassersteinDistance(Pixels()), real, fake)
     assert (folders.provenance()["n_real"], folders.provenance()["n_fake"]) == (20, 20)
     assert numbers["w1_pixels"].error is not None
     assert compared(PrecisionRecall(Pixels()), real, fake)[0].provenance()["n_real"] == 24
 
 
-def test_the_seed_draws_the_images(real, fake):
+def test_the_seed_selects_the_images(real, fake):
     first, again, other = (distance(PIXELS, real, fake, n=10, seed=seed) for seed in (0, 0, 1))
     assert first == again != other
     for n, alike in ((10, False), (None, True)):
         a, b = (compared(PIXELS, real, fake, n=n, seed=seed)[0].provenance() for seed in (0, 1))
-        assert (a["reference"] == b["reference"]) == alike, "all of the images are the same ones in any order"
+        assert (a["reference"] == b["reference"]) == alike, "the reference ignores the order of the images"
     assert compared(PIXELS, fake, real)[0].reference != a["reference"]
 
 
-def test_what_cannot_be_compared_is_a_sentence(real, tmp_path):
+def test_incomparable_folders_are_refused_in_one_sentence(real, tmp_path):
     (tmp_path / "empty").mkdir()
     one = written(tmp_path / "one", noise(1))
     broken = tmp_path / "broken"
@@ -226,11 +226,11 @@ def test_options_from_the_command_line(call, real, fake, tmp_path):
     assert result.provenance.settings["k"] == 2
     assert (result.provenance.n_real, result.provenance.n_fake, result.provenance.seed) == (8, 8, 3)
     code, *_ = call("real=real", "fake=fake", *words)
-    assert (code, len(results.read(tmp_path / "here = 1"))) == (0, 1), "the same again replaces the same"
+    assert (code, len(results.read(tmp_path / "here = 1"))) == (0, 1), "an equal result is replaced"
 
 
 @pytest.mark.parametrize("words", [["real=real"], ["fake=fake"], ["real=real", "fake=fake", "run=real"]])
-def test_both_folders_and_nothing_else(call, real, fake, words, tmp_path):
+def test_both_folders_are_required_and_nothing_else(call, real, fake, words, tmp_path):
     code, out, err = call(*words)
     assert (code, out) == (2, "")
     assert err == "gan-eval: two folders of images are compared by real=DIR fake=DIR, and no run beside them.\n"
@@ -238,13 +238,13 @@ def test_both_folders_and_nothing_else(call, real, fake, words, tmp_path):
 
 
 @pytest.mark.parametrize("word", ["checkpoint=best", "root=real", "truncation=0.5", "standing_statistics=2"])
-def test_what_belongs_to_a_run_is_refused(call, real, fake, word):
+def test_options_of_runs_are_refused(call, real, fake, word):
     code, out, err = call("real=real", "fake=fake", "features=pixels", word)
     assert (code, out) == (2, "")
     assert err == f"gan-eval: {word} belongs to a run: leave it out beside real= and fake=.\n"
 
 
-def test_what_goes_wrong_leaves_nothing_behind(call, real, tmp_path):
+def test_errors_leave_no_files(call, real, tmp_path):
     code, out, err = call("real=real", "fake=gone", "features=pixels")
     assert (code, out) == (2, "")
     assert err.splitlines()[-1] == f"gan-eval: there is no folder {tmp_path / 'gone'}."

@@ -1,4 +1,4 @@
-"""A metric put to work: the same numbers for the same players, other samples for choosing than for reporting."""
+"""Measurements are reproducible and use different samples for selection and for the report."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 class Shades(Dataset):
-    """Grey images; image i is one shade."""
+    """Grey images; image i has a single shade."""
 
     shape, classes = (1, 16, 16), 0
 
@@ -35,7 +35,7 @@ class Shades(Dataset):
 
 @dataclass(frozen=True)
 class Difference(Metric):
-    """The difference of the means, and how many samples there are."""
+    """A metric: the difference of the means, and the number of samples."""
 
     n_samples: int = 20
     needs_samples: ClassVar[bool] = True
@@ -52,7 +52,7 @@ class Difference(Metric):
 
 @dataclass(frozen=True)
 class Picky(Difference):
-    """As the other, but from 8 samples on."""
+    """The same metric, but for at least 8 samples."""
 
     def measure(self, real, fake):
         if len(real) < 8:
@@ -73,7 +73,7 @@ def chosen(measurement: Measurement) -> set[int]:
     return set(measurement.real.x[:, 0].int().tolist())
 
 
-def test_as_many_of_both_and_the_same_each_time():
+def test_sets_have_equal_sizes_and_are_reproducible():
     measurement = Measurement(Difference(Identity()), data(), CPU)
     game = points_gan()
     before = random_state(CPU)
@@ -85,7 +85,7 @@ def test_as_many_of_both_and_the_same_each_time():
     assert measurement.tag == "metric/difference"
 
 
-def test_what_chooses_is_not_what_is_reported():
+def test_selection_and_report_use_different_samples():
     select, report = (Measurement(Difference(Identity()), data(), CPU, role=role) for role in ("select", "report"))
     assert len(chosen(select)) == len(chosen(report)) == 20
     assert not chosen(select) & chosen(report)
@@ -93,7 +93,7 @@ def test_what_chooses_is_not_what_is_reported():
     assert not torch.equal(select.fake(game, 0).x, report.fake(game, 0).x)
 
 
-def test_a_small_split_overlaps_as_little_as_can_be():
+def test_samples_of_a_small_split_overlap_as_little_as_possible():
     select, report = (Measurement(Difference(Identity()), data(), CPU, 30, role=role) for role in ("select", "report"))
     assert len(chosen(select) & chosen(report)) == 10
 
@@ -101,7 +101,7 @@ def test_a_small_split_overlaps_as_little_as_can_be():
 @pytest.mark.parametrize(
     ("split", "n_samples", "asked", "n"), [("heldout", 30, None, 20), ("train", 30, 10, 10), ("train", 99, None, 50)]
 )
-def test_no_more_than_there_are(split, n_samples, asked, n):
+def test_the_number_of_samples_is_limited_by_the_split(split, n_samples, asked, n):
     assert Measurement(Difference(Identity(), n_samples, split), data(), CPU, asked).n == n
 
 
@@ -113,7 +113,7 @@ def test_labels_are_those_of_the_real_samples():
     assert torch.equal((fake.x.mean(1) / 100).round().long(), measurement.real.x[:, 0].long() % 3)
 
 
-def test_samples_of_a_game_that_takes_no_labels_have_none():
+def test_samples_of_an_unconditional_game_have_no_labels():
     measurement = Measurement(Difference(Identity()), data(), CPU)
     assert measurement.real.y is not None
     assert measurement.fake(points_gan(), 0).y is None
@@ -121,12 +121,12 @@ def test_samples_of_a_game_that_takes_no_labels_have_none():
 
 @dataclass(frozen=True)
 class OfLabels(Difference):
-    """Makes no sense without labels."""
+    """A metric that needs labels."""
 
     needs_labels: ClassVar[bool] = True
 
 
-def test_a_metric_of_labels_is_not_taken_of_a_game_that_takes_none():
+def test_a_metric_of_labels_refuses_an_unconditional_game():
     measurement = Measurement(OfLabels(Identity()), data(), CPU)
     assert measurement(noisy_gan(), 0)
     with pytest.raises(UserError, match="difference: this game takes no labels") as caught:
@@ -134,7 +134,7 @@ def test_a_metric_of_labels_is_not_taken_of_a_game_that_takes_none():
     assert str(caught.value).count("\n") == 1
 
 
-def test_images_are_judged_as_a_file_would_hold_them():
+def test_images_are_measured_as_uint8():
     measurement = Measurement(Difference(Pixels()), Data(Shades(), Shades()), CPU)
     fake = measurement.fake(images_gan(), 0)
     assert fake.x.dtype == measurement.real.x.dtype == torch.uint8
@@ -142,21 +142,21 @@ def test_images_are_judged_as_a_file_would_hold_them():
 
 
 class TestFloor:
-    def test_between_the_blocks(self):
+    def test_the_floor_compares_both_blocks(self):
         select, report = (Measurement(Difference(Identity()), data(), CPU, role=role) for role in ("select", "report"))
         assert select.floor == report.floor
         expected = (select.real.features.mean() - report.real.features.mean()).abs()
         assert report.floor.values["difference"] == pytest.approx(float(expected))
         assert report.floor.n == 20
 
-    def test_from_the_other_split_where_one_is_too_small(self):
+    def test_the_floor_uses_the_other_split_if_one_is_too_small(self):
         measurement = Measurement(Difference(Identity(), 30, "train"), data(50, 30), CPU, role="report")
         assert measurement.floor.n == 30
         assert measurement.floor.values["difference"] == pytest.approx(float(measurement.real.x.mean()) - 14.5)
 
-    @pytest.mark.parametrize("n", [10, 25, 30])  # up to half of the split and beyond
+    @pytest.mark.parametrize("n", [10, 25, 30])  # up to half of the split, and more
     @pytest.mark.parametrize("split", ["train", "heldout"])
-    def test_of_two_times_it_says_how_far_they_differ(self, n, split):
+    def test_the_floor_of_a_split_by_time_compares_both_periods(self, n, split):
         series = Series(("x",), Scaling((0.0,), (1.0,)), by_time=True)
         parts = data(50, 30)
         measurement = Measurement(Difference(Identity(), n, split), replace(parts, series=series), CPU, role="report")
@@ -165,24 +165,24 @@ class TestFloor:
         expected = Floor({"difference": pytest.approx(float((measurement.real.x.mean() - mean).abs())), "n": n}, n, True)
         assert measurement.floor == expected
 
-    def test_of_two_times_as_many_as_the_other_holds(self):
+    def test_the_floor_of_a_split_by_time_is_limited_by_the_other_period(self):
         series = Series(("x",), Scaling((0.0,), (1.0,)), by_time=True)
         floor = Measurement(Difference(Identity(), 40), replace(data(50, 30), series=series), CPU).floor
         assert (floor.n, floor.values["n"]) == (30, 30)
 
-    def test_else_between_halves(self):
+    def test_otherwise_the_floor_compares_halves(self):
         floor = Measurement(Difference(Identity(), 40), data(), CPU).floor
         assert (floor.n, floor.values["n"]) == (25, 25)
 
-    def test_halves_may_be_too_little(self):
+    def test_halves_that_are_too_small_give_no_floor(self):
         assert Measurement(Picky(Identity(), 12), data(12, 3), CPU).floor == Floor({}, 6)
 
-    def test_at_equal_counts_what_is_wrong_is_said(self):
+    def test_errors_at_equal_counts_are_reported(self):
         with pytest.raises(UserError, match="too few"):
             Measurement(Picky(Identity(), 4), data(), CPU).floor  # noqa: B018
 
 
-def test_provenance_names_the_very_samples():
+def test_provenance_identifies_the_samples():
     measurement = Measurement(Difference(Identity()), data(), CPU)
     found = measurement.provenance(ema=True, seed=3)
     same = {"metric": "difference", "settings": {}, "features": {"extractor": "identity"}, "split": "train", "ema": True}
@@ -191,26 +191,26 @@ def test_provenance_names_the_very_samples():
     assert other["reference"] != found["reference"]
 
 
-def test_one_sample_is_too_few():
+def test_a_single_sample_is_refused():
     with pytest.raises(UserError, match="difference needs at least 2 samples, but n_samples=1\\."):
         Measurement(Difference(Identity(), n_samples=1), data(), CPU)
 
 
-def test_none():
+def test_no_metric():
     assert not Measurement(NoMetric(Identity()), data(), CPU).enabled
 
 
-def test_samples_that_nobody_looks_at_are_not_kept():
+def test_unneeded_samples_are_not_kept():
     measurement = Measurement(Frechet(Pixels(), 20), Data(Shades(), Shades()), CPU)
     fake = measurement.fake(images_gan(), 0)
     assert fake.x.shape == measurement.real.x.shape == (20, 0)
     assert fake.features.shape == (20, 256)
     looking = Measurement(Difference(Pixels()), Data(Shades(), Shades()), CPU)
-    assert looking.reference == measurement.reference, "named by its samples all the same"
+    assert looking.reference == measurement.reference, "the reference is still that of its samples"
     assert torch.equal(looking.fake(images_gan(), 0).features.isnan(), fake.features.isnan())
 
 
-def test_what_was_not_asked_for_is_said():
+def test_notes_report_limited_and_overlapping_samples():
     assert Measurement(Difference(Identity()), data(), CPU).notes() == []
     assert "30" in Measurement(Difference(Identity()), data(30), CPU, 40).notes()[0]
     overlapping = Measurement(Difference(Identity()), data(), CPU, 30).notes()

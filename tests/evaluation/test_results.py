@@ -32,7 +32,7 @@ def result(value=0.1, step=10, chosen=("last",), **changes):
     return Result("outputs/run", step, chosen, provenance(**changes), numbers, {"curve": [1.0, 2.0]}, 3.5)
 
 
-def test_equal_provenance_may_be_ranked_whatever_the_seed():
+def test_equal_provenance_is_ranked_together_for_any_seed():
     assert differences(provenance(), provenance(seed=7)) == []
 
 
@@ -49,11 +49,11 @@ def test_equal_provenance_may_be_ranked_whatever_the_seed():
         ({"settings": {"subsets": 100, "ks": (1, 3), "degree": 3}}, "metric.degree none against 3"),
     ],
 )
-def test_every_difference_is_told(changes, said):
+def test_every_difference_is_reported(changes, said):
     assert differences(provenance(), provenance(**changes)) == [said]
 
 
-def test_another_extractor_differs_in_all_that_belongs_to_it():
+def test_another_extractor_differs_in_all_its_settings():
     found = differences(provenance(), provenance(features={"extractor": "efficientnet_lite0"}))
     assert found == [
         "extractor inception against efficientnet_lite0",
@@ -62,15 +62,15 @@ def test_another_extractor_differs_in_all_that_belongs_to_it():
     ]
 
 
-def test_what_is_read_equals_what_was_written(tmp_path):
+def test_reading_returns_what_was_written(tmp_path):
     written = [result(0.1 + 0.2), result(1 / 3, step=None, chosen=())]
     assert write(tmp_path / "new", written) == written
     assert read(tmp_path / "new") == written
-    assert read(tmp_path / "new")[0].numbers["kid_inception"].value == 0.1 + 0.2, "no digit is lost"
+    assert read(tmp_path / "new")[0].numbers["kid_inception"].value == 0.1 + 0.2, "all digits are kept"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_not_finite_is_a_word_or_null_in_the_file(tmp_path, value):
+def test_numbers_that_are_not_finite_are_strings_or_null_in_the_file(tmp_path, value):
     numbers = {"kid_inception": Number(value, abs(value), None, value)}
     bad = dataclasses.replace(result(), numbers=numbers, details={"curve": [value, {"deep": (value,)}]})
     write(tmp_path, [bad])
@@ -86,11 +86,11 @@ def test_what_is_not_finite_is_a_word_or_null_in_the_file(tmp_path, value):
     if math.isnan(value):
         assert math.isnan(found.numbers["kid_inception"].value)
     else:
-        assert found.numbers == numbers, "error and floor too"
+        assert found.numbers == numbers, "error and floor are kept too"
     assert found.details == {"curve": [word, {"deep": [word]}]}
 
 
-def test_two_that_write_at_once_lose_nothing(tmp_path):
+def test_concurrent_writers_lose_nothing(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda step: write(tmp_path, [result(step=step, chosen=())]), range(12)))
     assert sorted(r.step for r in read(tmp_path)) == list(range(12))
@@ -104,10 +104,10 @@ def test_another_metric_is_added_and_the_same_one_replaced(tmp_path):
         ("kid_inception", 3.0),
     ]
     write(tmp_path, [result(4.0, seed=1), result(5.0, step=11, chosen=())])
-    assert len(read(tmp_path)) == 4, "another seed and another step are other results"
+    assert len(read(tmp_path)) == 4, "another seed or step is another result"
 
 
-def test_one_checkpoint_is_the_last(tmp_path):
+def test_one_checkpoint_is_marked_as_the_last(tmp_path):
     write(tmp_path, [result(step=10, chosen=("last", "best")), result(step=10, chosen=("last",), metric="fid")])
     write(tmp_path, [result(step=20, chosen=("last",))])
     assert [(r.step, r.provenance.metric, r.chosen) for r in read(tmp_path)] == [
@@ -120,7 +120,7 @@ def test_one_checkpoint_is_the_last(tmp_path):
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "{}", '{"results": [{}]}', '{"results": 3}', '{"results": [{"numbers": {"a": {"value": 1}}}]}']
 )
-def test_a_damaged_file_is_named_and_left_alone(tmp_path, content):
+def test_a_damaged_file_is_named_and_kept(tmp_path, content):
     (tmp_path / "eval.json").write_text(content)
     with pytest.raises(UserError, match=r"eval\.json is damaged"):
         read(tmp_path)
@@ -129,7 +129,7 @@ def test_a_damaged_file_is_named_and_left_alone(tmp_path, content):
     assert (tmp_path / "eval.json").read_text() == content
 
 
-def test_a_result_without_numbers_is_damage(tmp_path):
+def test_a_result_without_numbers_counts_as_damaged(tmp_path):
     write(tmp_path, [result()])
     content = json.loads((tmp_path / "eval.json").read_text())
     content["results"][0]["numbers"] = {}
@@ -161,5 +161,5 @@ def test_csv_keeps_commas_and_quotes():
     assert next(csv.DictReader(to_csv([strange]).splitlines(keepends=True)))["source"] == 'a, "b"\n'
 
 
-def test_the_chief_number_is_the_first():
+def test_the_primary_number_is_the_first():
     assert result().primary == "kid_inception"

@@ -30,7 +30,7 @@ def folder(path, overrides=None, config=None, result=None, composed=None):
         (path / "result.json").write_text(json.dumps(result))
 
 
-def test_an_option_that_moves_many_values_is_one_key():
+def test_an_option_that_changes_many_values_is_one_key():
     runs = [run(f"h{s}", s, HINGE, ["loss=hinge"]) for s in (1, 2)] + [
         run(f"w{s}", s, WGAN_GP, ["loss=wgan_gp"]) for s in (1, 2)
     ]
@@ -41,7 +41,7 @@ def test_an_option_that_moves_many_values_is_one_key():
     ]
 
 
-def test_without_recorded_overrides_one_key_stands_for_those_that_follow():
+def test_without_recorded_overrides_one_key_represents_dependent_ones():
     runs = [run("h", 1, HINGE), run("w", 1, WGAN_GP), run("w2", 2, WGAN_GP)]
     assert [(group.settings, len(group.sweep_runs)) for group in groups(runs)] == [
         ({"loss._target_": "Hinge"}, 1),
@@ -49,11 +49,11 @@ def test_without_recorded_overrides_one_key_stands_for_those_that_follow():
     ]
 
 
-def test_one_run_without_overrides_is_enough_to_ask_the_configs():
+def test_a_run_without_overrides_falls_back_to_the_configs():
     assert swept([run("h", 1, HINGE, ["loss=hinge"]), run("w", 1, WGAN_GP)]) == ["loss._target_"]
 
 
-def test_values_are_those_of_the_config_however_they_were_written():
+def test_values_come_from_the_config_in_any_notation():
     slow, fast = {"optimizer": {"lr": 1e-3}}, {"optimizer": {"lr": 2e-4}}
     runs = [run("a", 1, slow, ["optimizer.lr=1e-3"]), run("b", 2, slow, ["++optimizer.lr=0.001"]), run("c", 1, fast, [])]
     assert [(group.settings, len(group.sweep_runs)) for group in groups(runs)] == [
@@ -62,12 +62,12 @@ def test_values_are_those_of_the_config_however_they_were_written():
     ]
 
 
-def test_what_overrides_do_not_tell_keeps_runs_apart():
+def test_differences_outside_overrides_separate_runs():
     runs = [run("old", 1, HINGE, ["loss=hinge"]), run("new", 2, {**HINGE, "optimizer": {"lr": 1e-3}}, ["loss=hinge"])]
     assert [group.settings for group in groups(runs)] == [{"optimizer.lr": "0.0002"}, {"optimizer.lr": "0.001"}]
 
 
-def test_seeds_and_how_a_run_is_watched_are_no_settings():
+def test_seeds_and_logging_are_not_settings():
     runs = [
         run("a", 1, HINGE, ["log_every=1"], log_every=1, device="cpu"),
         run("b", 2, HINGE, ["log_every=5", "device=cuda"], log_every=5, device="cuda"),
@@ -75,7 +75,7 @@ def test_seeds_and_how_a_run_is_watched_are_no_settings():
     assert [group.settings for group in groups(runs)] == [{}]
 
 
-def test_what_equals_the_seed_in_every_run_follows_it():
+def test_a_value_equal_to_the_seed_in_every_run_follows_it():
     assert swept([run(str(s), s, {"dataset": {"seed": s}}) for s in (1, 2)]) == []
     assert swept([run("a", 1, {"dataset": {"seed": 1}}), run("b", 2, {"dataset": {"seed": 5}})]) == ["dataset.seed"]
 
@@ -125,17 +125,17 @@ def test_a_folder_without_runs(tmp_path):
             sweep_runs(path)
 
 
-def test_methods_with_names_go_by_them():
+def test_named_methods_use_their_names():
     def named(name, seed, method, config, words, **extra):
         return run(name, seed, {**config, "method": method}, [f"method={method}", *words], **extra)
 
     runs = [named("h", 1, "SNGAN", HINGE, ["loss=hinge"]), named("w", 1, "WGAN-GP", WGAN_GP, ["loss=wgan_gp"])]
     assert [group.settings for group in groups(runs)] == [{"method": "SNGAN"}, {"method": "WGAN-GP"}]
     assert swept([*runs, named("s", 1, "SNGAN", HINGE, ["loss=hinge", "solver=x"])]) == ["method", "solver"]
-    assert swept([*runs, run("n", 1, HINGE, ["loss=hinge"])]) == ["loss", "method"], "an override like any other"
+    assert swept([*runs, run("n", 1, HINGE, ["loss=hinge"])]) == ["loss", "method"], "it is an override like any other"
 
 
-def test_what_follows_from_the_case_does_not_name_it():
+def test_dependent_values_are_not_part_of_the_name():
     cases = {"a": ["game=a", "train.n_critic=3", "lr=1"], "b": ["game=b"], "c": ["game=c", "train.steps=9"]}
     runs = [run(f"{name}{data}", 1, {}, [*words, f"dataset={data}"]) for name, words in cases.items() for data in ("x", "y")]
     assert swept(runs) == ["game", "dataset"]

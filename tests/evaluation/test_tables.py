@@ -72,7 +72,7 @@ def sweep(n_keys, seeds=5, n_of_last=1000):
         (math.inf, None, "not finite"),
     ],
 )
-def test_the_error_decides_the_digits(value, error, expected):
+def test_the_error_determines_the_digits(value, error, expected):
     assert format_value(value, error) == expected
 
 
