@@ -34,6 +34,13 @@ class FieldError(UserError):
         return UserError(f"{key}.{self}")
 
 
+class EarlierVersionError(UserError):
+    """A run or a checkpoint was made by an earlier version and cannot be read."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"{path} was made by an earlier version of gan-cli and cannot be continued or evaluated by this one.")
+
+
 class Stopped(UserError):
     """A run was ended by a signal after it had saved its state; the exit code is 128 + the signal's number, as in shells."""
 

@@ -63,7 +63,7 @@ def test_an_event_may_end_it():
 )
 def test_every(period, last, expected):
     steps = []
-    every = Every(period, lambda step, stats: steps.append(step), last)
+    every = Every(period, lambda step, stats: steps.append(step), last=last)
     for step in range(1, 11):
         every(step, {})
     assert steps == expected

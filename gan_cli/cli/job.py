@@ -21,6 +21,7 @@ from gan_cli.config.identity import RUN_ONLY, config_hash
 from gan_cli.config.schema import TrainConfig, components
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, run_folder
+from gan_cli.runs.version import check_version
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -171,7 +172,10 @@ def short(path: str) -> Path:
 def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
     """Return the run's own config, changed where the command line of this call says so."""
     with readable():
-        stored = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.load(folder / "config.yaml"))
+        config = OmegaConf.load(folder / "config.yaml")
+        if isinstance(config, DictConfig):
+            check_version(folder, config)
+        stored = OmegaConf.merge(OmegaConf.structured(TrainConfig), config)
         for key in {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}:
             OmegaConf.update(stored, key, OmegaConf.select(cfg, key))
         stored.resume = str(folder)

@@ -18,7 +18,7 @@ from gan_cli import device, drawing
 from gan_cli.build import build_data, build_diagnostics, build_metric
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import Diagnostics, NoDiagnostics
-from gan_cli.errors import UserError, first_line
+from gan_cli.errors import EarlierVersionError, UserError, first_line
 from gan_cli.evaluation.measurement import Floor, Measurement
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.games.base import Game
@@ -28,6 +28,7 @@ from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.runs import checkpoint
 from gan_cli.runs.logger import read
+from gan_cli.runs.version import check_version
 
 Advance = Callable[[int], None]
 Judgement = tuple[int, dict[str, Any], dict[str, Number], dict[str, Any]]
@@ -80,6 +81,8 @@ class Checkpoints:
             chosen = {"last": step == steps[-1], "best": step == best and name != "last"}
             try:
                 found.append(self.result(folder, str(step), tuple(word for word, is_it in chosen.items() if is_it), judge))
+            except EarlierVersionError:
+                raise
             except UserError as error:
                 refused = refused or error
                 self.say(f"step {step} is left out: {first_line(error)}")
@@ -280,6 +283,7 @@ def stored_config(folder: Path) -> DictConfig:
         raise UserError(f"{path} cannot be read: {first_line(error)}.") from error
     if not isinstance(config, DictConfig) or not set(config) >= NEEDED:
         raise UserError(f"{path} is not the config of a run.")
+    check_version(folder, config)
     return config
 
 

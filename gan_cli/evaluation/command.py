@@ -192,5 +192,6 @@ class _Bar:
 @contextmanager
 def _progress(console: Console) -> Iterator[_Bar]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    interactive = console.is_terminal or console.is_jupyter
+    with Progress(*columns, console=console, transient=True, disable=not interactive) as bar:
         yield _Bar(bar)

@@ -14,7 +14,10 @@ from yaml import YAMLError
 from gan_cli.config.identity import RUN_ONLY, to_plain
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import holds_config, read_result
+from gan_cli.runs.version import is_outdated
 
+EARLIER_VERSION = "made by an earlier version of gan-cli"
+"""The problem of a run that this version cannot read."""
 ABSENT = "-"
 """The value of a key that a run does not have."""
 _APART = ("seed", *RUN_ONLY)
@@ -86,6 +89,8 @@ def sweep_run(folder: Path) -> SweepRun:
     config = _load(folder / "config.yaml") or _load(folder / ".hydra" / "config.yaml")
     if not isinstance(config, dict) or not isinstance(config.get("seed"), int):
         config = {}
+    if is_outdated(config):
+        return SweepRun(folder.name, {}, words, EARLIER_VERSION)
     return SweepRun(folder.name, config, words, _problem(folder, config))
 
 

@@ -33,6 +33,7 @@ from gan_cli.randomness import fork_rng
 from gan_cli.runs.checkpoint import fitting, newest, path_of, steps_in
 from gan_cli.runs.checkpoint import load as load_checkpoint
 from gan_cli.runs.folder import resume_command, run_folder
+from gan_cli.runs.version import check_version
 
 
 class LoadedRun:
@@ -58,6 +59,7 @@ class LoadedRun:
     ) -> None:
         self.folder, self.step = folder, int(state["step"])
         self.config: DictConfig = OmegaConf.create(state["config"])
+        check_version(folder, self.config)
         self.inverse, self.root = inverse, root
         self.trained_on = state["data"]
         shape, source = tuple(self.trained_on["shape"]), self.trained_on["source"]

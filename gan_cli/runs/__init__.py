@@ -1,1 +1,1 @@
-"""Run folders: what is in them, checkpoints, logged numbers, and output on the console."""
+"""Run folders: their content, checkpoints, logged numbers, and console output."""

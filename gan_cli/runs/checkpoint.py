@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there, and exact."""
+"""Checkpoints: atomic, checksummed and exact."""
 
 import hashlib
 import io
@@ -12,45 +12,61 @@ from typing import Any
 import torch
 
 from gan_cli import files
-from gan_cli.errors import UserError, first_line
+from gan_cli.errors import EarlierVersionError, UserError, first_line
 
 FORMAT = 3
+"""Version of the checkpoint format; checkpoints of earlier versions are refused."""
 
 
 def path_of(folder: Path, step: int) -> Path:
-    """Where the checkpoint of ``step`` lies; names sort by step."""
+    """Return the path of the checkpoint of ``step``; names sort by step."""
     return folder / "checkpoints" / f"step_{step:08d}.pt"
 
 
 def steps_in(folder: Path) -> list[int]:
-    """The steps of which ``folder`` holds a checkpoint, ascending."""
-    found = (re.fullmatch(r"step_(\d+)\.pt", path.name) for path in (folder / "checkpoints").glob("step_*.pt"))
-    return sorted(int(match[1]) for match in found if match)
+    """Return the steps of the checkpoints in ``folder``, ascending."""
+    matches = (re.fullmatch(r"step_(\d+)\.pt", path.name) for path in (folder / "checkpoints").glob("step_*.pt"))
+    return sorted(int(match[1]) for match in matches if match)
 
 
 def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = None) -> Path:
-    """Writes ``state`` (tensors and plain data) as the checkpoint of ``step``; keeps the newest ``keep`` (None: all)."""
+    """Write ``state`` as the checkpoint of ``step``.
+
+    Args:
+        folder: Folder of the run.
+        step: Number of rounds played.
+        state: Tensors and plain data.
+        keep: Number of newest checkpoints to keep, at least 1. None: all.
+
+    Returns:
+        The path of the checkpoint.
+    """
     buffer = io.BytesIO()
-    # serialised in memory first: torch.save on a full disk destroys what it overwrites and hides the reason
+    # serialise in memory first: on a full disk torch.save destroys the file it overwrites and hides the cause
     torch.save({"format": FORMAT, "step": step, **state}, buffer)
     path = path_of(folder, step)
     files.write_bytes(path, buffer.getvalue())
     if keep is not None:
-        until_now = [other for other in steps_in(folder) if other <= step]  # a later one is damaged, or it would go on there
+        # checkpoints of later steps are damaged ones, otherwise the run would have continued from them
+        until_now = [other for other in steps_in(folder) if other <= step]
         for old in until_now[: -max(keep, 1)]:
             path_of(folder, old).unlink(missing_ok=True)
     return path
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The state in ``path`` on the CPU; a UserError where the file is missing, damaged or of another program.
+    """Load a checkpoint to the CPU.
 
-    Only tensors and plain data are read (``weights_only``), so a foreign checkpoint can run no code.
+    Only tensors and plain data are read (``weights_only``), so that a foreign checkpoint cannot run code.
+
+    Raises:
+        EarlierVersionError: If an earlier version wrote it.
+        UserError: If the file is missing, damaged, or not a checkpoint of this program.
     """
     if not path.is_file():
         raise UserError(f"no checkpoint {path}.")
     try:
-        # torch.load notices a truncated file but not a flipped bit; the archive's own checksums do
+        # torch.load detects a truncated file but not a flipped bit; the checksums of the archive do
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         if damaged:
@@ -61,27 +77,40 @@ def load(path: Path) -> dict[str, Any]:
     except Exception as error:
         reason = first_line(error)
         raise UserError(f"checkpoint {path} cannot be read: {reason}. Use an earlier one.") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    written = state.get("format") if isinstance(state, dict) else None
+    if isinstance(written, int) and written < FORMAT:
+        raise EarlierVersionError(path)
+    if not isinstance(state, dict) or written != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this program (format {FORMAT}).")
     return state
 
 
 def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest readable checkpoint of a run (None where there is none), and a complaint about each unreadable newer one."""
-    complaints: list[str] = []
+    """Load the newest readable checkpoint of a run.
+
+    Returns:
+        The state (None if there is no checkpoint), and a message for each newer checkpoint that is not readable.
+
+    Raises:
+        EarlierVersionError: If an earlier version made the run.
+        UserError: If no checkpoint is readable.
+    """
+    problems: list[str] = []
     for step in reversed(steps_in(folder)):
         try:
-            return load(path_of(folder, step)), complaints
+            return load(path_of(folder, step)), problems
+        except EarlierVersionError:
+            raise EarlierVersionError(folder) from None
         except UserError as error:
-            complaints.append(str(error))
-    if complaints:
-        raise UserError(f"{folder} holds no readable checkpoint.\n{complaints[0]}")
-    return None, complaints
+            problems.append(str(error))
+    if problems:
+        raise UserError(f"{folder} holds no readable checkpoint.\n{problems[0]}")
+    return None, problems
 
 
 @contextmanager
 def fitting(folder: Path) -> Iterator[None]:
-    """Turns what loading a state into players of another form raises inside into a UserError."""
+    """Turn errors of loading a state into players of another shape into a UserError."""
     try:
         yield
     except (RuntimeError, KeyError, ValueError) as error:
@@ -93,7 +122,7 @@ def fitting(folder: Path) -> Iterator[None]:
 
 
 def fingerprint(module: torch.nn.Module) -> str:
-    """SHA-256 over all parameters and buffers: equal if and only if two players are equal to the bit."""
+    """Return the SHA-256 hash of all parameters and buffers: equal if and only if two players are equal to the bit."""
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         digest.update(name.encode())

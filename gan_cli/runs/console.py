@@ -1,4 +1,4 @@
-"""What the terminal shows while a run trains: a live bar, or a line now and then where nobody watches."""
+"""Console output during training: a live progress bar, or a plain line every few seconds."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,28 +10,33 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gan_cli.types import Stats
 
 LINE_EVERY = 15.0
-"""Seconds between lines where there is no live bar."""
+"""Seconds between plain lines when there is no live bar."""
 
 
 class Terminal(Console):
-    """A console that tells when its reader has gone, as in ``gan-eval RUN | head``, instead of ending the program."""
+    """A console that reports a closed pipe, as in ``gan-eval RUN | head``, instead of ending the program."""
 
     def on_broken_pipe(self) -> None:
-        """Raises BrokenPipeError."""
+        """Raise BrokenPipeError."""
         raise BrokenPipeError
 
 
-class Display:
-    """An event that shows step, rates, losses, the estimate and the time left.
+class ProgressDisplay:
+    """A callback that shows step, rates, losses, the estimate and the remaining time.
 
-    ``latest``: the newest logged numbers by tag. ``live``: a bar that redraws itself; else a plain line every 15 seconds,
-    for log files and for jobs that share a terminal.
+    Args:
+        console: Where it is shown.
+        start: Number of rounds already played.
+        steps: The last round.
+        latest: Returns the newest logged numbers by tag.
+        live: If true, a bar that redraws itself; else a plain line every ``LINE_EVERY`` seconds, for log files and for
+            parallel jobs that share a terminal.
     """
 
     def __init__(self, console: Console, start: int, steps: int, latest: Callable[[], Mapping[str, float]], live: bool):
         self.console, self.steps, self.latest, self.live = console, steps, latest, live
-        self.first, self.began = 0, 0.0  # the first round shown and when it ended: what came before it is no measure
-        self.spoke = time.monotonic()
+        self.first_step, self.first_time = 0, 0.0  # end of the first round, which is slower than the others
+        self.printed = time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -47,39 +52,36 @@ class Display:
         self.task = self.bar.add_task("training", total=steps, completed=start, numbers="")
 
     @contextmanager
-    def shown(self) -> Iterator["Display"]:
-        """Inside, the bar is on the screen."""
+    def on_screen(self) -> Iterator["ProgressDisplay"]:
+        """Show the bar inside the context."""
         with self.bar:
             yield self
 
     def __call__(self, step: int, stats: Stats) -> None:
         self.bar.update(self.task, completed=step, numbers=self.numbers() if self.live else "")
         now = time.monotonic()
-        if not self.first:
-            self.first, self.began = step, now
-        elif not self.live and (now - self.spoke > LINE_EVERY or step == self.steps):
-            self.spoke = now
-            left = (now - self.began) / (step - self.first) * (self.steps - step)
-            self.say(f"step {step}/{self.steps}  {self.numbers()}  {left:.0f} s left")
+        if not self.first_step:
+            self.first_step, self.first_time = step, now
+        elif not self.live and (now - self.printed > LINE_EVERY or step == self.steps):
+            self.printed = now
+            left = (now - self.first_time) / (step - self.first_step) * (self.steps - step)
+            say(self.console, f"step {step}/{self.steps}  {self.numbers()}  {left:.0f} s left")
 
     def numbers(self) -> str:
-        """The newest losses, estimate, metric and speed in one short line."""
+        """Return the newest losses, estimate, metric and speed in one short line."""
         latest = self.latest()
-        shown = {short(tag): value for tag, value in latest.items() if tag.split("/")[0] in ("loss", "estimate", "metric")}
+        kinds = ("loss", "estimate", "metric")
+        selected = {short_tag(tag): value for tag, value in latest.items() if tag.split("/")[0] in kinds}
         speed = latest.get("time/samples_per_second")
-        parts = [f"{name} {value:.0f}" if abs(value) >= 100 else f"{name} {value:.3g}" for name, value in shown.items()]
+        parts = [f"{name} {value:.0f}" if abs(value) >= 100 else f"{name} {value:.3g}" for name, value in selected.items()]
         return "  ".join([*parts, *([f"{speed:.0f} samples/s"] if speed is not None else [])])
 
-    def say(self, message: str) -> None:
-        """A line above the bar."""
-        say(self.console, message)
 
-
-def short(tag: str) -> str:
-    """loss/discriminator -> D, loss/generator -> G, others by their last part."""
+def short_tag(tag: str) -> str:
+    """Shorten a tag: loss/discriminator -> D, loss/generator -> G, others to their last part."""
     return {"loss/discriminator": "D", "loss/generator": "G"}.get(tag, tag.rpartition("/")[2])
 
 
 def say(console: Console, message: str) -> None:
-    """A line as it is: no markup, no colours, no wrapping, so that paths can be copied."""
+    """Print a line as it is, without markup, colours or wrapping, so that paths can be copied."""
     console.print(message, highlight=False, markup=False, soft_wrap=True)

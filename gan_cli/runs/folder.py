@@ -1,4 +1,4 @@
-"""The folder of a run: whether one is there, its config, and its result."""
+"""The folder of a run: its config and its result."""
 
 import json
 import shlex
@@ -12,22 +12,26 @@ from gan_cli.errors import UserError
 
 
 def holds_config(folder: Path) -> bool:
-    """Whether a run has begun in ``folder``."""
+    """Return True if a run has begun in ``folder``."""
     return (folder / "config.yaml").is_file()
 
 
 def resume_command(folder: Path) -> str:
-    """What continues the run in ``folder``, ready to be pasted into a shell."""
+    """Return the command that continues the run in ``folder``, quoted for a shell."""
     return f"gan-train {shlex.quote(f'resume={folder}')}"
 
 
 def holds_run_already(folder: Path) -> UserError:
-    """Why a run cannot begin in ``folder``."""
+    """Return the error for a new run in a folder that holds one."""
     return UserError(f"{folder} holds a run already: continue it with {resume_command(folder)}, or name another folder.")
 
 
 def run_folder(path: str | Path) -> Path:
-    """``path`` as the folder of a run; a UserError that says what was looked for if it is none."""
+    """Return ``path`` as the folder of a run.
+
+    Raises:
+        UserError: If there is no run in it.
+    """
     folder = Path(path)
     if holds_config(folder):
         return folder
@@ -37,17 +41,21 @@ def run_folder(path: str | Path) -> Path:
 
 
 def holds_run(folder: Path, cfg: DictConfig) -> bool:
-    """Whether ``folder`` holds a run of this very config; a UserError if it holds a run of another one."""
+    """Return True if ``folder`` holds a run of exactly this config.
+
+    Raises:
+        UserError: If it holds a run of another config.
+    """
     if not holds_config(folder):
         return False
-    found = OmegaConf.load(folder / "config.yaml")
-    if not isinstance(found, DictConfig) or config_hash(found) != config_hash(cfg):
+    stored = OmegaConf.load(folder / "config.yaml")
+    if not isinstance(stored, DictConfig) or config_hash(stored) != config_hash(cfg):
         raise UserError(f"{folder} holds a run with another config: name another hydra.sweep.dir, or remove that run.")
     return True
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """What ``result.json`` in ``folder`` says; None where it is missing or unreadable."""
+    """Return the content of ``result.json`` in ``folder``, or None if it is missing or unreadable."""
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

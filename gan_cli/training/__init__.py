@@ -1,1 +1,1 @@
-"""Training: the loop, its callbacks, a run in progress, and the command behind gan-train."""
+"""Training: the loop, its callbacks, the state of a run, and the gan-train command."""

@@ -1,18 +1,19 @@
-"""What happens after a round. Each event is called with (step, what the round reported)."""
+"""Callbacks that steer a run: learning rates, logging, divergence, checkpoints and signals.
+
+A callback is called after a round with the step and the statistics of that round.
+"""
 
 import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from gan_cli.errors import Diverged, Stopped, UserError
+from gan_cli.errors import Diverged, Stopped
 from gan_cli.games.base import Game
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import resume_command
@@ -21,49 +22,17 @@ from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Stats
 
-FETCH_AT_LEAST_EVERY = 100
-"""Rounds whose numbers may wait on the device, where nothing is logged."""
-
-
-class EMA:
-    """Exponential moving average of the whole game, always in eval mode: what is sampled, measured and drawn.
-
-    theta_ema <- d theta_ema + (1 - d) theta with d = min(decay, (1 + t) / (10 + t)), so that the start is soon forgotten;
-    decay 0 makes it a plain copy. Batch norm's running statistics are averaged with the parameters: those of the live
-    players belong to other weights than the averaged ones. All other buffers are copied.
-    """
-
-    def __init__(self, game: Game, decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise UserError(f"ema={decay} is not a decay: 0 <= ema < 1, for instance ema=0.999 (ema=null: no average).")
-        self.decay = decay
-        self.game = deepcopy(game).requires_grad_(False).eval()
-        (self.mean, self.buffers), (self.live, self.live_buffers) = _split(self.game), _split(game)
-
-    @torch.no_grad()
-    def __call__(self, step: int, stats: Stats) -> None:
-        decay = min(self.decay, (1 + step) / (10 + step))
-        if self.mean:  # a game that only measures has nothing to average
-            torch._foreach_lerp_(self.mean, self.live, 1 - decay)
-        for buffer, live in zip(self.buffers, self.live_buffers, strict=True):
-            buffer.copy_(live)
-
-
-def _split(game: Game) -> tuple[list[Tensor], list[Tensor]]:
-    """The tensors that are averaged, and those that are copied."""
-    statistics = [
-        buffer
-        for module in game.modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
-        for buffer in (module.running_mean, module.running_var)
-        if buffer is not None
-    ]
-    ids = {id(buffer) for buffer in statistics}
-    return [*game.parameters(), *statistics], [buffer for buffer in game.buffers() if id(buffer) not in ids]
+MAX_PENDING_ROUNDS = 100
+"""Number of rounds whose statistics may wait on the device before they are fetched."""
 
 
 class ScheduleLearningRates:
-    """After round t, the learning rates of round t + 1; they travel in the optimizers' own states."""
+    """Sets the learning rates of the next round after each round; the optimizers' states hold them.
+
+    Args:
+        solver: Its optimizers are scheduled; their rates at construction are the base rates.
+        factor: Step -> factor on the base rates.
+    """
 
     def __init__(self, solver: Solver, factor: LearningRateSchedule) -> None:
         self.solver, self.factor = solver, factor
@@ -71,7 +40,7 @@ class ScheduleLearningRates:
         self(0)
 
     def groups(self) -> list[dict[str, Any]]:
-        """All parameter groups; asked for anew each time, because loading a state replaces them."""
+        """Return all parameter groups; not cached, because loading a state replaces them."""
         return [group for optimizer in self.solver.optimizers.values() for group in optimizer.param_groups]
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
@@ -80,10 +49,20 @@ class ScheduleLearningRates:
 
 
 class LogStats:
-    """Keeps every round's numbers on the device, fetches them together, and stops the run at the first that is not finite.
+    """Logs the statistics of the rounds, and stops the run at the first one that is not finite.
 
-    At every ``period``-th step (0: never) and at step ``last`` the round's own numbers go into the journal, with the speed
-    since the last time: ``samples``, how many were drawn for all turns so far, per second of ``clock``.
+    Statistics stay on the device and are fetched together. At every ``period``-th step (0: never) and at step ``last``, those
+    of the current round are logged with ``time/samples_per_second``.
+
+    Args:
+        logger: Receives the numbers.
+        period: Rounds between logged numbers.
+        last: The last step of the run.
+        samples: Returns the number of samples drawn for all turns so far.
+
+    Attributes:
+        latest: The newest numbers by tag.
+        clock: Measures the time spent in rounds; to be stopped before and started after other callbacks.
     """
 
     def __init__(self, logger: RunLogger, period: int, last: int, samples: Callable[[], int]) -> None:
@@ -91,25 +70,29 @@ class LogStats:
         self.pending: list[tuple[int, Stats]] = []
         self.latest: dict[str, float] = {}
         self.clock = Stopwatch()
-        self.seen = samples()
+        self.counted = samples()
 
     def __call__(self, step: int, stats: Stats) -> None:
         self.pending.append((step, stats))
-        if len(self.pending) >= FETCH_AT_LEAST_EVERY:
+        if len(self.pending) >= MAX_PENDING_ROUNDS:
             self.check()
         if step == self.last or (self.period and step % self.period == 0):
-            self.check()  # waits for the device, which belongs to the rounds' time
+            self.check()  # waits for the device, which is part of the time of the rounds
             self.clock.stop()
             self.clock.start()
-            samples = self.samples() - self.seen
+            samples = self.samples() - self.counted
             speed = {"time/samples_per_second": samples / max(self.clock.lap(), 1e-9)}
-            self.seen += samples
+            self.counted += samples
             self.latest |= speed
             self.logger.numbers(step, self.latest)
 
     def check(self) -> None:
-        """Raises Diverged at the first number since the last check that is not finite."""
-        if not any(stats for _, stats in self.pending):  # nobody moved
+        """Fetch the pending statistics.
+
+        Raises:
+            Diverged: At the first one that is not finite.
+        """
+        if not any(stats for _, stats in self.pending):  # no turn was played
             return
         names = [(step, name) for step, stats in self.pending for name in stats]
         values = torch.stack([value.float() for _, stats in self.pending for value in stats.values()]).tolist()
@@ -122,80 +105,93 @@ class LogStats:
 
 
 class Stopwatch:
-    """Seconds spent in rounds: running between ``start`` and ``stop``, so that evaluation does not count."""
+    """Seconds between ``start`` and ``stop``, summed up, so that evaluation can be excluded."""
 
     def __init__(self) -> None:
-        self.seconds, self.since = 0.0, time.perf_counter()
+        self.seconds, self.started = 0.0, time.perf_counter()
 
     def start(self, step: int = 0, stats: Stats | None = None) -> None:
-        self.since = time.perf_counter()
+        self.started = time.perf_counter()
 
     def stop(self, step: int = 0, stats: Stats | None = None) -> None:
-        self.seconds += time.perf_counter() - self.since
+        self.seconds += time.perf_counter() - self.started
 
     def lap(self) -> float:
-        """Seconds since the last lap."""
+        """Return the seconds since the last lap."""
         seconds, self.seconds = self.seconds, 0.0
         return seconds
 
 
 class DivergenceGuard:
-    """Stops the run before players are measured, drawn or saved that hold a number which is not finite."""
+    """Stops the run before players with non-finite numbers are measured, drawn or saved.
 
-    def __init__(self, game: Game, record: LogStats) -> None:
-        self.game, self.record = game, record
+    Raises:
+        Diverged: If a statistic, a parameter or a buffer is not finite.
+    """
+
+    def __init__(self, game: Game, log_stats: LogStats) -> None:
+        self.game, self.log_stats = game, log_stats
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
-        self.record.check()
+        self.log_stats.check()
         for name, tensor in self.game.state_dict().items():
             if not bool(tensor.isfinite().all()):
                 raise Diverged(f"{name} is no longer finite at step {step}: training has diverged.")
 
 
 class SaveCheckpoint:
-    """Writes a checkpoint of everything, after checking that the players are finite."""
+    """Writes a checkpoint of the whole run if the players are finite.
+
+    Args:
+        folder: Folder of the run.
+        state: Returns the state to save: tensors and plain data.
+        guard: Called before every checkpoint.
+        logger: Flushed after every checkpoint.
+        keep: Number of newest checkpoints to keep. None: all.
+    """
 
     def __init__(
-        self, folder: Path, state: Callable[[], Mapping[str, Any]], finite: DivergenceGuard, logger: RunLogger, keep: int | None
+        self, folder: Path, state: Callable[[], Mapping[str, Any]], guard: DivergenceGuard, logger: RunLogger, keep: int | None
     ) -> None:
-        self.folder, self.state, self.finite, self.logger, self.keep = folder, state, finite, logger, keep
-        self.step = -1
+        self.folder, self.state, self.guard, self.logger, self.keep = folder, state, guard, logger, keep
+        self.saved_step = -1
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
-        if step == self.step:
+        if step == self.saved_step:
             return
-        self.finite(step)
+        self.guard(step)
         checkpoint.save(self.folder, step, self.state(), self.keep)
         self.logger.flush()
-        self.step = step
+        self.saved_step = step
 
 
 class StopOnSignal:
-    """SIGINT and SIGTERM let the round end, save it, and stop; a second SIGINT interrupts at once."""
+    """Stops the run after the current round on SIGINT or SIGTERM, with a checkpoint; a second SIGINT interrupts at once."""
 
-    def __init__(self, save: SaveCheckpoint) -> None:
-        self.save, self.received = save, 0
+    def __init__(self, save_checkpoint: SaveCheckpoint) -> None:
+        self.save_checkpoint, self.received = save_checkpoint, 0
 
     def __call__(self, step: int, stats: Stats) -> None:
         if self.received:
-            self.save(step)
-            raise Stopped(f"stopped at step {step}. Continue with: {resume_command(self.save.folder)}", self.received)
+            self.save_checkpoint(step)
+            folder = self.save_checkpoint.folder
+            raise Stopped(f"stopped at step {step}. Continue with: {resume_command(folder)}", self.received)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Inside, the signals are noted here."""
+        """Receive the signals inside the context."""
 
-        def note(number: int, frame: Any) -> None:
+        def receive(number: int, frame: Any) -> None:
             self.received = number
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
         try:
-            before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not in the main thread, where signals cannot be caught
+            previous = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # signals can be caught in the main thread only
             yield
             return
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)

@@ -1,34 +1,41 @@
-"""Time: the loop, the order of turns in a round, what happens every so often, and learning-rate decay."""
+"""The training loop: one round of the game after another, and the callbacks that follow each of them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from gan_cli.schedules.turns import Schedule
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
 Callback = Callable[[int, Stats], None]
-"""What happens after a round: (step, what the round reported)."""
+"""Called after each round with the step and the statistics of the round."""
 
 
 def training_loop(
     solver: Solver, batches: Iterator[Batch], schedule: Schedule, steps: int, callbacks: Iterable[Callback], start: int = 0
 ) -> None:
-    """Plays the rounds start + 1 ... steps; after each one the events happen in their order."""
+    """Play the rounds ``start`` + 1 to ``steps``, and call the callbacks in order after each round.
+
+    Args:
+        solver: Takes the steps of one round.
+        batches: Training batches without end.
+        schedule: Step -> the order of turns in that round.
+        steps: The last round.
+        callbacks: Called with (step, statistics of the round); an exception of a callback ends training.
+        start: The number of rounds that have been played already.
+    """
     for step in range(start + 1, steps + 1):
         stats = solver.round(schedule(step), batches)
-        for event in callbacks:
-            event(step, stats)
+        for callback in callbacks:
+            callback(step, stats)
 
 
-@dataclass(frozen=True)
 class Every:
-    """Lets ``action`` happen at every ``period``-th step (0: never) and at step ``last``."""
+    """Calls the callbacks ``actions`` in order at every ``period``-th step (0: never), and at step ``last``."""
 
-    period: int
-    action: Callback
-    last: int = 0
+    def __init__(self, period: int, *actions: Callback, last: int = 0) -> None:
+        self.period, self.actions, self.last = period, actions, last
 
     def __call__(self, step: int, stats: Stats) -> None:
         if step == self.last or (self.period and step % self.period == 0):
-            self.action(step, stats)
+            for action in self.actions:
+                action(step, stats)

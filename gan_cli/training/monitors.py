@@ -1,4 +1,4 @@
-"""What looks at a run after a round, and moves nothing of it: estimates, the metric, diagnostics, pictures."""
+"""Callbacks that observe a run without changing it: estimates, the metric, diagnostics and pictures."""
 
 import time
 from collections.abc import Callable
@@ -19,16 +19,24 @@ from gan_cli.runs.logger import RunLogger, read
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
 
-GRID = 64
-"""Images of a sample grid."""
-STRIPS = 24
-"""Sources of a translator that are drawn."""
-CLOUD = 1000
-"""Points of a figure."""
+N_IMAGES = 64
+"""Number of images in a sample grid."""
+N_STRIPS = 24
+"""Number of sources shown for a translator."""
+N_POINTS = 1000
+"""Number of points in a scatter plot."""
 
 
 class LogHeldOutEstimate:
-    """The same estimate on data that no player has seen, as ``heldout/<name>``."""
+    """Logs the loss's estimate on a held-out batch as ``heldout/<name>``.
+
+    Args:
+        game: The game that is being trained.
+        solver: Its autocast context is used for the forward passes.
+        batch_at: Step -> the held-out batch of that step.
+        logger: Receives the numbers.
+        seed: Start of the random stream, which also depends on the step.
+    """
 
     def __init__(self, game: Game, solver: Solver, batch_at: Callable[[int], Batch], logger: RunLogger, seed: int) -> None:
         self.game, self.autocast, self.batch_at = game, solver.autocast, batch_at
@@ -43,7 +51,7 @@ class LogHeldOutEstimate:
 
 
 class LogGame:
-    """What the game says of itself, if it says anything."""
+    """Logs the numbers that ``Game.measure`` returns, if the game has any."""
 
     def __init__(self, game: Game, logger: RunLogger, seed: int) -> None:
         self.game, self.logger, self.seed = game, logger, seed
@@ -68,43 +76,71 @@ class RunDiagnostics:
 
 
 class EvaluateMetric:
-    """The metric of the averaged game, if there is one.
+    """Logs the metric of the averaged players, if there is a metric.
 
-    ``latest``: its newest chief number by its tag; ``seconds``: what all evaluations cost. Beside the numbers the journal
-    gets ``untranslated/<number>``, the same of a translator's sources, and ``time/evaluation_share``, the part of the time
-    since this process began its rounds that they took.
+    Also logs ``untranslated/<number>``, the metric of a translator's sources, and ``time/evaluation_share``, the fraction of
+    the time since construction that evaluations took.
+
+    Args:
+        measurement: The metric over the run's data.
+        game: The averaged game.
+        logger: Receives the numbers.
+        seed: Decides the samples.
+
+    Attributes:
+        latest: The newest primary number by its tag.
+        seconds: Time spent in all evaluations.
     """
 
     def __init__(self, measurement: Measurement, game: Game, logger: RunLogger, seed: int) -> None:
         self.measurement, self.game, self.logger, self.seed = measurement, game, logger, seed
         self.latest: dict[str, float] = {}
-        self.began, self.seconds = time.perf_counter(), 0.0
+        self.created, self.seconds = time.perf_counter(), 0.0
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
         if not self.measurement.enabled:
             return
-        began = time.perf_counter()
+        start = time.perf_counter()
         values = {f"metric/{name}": value.value for name, value in self.measurement(self.game, self.seed).items()}
-        given = {f"untranslated/{name}": value for name, value in self.measurement.untranslated.items()}
+        sources = {f"untranslated/{name}": value for name, value in self.measurement.untranslated.items()}
         now = time.perf_counter()
-        self.seconds += now - began
+        self.seconds += now - start
         self.latest = {self.measurement.tag: values[self.measurement.tag]}
-        self.logger.numbers(step, values | given | {"time/evaluation_share": self.seconds / (now - self.began)})
+        share = {"time/evaluation_share": self.seconds / (now - self.created)}
+        self.logger.numbers(step, values | sources | share)
 
 
 class DrawSamples:
-    """The averaged game's samples from latents fixed at the start: a grid of images, or a figure of points or sequences.
+    """Draws samples of the averaged players from latents that are fixed at construction.
 
-    Of a translator, held-out sources, what it makes of them, and the targets if there are any. Points are drawn over the
-    contours of the critic that is being trained, where the game has one that looks at them alone; sequences beside held-out
-    ones, in the data's own units. A game that has a picture of its own shows that.
+    Images are drawn as a grid; points over the contours of the trained critic if it takes samples alone; sequences with
+    held-out ones, in the data's own units. A translator shows held-out sources, their translations, and the targets if the data
+    is paired. A game with a picture of its own (``Game.picture``) shows that instead.
+
+    Args:
+        ema: The averaged game.
+        live: The game that is being trained.
+        data: Provides labels, sources and real samples.
+        logger: Receives the picture.
+        seed: Decides the latents, labels and sources.
+
+    Attributes:
+        path: The last picture, None before the first one.
     """
 
     def __init__(self, ema: Game, live: Game, data: Data, logger: RunLogger, seed: int) -> None:
         self.ema, self.live, self.logger = ema, live, logger
         self.images, self.sequences = len(data.shape) == 3, len(data.shape) == 2
         self.series = data.series or unnamed(data.shape[-1])
-        n = CLOUD if len(data.shape) == 1 else drawing.LINES if self.sequences else GRID if data.source is None else STRIPS
+        n = (
+            N_POINTS
+            if len(data.shape) == 1
+            else drawing.LINES
+            if self.sequences
+            else N_IMAGES
+            if data.source is None
+            else N_STRIPS
+        )
         self.y, self.seed = conditions(data, n, seed), seed
         with fork_rng(seed, ema.device):
             self.latents = ema.latents(n)
@@ -118,8 +154,8 @@ class DrawSamples:
         self.path = self.logger.picture(step, "samples", self.samples() if picture is None else picture)
 
     def samples(self) -> np.ndarray:
-        """The averaged game's samples."""
-        with fork_rng(self.seed, self.ema.device):  # a game may draw while it samples
+        """Return a picture ``[H, W, 3]`` of the averaged game's samples."""
+        with fork_rng(self.seed, self.ema.device):  # sampling may draw random numbers
             parts = picture_strips(self.ema, self.latents, self.y, self.targets)
         if self.images:
             return drawing.strips(parts)

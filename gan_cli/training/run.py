@@ -1,4 +1,4 @@
-"""Everything of a training run that is in play, and all that a checkpoint holds of it."""
+"""The state of a training run: its parts, and its checkpoints."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,12 +18,34 @@ from gan_cli.games.base import Game
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import run_folder
-from gan_cli.training.callbacks import EMA, ScheduleLearningRates
+from gan_cli.training.callbacks import ScheduleLearningRates
+from gan_cli.training.ema import EMA
 from gan_cli.types import Batch
 
 
 class Run:
-    """The parts that the config names, wired together and at step 0."""
+    """The parts that the config names, connected and at step 0.
+
+    Args:
+        cfg: The whole config of the run.
+        folder: Folder of the run.
+
+    Attributes:
+        step: Number of rounds played.
+        device: Device of the players.
+        data: The data set.
+        game: The players that are being trained.
+        ema: The averaged players.
+        solver: Takes the steps of a round.
+        schedule: Step -> the order of turns.
+        idle: Players without a turn in this run.
+        batches: Training batches without end.
+        heldout: Held-out batches.
+        diagnostics: Measures of the players.
+        measurement: The metric over the data.
+        metric_description: The metric in one line, for the console.
+        set_learning_rates: Callback that sets the learning rates.
+    """
 
     def __init__(self, cfg: DictConfig, folder: Path) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
@@ -39,13 +61,15 @@ class Run:
         self.metric_description = parts.metric.describe(self.data)
         self.measurement = Measurement(parts.metric, self.data, self.device)
 
-    def begin(self) -> None:
-        """A fresh run's first act: the players that ``init_from`` names take the weights they have there."""
-        begin_with(self.game, self.cfg.init_from, self.cfg.init_players)
+    def initialize_players(self) -> None:
+        """Load the players that ``init_from`` names into a new run; without it they keep their initial weights."""
+        load_players(self.game, self.cfg.init_from, self.cfg.init_players)
         self.ema.game.load_state_dict(self.game.state_dict())
 
     def state(self) -> dict[str, Any]:
-        """Players, optimizers, average, data order, random streams; the config and what the data is as plain data."""
+        """Return everything that a checkpoint holds: players, optimizers, average, data order, random streams, config and a
+        description of the data, as tensors and plain data.
+        """
         return {
             "config": to_plain(self.cfg),
             "data": self.data.to_dict(),
@@ -57,14 +81,18 @@ class Run:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue where ``state`` was taken: from here on everything is equal to the bit.
+        """Continue from ``state``; everything that follows is equal to the bit.
 
-        Raises UserError where the players do not fit, or the data is not what it was.
+        Args:
+            state: The content of a checkpoint.
+
+        Raises:
+            UserError: If the players do not fit, or the data has changed.
         """
         if not self.data.matches(state["data"]):
             raise UserError(
                 f"the data of {self.folder} has changed since its checkpoint was written: other samples, columns or ranges.\n"
-                "The run cannot continue on it as if nothing had happened. dataset.root or dataset.path say where it has moved."
+                "The run cannot continue on other data. If the data has moved, set dataset.root or dataset.path."
             )
         with checkpoint.fitting(self.folder):
             self.game.load_state_dict(state["game"])
@@ -75,18 +103,24 @@ class Run:
         self.step = state["step"]
 
     def heldout_batch(self, step: int) -> Batch:
-        """The held-out batch that belongs to ``step``, whether or not others were drawn before."""
+        """Return the held-out batch of ``step``, which does not depend on earlier calls."""
         return self.data.heldout.batch(self.heldout.indices(step)).to(self.device)
 
 
-def begin_with(game: Game, source: str | None, players: Sequence[str] | None) -> None:
-    """Gives ``players`` of ``game`` (None: all) the weights that they have in ``source``, a run or a checkpoint.
+def load_players(game: Game, source: str | None, players: Sequence[str] | None) -> None:
+    """Load players of another run into ``game``: the trained ones, not the averaged ones.
 
-    They are the trained ones, not the averaged. Raises UserError where there is no such run or player, or they do not fit.
+    Args:
+        game: The game whose players are loaded.
+        source: Folder of a run, or a checkpoint file. None: nothing is loaded.
+        players: Names of the players to load. None: all.
+
+    Raises:
+        UserError: If there is no such run or player, or the weights do not fit.
     """
     if source is None:
         if players is not None:
-            raise UserError("init_players says whose weights, but not whence: give init_from=RUN_DIR too.")
+            raise UserError("init_players needs init_from: name the run or checkpoint to load them from, init_from=RUN_DIR.")
         return
     path = Path(source)
     state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))[0]
@@ -98,16 +132,17 @@ def begin_with(game: Game, source: str | None, players: Sequence[str] | None) ->
             key.removeprefix(f"{player}."): value for key, value in state["game"].items() if key.startswith(f"{player}.")
         }
         if player not in own or not weights:
-            there = {key.partition(".")[0] for key in state["game"]} & set(own)
+            common = {key.partition(".")[0] for key in state["game"]} & set(own)
             raise UserError(
-                f"init_from={source}: no player {player!r} in common. There is: {', '.join(sorted(there)) or 'none'}."
+                f"init_from={source}: both games must have a player {player!r}. "
+                f"They have in common: {', '.join(sorted(common)) or 'none'}."
             )
         with checkpoint.fitting(path):
             own[player].load_state_dict(weights)
 
 
 def freeze_norm_statistics(game: Game, players: Sequence[str]) -> None:
-    """Puts networks that only the turns of ``players``, who never come, would move in eval mode: no statistics run either."""
+    """Put networks in eval mode that only the turns of the frozen ``players`` would train: their norm statistics stay fixed."""
     turns = game.turns()
     parameters = {name: {id(parameter) for parameter in turn.parameters} for name, turn in turns.items()}
     resting = set().union(*(parameters[name] for name in players))
@@ -119,12 +154,16 @@ def freeze_norm_statistics(game: Game, players: Sequence[str]) -> None:
 
 
 def prepare(cfg: DictConfig) -> torch.device:
-    """A fresh start, whatever ran in this process before: device, threads, determinism and every random stream."""
-    place = device.choose(cfg.device)
+    """Set device, threads, determinism and all random streams, whatever ran in this process before.
+
+    Returns:
+        The device.
+    """
+    chosen = device.choose(cfg.device)
     if (count := threads()) is not None:
         torch.set_num_threads(count)
     torch.use_deterministic_algorithms(cfg.deterministic, warn_only=True)
     torch.backends.cudnn.deterministic = cfg.deterministic
     torch.backends.cudnn.benchmark = not cfg.deterministic
     seed_all(cfg.seed)
-    return place
+    return chosen

@@ -21,7 +21,8 @@ from gan_cli.games.gan import GAN
 from gan_cli.games.sampling import conditions, eval_mode, preserve_buffers
 from gan_cli.losses.hinge import Hinge
 from gan_cli.randomness import fork_rng
-from gan_cli.training.callbacks import EMA, ScheduleLearningRates
+from gan_cli.training.callbacks import ScheduleLearningRates
+from gan_cli.training.ema import EMA
 
 META = torch.device("meta")
 MODELS = [group for group in configs.groups() if group.startswith("model")]

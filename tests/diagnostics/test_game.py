@@ -20,7 +20,7 @@ from gan_cli.randomness import random_state
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.spectral_norm import SpectralNorm
 from gan_cli.regularizers.weight_clipping import WeightClipping
-from gan_cli.training.callbacks import EMA
+from gan_cli.training.ema import EMA
 from gan_cli.types import Batch
 
 

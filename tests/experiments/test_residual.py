@@ -9,7 +9,7 @@ from torch import nn
 import gan_cli
 from gan_cli.games import sampling
 from gan_cli.runs import checkpoint
-from gan_cli.training.callbacks import EMA
+from gan_cli.training.ema import EMA
 
 STEPS = "train.steps=4 eval_every=0 sample_every=0 checkpoint_every=2 ema=0.9 metric.n_samples=8"
 

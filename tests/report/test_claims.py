@@ -180,9 +180,7 @@ def sweep(run):
         folder = None
         for option, by_seed in values.items():
             for seed, value in enumerate(by_seed):
-                folder = run(
-                    f"sweep/{option}{seed}", {"a": [value]}, seed, overrides=[f"{key}={option}"], w1=value, option=option
-                )
+                folder = run(f"sweep/{option}{seed}", {"a": [value]}, seed, overrides=[f"{key}={option}"], w1=value)
         return run_records(folder.parent)
 
     return write
@@ -209,7 +207,7 @@ def test_ordering(sweep, wgan, hinge, expected, number):
 
 def test_an_ordering_waits_for_every_run_that_it_compares(sweep, run):
     runs = sweep({"wgan": [1.0, 1.1, 1.2], "hinge": [2.0, 2.11, 2.19]})
-    late = run("sweep/wgan3", {"a": [1.0]}, 3, overrides=["loss=wgan"], status=None, option="wgan")
+    late = run("sweep/wgan3", {"a": [1.0]}, 3, overrides=["loss=wgan"], status=None)
     claim = Ordering(says="", number="w1", better={"loss": "wgan"}, worse={"loss": "hinge"})
     assert claim.assess(runs).verdict.state == "held"
     assert "not finished" in claim.assess(run_records(late.parent)).verdict.reason

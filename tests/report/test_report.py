@@ -90,7 +90,7 @@ def test_a_sweep_is_compared_over_seeds(run):
     for loss, base in (("wgan", 1.0), ("hinge", 3.0)):
         for seed in (1, 2, 3):
             folder = run(
-                f"sweep/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}"], report=report_node, w1=base + seed / 10, l=loss
+                f"sweep/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}"], report=report_node, w1=base + seed / 10
             )
     text = words(command.report_command(settings(folder.parent)).read_text())
     assert "1 held" in text
@@ -102,10 +102,10 @@ def test_a_sweep_is_compared_over_seeds(run):
 
 
 def test_runs_that_failed_or_never_began_are_named(run):
-    run("sweep/a", CURVES, 1, overrides=["loss=a"], l="a")
-    run("sweep/b", {}, 2, overrides=["loss=b"], status="failed", l="b")
+    run("sweep/a", CURVES, 1, overrides=["loss=a"])
+    run("sweep/b", {}, 2, overrides=["loss=b"], status="failed")
     (run("sweep/c", {}, 3, overrides=["loss=c"]) / "config.yaml").unlink()
-    folder = run("sweep/d", CURVES, 1, overrides=["loss=d"], status=None, l="d").parent
+    folder = run("sweep/d", CURVES, 1, overrides=["loss=d"], status=None).parent
     text = words(command.report_command(settings(folder)).read_text())
     assert "loss=b, seed 2: failed: no room" in text
     assert "c: its config.yaml cannot be read" in text
@@ -249,7 +249,7 @@ def tiny_images():
 )
 def test_figures_are_drawn(run, figure):
     for seed, c in ((1, "0.1"), (2, "0.1"), (1, "1.0")):
-        folder = run(f"s/{c}{seed}", CURVES, seed, overrides=["loss=wgan", f"c={c}"], pictures=(0, 20, 40), w1=1.0, c=float(c))
+        folder = run(f"s/{c}{seed}", CURVES, seed, overrides=["loss=wgan", f"c={c}"], pictures=(0, 20, 40), w1=1.0)
     drawn = figure.draw(run_records(folder.parent))
     assert drawn
     for one in drawn:
@@ -303,9 +303,9 @@ def test_a_progression_shows_the_inside_of_a_plots_frame(tmp_path):
 
 def test_a_grid_of_runs_is_one_command_and_others_are_several(run):
     for loss, seed in (("a", 1), ("a", 2), ("b", 1), ("b", 2)):
-        folder = run(f"s/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}", "k=[x,y]"], l=loss).parent
+        folder = run(f"s/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}", "k=[x,y]"]).parent
     assert reproduce.training_commands(run_records(folder)) == ["gan-train -m loss=a,b 'k=[x,y]' seed=1,2"]
-    run("s/c1", CURVES, 1, overrides=["loss=c", "k=[x,y]"], l="c")
+    run("s/c1", CURVES, 1, overrides=["loss=c", "k=[x,y]"])
     assert len(reproduce.training_commands(run_records(folder))) == 5
     assert reproduce.training_commands(run_records(run("alone", CURVES))) == []
 

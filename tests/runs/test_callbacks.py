@@ -1,4 +1,4 @@
-"""What happens after a round, each event alone."""
+"""Callbacks of training, each one alone."""
 
 import pytest
 import torch
@@ -9,7 +9,8 @@ from gan_cli.build import build
 from gan_cli.errors import Diverged, UserError
 from gan_cli.runs import logger
 from gan_cli.schedules.learning_rates import LinearDecay
-from gan_cli.training.callbacks import EMA, LogStats, ScheduleLearningRates, Stopwatch
+from gan_cli.training.callbacks import LogStats, ScheduleLearningRates, Stopwatch
+from gan_cli.training.ema import EMA
 
 CPU = torch.device("cpu")
 

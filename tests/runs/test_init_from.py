@@ -86,9 +86,12 @@ def test_a_resumed_run_does_not_look_for_its_source_again(source, tmp_path):
     ("settings", "said"),
     [
         ("init_from=/nowhere", "no run in /nowhere"),
-        ("init_from='SOURCE' init_players=[critic]", "no player 'critic' in common. There is: discriminator, generator"),
+        (
+            "init_from='SOURCE' init_players=[critic]",
+            "a player 'critic'. They have in common: discriminator, generator",
+        ),
         ("init_from='SOURCE' model.generator.width=8", "does not fit its players"),
-        ("init_players=[generator]", "give init_from=RUN_DIR too"),
+        ("init_players=[generator]", "init_players needs init_from"),
         ("frozen=[critic]", r"frozen=\[critic\]: this game has no such player. Its players are: discriminator, generator"),
     ],
 )

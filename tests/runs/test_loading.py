@@ -154,7 +154,7 @@ def test_a_grid(run, request):
 
 
 def test_a_truncated_grid(images):
-    name = "grid_step_00000006_seed_1_truncation_0.5_standing_2.png"
+    name = "grid_step_00000006_seed_1_truncation_0.5_standing_statistics_2.png"
     path = sample_command(command("sample", images, n=9, seed=1, truncation=0.5, standing_statistics=2))
     assert path == images / "samples" / name
     assert path.read_bytes() != sample_command(command("sample", images, n=9, seed=1)).read_bytes()

@@ -199,7 +199,7 @@ def test_a_learning_rate_that_has_come_to_nothing_is_not_trained_on(tmp_path):
     cfg = configs.config("dataset=ring learning_rate=linear", "train.steps=4 sample_every=0")
     cfg.learning_rate.end = 4  # as config.yaml keeps it
     train(cfg, tmp_path / "run")
-    with pytest.raises(UserError, match=r"learning rate of .* has come to 0 before step 8"):
+    with pytest.raises(UserError, match=r"learning rate of .* reaches 0 before step 8"):
         train(cfg, tmp_path / "run", "train.steps=8", resume=True)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_cli.errors import UserError
+from gan_cli.errors import EarlierVersionError, UserError
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.results import Result
 from gan_cli.evaluation.sweeps import SweepRun
@@ -81,6 +81,8 @@ class RunRecord:
     def _state(self) -> Mapping[str, Any] | None:
         try:
             return checkpoint.newest(self.folder)[0]
+        except EarlierVersionError:
+            raise
         except UserError:
             return None
 
@@ -137,12 +139,15 @@ def run_records(folder: Path) -> list[RunRecord]:
         The runs, those of one method together; jobs that never began come last.
 
     Raises:
+        EarlierVersionError: If an earlier version made all of them.
         UserError: If there is no run, or none of them has logged anything yet.
     """
     alone = holds_config(folder)
     sweep_runs = [sweeps.sweep_run(folder)] if alone else sweeps.sweep_runs(folder)
     grouped = [(group.settings, run) for group in sweeps.groups(sweep_runs) for run in group.sweep_runs]
     grouped += [({}, run) for run in sweep_runs if not run.config]
+    if all(run.problem == sweeps.EARLIER_VERSION for run in sweep_runs):
+        raise EarlierVersionError(folder)
     paths = [folder if alone else folder / run.name for _, run in grouped]
     records = [
         RunRecord(path, run, settings, logger.read(path), results.read(path))

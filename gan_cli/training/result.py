@@ -1,0 +1,111 @@
+"""The result of a finished run: ``result.json``, TensorBoard's table of runs, and the summary on the console."""
+
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from gan_cli import files
+from gan_cli.config.identity import config_hash, to_plain
+from gan_cli.runs import checkpoint
+from gan_cli.runs.console import say
+from gan_cli.runs.logger import RunLogger, read
+from gan_cli.training.run import Run
+
+
+def write_result(
+    run: Run, logger: RunLogger, picture: Path | None, console: Console, seconds: float, seconds_evaluating: float
+) -> float | None:
+    """Write ``result.json`` and TensorBoard's hparams, and print a summary.
+
+    Args:
+        run: The finished run.
+        logger: Receives the hparams.
+        picture: The last picture of samples. None: none was drawn.
+        console: Where the summary is printed.
+        seconds: Time since training began.
+        seconds_evaluating: The part of it that the metric took.
+
+    Returns:
+        The final value of the metric, or None if the run has no metric.
+    """
+    start = time.perf_counter()
+    metric = _metric_summary(run)
+    final = None if metric is None else metric["final"]
+    # the floor, and fitting the metric at the start, count as evaluation
+    extra = time.perf_counter() - start + run.measurement.seconds
+    seconds, seconds_evaluating = seconds + extra, seconds_evaluating + extra
+    result = {
+        "status": "finished",
+        "config": config_hash(run.cfg),
+        "step": run.cfg.train.steps,
+        "objective": final,
+        "metric": metric,
+        "seconds": round(seconds, 1),
+        "seconds_evaluating": round(seconds_evaluating, 1),
+        "players": checkpoint.fingerprint(run.game),
+    }
+    files.write_json(run.folder / "result.json", result)
+    logger.hparams(flat_settings(run.cfg), {run.measurement.tag: final} if final is not None else {})
+    share = f"the metric took {seconds_evaluating / seconds:.0%} of it"
+    rows: list[tuple[str, Any]] = [
+        ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s; {share}"),
+        ("run", run.folder),
+        *([("samples", picture)] if picture else []),
+        *([(metric["name"], _before_and_after(metric))] if metric else []),
+        ("curves", f"tensorboard --logdir {shlex.quote(str(run.folder))}"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        say(console, f"{name:<{width}}  {text}")
+    return final
+
+
+def flat_settings(cfg: DictConfig) -> dict[str, Any]:
+    """Return the config as flat ``a.b.c: value`` pairs, the form of TensorBoard's table."""
+
+    def flat(node: Any, prefix: str) -> dict[str, Any]:
+        if isinstance(node, dict):
+            return {
+                k: v for name, child in node.items() for k, v in flat(child, f"{prefix}.{name}" if prefix else name).items()
+            }
+        return {prefix: node}
+
+    return flat(to_plain(cfg), "")
+
+
+def _metric_summary(run: Run) -> dict[str, Any] | None:
+    """Return the metric at step 0 and at the last step, with its floor and provenance; None if it was not measured."""
+    measurement = run.measurement
+    curve = {row["step"]: row[measurement.tag] for row in read(run.folder) if measurement.tag in row}
+    if not curve:
+        return None
+    name, floor, untranslated = measurement.metric.name, measurement.floor, measurement.untranslated
+    return {
+        "name": name,
+        "initial": curve.get(0),
+        "final": curve.get(run.cfg.train.steps),
+        "higher_is_better": measurement.metric.higher_is_better,
+        "floor": floor.values.get(name),
+        "floor_n": floor.n,
+        "floor_two_times": floor.two_times,
+        **({"untranslated": untranslated[name]} if untranslated else {}),
+        **measurement.provenance(run.cfg.ema is not None, run.cfg.seed),
+    }
+
+
+def _before_and_after(metric: dict[str, Any]) -> str:
+    def number(value: float | None) -> str:
+        return "not finite" if value is None else f"{value:.4g}"
+
+    protocol = f", {metric['protocol']}" if metric["protocol"] else ""
+    floor_n = f" at {metric['floor_n']} samples" if metric["floor_n"] != metric["n_fake"] else ""
+    two_times = ", of two times" if metric["floor_two_times"] else ""
+    return (
+        f"{number(metric['initial'])} before training, {number(metric['final'])} after "
+        f"({metric['n_fake']} samples against {metric['n_real']} real ones, {metric['split']} split{protocol}); "
+        f"real against real: {number(metric['floor'])}{floor_n}{two_times}"
+    )
