@@ -1,4 +1,4 @@
-"""Pictures: uint8 arrays [H, W, 3] from samples."""
+"""Pictures of samples, as uint8 arrays ``[H, W, 3]``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +18,16 @@ from gan_cli.types import Critic
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9661f", "#8a8a8a"
 LINES, FEATURES = 8, 8
-"""Of more sequences, and of more features, a picture shows the first ones."""
+"""Largest number of sequences, and of features, in a picture."""
 
 
 def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
-    """Images ``[N, C, H, W]`` in [-1, 1] side by side; small ones enlarged by a whole factor so that pixels stay pixels."""
+    """Draw images side by side; small ones are enlarged by an integer factor without interpolation.
+
+    Args:
+        images: ``[N, C, H, W]`` in [-1, 1]; if C is neither 1 nor 3, only the first channel is drawn.
+        columns: Number of columns; None for a square grid.
+    """
     columns = columns or round(len(images) ** 0.5)
     factor = max(1, 64 // images.shape[-2])
     images = images.float().cpu().repeat_interleave(factor, 2).repeat_interleave(factor, 3)
@@ -33,7 +38,14 @@ def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
 
 
 class Panel(NamedTuple):
-    """``images [rows * columns, C, H, W]`` in [-1, 1], row by row, under a title, with a name for each row and column."""
+    """A grid of images with a title and names of rows and columns.
+
+    Attributes:
+        images: ``[rows * columns, C, H, W]`` in [-1, 1], row by row.
+        title: Title of the grid.
+        rows: Names of the rows.
+        columns: Names of the columns.
+    """
 
     images: Tensor
     title: str
@@ -41,78 +53,87 @@ class Panel(NamedTuple):
     columns: Sequence[str]
 
 
-def panels(found: Sequence[Panel]) -> np.ndarray:
-    """Grids of images one below the other, their rows and columns named."""
+def panels(grids: Sequence[Panel]) -> np.ndarray:
+    """Draw labelled grids of images below each other."""
     inch = 0.6
-    heights = [inch * len(panel.rows) + 0.7 for panel in found]
-    figure = canvas(inch * max(len(panel.columns) for panel in found) + 1.2, sum(heights))
-    subplots = figure.subplots(len(found), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, panel in zip(subplots, found, strict=True):
+    heights = [inch * len(panel.rows) + 0.7 for panel in grids]
+    figure = new_figure(inch * max(len(panel.columns) for panel in grids) + 1.2, sum(heights))
+    subplots = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, panel in zip(subplots, grids, strict=True):
         images = torch.stack([torch.from_numpy(picture(image)) for image in panel.images])  # [N, H, W, 3]
         rows, columns, (height, width) = len(panel.rows), len(panel.columns), images.shape[1:3]
-        laid = images.reshape(rows, columns, height, width, 3).transpose(1, 2).reshape(rows * height, columns * width, 3)
-        axes.imshow(laid.numpy(), interpolation="nearest")
+        tiled = images.reshape(rows, columns, height, width, 3).transpose(1, 2).reshape(rows * height, columns * width, 3)
+        axes.imshow(tiled.numpy(), interpolation="nearest")
         axes.set_title(panel.title, fontsize=10)
         axes.set_xticks([(i + 0.5) * width - 0.5 for i in range(columns)], panel.columns)
         axes.set_yticks([(i + 0.5) * height - 0.5 for i in range(rows)], panel.rows)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    return rendered(figure)
+    return render(figure)
 
 
 def strips(parts: Sequence[Tensor]) -> np.ndarray:
-    """Images ``[N, C, H, W]`` that belong together side by side, a strip for each of N; strips in a square, wide apart.
+    """Draw strips of images that belong together, one for each of N, in a square with gaps.
 
-    Grey and colour may meet. A single part is a grid.
+    Args:
+        parts: The images of all strips, ``[N, C, H, W]`` for each position in a strip; grey and colour may be mixed.
     """
     if len(parts) == 1:
         return grid(parts[0])
     colour = any(part.shape[1] == 3 for part in parts)
     columns = [part.float().cpu().expand(-1, 3, -1, -1) if colour else part.float().cpu() for part in parts]
     n, channels, height, _ = columns[0].shape
-    edge = torch.ones(n, channels, height, max(1, height // 32))  # white between the parts of a strip
-    apart = [piece for column in columns for piece in (column, edge)][:-1]
-    return grid(torch.cat(apart, dim=3), columns=max(1, round((n / len(parts)) ** 0.5)))
+    edge = torch.ones(n, channels, height, max(1, height // 32))  # a white gap between the images of a strip
+    spaced = [piece for column in columns for piece in (column, edge)][:-1]
+    return grid(torch.cat(spaced, dim=3), columns=max(1, round((n / len(parts)) ** 0.5)))
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """[-1, 1] to 0 ... 255, rounded and clamped."""
+    """Convert [-1, 1] to 0 ... 255, rounded and clamped."""
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def picture(image: Tensor) -> np.ndarray:
-    """One image ``[C, H, W]`` in [-1, 1]; other than one or three channels: the first."""
+    """Convert one image ``[C, H, W]`` in [-1, 1]; if C is neither 1 nor 3, only the first channel is drawn."""
     pixels = to_uint8(image if len(image) in (1, 3) else image[:1])
     return pixels.expand(3, -1, -1).permute(1, 2, 0).cpu().numpy()
 
 
 def points(fake: Tensor, real: Tensor | None = None, critic: Critic | None = None) -> np.ndarray:
-    """Generated points, over real ones and the critic's contours in the plane, as histograms under its curve on the line.
+    """Draw generated points over real ones, with the critic's contours in the plane or its curve over histograms on the line.
 
-    ``real``, ``fake``: ``[N, d]``; of more than two dimensions the first two are drawn, without the critic. The window is
-    that of the real points, so that one run's pictures can be laid side by side.
+    The window is that of the real points, so that pictures of one run can be compared.
+
+    Args:
+        fake: Generated points ``[N, d]``. If d is above 2, the first two coordinates are drawn, without the critic.
+        real: Real points ``[M, d]``, or None.
+        critic: The critic, or None.
     """
     fake = fake.float().cpu()
     real = fake[:0] if real is None else real.float().cpu()
-    figure = canvas(6, 6)
+    figure = new_figure(6, 6)
     axes = figure.subplots()
     if fake.shape[1] == 1:
         _line(axes, real, fake, critic)
     else:
         _plane(axes, real, fake, critic if fake.shape[1] == 2 else None)
     axes.legend(loc="upper right", framealpha=0.9)
-    return rendered(figure)
+    return render(figure)
 
 
 def sequences(fake: Tensor, names: Sequence[str], real: Tensor | None = None, walk: int | None = None) -> np.ndarray:
-    """Generated sequences ``[N, T, F]`` as lines over time, a row for each of the features ``names``; real ones beside them.
+    """Draw generated sequences as lines over time, one row per feature, and real ones beside them on the same axes.
 
-    Both on the same axis, in whatever units they come. ``walk``: so many sequences are one walk, drawn from dark to light.
+    Args:
+        fake: Generated sequences ``[N, T, F]``, in any units.
+        names: Names of the F features.
+        real: Real sequences ``[M, T, F]`` in the same units, or None.
+        walk: If not None, this many sequences form a walk through latent space, drawn from dark to light.
     """
     parts = {"generated": fake} if real is None else {"data": real, "generated": fake}
-    shown = list(names)[:FEATURES]
-    figure = canvas(4.2 * len(parts) + 0.4, 1.25 * len(shown) + 0.8)
-    rows = figure.subplots(len(shown), len(parts), squeeze=False, sharex=True, sharey="row")
+    drawn = list(names)[:FEATURES]
+    figure = new_figure(4.2 * len(parts) + 0.4, 1.25 * len(drawn) + 0.8)
+    rows = figure.subplots(len(drawn), len(parts), squeeze=False, sharex=True, sharey="row")
     colours = matplotlib.colormaps["tab10"](range(LINES))
     if walk is not None:
         colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.9, walk))
@@ -122,35 +143,35 @@ def sequences(fake: Tensor, names: Sequence[str], real: Tensor | None = None, wa
                 axes.plot(sequence[:, k], color=colours[line % len(colours)], linewidth=0.9)
             axes.tick_params(labelsize=7)
             axes.yaxis.offsetText.set_fontsize(7)
-        row[0].set_ylabel(shown[k], fontsize=8)
+        row[0].set_ylabel(drawn[k], fontsize=8)
     for axes, title in zip(rows[0], parts, strict=True):
         axes.set_title(title, fontsize=10)
     for axes in rows[-1]:
-        axes.set_xlabel("t" if len(shown) == len(names) else f"t ({len(shown)} of {len(names)} features)", fontsize=8)
-    return rendered(figure)
+        axes.set_xlabel("t" if len(drawn) == len(names) else f"t ({len(drawn)} of {len(names)} features)", fontsize=8)
+    return render(figure)
 
 
-def clouds(real: Tensor, fake: Tensor, title: str) -> np.ndarray:
-    """Generated points over real ones, ``[N, 2]`` and ``[M, 2]``, all of them in view: axes that mean nothing by themselves."""
-    figure = canvas(6, 6)
+def scatter(real: Tensor, fake: Tensor, title: str) -> np.ndarray:
+    """Draw generated points ``[M, 2]`` over real ones ``[N, 2]``, with a window around all of them and without units."""
+    figure = new_figure(6, 6)
     axes = figure.subplots()
     for part, colour, label in ((real, GREY, "data"), (fake, ORANGE, "generator")):
         axes.scatter(part[:, 0], part[:, 1], s=12, color=colour, alpha=0.6, linewidths=0, label=label)
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=10, wrap=True)
     axes.legend(loc="upper right", framealpha=0.9)
-    return rendered(figure)
+    return render(figure)
 
 
-def canvas(width: float, height: float) -> Figure:
-    """An empty figure of this size in inches, a hundred pixels each."""
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of this size in inches, at 100 pixels per inch."""
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def rendered(figure: Figure) -> np.ndarray:
-    """The pixels of a figure that ``canvas`` made."""
+def render(figure: Figure) -> np.ndarray:
+    """Return the pixels of a figure."""
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
 
@@ -165,7 +186,7 @@ def _line(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
     if critic is not None:
         x = torch.linspace(low, high, 200)[:, None]
         other = axes.twinx()
-        other.plot(x[:, 0].numpy(), _heights(critic, x).numpy(), color=BLUE)
+        other.plot(x[:, 0].numpy(), _critic_values(critic, x).numpy(), color=BLUE)
         other.set_ylabel("D(x), logit", color=BLUE)
 
 
@@ -180,16 +201,16 @@ def _plane(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
 
 
-def _heights(critic: Critic, x: Tensor) -> Tensor:
-    """D at the points ``x [N, d]``, ``[N]`` on the CPU; of several outputs their mean."""
+def _critic_values(critic: Critic, x: Tensor) -> Tensor:
+    """Return the critic's values at points ``[N, d]``, averaged over its outputs: ``[N]`` on the CPU."""
     return critic(x).float().cpu().reshape(len(x), -1).mean(1)
 
 
 def contours(axes, around: Tensor, critic: Critic):
-    """Draws the critic's values over the window of the points ``around`` ``[N, 2]``, which becomes that of the axes."""
+    """Draw contours of the critic over the window of the points ``around`` ``[N, 2]``, and set the limits of the axes to it."""
     left, right, bottom, top = _plane_window(around)
     x, y = torch.meshgrid(torch.linspace(left, right, 100), torch.linspace(bottom, top, 100), indexing="xy")
-    value = _heights(critic, torch.stack([x, y], -1).flatten(0, 1)).reshape(x.shape).numpy()
+    value = _critic_values(critic, torch.stack([x, y], -1).flatten(0, 1)).reshape(x.shape).numpy()
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     return axes.contourf(x.numpy(), y.numpy(), value, 24, cmap=matplotlib.colormaps["PuOr"], alpha=0.7)
 
@@ -199,14 +220,14 @@ def _plane_window(points: Tensor) -> tuple[float, float, float, float]:
 
 
 def _window(points: Tensor, axis: int) -> tuple[float, float]:
-    """The points' range on an axis and a fifth of it on both sides (one unit where it has no width)."""
+    """Return the range of the points on an axis with a margin of a fifth (or 1 if the range is empty) on both sides."""
     low, high = float(points[:, axis].min()), float(points[:, axis].max())
     margin = 0.2 * (high - low) or 1.0
     return low - margin, high + margin
 
 
 def save_png(picture: np.ndarray, path: Path) -> None:
-    """Writes the picture; a reader never sees half of it."""
+    """Write the picture as PNG, atomically, and create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as unfinished:
         Image.fromarray(picture).save(unfinished, format="PNG")

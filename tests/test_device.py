@@ -43,13 +43,13 @@ def test_meta():
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps", "gpu", "", "CPU"])
-def test_absent_devices_are_answered_with_what_is_there(machine, name):
+def test_errors_list_the_available_devices(machine, name):
     machine()
     with pytest.raises(UserError, match=f"device={name} is not available. Use one of: cpu"):
         choose(name)
 
 
-def test_the_wrong_number(machine):
+def test_unknown_device_number(machine):
     machine(cuda=2)
     with pytest.raises(UserError, match=r"device=cuda:2 is not available. Use one of: cuda:0, cuda:1, cpu"):
         choose("cuda:2")
@@ -62,13 +62,13 @@ class TestAutocast:
         with autocast(torch.device("cpu"), "fp32")():
             assert (self.x @ self.x).dtype == torch.float32
 
-    def test_bf16_again_and_again(self):
+    def test_bf16_context_is_reusable(self):
         context = autocast(torch.device("cpu"), "bf16")
         for _ in range(2):
             with context():
                 assert (self.x @ self.x).dtype == torch.bfloat16
             assert (self.x @ self.x).dtype == torch.float32
 
-    def test_others(self):
+    def test_unknown_precision(self):
         with pytest.raises(UserError, match=r"precision=fp16 is not known. Use precision=fp32 or precision=bf16"):
             autocast(torch.device("cpu"), "fp16")

@@ -1,4 +1,4 @@
-"""Pictures are arrays of pixels, whose places and colours are known."""
+"""Pictures: sizes, positions and colours of pixels."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_to_uint8_inverts_the_range_of_images():
 
 
 class TestGrid:
-    def test_places_and_enlargement(self):
+    def test_positions_and_enlargement(self):
         """Four grey 32x32 images, doubled, two by two, with a white frame of 4 pixels."""
         shades = torch.tensor([-1.0, -0.5, 0.0, 0.5])
         picture = drawing.grid(shades[:, None, None, None].expand(4, 1, 32, 32))
@@ -33,7 +33,7 @@ class TestGrid:
         assert (picture[:4] == 255).all()
         assert (picture[68:72] == 255).all()
 
-    def test_pixels_stay_pixels(self):
+    def test_enlargement_does_not_interpolate(self):
         image = torch.rand(1, 3, 16, 16) * 2 - 1
         picture = drawing.grid(image)
         assert picture.shape == (64, 64, 3)
@@ -46,15 +46,15 @@ class TestGrid:
         assert (height, width) == (down * 66 + 2, across * 66 + 2)
 
     @pytest.mark.parametrize("channels", [2, 4, 7])
-    def test_other_channels_show_the_first(self, channels):
+    def test_other_channel_counts_show_the_first_channel(self, channels):
         images = torch.full((4, channels, 64, 64), 1.0)
         images[:, 0] = -1
         assert (drawing.grid(images)[2:66, 2:66] == 0).all()
 
-    def test_large_and_non_square_images_stay_as_they_are(self):
+    def test_large_and_non_square_images_are_not_enlarged(self):
         assert drawing.grid(torch.zeros(2, 3, 40, 100), 2).shape == (44, 206, 3)
 
-    def test_leaves_its_argument(self):
+    def test_does_not_change_its_argument(self):
         images = torch.zeros(4, 1, 8, 8)
         drawing.grid(images)
         assert (images == 0).all()
@@ -70,26 +70,26 @@ def test_picture(channels):
 
 
 def orange(picture):
-    """How many pixels are of the generator's colour, over whatever it was drawn."""
+    """Return the number of pixels in the generator's colour, over any background."""
     red, _, blue = picture.astype(int).transpose(2, 0, 1)
     return int((red - blue > 60).sum())
 
 
 class TestPoints:
     @pytest.mark.parametrize("d", [1, 2, 3])
-    def test_a_figure(self, d):
+    def test_figures_have_one_size(self, d):
         torch.manual_seed(0)
         fake, real = torch.randn(50, d), torch.randn(50, d)
         bare = drawing.points(fake)
         both = drawing.points(fake, real)
-        judged = drawing.points(fake, real, lambda x: x.sum(1))
-        for picture in (bare, both, judged):
+        with_critic = drawing.points(fake, real, lambda x: x.sum(1))
+        for picture in (bare, both, with_critic):
             assert picture.shape == (600, 600, 3)
             assert picture.dtype == np.uint8
         assert orange(bare) > 100
-        assert (judged != both).any() == (d < 3), "of more than two dimensions the critic has no plane"
+        assert (with_critic != both).any() == (d < 3), "the critic is drawn in one and two dimensions only"
 
-    def test_critic_is_asked_over_the_window(self):
+    def test_critic_is_evaluated_over_the_window(self):
         asked = []
 
         def critic(x):
@@ -102,8 +102,7 @@ class TestPoints:
         assert asked[0].amax(0).tolist() == pytest.approx([12, 1.4])
         assert asked[0].shape == (10_000, 2)
 
-    def test_window_is_the_datas(self):
-        """One run's pictures can be laid side by side: what the fakes do moves no axis."""
+    def test_window_is_that_of_the_data(self):
         real = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
         far, further = (drawing.points(torch.full((3, 2), at), real) for at in (50.0, 500.0))
         assert (far == further).all()
@@ -129,7 +128,7 @@ def test_save_png(tmp_path):
 
 
 class TestSequences:
-    def test_a_row_for_each_feature_and_real_ones_beside(self):
+    def test_one_row_per_feature_with_real_sequences_beside(self):
         fake, names = torch.rand(3, 5, 2), ["a", "b"]
         alone, beside = drawing.sequences(fake, names), drawing.sequences(fake, names, torch.rand(4, 5, 2))
         assert alone.dtype == np.uint8
@@ -137,7 +136,7 @@ class TestSequences:
         assert beside.shape[1] > 1.8 * alone.shape[1]
         assert drawing.sequences(fake[:, :, :1], names[:1]).shape[0] < alone.shape[0]
 
-    def test_of_many_features_and_sequences_the_first_are_drawn(self):
+    def test_only_the_first_features_and_sequences_are_drawn(self):
         x = torch.rand(20, 5, 30)
         names = [f"f{k}" for k in range(30)]
         many = drawing.sequences(x, names)
@@ -145,7 +144,7 @@ class TestSequences:
         x[:, :, drawing.FEATURES :] = -7.0
         assert (drawing.sequences(x, names) == many).all()
 
-    def test_a_walk_goes_from_dark_to_light(self):
+    def test_a_walk_is_drawn_from_dark_to_light(self):
         x = torch.arange(4.0)[:, None, None].expand(4, 6, 1)  # four level lines, the last one on top
         picture = drawing.sequences(x, ["a"], walk=4).astype(int)
         middle = picture[:, picture.shape[1] // 2]

@@ -140,7 +140,7 @@ class PathAngle(Diagnostics):
 
 def plot_path(path: Path) -> np.ndarray:
     """Plot the cosine and, below it, the norm of the vector field along the path."""
-    figure = drawing.canvas(6, 5)
+    figure = drawing.new_figure(6, 5)
     above, below = figure.subplots(2, 1, sharex=True)
     above.plot(path.alphas, path.cosines, color=drawing.ORANGE)
     above.set(ylim=(-1.05, 1.05), ylabel="cos(v, w_T − w_t)")
@@ -148,4 +148,4 @@ def plot_path(path: Path) -> np.ndarray:
     below.set(yscale="log", ylabel="‖v‖", xlabel="α: 0 at the earlier checkpoint, 1 at this one")
     for axes in (above, below):
         axes.axvline(1, color=drawing.GREY, linewidth=1)
-    return drawing.rendered(figure)
+    return drawing.render(figure)

@@ -77,7 +77,7 @@ class LinearDiscriminatorGame(GeneratorGame):
         fake = self.fakes(Batch(self.seen))
         lambdas = [torch.sigmoid(self.discriminator(x)).cpu() for x in (self.seen, fake)]
         rows = [row for row in history() if row.get("value/dual") is not None]
-        figure = drawing.canvas(11, 5)
+        figure = drawing.new_figure(11, 5)
         plane, values = figure.subplots(1, 2, width_ratios=[1.2, 1])
         shown = drawing.contours(plane, self.seen.cpu(), self.critic_on_cpu())
         for x, colours, marker, name in zip((self.seen, fake), lambdas, "os", ("data, λ_x", "G(z), λ_z"), strict=True):
@@ -92,7 +92,7 @@ class LinearDiscriminatorGame(GeneratorGame):
         values.axhline(math.log(2) * (len(self.seen) + len(fake)), color=drawing.GREY, linestyle=":", label="D knows nothing")
         values.grid(alpha=0.3)
         values.legend()
-        return drawing.rendered(figure)
+        return drawing.render(figure)
 
     def critic_on_cpu(self) -> Critic:
         """The critic for points that are on the CPU."""

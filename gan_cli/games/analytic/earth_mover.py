@@ -74,7 +74,7 @@ class EarthMover(Game):
 
     def picture(self, history: History) -> np.ndarray:
         """The heaps with the optimal plan; the critic; its estimate over the rounds."""
-        figure = drawing.canvas(13, 4)
+        figure = drawing.new_figure(13, 4)
         heaps, critic, estimate = figure.subplots(1, 3)
         t = self.t.cpu().numpy()
         width = 0.35 * float(np.diff(t).min())
@@ -92,7 +92,7 @@ class EarthMover(Game):
         estimate.legend(loc="lower right")
         for axes in (critic, estimate):
             axes.grid(alpha=0.3)
-        return drawing.rendered(figure)
+        return drawing.render(figure)
 
     def _arrows(self, axes, top: float) -> None:
         """What the plan moves, one above the other."""

@@ -92,7 +92,7 @@ class GaussianGAN(GAN):
     def picture(self, history: History) -> np.ndarray:
         """p_data, p_g, D and D*, and below where the generator takes z, as in the paper's figure 1."""
         x, p, q, D, best = (values.numpy() for values in self.laws())
-        figure = drawing.canvas(8, 6)
+        figure = drawing.new_figure(8, 6)
         laws, lines = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         laws.plot(x, p, color="black", linestyle=":", linewidth=2.5, label="p_data")
         laws.plot(x, q, color=drawing.ORANGE, linewidth=2.5, label="p_g")
@@ -108,7 +108,7 @@ class GaussianGAN(GAN):
         mean, std = self.affine()
         lines.plot([z, mean + std * z], [[0] * 17, [1] * 17], color=drawing.GREY, linewidth=0.8)
         lines.set(yticks=[0, 1], yticklabels=["z", "x = G(z)"], xlim=self.window(), ylim=(0, 1))
-        return drawing.rendered(figure)
+        return drawing.render(figure)
 
     def window(self) -> tuple[float, float]:
         """What a picture shows, the same at every step: where z and the data are."""

@@ -75,7 +75,7 @@ class IdealGAN(Game):
         """p, q and D* on the points."""
         q, best = (table.detach().cpu().numpy() for table in self.tables())
         p, points = self.p.cpu().numpy(), np.arange(len(q))
-        figure = drawing.canvas(7, 5)
+        figure = drawing.new_figure(7, 5)
         axes = figure.subplots()
         axes.bar(points - 0.2, p, 0.4, color=drawing.GREY, label="p (data)")
         axes.bar(points + 0.2, q, 0.4, color=drawing.ORANGE, label="q (generator)")
@@ -86,7 +86,7 @@ class IdealGAN(Game):
         other.set(ylim=(0, 1))
         other.set_ylabel("D*", color=drawing.BLUE)
         figure.legend(loc="outside upper center", ncols=3)
-        return drawing.rendered(figure)
+        return drawing.render(figure)
 
 
 class Tables(NamedTuple):

@@ -75,7 +75,7 @@ class ParallelLines(Game):
     def picture(self, history: History) -> np.ndarray:
         """Every distance over theta, as in figure 1 of the paper."""
         rows = [row for row in history() if "theta" in row]
-        figure = drawing.canvas(11, 6)
+        figure = drawing.new_figure(11, 6)
         for axes, (name, title) in zip(figure.subplots(2, 2, sharex=True).flat, PANELS.items(), strict=True):
             for how, style in STYLES.items():
                 jumps = {"linestyle": "", "marker": "s"} if how == "closed" and name != "w" else {}
@@ -88,7 +88,7 @@ class ParallelLines(Game):
         for axes in figure.axes[2:]:
             axes.set_xlabel("θ")
         figure.axes[0].legend(loc="upper center")
-        return drawing.rendered(figure)
+        return drawing.render(figure)
 
 
 TOP = 1.0

@@ -130,7 +130,7 @@ class TwoGaussians(Game):
         low, high = sorted((self.real, self.fake))
         x = torch.linspace(low - 4 * self.std, high + 4 * self.std, 400, device=self.device)
         place = x.cpu().numpy()
-        figure = drawing.canvas(9, 8)
+        figure = drawing.new_figure(9, 8)
         values, slopes = figure.subplots(2, 1, sharex=True)
         critic = values.twinx()
         for mean, colour, label in (
@@ -153,7 +153,7 @@ class TwoGaussians(Game):
         slopes.grid(alpha=0.3)
         slopes.legend(loc="lower center")
         figure.legend(*_joined(values, critic), loc="outside upper center", ncols=4)
-        return drawing.rendered(figure)
+        return drawing.render(figure)
 
 
 def slope(curve: Curve, x: Tensor) -> Tensor:

@@ -58,14 +58,14 @@ class TwoParameterGame(Game):
         """Left the path so far over V and the field of simultaneous descent; right the distance to the equilibrium."""
         rows = [row for row in history() if row.get("distance/equilibrium") is not None]
         path = np.array([[row["point/theta"], row["point/phi"]] for row in rows]).reshape(-1, 2)
-        figure = drawing.canvas(11, 5)
+        figure = drawing.new_figure(11, 5)
         portrait, distance = figure.subplots(1, 2)
         self._portrait(portrait, path)
         distance.plot([row["step"] for row in rows], np.maximum(np.hypot(*path.T), 1e-16), color=drawing.BLUE)
         distance.set(xlabel="round", ylabel="distance to the equilibrium", title=f"now {rows[-1]['distance/equilibrium']:.3g}")
         distance.set(yscale="log", ylim=(1e-3, 100))
         distance.grid(alpha=0.3)
-        return drawing.rendered(figure)
+        return drawing.render(figure)
 
     def _portrait(self, axes, path: np.ndarray) -> None:
         reach = min(1.15 * float(np.abs(path).max(initial=1.0)), 10.0)  # of a path that leaves, the part in the middle

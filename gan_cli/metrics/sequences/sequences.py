@@ -78,8 +78,8 @@ class AllSequenceMetrics(Combined):
         plane, share = pca(x, y)
         title = f"PCA of whole windows, flattened; the axes of the data, with {share:.0%} of its variance"
         plots = {
-            "pca": drawing.clouds(*plane, title),
-            "tsne": drawing.clouds(*tsne(x, y), "t-SNE of whole windows, flattened"),
+            "pca": drawing.scatter(*plane, title),
+            "tsne": drawing.scatter(*tsne(x, y), "t-SNE of whole windows, flattened"),
             "windows": drawing.sequences(series.scaling.to_units(y), series.names, series.scaling.to_units(x)),
         }
         return {name: Picture(torch.from_numpy(pixels).permute(2, 0, 1)[None], 1) for name, pixels in plots.items()}
