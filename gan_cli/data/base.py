@@ -89,45 +89,45 @@ class Subset(Dataset):
     """The samples of another data set at given indices.
 
     Args:
-        whole: The other data set.
+        dataset: The other data set.
         indices: Indices int64 ``[n]``.
     """
 
-    def __init__(self, whole: Dataset, indices: Tensor):
-        self.whole, self.indices = whole, indices
-        self.shape, self.classes, self.decodes = whole.shape, whole.classes, whole.decodes
-        self.source, self.paired = whole.source, whole.paired
+    def __init__(self, dataset: Dataset, indices: Tensor):
+        self.dataset, self.indices = dataset, indices
+        self.shape, self.classes, self.decodes = dataset.shape, dataset.classes, dataset.decodes
+        self.source, self.paired = dataset.source, dataset.paired
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def batch(self, indices: Tensor) -> Batch:
-        return self.whole.batch(self.indices[indices])
+        return self.dataset.batch(self.indices[indices])
 
 
 class DatasetWrapper(Dataset):
     """Base of data sets that change the samples of another one and keep its order.
 
     Args:
-        whole: The other data set.
+        dataset: The other data set.
     """
 
-    def __init__(self, whole: Dataset):
-        self.whole, self.shape, self.classes, self.decodes = whole, whole.shape, whole.classes, whole.decodes
-        self.source, self.paired = whole.source, whole.paired
+    def __init__(self, dataset: Dataset):
+        self.dataset, self.shape, self.classes, self.decodes = dataset, dataset.shape, dataset.classes, dataset.decodes
+        self.source, self.paired = dataset.source, dataset.paired
 
     def __len__(self) -> int:
-        return len(self.whole)
+        return len(self.dataset)
 
     def order(self, random: torch.Generator) -> Tensor:
-        return self.whole.order(random)
+        return self.dataset.order(random)
 
     def epoch(self, random: torch.Generator) -> Tensor:
-        return self.whole.epoch(random)
+        return self.dataset.epoch(random)
 
     @property
     def size(self) -> int:
-        return self.whole.size
+        return self.dataset.size
 
 
 class Swapped(DatasetWrapper):
@@ -137,14 +137,14 @@ class Swapped(DatasetWrapper):
         UserError: If the other data set has no sources.
     """
 
-    def __init__(self, whole: Dataset):
-        if whole.source is None:
+    def __init__(self, dataset: Dataset):
+        if dataset.source is None:
             raise UserError("this data set has no inverse direction: its samples are not translated from sources.")
-        super().__init__(whole)
-        self.shape, self.source, self.classes = whole.source, whole.shape, 0
+        super().__init__(dataset)
+        self.shape, self.source, self.classes = dataset.source, dataset.shape, 0
 
     def batch(self, indices: Tensor) -> Batch:
-        x, y = self.whole.batch(indices)
+        x, y = self.dataset.batch(indices)
         assert y is not None
         return Batch(y, x)
 

@@ -16,7 +16,7 @@ from PIL import Image
 from gan_cli.data.images import cache
 from gan_cli.data.images.cache import cached
 from gan_cli.data.images.decoding import DecodedImages
-from gan_cli.data.images.source import Pictures, Source, listing
+from gan_cli.data.images.source import ImageCollection, Source, listing
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 
@@ -44,7 +44,7 @@ class Shades:
 
 def source(items, identity=("v1",), labels=True):
     numbers = np.arange(len(items)) % 3 if labels else None
-    pictures = Pictures(items, lambda index: f"shade {index}", numbers, 3 if labels else 0)
+    pictures = ImageCollection(items, lambda index: f"shade {index}", numbers, 3 if labels else 0)
     return Source("shades", identity, 1, lambda: pictures)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
-from gan_cli.data.images.reading import Reading
+from gan_cli.data.images.reading import ImageReader
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
 SEVERAL = ("gan_cli.data.translation.paired", "gan_cli.data.translation.unpaired")
@@ -26,7 +26,7 @@ def test_yaml_matches_its_target(file):
     defaults = {}
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            defaults |= {field.name: field.default for field in fields(Reading)}
+            defaults |= {field.name: field.default for field in fields(ImageReader)}
         else:
             defaults[name] = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
     assert node.keys() == defaults.keys()

@@ -262,7 +262,7 @@ class TestLsun:
     @pytest.mark.parametrize("format", ["WEBP", "JPEG"])
     def test_pixels_equal_those_of_the_photographs(self, tmp_path, format):
         layouts.write_lsun(tmp_path, n=6, n_val=None, format=format)
-        x, _ = everything(published.lsun(root=str(tmp_path), heldout=1, cache=False).train.whole)
+        x, _ = everything(published.lsun(root=str(tmp_path), heldout=1, cache=False).train.dataset)
         for image, crop in zip(x, layouts.crops(6, 320, 256, seed=5), strict=True):
             original = torch.from_numpy(Transform(64, 3)(crop).copy()) / 127.5 - 1
             assert (image - original).abs().mean() < 0.05

@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gan_cli.data.base import evenly_spaced
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.images.decoding import processors
-from gan_cli.data.images.source import CorruptImage, Pictures, Source
+from gan_cli.data.images.source import CorruptImage, ImageCollection, Source
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 from gan_cli.files import file_lock, sync, temporary_name
@@ -123,7 +123,7 @@ def _write(
 
 
 def _decode(
-    pictures: Pictures,
+    pictures: ImageCollection,
     indices: list[int],
     transform: Transform,
     workers: int | None,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_cli.data.base import Dataset, evenly_spaced
 from gan_cli.data.images.arrays import to_float
-from gan_cli.data.images.source import CorruptImage, Pictures
+from gan_cli.data.images.source import CorruptImage, ImageCollection
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
@@ -39,7 +39,7 @@ class DecodedImages(Dataset):
 
     def __init__(
         self,
-        pictures: Pictures,
+        pictures: ImageCollection,
         transform: Transform,
         max_images: int | None = None,
         workers: int | None = None,

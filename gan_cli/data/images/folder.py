@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from gan_cli.data.base import evenly_spaced
-from gan_cli.data.images.source import Listing, Pictures, Source, listing
+from gan_cli.data.images.source import ImageCollection, Listing, Source, listing
 from gan_cli.data.images.transform import as_mode, is_grey
 from gan_cli.errors import UserError
 
@@ -47,7 +47,7 @@ def folder_source(folder: Path, name: str = "image_folder") -> Source:
     paths = [folder / name for name, _, _ in files]
     labels, classes = _labels(files)
     items = ImageFiles(paths)
-    pictures = Pictures(items, lambda index: str(paths[index]), labels, classes)
+    pictures = ImageCollection(items, lambda index: str(paths[index]), labels, classes)
     return Source(name, files, 1 if _grey(paths) else 3, lambda: pictures)
 
 
@@ -72,7 +72,7 @@ def _grey(paths: list[Path]) -> bool:
     return bool(seen) and all(seen)
 
 
-def native_images(folder: Path) -> Pictures:
+def native_images(folder: Path) -> ImageCollection:
     """Return all images below ``folder``, sorted by name, for decoding at their own sizes with ``native``.
 
     Raises:

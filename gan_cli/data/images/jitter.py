@@ -16,7 +16,7 @@ class Jittered(DatasetWrapper):
     images unchanged, and so do all measurements.
 
     Args:
-        whole: The other data set.
+        dataset: The other data set.
         enlarged: Side in pixels to which images ``[C, S, S]`` are scaled bilinearly before S × S pixels are cropped at a
             random position; None for no cropping.
         mirror: Flip images left-right with probability 1/2.
@@ -25,9 +25,9 @@ class Jittered(DatasetWrapper):
         UserError: If ``enlarged`` is smaller than the images.
     """
 
-    def __init__(self, whole: Dataset, enlarged: int | None, mirror: bool):
-        super().__init__(whole)
-        side = whole.shape[-1]
+    def __init__(self, dataset: Dataset, enlarged: int | None, mirror: bool):
+        super().__init__(dataset)
+        side = dataset.shape[-1]
         if enlarged is not None and enlarged < side:
             raise FieldError(
                 *("jitter", enlarged),
@@ -38,7 +38,7 @@ class Jittered(DatasetWrapper):
 
     def epoch(self, random: torch.Generator) -> Tensor:
         """Draw rows of (index, top, left, mirrored), int64 ``[len(self), 4]``."""
-        indices = self.whole.order(random)
+        indices = self.dataset.order(random)
         corners = torch.randint(self.enlarged - self.shape[-1] + 1, (len(indices), 2), generator=random)
         mirrored = torch.randint(2, (len(indices), 1), generator=random) * self.mirror
         return torch.cat([indices[:, None], corners, mirrored], dim=1)
@@ -46,8 +46,8 @@ class Jittered(DatasetWrapper):
     def batch(self, indices: Tensor) -> Batch:
         """Return the images at indices int64 ``[B]`` unchanged, or those of rows of ``epoch`` with their changes."""
         if indices.ndim == 1:
-            return self.whole.batch(indices)
-        x, y = self.whole.batch(indices[:, 0])
+            return self.dataset.batch(indices)
+        x, y = self.dataset.batch(indices[:, 0])
         side = self.shape[-1]
         if self.enlarged > side:
             x = interpolate(x, size=(self.enlarged, self.enlarged), mode="bilinear")

@@ -10,7 +10,7 @@ import numpy as np
 from torch.utils.data import ConcatDataset
 from torchvision.datasets.lsun import LSUNClass
 
-from gan_cli.data.images.source import Pictures, Source
+from gan_cli.data.images.source import ImageCollection, Source
 from gan_cli.errors import UserError
 
 _environments: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
@@ -86,7 +86,7 @@ def lsun_source(root: Path, categories: Sequence[str], part: str) -> Source:
         status = os.stat(folder / "data.mdb")
         identity.append((folder.name, entries, status.st_size, status.st_mtime_ns))
 
-    def opened() -> Pictures:
+    def opened() -> ImageCollection:
         sets = [Category(folder) for folder in folders]
         labels = np.repeat(np.arange(len(sets)), [len(images) for images in sets])
         first = np.cumsum([0, *(len(images) for images in sets)])
@@ -95,7 +95,7 @@ def lsun_source(root: Path, categories: Sequence[str], part: str) -> Source:
             return sets[labels[index]].name(index - first[labels[index]])
 
         several = len(sets) > 1
-        return Pictures(ConcatDataset(sets), name, labels if several else None, len(sets) if several else 0)
+        return ImageCollection(ConcatDataset(sets), name, labels if several else None, len(sets) if several else 0)
 
     name_of_source = categories[0] if len(categories) == 1 else f"{len(categories)}_categories"
     return Source(f"lsun-{name_of_source}-{part}", identity, 3, opened)

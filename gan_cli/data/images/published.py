@@ -3,8 +3,8 @@
 torchvision reads the sets in their published layouts; ``root`` is the folder that torchvision calls root. Every function
 returns both parts as images ``[channels, size, size]`` in [-1, 1]. ``size``, ``channels`` (None for those of the images) and
 ``fit`` are fields of :class:`~gan_cli.data.images.transform.Transform`; the remaining arguments are fields of
-:class:`~gan_cli.data.images.reading.Reading`. All of them raise ``UserError`` if the set is missing or damaged or an argument
-is out of its range.
+:class:`~gan_cli.data.images.reading.ImageReader`. All of them raise ``UserError`` if the set is missing or damaged or an
+argument is out of its range.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,8 @@ from torchvision import datasets
 from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.data.images.folder import folder_source
-from gan_cli.data.images.reading import Reading, required_folder
-from gan_cli.data.images.source import Pictures, Source, listing
+from gan_cli.data.images.reading import ImageReader, required_folder
+from gan_cli.data.images.source import ImageCollection, Source, listing
 from gan_cli.errors import FieldError, UserError
 
 
@@ -31,9 +31,18 @@ def mnist(
     fit: str = "pad",
     **reading: Any,
 ) -> Data:
-    """Return MNIST (LeCun et al. 1998): 60 000 + 10 000 grey 28×28 digits of 10 classes, in ``root/MNIST/raw``."""
+    """Return MNIST (LeCun et al. 1998): 60 000 + 10 000 grey 28×28 digits of 10 classes, in ``root/MNIST/raw``.
+
+    Args:
+        root: Folder that holds the data set.
+        download: Download the data set if it is missing.
+        size: Side in pixels.
+        channels: 1 or 3; None for 1.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``ImageReader``.
+    """
     parts = _idx("mnist", datasets.MNIST, root, download)
-    return Reading(**reading).data(*parts, size, channels, fit)
+    return ImageReader(**reading).data(*parts, size, channels, fit)
 
 
 def fashion_mnist(
@@ -44,9 +53,18 @@ def fashion_mnist(
     fit: str = "pad",
     **reading: Any,
 ) -> Data:
-    """Return Fashion-MNIST (Xiao et al. 2017): 60 000 + 10 000 grey 28×28 images, 10 classes, in ``root/FashionMNIST/raw``."""
+    """Return Fashion-MNIST (Xiao et al. 2017): 60 000 + 10 000 grey 28×28 images, 10 classes, in ``root/FashionMNIST/raw``.
+
+    Args:
+        root: Folder that holds the data set.
+        download: Download the data set if it is missing.
+        size: Side in pixels.
+        channels: 1 or 3; None for 1.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``ImageReader``.
+    """
     parts = _idx("fashion_mnist", datasets.FashionMNIST, root, download)
-    return Reading(**reading).data(*parts, size, channels, fit)
+    return ImageReader(**reading).data(*parts, size, channels, fit)
 
 
 def cifar10(
@@ -57,15 +75,24 @@ def cifar10(
     fit: str = "crop",
     **reading: Any,
 ) -> Data:
-    """Return CIFAR-10 (Krizhevsky 2009): 50 000 + 10 000 colour 32×32 images, 10 classes, in ``root/cifar-10-batches-py``."""
+    """Return CIFAR-10 (Krizhevsky 2009): 50 000 + 10 000 colour 32×32 images, 10 classes, in ``root/cifar-10-batches-py``.
 
-    def opened(home: Path, part: str, download: bool) -> Pictures:
+    Args:
+        root: Folder that holds the data set.
+        download: Download the data set if it is missing.
+        size: Side in pixels.
+        channels: 1 or 3; None for 3.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``ImageReader``.
+    """
+
+    def opened(home: Path, part: str, download: bool) -> ImageCollection:
         images = datasets.CIFAR10(home.parent, train=part == "train", download=download)
-        return Pictures(images, _numbered(home, part), np.asarray(images.targets, np.int64), classes=10)
+        return ImageCollection(images, _numbered(home, part), np.asarray(images.targets, np.int64), classes=10)
 
     layout = "data_batch_1 … 5, test_batch and batches.meta"
     parts = _parts("cifar10", root, "cifar-10-batches-py", layout, opened, download, channels=3)
-    return Reading(**reading).data(*parts, size, channels, fit)
+    return ImageReader(**reading).data(*parts, size, channels, fit)
 
 
 def stl10(
@@ -86,20 +113,20 @@ def stl10(
         size: Side in pixels.
         channels: 1 or 3; None for 3.
         fit: ``pad`` or ``crop``.
-        **reading: Fields of ``Reading``.
+        **reading: Fields of ``ImageReader``.
     """
     if split not in ("unlabeled", "train", "train+unlabeled"):
         raise FieldError("split", split, "it must be unlabeled, train or train+unlabeled.")
     labelled = split == "train"
 
-    def opened(home: Path, part: str, download: bool) -> Pictures:
+    def opened(home: Path, part: str, download: bool) -> ImageCollection:
         images = datasets.STL10(home.parent, split="test" if part == "test" else split, download=download)
         name = _numbered(home, images.split)
-        return Pictures(images, name, images.labels.astype(np.int64), 10) if labelled else Pictures(images, name)
+        return ImageCollection(images, name, images.labels.astype(np.int64), 10) if labelled else ImageCollection(images, name)
 
     layout = "train_X.bin, train_y.bin, unlabeled_X.bin, test_X.bin and test_y.bin"
     parts = _parts("stl10", root, "stl10_binary", layout, opened, download, channels=3, identity=split)
-    return Reading(**reading).data(*parts, size, channels, fit)
+    return ImageReader(**reading).data(*parts, size, channels, fit)
 
 
 def celeba(
@@ -120,25 +147,25 @@ def celeba(
         size: Side in pixels.
         channels: 1 or 3; None for 3.
         fit: ``pad`` or ``crop``.
-        **reading: Fields of ``Reading``.
+        **reading: Fields of ``ImageReader``.
     """
 
-    def opened(home: Path, part: str, download: bool) -> Pictures:
+    def opened(home: Path, part: str, download: bool) -> ImageCollection:
         images = datasets.CelebA(home.parent, split=part, download=download)
 
         def name(index: int) -> str:
             return str(home / "img_align_celeba" / images.filename[index])
 
         if attribute is None:
-            return Pictures(images, name)
+            return ImageCollection(images, name)
         names = [word for word in images.attr_names if word]
         if attribute not in names:
             raise FieldError("attribute", attribute, f"it must be one of {', '.join(names)}.")
-        return Pictures(images, name, images.attr[:, names.index(attribute)].numpy(), classes=2)
+        return ImageCollection(images, name, images.attr[:, names.index(attribute)].numpy(), classes=2)
 
     layout = "img_align_celeba/ and the five lists list_attr_celeba.txt, list_eval_partition.txt, …"
     parts = _parts("celeba", root, "celeba", layout, opened, download, channels=3, identity=attribute)
-    return Reading(**reading).data(*parts, size, channels, fit)
+    return ImageReader(**reading).data(*parts, size, channels, fit)
 
 
 def lsun(
@@ -160,7 +187,7 @@ def lsun(
         size: Side in pixels.
         channels: 1 or 3; None for 3.
         fit: ``pad`` or ``crop``.
-        **reading: Fields of ``Reading``.
+        **reading: Fields of ``ImageReader``.
     """
     several = isinstance(category, Sequence) and not isinstance(category, str)
     categories = [str(name) for name in (category if several else [category])]
@@ -174,23 +201,31 @@ def lsun(
     train = lsun_source(folder, categories, "train")
     has_val = all((folder / f"{name}_val_lmdb").is_dir() for name in categories)
     val = lsun_source(folder, categories, "val") if has_val else None
-    return Reading(**reading).data(train, val, size, channels, fit)
+    return ImageReader(**reading).data(train, val, size, channels, fit)
 
 
 def image_folder(
     root: str | None = None, size: int = 64, channels: int | None = None, fit: str = "crop", **reading: Any
 ) -> Data:
-    """Return all images below ``root``, of any size; direct subfolders are classes if every image lies in one of several."""
+    """Return all images below ``root``, of any size; direct subfolders are classes if every image lies in one of several.
+
+    Args:
+        root: Folder that holds the images.
+        size: Side in pixels.
+        channels: 1 or 3; None for 1 if all images are grey, otherwise 3.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``ImageReader``.
+    """
     folder = required_folder(root, "image_folder", "the images, in subfolders or not")
-    return Reading(**reading).data(folder_source(folder), None, size, channels, fit)
+    return ImageReader(**reading).data(folder_source(folder), None, size, channels, fit)
 
 
 def _idx(name: str, dataset: type[datasets.MNIST], root: str | None, download: bool) -> tuple[Source, Source]:
     """Return training and test part of a set in MNIST's format."""
 
-    def opened(home: Path, part: str, download: bool) -> Pictures:
+    def opened(home: Path, part: str, download: bool) -> ImageCollection:
         images = dataset(home.parents[1], train=part == "train", download=download)
-        return Pictures(images, _numbered(home, part), images.targets.numpy(), classes=10)
+        return ImageCollection(images, _numbered(home, part), images.targets.numpy(), classes=10)
 
     layout = "{train,t10k}-images-idx3-ubyte and {train,t10k}-labels-idx1-ubyte, unpacked"
     return _parts(name, root, f"{dataset.__name__}/raw", layout, opened, download, channels=1)
@@ -201,7 +236,7 @@ def _parts(
     root: str | None,
     folder: str,
     layout: str,
-    opened: Callable[[Path, str, bool], Pictures],
+    opened: Callable[[Path, str, bool], ImageCollection],
     download: bool,
     channels: int,
     identity: str | None = None,
@@ -226,7 +261,7 @@ def _parts(
     return source("train"), source("test")
 
 
-def _checked(sentence: str, opened: Callable[[], Pictures]) -> Pictures:
+def _checked(sentence: str, opened: Callable[[], ImageCollection]) -> ImageCollection:
     """Call ``opened``, turning any exception of torchvision into a UserError with ``sentence`` as its first line."""
     try:
         return opened()

@@ -1,4 +1,4 @@
-"""Reading of image sets: cached or decoded on the fly, with a part held out."""
+"""Reader of image sets: cached or decoded on the fly, with a part held out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ MAX_HELDOUT = 5_000
 
 
 @dataclass(frozen=True)
-class Reading:
+class ImageReader:
     """Options of reading a set of images, the same for all sets.
 
     Attributes:

@@ -26,7 +26,7 @@ class CorruptImage(UserError):
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageCollection:
     """An opened set of images.
 
     Attributes:
@@ -70,7 +70,7 @@ class Source:
     name: str
     identity: Sequence[Any]
     channels: int
-    open: Callable[[], Pictures]
+    open: Callable[[], ImageCollection]
 
 
 def listing(folder: Path, suffixes: tuple[str, ...] = ("",)) -> Listing:

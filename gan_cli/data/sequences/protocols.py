@@ -36,7 +36,7 @@ class Windows(Dataset):
         return Batch(self.rows[self.starts[indices][:, None] + torch.arange(self.shape[0])])
 
 
-class Cut(NamedTuple):
+class WindowSplit(NamedTuple):
     """A series and the windows of both parts.
 
     Attributes:
@@ -64,12 +64,12 @@ class Protocol(NamedTuple):
     """
 
     description: str
-    cut: Callable[[Table, int, float], Cut]
+    cut: Callable[[Table, int, float], WindowSplit]
     share: float
     by_time: bool
 
 
-def shuffled(table: Table, window: int, share: float) -> Cut:
+def shuffled(table: Table, window: int, share: float) -> WindowSplit:
     """Cut into all overlapping windows of the original values, in a random order, and hold out a share (Yoon et al., 2019).
 
     Nearly every held-out row is also part of training windows, so that a held-out window is new only in where it starts. The
@@ -78,10 +78,10 @@ def shuffled(table: Table, window: int, share: float) -> Cut:
     n = len(table.values) - window + 1
     held = _heldout(table, n, window, share)
     order = torch.randperm(n, generator=seeded_generator("heldout"))
-    return Cut(table.values, table.names, order[held:].sort().values, order[:held].sort().values)
+    return WindowSplit(table.values, table.names, order[held:].sort().values, order[:held].sort().values)
 
 
-def by_time(table: Table, window: int, share: float) -> Cut:
+def by_time(table: Table, window: int, share: float) -> WindowSplit:
     """Cut into windows without overlap of the changes from row to row, and hold out the last share.
 
     A change is the difference of logarithms, log u_t − log u_{t−1} (of prices: the return), if all values of the column are
@@ -96,7 +96,7 @@ def by_time(table: Table, window: int, share: float) -> Cut:
     n = len(changes) // window
     starts = window * torch.arange(n)
     train = n - _heldout(table, n, window, share)
-    return Cut(changes, names, starts[:train], starts[train:])
+    return WindowSplit(changes, names, starts[:train], starts[train:])
 
 
 PROTOCOLS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.data.sequences.protocols import sequences
-from gan_cli.data.sequences.tables import counting, read
+from gan_cli.data.sequences.tables import read_table, row_number_columns
 from gan_cli.errors import FieldError, UserError
 
 STOCKS = ("nasdaq", "sp500")
@@ -49,7 +49,7 @@ def stocks(
         raise FieldError("table", table, f"it must be one of {', '.join(STOCKS)}.")
     checks.package("arch", "sequences", "dataset=stocks")
     path = Path(str(distribution("arch").locate_file(f"arch/data/{table}/{table}.csv.gz")))  # importing arch takes seconds
-    values = read(path, STOCKS_COLUMNS if columns is None else columns, title=table)
+    values = read_table(path, STOCKS_COLUMNS if columns is None else columns, title=table)
     note = f"{table} is not the stock series of the TimeGAN paper, whose published numbers are of other data."
     return sequences(values, window, protocol, heldout_share, max_windows, (note,))
 
@@ -85,7 +85,9 @@ def energy(
     file = file / ENERGY if file.is_dir() else file
     if not file.is_file():
         raise UserError(f"dataset.path: there is no file {file.absolute()}.\nIt should be {where}.")
-    return sequences(read(file, ENERGY_COLUMNS if columns is None else columns), window, protocol, heldout_share, max_windows)
+    return sequences(
+        read_table(file, ENERGY_COLUMNS if columns is None else columns), window, protocol, heldout_share, max_windows
+    )
 
 
 def csv(
@@ -115,6 +117,6 @@ def csv(
     """
     if path is None:
         raise UserError("dataset=csv needs dataset.path=FILE, a table whose first line names its columns.")
-    table = read(Path(str(path)).expanduser(), columns, separator, decimal)
-    notes = [f"{name} only counts the rows; dataset.columns can leave it out." for name in counting(table)]
+    table = read_table(Path(str(path)).expanduser(), columns, separator, decimal)
+    notes = [f"{name} only counts the rows; dataset.columns can leave it out." for name in row_number_columns(table)]
     return sequences(table, window, protocol, heldout_share, max_windows, tuple(notes))

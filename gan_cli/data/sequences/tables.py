@@ -28,7 +28,7 @@ class Table(NamedTuple):
     title: str
 
 
-def read(
+def read_table(
     path: Path, columns: Sequence[str] | None, separator: str = ",", decimal: str = ".", title: str | None = None
 ) -> Table:
     """Read the columns of a CSV file whose first line names them.
@@ -63,7 +63,7 @@ def read(
     return Table(values, tuple(frame.columns), title)
 
 
-def counting(table: Table) -> list[str]:
+def row_number_columns(table: Table) -> list[str]:
     """Return the columns that grow by the same amount in every row, as row numbers do, in tables of three rows or more."""
     steps = table.values.diff(dim=0)
     even = (steps == steps[:1]).all(0) & (steps[:1] > 0).all(0) & (len(steps) > 1)

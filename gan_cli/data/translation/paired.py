@@ -2,7 +2,7 @@
 
 x is the target and y the source that belongs to it, both images in [-1, 1]. ``size``, ``channels`` and ``fit`` are fields of
 :class:`~gan_cli.data.images.transform.Transform`; the remaining arguments are fields of
-:class:`~gan_cli.data.images.reading.Reading`.
+:class:`~gan_cli.data.images.reading.ImageReader`.
 """
 
 import colorsys
@@ -16,7 +16,7 @@ from gan_cli.data.base import Data, Dataset, DatasetWrapper
 from gan_cli.data.images.fashion_mnist_mini import fashion_mnist_mini
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.published import image_folder
-from gan_cli.data.images.reading import Reading, required_folder
+from gan_cli.data.images.reading import ImageReader, required_folder
 from gan_cli.data.images.transform import SideBySide
 from gan_cli.data.translation.degradations import LUMA, Degradation
 from gan_cli.errors import FieldError, UserError
@@ -29,18 +29,18 @@ class Degraded(DatasetWrapper):
     """Another data set's images as targets, with sources made by a degradation.
 
     Args:
-        whole: The other data set.
+        dataset: The other data set.
         source: The degradation.
     """
 
-    def __init__(self, whole: Dataset, source: Degradation):
-        super().__init__(whole)
+    def __init__(self, dataset: Dataset, source: Degradation):
+        super().__init__(dataset)
         self.degrade, self.classes, self.paired = source, 0, True
-        self.source = tuple(source(torch.zeros(1, *whole.shape)).shape[1:])
+        self.source = tuple(source(torch.zeros(1, *dataset.shape)).shape[1:])
 
     def batch(self, indices: Tensor) -> Batch:
         """Return targets x and sources y at ``indices`` (int64 ``[B]``)."""
-        x = self.whole.batch(indices).x
+        x = self.dataset.batch(indices).x
         return Batch(x, self.degrade(x))
 
 
@@ -51,15 +51,15 @@ class Tinted(DatasetWrapper):
     value for which all c_k lie in [0, 1]; luma(c_k) = ½. A pixel of brightness g in [0, 1] becomes g c_k.
     """
 
-    def __init__(self, whole: Dataset):
-        super().__init__(whole)
-        self.shape = (3, *whole.shape[1:])
-        hues = torch.tensor([colorsys.hsv_to_rgb(k / whole.classes, 1, 1) for k in range(whole.classes)])
+    def __init__(self, dataset: Dataset):
+        super().__init__(dataset)
+        self.shape = (3, *dataset.shape[1:])
+        hues = torch.tensor([colorsys.hsv_to_rgb(k / dataset.classes, 1, 1) for k in range(dataset.classes)])
         self.colours = 0.5 + 0.56 * (hues - (hues @ torch.tensor(LUMA))[:, None])
 
     def batch(self, indices: Tensor) -> Batch:
         """Return images ``[B, 3, S, S]`` and their labels at ``indices`` (int64 ``[B]``)."""
-        x, y = self.whole.batch(indices)
+        x, y = self.dataset.batch(indices)
         assert y is not None
         return Batch((x + 1) * self.colours[y][:, :, None, None] - 1, y)
 
@@ -68,17 +68,17 @@ class Halved(DatasetWrapper):
     """Images whose first half of the channels is the source A and whose second half is the target B.
 
     Args:
-        whole: Data set of images ``[2 * C, S, S]``.
+        dataset: Data set of images ``[2 * C, S, S]``.
     """
 
-    def __init__(self, whole: Dataset):
-        super().__init__(whole)
-        channels, *sides = whole.shape
+    def __init__(self, dataset: Dataset):
+        super().__init__(dataset)
+        channels, *sides = dataset.shape
         self.shape = self.source = (channels // 2, *sides)
         self.classes, self.paired = 0, True
 
     def batch(self, indices: Tensor) -> Batch:
-        a, b = self.whole.batch(indices).x.chunk(2, dim=1)
+        a, b = self.dataset.batch(indices).x.chunk(2, dim=1)
         return Batch(b, a)
 
 
@@ -107,7 +107,16 @@ def degraded_folder(
     fit: str = "crop",
     **reading: Any,
 ) -> Data:
-    """Return all images below ``root`` as targets, with sources made by the degradation ``source``."""
+    """Return all images below ``root`` as targets, with sources made by a degradation.
+
+    Args:
+        source: The degradation.
+        root: Folder that holds the images.
+        size: Side in pixels.
+        channels: 1 or 3; None for those of the images.
+        fit: ``pad`` or ``crop``.
+        **reading: Fields of ``ImageReader``.
+    """
     data = image_folder(root, size, channels, fit, **reading)
     return Data(*(Degraded(part, source) for part in (data.train, data.heldout)))
 
@@ -132,7 +141,7 @@ def side_by_side(
         size: Side in pixels.
         channels: 1 or 3; None for those of the images.
         fit: ``pad`` or ``crop``.
-        **reading: Fields of ``Reading``.
+        **reading: Fields of ``ImageReader``.
 
     Raises:
         UserError: If a folder is missing, or an image does not hold two halves side by side.
@@ -150,7 +159,7 @@ def side_by_side(
     tests = [name for name in ([split] if split else ["val", "test"]) if (home / name).is_dir()]
     train, *rest = (folder_source(home / name, f"side_by_side-{name}") for name in ["train", *tests[:1]])
     transform = SideBySide(size, train.channels if channels is None else channels, fit)
-    data = Reading(**reading).parts(train, rest[0] if rest else None, transform)
+    data = ImageReader(**reading).parts(train, rest[0] if rest else None, transform)
     pairs = Data(Halved(data.train), Halved(data.heldout))
     return pairs if direction == "AtoB" else pairs.swapped()
 

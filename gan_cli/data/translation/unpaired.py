@@ -14,7 +14,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, DatasetWrapper, evenly_spaced
 from gan_cli.data.images.fashion_mnist_mini import transformed, unpacked
 from gan_cli.data.images.folder import folder_source
-from gan_cli.data.images.reading import Reading, required_folder
+from gan_cli.data.images.reading import ImageReader, required_folder
 from gan_cli.data.images.transform import Transform
 from gan_cli.data.translation.paired import checked_direction
 from gan_cli.errors import FieldError, UserError
@@ -74,7 +74,7 @@ class Inverted(DatasetWrapper):
     """Negatives of another data set's images: x -> −x."""
 
     def batch(self, indices: Tensor) -> Batch:
-        x, y = self.whole.batch(indices)
+        x, y = self.dataset.batch(indices)
         return Batch(-x, y)
 
 
@@ -140,7 +140,7 @@ def unpaired_folder(
         size: Side in pixels.
         channels: 1 or 3; None for those of the images.
         fit: ``pad`` or ``crop``.
-        **reading: Fields of ``Reading``.
+        **reading: Fields of ``ImageReader``.
 
     Raises:
         UserError: If a folder is missing, or only one of testA and testB exists.
@@ -159,7 +159,7 @@ def unpaired_folder(
     def domain(letter: str) -> Data:
         train = folder_source(home / f"train{letter}", f"train{letter}")
         test = folder_source(home / f"test{letter}", f"test{letter}") if tests else None
-        return Reading(**reading).data(train, test, size, channels, fit)
+        return ImageReader(**reading).data(train, test, size, channels, fit)
 
     a, b = domain("A"), domain("B")
     data = Data(Unpaired(b.train, a.train), Unpaired(b.heldout, a.heldout))

@@ -182,7 +182,7 @@ def mixture_of(dataset: Dataset) -> Mixture:
     """
     whole = dataset
     while isinstance(whole, Subset):
-        whole = whole.whole
+        whole = whole.dataset
     if not isinstance(whole, Points) or whole.centers is None or not whole.std:
         raise UserError(
             "metric=modes needs a data set whose modes are known and have a width: ring, grid25 or gaussians_1d.\n"
