@@ -116,7 +116,7 @@ class PathAngle(Diagnostics):
     def since(self, earlier: Callable[[int | None], Game]) -> "PathAngle":
         """Return these diagnostics with the players of the ``start`` checkpoint as the start of the path."""
         ready = replace(self)
-        object.__setattr__(ready, "begun", earlier(self.start).state_dict())  # no key of the config
+        object.__setattr__(ready, "begun", earlier(self.start).state_dict())  # not a config key
         return ready
 
     def diagnose(self, game: Game, data: Data, seed: int) -> DiagnosticReport:

@@ -90,12 +90,12 @@ class JacobianSpectrum(NamedTuple):
     @property
     def re_min(self) -> float:
         """The smallest real part, or NaN if it was not found."""
-        return min((found.value.real for found in self.least_attracting), default=math.nan)
+        return min((each.value.real for each in self.least_attracting), default=math.nan)
 
     @property
     def im_max(self) -> float:
         """The largest |imaginary part| of all eigenvalues that were found, or NaN if there are none."""
-        return max((abs(found.value.imag) for found in self.leading + self.least_attracting), default=math.nan)
+        return max((abs(each.value.imag) for each in self.leading + self.least_attracting), default=math.nan)
 
 
 def hessian_extremes(
@@ -220,14 +220,14 @@ def nonsymmetric_spectrum(product: Product, n: int, k: int, seed: int | str, tol
         return JacobianSpectrum((Eigenvalue(0j, 0.0),), (Eigenvalue(0j, 0.0),))
     if n <= max(DENSE_SIZE, k + 2):
         values, vectors = np.linalg.eig(_matrix(product, n))
-        found = [_with_residual(product, values[i], vectors[:, i]) for i in range(n)]
-        return JacobianSpectrum(_leading(found)[:k], _least_attracting(found)[:2])
+        every = [_with_residual(product, values[i], vectors[:, i]) for i in range(n)]
+        return JacobianSpectrum(_leading(every)[:k], _least_attracting(every)[:2])
     options = {"v0": start, "tol": tol / 3, "maxiter": restarts}
     leading: list[Eigenvalue] = []
     try:
         values, vectors = eigs(_operator(product, n), k, which="LM", rng=_arpack_generator(seed), **options)
         leading = [_with_residual(product, values[i], vectors[:, i]) for i in range(len(values))]
-        beyond = 2 * max(abs(found.value) for found in leading)  # as in ``symmetric_extremes``
+        beyond = 2 * max(abs(each.value) for each in leading)  # as in ``symmetric_extremes``
         shifted = _operator(lambda u: product(u) - beyond * u, n)
         # Complex eigenvalues come in pairs, hence two.
         values, vectors = eigs(shifted, 2, which="SR", rng=_arpack_generator(seed), **options)
@@ -237,12 +237,12 @@ def nonsymmetric_spectrum(product: Product, n: int, k: int, seed: int | str, tol
     return JacobianSpectrum(_leading(leading), _least_attracting(least))
 
 
-def _leading(found: Sequence[Eigenvalue]) -> tuple[Eigenvalue, ...]:
-    return tuple(sorted(found, key=lambda one: (-abs(one.value), one.value.imag)))
+def _leading(eigenvalues: Sequence[Eigenvalue]) -> tuple[Eigenvalue, ...]:
+    return tuple(sorted(eigenvalues, key=lambda each: (-abs(each.value), each.value.imag)))
 
 
-def _least_attracting(found: Sequence[Eigenvalue]) -> tuple[Eigenvalue, ...]:
-    return tuple(sorted(found, key=lambda one: (one.value.real, one.value.imag)))
+def _least_attracting(eigenvalues: Sequence[Eigenvalue]) -> tuple[Eigenvalue, ...]:
+    return tuple(sorted(eigenvalues, key=lambda each: (each.value.real, each.value.imag)))
 
 
 def _with_residual(product: Product, value: complex, x: NDArray) -> Eigenvalue:

@@ -118,7 +118,7 @@ def test_a_metric_fits_some_kind_of_data(option):
 
 
 def assert_measures(cfg: DictConfig, metric: Metric, data: Data, game: Game) -> None:
-    """Its numbers come with the chief one first, the same ones with errors, each with a floor; and pictures to be drawn."""
+    """Assert that the primary number comes first, that numbers have errors and floors, and that pictures can be drawn."""
     measurement = Measurement(metric, data, CPU)
     if not measurement.enabled:
         return

@@ -55,7 +55,7 @@ def frechet_distance(real_features: Tensor, fake_features: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Frechet(Metric):
-    """The Fréchet distance in the space of ``features``, and KID, whose bias does not depend on the number of samples."""
+    """The Fréchet distance in the space of ``features``, and KID, which is unbiased for any number of samples."""
 
     @property
     def name(self) -> str:

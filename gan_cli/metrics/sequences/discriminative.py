@@ -128,8 +128,8 @@ class DiscriminativeScore(TrainedScore):
     """|accuracy − ½| of classifiers on held-out sequences: 0 if the sets are indistinguishable, ½ at worst.
 
     The score is the mean over ``seeds`` with its standard error. Even at chance level it is above 0, by about 0.4/√n for n
-    held-out sequences. The defaults follow the published code. The cells and their initialisation are PyTorch's instead of
-    TensorFlow's.
+    held-out sequences. By default, networks and training are those of the published code, except that the cells and their
+    initialisation are PyTorch's instead of TensorFlow's.
 
     A classifier that has not converged underestimates the difference, and the published one is small and learns slowly.
     Therefore ``strong`` trains a second kind, reported as ``discriminative_strong``: 16 units at a learning rate of 0.01, for

@@ -145,10 +145,10 @@ def _errors(networks: ParallelNetworks, batch: ScorerBatch) -> Tensor:
 
 @dataclass(frozen=True)
 class PredictiveScore(TrainedScore):
-    """Mean absolute error on real sequences of predictors trained on generated ones, in model units, [0, 1].
+    """Mean absolute error on real sequences of predictors trained on generated ones, in [0, 1], the range of the scaled values.
 
-    The score is the mean over ``seeds`` with its standard error. The defaults follow the published code. The cells and their
-    initialisation are PyTorch's instead of TensorFlow's.
+    The score is the mean over ``seeds`` with its standard error. By default, networks and training are those of the published
+    code, except that the cells and their initialisation are PyTorch's instead of TensorFlow's.
 
     The floor is the error of predictors trained on other real sequences. ``predictive_median`` is reported with the score: the
     error of predicting the median of the real values at each step. A score that is not lower says nothing about the dynamics.
