@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.config import suggestions
+from gan_cli.config.locations import LOCATION
 from gan_cli.data.base import Data
 from gan_cli.data.translation.degradations import Degradation
 from gan_cli.device import autocast
@@ -29,9 +30,9 @@ from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.turns import Schedule, Without
 from gan_cli.solvers.base import Solver
 
-RESERVED = ("_target_", "_partial_")
-"""Keys of a node that are no arguments: the path of a class or function, and whether it is called later, by the component
-that the node is nested in."""
+RESERVED = ("_target_", "_partial_", LOCATION)
+"""Keys of a node that are no arguments: the path of a class or function; whether it is called later, by the component that
+the node is nested in; and the key that says where a data set lies."""
 
 
 GIVEN: Mapping[str, Callable[[DictConfig, int], Any]] = {

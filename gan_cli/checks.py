@@ -57,12 +57,6 @@ def listed(name: str, value: Any) -> None:
         raise FieldError(name, value, "it must be a list of numbers, for instance [1,2].")
 
 
-def choice(name: str, value: Any, options: Sequence[str]) -> None:
-    """Check that ``value`` is one of ``options``."""
-    if value not in options:
-        raise FieldError(name, value, f"it must be one of {', '.join(options)}.")
-
-
 def package(name: str, extra: str, purpose: str) -> None:
     """Check that an optional package is installed.
 

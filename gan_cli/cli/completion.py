@@ -106,5 +106,5 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[str]:
     for name, value in node.items() if isinstance(node, dict) else ():
         if isinstance(value, dict):
             yield from _leaves(value, f"{prefix}{name}.")
-        elif name not in ("defaults", "_target_"):
+        elif name != "defaults" and not name.startswith("_"):
             yield f"{prefix}{name}"

@@ -18,6 +18,7 @@ from gan_cli import files
 from gan_cli.cli.sweeper import reason
 from gan_cli.config.compose import readable
 from gan_cli.config.identity import RUN_ONLY, config_hash
+from gan_cli.config.locations import LOCATION
 from gan_cli.config.schema import TrainConfig, components
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, run_folder
@@ -26,10 +27,8 @@ from gan_cli.runs.version import check_version
 if TYPE_CHECKING:
     from rich.console import Console
 
-MAY_CHANGE = ("train.steps", "dataset.root", "dataset.path", *(key for key in RUN_ONLY if key not in ("resume", "report")))
-"""What may be given beside ``resume``: everything else belongs to the run."""
-PLACES = ("dataset.root=", "dataset.path=")
-"""Where a data set lies that has moved."""
+MAY_CHANGE = ("train.steps", *(key for key in RUN_ONLY if key not in ("resume", "report")))
+"""What may be given beside ``resume``, with the place of a data set that has moved: everything else belongs to the run."""
 
 show = partial(print, flush=True)
 """Prints a line at once, before the imports that take seconds."""
@@ -50,15 +49,26 @@ def in_resumed_folder(overrides: list[str]) -> list[str]:
     resumed = resumed_run(overrides)
     if resumed is None:
         return overrides
+    location = _location(Path(resumed))
+    may_change = (*MAY_CHANGE, *location)
     for word in overrides:
         key = word.partition("=")[0].lstrip("+~")
-        if key not in (*MAY_CHANGE, "resume"):
+        if key not in (*may_change, "resume"):
             raise UserError(
-                f"resume continues a run with its own config; {key} cannot change (only {', '.join(MAY_CHANGE)} may)."
+                f"resume continues a run with its own config; {key} cannot change (only {', '.join(may_change)} may)."
             )
     # the composed config, of which a resumed run takes these keys only, need not have a data set that lies somewhere
-    overrides = [f"++{word}" if word.startswith(PLACES) else word for word in overrides]
+    overrides = [f"++{word}" if word.partition("=")[0] in location else word for word in overrides]
     return [*overrides, f"hydra.run.dir={resumed}", "hydra.output_subdir=null"]
+
+
+def _location(folder: Path) -> tuple[str, ...]:
+    """Return the key that says where the data set of the run in ``folder`` lies, if it has one."""
+    if not holds_config(folder):
+        return ()
+    with readable():
+        name = OmegaConf.select(OmegaConf.load(folder / "config.yaml"), f"dataset.{LOCATION}")
+    return () if name is None else (f"dataset.{name}",)
 
 
 def check_resume(cfg: DictConfig, overrides: Sequence[str]) -> None:

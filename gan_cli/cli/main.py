@@ -120,7 +120,7 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
     if not any("hydra.searchpath" in word for word in words):
         keys = [*scalars(TrainConfig), *components(TrainConfig)]
         suggestions.check(words, suggestions.groups(config_dir), keys)
-    return quote_paths(words, multirun)
+    return quote_paths(words, multirun, config_dir)
 
 
 def _use(command: Command, arguments: argparse.Namespace) -> None:

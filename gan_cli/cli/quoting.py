@@ -2,12 +2,12 @@
 
 import os
 import re
+from collections.abc import Collection
 
+from gan_cli.config.locations import location_keys
 from gan_cli.config.schema import MISSING
 
 PATHS = {
-    "dataset.root",
-    "dataset.path",
     "dataset.cache_dir",
     "init_from",
     "resume",
@@ -23,20 +23,22 @@ PATHS = {
     "hydra.run.dir",
     "hydra.sweep.dir",
 }
-"""Keys whose values are paths."""
+"""Keys whose values are paths, beside those that say where data sets lie."""
 MARKS = {"dataset.separator", "dataset.decimal"}
 """Keys whose values are single punctuation marks, such as ``;``."""
 
 
-def quote_paths(overrides: list[str], multirun: bool = False) -> list[str]:
+def quote_paths(overrides: list[str], multirun: bool = False, config_dir: str | None = None) -> list[str]:
     """Return the overrides with paths and punctuation marks quoted; values that are quoted already, or null, are kept.
 
     Args:
         overrides: Words of the form ``key=value``.
         multirun: True in a sweep, where a comma separates paths unless it stands inside quotes. Hydra's own folders are
             never swept.
+        config_dir: The user's own configs, which may hold data sets.
     """
-    return [_quoted(word, multirun) for word in overrides]
+    paths = PATHS | location_keys(config_dir)
+    return [_quoted(word, paths, multirun) for word in overrides]
 
 
 def quote(text: str) -> str:
@@ -45,14 +47,14 @@ def quote(text: str) -> str:
     return "'" + re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + (match[2] and "\\'"), text) + "'"
 
 
-def _quoted(override: str, multirun: bool) -> str:
+def _quoted(override: str, keys: Collection[str], multirun: bool) -> str:
     key, _, value = override.partition("=")
     name = key.lstrip("+")
     if value in ("", "null", MISSING) or re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL):
         return override
     if name in MARKS and len(value) == 1:
         return f"{key}={quote(value)}"
-    if name not in PATHS:
+    if name not in keys:
         return override
     paths = value.split(",") if multirun and not name.startswith("hydra.") else [value]
     return f"{key}={','.join(quote(os.path.expanduser(path)) for path in paths)}"

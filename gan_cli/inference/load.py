@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from gan_cli.build import build_data, build_game
+from gan_cli.config.locations import location_key
 from gan_cli.data.base import Data
 from gan_cli.data.images.arrays import to_float
 from gan_cli.data.images.folder import native_images
@@ -201,7 +202,11 @@ def load(
 
 
 def with_root(config: DictConfig, root: str | None) -> DictConfig:
-    """The config with its data set in the folder, or file, ``root``. UserError where the data set lies in neither."""
+    """Return the config with its data set in the folder, or file, ``root`` (None: where the config says).
+
+    Raises:
+        UserError: If the data set lies in no folder and no file.
+    """
     if root is None:
         return config
     moved = OmegaConf.merge(config, {"dataset": {place_of(config.dataset, root): root}})
@@ -210,11 +215,15 @@ def with_root(config: DictConfig, root: str | None) -> DictConfig:
 
 
 def place_of(dataset: DictConfig, root: str) -> str:
-    """The key of a data set that says where it lies. UserError where none does, so that ``root`` is of no use."""
-    found = next((key for key in ("root", "path") if key in dataset), None)
-    if found is None:
+    """Return the key of a data set that says where it lies.
+
+    Raises:
+        UserError: If there is none, so that ``root`` is of no use.
+    """
+    key = location_key(dataset)
+    if key is None:
         raise UserError(f"root={root}: this run's data set lies in no folder and no file.")
-    return found
+    return key
 
 
 def _state(folder: Path, name: str) -> dict[str, Any]:

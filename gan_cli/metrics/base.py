@@ -82,7 +82,7 @@ class Metric(ABC):
         if not isinstance(self.n_samples, int) or self.n_samples < 0:
             raise FieldError("n_samples", self.n_samples, "it must be a whole number, 0 or more.")
         if self.split not in SPLITS:
-            raise UserError(f"no split named {self.split!r} in metric.split. Choose one of: {', '.join(SPLITS)}.")
+            raise FieldError("split", self.split, f"it must be one of {', '.join(SPLITS)}.")
 
     def describe(self, data: Data | None = None) -> str:
         """Return one line for the start of a run that says what will be measured.

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from gan_cli import device
 from gan_cli.build import build
 from gan_cli.config.identity import to_plain
+from gan_cli.config.locations import location_key
 from gan_cli.data.stream import Stream
 from gan_cli.device import threads
 from gan_cli.errors import UserError
@@ -90,9 +91,11 @@ class Run:
             UserError: If the players do not fit, or the data has changed.
         """
         if not self.data.matches(state["data"]):
+            key = location_key(self.cfg.dataset)
+            moved = f" If the data has moved, set dataset.{key}." if key else ""
             raise UserError(
                 f"the data of {self.folder} has changed since its checkpoint was written: other samples, columns or ranges.\n"
-                "The run cannot continue on other data. If the data has moved, set dataset.root or dataset.path."
+                f"The run cannot continue on other data.{moved}"
             )
         with checkpoint.fitting(self.folder):
             self.game.load_state_dict(state["game"])

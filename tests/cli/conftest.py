@@ -32,8 +32,8 @@ TINY = {
     "diagnostics/none": "_target_: m.NoDiagnostics\n",
     "diagnostics/game": "_target_: m.GameDiagnostics\nsteps: 200\n",
     "features/net": "_target_: m.Net\n",
-    "dataset/points": "_target_: m.Points\nroot: data\n",
-    "dataset/images": "_target_: m.Images\nroot: ???\n",
+    "dataset/points": "_target_: m.Points\n_location_: root\nroot: data\n",
+    "dataset/images": "_target_: m.Images\n_location_: root\nroot: ???\n",
     "loss/plain": "_target_: m.Plain\n",
     "loss/hinge": "_target_: m.Hinge\n",
     "loss/wgan": "# @package _global_\ndefaults:\n  - override /regularizer: penalty\n  - override /optimizer: rmsprop\n"

@@ -193,8 +193,8 @@ def test_a_picture_shows_points_and_values():
     ("make", "said"),
     [
         (lambda: LinearDual(Dirac(0.0), Linear(0.0), 1.0), "model/discriminator=log_linear"),
-        (lambda: LinearPrimal(Dirac(0.0), LogLinear((1,), 0), 0.0), r"game\.C=0"),
-        (lambda: LinearPrimal(Dirac(0.0), LogLinear((1,), 0), 1.0, 0), r"game\.fixed=0"),
+        (lambda: LinearPrimal(Dirac(0.0), LogLinear((1,), 0), 0.0), r"C=0"),
+        (lambda: LinearPrimal(Dirac(0.0), LogLinear((1,), 0), 1.0, 0), r"fixed=0"),
         (lambda: LogLinear((1,), 0, bumps=3), r"bumps=3"),
         (lambda: LogLinear((1,), 0, bandwidth=0), r"bandwidth=0"),
     ],

@@ -135,11 +135,11 @@ def test_times():
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Linear(0, 1e-4, 0.02), r"game\.noise\.steps=0"),
-        (lambda: Linear(10, 0.0, 0.02), r"game\.noise\.first=0\.0: it must be a number above 0"),
-        (lambda: Linear(10, 1e-4, 1.0), r"game\.noise\.last=1\.0: a variance must be below 1"),
-        (lambda: Cosine(10, -0.1, 0.9), r"game\.noise\.offset=-0\.1"),
-        (lambda: Cosine(10, 0.008, 1.0), r"game\.noise\.most=1\.0"),
+        (lambda: Linear(0, 1e-4, 0.02), r"steps=0"),
+        (lambda: Linear(10, 0.0, 0.02), r"first=0\.0: it must be a number above 0"),
+        (lambda: Linear(10, 1e-4, 1.0), r"last=1\.0: a variance must be below 1"),
+        (lambda: Cosine(10, -0.1, 0.9), r"offset=-0\.1"),
+        (lambda: Cosine(10, 0.008, 1.0), r"most=1\.0"),
     ],
 )
 def test_what_is_no_schedule(make, says):

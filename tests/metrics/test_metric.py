@@ -63,7 +63,7 @@ def test_an_invalid_number_of_samples_is_refused(n_samples):
 
 
 def test_an_unknown_split_is_named():
-    with pytest.raises(UserError, match=r"no split named 'test' in metric.split. Choose one of: train, heldout"):
+    with pytest.raises(UserError, match="split='test': it must be one of train, heldout"):
         Frechet(Identity(), split="test")
 
 

@@ -101,7 +101,7 @@ def test_conditional_networks_depend_on_labels(network):
 
 @pytest.mark.parametrize("make", [unet, mlp])
 def test_conditional_networks_need_classes(make):
-    with pytest.raises(UserError, match=r"conditional=true: this data set has no classes"):
+    with pytest.raises(UserError, match=r"conditional=True: this data set has no classes"):
         make(classes=0, conditional=True)
     with pytest.raises(UserError, match="conditional='no'"):
         make(classes=3, conditional="no")

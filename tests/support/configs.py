@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 import gan_cli.cli.sweeper  # noqa: F401  (train.yaml names its sweeper)
 from gan_cli.build import Parts, build, build_data, build_game, game_class, needs
 from gan_cli.config.compose import loader
+from gan_cli.config.locations import location_key
 from gan_cli.data.images import fashion_mnist_mini
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
@@ -165,10 +166,8 @@ def config(overrides: str = "", values: str = "", root: Path | None = None) -> D
         if root is not None and "sha256" in cfg.features:
             path, cfg.features.sha256 = random_inception.write(root)
             cfg.features.path = str(path)
-        if root is not None and "root" in cfg.dataset:
-            cfg.dataset.root = str(write_dataset(cfg.dataset._target_.rpartition(".")[2], root))
-        if root is not None and "path" in cfg.dataset:
-            cfg.dataset.path = str(next(write_dataset(cfg.dataset._target_.rpartition(".")[2], root).iterdir()))
+        if root is not None and (key := location_key(cfg.dataset)) is not None:
+            cfg.dataset[key] = str(write_dataset(cfg.dataset._target_.rpartition(".")[2], root))
         for assignment in values.split():
             key, _, value = assignment.partition("=")
             OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}")["value"])
@@ -184,11 +183,12 @@ def _matching(node: Any, path: list[str]) -> list[tuple[DictConfig, str]]:
 
 
 def write_dataset(name: str, root: Path) -> Path:
-    """Write the small data set ``name`` below ``root``, once, and return its folder."""
+    """Write the small data set ``name`` below ``root``, once, and return its folder, or its only file."""
     folder = root / name
     if not folder.exists():
         getattr(layouts, f"write_{name}")(folder)
-    return folder
+    first, *others = folder.iterdir()
+    return folder if others or first.is_dir() else first
 
 
 def play(cfg: DictConfig, rounds: int = 1) -> tuple[Parts, Stats]:
