@@ -105,8 +105,8 @@ def test_a_metric_fits_some_kind_of_data(option):
     for kind in KINDS:
         cfg = configs.config(kind)
         cfg.metric = deepcopy(node)
-        if "max_images" in cfg.dataset:
-            cfg.dataset.max_images = 40
+        if "max_samples" in cfg.dataset:
+            cfg.dataset.max_samples = 40
         if "n_samples" in cfg.metric:
             cfg.metric.n_samples = 20  # of some composed metrics not every part can be shrunk
         parts = build(cfg, CPU)

@@ -20,7 +20,7 @@ from gan_cli.regularizers.weight_clipping import WeightClipping
 def built(overrides: str) -> Parts:
     """The parts at the sizes that the configs name, but of few samples."""
     cfg = configs.compose(overrides)
-    cfg.dataset.max_images = 8
+    cfg.dataset.max_samples = 8
     return build(cfg, torch.device("cpu"))
 
 

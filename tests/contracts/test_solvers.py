@@ -23,7 +23,7 @@ REPEATING = ["alternating", "backtracking", "gradient_cosine", "lookahead", "nes
 
 @cache
 def config(overrides: str) -> DictConfig:
-    return configs.config(overrides, "model.generator.width=8 model.discriminator.width=8 dataset.max_images=8")
+    return configs.config(overrides, "model.generator.width=8 model.discriminator.width=8 dataset.max_samples=8")
 
 
 def assert_plays(solver: str, overrides: str, values: str = "") -> None:

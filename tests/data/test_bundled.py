@@ -40,8 +40,8 @@ def test_parts_share_no_image(data):
     assert sum(image.tobytes() in train for image in data.heldout.images) <= 2
 
 
-def test_max_images_keeps_every_class():
-    data = fashion_mnist_mini.fashion_mnist_mini(size=16, max_images=100)
+def test_max_samples_keeps_every_class():
+    data = fashion_mnist_mini.fashion_mnist_mini(size=16, max_samples=100)
     assert (len(data.train), len(data.heldout), data.shape) == (100, 100, (1, 16, 16))
     assert len(np.unique(data.train.labels)) == 10
 

@@ -86,7 +86,7 @@ def test_no_labels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("identity", "transform", "max_images"),
+    ("identity", "transform", "max_samples"),
     [
         (("v2",), TRANSFORM, None),
         (("v1",), Transform(8, 3), None),
@@ -95,14 +95,14 @@ def test_no_labels(tmp_path):
         (("v1",), TRANSFORM, 5),
     ],
 )
-def test_everything_that_changes_the_pixels_changes_the_key(tmp_path, identity, transform, max_images):
+def test_everything_that_changes_the_pixels_changes_the_key(tmp_path, identity, transform, max_samples):
     items = Shades(10)
     cached(source(items), TRANSFORM, tmp_path)
-    data = cached(source(items, identity), transform, tmp_path, max_images)
+    data = cached(source(items, identity), transform, tmp_path, max_samples)
     assert len(entries(tmp_path)) == 2
-    assert len(items.decoded) == 10 + (max_images or 10)
+    assert len(items.decoded) == 10 + (max_samples or 10)
     assert data.shape == (transform.channels, transform.size, transform.size)
-    if max_images:
+    if max_samples:
         assert data.batch(torch.arange(5)).y.tolist() == [0, 2, 1, 0, 2], "every second image, with its own label"
 
 
@@ -208,7 +208,7 @@ def test_disk_that_is_too_small(tmp_path, monkeypatch):
     items = Shades(20)
     with pytest.raises(UserError) as caught:
         cached(source(items), TRANSFORM, tmp_path)
-    for words in ("1.28e-06 GB", "shades", str(tmp_path), "dataset.cache=false", "dataset.cache_dir=", "dataset.max_images="):
+    for words in ("1.28e-06 GB", "shades", str(tmp_path), "dataset.cache=false", "dataset.cache_dir=", "dataset.max_samples="):
         assert words in str(caught.value)
     assert not items.decoded
     assert not entries(tmp_path)
@@ -272,8 +272,8 @@ def test_only_corrupt_images(tmp_path):
 
 
 def test_on_the_fly_equals_cached(tmp_path):
-    array = cached(source(Shades(20)), TRANSFORM, tmp_path, max_images=9)
-    stream = DecodedImages(source(Shades(20)).open(), TRANSFORM, max_images=9, workers=3)
+    array = cached(source(Shades(20)), TRANSFORM, tmp_path, max_samples=9)
+    stream = DecodedImages(source(Shades(20)).open(), TRANSFORM, max_samples=9, workers=3)
     assert (len(stream), stream.shape, stream.classes) == (len(array), array.shape, array.classes)
     assert stream.decodes
     indices = torch.randint(9, (30,), generator=torch.Generator().manual_seed(0))

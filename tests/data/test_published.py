@@ -77,8 +77,8 @@ def test_published_layout(read, name, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_max_images(read, name):
-    data = read(name, max_images=6)
+def test_max_samples(read, name):
+    data = read(name, max_samples=6)
     assert len(data.train) + (len(data.heldout) if name == "image_folder" else 0) == 6
     assert len(data.heldout) <= 6
 
@@ -241,7 +241,7 @@ class TestImageFolder:
         with pytest.raises(UserError, match=r"3 images: holding out 3 \(dataset\.heldout\) leaves none"):
             published.image_folder(root=str(tmp_path / "a"), heldout=3)
 
-    @pytest.mark.parametrize("field", ["max_images", "workers", "heldout"])
+    @pytest.mark.parametrize("field", ["max_samples", "workers", "heldout"])
     def test_numbers(self, tmp_path, field):
         layouts.write_image_folder(tmp_path / "a", n=3)
         with pytest.raises(UserError, match=rf"{field}=0"):

@@ -91,8 +91,8 @@ def test_stocks_by_time():
     assert data.series.protocol == "changes in windows without overlap, split by time"
 
 
-def test_max_windows_and_heldout_share():
-    few = stocks(max_windows=10)
+def test_max_samples_and_heldout_share():
+    few = stocks(max_samples=10)
     whole = stocks()
     assert (len(few.train), len(few.heldout)) == (10, 10)
     assert few.series.scaling == whole.series.scaling
@@ -177,7 +177,7 @@ def test_text_in_another_encoding(tmp_path):
         (["a,b", *rows(9)], {"protocol": "random"}, "protocol='random': it must be one of shuffled, by_time"),
         (["a,b", *rows(9)], {"window": 2, "heldout_share": 1.0}, "none is left to train on"),
         (["a,b", *rows(9)], {"window": 2, "heldout_share": 4}, "heldout_share=4"),
-        (["a,b", *rows(9)], {"window": 2, "max_windows": 0}, "max_windows=0"),
+        (["a,b", *rows(9)], {"window": 2, "max_samples": 0}, "max_samples=0"),
     ],
 )
 def test_invalid_csv_files(table, lines, options, message):

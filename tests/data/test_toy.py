@@ -31,7 +31,7 @@ def test_fixed_sample(law):
     batch = a.train.batch(indices)
     assert torch.equal(batch.x, a.train.x[indices])
     assert (batch.y is None) == (a.classes == 0)
-    cut = law(n=300, n_heldout=200, max_images=10)
+    cut = law(n=300, n_heldout=200, max_samples=10)
     assert (len(cut.train), len(cut.heldout)) == (10, 10)
     assert torch.equal(cut.train.x, a.train.x[:10])
 
@@ -93,7 +93,7 @@ def test_spiral_arms():
         ({"n": 0}, r"n=0"),
         ({"n_heldout": -1}, r"n_heldout=-1"),
         ({"n": 2.5}, r"n=2\.5"),
-        ({"max_images": 0}, r"max_images=0"),
+        ({"max_samples": 0}, r"max_samples=0"),
         ({"std": -1.0}, r"std=-1.*at least 0"),
         ({"std": "wide"}, r"std='wide': it must be a number"),
         ({"radius": float("nan")}, r"radius=nan: it must be a number\."),

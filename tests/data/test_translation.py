@@ -37,7 +37,7 @@ def take(dataset, n: int = 4):
 
 
 def test_a_source_is_made_from_its_target():
-    data = pairs(Hole(0.5), size=16, max_images=8)
+    data = pairs(Hole(0.5), size=16, max_samples=8)
     assert (data.shape, data.source, data.paired, data.classes) == ((1, 16, 16), (1, 16, 16), True, 0)
     x, y = take(data.train)
     assert torch.equal(y, Hole(0.5)(x))
@@ -45,8 +45,8 @@ def test_a_source_is_made_from_its_target():
 
 
 def test_hues_distinguish_classes_and_grey_does_not():
-    data = pairs(Grey(), size=16, tint=True, max_images=100)
-    plain = pairs(Grey(), size=16, max_images=100)
+    data = pairs(Grey(), size=16, tint=True, max_samples=100)
+    plain = pairs(Grey(), size=16, max_samples=100)
     assert (data.shape, data.source) == ((3, 16, 16), (1, 16, 16))
     (x, y), (g, _) = take(data.train, 100), take(plain.train, 100)
     assert x.abs().max() <= 1
@@ -58,7 +58,7 @@ def test_hues_distinguish_classes_and_grey_does_not():
 
 
 def test_swapped_exchanges_x_and_y():
-    data = pairs(Grey(), size=8, tint=True, max_images=8)
+    data = pairs(Grey(), size=8, tint=True, max_samples=8)
     back = data.swapped()
     assert (back.shape, back.source, back.paired) == (data.source, data.shape, True)
     assert torch.equal(take(back.train).x, take(data.train).y)

@@ -13,14 +13,14 @@ from gan_cli.cli import main
 from gan_cli.runs import logger
 
 STEPS = "train.steps=6 eval_every=2 checkpoint_every=2 sample_every=0 ema=0.5 seed=5"
-VALUES = "train.steps=2 eval_every=1 checkpoint_every=1 sample_every=0 ema=0.5 dataset.max_images=null metric.n_samples=10"
+VALUES = "train.steps=2 eval_every=1 checkpoint_every=1 sample_every=0 ema=0.5 dataset.max_samples=null metric.n_samples=10"
 
 
 @pytest.fixture(scope="session")
 def points(tmp_path_factory):
     """A run on 64 points of the ring, 10 of which are measured, with checkpoints at 2, 4 and 6."""
     folder = tmp_path_factory.mktemp("runs") / "points"
-    train(configs.config("dataset=ring", f"{STEPS} dataset.max_images=null metric.n_samples=10 optimizer.lr=0.01"), folder)
+    train(configs.config("dataset=ring", f"{STEPS} dataset.max_samples=null metric.n_samples=10 optimizer.lr=0.01"), folder)
     return folder
 
 

@@ -154,7 +154,7 @@ def relabelled():
         ({}, lambda: data(seed=1)),
         ({}, lambda: data(n=119)),
         ({}, relabelled),
-        ({"max_images": 60}, data),
+        ({"max_samples": 60}, data),
     ],
 )
 def test_every_setting_trains_another_network(trainings, settings, given):
@@ -162,7 +162,7 @@ def test_every_setting_trains_another_network(trainings, settings, given):
     other = Classifier(**SMALL | settings).fitted(given(), CPU).provenance
     assert len(trainings) == 2
     assert other["weights"] != first["weights"]
-    assert trainings[1] == settings.get("max_images", len(given().train))
+    assert trainings[1] == settings.get("max_samples", len(given().train))
 
 
 def test_other_held_out_images_change_the_accuracy_but_not_the_network(trainings):
@@ -241,7 +241,7 @@ def test_images_that_do_not_fit_are_refused():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("epochs", 0), ("batch_size", 1), ("width", 1.5), ("lr", 0), ("flip", "no"), ("max_images", None), ("seed", -1)],
+    [("epochs", 0), ("batch_size", 1), ("width", 1.5), ("lr", 0), ("flip", "no"), ("max_samples", None), ("seed", -1)],
 )
 def test_invalid_fields_are_refused(name, value):
     with pytest.raises(UserError, match=f"{name}={value!r}"):

@@ -226,7 +226,7 @@ def test_a_quiz_is_on_the_page_or_why_there_is_none(tiny_images, tmp_path):
 
 @pytest.fixture
 def tiny_images():
-    cfg = compose(loader(), "train", ["model=dcgan_small", "metric=none", "dataset.size=16", "dataset.max_images=20"])
+    cfg = compose(loader(), "train", ["model=dcgan_small", "metric=none", "dataset.size=16", "dataset.max_samples=20"])
     small = "model.generator.width=4 model.discriminator.width=4 train.steps=2 train.batch_size=4 sample_every=1 log_every=1"
     return OmegaConf.merge(cfg, OmegaConf.from_dotlist([*small.split(), "eval_every=0", "device=cpu"]))
 

@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
     def run(game: str):
         if game not in done:
             done[game] = root / game
-            train(configs.config(f"game={game} features=identity metric=none"), done[game], f"{STEPS} dataset.max_images=64")
+            train(configs.config(f"game={game} features=identity metric=none"), done[game], f"{STEPS} dataset.max_samples=64")
         return done[game]
 
     return run
@@ -59,13 +59,13 @@ def test_a_resumed_run_is_the_whole_one(runs, game, tmp_path):
     cfg = configs.config(f"game={game} features=identity metric=none")
     checkpoint.path_of(folder, 4).unlink()
     (folder / "result.json").unlink()
-    train(cfg, folder, f"{STEPS} dataset.max_images=64", resume=True)
+    train(cfg, folder, f"{STEPS} dataset.max_samples=64", resume=True)
     assert differences(outcome(folder), outcome(whole)) == []
 
 
 def test_labels_of_fakes_follow_the_law_of_the_data(monkeypatch):
     """Over one epoch the labels that the generator is asked for are those of the data, to the last one, in either turn."""
-    cfg = configs.config("game=cgan", "dataset.max_images=60 train.batch_size=6")
+    cfg = configs.config("game=cgan", "dataset.max_samples=60 train.batch_size=6")
     data = build_data(cfg)
     data.train.labels[:] = np.minimum(data.train.labels, 3)  # of 60: 6 of 0, 1, 2 each and 42 of 3
     parts, _ = configs.play(cfg, 0)
@@ -169,7 +169,7 @@ def test_traversals_that_cannot_be(runs, tmp_path):
 def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, capsys):
     cfg = configs.config("game=infogan features=identity metric=none diagnostics=codes")
     folder = tmp_path / "run"
-    train(cfg, folder, f"{STEPS} dataset.max_images=64 eval_every=2")
+    train(cfg, folder, f"{STEPS} dataset.max_samples=64 eval_every=2")
     assert result(folder)["players"] == result(runs("infogan"))["players"], "watching changes nothing"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["gan-eval", "run", "diagnostics=codes", "device=cpu"])

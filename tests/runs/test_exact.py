@@ -106,7 +106,7 @@ def test_watching_changes_nothing(images, tmp_path):
 def test_a_metric_that_learns_and_searches_changes_nothing(parts, tmp_path, monkeypatch):
     """The network that judges is trained at the start of the run, as nothing lies in the cache yet."""
     values = "train.steps=4 log_every=0 sample_every=0 checkpoint_every=0"
-    cfg = configs.config(parts, f"{values} dataset.max_images=40")
+    cfg = configs.config(parts, f"{values} dataset.max_samples=40")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cold"))
     train(cfg, tmp_path / "watched", "eval_every=1 metric.n_samples=20")  # for the Inception Score
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cold too"))

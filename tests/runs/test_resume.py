@@ -184,7 +184,7 @@ def test_a_folder_that_holds_a_run_is_refused(cfg, finished):
 
 def test_another_data_set_is_refused(cfg, finished):
     with pytest.raises(UserError, match="has changed since its checkpoint"):
-        train(cfg, finished, "train.steps=20 dataset.max_images=12", resume=True)
+        train(cfg, finished, "train.steps=20 dataset.max_samples=12", resume=True)
 
 
 def test_other_players_are_refused_in_a_sentence(cfg, finished):

@@ -87,7 +87,7 @@ def test_the_protocol_is_said_and_kept(cfg, tmp_path, capsys):
 
 def test_the_checkpoint_holds_the_scaling(cfg, run):
     kept = state(run)["data"]["series"]
-    data = csv(cfg.dataset.path, window=4, protocol="by_time", max_windows=16)
+    data = csv(cfg.dataset.path, window=4, protocol="by_time", max_samples=16)
     assert kept == data.series.to_dict()
     assert kept["names"] == ["price log return", "wave change"]
 

@@ -34,7 +34,7 @@ def folders(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         configs.cache_bundled_images(patch)
         for name, overrides in runs.items():
-            train(configs.config(f"{overrides} features=pixels", f"{STEPS} dataset.max_images=20", folder), folder / name)
+            train(configs.config(f"{overrides} features=pixels", f"{STEPS} dataset.max_samples=20", folder), folder / name)
     return folder
 
 

@@ -50,8 +50,7 @@ SMALL = {
     "dataset.size": 8,
     "dataset.n": 64,
     "dataset.n_heldout": 32,
-    "dataset.max_images": 16,
-    "dataset.max_windows": 16,
+    "dataset.max_samples": 16,
     "dataset.heldout": 4,  # a tenth of so few is too little to measure anything
     "metric.n_samples": 8,
     "metric.splits": 2,

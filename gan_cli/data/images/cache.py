@@ -50,7 +50,7 @@ def cached(
     source: Source,
     transform: Transform,
     folder: Path,
-    max_images: int | None = None,
+    max_samples: int | None = None,
     workers: int | None = None,
     skip_corrupt: bool = False,
 ) -> ImageArray:
@@ -63,14 +63,14 @@ def cached(
         source: Images to decode.
         transform: Transform of each image.
         folder: Folder of the cache.
-        max_images: Largest number of images, evenly spaced; None for all.
+        max_samples: Largest number of images, evenly spaced; None for all.
         workers: Number of decoding threads; None for one per CPU.
         skip_corrupt: Leave out images that cannot be decoded.
 
     Raises:
         UserError: If an image cannot be decoded (unless ``skip_corrupt``), the disk is full, or the folder cannot be written.
     """
-    entry = folder / f"{source.name}-{transform.size}px-{_key(source, transform, max_images)}"
+    entry = folder / f"{source.name}-{transform.size}px-{_key(source, transform, max_samples)}"
     if not entry.is_dir():
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,15 +78,15 @@ def cached(
                 if locked:
                     _remove_leftovers(entry)
                 if not entry.is_dir():
-                    _write(entry, source, transform, max_images, workers, skip_corrupt)
+                    _write(entry, source, transform, max_samples, workers, skip_corrupt)
         except OSError as error:
             reason = error.strerror or error
             raise UserError(f"Cannot write the decoded images to {folder}: {reason}.\n{ALTERNATIVES}.") from error
     return _mapped(entry, skip_corrupt)
 
 
-def _key(source: Source, transform: Transform, max_images: int | None) -> str:
-    content = json.dumps([FORMAT, source.identity, asdict(transform), max_images])
+def _key(source: Source, transform: Transform, max_samples: int | None) -> str:
+    content = json.dumps([FORMAT, source.identity, asdict(transform), max_samples])
     return hashlib.sha256(content.encode()).hexdigest()[:20]
 
 
@@ -97,10 +97,10 @@ def _remove_leftovers(entry: Path) -> None:
 
 
 def _write(
-    entry: Path, source: Source, transform: Transform, max_images: int | None, workers: int | None, skip_corrupt: bool
+    entry: Path, source: Source, transform: Transform, max_samples: int | None, workers: int | None, skip_corrupt: bool
 ) -> None:
     pictures = source.open()
-    indices = evenly_spaced(len(pictures), max_images).tolist()
+    indices = evenly_spaced(len(pictures), max_samples).tolist()
     shape = transform.shape
     _require_space(entry.parent, source.name, len(indices) * int(np.prod(shape)))
     unfinished = entry.parent / temporary_name(entry, uuid.uuid4().hex)
@@ -182,7 +182,7 @@ def _require_space(folder: Path, name: str, needed: int) -> None:
     if needed > free:
         raise UserError(
             f"{name} needs {needed / 1e9:.3g} GB when decoded, but {folder} has only {free / 1e9:.3g} GB left.\n"
-            f"{ALTERNATIVES}, dataset.max_images=N takes fewer images."
+            f"{ALTERNATIVES}, dataset.max_samples=N takes fewer images."
         )
 
 

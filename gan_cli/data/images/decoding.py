@@ -30,7 +30,7 @@ class DecodedImages(Dataset):
     Args:
         pictures: Images to decode.
         transform: Transform of each image.
-        max_images: Largest number of images, evenly spaced; None for all.
+        max_samples: Largest number of images, evenly spaced; None for all.
         workers: Number of decoding threads; None for one per CPU.
         skip_corrupt: Replace images that cannot be decoded.
     """
@@ -41,12 +41,12 @@ class DecodedImages(Dataset):
         self,
         pictures: ImageCollection,
         transform: Transform,
-        max_images: int | None = None,
+        max_samples: int | None = None,
         workers: int | None = None,
         skip_corrupt: bool = False,
     ):
         self.pictures, self.transform, self.skip_corrupt = pictures, transform, skip_corrupt
-        self.chosen = evenly_spaced(len(pictures), max_images).tolist()
+        self.chosen = evenly_spaced(len(pictures), max_samples).tolist()
         self.shape = transform.shape
         self.classes = pictures.classes
         self.corrupt: set[int] = set()

@@ -16,22 +16,22 @@ FILE = Path(__file__).with_name("fashion_mnist_mini.npy.xz")
 TRAIN, HELDOUT = 10_000, 2_000
 
 
-def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad", max_images: int | None = None) -> Data:
+def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad", max_samples: int | None = None) -> Data:
     """Return 10 000 training and 2 000 held-out images of clothes: 28×28, grey, 10 classes of 1 000 and 200 images.
 
     Args:
         size: Side in pixels, see ``Transform``.
         channels: 1 or 3; None for 1.
         fit: ``pad`` or ``crop``, see ``Transform``.
-        max_images: Largest number of images of each part, evenly spaced; None for all.
+        max_samples: Largest number of images of each part, evenly spaced; None for all.
 
     Raises:
         UserError: If an argument is out of its range.
     """
-    if max_images is not None:
-        checks.count("max_images", max_images)
+    if max_samples is not None:
+        checks.count("max_samples", max_samples)
     transform = Transform(size, 1 if channels is None else channels, fit)
-    return Data(*(transformed(*part, transform, evenly_spaced(len(part[0]), max_images).numpy()) for part in unpacked()))
+    return Data(*(transformed(*part, transform, evenly_spaced(len(part[0]), max_samples).numpy()) for part in unpacked()))
 
 
 def unpacked() -> Iterator[tuple[np.ndarray, np.ndarray]]:

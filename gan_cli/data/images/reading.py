@@ -25,7 +25,7 @@ class ImageReader:
     Attributes:
         heldout: Number of training images that are held out, at least 1. None for the set's own test part, or, if it has none,
             for a tenth of the images, at most 5 000. The choice is fixed: every run holds out the same images.
-        max_images: Largest number of images of each published part, evenly spaced; None for all.
+        max_samples: Largest number of images of each published part, evenly spaced; None for all.
         jitter: Side to which training images are enlarged before a random crop, see
             :class:`~gan_cli.data.images.jitter.Jittered`; None for no cropping.
         mirror: Flip training images left-right with probability 1/2.
@@ -39,7 +39,7 @@ class ImageReader:
     """
 
     heldout: int | None = None
-    max_images: int | None = None
+    max_samples: int | None = None
     jitter: int | None = None
     mirror: bool = False
     cache: bool = True
@@ -48,7 +48,7 @@ class ImageReader:
     skip_corrupt: bool = False
 
     def __post_init__(self) -> None:
-        for field in ("heldout", "max_images", "jitter", "workers"):
+        for field in ("heldout", "max_samples", "jitter", "workers"):
             if getattr(self, field) is not None:
                 checks.count(field, getattr(self, field))
         for field in ("mirror", "cache", "skip_corrupt"):
@@ -79,8 +79,8 @@ class ImageReader:
     def _dataset(self, source: Source, transform: Transform) -> Dataset:
         if self.cache:
             folder = default_folder() if self.cache_dir is None else Path(str(self.cache_dir)).expanduser()
-            return cached(source, transform, folder, self.max_images, self.workers, self.skip_corrupt)
-        return DecodedImages(source.open(), transform, self.max_images, self.workers, self.skip_corrupt)
+            return cached(source, transform, folder, self.max_samples, self.workers, self.skip_corrupt)
+        return DecodedImages(source.open(), transform, self.max_samples, self.workers, self.skip_corrupt)
 
     def _split(self, whole: Dataset, name: str) -> Data:
         n = len(whole)

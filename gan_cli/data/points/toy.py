@@ -1,7 +1,7 @@
 """ring, grid25, gaussians_1d, swiss_roll, spiral, parallel_lines: toy distributions in one and two dimensions.
 
 Samples are drawn once and held in memory. Every function draws ``n`` training points and ``n_heldout`` held-out points
-from separate generators seeded by ``seed``, so that the held-out points do not depend on ``n``. ``max_images`` keeps only the
+from separate generators seeded by ``seed``, so that the held-out points do not depend on ``n``. ``max_samples`` keeps only the
 first so many of each part.
 """
 
@@ -56,7 +56,7 @@ def ring(
     modes: int = 8,
     radius: float = 1.0,
     std: float = 0.01,
-    max_images: int | None = None,
+    max_samples: int | None = None,
 ) -> Data:
     """Return an equal mixture of Gaussians on a circle; the label is the mode, counted anticlockwise from (radius, 0).
 
@@ -67,7 +67,7 @@ def ring(
         modes: Number of Gaussians.
         radius: Radius of the circle.
         std: Standard deviation of each Gaussian in each coordinate, at least 0.
-        max_images: Largest number of points of each part; None for all.
+        max_samples: Largest number of points of each part; None for all.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -75,7 +75,7 @@ def ring(
     checks.count("modes", modes)
     checks.number("radius", radius)
     angles = 2 * math.pi * torch.arange(modes) / modes
-    return _mixture(radius * torch.stack([angles.cos(), angles.sin()], 1), std, n, n_heldout, seed, max_images)
+    return _mixture(radius * torch.stack([angles.cos(), angles.sin()], 1), std, n, n_heldout, seed, max_samples)
 
 
 def grid25(
@@ -84,7 +84,7 @@ def grid25(
     seed: int = 0,
     spacing: float = 2.0,
     std: float = 0.05,
-    max_images: int | None = None,
+    max_samples: int | None = None,
 ) -> Data:
     """Return an equal mixture of 25 Gaussians on a 5 × 5 grid around the origin; the label is the mode, row by row.
 
@@ -94,14 +94,14 @@ def grid25(
         seed: Seed of the samples.
         spacing: Distance of neighbouring means.
         std: Standard deviation of each Gaussian in each coordinate, at least 0.
-        max_images: Largest number of points of each part; None for all.
+        max_samples: Largest number of points of each part; None for all.
 
     Raises:
         UserError: If an argument is out of its range.
     """
     checks.number("spacing", spacing)
     ticks = spacing * torch.arange(-2.0, 3.0)
-    return _mixture(torch.cartesian_prod(ticks, ticks), std, n, n_heldout, seed, max_images)
+    return _mixture(torch.cartesian_prod(ticks, ticks), std, n, n_heldout, seed, max_samples)
 
 
 def gaussians_1d(
@@ -110,7 +110,7 @@ def gaussians_1d(
     seed: int = 0,
     means: Sequence[float] | float = (-2.0, 0.0, 2.0),
     std: float = 0.25,
-    max_images: int | None = None,
+    max_samples: int | None = None,
 ) -> Data:
     """Return an equal mixture of Gaussians on the line, points of shape ``(1,)``; the label is the mode.
 
@@ -120,7 +120,7 @@ def gaussians_1d(
         seed: Seed of the samples.
         means: Means of the Gaussians: a list, or one number.
         std: Standard deviation of each Gaussian, at least 0.
-        max_images: Largest number of points of each part; None for all.
+        max_samples: Largest number of points of each part; None for all.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -130,7 +130,7 @@ def gaussians_1d(
         raise FieldError("means", means, "it must name the mean of at least one Gaussian.")
     for mean in means:
         checks.number("means", mean)
-    return _mixture(torch.tensor([float(mean) for mean in means])[:, None], std, n, n_heldout, seed, max_images)
+    return _mixture(torch.tensor([float(mean) for mean in means])[:, None], std, n, n_heldout, seed, max_samples)
 
 
 def swiss_roll(
@@ -139,7 +139,7 @@ def swiss_roll(
     seed: int = 0,
     noise: float = 0.25,
     scale: float = 7.5,
-    max_images: int | None = None,
+    max_samples: int | None = None,
 ) -> Data:
     """Return (t cos t, t sin t) / scale with t = 1.5π(1 + 2u), u ~ U[0, 1], and Gaussian noise before the scaling.
 
@@ -151,7 +151,7 @@ def swiss_roll(
         seed: Seed of the samples.
         noise: Standard deviation of the noise in each coordinate, at least 0.
         scale: Divisor of all coordinates, at least 1e-6.
-        max_images: Largest number of points of each part; None for all.
+        max_samples: Largest number of points of each part; None for all.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -164,7 +164,7 @@ def swiss_roll(
         x = torch.stack([t * t.cos(), t * t.sin()], 1) + noise * torch.randn(n, 2, generator=g)
         return x / scale, None
 
-    return Data(*(Points(*part) for part in _draw_parts(draw, n, n_heldout, seed, max_images)))
+    return Data(*(Points(*part) for part in _draw_parts(draw, n, n_heldout, seed, max_samples)))
 
 
 def spiral(
@@ -175,7 +175,7 @@ def spiral(
     turns: float = 1.5,
     radius: float = 2.0,
     noise: float = 0.05,
-    max_images: int | None = None,
+    max_samples: int | None = None,
 ) -> Data:
     """Return Archimedean spirals around the origin; the label is the arm.
 
@@ -189,7 +189,7 @@ def spiral(
         turns: Number of turns of each arm.
         radius: Distance of the arms' ends from the origin.
         noise: Standard deviation of Gaussian noise in each coordinate, at least 0.
-        max_images: Largest number of points of each part; None for all.
+        max_samples: Largest number of points of each part; None for all.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -206,11 +206,11 @@ def spiral(
         x = radius * t[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
         return x + noise * torch.randn(n, 2, generator=g), arm
 
-    return Data(*(Points(*part, classes=arms) for part in _draw_parts(draw, n, n_heldout, seed, max_images)))
+    return Data(*(Points(*part, classes=arms) for part in _draw_parts(draw, n, n_heldout, seed, max_samples)))
 
 
 def parallel_lines(
-    n: int = 50_000, n_heldout: int = 10_000, seed: int = 0, theta: float = 0.0, max_images: int | None = None
+    n: int = 50_000, n_heldout: int = 10_000, seed: int = 0, theta: float = 0.0, max_samples: int | None = None
 ) -> Data:
     """Return points (θ, z) with z ~ U[0, 1] on a vertical line (Arjovsky, Chintala & Bottou 2017, Example 1).
 
@@ -219,7 +219,7 @@ def parallel_lines(
         n_heldout: Number of held-out points.
         seed: Seed of the samples.
         theta: First coordinate of all points.
-        max_images: Largest number of points of each part; None for all.
+        max_samples: Largest number of points of each part; None for all.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -230,25 +230,27 @@ def parallel_lines(
         z = torch.rand(n, generator=g)
         return torch.stack([torch.full_like(z, theta), z], 1), None
 
-    return Data(*(Points(*part) for part in _draw_parts(draw, n, n_heldout, seed, max_images)))
+    return Data(*(Points(*part) for part in _draw_parts(draw, n, n_heldout, seed, max_samples)))
 
 
-def _mixture(centers: Tensor, std: float, n: int, n_heldout: int, seed: int, max_images: int | None) -> Data:
+def _mixture(centers: Tensor, std: float, n: int, n_heldout: int, seed: int, max_samples: int | None) -> Data:
     checks.number("std", std, least=0)
 
     def draw(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         mode = torch.randint(len(centers), (n,), generator=g)
         return centers[mode] + std * torch.randn(n, centers.shape[1], generator=g), mode
 
-    parts = _draw_parts(draw, n, n_heldout, seed, max_images)
+    parts = _draw_parts(draw, n, n_heldout, seed, max_samples)
     return Data(*(Points(*part, len(centers), centers, std) for part in parts))
 
 
-def _draw_parts(draw: Sampler, n: int, n_heldout: int, seed: int, max_images: int | None) -> list[tuple[Tensor, Tensor | None]]:
+def _draw_parts(
+    draw: Sampler, n: int, n_heldout: int, seed: int, max_samples: int | None
+) -> list[tuple[Tensor, Tensor | None]]:
     """Draw the training and the held-out sample."""
-    limit = math.inf if max_images is None else max_images
-    if max_images is not None:
-        checks.count("max_images", max_images)
+    limit = math.inf if max_samples is None else max_samples
+    if max_samples is not None:
+        checks.count("max_samples", max_samples)
     samples = []
     for field, part, count in (("n", "train", n), ("n_heldout", "heldout", n_heldout)):
         checks.count(field, count)

@@ -107,7 +107,7 @@ PROTOCOLS = {
 
 
 def sequences(
-    table: Table, window: int, protocol: str, heldout_share: float | None, max_windows: int | None, notes: tuple[str, ...] = ()
+    table: Table, window: int, protocol: str, heldout_share: float | None, max_samples: int | None, notes: tuple[str, ...] = ()
 ) -> Data:
     """Return the windows of a table, scaled in each feature so that the rows of the training part exactly fill [0, 1].
 
@@ -116,7 +116,7 @@ def sequences(
         window: Number of rows of a window, at least 2.
         protocol: ``shuffled`` or ``by_time``.
         heldout_share: Share of the windows that is held out, in [0, 1]; None for the protocol's default.
-        max_windows: Largest number of windows of each part, evenly spaced in time; None for all.
+        max_samples: Largest number of windows of each part, evenly spaced in time; None for all.
         notes: What a user should know before training on the data.
 
     Raises:
@@ -125,8 +125,8 @@ def sequences(
     if protocol not in PROTOCOLS:
         raise FieldError("protocol", protocol, f"it must be one of {', '.join(PROTOCOLS)}.")
     checks.count("window", window, least=2)
-    if max_windows is not None:
-        checks.count("max_windows", max_windows)
+    if max_samples is not None:
+        checks.count("max_samples", max_samples)
     description, cut, share, is_by_time = PROTOCOLS[protocol]
     if heldout_share is not None:
         checks.share("heldout_share", heldout_share)
@@ -134,7 +134,7 @@ def sequences(
     values, names, train, held = cut(table, window, share)
     scaling = Scaling.fit(values[(train[:, None] + torch.arange(window)).unique()], names)
     rows = scaling.from_units(values)
-    parts = [Windows(rows, starts[evenly_spaced(len(starts), max_windows)], window) for starts in (train, held)]
+    parts = [Windows(rows, starts[evenly_spaced(len(starts), max_samples)], window) for starts in (train, held)]
     note = f"protocol: {description} ({len(parts[0])} windows to train on, {len(parts[1])} held out)"
     return Data(*parts, series=Series(names, scaling, description, (note, *notes), is_by_time))
 

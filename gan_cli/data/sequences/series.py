@@ -26,7 +26,7 @@ def stocks(
     window: int = 24,
     protocol: str = "shuffled",
     heldout_share: float | None = None,
-    max_windows: int | None = None,
+    max_samples: int | None = None,
 ) -> Data:
     """Return daily values of the Nasdaq Composite or the S&P 500, 1999 to 2018, from the package arch.
 
@@ -40,7 +40,7 @@ def stocks(
         window: Number of days of a sequence.
         protocol: ``shuffled`` or ``by_time``, see ``protocols``.
         heldout_share: Share of the windows that is held out; None for the protocol's default.
-        max_windows: Largest number of windows of each part; None for all.
+        max_samples: Largest number of windows of each part; None for all.
 
     Raises:
         UserError: If an argument is out of its range or arch is not installed.
@@ -51,7 +51,7 @@ def stocks(
     path = Path(str(distribution("arch").locate_file(f"arch/data/{table}/{table}.csv.gz")))  # importing arch takes seconds
     values = read_table(path, STOCKS_COLUMNS if columns is None else columns, title=table)
     note = f"{table} is not the stock series of the TimeGAN paper, whose published numbers are of other data."
-    return sequences(values, window, protocol, heldout_share, max_windows, (note,))
+    return sequences(values, window, protocol, heldout_share, max_samples, (note,))
 
 
 def energy(
@@ -60,7 +60,7 @@ def energy(
     window: int = 24,
     protocol: str = "shuffled",
     heldout_share: float | None = None,
-    max_windows: int | None = None,
+    max_samples: int | None = None,
 ) -> Data:
     """Return the energy use of a house's appliances and its climate, every 10 minutes of 4.5 months of 2016: 28 columns.
 
@@ -73,7 +73,7 @@ def energy(
         window: Number of rows of a sequence.
         protocol: ``shuffled`` or ``by_time``, see ``protocols``.
         heldout_share: Share of the windows that is held out; None for the protocol's default.
-        max_windows: Largest number of windows of each part; None for all.
+        max_samples: Largest number of windows of each part; None for all.
 
     Raises:
         UserError: If the file is missing or has other columns, or an argument is out of its range.
@@ -86,7 +86,7 @@ def energy(
     if not file.is_file():
         raise UserError(f"dataset.path: there is no file {file.absolute()}.\nIt should be {where}.")
     return sequences(
-        read_table(file, ENERGY_COLUMNS if columns is None else columns), window, protocol, heldout_share, max_windows
+        read_table(file, ENERGY_COLUMNS if columns is None else columns), window, protocol, heldout_share, max_samples
     )
 
 
@@ -98,7 +98,7 @@ def csv(
     window: int = 24,
     protocol: str = "shuffled",
     heldout_share: float | None = None,
-    max_windows: int | None = None,
+    max_samples: int | None = None,
 ) -> Data:
     """Return windows of any CSV table of numbers whose first line names the columns, with one row per time step, oldest first.
 
@@ -110,7 +110,7 @@ def csv(
         window: Number of rows of a sequence.
         protocol: ``shuffled`` or ``by_time``, see ``protocols``.
         heldout_share: Share of the windows that is held out; None for the protocol's default.
-        max_windows: Largest number of windows of each part; None for all.
+        max_samples: Largest number of windows of each part; None for all.
 
     Raises:
         UserError: If the file is no such table, or an argument is out of its range.
@@ -119,4 +119,4 @@ def csv(
         raise UserError("dataset=csv needs dataset.path=FILE, a table whose first line names its columns.")
     table = read_table(Path(str(path)).expanduser(), columns, separator, decimal)
     notes = [f"{name} only counts the rows; dataset.columns can leave it out." for name in row_number_columns(table)]
-    return sequences(table, window, protocol, heldout_share, max_windows, tuple(notes))
+    return sequences(table, window, protocol, heldout_share, max_samples, tuple(notes))

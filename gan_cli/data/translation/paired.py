@@ -83,7 +83,7 @@ class Halved(DatasetWrapper):
 
 
 def degraded_bundled(
-    source: Degradation, size: int = 32, fit: str = "pad", tint: bool = False, max_images: int | None = None
+    source: Degradation, size: int = 32, fit: str = "pad", tint: bool = False, max_samples: int | None = None
 ) -> Data:
     """Return the bundled images as targets, with sources made by a degradation.
 
@@ -92,10 +92,10 @@ def degraded_bundled(
         size: Side in pixels.
         fit: ``pad`` or ``crop``.
         tint: Colour the images, which are grey, by class, see ``Tinted``.
-        max_images: Largest number of images of each part; None for all.
+        max_samples: Largest number of images of each part; None for all.
     """
     checks.flag("tint", tint)
-    data = fashion_mnist_mini(size, 1, fit, max_images)
+    data = fashion_mnist_mini(size, 1, fit, max_samples)
     return Data(*(Degraded(Tinted(part) if tint else part, source) for part in (data.train, data.heldout)))
 
 

@@ -84,7 +84,7 @@ def unpaired_bundled(
     invert: bool = False,
     size: int = 32,
     fit: str = "pad",
-    max_images: int | None = None,
+    max_samples: int | None = None,
 ) -> Data:
     """Return classes of the bundled images as domains: 1 000 training and 200 held-out images of each class.
 
@@ -96,14 +96,14 @@ def unpaired_bundled(
         invert: Use the negatives of the targets.
         size: Side in pixels.
         fit: ``pad`` or ``crop``.
-        max_images: Largest number of images of each domain and part; None for all.
+        max_samples: Largest number of images of each domain and part; None for all.
 
     Raises:
         UserError: If an argument is out of its range.
     """
     checks.flag("invert", invert)
-    if max_images is not None:
-        checks.count("max_images", max_images)
+    if max_samples is not None:
+        checks.count("max_samples", max_samples)
     for name, classes in (("sources", sources), ("targets", targets)):
         known = isinstance(classes, list | tuple) and classes and all(isinstance(k, int) and 0 <= k < 10 for k in classes)
         if not known:
@@ -113,7 +113,7 @@ def unpaired_bundled(
     def domain(images: np.ndarray, labels: np.ndarray, classes: Sequence[int], others: Sequence[int], offset: int) -> Dataset:
         members = [np.flatnonzero(labels == k)[offset::2] if k in others else np.flatnonzero(labels == k) for k in classes]
         indices = np.sort(np.concatenate(members))
-        return transformed(images, labels, transform, indices[evenly_spaced(len(indices), max_images).numpy()])
+        return transformed(images, labels, transform, indices[evenly_spaced(len(indices), max_samples).numpy()])
 
     parts = []
     for part in unpacked():

@@ -110,7 +110,7 @@ class Classifier(Features):
         lr: Highest learning rate of the one-cycle schedule.
         width: Channels of the first stage.
         flip: True to mirror half of the images during training.
-        max_images: Largest number of images, evenly spaced, to train on, and to test on.
+        max_samples: Largest number of images, evenly spaced, to train on, and to test on.
         seed: Seed of the initial weights and of the order of the images.
 
     Raises:
@@ -123,13 +123,13 @@ class Classifier(Features):
     lr: float = 0.01
     width: int = 32
     flip: bool = True
-    max_images: int = 60_000
+    max_samples: int = 60_000
     seed: int = 0
     trained: TrainedClassifier | None = field(default=None, init=False, repr=False, compare=False)
     name: ClassVar[str] = "classifier"
 
     def __post_init__(self):
-        for least, names in ((1, ("epochs", "width")), (2, ("batch_size", "max_images")), (0, ("seed",))):
+        for least, names in ((1, ("epochs", "width")), (2, ("batch_size", "max_samples")), (0, ("seed",))):
             for name in names:
                 checks.count(name, getattr(self, name), least)
         checks.number("lr", self.lr, above=0)
@@ -172,8 +172,8 @@ def train_or_load(data: Data, settings: Classifier, device: torch.device) -> Tra
         UserError: If the data are not labelled images that a classifier can be trained on.
     """
     _require_classes(data)
-    x, y = _load_labelled(data.train, settings.max_images)
-    heldout = _load_labelled(data.heldout, settings.max_images)
+    x, y = _load_labelled(data.train, settings.max_samples)
+    heldout = _load_labelled(data.heldout, settings.max_samples)
     network = ClassifierNetwork(
         x.shape[1], min(x.shape[2:]), data.classes, settings.width, seeded_generator("classifier", settings.seed)
     )
@@ -257,10 +257,10 @@ def _require_classes(data: Data) -> None:
     raise UserError(f"features=classifier needs {problem}.\n{ADVICE}")
 
 
-def _load_labelled(dataset: Dataset, max_images: int) -> tuple[Tensor, Tensor]:
+def _load_labelled(dataset: Dataset, max_samples: int) -> tuple[Tensor, Tensor]:
     """Return images, uint8 ``[N, C, H, W]``, and labels, int64 ``[N]``."""
     images, labels = [], []
-    for chunk in evenly_spaced(len(dataset), max_images).split(READ_BATCH):
+    for chunk in evenly_spaced(len(dataset), max_samples).split(READ_BATCH):
         x, y = dataset.batch(chunk)
         if y is None:
             raise UserError(f"features=classifier needs labels, but some images of this data set have none.\n{ADVICE}")
