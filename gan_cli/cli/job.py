@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.conf import HydraConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -49,7 +50,8 @@ def in_resumed_folder(overrides: list[str]) -> list[str]:
     resumed = resumed_run(overrides)
     if resumed is None:
         return overrides
-    location = _location(Path(resumed))
+    unquoted = OverridesParser.create().parse_override(f"resume={resumed}").value()
+    location = _location(Path(str(unquoted)))
     may_change = (*MAY_CHANGE, *location)
     for word in overrides:
         key = word.partition("=")[0].lstrip("+~")

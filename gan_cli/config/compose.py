@@ -10,7 +10,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
@@ -52,6 +52,13 @@ def readable() -> Iterator[None]:
         if not group or error.options is None:
             raise UserError(_first_lines(error)) from error
         raise suggestions.unknown_option(group, name, sorted(error.options)) from error
+    except ConfigCompositionException as error:
+        unused = re.match(r"Could not override '(.+?)'", str(error))
+        if unused is None:
+            raise UserError(_first_lines(error)) from error
+        raise UserError(
+            f"{unused[1]} is named, but no option that is chosen here brings it along.\nLeave it out, or choose one that does."
+        ) from error
     except OverrideParseException as error:
         key, _, value = error.override.partition("=")
         hint = f"{key}=\"'{value}'\"" if value and "'" not in value else "KEY=\"'VALUE'\""

@@ -1,6 +1,6 @@
-"""The scalars of the four commands: names, types, defaults, ranges and what they mean.
+"""The scalars of the four commands: names, types, defaults, ranges and their meaning.
 
-These dataclasses are Hydra's schemas and the reference that ``--help`` and completion read, so that the three cannot differ.
+These dataclasses are Hydra's schemas and also what ``--help`` and completion read, so that the three cannot differ.
 Standard library only: help must not wait for Hydra.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MISSING: Any = "???"
-"""What OmegaConf takes for a value that somebody else has to give."""
+"""OmegaConf's mark of a value that must still be given."""
 
 
 def _scalar(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
@@ -35,7 +35,7 @@ class Train:
 
 @dataclass
 class TrainConfig:
-    """``gan-train``: the scalars, and a node for every group of components."""
+    """``gan-train``: its scalars, and a node for every group of components."""
 
     train: Train = field(default_factory=Train)
     eval_every: int = _scalar(1000, "rounds between evaluations of the metric (0: only at the end)", low=0)
@@ -72,7 +72,20 @@ class TrainConfig:
 
 
 @dataclass
-class EvalConfig:
+class SamplingConfig:
+    """How samples are drawn, where it is not as in training."""
+
+    truncation: float | None = _scalar(None, "bound on each coordinate of normal latents (null: none)", low=0)
+    standing_statistics: int | None = _scalar(
+        None, "batches from which batch norm's statistics are computed again (null: those of training)", low=1
+    )
+    sampling_steps: int | None = _scalar(None, "steps from noise to a sample, of diffusion (null: as in the run)", low=1)
+    eta: float | None = _scalar(None, "fresh noise in each of them: 0 DDIM, 1 ancestral (null: as in the run)", low=0, high=1)
+    guidance: float | None = _scalar(None, "w of classifier-free guidance, of diffusion (null: as it was trained)", low=-1)
+
+
+@dataclass
+class EvalConfig(SamplingConfig):
     """``gan-eval``: a run, all runs of a folder, or two folders of images, evaluated."""
 
     run: str | None = _scalar(None, "folder of a run or of several (a sweep); the bare path will do")
@@ -83,15 +96,6 @@ class EvalConfig:
     root: str | None = _scalar(None, "folder or file where the data set lies (null: as in the run)")
     out: str | None = _scalar(None, "folder for eval.json and eval.csv (null: the run's own; of folders, outputs/)")
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
-    truncation: float | None = _scalar(
-        None, "how far from 0 a coordinate of normal latents may be (null: as far as it comes)", low=0
-    )
-    standing_statistics: int | None = _scalar(
-        None, "batches to take batch norm's statistics anew from (null: those of training)", low=1
-    )
-    sampling_steps: int | None = _scalar(None, "steps from noise to a sample, of diffusion (null: as in the run)", low=1)
-    eta: float | None = _scalar(None, "fresh noise in each of them: 0 DDIM, 1 ancestral (null: as in the run)", low=0, high=1)
-    guidance: float | None = _scalar(None, "w of classifier-free guidance, of diffusion (null: as it was trained)", low=-1)
     inverse: bool = _scalar(False, "measure a translator's way back, where the game has one")
     seed: int | None = _scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
@@ -103,7 +107,7 @@ class EvalConfig:
 
 
 @dataclass
-class SampleConfig:
+class SampleConfig(SamplingConfig):
     """``gan-sample``: pictures from one checkpoint of a run."""
 
     run: str = _scalar(MISSING, "folder of the run; the bare path will do")
@@ -120,15 +124,6 @@ class SampleConfig:
     root: str | None = _scalar(None, "folder or file where the data set lies, if it is needed (null: as in the run)")
     out: str | None = _scalar(None, "file or folder to be written (null: inside the run)")
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
-    truncation: float | None = _scalar(
-        None, "how far from 0 a coordinate of normal latents may be (null: as far as it comes)", low=0
-    )
-    standing_statistics: int | None = _scalar(
-        None, "batches to take batch norm's statistics anew from (null: those of training)", low=1
-    )
-    sampling_steps: int | None = _scalar(None, "steps from noise to a sample, of diffusion (null: as in the run)", low=1)
-    eta: float | None = _scalar(None, "fresh noise in each of them: 0 DDIM, 1 ancestral (null: as in the run)", low=0, high=1)
-    guidance: float | None = _scalar(None, "w of classifier-free guidance, of diffusion (null: as it was trained)", low=-1)
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
     debug: bool = _scalar(False, DEBUG)
@@ -160,7 +155,7 @@ class Scalar:
     choices: tuple[str, ...]
 
     def problem(self, value: Any) -> str | None:
-        """Why a value of the right kind is refused ("must be at least 1"), or None."""
+        """Return why a value of the right kind is refused ("must be at least 1"), or None if it is not."""
         if value is None:
             return None
         if self.choices and value not in self.choices:
@@ -173,10 +168,10 @@ class Scalar:
 
 
 def scalars(schema: type) -> Mapping[str, Scalar]:
-    """Dotted name -> scalar, for all of ``schema``; nodes of components are not among them."""
+    """Return all scalars of ``schema`` by dotted name, inherited ones last; nodes of components are not among them."""
     hints = typing.get_type_hints(schema)
     found: dict[str, Scalar] = {}
-    for entry in dataclasses.fields(schema):
+    for entry in sorted(dataclasses.fields(schema), key=lambda entry: entry.name not in schema.__annotations__):
         hint = hints[entry.name]
         if dataclasses.is_dataclass(hint):
             found |= {f"{entry.name}.{name}": scalar for name, scalar in scalars(typing.cast(type, hint)).items()}
@@ -188,5 +183,5 @@ def scalars(schema: type) -> Mapping[str, Scalar]:
 
 
 def components(schema: type) -> list[str]:
-    """Names of the nodes that groups fill in."""
+    """Return the names of the nodes that groups fill in."""
     return [entry.name for entry in dataclasses.fields(schema) if entry.type is Any]

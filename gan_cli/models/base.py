@@ -125,23 +125,25 @@ def effective_classes(classes: int, conditional: bool) -> int:
     return classes if conditional else 0
 
 
-def image_size(shape: tuple[int, ...], network: str, group: str = "model") -> tuple[int, int]:
+OTHER_MODELS = (
+    "Use model=mlp_small (or model=mlp) for points, model=cgan_mlp for points with labels,\nmodel=recurrent for sequences."
+)
+
+
+def image_size(shape: tuple[int, ...], network: str, group: str = "model", instead: str = OTHER_MODELS) -> tuple[int, int]:
     """Return (channels, side) of square images whose side is a power of two from 8 to 256.
 
     Args:
         shape: Shape of one sample.
         network: Option that requires such images, for the message.
         group: Config group of that option.
+        instead: Options to use for other samples, for the message.
 
     Raises:
         UserError: If samples of this shape are no such images.
     """
     if len(shape) != 3:
-        raise UserError(
-            f"{group}={network} needs images, but this data set's samples have shape {tuple(shape)}.\n"
-            "Use model=mlp_small (or model=mlp) for points, model=cgan_mlp for points with labels,\n"
-            "model=recurrent for sequences."
-        )
+        raise UserError(f"{group}={network} needs images, but this data set's samples have shape {tuple(shape)}.\n{instead}")
     channels, height, width = shape
     if height != width or not 8 <= height <= 256 or height & (height - 1):
         raise UserError(

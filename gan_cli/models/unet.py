@@ -54,7 +54,7 @@ class UNet(Denoiser):
             checks.counts(**{f"{name}[{i}]": value for i, value in enumerate(values)})
         checks.counts(width=width, blocks=blocks, patch=patch)
         checks.share("dropout", dropout)
-        channels, size = image_size(shape, "unet", "model/denoiser")
+        channels, size = image_size(shape, "unet", "model/denoiser", "Use model/denoiser=mlp for points.")
         if size % patch:
             raise FieldError("patch", patch, f"{size}x{size} pixels cannot be divided into such patches.")
         size, channels = size // patch, channels * patch**2

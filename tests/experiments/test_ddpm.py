@@ -38,7 +38,7 @@ def command(name, folder, *words):
 def runs(tmp_path_factory):
     """A folder with a diffusion model and a GAN."""
     folder = tmp_path_factory.mktemp("runs")
-    train(configs.config("dataset=ring game=ddpm_guided", BRIEF), folder / "ddpm")
+    train(configs.config("dataset=ring game=ddpm_guided model/denoiser=mlp", BRIEF), folder / "ddpm")
     train(configs.config("dataset=ring loss=wgan_gp", BRIEF), folder / "gan")
     return folder
 

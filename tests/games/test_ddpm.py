@@ -240,14 +240,14 @@ def test_it_learns_two_points_by_name_and_both_without():
 
 
 def test_in_bfloat16():
-    cfg = configs.config("game=ddpm dataset=ring", "precision=bf16")
+    cfg = configs.config("game=ddpm dataset=ring model/denoiser=mlp", "precision=bf16")
     parts, stats = configs.play(cfg, 2)
     assert stats["loss/denoiser"].dtype == torch.float32
     assert drawn(parts.game, 2).dtype == torch.float32
 
 
 def test_diagnostics_of_one_player_alone():
-    parts, _ = configs.play(configs.config("game=ddpm dataset=ring"))
+    parts, _ = configs.play(configs.config("game=ddpm dataset=ring model/denoiser=mlp"))
     found = GameDiagnostics(batch_size=4, eigenvalues=0).diagnose(parts.game, parts.data, 0)
     assert set(found.values) == {"game/grad_norm/denoiser"}
     assert set(found.details["skipped"]) == {"critic_slope", "weights_at_bound", "spectra", "duality_gap"}
