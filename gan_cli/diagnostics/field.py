@@ -85,13 +85,13 @@ def _gradient(value: Tensor, parameters: Sequence[Tensor], differentiable: bool)
     return list(torch.autograd.grad(value, parameters, create_graph=differentiable, materialize_grads=True))
 
 
-def flatten(tensors: Sequence[Tensor]) -> Tensor:
+def tensors_to_vector(tensors: Sequence[Tensor]) -> Tensor:
     """Return all entries of ``tensors`` as one vector, float64 ``[n]``, on the CPU."""
     return torch.cat([tensor.detach().reshape(-1).cpu().double() for tensor in tensors])
 
 
-def unflatten(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
-    """Invert ``flatten``: split ``vector`` into tensors with the shapes, dtypes and devices of ``like``."""
+def vector_to_tensors(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Invert ``tensors_to_vector``: split ``vector`` into tensors with the shapes, dtypes and devices of ``like``."""
     parts = vector.split([tensor.numel() for tensor in like])
     return [part.view(tensor.shape).to(tensor) for part, tensor in zip(parts, like, strict=True)]
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-from gan_cli.diagnostics.field import flatten, own_gradient, training_copy
+from gan_cli.diagnostics.field import own_gradient, tensors_to_vector, training_copy
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import eval_mode
 from gan_cli.regularizers.base import per_sample_uniform, slopes
@@ -20,7 +20,9 @@ def gradient_norms(game: Game, batch: Batch, seed: int | str = 0) -> dict[str, f
         seed: Determines all random draws.
     """
     with training_copy(game, seed) as copy:
-        return {player: float(flatten(own_gradient(copy, player, batch, seed).vectors).norm()) for player in copy.turns()}
+        return {
+            player: float(tensors_to_vector(own_gradient(copy, player, batch, seed).vectors).norm()) for player in copy.turns()
+        }
 
 
 class Slopes(NamedTuple):

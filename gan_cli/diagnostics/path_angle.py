@@ -11,7 +11,7 @@ from torch import Tensor
 from gan_cli import checks, drawing
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import DiagnosticReport, Diagnostics
-from gan_cli.diagnostics.field import cosine_similarity, flatten, game_vector, training_copy
+from gan_cli.diagnostics.field import cosine_similarity, game_vector, tensors_to_vector, training_copy
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import choose
@@ -56,7 +56,7 @@ def path_angle(game: Game, start: State, end: State, batch: Batch, alphas: Seque
     """
     with training_copy(game, seed) as copy:
         w_start, w_end = (_parameters(copy, state) for state in (start, end))
-        way = flatten(w_end) - flatten(w_start)
+        way = tensors_to_vector(w_end) - tensors_to_vector(w_start)
         points = [_at(copy, start, end, alpha, batch, seed) for alpha in alphas]
     return Path(tuple(alphas), tuple(cosine_similarity(v, way) for v in points), tuple(float(v.norm()) for v in points))
 
@@ -74,7 +74,7 @@ def _parameters(game: Game, state: State) -> list[Tensor]:
 def _at(game: Game, start: State, end: State, alpha: float, batch: Batch, seed: int | str) -> Tensor:
     mixed = {name: torch.lerp(start[name], to, alpha) if to.is_floating_point() else to for name, to in end.items()}
     game.load_state_dict(mixed)
-    return flatten(game_vector(game, batch, seed).vectors)
+    return tensors_to_vector(game_vector(game, batch, seed).vectors)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigs, eigsh
 
 from gan_cli.data.base import seeded_generator
-from gan_cli.diagnostics.field import VectorField, flatten, game_vector, own_gradient, training_copy, unflatten
+from gan_cli.diagnostics.field import (
+    VectorField,
+    game_vector,
+    own_gradient,
+    tensors_to_vector,
+    training_copy,
+    vector_to_tensors,
+)
 from gan_cli.games.base import Game
 from gan_cli.types import Batch
 
@@ -148,13 +155,13 @@ def transposed_jacobian(field: VectorField) -> Product:
     """
 
     def product(u: NDArray) -> NDArray:
-        parts = unflatten(torch.from_numpy(np.ascontiguousarray(u, dtype=np.float64)), field.vectors)
+        parts = vector_to_tensors(torch.from_numpy(np.ascontiguousarray(u, dtype=np.float64)), field.vectors)
         moving = [(vector, part) for vector, part in zip(field.vectors, parts, strict=True) if vector.requires_grad]
         if not moving:  # all losses are linear
             return np.zeros(len(u))
         vectors, weights = zip(*moving, strict=True)
         columns = torch.autograd.grad(vectors, field.parameters, weights, retain_graph=True, materialize_grads=True)
-        return flatten(columns).numpy()
+        return tensors_to_vector(columns).numpy()
 
     return product
 

@@ -7,7 +7,7 @@ import torch
 from support.players import Bilinear, Dirac, Linear, images_gan, points_gan
 from support.quadratic import DUMMY_BATCH, CyclicGame, Quadratic, diagonal, random_quadratic
 
-from gan_cli.diagnostics.field import flatten, game_vector, own_gradient, unflatten
+from gan_cli.diagnostics.field import game_vector, own_gradient, tensors_to_vector, vector_to_tensors
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
 from gan_cli.games.base import Turn
 from gan_cli.games.gan import GAN
@@ -21,18 +21,18 @@ def seeded():
 
 
 class TestField:
-    def test_unflatten_inverts_flatten(self):
+    def test_vector_to_tensors_inverts_tensors_to_vector(self):
         tensors = [torch.randn(2, 3), torch.randn(4), torch.randn(())]
-        for a, b in zip(tensors, unflatten(flatten(tensors), tensors), strict=True):
+        for a, b in zip(tensors, vector_to_tensors(tensors_to_vector(tensors), tensors), strict=True):
             assert torch.equal(a, b)
 
     def test_game_vector_of_a_quadratic_game(self):
         game = random_quadratic(3, 2)
-        found = flatten(game_vector(game, DUMMY_BATCH, 0).vectors)
+        found = tensors_to_vector(game_vector(game, DUMMY_BATCH, 0).vectors)
         torch.testing.assert_close(found, game.jacobian() @ torch.cat([game.phi, game.theta]).detach())
 
     def test_three_players(self):
-        assert flatten(game_vector(CyclicGame(2.0, 3.0, 5.0), DUMMY_BATCH, 0).vectors).tolist() == [3.0, 5.0, 2.0]
+        assert tensors_to_vector(game_vector(CyclicGame(2.0, 3.0, 5.0), DUMMY_BATCH, 0).vectors).tolist() == [3.0, 5.0, 2.0]
 
     def test_a_shared_parameter_has_the_sum_of_its_gradients(self):
         class Shared(Bilinear):
@@ -50,7 +50,7 @@ class TestField:
         own = own_gradient(game, "generator", batch, 3)
         game.turns = lambda: {"critic": Turn(theta, lambda b: (GAN.discriminator_loss(game, b)[0], {}))}
         opposite = game_vector(game, batch, 3)
-        torch.testing.assert_close(flatten(own.vectors), -flatten(opposite.vectors))
+        torch.testing.assert_close(tensors_to_vector(own.vectors), -tensors_to_vector(opposite.vectors))
 
     def test_the_seed_determines_the_result(self):
         game, batch = points_gan(), Batch(torch.randn(5, 2))

@@ -10,7 +10,7 @@ from support.players import Bilinear, Dirac, Linear, images_gan, points_gan
 from support.quadratic import DUMMY_BATCH, CyclicGame, Quadratic, Regression, diagonal, random_quadratic
 from torch import nn
 
-from gan_cli.diagnostics.field import flatten, game_vector, own_gradient, training_copy
+from gan_cli.diagnostics.field import game_vector, own_gradient, tensors_to_vector, training_copy
 from gan_cli.diagnostics.spectrum import (
     DENSE_SIZE,
     Eigenvalue,
@@ -121,7 +121,7 @@ class TestHessian:
             direction = [torch.zeros_like(parameter) for parameter in network.parameters()]
             direction[0][unit], direction[1][unit] = network[0].weight[unit], network[0].bias[unit]
             direction[2][0, unit] = -network[2].weight[0, unit]
-            assert np.abs(product(flatten(direction).numpy())).max() < 1e-12
+            assert np.abs(product(tensors_to_vector(direction).numpy())).max() < 1e-12
         found = hessian_extremes(game, "student", DUMMY_BATCH, **PRECISE)
         assert found.smallest.value.real == pytest.approx(0, abs=1e-9)
         assert found.largest.value.real > 0.1
@@ -259,7 +259,7 @@ class TestJacobian:
                 for vector in field.vectors
                 for component in vector.flatten()
             ]
-        jacobian = torch.stack([flatten(row) for row in rows])
+        jacobian = torch.stack([tensors_to_vector(row) for row in rows])
         n = sum(parameter.numel() for parameter in game.discriminator.parameters())
         if not regularizers:  # zero-sum, since both players see the same latents
             torch.testing.assert_close(jacobian[:n, n:], -jacobian[n:, :n].T)

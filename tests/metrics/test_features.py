@@ -3,7 +3,7 @@ import torch
 
 from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.metrics.features.base import Encoded, to_uint8
+from gan_cli.metrics.features.base import Encoded, quantize_images
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
 
@@ -27,11 +27,16 @@ def test_pixels_are_rounded_to_the_levels_of_a_file():
 
 
 def test_values_beyond_the_range_are_clamped():
-    assert to_uint8(torch.tensor([-9.0, -1.01, 1.01, 9.0]).view(1, 1, 2, 2), "pixels").flatten().tolist() == [0, 0, 255, 255]
+    assert quantize_images(torch.tensor([-9.0, -1.01, 1.01, 9.0]).view(1, 1, 2, 2), "pixels").flatten().tolist() == [
+        0,
+        0,
+        255,
+        255,
+    ]
 
 
 def test_uint8_images_are_unchanged():
-    assert to_uint8(LEVELS, "pixels") is LEVELS
+    assert quantize_images(LEVELS, "pixels") is LEVELS
 
 
 @pytest.mark.parametrize(

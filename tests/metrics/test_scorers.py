@@ -13,8 +13,8 @@ from gan_cli.metrics.sequences.scorers import (
     Scorer,
     ScorerBatch,
     fifth,
+    loss_still_falls,
     mean_and_error,
-    still_falling,
     train_scorers,
 )
 
@@ -65,11 +65,13 @@ def test_a_single_network_equals_torchs_layer():
 
 def test_a_falling_loss_is_distinguished_from_a_converged_one():
     level, wiggle = torch.ones(400, 1), noise(400, 4) * 0.2
-    found = [still_falling(share * level + wiggle, level + wiggle) for share in (1.1, 1.005, 1.0, 0.9)]
+    found = [loss_still_falls(share * level + wiggle, level + wiggle) for share in (1.1, 1.005, 1.0, 0.9)]
     assert found == [True, False, False, False]
-    assert not still_falling(1.02 * level + noise(400, 1), level + noise(400, 1, word="other")), "the fall may be due to chance"
+    assert not loss_still_falls(1.02 * level + noise(400, 1), level + noise(400, 1, word="other")), (
+        "the fall may be due to chance"
+    )
     one_of_five = wiggle + 1.1 * torch.tensor([[1.0, 0, 0, 0]])
-    assert still_falling(one_of_five, wiggle + torch.tensor([[1.0, 0, 0, 0]])), "the mean falls by more than 1 %"
+    assert loss_still_falls(one_of_five, wiggle + torch.tensor([[1.0, 0, 0, 0]])), "the mean falls by more than 1 %"
     assert [fifth(torch.arange(23.0), number).tolist() for number in (4, 5)] == [[15, 16, 17, 18], [19, 20, 21, 22]]
 
 

@@ -97,7 +97,7 @@ def deterministic_convolutions() -> Iterator[None]:
         yield
 
 
-def to_uint8(x: Tensor, extractor: str) -> Tensor:
+def quantize_images(x: Tensor, extractor: str) -> Tensor:
     """Convert images to uint8, the 256 levels of an image file, on the same device.
 
     Args:
@@ -124,7 +124,7 @@ def to_uint8(x: Tensor, extractor: str) -> Tensor:
 
 def to_metric_input(x: Tensor, features: Features) -> Tensor:
     """Convert samples to the form that metrics store: images to uint8, others to float32, on the CPU."""
-    return (to_uint8(x, features.name) if x.ndim == 4 and x.shape[1] in (1, 3) else x.float()).cpu()
+    return (quantize_images(x, features.name) if x.ndim == 4 and x.shape[1] in (1, 3) else x.float()).cpu()
 
 
 def validate_pair(measure: str, x: Tensor, y: Tensor, minimum: int = 1) -> tuple[Tensor, Tensor]:

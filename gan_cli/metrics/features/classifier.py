@@ -21,7 +21,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, evenly_spaced, seeded_generator
 from gan_cli.data.images.cache import default_folder
 from gan_cli.errors import UserError
-from gan_cli.metrics.features.base import Features, deterministic_convolutions, to_uint8
+from gan_cli.metrics.features.base import Features, deterministic_convolutions, quantize_images
 from gan_cli.metrics.features.cache import content_key, load_or_compute
 
 FORMAT = 1
@@ -159,7 +159,7 @@ class Classifier(Features):
             raise UserError(f"features=classifier was trained on images {expected} and got {list(x.shape[1:])}.")
         network, device = self.trained.network, self.trained.device
         with deterministic_convolutions():
-            batches = [network(to_uint8(chunk, self.name).to(device)) for chunk in x.split(self.batch_size)]
+            batches = [network(quantize_images(chunk, self.name).to(device)) for chunk in x.split(self.batch_size)]
         features, logits = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         return features, logits
 
@@ -244,7 +244,7 @@ def _settings(classifier: Classifier) -> dict[str, Any]:
 
 
 def _require_classes(data: Data) -> None:
-    to_uint8(torch.empty(0, *data.shape, dtype=torch.uint8), Classifier.name)
+    quantize_images(torch.empty(0, *data.shape, dtype=torch.uint8), Classifier.name)
     n_train, n_heldout = len(data.train), len(data.heldout)
     if min(data.shape[1:]) < MIN_SIDE:
         problem = f"images of {MIN_SIDE} pixels or more; these are {list(data.shape)}"
@@ -264,7 +264,7 @@ def _load_labelled(dataset: Dataset, max_samples: int) -> tuple[Tensor, Tensor]:
         x, y = dataset.batch(chunk)
         if y is None:
             raise UserError(f"features=classifier needs labels, but some images of this data set have none.\n{ADVICE}")
-        images.append(to_uint8(x, Classifier.name))
+        images.append(quantize_images(x, Classifier.name))
         labels.append(y)
     return torch.cat(images), torch.cat(labels)
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gan_cli.metrics.features.base import Features, to_uint8
+from gan_cli.metrics.features.base import Features, quantize_images
 
 
 @dataclass(frozen=True)
@@ -16,4 +16,4 @@ class Pixels(Features):
 
     def __call__(self, x: Tensor) -> tuple[Tensor, None]:
         """Map images ``[N, C, H, W]`` to ``[N, C·H·W]``, float32 in [-1, 1]."""
-        return (to_uint8(x, self.name).float() / 127.5 - 1).flatten(1).cpu(), None
+        return (quantize_images(x, self.name).float() / 127.5 - 1).flatten(1).cpu(), None

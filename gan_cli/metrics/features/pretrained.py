@@ -21,7 +21,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.files import atomic_write, file_lock, temporary_name
-from gan_cli.metrics.features.base import Features, deterministic_convolutions, to_uint8
+from gan_cli.metrics.features.base import Features, deterministic_convolutions, quantize_images
 
 TIMEOUT = 30.0
 """Longest wait for the server, in seconds."""
@@ -110,7 +110,7 @@ class Pretrained(Features):
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """Return these features on ``device`` with the network loaded, so that missing weights are reported at the start."""
-        to_uint8(torch.empty(0, *data.shape, dtype=torch.uint8), self.name)
+        quantize_images(torch.empty(0, *data.shape, dtype=torch.uint8), self.name)
         fitted = dataclasses.replace(self)
         object.__setattr__(fitted, "device", device)  # known only now, and not a config key
         fitted.load()
@@ -128,7 +128,7 @@ class Pretrained(Features):
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images ``[N, 1 | 3, H, W]``, float in [-1, 1] or uint8, to features ``[N, d]`` and logits ``[N, K]``, float32."""
         with deterministic_convolutions():
-            batches = [self.batch(to_uint8(chunk, self.name).to(self.device)) for chunk in x.split(self.batch_size)]
+            batches = [self.batch(quantize_images(chunk, self.name).to(self.device)) for chunk in x.split(self.batch_size)]
         features, logits = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         return features, logits
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, to_uint8
+from gan_cli.metrics.features.base import Encoded, quantize_images
 
 MIN_MSE = 1 / 12
 """Mean squared error of rounding to whole levels; it limits the PSNR of images in files to 58.9 dB."""
@@ -115,7 +115,7 @@ class Reconstruction(Metric):
         """Return ``l1``, ``psnr`` and ``ssim``; the target of the i-th sample is the i-th real one."""
         if len(real) != len(fake):
             raise UserError(f"metric=reconstruction: got {len(fake)} translations of {len(real)} targets.")
-        x, target = to_uint8(fake.x, self.features.name), to_uint8(real.x, self.features.name)
+        x, target = quantize_images(fake.x, self.features.name), quantize_images(real.x, self.features.name)
         pairs = list(zip(x.split(CHUNK), target.split(CHUNK), strict=True))
         return {
             measure.__name__: _mean(torch.cat([measure(*pair) for pair in pairs]), higher_is_better)

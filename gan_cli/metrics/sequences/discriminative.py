@@ -25,8 +25,8 @@ from gan_cli.metrics.sequences.scorers import (
     convergence_remark,
     draw_rows,
     fifth,
+    loss_still_falls,
     mean_and_error,
-    still_falling,
     train_scorers,
 )
 
@@ -102,7 +102,7 @@ def train_classifiers(real: Tensor, fake: Tensor, scorer: Scorer) -> ClassifierR
     before, after = total[4] / evaluations, total[5] / evaluations
     by_fifth = [float(fifth(losses, number).mean()) for number in range(1, 6)]
     accuracy = correct.double().mean(0)
-    falling = still_falling(before, after) and float(accuracy.mean()) < SATURATED
+    falling = loss_still_falls(before, after) and float(accuracy.mean()) < SATURATED
     return ClassifierResult(accuracy, falling, float(before.mean()), float(after.mean()), by_fifth)
 
 

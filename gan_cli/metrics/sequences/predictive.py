@@ -29,8 +29,8 @@ from gan_cli.metrics.sequences.scorers import (
     convergence_remark,
     draw_rows,
     fifth,
+    loss_still_falls,
     mean_and_error,
-    still_falling,
     train_scorers,
 )
 
@@ -134,7 +134,7 @@ def train_predictors(real: Tensor, fake: Tensor, scorer: Scorer, one_step_ahead:
     )
     by_fifth = [float(fifth(losses, number).mean()) for number in range(1, 6)]
     return PredictorResult(
-        torch.as_tensor(total).double() / len(real), still_falling(fifth(losses, 4), fifth(losses, 5)), by_fifth
+        torch.as_tensor(total).double() / len(real), loss_still_falls(fifth(losses, 4), fifth(losses, 5)), by_fifth
     )
 
 

@@ -154,7 +154,7 @@ def draw_rows(n: int, batch_size: int, gs: list[torch.Generator]) -> Tensor:
     return torch.stack([torch.randperm(n, generator=g)[:batch_size] for g in gs])
 
 
-def still_falling(before: Tensor, after: Tensor) -> bool:
+def loss_still_falls(before: Tensor, after: Tensor) -> bool:
     """Return True if the networks' mean loss still falls.
 
     It does if the fall exceeds both ``SIGMAS`` standard errors of the mean of M paired differences and ``MIN_RELATIVE_FALL`` of
