@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -44,6 +44,9 @@ GIVEN: Mapping[str, Callable[[DictConfig, int], Any]] = {
 """What a game may ask for by name beside players and its own keys, and how that is made of the config and the classes."""
 WITHIN = {Solver: Solver, Data: Degradation}
 """What may be nested in a component: a solver goes around another one, a task has its way to make sources."""
+
+Role = TypeVar("Role")
+"""What a group is for: a base class, such as ``Loss``."""
 
 
 class Parts(NamedTuple):
@@ -184,7 +187,7 @@ def build_optimizers(cfg: DictConfig, turns: Mapping[str, Turn]) -> dict[str, Op
     }
 
 
-def make(cfg: DictConfig, key: str, role: Any, *args: Any, **known: Any) -> Any:
+def make(cfg: DictConfig, key: str, role: type[Role], *args: Any, **known: Any) -> Role:
     """Return the object that the node at ``key`` describes.
 
     Every target, nested ones included, is looked up and checked before anything is called: the config that came with
@@ -211,7 +214,8 @@ def make(cfg: DictConfig, key: str, role: Any, *args: Any, **known: Any) -> Any:
     except OmegaConfBaseException as error:
         raise UserError(f"{key}: {first_line(error)}") from error
     assert isinstance(plain, dict)
-    return _call(key, targets[key], *args, **_arguments(plain, key, targets), **known)
+    made: Role = _call(key, targets[key], *args, **_arguments(plain, key, targets), **known)
+    return made
 
 
 def _arguments(node: dict[Any, Any], key: str, targets: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,7 +245,7 @@ def _call(key: str, target: Any, /, *args: Any, **kwargs: Any) -> Any:
         raise UserError(f"{key}: {first_line(error)}") from error
 
 
-def make_each(cfg: DictConfig, key: str, role: Any) -> list[Any]:
+def make_each(cfg: DictConfig, key: str, role: type[Role]) -> list[Role]:
     """The objects that the nodes in the list at ``key`` describe, each as ``make`` has it; none where there is no list."""
     nodes = OmegaConf.select(cfg, key)
     if nodes is None:

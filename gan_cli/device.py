@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -35,7 +36,7 @@ def choose(name: str) -> torch.device:
     raise UserError(f"device={name} is not available. Use one of: {', '.join(names)}; or device=auto for the first.")
 
 
-def autocast(device: torch.device, precision: str) -> Callable[[], AbstractContextManager]:
+def autocast(device: torch.device, precision: str) -> Callable[[], AbstractContextManager[Any]]:
     """Return a function that makes the context of forward passes.
 
     Args:
@@ -52,7 +53,7 @@ def autocast(device: torch.device, precision: str) -> Callable[[], AbstractConte
     raise UserError(f"precision={precision} is not known. Use precision=fp32 or precision=bf16.")
 
 
-def in_full_precision(device: torch.device) -> AbstractContextManager:
+def in_full_precision(device: torch.device) -> AbstractContextManager[Any]:
     """Return a context without autocast, for differences between samples, which lose their digits in bfloat16."""
     return torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()
 
@@ -70,7 +71,7 @@ def differentiable_twice() -> Iterator[None]:
         _twice.reset(token)
 
 
-def recurrent_kernels() -> AbstractContextManager:
+def recurrent_kernels() -> AbstractContextManager[Any]:
     """Return the context of a recurrent layer, which disables cuDNN within ``differentiable_twice``.
 
     cuDNN's kernels have no second derivative; torch's own have.

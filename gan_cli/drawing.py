@@ -7,7 +7,9 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -33,8 +35,8 @@ def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
     images = images.float().cpu().repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     if images.shape[1] not in (1, 3):
         images = images[:, :1]
-    picture = make_grid(to_uint8(images), nrow=columns, padding=2 * factor, pad_value=255)
-    return picture.permute(1, 2, 0).numpy()
+    picture: Tensor = make_grid(to_uint8(images), nrow=columns, padding=2 * factor, pad_value=255)
+    return np.asarray(picture.permute(1, 2, 0))
 
 
 class Panel(NamedTuple):
@@ -176,7 +178,7 @@ def render(figure: Figure) -> np.ndarray:
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
 
 
-def _line(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
+def _line(axes: Axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
     low, high = _window(real if len(real) else fake, 0)
     bins = np.linspace(low, high, 101).tolist()
     if len(real):
@@ -190,7 +192,7 @@ def _line(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
         other.set_ylabel("D(x), logit", color=BLUE)
 
 
-def _plane(axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
+def _plane(axes: Axes, real: Tensor, fake: Tensor, critic: Critic | None) -> None:
     if critic is not None:
         filled = contours(axes, real if len(real) else fake, critic)
         axes.figure.colorbar(filled, ax=axes, label="D(x), logit", shrink=0.8)
@@ -206,7 +208,7 @@ def _critic_values(critic: Critic, x: Tensor) -> Tensor:
     return critic(x).float().cpu().reshape(len(x), -1).mean(1)
 
 
-def contours(axes, around: Tensor, critic: Critic):
+def contours(axes: Axes, around: Tensor, critic: Critic) -> QuadContourSet:
     """Draw contours of the critic over the window of the points ``around`` ``[N, 2]``, and set the limits of the axes to it."""
     left, right, bottom, top = _plane_window(around)
     x, y = torch.meshgrid(torch.linspace(left, right, 100), torch.linspace(bottom, top, 100), indexing="xy")

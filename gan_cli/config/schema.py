@@ -15,7 +15,7 @@ MISSING: Any = "???"
 """OmegaConf's mark of a value that must still be given."""
 
 
-def _scalar(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
+def _scalar(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
     given = {"default_factory": lambda: list(default)} if isinstance(default, list) else {"default": default}
     return field(**given, metadata={"help": help, "low": low, "high": high, "choices": choices, "default": default})
 

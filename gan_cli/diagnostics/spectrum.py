@@ -7,7 +7,7 @@ Quantities that the losses treat as constant are constant here too, such as the 
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from gan_cli.diagnostics.field import (
 from gan_cli.games.base import Game
 from gan_cli.types import Batch
 
-Product = Callable[[NDArray], NDArray]
+Product = Callable[[NDArray[Any]], NDArray[Any]]
 """A square matrix as the function u -> A u, float64 ``[n] -> [n]``."""
 
 DENSE_SIZE = 10
@@ -154,7 +154,7 @@ def transposed_jacobian(field: VectorField) -> Product:
     If the field is the gradient of a single loss, J is its Hessian.
     """
 
-    def product(u: NDArray) -> NDArray:
+    def product(u: NDArray[Any]) -> NDArray[Any]:
         parts = vector_to_tensors(torch.from_numpy(np.ascontiguousarray(u, dtype=np.float64)), field.vectors)
         moving = [(vector, part) for vector, part in zip(field.vectors, parts, strict=True) if vector.requires_grad]
         if not moving:  # all losses are linear
@@ -252,19 +252,19 @@ def _least_attracting(eigenvalues: Sequence[Eigenvalue]) -> tuple[Eigenvalue, ..
     return tuple(sorted(eigenvalues, key=lambda each: (each.value.real, each.value.imag)))
 
 
-def _with_residual(product: Product, value: complex, x: NDArray) -> Eigenvalue:
+def _with_residual(product: Product, value: complex, x: NDArray[Any]) -> Eigenvalue:
     x = x / np.linalg.norm(x)
     image = product(x.real) + 1j * product(x.imag) if np.iscomplexobj(x) else product(x)
     return Eigenvalue(complex(value), float(np.linalg.norm(image - value * x)))
 
 
-def _rayleigh(product: Product, x: NDArray) -> Eigenvalue:
+def _rayleigh(product: Product, x: NDArray[Any]) -> Eigenvalue:
     """Return the Rayleigh quotient λ = xᵀAx / xᵀx, the best eigenvalue for x."""
     x = x / np.linalg.norm(x)
     return _with_residual(product, float(x @ product(x)), x)
 
 
-def _matrix(product: Product, n: int) -> NDArray:
+def _matrix(product: Product, n: int) -> NDArray[Any]:
     return np.stack([product(column) for column in np.eye(n)], axis=1)
 
 
@@ -276,7 +276,7 @@ def _parameter_count(field: VectorField) -> int:
     return sum(parameter.numel() for parameter in field.parameters)
 
 
-def _start_vector(n: int, seed: int | str) -> NDArray:
+def _start_vector(n: int, seed: int | str) -> NDArray[Any]:
     return torch.randn(n, generator=seeded_generator(seed, "spectrum"), dtype=torch.float64).numpy()
 
 

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -256,7 +257,7 @@ class Checkpoints:
 
     def seed(self, config: DictConfig) -> int:
         """Where the latents start."""
-        return config.seed if self.cfg.seed is None else self.cfg.seed
+        return int(config.seed if self.cfg.seed is None else self.cfg.seed)
 
 
 def measured(metric: Metric, real: Encoded, fake: Encoded, floor: Floor) -> tuple[dict[str, Number], dict[str, Any]]:
@@ -268,7 +269,7 @@ def measured(metric: Metric, real: Encoded, fake: Encoded, floor: Floor) -> tupl
     return numbers, {"floor_n": floor.n, "floor_two_times": floor.two_times, **metric.details(real, fake)}
 
 
-def drawn(picture: Picture):
+def drawn(picture: Picture) -> np.ndarray:
     """The picture as ``[H, W, 3]``."""
     images = picture.images
     return drawing.grid(images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images, picture.columns)

@@ -119,7 +119,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that strict JSON can hold: what is not a number is None, infinity a word."""
-        return plain(dataclasses.asdict(self))
+        return {name: plain(value) for name, value in dataclasses.asdict(self).items()}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Result":

@@ -39,7 +39,7 @@ class SweepRun:
     @property
     def seed(self) -> int:
         """The seed of its training."""
-        return self.config["seed"]
+        return int(self.config["seed"])
 
     def asked(self) -> dict[str, str]:
         """What the overrides say, key by key, of all that decides the run beside its seed."""

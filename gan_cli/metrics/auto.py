@@ -43,7 +43,7 @@ class Auto(Metric):
     download: bool = False
     sha256: str = SHA256
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.flag("download", self.download)
         if self._requested and not _is_bundled(self.features):

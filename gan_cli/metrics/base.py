@@ -78,7 +78,7 @@ class Metric(ABC):
     higher_is_better: ClassVar[bool] = False
     """True if larger values of the primary number are better."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.n_samples, int) or self.n_samples < 0:
             raise FieldError("n_samples", self.n_samples, "it must be a whole number, 0 or more.")
         if self.split not in SPLITS:

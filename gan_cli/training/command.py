@@ -43,7 +43,8 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
         raise holds_run_already(folder)
     if cfg.resume and (result := finished_result(folder, cfg.train.steps)):
         say(console, f"{folder} is finished already, at step {result['step']}.")
-        return result["objective"]
+        objective: float | None = result["objective"]
+        return objective
     refuse_unused(cfg, named)
     try:
         run = start_or_resume(cfg, folder, console)

@@ -17,7 +17,7 @@ _environments: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValu
 """Open environments by device and inode: LMDB refuses to open a file twice in one process, so users share it."""
 
 
-class Category(LSUNClass):
+class Category(LSUNClass):  # type: ignore[misc]  # torchvision's datasets have no types
     """torchvision's reader of one LMDB, without its cache file of keys.
 
     torchvision pickles the keys into the working directory, under a name made of only the letters of the path: /data/v1 and
@@ -92,7 +92,7 @@ def lsun_source(root: Path, categories: Sequence[str], part: str) -> Source:
         first = np.cumsum([0, *(len(images) for images in sets)])
 
         def name(index: int) -> str:
-            return sets[labels[index]].name(index - first[labels[index]])
+            return str(sets[labels[index]].name(index - first[labels[index]]))
 
         several = len(sets) > 1
         return ImageCollection(ConcatDataset(sets), name, labels if several else None, len(sets) if several else 0)

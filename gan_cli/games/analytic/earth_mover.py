@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from gan_cli import drawing
@@ -94,7 +95,7 @@ class EarthMover(Game):
             axes.grid(alpha=0.3)
         return drawing.render(figure)
 
-    def _arrows(self, axes, top: float) -> None:
+    def _arrows(self, axes: Axes, top: float) -> None:
         """What the plan moves, one above the other."""
         moves = [(i, j) for i, j in self.plan.nonzero().tolist() if i != j]
         for level, (i, j) in enumerate(moves):

@@ -6,6 +6,8 @@ from itertools import chain
 
 import numpy as np
 import torch
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from torch import Tensor, nn
 from torch.distributions import Normal
 
@@ -170,7 +172,7 @@ def _quantiles(mean: float, std: float, device: torch.device) -> Tensor:
     return mean + std * torch.special.ndtri(u)
 
 
-def _joined(*axes) -> tuple[list, list]:
+def _joined(*axes: Axes) -> tuple[list[Artist], list[str]]:
     """The legend entries of several axes."""
     handles, labels = zip(*(each.get_legend_handles_labels() for each in axes), strict=True)
     return list(chain(*handles)), list(chain(*labels))

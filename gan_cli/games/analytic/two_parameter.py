@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
@@ -67,7 +68,7 @@ class TwoParameterGame(Game):
         distance.grid(alpha=0.3)
         return drawing.render(figure)
 
-    def _portrait(self, axes, path: np.ndarray) -> None:
+    def _portrait(self, axes: Axes, path: np.ndarray) -> None:
         reach = min(1.15 * float(np.abs(path).max(initial=1.0)), 10.0)  # of a path that leaves, the part in the middle
         value, _ = self._field(reach, 101)
         axes.imshow(value, extent=(-reach, reach, -reach, reach), origin="lower", cmap="PuOr", alpha=0.5)

@@ -128,7 +128,7 @@ class Classifier(Features):
     trained: TrainedClassifier | None = field(default=None, init=False, repr=False, compare=False)
     name: ClassVar[str] = "classifier"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for least, names in ((1, ("epochs", "width")), (2, ("batch_size", "max_samples")), (0, ("seed",))):
             for name in names:
                 checks.count(name, getattr(self, name), least)

@@ -68,7 +68,7 @@ class EfficientNetLite0(Pretrained):
     resolution: int = 96
     name: ClassVar[str] = "efficientnet_lite0"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.count("resolution", self.resolution)
 

@@ -92,7 +92,7 @@ class Inception(Pretrained):
     sha256: str = SHA256
     name: ClassVar[str] = "inception"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.flag("download", self.download)
         if not re.fullmatch("[0-9a-f]{64}", str(self.sha256)):

@@ -105,7 +105,7 @@ class Pretrained(Features):
     batch_size: int = 32
     device: torch.device = field(default=torch.device("cpu"), init=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.count("batch_size", self.batch_size)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
@@ -170,7 +170,8 @@ def _stream(url: str, path: Path) -> tuple[int, str]:
 
 def _open(url: str) -> HTTPResponse:
     try:
-        return urlopen(url, timeout=TIMEOUT)
+        response: HTTPResponse = urlopen(url, timeout=TIMEOUT)
+        return response
     except HTTPError as error:
         error.close()  # the exception holds the open response
         raise

@@ -127,7 +127,7 @@ class ClassAccuracy(Metric):
     split: str = "heldout"
     k: int = 3
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.count("k", self.k)
 

@@ -83,7 +83,7 @@ class InceptionScore(Metric):
     splits: int = 10
     higher_is_better: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.count("splits", self.splits)
 

@@ -107,7 +107,7 @@ class KID(Metric):
     subsets: int = SUBSETS
     subset_size: int = SUBSET_SIZE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.count("subsets", self.subsets)
         checks.count("subset_size", self.subset_size, least=2)

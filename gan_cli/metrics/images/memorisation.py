@@ -115,7 +115,7 @@ class Memorisation(Metric):
     max_train: int = 10_000
     training: TrainingSet | None = field(default=None, init=False, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.count("max_train", self.max_train, least=2)
 

@@ -91,7 +91,7 @@ class PrecisionRecall(Metric):
     k: int = 3
     k_density: int = 5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.count("k", self.k)
         checks.count("k_density", self.k_density)

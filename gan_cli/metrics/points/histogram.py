@@ -70,7 +70,7 @@ class Histogram(Metric):
     n_samples: int = 10_000
     bins: int = 50
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.count("bins", self.bins)
 

@@ -165,7 +165,7 @@ class MMD(Metric):
     bandwidths: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
     scaled: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.flag("scaled", self.scaled)
         bandwidths = self.bandwidths if isinstance(self.bandwidths, Sequence) else [self.bandwidths]

@@ -102,7 +102,7 @@ class SlicedWassersteinDistance(Metric):
     p: int = 2
     directions: int = 1000
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_order(self.p)
         checks.count("directions", self.directions)

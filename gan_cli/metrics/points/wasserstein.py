@@ -90,7 +90,7 @@ class WassersteinDistance(Metric):
     p: int = 1
     equal_sizes: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_order(self.p)
 

@@ -102,7 +102,7 @@ class Correlations(SequenceMetric):
     n_samples: int = 2000
     lags: int = 10
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.count("lags", self.lags)
 

@@ -155,7 +155,7 @@ class DiscriminativeScore(TrainedScore):
 
     strong: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.flag("strong", self.strong)
 

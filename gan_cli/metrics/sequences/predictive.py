@@ -175,7 +175,7 @@ class PredictiveScore(TrainedScore):
     iterations: int = 5000
     one_step_ahead: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         checks.flag("one_step_ahead", self.one_step_ahead)
 

@@ -44,7 +44,7 @@ class Scorer:
     lr: float
     seeds: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.cell not in CELLS:
             raise FieldError("cell", self.cell, f"it must be one of {', '.join(CELLS)}.")
         checks.counts(hidden=self.hidden, layers=self.layers, batch_size=self.batch_size)
@@ -223,7 +223,7 @@ class TrainedScore(SequenceMetric):
     lr: float = 0.001
     seeds: int = 5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.scorer(2)
 

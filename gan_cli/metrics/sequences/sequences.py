@@ -49,7 +49,7 @@ class AllSequenceMetrics(Combined):
     lags: int = 10
     series: Series | None = field(default=None, init=False, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.parts()
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure as MplFigure
 
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.report.figures import style
-from gan_cli.report.figures.style import DASHES, FAINT, WIDTH, MplFigure, RenderedFigure
+from gan_cli.report.figures.style import DASHES, FAINT, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
 PANEL = 2.5
@@ -207,8 +208,8 @@ def _pairs(run: RunRecord, x: str, y: str) -> np.ndarray:
     pairs = [
         (values[step], value) for step, value in zip(*(part.tolist() for part in run.series(y)), strict=True) if step in values
     ]
-    points = np.array(sorted(pairs)).reshape(-1, 2)
-    return points[np.isfinite(points).all(axis=1)]
+    points: np.ndarray = np.array(sorted(pairs)).reshape(-1, 2)
+    return np.asarray(points[np.isfinite(points).all(axis=1)])
 
 
 def _columns(labels: Collection[str]) -> int:

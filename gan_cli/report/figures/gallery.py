@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.figure import Figure as MplFigure
+
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import read_cropped, read_image
-from gan_cli.report.figures.style import WIDTH, MplFigure, RenderedFigure
+from gan_cli.report.figures.style import WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
 MAX_METHODS = 24

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure as MplFigure
 from matplotlib.patches import ConnectionPatch
 from PIL import Image
 
@@ -13,7 +14,7 @@ from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Curves, Figure
-from gan_cli.report.figures.style import FAINT, WIDTH, MplFigure, RenderedFigure
+from gan_cli.report.figures.style import FAINT, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
 MAX_FRAMES = 40

@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure as MplFigure
 
 from gan_cli import checks
 from gan_cli.errors import UserError
@@ -14,7 +15,7 @@ from gan_cli.evaluation.number_format import format_value, signed
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
-from gan_cli.report.figures.style import FAINT, INK, WIDTH, MplFigure, RenderedFigure
+from gan_cli.report.figures.style import FAINT, INK, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
 LINE_STYLES: tuple[Any, ...] = (":", (0, (5, 2)), (0, (7, 2, 1, 2)))

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure as MplFigure
 
 from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import mean
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
-from gan_cli.report.figures.style import FAINT, WIDTH, MplFigure, RenderedFigure
+from gan_cli.report.figures.style import FAINT, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
 
