@@ -22,6 +22,7 @@ from gan_cli.report.figures.progression import MAX_METHODS, Progression, animate
 from gan_cli.report.figures.style import RenderedFigure
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
+from gan_cli.report.records.primary import primary_metric, resolve_primary
 from gan_cli.report.records.runs import RunRecord, run_records
 from gan_cli.runs.console import say
 from gan_cli.runs.folder import holds_config
@@ -144,7 +145,7 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
 
 
 def declared_report(runs: Sequence[RunRecord]) -> tuple[dict[str, Any], list[str]]:
-    """Return the ``report`` node of the runs' configs, and a remark if they differ in it.
+    """Return the ``report`` node of the runs' configs, with the tag of their primary metric, and a remark if they differ in it.
 
     Raises:
         UserError: If the node has a key that is not in ``REPORT_KEYS``.
@@ -156,7 +157,9 @@ def declared_report(runs: Sequence[RunRecord]) -> tuple[dict[str, Any], list[str
             raise UserError(f"report.{key}: a report has no such key. Its keys are {', '.join(REPORT_KEYS)}.")
     others = [other for other, node in nodes if node != first]
     remark = f"{', '.join(others)}: the config declares another report than {name}; the claims of {name} are assessed"
-    return dict(first), [remark] if others else []
+    name_of_metric = primary_metric(tag for run in runs for tag in run.tags)
+    declared = dict(first) if name_of_metric is None else resolve_primary(dict(first), name_of_metric)
+    return declared, [remark] if others else []
 
 
 def draw_all(figures: Sequence[Figure], runs: Sequence[RunRecord]) -> tuple[list[RenderedFigure], list[str]]:

@@ -18,6 +18,7 @@ from gan_cli.report.claims.comparisons import Ordering
 from gan_cli.report.command import REPORT_KEYS
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import Progression
+from gan_cli.report.records.primary import primary_metric, resolve_primary
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.runs import logger
 from gan_cli.training.command import train_command
@@ -45,8 +46,9 @@ def few(experiment: str) -> list[tuple[str, ...]]:
     return list(dict.fromkeys([*jobs[:: len(jobs) // cases], jobs[-1]]))
 
 
-def asked(experiment: str) -> tuple[list[Claim], list[Figure]]:
-    node = OmegaConf.create({"report": configs.compose(f"experiment={experiment}").report})
+def asked(experiment: str, primary: str = "primary") -> tuple[list[Claim], list[Figure]]:
+    declared = OmegaConf.to_container(configs.compose(f"experiment={experiment}").report)
+    node = OmegaConf.create({"report": resolve_primary(declared, primary)})
     return make_each(node, "report.claims", Claim), make_each(node, "report.figures", Figure)
 
 
@@ -75,13 +77,13 @@ def test_its_report_is_about_its_jobs(experiment):
 def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch):
     configs.cache_bundled_images(monkeypatch)
     evaluated = configs.compose(f"experiment={experiment}").eval_every > 0
-    logged: dict[tuple[str, ...], set[str]] = {}
+    logged: dict[tuple[str, ...], list[str]] = {}
     for number, job in enumerate(few(experiment)):
         values = f"{SHORT} {'eval_every=1' if evaluated else ''} {SMALLER.get(experiment, '')}"
         train_command(configs.config(" ".join(job), values, root=tmp_path), tmp_path / str(number))
-        logged[job] = {tag for row in logger.read(tmp_path / str(number)) for tag in row}
+        logged[job] = list(dict.fromkeys(tag for row in logger.read(tmp_path / str(number)) for tag in row))
         assert len(list((tmp_path / str(number) / "samples").glob("*.png"))) >= 1
-    claims, figures = asked(experiment)
+    claims, figures = asked(experiment, primary_metric(logged[few(experiment)[0]]) or "primary")
     evaluation = configs.compose(f"experiment={experiment}").report.get("evaluation")
     for part in [*claims, *figures]:
         found = set().union(*(tags for job, tags in logged.items() if matches([job], part.where)))
