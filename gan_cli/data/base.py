@@ -30,6 +30,7 @@ class Dataset(ABC):
         decodes: True if a batch has to be decoded, so that reading ahead pays.
         source: Shape of one ``y`` if it is a source that is translated into a sample; None otherwise.
         paired: True if such a ``y`` belongs to its ``x``, False if it is drawn independently of it.
+        unlimited: True if the data set has no samples and fills a batch of any size with placeholders.
     """
 
     shape: tuple[int, ...]
@@ -37,6 +38,7 @@ class Dataset(ABC):
     decodes: bool = False
     source: tuple[int, ...] | None = None
     paired: bool = False
+    unlimited: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -60,6 +62,10 @@ class Dataset(ABC):
             one sample.
         """
         return torch.randperm(len(self), generator=random)
+
+    def draw_rows(self, n: int, random: torch.Generator) -> Tensor:
+        """Draw ``n`` rows of ``order``, or all of them if there are fewer."""
+        return torch.arange(n) if self.unlimited else self.order(random)[:n]
 
     def epoch(self, random: torch.Generator) -> Tensor:
         """Draw the rows of one training epoch: those of ``order``, with more columns for random changes of the samples."""

@@ -43,7 +43,7 @@ class Stream(Iterator[Batch]):
         device: torch.device = torch.device("cpu"),  # noqa: B008
         position: int = 0,
     ):
-        if len(dataset) < 1:
+        if len(dataset) < 1 and not dataset.unlimited:
             raise UserError("The data set holds no samples: nothing can be drawn from it.")
         if batch_size < 1:
             raise UserError(f"train.batch_size is {batch_size}: it must be at least 1.")
@@ -57,6 +57,8 @@ class Stream(Iterator[Batch]):
         """Return the rows of the batch at ``position``: int64 ``[B]`` or ``[B, k]``."""
         n, parts = len(self.dataset), []
         start, stop = position * self.batch_size, (position + 1) * self.batch_size
+        if self.dataset.unlimited:
+            return torch.arange(start, stop)
         while start < stop:
             epoch, offset = divmod(start, n)
             parts.append(self._order(epoch)[offset : offset + stop - start])

@@ -158,7 +158,7 @@ def random_batches(dataset: Dataset, size: int, *words: int | str) -> Iterator[B
     """Yield batches of ``size`` samples drawn with replacement, forever, from a random stream seeded by ``words``."""
     stream = seeded_generator(*words, "diagnostics")
     while True:
-        yield dataset.batch(torch.randint(len(dataset), (size,), generator=stream))
+        yield dataset.batch(torch.randint(len(dataset) or 1, (size,), generator=stream))
 
 
 def eigenvalue_records(eigenvalues: tuple[Eigenvalue, ...]) -> list[dict[str, float]]:

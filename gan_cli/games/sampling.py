@@ -164,7 +164,7 @@ def set_standing_statistics(game: Game, batches: int, classes: int) -> None:
 
 def choose(dataset: Dataset, n: int, seed: int) -> Batch:
     """``n`` samples of ``dataset`` drawn without replacement, or all of them in a random order where it has fewer."""
-    return dataset.batch(dataset.order(seeded_generator(seed, "choose"))[:n])
+    return dataset.batch(dataset.draw_rows(n, seeded_generator(seed, "choose")))
 
 
 def conditions(data: Data, n: int, seed: int) -> Tensor | None:

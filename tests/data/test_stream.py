@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gan_cli.data.base import Dataset, Subset, evenly_spaced
+from gan_cli.data.points.nothing import nothing
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
@@ -161,3 +162,12 @@ def test_evenly_spaced_indices():
     assert evenly_spaced(5, None).tolist() == evenly_spaced(5, 8).tolist() == [0, 1, 2, 3, 4]
     assert evenly_spaced(10, 4).tolist() == [0, 2, 5, 7]
     assert len(evenly_spaced(3_033_042, 1000).unique()) == 1000
+
+
+def test_a_data_set_without_samples_fills_every_batch():
+    stream = Stream(nothing().train, 4, seed=1)
+    assert all(torch.equal(next(stream).x, torch.zeros(4, 1)) for _ in range(3))
+    other = Stream(nothing().train, 4, seed=1)
+    other.load_state_dict(stream.state_dict())
+    assert other.state_dict() == {"position": 3, "samples": 0}
+    assert torch.equal(other.indices(3), torch.arange(12, 16))

@@ -1,14 +1,24 @@
 """No data, for games that need none."""
 
 import torch
+from torch import Tensor
 
-from gan_cli.data.base import Data
-from gan_cli.data.points.toy import Points
+from gan_cli.data.base import Data, Dataset
+from gan_cli.types import Batch
 
-COPIES = 10_000
-"""Number of copies in an epoch; drawing an order for each single point would cost more than the rounds."""
+
+class Nothing(Dataset):
+    """A data set without samples: every row of every batch is the point 0 of the line."""
+
+    shape, classes, unlimited = (1,), 0, True
+
+    def __len__(self) -> int:
+        return 0
+
+    def batch(self, indices: Tensor) -> Batch:
+        return Batch(torch.zeros(len(indices), 1))
 
 
 def nothing() -> Data:
-    """Return copies of the point 0 of the line as both parts, for games that use no data."""
-    return Data(*(Points(torch.zeros(1, 1).expand(COPIES, 1)) for _ in range(2)))
+    """Return two parts without samples, for games that use no data."""
+    return Data(Nothing(), Nothing())
