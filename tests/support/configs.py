@@ -98,7 +98,7 @@ def experiments_with_report() -> list[str]:
 def overrides_for(group: str, option: str) -> str:
     """Return overrides under which ``option`` is used: the option and, for a model, a game or data set that it fits."""
     named = f"{group}={option}"
-    if bringing := [game for game in options("game") if f" /{group}: " in option_text("game", game)]:
+    if bringing := [game for game in options("game") if f"- /{group}: " in option_text("game", game)]:
         return f"game={bringing[0]} {named}"
     if not group.startswith("model"):
         return named
