@@ -1,4 +1,4 @@
-"""Every yaml of conf/dataset says what its target takes, no more and no less, with the target's own defaults."""
+"""Every yaml of conf/dataset has the arguments of its target, with the target's own defaults."""
 
 import inspect
 from dataclasses import fields
@@ -8,11 +8,12 @@ import pytest
 from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
+from gan_cli.config.locations import LOCATION
 from gan_cli.data.images.reading import ImageReader
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
 SEVERAL = ("gan_cli.data.translation.paired", "gan_cli.data.translation.unpaired")
-"""Functions that several options call, each for a task of its own."""
+"""Modules with functions that are the target of several options."""
 TOYS = [file for file in FILES if "gan_cli.data.points.toy." in file.read_text()]
 
 
@@ -23,6 +24,7 @@ def test_yaml_matches_its_target(file):
     assert lines[1].startswith("# ")
     node = OmegaConf.to_container(OmegaConf.load(file).dataset)
     target = get_method(node.pop("_target_"))
+    assert node.pop(LOCATION, None) in (None, *node), "the key that names a location on the disk is an argument"
     defaults = {}
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
@@ -42,5 +44,5 @@ def test_toy_yamls_build(file):
     data = instantiate(config.dataset, n=100, n_heldout=50)
     assert (len(data.train), len(data.heldout)) == (100, 50)
     assert data.shape in ((1,), (2,))
-    assert {"override /model": "mlp_small"} in config.defaults, "a small model, and a metric that is exact"
+    assert {"override /model": "mlp_small"} in config.defaults, "a small model and an exact metric"
     assert {"override /metric": "wasserstein"} in config.defaults
