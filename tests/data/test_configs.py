@@ -17,12 +17,21 @@ SEVERAL = ("gan_cli.data.translation.paired", "gan_cli.data.translation.unpaired
 TOYS = [file for file in FILES if "gan_cli.data.points.toy." in file.read_text()]
 
 
+def dataset_node(file):
+    """Return the node ``dataset`` of a yaml, with the fields of the options of its group that it extends."""
+    config = OmegaConf.load(file)
+    extended = [name for name in config.get("defaults", []) if isinstance(name, str) and name != "_self_"]
+    return {
+        key: value for name in extended for key, value in dataset_node(file.with_stem(name)).items()
+    } | OmegaConf.to_container(config.dataset)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_yaml_matches_its_target(file):
     lines = file.read_text().splitlines()
     assert lines[0] == "# @package _global_"
     assert lines[1].startswith("# ")
-    node = OmegaConf.to_container(OmegaConf.load(file).dataset)
+    node = dataset_node(file)
     target = get_method(node.pop("_target_"))
     assert node.pop(LOCATION, None) in (None, *node), "the key that names a location on the disk is an argument"
     defaults = {}

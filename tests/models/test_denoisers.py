@@ -159,7 +159,7 @@ def test_dropout_only_in_training_mode():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: unet((2,)), r"model/denoiser=unet needs images, .*\n.*model=mlp_small"),
+        (lambda: unet((2,)), r"model/denoiser=unet needs images, .*\n.*model/denoiser=mlp for points"),
         (lambda: unet((1, 20, 20)), "power of two from 8 to 256, not 20x20"),
         (lambda: unet(patch=3), r"patch=3: 8x8 pixels"),
         (lambda: unet(multiples=[1, 1, 1, 1, 1]), r"multiples=\[1, 1, 1, 1, 1\]: 8x8 can be halved 3 times.* 1 to 4"),

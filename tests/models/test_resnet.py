@@ -333,7 +333,7 @@ def test_fixup_branches_start_at_0_and_the_variance_is_preserved(side):
     [
         ({"pool": "max"}, "pool='max': it must be sum, mean or flatten"),
         ({"last_side": 6}, "last_side=6: it must be a power of two"),
-        ({"last_side": 16, "blocks": 0}, "leave no block for images of 16 pixels"),
+        ({"last_side": 16, "blocks": 0}, "leaves no block for images of 16 pixels"),
         ({"width": 0}, "width=0: it must be a whole number, at least 1"),
         ({"blocks": -1}, "blocks=-1: it must be a whole number, at least 0"),
         ({"stem": 1.5}, "stem=1.5"),
