@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from gan_cli import drawing
@@ -74,33 +73,13 @@ class EarthMover(Game):
         return {"w/critic": -float(loss), **self.exact}
 
     def picture(self, history: History) -> np.ndarray:
-        """The heaps with the optimal plan; the critic; its estimate over the rounds."""
-        figure = drawing.new_figure(13, 4)
-        heaps, critic, estimate = figure.subplots(1, 3)
-        t = self.t.cpu().numpy()
-        width = 0.35 * float(np.diff(t).min())
-        heaps.bar(t - width / 2, self.p.cpu().numpy(), width, color=drawing.GREY, label="P")
-        heaps.bar(t + width / 2, self.q.cpu().numpy(), width, color=drawing.ORANGE, label="Q")
-        self._arrows(heaps, top=1.15 * float(torch.cat([self.p, self.q]).max()))
-        heaps.set(title=f"{self.exact['w/shovelfuls']:g} shovelfuls times distance", xlabel="position", ylabel="shovelfuls")
-        heaps.legend(loc="upper left", ncols=2)
-        critic.plot(t, self.heights().detach().cpu().numpy(), color=drawing.BLUE, marker="o")
-        critic.set(title="critic f, slopes within ±1", xlabel="position", ylabel="f")
-        rows = [row for row in history() if "w/critic" in row]
-        estimate.axhline(self.exact["w/plan"], color=drawing.GREY, linewidth=5, alpha=0.5, label="exact W₁")
-        estimate.plot([row["step"] for row in rows], [row["w/critic"] for row in rows], color=drawing.BLUE, label="critic")
-        estimate.set(title="E f(P) − E f(Q), the critic's estimate", xlabel="round", ylim=(0, 1.2 * self.exact["w/plan"]))
-        estimate.legend(loc="lower right")
-        for axes in (critic, estimate):
-            axes.grid(alpha=0.3)
-        return drawing.render(figure)
-
-    def _arrows(self, axes: Axes, top: float) -> None:
-        """What the plan moves, one above the other."""
-        moves = [(i, j) for i, j in self.plan.nonzero().tolist() if i != j]
-        for level, (i, j) in enumerate(moves):
-            height = top + 0.5 * level
-            start, end = float(self.t[i]), float(self.t[j])
-            axes.annotate("", (end, height), (start, height), arrowprops={"arrowstyle": "->", "color": drawing.BLUE, "lw": 1.5})
-            axes.text((start + end) / 2, height + 0.06, f"{float(self.plan[i, j]):g}", ha="center", color=drawing.BLUE)
-        axes.set_ylim(0, top + 0.5 * len(moves) + 1)
+        """Plot the heaps with the optimal plan, the critic, and its estimate over the rounds."""
+        return drawing.earth_mover(
+            self.t.cpu().numpy(),
+            (self.p.cpu().numpy(), self.q.cpu().numpy()),
+            self.plan.cpu().numpy(),
+            self.heights().detach().cpu().numpy(),
+            {row["step"]: row["w/critic"] for row in history() if "w/critic" in row},
+            shovelfuls=self.exact["w/shovelfuls"],
+            exact=self.exact["w/plan"],
+        )

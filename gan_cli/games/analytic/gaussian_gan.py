@@ -90,25 +90,9 @@ class GaussianGAN(GAN):
         }
 
     def picture(self, history: History) -> np.ndarray:
-        """p_data, p_g, D and D*, and below where the generator takes z, as in the paper's figure 1."""
+        """Plot p_data, p_g, D and D*, and below them the generator's map of z, as in the paper's figure 1."""
         x, p, q, D, best = (values.numpy() for values in self.laws())
-        figure = drawing.new_figure(8, 6)
-        laws, lines = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-        laws.plot(x, p, color="black", linestyle=":", linewidth=2.5, label="p_data")
-        laws.plot(x, q, color=drawing.ORANGE, linewidth=2.5, label="p_g")
-        laws.set(ylim=(0, 1.5 * p.max()), ylabel="density")
-        other = laws.twinx()
-        seen = p + q > 1e-3  # elsewhere D* is a ratio of nothing to nothing
-        other.plot(x, D, color=drawing.BLUE, linestyle="--", linewidth=2.5, label="D")
-        other.plot(x[seen], best[seen], color=drawing.BLUE, linewidth=6, alpha=0.25, label="D* = p_data / (p_data + p_g)")
-        other.set(ylim=(0, 1))
-        other.set_ylabel("D", color=drawing.BLUE)
-        figure.legend(loc="outside upper center", ncols=4)
-        z = np.linspace(-2, 2, 17)
-        mean, std = self.affine()
-        lines.plot([z, mean + std * z], [[0] * 17, [1] * 17], color=drawing.GREY, linewidth=0.8)
-        lines.set(yticks=[0, 1], yticklabels=["z", "x = G(z)"], xlim=self.window(), ylim=(0, 1))
-        return drawing.render(figure)
+        return drawing.densities(x, p, q, D, best, self.affine(), self.window())
 
     def window(self) -> tuple[float, float]:
         """What a picture shows, the same at every step: where z and the data are."""

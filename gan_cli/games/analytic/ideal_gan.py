@@ -72,21 +72,9 @@ class IdealGAN(Game):
         }
 
     def picture(self, history: History) -> np.ndarray:
-        """p, q and D* on the points."""
+        """Plot p, q and D* on the points."""
         q, best = (table.detach().cpu().numpy() for table in self.tables())
-        p, points = self.p.cpu().numpy(), np.arange(len(q))
-        figure = drawing.new_figure(7, 5)
-        axes = figure.subplots()
-        axes.bar(points - 0.2, p, 0.4, color=drawing.GREY, label="p (data)")
-        axes.bar(points + 0.2, q, 0.4, color=drawing.ORANGE, label="q (generator)")
-        axes.set(xlabel="point", ylabel="probability", xticks=points, ylim=(0, 1.1 * p.max()))
-        other = axes.twinx()
-        other.plot(points, best, color=drawing.BLUE, marker="o", linestyle="--", label="D* = p / (p + q)")
-        other.axhline(0.5, color=drawing.BLUE, linewidth=0.5)
-        other.set(ylim=(0, 1))
-        other.set_ylabel("D*", color=drawing.BLUE)
-        figure.legend(loc="outside upper center", ncols=3)
-        return drawing.render(figure)
+        return drawing.tables(self.p.cpu().numpy(), q, best)
 
 
 class Tables(NamedTuple):

@@ -1,8 +1,7 @@
 """Two parallel lines: the distances of example 1 of Arjovsky et al., 2017, without a player."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from gan_cli.metrics.points.histogram import histograms
 from gan_cli.metrics.points.wasserstein import wasserstein
 
 DIVERGENCES = {"js": js, "kl": kl, "tv": tv}
-PANELS = {"w": "Wasserstein-1", "js": "Jensen-Shannon", "kl": "KL", "tv": "total variation"}
 
 
 class ParallelLines(Game):
@@ -73,37 +71,10 @@ class ParallelLines(Game):
         return tuple(histograms(corners, points, self.bins).fake for points in (real, fake))  # type: ignore[return-value]
 
     def picture(self, history: History) -> np.ndarray:
-        """Every distance over theta, as in figure 1 of the paper."""
+        """Plot every distance over theta, as in figure 1 of the paper."""
         rows = [row for row in history() if "theta" in row]
-        figure = drawing.new_figure(11, 6)
-        for axes, (name, title) in zip(figure.subplots(2, 2, sharex=True).flat, PANELS.items(), strict=True):
-            for how, style in STYLES.items():
-                jumps = {"linestyle": "", "marker": "s"} if how == "closed" and name != "w" else {}
-                axes.plot([row["theta"] for row in rows], _shown(rows, f"{name}/{how}"), **{**style, **jumps})
-            axes.set(title=title, xlim=(float(self.thetas[0]), float(self.thetas[-1])))
-            axes.grid(alpha=0.3)
-            axes.set_ylim(-0.08, 1.08 * TOP)
-            if name == "kl":
-                axes.set_yticks([0, TOP / 2, TOP], ["0", f"{TOP / 2:g}", "∞"])
-        for axes in figure.axes[2:]:
-            axes.set_xlabel("θ")
-        figure.axes[0].legend(loc="upper center")
-        return drawing.render(figure)
-
-
-TOP = 1.0
-"""Upper end of the axes, where the infinite is drawn."""
-STYLES: Mapping[str, Mapping[str, Any]] = {
-    "closed": {"color": drawing.GREY, "linewidth": 5, "alpha": 0.5, "label": "closed form"},
-    "shared": {"color": drawing.BLUE, "marker": ".", "linestyle": "", "label": "samples, shared z"},
-    "independent": {"color": drawing.ORANGE, "marker": "+", "linestyle": "", "label": "independent samples"},
-    "floor": {"color": drawing.ORANGE, "linestyle": ":", "linewidth": 1, "label": "floor: independent, θ = 0"},
-}
+        return drawing.distances(rows, (float(self.thetas[0]), float(self.thetas[-1])))
 
 
 def _line(theta: float, z: Tensor) -> Tensor:
     return torch.stack([torch.full_like(z, theta), z], 1)
-
-
-def _shown(rows: Sequence[Mapping[str, Any]], tag: str) -> list[float]:
-    return [TOP if row[tag] is None else row[tag] for row in rows]  # logged as no number: infinite

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from itertools import chain
 
 import numpy as np
 import torch
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from torch import Tensor, nn
 from torch.distributions import Normal
 
@@ -128,34 +125,15 @@ class TwoGaussians(Game):
         return numbers | {"w/exact": abs(self.real - self.fake)}
 
     def picture(self, history: History) -> np.ndarray:
-        """Above the laws with D and f, below their slopes."""
+        """Plot both densities with D and f, and below them their slopes."""
         low, high = sorted((self.real, self.fake))
         x = torch.linspace(low - 4 * self.std, high + 4 * self.std, 400, device=self.device)
-        place = x.cpu().numpy()
-        figure = drawing.new_figure(9, 8)
-        values, slopes = figure.subplots(2, 1, sharex=True)
-        critic = values.twinx()
-        for mean, colour, label in (
-            (self.real, drawing.GREY, "density of real"),
-            (self.fake, drawing.ORANGE, "density of fake"),
-        ):
-            density = Normal(mean, self.std).log_prob(x).exp().cpu().numpy()
-            values.fill_between(place, density, color=colour, alpha=0.35, label=label)
-        for axes, name, style, label in (
-            (values, "discriminator", {"color": drawing.BLUE}, "GAN discriminator D"),
-            (critic, "critic", {"color": "black", "linestyle": "--"}, "WGAN critic f"),
-        ):
-            curve = self.curves()[name]
-            axes.plot(place, curve(x).cpu().numpy(), **style, label=label)
-            slopes.plot(place, slope(curve, x).clamp(min=1e-12).cpu().numpy(), **style, label=label)
-        slopes.plot(place, slope(self.optimum, x).cpu().numpy(), color=drawing.BLUE, linestyle=":", label="optimal D*")
-        values.set(ylim=(-0.05, 1.05), ylabel="density; D")
-        critic.set_ylabel("f")
-        slopes.set(yscale="log", ylim=(1e-10, 10), xlabel="x", ylabel="size of the slope")
-        slopes.grid(alpha=0.3)
-        slopes.legend(loc="lower center")
-        figure.legend(*_joined(values, critic), loc="outside upper center", ncols=4)
-        return drawing.render(figure)
+        real, fake = (Normal(mean, self.std).log_prob(x).exp().cpu().numpy() for mean in (self.real, self.fake))
+        curves = (self.curves()[name] for name in ("discriminator", "critic"))
+        discriminator, critic = (
+            drawing.Judge(curve(x).detach().cpu().numpy(), slope(curve, x).cpu().numpy()) for curve in curves
+        )
+        return drawing.judges(x.cpu().numpy(), real, fake, discriminator, critic, slope(self.optimum, x).cpu().numpy())
 
 
 def slope(curve: Curve, x: Tensor) -> Tensor:
@@ -170,9 +148,3 @@ def _quantiles(mean: float, std: float, device: torch.device) -> Tensor:
     """A thousand points that have the law's mean of any smooth function, without its chance."""
     u = (torch.arange(1000, device=device) + 0.5) / 1000
     return mean + std * torch.special.ndtri(u)
-
-
-def _joined(*axes: Axes) -> tuple[list[Artist], list[str]]:
-    """The legend entries of several axes."""
-    handles, labels = zip(*(each.get_legend_handles_labels() for each in axes), strict=True)
-    return list(chain(*handles)), list(chain(*labels))

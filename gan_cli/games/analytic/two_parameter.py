@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
@@ -56,31 +55,12 @@ class TwoParameterGame(Game):
         return {"point/theta": theta, "point/phi": phi, "distance/equilibrium": float(np.hypot(theta, phi))}
 
     def picture(self, history: History) -> np.ndarray:
-        """Left the path so far over V and the field of simultaneous descent; right the distance to the equilibrium."""
+        """Plot the path so far over V and the field of simultaneous descent, and the distance to the equilibrium."""
         rows = [row for row in history() if row.get("distance/equilibrium") is not None]
         path = np.array([[row["point/theta"], row["point/phi"]] for row in rows]).reshape(-1, 2)
-        figure = drawing.new_figure(11, 5)
-        portrait, distance = figure.subplots(1, 2)
-        self._portrait(portrait, path)
-        distance.plot([row["step"] for row in rows], np.maximum(np.hypot(*path.T), 1e-16), color=drawing.BLUE)
-        distance.set(xlabel="round", ylabel="distance to the equilibrium", title=f"now {rows[-1]['distance/equilibrium']:.3g}")
-        distance.set(yscale="log", ylim=(1e-3, 100))
-        distance.grid(alpha=0.3)
-        return drawing.render(figure)
-
-    def _portrait(self, axes: Axes, path: np.ndarray) -> None:
         reach = min(1.15 * float(np.abs(path).max(initial=1.0)), 10.0)  # of a path that leaves, the part in the middle
-        value, _ = self._field(reach, 101)
-        axes.imshow(value, extent=(-reach, reach, -reach, reach), origin="lower", cmap="PuOr", alpha=0.5)
-        _, descent = self._field(0.95 * reach, 19)
-        ticks = np.linspace(-0.95 * reach, 0.95 * reach, 19)
-        axes.quiver(ticks, ticks, *descent, color=drawing.GREY, width=0.003)
-        axes.plot(*path.T, color=drawing.BLUE, linewidth=1.2, marker=".", markersize=3, label="path")
-        axes.plot(*path[:1].T, "o", color=drawing.BLUE, label="start")
-        axes.plot(0, 0, "*", color=drawing.ORANGE, markersize=14, label="equilibrium")
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="θ (minimises)", ylabel="φ (maximises)")
-        axes.set_title(f"V = {self.formula}")
-        axes.legend(loc="lower left", framealpha=0.9)
+        field = drawing.Field(reach, self._field(reach, 101)[0], self._field(0.95 * reach, 19)[1])
+        return drawing.phase_portrait([row["step"] for row in rows], path, field, self.formula)
 
     def _field(self, reach: float, n: int) -> tuple[np.ndarray, np.ndarray]:
         """V ``[n, n]`` and the field of simultaneous descent ``[2, n, n]`` on a square of half side ``reach``."""

@@ -1,0 +1,89 @@
+"""Pictures of images: grids, labelled panels and strips."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from gan_cli.drawing.figures import new_figure, render
+
+
+def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
+    """Draw images side by side; small ones are enlarged by an integer factor without interpolation.
+
+    Args:
+        images: ``[N, C, H, W]`` in [-1, 1]; if C is neither 1 nor 3, only the first channel is drawn.
+        columns: Number of columns; None for a square grid.
+    """
+    columns = columns or round(len(images) ** 0.5)
+    factor = max(1, 64 // images.shape[-2])
+    images = images.float().cpu().repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    if images.shape[1] not in (1, 3):
+        images = images[:, :1]
+    picture: Tensor = make_grid(to_uint8(images), nrow=columns, padding=2 * factor, pad_value=255)
+    return np.asarray(picture.permute(1, 2, 0))
+
+
+class Panel(NamedTuple):
+    """A grid of images with a title and names of rows and columns.
+
+    Attributes:
+        images: ``[rows * columns, C, H, W]`` in [-1, 1], row by row.
+        title: Title of the grid.
+        rows: Names of the rows.
+        columns: Names of the columns.
+    """
+
+    images: Tensor
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+
+
+def panels(grids: Sequence[Panel]) -> np.ndarray:
+    """Draw labelled grids of images below each other."""
+    inch = 0.6
+    heights = [inch * len(panel.rows) + 0.7 for panel in grids]
+    figure = new_figure(inch * max(len(panel.columns) for panel in grids) + 1.2, sum(heights))
+    subplots = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, panel in zip(subplots, grids, strict=True):
+        images = torch.stack([torch.from_numpy(picture(image)) for image in panel.images])  # [N, H, W, 3]
+        rows, columns, (height, width) = len(panel.rows), len(panel.columns), images.shape[1:3]
+        tiled = images.reshape(rows, columns, height, width, 3).transpose(1, 2).reshape(rows * height, columns * width, 3)
+        axes.imshow(tiled.numpy(), interpolation="nearest")
+        axes.set_title(panel.title, fontsize=10)
+        axes.set_xticks([(i + 0.5) * width - 0.5 for i in range(columns)], panel.columns)
+        axes.set_yticks([(i + 0.5) * height - 0.5 for i in range(rows)], panel.rows)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return render(figure)
+
+
+def strips(parts: Sequence[Tensor]) -> np.ndarray:
+    """Draw strips of images that belong together, one for each of N, in a square with gaps.
+
+    Args:
+        parts: The images of all strips, ``[N, C, H, W]`` for each position in a strip; grey and colour may be mixed.
+    """
+    if len(parts) == 1:
+        return grid(parts[0])
+    colour = any(part.shape[1] == 3 for part in parts)
+    columns = [part.float().cpu().expand(-1, 3, -1, -1) if colour else part.float().cpu() for part in parts]
+    n, channels, height, _ = columns[0].shape
+    edge = torch.ones(n, channels, height, max(1, height // 32))  # a white gap between the images of a strip
+    spaced = [piece for column in columns for piece in (column, edge)][:-1]
+    return grid(torch.cat(spaced, dim=3), columns=max(1, round((n / len(parts)) ** 0.5)))
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Convert [-1, 1] to 0 ... 255, rounded and clamped."""
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def picture(image: Tensor) -> np.ndarray:
+    """Convert one image ``[C, H, W]`` in [-1, 1]; if C is neither 1 nor 3, only the first channel is drawn."""
+    pixels = to_uint8(image if len(image) in (1, 3) else image[:1])
+    return pixels.expand(3, -1, -1).permute(1, 2, 0).cpu().numpy()
