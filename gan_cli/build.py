@@ -1,4 +1,4 @@
-"""Config to objects: the only place that instantiates."""
+"""Config to objects: the only module that instantiates."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,13 +22,14 @@ from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import FieldError, UserError, first_line
 from gan_cli.games.base import Game, Turn
+from gan_cli.games.objective import Objective, Part
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.turns import Schedule, Without
-from gan_cli.solvers.base import Solver
+from gan_cli.solvers.base import Problem, Solver
 
 RESERVED = ("_target_", "_partial_", LOCATION)
 """Keys of a node that are no arguments: the path of a class or function; whether it is called later, by the component that
@@ -36,12 +37,18 @@ the node is nested in; and the key that says where a data set lies."""
 
 
 GIVEN: Mapping[str, Callable[[DictConfig, int], Any]] = {
-    "loss": lambda cfg, classes: make(cfg, "loss", Loss),
-    "regularizers": lambda cfg, classes: {str(name): make(cfg, f"regularizer.{name}", Regularizer) for name in cfg.regularizer},
-    "augmentation": lambda cfg, classes: make(cfg, "augmentation", Augmentation),
+    "objective": lambda cfg, classes: build_objective(cfg),
     "classes": lambda cfg, classes: classes,
 }
-"""What a game may ask for by name beside players and its own keys, and how that is made of the config and the classes."""
+"""Arguments that a game's constructor may take beside networks and its own keys, and how each is made."""
+PARTS: Mapping[Part, Callable[[DictConfig], dict[str, Any]]] = {
+    "loss": lambda cfg: {"loss": make(cfg, "loss", Loss)},
+    "regularizer": lambda cfg: {
+        "regularizers": {str(name): make(cfg, f"regularizer.{name}", Regularizer) for name in cfg.regularizer}
+    },
+    "augmentation": lambda cfg: {"augmentation": make(cfg, "augmentation", Augmentation)},
+}
+"""Config groups that make up a game's objective, and the fields of ``Objective`` that each of them makes."""
 WITHIN = {Solver: Solver, Data: Degradation}
 """What may be nested in a component: a solver goes around another one, a task has its way to make sources."""
 
@@ -57,7 +64,7 @@ class Parts(NamedTuple):
     solver: Solver
     schedule: Schedule
     idle: Sequence[str]
-    """Players who never move in this run, though nobody froze them: their turn comes after its last round."""
+    """Turns that are not played in this run, because they come after its last round."""
     learning_rate: LearningRateSchedule
     metric: Metric
     diagnostics: Diagnostics
@@ -68,27 +75,38 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     data = build_data(cfg)
     game_class(cfg).check(data)
     game = build_game(cfg, data.shape, data.classes, data.source).to(device)
-    turns = game.turns()
-    solver = make(cfg, "solver", Solver, turns, build_optimizers(cfg, turns), autocast(device, cfg.precision))
-    schedule = without_turns(cfg.frozen, make(cfg, "schedule", Schedule), turns)
+    turns = moving_turns(game, cfg.frozen)
+    problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision))
+    solver = make(cfg, "solver", Solver, problem)
+    schedule = Without(make(cfg, "schedule", Schedule), frozenset(game.turns()) - frozenset(turns))
     orders = {tuple(schedule(step)) for step in range(1, cfg.train.steps + 1)}
     for order in orders:  # now, not when that round comes
         solver.check(order)
-    idle = [player for player in turns if player not in {*chain(*orders), *cfg.frozen}]
+    idle = [name for name in turns if name not in {*chain(*orders)}]
     learning_rate = make(cfg, "learning_rate", LearningRateSchedule)
     return Parts(data, game, solver, schedule, idle, learning_rate, build_metric(cfg), build_diagnostics(cfg))
 
 
-def without_turns(players: Sequence[str], schedule: Schedule, turns: Collection[str]) -> Schedule:
-    """Return ``schedule`` without the turns of ``players``.
+def moving_turns(game: Game, frozen: Sequence[str]) -> dict[str, Turn]:
+    """Return the game's turns without the ``frozen`` players; turns in which nothing moves any more are left out.
 
     Raises:
-        UserError: For a player that the game does not have.
+        UserError: If the game does not have one of these players.
     """
-    for player in players:
-        if player not in turns:
-            raise UserError(f"frozen=[{player}]: this game has no such player. Its players are: {', '.join(turns)}.")
-    return Without(schedule, frozenset(players)) if players else schedule
+    for player in frozen:
+        require_player(game, player, f"frozen=[{player}]")
+    turns = {name: turn.without(frozen) for name, turn in game.turns().items()}
+    return {name: turn for name, turn in turns.items() if turn.players}
+
+
+def require_player(game: Game, name: str, key: str, *others: str) -> None:
+    """Check that ``name``, which the config has at ``key``, is a player of the game or one of ``others``.
+
+    Raises:
+        UserError: If it is not, with the game's players.
+    """
+    if name not in (players := game.players()) and name not in others:
+        raise UserError(f"{key}: this game has no such player. Its players are: {', '.join(players)}.")
 
 
 def build_data(cfg: DictConfig) -> Data:
@@ -107,9 +125,16 @@ def build_diagnostics(cfg: DictConfig) -> Diagnostics:
 
 
 def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tuple[int, ...] | None = None) -> Game:
-    """The game with the players, loss and regularizers, and the number of classes, that its constructor asks for by name.
+    """Build the game with the networks, the objective and the number of classes that its constructor asks for by name.
 
-    ``source``: shape of what is translated into samples, for the players whose constructors ask for it.
+    Args:
+        cfg: The config.
+        shape: Shape of the samples.
+        classes: Number of classes of the data, 0 if there are none.
+        source: Shape of what is translated into samples, for networks whose constructors ask for it.
+
+    Raises:
+        UserError: If the model has no networks for some players, or a regularizer names a player that the game does not have.
     """
     wanted = needs(cfg)
     parts: dict[str, Any] = {
@@ -119,11 +144,22 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tu
     }
     if lacking := [player for player, needed in wanted.items() if needed and player not in (*parts, *cfg.game, *GIVEN)]:
         raise UserError(
-            f"game={game_class(cfg).__name__} has players that this model has no networks for: {', '.join(lacking)}.\n"
+            f"game={game_class(cfg).__name__} has players for which this model has no networks: {', '.join(lacking)}.\n"
             "Choose a model that is made for this game."
         )
     parts |= {name: part(cfg, classes) for name, part in GIVEN.items() if name in wanted}
-    return make(cfg, "game", Game, **parts)
+    game: Game = make(cfg, "game", Game, **parts)
+    known = {name for player in game.players() for name in game.regularized_as(player)}
+    for key, regularizer in game.objective.regularizers.items():
+        for name in regularizer.players:
+            require_player(game, name, f"regularizer.{key}.players=[{name}]", *known)
+    return game
+
+
+def build_objective(cfg: DictConfig) -> Objective:
+    """Build the loss, regularizers and augmentation that the game uses; the others are left at their neutral defaults."""
+    used = game_class(cfg).uses
+    return Objective(**{field: part for name in used for field, part in PARTS[name](cfg).items()})
 
 
 def build_player(cfg: DictConfig, key: str, classes: int, shape: tuple[int, ...], source: tuple[int, ...] | None) -> nn.Module:
@@ -142,13 +178,21 @@ def game_class(cfg: DictConfig) -> type[Game]:
 
 
 def needs(cfg: DictConfig) -> dict[str, bool]:
-    """What the game's constructor asks for, and whether it cannot do without."""
+    """Return the arguments of the game's constructor, and whether each is required."""
     parameters = inspect.signature(_target(cfg, "game", Game)).parameters
     return {name: parameter.default is parameter.empty for name, parameter in parameters.items()}
 
 
 def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
-    """UserError if the command line names (``loss``, ``loss.margin``, ``model/generator``) what this game has no use for."""
+    """Check that the game uses everything that the command line names.
+
+    Args:
+        cfg: The config.
+        named: Groups and keys of the command line, such as ``loss``, ``loss.margin`` or ``model/generator``.
+
+    Raises:
+        UserError: If the game does not use one of them.
+    """
     used = uses(cfg)
     for key in sorted({_group(name) for name in named}):
         if not used.get(key, True):
@@ -160,31 +204,53 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
 
 
 def _group(name: str) -> str:
-    """The group that a word of the command line speaks of: ``loss`` of ``loss.margin``, ``model/d`` of ``model.d.width``."""
+    """Return the group of a key of the command line: ``loss`` for ``loss.margin``, ``model/d`` for ``model.d.width``."""
     group, _, rest = name.partition(".")
     return f"model/{rest.partition('.')[0]}" if group == "model" and rest else group
 
 
 def uses(cfg: DictConfig) -> dict[str, bool]:
-    """Whether this game takes each of the groups that not every game takes."""
+    """Return, for each group that not every game uses, whether this game does."""
     wanted = needs(cfg)
-    parts = {"loss": "loss" in wanted, "regularizer": "regularizers" in wanted, "augmentation": "augmentation" in wanted}
-    return parts | {f"model/{player}": player in wanted for player in cfg.model}
+    used = game_class(cfg).uses if "objective" in wanted else ()
+    return {name: name in used for name in PARTS} | {f"model/{player}": player in wanted for player in cfg.model}
 
 
-def build_optimizers(cfg: DictConfig, turns: Mapping[str, Turn]) -> dict[str, Optimizer]:
-    """One optimizer for each turn: the node's common fields, with those under the player's name laid over them."""
+def build_optimizers(cfg: DictConfig, game: Game, turns: Mapping[str, Turn]) -> dict[str, Optimizer]:
+    """Build one optimizer for each turn, with one parameter group per player.
+
+    The settings of a player are the common fields of ``optimizer``, overridden by those under the player's name.
+
+    Raises:
+        UserError: If the config names a player that the game does not have, or players of one turn cannot share an optimizer.
+    """
     node = cfg.optimizer
     common = {key: node[key] for key in node if not OmegaConf.is_dict(node[key])}
-    for player in set(node) - set(common) - set(turns):
-        if any(common.get(key) != value for key, value in node[player].items()):
-            raise UserError(f"optimizer.{player}: this game has no such player. Its players are: {', '.join(turns)}.")
-    return {
-        player: make(
-            OmegaConf.create({"optimizer": {**common, **node.get(player, {})}}), "optimizer", Optimizer, turn.parameters
-        )
-        for player, turn in turns.items()
-    }
+    for name in map(str, set(node) - set(common)):
+        if any(common.get(key) != value for key, value in node[name].items()):
+            require_player(game, name, f"optimizer.{name}", *game.follows.values())
+    players = {player for turn in turns.values() for player in turn.players}
+    own = {player: node.get(player, node.get(game.follows.get(player, player), {})) for player in players}
+    settings = {player: {**common, **own[player]} for player in players}
+    return {name: build_optimizer(turn, settings) for name, turn in turns.items()}
+
+
+def build_optimizer(turn: Turn, settings: Mapping[str, Mapping[str, Any]]) -> Optimizer:
+    """Build the optimizer of a turn: that of its first player, joined by the parameter groups of the others."""
+    (first, optimizer), *others = (
+        (player, make(OmegaConf.create({"optimizer": settings[player]}), "optimizer", Optimizer, parameters))
+        for player, parameters in turn.players.items()
+    )
+    for player, other in others:
+        for key in dict.fromkeys((*settings[first], *settings[player])):
+            ours, theirs = settings[first].get(key), settings[player].get(key)
+            if ours != theirs and key not in optimizer.defaults:
+                raise UserError(
+                    f"optimizer.{player}.{key}={theirs}: {first} moves in the same turn and has {key}={ours}.\n"
+                    "Give both the same: they share one optimizer, and only settings of its groups, such as lr, may differ."
+                )
+        optimizer.add_param_group(other.param_groups[0])
+    return optimizer
 
 
 def make(cfg: DictConfig, key: str, role: type[Role], *args: Any, **known: Any) -> Role:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.schedules.learning_rates import LearningRateSchedule, LinearDecay, SecondHalf, WarmUp
+from gan_cli.schedules.learning_rates import Constant, LinearDecay, SecondHalf, WarmUp
 from gan_cli.schedules.turns import AlternatingOrder, Phases
 from gan_cli.training.loop import Every, training_loop
 
@@ -91,7 +91,7 @@ class TestAlternatingOrder:
 
 class TestLearningRate:
     def test_constant(self):
-        assert {LearningRateSchedule()(step) for step in (0, 1, 10**9)} == {1.0}
+        assert {Constant()(step) for step in (0, 1, 10**9)} == {1.0}
 
     def test_linear_decay_at_its_ends(self):
         rate = LinearDecay(start=10, end=20)
@@ -138,8 +138,8 @@ class TestPhases:
     @pytest.mark.parametrize(
         ("phases", "said"),
         [
-            ({}, "phases={}: it must have a phase"),
-            ([], r"phases=\[\]: it must have a phase"),
+            ({}, "phases={}: it needs a phase"),
+            ([], r"phases=\[\]: it needs a phase"),
             ({"a": {"rounds": 1}}, "phases.a=.*: it must have rounds and players"),
             ({"a": {"rounds": -1, "players": []}}, "phases.a.rounds=-1"),
             ({"a": {"rounds": None, "players": []}, "b": {"rounds": 1, "players": []}}, "phases.a.rounds=None"),

@@ -9,5 +9,6 @@ if TYPE_CHECKING:
     from gan_cli.augmentations.base import Augmentation as Augmentation
     from gan_cli.augmentations.diff_augment import DiffAugment as DiffAugment
     from gan_cli.augmentations.instance_noise import InstanceNoise as InstanceNoise
+    from gan_cli.augmentations.none import NoAugmentation as NoAugmentation
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

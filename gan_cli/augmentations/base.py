@@ -1,16 +1,18 @@
-"""none: the interface of an augmentation, which by itself changes nothing."""
+"""Augmentation: the base class of all augmentations."""
+
+from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
 from gan_cli.types import Stats
 
 
-class Augmentation(nn.Module):
-    """A random transformation T that is applied before the discriminator, to data and to fakes (this base: the identity).
+class Augmentation(nn.Module, ABC):
+    """A random transformation T that is applied before the discriminator, to data and to fakes.
 
     The same T is applied in the turns of both players and is differentiable in x (twice where a penalty needs it), so that
     the generator learns to produce samples that look right under T. It is active in training mode only. Its state is kept in
-    buffers, so that a resumed run continues exactly.
+    buffers, so that a resumed run continues exactly. An augmentation that depends on the round defines ``begin_round(step)``.
     """
 
     def __init__(self) -> None:
@@ -27,9 +29,9 @@ class Augmentation(nn.Module):
         """
         return self.transform(x) if self.training else x
 
+    @abstractmethod
     def transform(self, x: Tensor) -> Tensor:
         """Return T(x) in training mode: ``[B, *shape] -> [B, *shape]``."""
-        return x
 
     @property
     def needs_boundary(self) -> bool:

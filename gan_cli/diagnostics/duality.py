@@ -73,7 +73,7 @@ def best_response(
             step_optimizer.zero_grad()
             value.backward(inputs=list(turn.parameters))
             step_optimizer.step()
-            turn.after()
+            turn.finish()
     return copy
 
 

@@ -82,11 +82,14 @@ class GameDiagnostics(Diagnostics):
             values = {"": Value(slope.mean, slope.std / slope.n**0.5), "_std": Value(slope.std)}
             values["_above_1"] = Value(slope.share_above_1)
             yield DiagnosticReport({f"game/critic_slope{name}": value for name, value in values.items()}, {})
-        turns, regularizers = game.turns(), getattr(game, "regularizers", {}).values()
-        clipped = {player: r for r in regularizers if isinstance(r, WeightClipping) for player in r.players}
-        if not clipped:
+        shares = {
+            player: regularizer.share_at_bound(network.parameters())
+            for player, network in game.players().items()
+            for regularizer in game.regularizers_of(player).values()
+            if isinstance(regularizer, WeightClipping)
+        }
+        if not shares:
             yield skipped("weights_at_bound", "no weights are clipped")
-        shares = {player: r.share_at_bound(turns[player].parameters) for player, r in clipped.items()}
         yield DiagnosticReport({f"game/weights_at_bound/{player}": Value(share) for player, share in shares.items()}, {})
 
     def curvature(self, game: Game, batch: Batch, seed: int) -> Iterator[DiagnosticReport]:

@@ -1,4 +1,4 @@
-"""Games own their players and return losses."""
+"""Games: they own their players and return losses."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ from gan_cli.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from gan_cli.games.acgan import ACGAN as ACGAN
+    from gan_cli.games.adversarial import AdversarialGame as AdversarialGame
     from gan_cli.games.analytic.earth_mover import EarthMover as EarthMover
     from gan_cli.games.analytic.gaussian_gan import GaussianGAN as GaussianGAN
     from gan_cli.games.analytic.ideal_gan import IdealGAN as IdealGAN
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from gan_cli.games.analytic.two_parameter import DiracGAN as DiracGAN
     from gan_cli.games.analytic.two_parameter import Saddle as Saddle
     from gan_cli.games.base import Game as Game
-    from gan_cli.games.base import Traversal as Traversal
     from gan_cli.games.base import Turn as Turn
     from gan_cli.games.c_rnn_gan import CRNNGAN as CRNNGAN
     from gan_cli.games.cyclegan import CycleGAN as CycleGAN
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from gan_cli.games.noise_schedule import Cosine as Cosine
     from gan_cli.games.noise_schedule import Linear as Linear
     from gan_cli.games.noise_schedule import Noise as Noise
+    from gan_cli.games.objective import Objective as Objective
     from gan_cli.games.pix2pix import Pix2Pix as Pix2Pix
+    from gan_cli.games.protocols import Traversal as Traversal
     from gan_cli.games.rcgan import RCGAN as RCGAN
     from gan_cli.games.retrained_discriminator import RetrainedDiscriminatorGAN as RetrainedDiscriminatorGAN
     from gan_cli.games.sliced import SlicedGAN as SlicedGAN

@@ -1,166 +1,229 @@
-"""What a game is: players, their turns, and samples."""
+"""Game and Turn: everything that solvers, the loop and its callbacks may ask of a game."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan_cli.augmentations.base import Augmentation
 from gan_cli.data.base import Data
 from gan_cli.device import differentiable_twice
 from gan_cli.errors import UserError
+from gan_cli.games.objective import FollowsRounds, Objective, Part
+from gan_cli.regularizers.base import Judged, Regularizer
 from gan_cli.types import Batch, Critic, Stats
-
-
-def nothing() -> None:
-    """What follows a turn that leaves nothing to put right."""
-
 
 Shape = tuple[int, ...]
 
-History = Callable[[], Sequence[Mapping[str, Any]]]
-"""Reads what the run has logged so far, a row for each time: ``step`` and the numbers by their tags."""
+
+def nothing() -> None:
+    """Do nothing, after a turn that needs nothing more."""
 
 
 def always(loss: Tensor, stats: Stats) -> bool:
-    """Plays whatever the loss is."""
+    """Return True: step, whatever the loss is."""
     return True
 
 
-class Turn(NamedTuple):
-    """One player's move, as much of it as a solver may know.
+def unconstrained(player: str) -> None:
+    """Leave the player's weights as they are."""
 
-    ``parameters``: what the player moves; the gradient is taken with respect to these alone.
-    ``loss``: batch -> (what the player minimises, further numbers to log). It may be called any number of times.
-    ``after``: called once the parameters have moved (weight clipping).
-    ``should_step``: (loss value, the turn's statistics) -> whether the optimizer steps this time. TimeGAN's discriminator does
-    not step below a loss of 0.15, C-RNN-GAN's players do not while the other's loss is much higher. The statistics have the
-    names that ``Solver.turn_stats`` gives them.
+
+class Turn(NamedTuple):
+    """One move of a round, as much of it as a solver may know.
+
+    Attributes:
+        players: Player name -> the parameters that move. The gradient is taken with respect to these alone.
+        loss: Maps a batch to (the loss that the players minimise, further numbers to log). A solver may call it any number
+            of times.
+        after: Called after the parameters have moved and the constraints have been applied.
+        should_step: Maps (loss value, statistics of the turn) to whether the optimizer steps this time. TimeGAN's
+            discriminator does not step below a loss of 0.15, for example. The statistics have the names that
+            ``Solver.turn_stats`` gives them.
+        constrain: Applies the constraints of a player, such as weight clipping.
     """
 
-    parameters: Sequence[nn.Parameter]
+    players: Mapping[str, Sequence[nn.Parameter]]
     loss: Callable[[Batch], tuple[Tensor, Stats]]
     after: Callable[[], None] = nothing
     should_step: Callable[[Tensor, Stats], bool] = always
+    constrain: Callable[[str], None] = unconstrained
 
+    @property
+    def parameters(self) -> tuple[nn.Parameter, ...]:
+        """The parameters of all players of the turn, player by player."""
+        return tuple(chain.from_iterable(self.players.values()))
 
-class Traversal(NamedTuple):
-    """Latents laid out in rows and columns, along which one of their codes moves.
+    def finish(self) -> None:
+        """Apply the constraints of every player that has moved, then ``after``; called after each step."""
+        for player in self.players:
+            self.constrain(player)
+        self.after()
 
-    ``title``: the code; ``latents``: ``[rows * columns, ...]``, row by row; ``rows``, ``columns``: what is the same in each.
-    """
-
-    title: str
-    latents: Tensor
-    rows: Sequence[str]
-    columns: Sequence[str]
+    def without(self, frozen: Collection[str]) -> "Turn":
+        """Return the same turn with the ``frozen`` players at rest."""
+        return self._replace(players={name: own for name, own in self.players.items() if name not in frozen})
 
 
 class Game(nn.Module, ABC):
     """A game owns its players and returns losses; it never steps an optimizer.
 
-    A game's constructor names what it needs from the config (``generator``, ``discriminator``, ``loss``, ``regularizers``,
-    ...) and from the data (``classes``); what it does not name it does not use, and the command line says so.
+    The arguments of a game's constructor say what it needs: networks by the keys of ``conf/model/*.yaml`` (``generator``),
+    ``objective``, the number of ``classes``, and the fields of its own yaml. What it does not name it does not use.
+
+    A player is a network that is trained. Its name is the same everywhere: in ``init_players``, ``frozen``,
+    ``optimizer.PLAYER`` and the ``players`` of a regularizer.
+
+    Args:
+        objective: Loss, regularizers and augmentation, as many of them as ``uses`` lists.
     """
 
-    @property
-    def conditional(self) -> bool:
-        """Whether its samples are to show the labels that they are asked for; elsewhere ``sample`` takes no notice of them.
+    uses: ClassVar[tuple[Part, ...]] = ()
+    """The config groups among loss, regularizer and augmentation that the game uses; naming any other is an error."""
+    follows: ClassVar[Mapping[str, str]] = {}
+    """Player -> the name in the config whose optimizer settings it takes, unless it has settings of its own."""
 
-        The sources of a translator are no labels: ``sample`` is given them whatever this says.
-        """
-        return False
+    def __init__(self, objective: Objective | None = None) -> None:
+        super().__init__()
+        self.objective = objective or Objective()
 
     @classmethod
     def check(cls, data: Data) -> None:
-        """UserError where this game cannot be played on such data."""
+        """Check that the game can be played on ``data``.
+
+        Raises:
+            UserError: If it cannot.
+        """
         return
 
     @classmethod
     def shapes(cls, player: str, shape: Shape, source: Shape | None) -> tuple[Shape, Shape | None]:
-        """(sample, source) as ``player`` sees them, of data with samples of ``shape`` translated from ``source``, if any."""
+        """Return the shapes of (samples, sources) as ``player`` sees them, for data of these shapes."""
         return shape, source
+
+    def players(self) -> Mapping[str, nn.Module]:
+        """Return the players by name: by default every child module that has parameters, under its attribute's name."""
+        return {name: child for name, child in self.named_children() if next(child.parameters(), None) is not None}
 
     @abstractmethod
     def turns(self) -> Mapping[str, Turn]:
-        """Player name -> turn, every one with parameters of its own or shared; empty in a game that only measures."""
+        """Return the turns by name, the names that a schedule uses; empty in a game that only measures."""
 
     @abstractmethod
     def latents(self, n: int) -> Tensor:
-        """``n`` draws from the prior ``[n, ...]`` on the game's device, from torch's default generator."""
-
-    def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        """Latents on the way from ``a`` to ``b``, ``[*shape]`` each, at ``t`` in [0, 1] ``[T, 1, ...]`` -> ``[T, *shape]``.
-
-        Along the great circle, where a Gaussian prior has its mass; a game with another prior has another way.
-        """
-        return slerp(a, b, t)
-
-    def truncated(self, n: int, threshold: float) -> Tensor:
-        """``n`` latents, given that no coordinate is further than ``threshold`` from 0: BigGAN's truncation trick.
-
-        UserError in a game whose latents are anything else than a generator's draws from N(0, I).
-        """
-        raise UserError("truncation is for games whose generator takes latents from N(0, I) and nothing else. Leave it out.")
-
-    def set_sampling(self, name: str, value: float) -> None:
-        """From now on samples are drawn with another value of this field of the game. UserError where it has none such."""
-        raise UserError(f"{name} is for diffusion, which samples step by step: game=ddpm and its like. Leave it out.")
+        """Draw ``n`` latents ``[n, ...]`` from the prior, on the game's device, from torch's default generator."""
 
     @abstractmethod
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        """Samples ``[n, *shape]`` for these latents, given labels ``[n]`` or sources ``[n, *source]`` if players use them."""
+        """Return the samples ``[n, *shape]`` of these latents.
 
-    def panels(self, latents: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
-        """The samples, and what a picture should show beside each of them, images all."""
-        return (self.sample(latents, y),)
+        Args:
+            latents: ``[n, ...]``, as ``latents`` draws them.
+            y: Labels ``[n]``, or sources ``[n, *source]`` of a translator, if the players use them.
+        """
 
-    def inverse(self) -> "Game":
-        """The game that translates the other way, with the same players. UserError where there is no way back."""
-        raise UserError(f"{type(self).__name__} has no way back: only a game that translates both ways, as cyclegan, does.")
+    @property
+    def conditional(self) -> bool:
+        """True if samples depend on the labels passed to ``sample``; otherwise ``sample`` ignores them.
 
-    def traversals(self, n: int) -> Sequence[Traversal]:
-        """What each code does to about ``n`` samples; empty where latents have no codes. Draws as ``latents`` does."""
-        return ()
+        The sources of a translator are no labels: ``sample`` needs them whatever this says.
+        """
+        return False
+
+    def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """Return latents ``[T, *shape]`` on the way from ``a`` to ``b``, ``[*shape]`` each, at ``t`` in [0, 1] ``[T, 1, ...]``.
+
+        The default follows the great circle, where a Gaussian prior has its mass.
+        """
+        return slerp(a, b, t)
 
     def critic(self, y: Tensor | None = None) -> Critic | None:
-        """x -> logits, given labels where the players use them; None in a game without a critic of samples."""
+        """Return the function x -> logits, given labels if the players use them; None in a game without a critic."""
         return None
 
     def estimate(self, batch: Batch) -> Stats:
-        """What the players say about the distance to this batch, without any penalty; empty where they say nothing."""
+        """Return what the players say about the distance to this batch, without any penalty; empty if they say nothing."""
         return {}
-
-    def measure(self, step: int) -> Mapping[str, float]:
-        """What a game that knows its own mathematics can say after round ``step``, by full tags; empty where it is silent.
-
-        Called in eval mode and without a graph; draws from streams that are put back, and leaves the players as they are.
-        """
-        return {}
-
-    def picture(self, history: History) -> np.ndarray | None:
-        """A picture of the game itself, uint8 ``[H, W, 3]``, instead of one of its samples; None: samples are drawn.
-
-        Called as ``measure`` is.
-        """
-        return None
 
     @property
     def device(self) -> torch.device:
-        """Where the players are; a game that has only buffers is where they are."""
+        """The device of the players, or of the buffers in a game without players."""
         return next(chain(self.parameters(), self.buffers())).device
+
+    def turn(
+        self,
+        *players: str,
+        loss: Callable[[Batch], tuple[Tensor, Stats]],
+        after: Callable[[], None] = nothing,
+        should_step: Callable[[Tensor, Stats], bool] = always,
+    ) -> Turn:
+        """Return a turn that moves all parameters of these players and then applies their constraints."""
+        networks = self.players()
+        moves = {player: tuple(networks[player].parameters()) for player in players}
+        return Turn(moves, loss, after, should_step, self.constrain)
+
+    def add_players(self, **networks: nn.Module) -> None:
+        """Register each network as the player of that name, transformed by its regularizers."""
+        for player, network in self.regularized(**networks).items():
+            setattr(self, player, network)
+
+    def regularized_as(self, player: str) -> tuple[str, ...]:
+        """Return the names by which the ``players`` of a regularizer may mean ``player``."""
+        return (player,)
+
+    def regularizers_of(self, player: str) -> dict[str, Regularizer]:
+        """Return the regularizers that act on ``player``, by their names in the config."""
+        names = set(self.regularized_as(player))
+        return {name: one for name, one in self.objective.regularizers.items() if names.intersection(one.players)}
+
+    def regularized(self, **networks: nn.Module) -> dict[str, nn.Module]:
+        """Return the networks of these players as their regularizers transform them."""
+        for regularizer in self.objective.regularizers.values():
+            # in the order in which the regularizer lists them, because transformations may draw random numbers
+            listed = [player for name in regularizer.players for player in networks if name in self.regularized_as(player)]
+            for player in dict.fromkeys(listed):
+                networks[player] = regularizer.transform(networks[player])
+        return networks
+
+    def penalties(self, player: str, critic: Critic, judged: Judged) -> Stats:
+        """Return the penalties to be added to the loss of ``player``, as ``penalty_<name of the regularizer>``."""
+        network = self.players()[player]
+        return {
+            f"penalty_{name}": regularizer.penalty(network, critic, judged)
+            for name, regularizer in self.regularizers_of(player).items()
+            if regularizer.penalizes
+        }
+
+    def constrain(self, player: str) -> None:
+        """Apply the constraints of the player's regularizers to its weights."""
+        for regularizer in self.regularizers_of(player).values():
+            regularizer.constrain(self.players()[player])
+
+    def begin_round(self, step: int) -> None:
+        """Tell every part of the objective that depends on the round that round ``step`` begins."""
+        augmentations = (module for module in self.modules() if isinstance(module, Augmentation))
+        for part in (*self.objective.parts().values(), *augmentations):
+            if isinstance(part, FollowsRounds):
+                part.begin_round(step)
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Spherical interpolation between two latents of equal shape at ``t`` in [0, 1] ``[T, 1, ...]`` -> ``[T, *shape]``.
+    """Return the spherical interpolation between two latents (Shoemake, 1985).
 
-    sin((1 - t) w) / sin w a + sin(t w) / sin w b with w the angle between a and b (Shoemake, 1985); a straight line where they
-    are parallel.
+    sin((1 - t) w) / sin w a + sin(t w) / sin w b, where w is the angle between a and b; a straight line if they are parallel.
+
+    Args:
+        a: ``[*shape]``.
+        b: ``[*shape]``.
+        t: In [0, 1], ``[T, 1, ...]``.
+
+    Returns:
+        ``[T, *shape]``.
     """
     cosine = torch.dot(a.flatten(), b.flatten()) / (a.norm() * b.norm()).clamp(min=1e-12)
     angle = cosine.clamp(-1, 1).arccos()
@@ -170,7 +233,11 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 
 def need_sequences(data: Data, game: str) -> None:
-    """UserError unless samples are sequences ``(T, F)``."""
+    """Check that samples are sequences ``[T, F]``.
+
+    Raises:
+        UserError: If they are not.
+    """
     if len(data.shape) != 2:
         raise UserError(
             f"game={game} is played on sequences, and this data set's samples have shape {tuple(data.shape)}.\n"
@@ -183,9 +250,9 @@ _all_players: ContextVar[bool] = ContextVar("all_players", default=False)
 
 @contextmanager
 def differentiable_in_all_players() -> Iterator[None]:
-    """Inside, a turn's loss can be differentiated with respect to its opponents too.
+    """Make losses differentiable with respect to the opponents too, for as long as the context lasts.
 
-    Consensus optimisation and the game's Jacobian need it; elsewhere opponents are frozen, which spares their graph.
+    Consensus optimization and the game's Jacobian need it; elsewhere opponents are frozen, which saves their graph.
     """
     token = _all_players.set(True)
     try:
@@ -196,5 +263,5 @@ def differentiable_in_all_players() -> Iterator[None]:
 
 
 def frozen() -> AbstractContextManager:
-    """Around a turn's use of its opponents: no graph, unless ``differentiable_in_all_players``."""
+    """Return the context of a turn's use of its opponents: no graph, unless ``differentiable_in_all_players`` is active."""
     return nullcontext() if _all_players.get() else torch.no_grad()

@@ -1,4 +1,4 @@
-"""The denoising diffusion model of Ho et al., 2020: one player, who tells the noise from the data."""
+"""ddpm, ddpm_ancestral, ddpm_cosine, ddpm_guided: denoising diffusion, whose only player predicts the noise."""
 
 from collections.abc import Mapping
 
@@ -14,23 +14,32 @@ from gan_cli.models.base import Denoiser
 from gan_cli.types import Batch, Stats
 
 SAMPLING = ("sampling_steps", "eta", "guidance")
-"""Fields that only say how samples are drawn."""
+"""Fields that only concern sampling."""
 QUARTERS = 4
-"""Parts of the time in which the loss is told on held-out data."""
+"""Number of parts of the time for which the loss on held-out data is reported separately."""
 
 
 class DDPM(Game):
-    """min over theta of E |eps - eps_theta(x_t, t)|^2 per coordinate, t uniform on 1 ... T, x_t = noisy(x_0, t, eps).
+    """min over theta of E |eps - eps_theta(x_t, t)|^2 per coordinate, t uniform on 1 ... T (Ho et al., 2020).
 
-    Samples start from x_T ~ N(0, I), the latents, and come back to x_0 in ``sampling_steps`` of the T steps, each as
-    ``Noise.back`` has it with ``eta`` and ``variance``: eta = 1 in all T steps is the paper's ancestral sampling, eta = 0 in
-    few of them DDIM, which draws nothing. ``clip``: whether estimates of x_0 are kept in [-1, 1], of images only.
+    x_t = ``noise.noisy(x_0, t, eps)``. Samples start from latents x_T ~ N(0, I) and return to x_0 in ``sampling_steps`` of
+    the T steps, each one a ``Noise.back``. A conditional denoiser samples with the noise
+    (1 + w) eps(x, t, y) - w eps(x, t) (Ho and Salimans, 2022).
 
-    A denoiser that looks at classes has a share ``label_dropout`` of its labels hidden in training, so that it knows the
-    data without labels too, and samples with the noise (1 + w) eps(x, t, y) - w eps(x, t), w = ``guidance`` (Ho and Salimans,
-    2022): 0 is the conditional model, -1 the unconditional one, 1 and more the classes at their most typical.
+    Args:
+        denoiser: eps_theta; conditional if it has classes.
+        noise: Noise schedule of T steps.
+        sampling_steps: Number of steps of sampling, 1 ... T.
+        eta: Share in [0, 1] of fresh noise in each step back: 1 in all T steps is the paper's ancestral sampling, 0 in few
+            of them is DDIM, which draws nothing.
+        variance: Variance of that noise, in [0, 1], see ``Noise.back``.
+        clip: If true, estimates of x_0 are clipped to [-1, 1]; images only.
+        label_dropout: Share in [0, 1] of labels hidden in training, so that a conditional denoiser also learns the data
+            without labels.
+        guidance: w >= -1: 0 is the conditional model, -1 the unconditional one; from 1 on samples are the most typical ones.
 
-    Raises UserError for fields out of range, and for guidance of a denoiser that looks at no classes or never learns without.
+    Raises:
+        UserError: If a field is out of range, or guidance is set for a denoiser without classes or without label dropout.
     """
 
     def __init__(
@@ -56,7 +65,6 @@ class DDPM(Game):
 
     @property
     def conditional(self) -> bool:
-        """Whether the denoiser looks at labels."""
         return self.denoiser.classes > 0
 
     def set_sampling(self, name: str, value: float) -> None:
@@ -65,6 +73,7 @@ class DDPM(Game):
         setattr(self, name, value)
 
     def _check(self, name: str, value: float) -> None:
+        """Check a sampling option."""
         if name == "eta":
             checks.share(name, value)
         elif name == "sampling_steps":
@@ -80,26 +89,26 @@ class DDPM(Game):
             if value and not self.label_dropout:
                 raise FieldError(
                     *(name, value),
-                    "the denoiser must know the data without labels, too.\n"
-                    "Train one that has some hidden from it, for instance with game.label_dropout=0.1.",
+                    "the denoiser must know the data without labels too.\n"
+                    "Train it with some labels hidden, for instance with game.label_dropout=0.1.",
                 )
 
     def turns(self) -> Mapping[str, Turn]:
-        return {"denoiser": Turn(tuple(self.denoiser.parameters()), self.loss)}
+        return {"denoiser": self.turn("denoiser", loss=self.loss)}
 
     def loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """The mean of ``errors`` at times drawn here, some labels hidden."""
+        """Return the mean of ``errors`` at random times, with some labels hidden."""
         t = torch.randint(1, self.noise.steps + 1, (len(batch.x),), device=batch.x.device)
         return self.errors(batch.x, t, self.hidden(batch.y)).mean(), {}
 
     def errors(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """|eps - eps_theta(x_t, t, y)|^2 per coordinate ``[B]``, for noise drawn here."""
+        """Return |eps - eps_theta(x_t, t, y)|^2 per coordinate ``[B]``, for random noise."""
         eps = torch.randn_like(x_0)
-        found = self.denoiser(self.noise.noisy(x_0, t, eps), t, y).to(x_0.dtype)  # autocast leaves it in bfloat16
-        return F.mse_loss(found, eps, reduction="none").flatten(1).mean(1)
+        predicted = self.denoiser(self.noise.noisy(x_0, t, eps), t, y).to(x_0.dtype)  # autocast leaves it in bfloat16
+        return F.mse_loss(predicted, eps, reduction="none").flatten(1).mean(1)
 
     def hidden(self, y: Tensor | None) -> Tensor | None:
-        """Labels of which a share ``label_dropout`` says "no label"; nothing is drawn where nobody looks at them."""
+        """Return labels of which a share ``label_dropout`` is "no label"; draws nothing if the denoiser uses no labels."""
         if y is None or not self.denoiser.classes:
             return None
         return y.masked_fill(torch.rand(len(y), device=y.device) < self.label_dropout, self.denoiser.classes)
@@ -115,7 +124,7 @@ class DDPM(Game):
         return x
 
     def guided(self, x: Tensor, t: int, y: Tensor | None) -> Tensor:
-        """(1 + w) eps(x, t, y) - w eps(x, t), or eps(x, t, y) alone where w = 0 or there is nothing to guide to."""
+        """Return (1 + w) eps(x, t, y) - w eps(x, t), or eps(x, t, y) alone if w = 0 or there are no labels."""
         times = torch.full((len(x),), t, device=x.device)
         eps = self.denoiser(x, times, y).to(x.dtype)
         if not self.guidance or y is None:
@@ -123,9 +132,9 @@ class DDPM(Game):
         return torch.lerp(self.denoiser(x, times).to(x.dtype), eps, 1 + self.guidance)
 
     def estimate(self, batch: Batch) -> Stats:
-        """``loss_t1`` ... ``loss_t4``: the loss on parts of this batch in each quarter of the times, noise growing.
+        """Return ``loss_t1`` ... ``loss_t4``, the loss on a part of this batch in each quarter of the times, noise growing.
 
-        Of batches of fewer than four samples only the first quarters.
+        A batch of fewer than four samples gives the first quarters only.
         """
         quarter = torch.arange(len(batch.x), device=batch.x.device) % QUARTERS
         t = 1 + ((quarter + torch.rand(len(batch.x), device=batch.x.device)) * self.noise.steps / QUARTERS).long()

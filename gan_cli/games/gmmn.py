@@ -1,4 +1,4 @@
-"""Generative moment matching networks."""
+"""GMMN: a generator that matches all moments of the data, without a discriminator."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,17 @@ from gan_cli.types import Stats
 class GMMN(MinimumDistance):
     """min over G of MMD, the root of MMD^2, with a sum of Gaussian kernels on the samples themselves (Li et al., 2015).
 
-    ``bandwidths``: their sigma; with ``scaled`` in units of the median distance within each batch of data, else of the data
-    (2, 5, 10, 20, 40, 80 for images of values in [0, 1] in the paper). The loss is the biased estimate, which is never
-    negative; ``estimate/mmd2`` is the unbiased one, 0 in expectation where the laws are equal.
+    The loss is the biased estimate, which is never negative; ``estimate/mmd2`` is the unbiased one, whose expectation is 0 if
+    the laws are equal.
+
+    Args:
+        bandwidths: The kernels' sigma > 0; in the paper 2, 5, 10, 20, 40, 80 for images with values in [0, 1].
+        scaled: If true, sigma is in units of the median distance within each batch of data, otherwise in units of the data.
     """
 
     def __init__(self, generator: Generator, bandwidths: Sequence[float], scaled: bool) -> None:
         super().__init__(generator)
-        self.bandwidths = positive("game.bandwidths", bandwidths)
+        self.bandwidths = positive("bandwidths", bandwidths)
         checks.flag("scaled", scaled)
         self.scaled = scaled
 
@@ -33,16 +36,20 @@ class GMMN(MinimumDistance):
             gaussian_kernel(squared / unit, self.bandwidths)
             for squared in (within, squared_distances(fake, fake), squared_distances(real, fake))
         )
-        # the slope of a root has no bound at 0, where rounding may even leave less than that
+        # the slope of a root is unbounded at 0, and rounding may even make the value negative
         loss = mmd2_of_kernel(xx, yy, xy, biased=True).clamp(min=1e-12).sqrt()
         return loss, {"mmd2": mmd2_of_kernel(xx, yy, xy).detach()}
 
 
 def positive(name: str, values: Sequence[float]) -> list[float]:
-    """``values`` as a list of floats; a UserError unless there is at least one and all are above 0."""
+    """Return ``values`` as a list of floats.
+
+    Raises:
+        UserError: If there is none, or one is not above 0.
+    """
     checks.listed(name, values)
     if not values:
-        raise FieldError(name, values, "there must be one number at least.")
+        raise FieldError(name, values, "it needs at least one number.")
     for value in values:
         checks.number(name, value, above=0)
     return [float(value) for value in values]

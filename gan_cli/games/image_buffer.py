@@ -1,4 +1,4 @@
-"""Past fakes for a discriminator to look back at (Shrivastava et al., 2017)."""
+"""ImageBuffer: past fakes that a discriminator is trained on beside new ones (Shrivastava et al., 2017)."""
 
 import torch
 from torch import Tensor, nn
@@ -7,11 +7,16 @@ from gan_cli import checks
 
 
 class ImageBuffer(nn.Module):
-    """Keeps ``size`` fakes ``[*shape]``; what it holds is a buffer and so is in every checkpoint.
+    """A pool of past fakes, held in a buffer, so that it is in every checkpoint.
 
-    ``query`` answers a batch of fakes: while the pool is filling, each fake enters it and is returned; later, each is returned
-    with probability ½, and else takes the place of a random one, which is returned instead. Places within a batch of up to
-    ``size`` fakes are distinct. Nothing changes until ``keep``. ``size=0``: no pool. Draws: from torch's default generators.
+    ``query`` answers a batch of fakes. While the pool is filling, each fake enters it and is returned. Later each fake is
+    returned with probability ½; otherwise it takes the place of a random past one, which is returned instead. Places within a
+    batch of up to ``size`` fakes are distinct. Nothing changes until ``keep``. Random numbers come from torch's default
+    generators.
+
+    Args:
+        size: Number of fakes that are kept; 0 for no pool.
+        shape: Shape of one fake.
     """
 
     images: Tensor
@@ -26,7 +31,7 @@ class ImageBuffer(nn.Module):
         self.next: tuple[Tensor, Tensor] | None = None
 
     def query(self, fakes: Tensor) -> Tensor:
-        """A batch ``[B, *shape]`` of new and past fakes for these new ones."""
+        """Return a batch ``[B, *shape]`` of new and past fakes for these new ones."""
         if not self.size:
             return fakes
         images, filled, answers = self.images, self.filled, []
@@ -37,7 +42,7 @@ class ImageBuffer(nn.Module):
         return torch.cat(answers)
 
     def keep(self) -> None:
-        """From now on the pool holds what the last ``query`` made of it."""
+        """Make the pool hold what the last ``query`` made of it."""
         if self.next is not None:
             with torch.no_grad():
                 self.images.copy_(self.next[0])
@@ -45,15 +50,15 @@ class ImageBuffer(nn.Module):
             self.next = None
 
     def _step(self, images: Tensor, filled: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(answers, images, filled) after at most ``size`` fakes; looks at no value, so that no device is waited for."""
+        """Return (answers, images, filled) after at most ``size`` fakes, without waiting for the device."""
         n, device = len(fakes), fakes.device
         place = filled + torch.arange(n, device=device)
         enters = place < self.size
         past = torch.randperm(self.size, device=device)[:n]
-        # in the batch that fills the pool a past place may be one that is only being filled: such a fake is returned as it is
+        # in the batch that fills the pool a past place may only now be filled: such a fake is returned as it is
         swaps = ~enters & (past < filled) & (torch.rand(n, device=device) < 0.5)
         answers = torch.where(swaps.view(-1, *[1] * (fakes.ndim - 1)), images[past].to(fakes.dtype), fakes)
-        # what stays outside goes to one place more, which is cut off again
+        # fakes that stay outside go to an additional place, which is cut off again
         place = torch.where(enters, place, torch.where(swaps, past, self.size))
         longer = torch.cat([images, images[:1]]).index_copy(0, place, fakes.detach().to(images.dtype))
         return answers, longer[: self.size], (filled + n).clamp(max=self.size)

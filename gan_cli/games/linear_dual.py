@@ -1,4 +1,4 @@
-"""A generator against a log-linear discriminator, as a game and as one ascent (Li et al., 2017: Dualing GANs)."""
+"""linear_primal, linear_dual: a generator against a log-linear discriminator, as a game and as one ascent (Dualing GANs)."""
 
 import math
 from collections.abc import Mapping
@@ -10,25 +10,33 @@ from torch.nn.functional import softplus
 
 from gan_cli import checks, drawing
 from gan_cli.errors import UserError
-from gan_cli.games.base import History, Turn, frozen
-from gan_cli.games.generator_game import GeneratorGame
+from gan_cli.games.base import Turn, frozen
+from gan_cli.games.generator_game import NormalLatents
+from gan_cli.games.protocols import History
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.log_linear import LogLinear
 from gan_cli.types import Batch, Critic, Stats
 
 NEWTON_STEPS = 15
-"""Of the dual's ascent in the multipliers; a handful reach 1e-12 where C is of the order of the number of samples."""
+"""Newton steps of the dual's ascent in the multipliers; a few reach 1e-12 if C is of the order of the number of samples."""
 LENGTHS = 2.0 ** -torch.arange(12)
-"""Of a Newton step, from which the best is taken: backtracking all at once, so that nothing waits for the device."""
+"""Lengths of a Newton step, of which the best is taken: backtracking in one batch, without waiting for the device."""
 
 
-class LinearDiscriminatorGame(GeneratorGame):
+class LinearDiscriminatorGame(NormalLatents):
     """max over theta, min over w of f = C/2 ||w||^2 + sum softplus(-w . phi(x)) + sum softplus(w . phi(G(z))).
 
-    f is D's cross-entropy, summed, so that C scales with the number of samples. With rows a = phi(x) of the data and
-    a = -phi(G(z)) of the fakes it is C/2 ||w||^2 + sum softplus(-a . w), convex in w. ``fixed``: how many latents are drawn
-    once, at the start, so that with all the data in a batch f is a function of (w, theta); None: fresh ones, as many as data.
+    f is D's cross-entropy, summed, so that C scales with the number of samples (Li et al., 2017). With rows a = phi(x) of the
+    data and a = -phi(G(z)) of the fakes it is C/2 ||w||^2 + sum softplus(-a . w), which is convex in w.
+
+    Args:
+        C: Weight > 0 of ||w||^2 / 2.
+        fixed: Number of latents that are drawn once, at the start, so that with all the data in one batch f is a function of
+            (w, theta); None: fresh ones in each turn, as many as there are data.
+
+    Raises:
+        UserError: If the discriminator is not log-linear.
     """
 
     fixed: Tensor
@@ -42,7 +50,7 @@ class LinearDiscriminatorGame(GeneratorGame):
             checks.count("fixed", fixed)
         self.generator, self.discriminator, self.C = generator, discriminator, C
         self.register_buffer("fixed", torch.randn(fixed or 0, *generator.latent_shape))
-        self.seen: Tensor | None = None  # the data of the newest turn: for the picture alone
+        self.seen: Tensor | None = None  # the data of the newest turn, for the picture only
 
     def critic(self, y: Tensor | None = None) -> Critic:
         return lambda x: self.discriminator(x, y).to(x.dtype)
@@ -52,18 +60,18 @@ class LinearDiscriminatorGame(GeneratorGame):
         return NonSaturating().estimate(*map(self.critic(), (batch.x, fake)))
 
     def fakes(self, batch: Batch) -> Tensor:
-        """G(z) of the fixed latents, or of as many fresh ones as the batch has samples."""
+        """Return G(z) for the fixed latents, or for as many fresh ones as the batch has samples."""
         return self.sample(self.fixed if len(self.fixed) else self.latents(len(batch.x)))
 
     def rows(self, real: Tensor, fake: Tensor) -> Tensor:
-        """a, float64: phi(x), then -phi(G(z)), ``[n + m, F]``."""
+        """Return the rows a, float64 ``[n + m, F]``: phi(x), then -phi(G(z))."""
         features = self.discriminator.features
         return torch.cat([features(real.double()), -features(fake.double())])
 
     @torch.no_grad()
     def dual_stats(self, a: Tensor, w: Tensor, alpha: Tensor) -> Stats:
-        """Both values and their difference; how far the multipliers s(alpha) are from those that w implies, s(-a . w); and
-        ``distance/moments``, ||sum phi(x) - sum phi(G(z))|| / N, all that D can see once it knows nothing.
+        """Return both values and their difference, the largest distance of the multipliers s(alpha) from those that w implies,
+        s(-a . w), and ``distance/moments``, ||sum phi(x) - sum phi(G(z))|| / N, which is all that D at w = 0 can learn from.
         """
         f, g = primal(a, w, self.C), dual(a, alpha, self.C)
         apart = (torch.sigmoid(alpha) - torch.sigmoid(-a @ w)).abs().max()
@@ -71,7 +79,7 @@ class LinearDiscriminatorGame(GeneratorGame):
         return values | {"distance/moments": a.sum(0).norm() / len(a)}
 
     def picture(self, history: History) -> np.ndarray | None:
-        """Data and fakes coloured by their multipliers over D, and f and its dual so far; None where samples are no points."""
+        """Draw data and fakes coloured by their multipliers over D, and f and its dual so far; points of the plane only."""
         if self.seen is None or self.seen.shape[1:] != (2,):
             return None
         fake = self.fakes(Batch(self.seen))
@@ -95,7 +103,7 @@ class LinearDiscriminatorGame(GeneratorGame):
         return drawing.render(figure)
 
     def critic_on_cpu(self) -> Critic:
-        """The critic for points that are on the CPU."""
+        """Return the critic for points that are on the CPU."""
         critic = self.critic()
         return lambda x: critic(x.to(self.device)).cpu()
 
@@ -103,18 +111,18 @@ class LinearDiscriminatorGame(GeneratorGame):
 class LinearPrimal(LinearDiscriminatorGame):
     """The game itself: D descends f in w, G ascends it in theta.
 
-    Data at 0, one fake at theta and D(x) = w x: at the equilibrium the field (-df/dw, df/dtheta) has the eigenvalues
-    -C/2 +- sqrt(C^2/4 - 1/4), so below C = 1 the players spiral. (n data and n fakes: n times the value at C/n.)
+    With data at 0, one fake at theta and D(x) = w x, the field (-df/dw, df/dtheta) at the equilibrium has the eigenvalues
+    -C/2 +- sqrt(C^2/4 - 1/4), so that the players spiral below C = 1. For n data and n fakes they are n times those at C/n.
     """
 
     def turns(self) -> Mapping[str, Turn]:
         return {
-            "discriminator": Turn([self.discriminator.weight], self.discriminator_loss),
-            "generator": Turn(tuple(self.generator.parameters()), self.generator_loss),
+            "discriminator": self.turn("discriminator", loss=self.discriminator_loss),
+            "generator": self.turn("generator", loss=self.generator_loss),
         }
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """f; ``value/dual`` is that of the multipliers s(-a . w), a lower bound of min over w of f."""
+        """Return f; ``value/dual`` is the dual at the multipliers s(-a . w), a lower bound of min over w of f."""
         with frozen():
             fake = self.fakes(batch)
         self.seen = batch.x
@@ -122,31 +130,32 @@ class LinearPrimal(LinearDiscriminatorGame):
         return primal(a, w, self.C), self.dual_stats(a, w, -a @ w)
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """-f without what G has no part in."""
+        """Return -f without the terms that do not depend on G."""
         return -softplus(self.critic()(self.fakes(batch).double())).sum(), {}
 
 
 class LinearDual(LinearDiscriminatorGame):
-    """Its dual, max over theta and 0 <= lambda <= 1 of
+    """The dual of the game, max over theta and 0 <= lambda <= 1 of
 
-    g = -1/2C ||sum (1 - lambda_x) phi(x) - sum lambda_z phi(G(z))||^2 + sum H(lambda_x) + sum H(lambda_z),
+    g = -1/2C ||sum (1 - lambda_x) phi(x) - sum lambda_z phi(G(z))||^2 + sum H(lambda_x) + sum H(lambda_z).
 
-    where both maximise: no player is left to turn around. At the optimum in lambda g is min over w of f, with
+    Both players maximize it, so that no rotation is left. At the optimum in lambda g equals min over w of f, with
     lambda_x = s(w . phi(x)), lambda_z = s(w . phi(G(z))) and w = (sum (1 - lambda_x) phi(x) - sum lambda_z phi(G(z))) / C.
 
-    In each turn the lambdas of the batch are solved for by Newton's ascent of g, then G ascends g; D's weights are set to w.
+    In each turn the lambdas of the batch are found by Newton's ascent of g, then G ascends g, and D's weights are set to w.
+    The discriminator has no turn of its own.
     """
 
     def turns(self) -> Mapping[str, Turn]:
-        return {"generator": Turn(tuple(self.generator.parameters()), self.generator_loss, self.settle)}
+        return {"generator": self.turn("generator", loss=self.generator_loss, after=self.set_discriminator)}
 
-    def settle(self) -> None:
-        """Sets D's weights to the w of the loss that was taken last."""
+    def set_discriminator(self) -> None:
+        """Set D's weights to the w of the last computed loss."""
         with torch.no_grad():
             self.discriminator.weight.copy_(self.w)
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """-g at the optimal multipliers."""
+        """Return -g at the optimal multipliers."""
         self.seen = batch.x
         a = self.rows(batch.x, self.fakes(batch))
         alpha = maximised(a, self.C)
@@ -155,14 +164,14 @@ class LinearDual(LinearDiscriminatorGame):
 
 
 def primal(a: Tensor, w: Tensor, C: float) -> Tensor:
-    """f(w) = C/2 ||w||^2 + sum softplus(-a . w) for rows ``a`` ``[N, F]``."""
+    """Return f(w) = C/2 ||w||^2 + sum softplus(-a . w) for rows ``a`` ``[N, F]``."""
     return C / 2 * w.square().sum() + softplus(-a @ w).sum()
 
 
 def dual(a: Tensor, alpha: Tensor, C: float) -> Tensor:
-    """g = -1/2C ||sum mu a||^2 + sum H(mu) for mu = s(alpha), ``alpha`` ``[..., N]``; H in nats, exact near 0 and 1.
+    """Return g = -1/2C ||sum mu a||^2 + sum H(mu) for mu = s(alpha), ``alpha`` ``[..., N]``; H in nats, exact near 0 and 1.
 
-    mu is 1 - lambda for data and lambda for fakes, the probability that D gives to the wrong answer.
+    mu is 1 - lambda for data and lambda for fakes: the probability that D assigns to the wrong answer.
     """
     mu = torch.sigmoid(alpha)
     entropy = mu * softplus(-alpha) + (1 - mu) * softplus(alpha)
@@ -170,10 +179,10 @@ def dual(a: Tensor, alpha: Tensor, C: float) -> Tensor:
 
 
 def maximised(a: Tensor, C: float) -> Tensor:
-    """The alpha ``[N]`` that maximises the dual, as a differentiable function of ``a`` ``[N, F]``.
+    """Return the alpha ``[N]`` that maximizes the dual, as a differentiable function of ``a`` ``[N, F]``.
 
-    Newton's ascent from lambda = 1/2, each step as long as the best of ``LENGTHS`` (or none). The last one is taken inside
-    the graph, which makes the derivative of alpha in ``a`` right; that of g would be right without it (envelope theorem).
+    Newton's ascent from lambda = 1/2, each step with the best of ``LENGTHS`` (or 0). The last step is taken inside the graph,
+    which makes the derivative of alpha in ``a`` right; the derivative of g would be right without it (envelope theorem).
     """
     fixed, alpha = a.detach(), torch.zeros_like(a[:, 0])
     lengths = torch.cat([LENGTHS.new_zeros(1), LENGTHS]).to(a)[:, None]
@@ -184,7 +193,7 @@ def maximised(a: Tensor, C: float) -> Tensor:
 
 
 def newton(a: Tensor, alpha: Tensor, C: float) -> Tensor:
-    """Newton's step for the optimality condition alpha + a . w = 0, w = sum s(alpha) a / C; an ascent direction of g.
+    """Return Newton's step for the optimality condition alpha + a . w = 0, w = sum s(alpha) a / C; an ascent direction of g.
 
     -(I + a a' D / C)^-1 (alpha + a . w) with D = diag mu (1 - mu), by Woodbury's identity in the space of the features.
     """

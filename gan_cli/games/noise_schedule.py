@@ -1,4 +1,4 @@
-"""How data become noise, step by step, and one step back (Ho et al., 2020; Song et al., 2021)."""
+"""Noise schedules of diffusion: from data to noise, and one step back (Ho et al., 2020; Song et al., 2021)."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,11 @@ class Noise(nn.Module):
 
         q(x_t | x_0) = N(sqrt(abar_t) x_0, (1 - abar_t) I),    abar_t = (1 - beta_1) ... (1 - beta_t), abar_0 = 1.
 
-    ``beta``: in (0, 1) ``[T]``, float64. ``abar``: abar_0 ... abar_T as Python's numbers, double precision on every device.
+    Args:
+        beta: Variances of the steps, in (0, 1), float64 ``[T]``.
+
+    Attributes:
+        abar: abar_0 ... abar_T as Python floats, in double precision on every device.
     """
 
     scale: Tensor
@@ -25,7 +29,7 @@ class Noise(nn.Module):
         super().__init__()
         abar = torch.cat([torch.ones(1, dtype=torch.float64), (1 - beta).cumprod(0)])
         self.abar: list[float] = abar.tolist()
-        # they follow from the config, and need no place in a checkpoint
+        # they follow from the config, so that checkpoints need not hold them
         self.register_buffer("scale", abar.sqrt().float(), persistent=False)
         self.register_buffer("spread", (1 - abar).sqrt().float(), persistent=False)
 
@@ -35,25 +39,31 @@ class Noise(nn.Module):
         return len(self.abar) - 1
 
     def noisy(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-        """x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps, for samples ``[B, ...]`` at times ``[B]``."""
+        """Return x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps, for samples ``[B, ...]`` at times ``[B]``."""
         shape = -1, *[1] * (x_0.ndim - 1)
         return self.scale[t].reshape(shape) * x_0 + self.spread[t].reshape(shape) * eps
 
     def clean(self, x_t: Tensor, t: int, eps: Tensor) -> Tensor:
-        """x_0, if ``eps`` is the noise in ``x_t``: the inverse of ``noisy``."""
+        """Return x_0, given that ``eps`` is the noise in ``x_t``: the inverse of ``noisy``."""
         return (x_t - math.sqrt(1 - self.abar[t]) * eps) / math.sqrt(self.abar[t])
 
     def back(self, x_t: Tensor, x_0: Tensor, t: int, s: int, eta: float = 1.0, variance: float = 0.0) -> Tensor:
-        """A draw of x_s given x_t and x_0, s < t, none where there is nothing to be drawn (eta = 0, or s = 0).
+        """Draw x_s given x_t and x_0, s < t; nothing random is drawn if eta = 0 or s = 0.
 
             x_s = sqrt(abar_s) x_0 + sqrt(1 - abar_s - eta^2 b) eps + eta sqrt(b^(1 - v) a^v) z,    z ~ N(0, I),
             eps = (x_t - sqrt(abar_t) x_0) / sqrt(1 - abar_t),
             a = 1 - abar_t / abar_s,    b = a (1 - abar_s) / (1 - abar_t).
 
-        ``eta`` = 1: ancestral, with the posterior's mean (Ho et al., 2020, eq. 7) and, for ``variance`` v = 0, its variance b,
-        the lower bound of the reverse step's; for v = 1 the upper one a, which is beta_t between neighbours; between them
-        the logarithm is interpolated (Nichol and Dhariwal, 2021, eq. 15). ``eta`` = 0: DDIM's straight way (Song et al.,
-        2021, eq. 12).
+        Args:
+            x_t: Samples ``[B, ...]`` at time t.
+            x_0: Their estimated data ``[B, ...]``.
+            t: Time, 1 ... T.
+            s: Earlier time, 0 ... t - 1.
+            eta: 1 for ancestral sampling, with the posterior's mean (Ho et al., 2020, eq. 7); 0 for DDIM's deterministic
+                step (Song et al., 2021, eq. 12).
+            variance: v in [0, 1]: 0 for the posterior's variance b, the lower bound of the reverse step's variance; 1 for the
+                upper bound a, which is beta_t between neighbours. In between the logarithm is interpolated (Nichol and
+                Dhariwal, 2021, eq. 15).
         """
         a = 1 - self.abar[t] / self.abar[s]
         b = a * (1 - self.abar[s]) / (1 - self.abar[t])
@@ -64,12 +74,12 @@ class Noise(nn.Module):
         return mean + eta * math.sqrt(b ** (1 - variance) * a**variance) * torch.randn_like(x_t)
 
     def times(self, n: int) -> Sequence[int]:
-        """``n`` of the times 1 ... T, evenly spaced from 1 on, falling (Song et al., 2021, appendix D.2: linear)."""
+        """Return ``n`` of the times 1 ... T, evenly spaced, in falling order (Song et al., 2021, appendix D.2: linear)."""
         return [1 + i * self.steps // n for i in reversed(range(n))]
 
 
 class Linear(Noise):
-    """beta_t rises linearly from ``first`` to ``last`` (Ho et al., 2020: T = 1000, 1e-4, 0.02; then abar_T = 4.036e-5)."""
+    """beta_t rises linearly from ``first`` to ``last`` (Ho et al., 2020: T = 1000, 1e-4, 0.02, so that abar_T = 4.036e-5)."""
 
     def __init__(self, steps: int, first: float, last: float) -> None:
         checks.count("steps", steps)
@@ -81,9 +91,12 @@ class Linear(Noise):
 
 
 class Cosine(Noise):
-    """abar_t = f(t) / f(0), f(t) = cos^2((t/T + s) / (1 + s) pi/2), s = ``offset``, no beta_t above ``most``.
+    """abar_t = f(t) / f(0), f(t) = cos^2((t/T + s) / (1 + s) pi/2) (Nichol and Dhariwal, 2021, eq. 17).
 
-    Nichol and Dhariwal, 2021, eq. 17: s = 0.008, at most 0.999.
+    Args:
+        steps: T.
+        offset: s >= 0; 0.008 in the paper.
+        most: Largest allowed beta_t, below 1; 0.999 in the paper.
     """
 
     def __init__(self, steps: int, offset: float, most: float) -> None:

@@ -1,50 +1,48 @@
-"""Translation learnt from pairs (Isola et al., 2017)."""
-
-from collections.abc import Mapping
+"""pix2pix: translation learned from pairs."""
 
 import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.augmentations.base import Augmentation
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
-from gan_cli.losses.base import Loss
+from gan_cli.games.objective import Objective
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.translators import Translator
-from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Critic, Stats
 
 
 class Pix2Pix(GAN):
-    """A GAN given sources y whose samples also have to come near the target: L_G + ``l1`` E |x - G(y)| (equation 4; 100).
+    """A GAN given sources y: L_G + l1 E |x - G(y)|, so that samples also come near the target (Isola et al., 2017, equation 4).
 
-    D judges (x, y) where it reads sources; an ``augmentation`` moves both together, as channels of one image, so that they
-    still fit. The generator's noise is its dropout, during training and after.
+    D judges the pair (x, y) if it takes sources. An augmentation is applied to both together, as channels of one image, so
+    that they still fit. The generator's noise is its dropout, during training and after.
+
+    Args:
+        l1: Weight >= 0 of the distance to the target; 100 in the paper.
+
+    Raises:
+        UserError: If the generator is no translator.
     """
 
-    def __init__(
-        self,
-        generator: Generator,
-        discriminator: Discriminator,
-        loss: Loss,
-        regularizers: Mapping[str, Regularizer] | None = None,
-        l1: float = 100.0,
-        augmentation: Augmentation | None = None,
-    ) -> None:
+    def __init__(self, generator: Generator, discriminator: Discriminator, objective: Objective, l1: float = 100.0) -> None:
         if not isinstance(generator, Translator):
             raise UserError(
                 f"game=pix2pix needs a generator that translates, and {type(generator).__name__} looks at no sources.\n"
-                "Take model=unet_translator or model=resnet_translator, or one of their smaller kin."
+                "Take model=unet_translator or model=resnet_translator, or one of their smaller versions."
             )
-        super().__init__(generator, discriminator, loss, regularizers, augmentation)
+        super().__init__(generator, discriminator, objective)
         checks.number("l1", l1, least=0)
         self.l1 = l1
 
     @classmethod
     def check(cls, data: Data) -> None:
-        """UserError unless the data are pairs."""
+        """Check that the data are pairs.
+
+        Raises:
+            UserError: If they are not.
+        """
         if not data.paired:
             raise UserError(
                 "game=pix2pix learns from pairs, and this data set has none.\n"
@@ -52,7 +50,7 @@ class Pix2Pix(GAN):
             )
 
     def critic(self, y: Tensor | None = None) -> Critic:
-        """x -> D(T(x, y))."""
+        """Return x -> D(T(x, y))."""
         if y is None:
             return super().critic()
 
@@ -63,18 +61,18 @@ class Pix2Pix(GAN):
         return d
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """L_G + penalties + the weighted distance to the targets, which is reported as ``l1``."""
+        """Return L_G + penalties + the weighted distance to the targets; the distance is reported as ``l1``."""
         fake = self.sample(self.latents(len(batch.x)), batch.y)
         loss, stats = self.generator_loss_on_fakes(batch, fake)
         l1 = distance(fake, batch.x)
         return loss + self.l1 * l1, stats | {"l1": l1}
 
     def estimate(self, batch: Batch) -> Stats:
-        """What D says, and ``l1``: E |x - G(y)|, in [0, 2]."""
+        """Return the estimate of D, and ``l1``: E |x - G(y)|, in [0, 2]."""
         fake = self.sample(self.latents(len(batch.x)), batch.y)
-        return self.estimated(batch, fake) | {"l1": distance(fake, batch.x)}
+        return self.estimate_on_fakes(batch, fake) | {"l1": distance(fake, batch.x)}
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
-    """E |a - b| over all values: scalar."""
+    """Return E |a - b| over all values, a scalar."""
     return (a - b).abs().mean()

@@ -13,6 +13,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
+from gan_cli.games.protocols import HasPanels, HasSamplingOptions, Truncatable
 from gan_cli.randomness import fork_rng
 from gan_cli.types import Batch
 
@@ -21,11 +22,14 @@ CHUNK = 250
 
 
 class Sampling(TypedDict, total=False):
-    """How samples are drawn, where it is not as in training; None stands for nothing else.
+    """Options of sampling that differ from training; None keeps what training had.
 
-    ``truncation``: normal latents are drawn within this of 0. Of diffusion: ``sampling_steps`` back from noise, the share
-    ``eta`` of fresh noise in each, and ``guidance``, the weight w of the labels. ``standing_statistics``: the number of
-    batches of 250 such samples from which batch norm's statistics are taken anew.
+    Attributes:
+        truncation: Normal latents are drawn within this distance of 0.
+        sampling_steps: Number of steps back from noise, for diffusion.
+        eta: Share in [0, 1] of fresh noise in each of these steps.
+        guidance: Weight w of the labels, for diffusion.
+        standing_statistics: Number of batches of 250 samples from which batch norm's statistics are computed anew.
     """
 
     truncation: float | None
@@ -36,27 +40,33 @@ class Sampling(TypedDict, total=False):
 
 
 def sampling_of(cfg: DictConfig) -> Sampling:
-    """What a config of gan-sample or gan-eval asks for."""
+    """Return the sampling options of a config of gan-sample or gan-eval."""
     return cast(Sampling, {key: cfg[key] for key in Sampling.__annotations__ if cfg[key] is not None})
 
 
 def set_sampling(game: Game, classes: int, **sampling: Unpack[Sampling]) -> None:
-    """From now on ``game``, of data with ``classes``, draws its samples so. UserError where it cannot."""
+    """Make ``game``, of data with ``classes``, draw its samples with these options from now on.
+
+    Raises:
+        UserError: If the game does not have one of the options.
+    """
     given: dict[str, Any] = {name: value for name, value in sampling.items() if value is not None}
     if unknown := given.keys() - Sampling.__annotations__:
-        raise TypeError(f"{', '.join(sorted(unknown))}: samples are drawn by {', '.join(Sampling.__annotations__)}.")
+        raise TypeError(f"{', '.join(sorted(unknown))}: sampling has the options {', '.join(Sampling.__annotations__)}.")
     for name in [name for name in Sampling.__annotations__ if name in given]:
         if name == "truncation":
             truncate(game, given[name])
         elif name == "standing_statistics":
             set_standing_statistics(game, given[name], classes)
-        else:
+        elif isinstance(game, HasSamplingOptions):
             game.set_sampling(name, given[name])
+        else:
+            raise UserError(f"{name} is for diffusion, which samples step by step: game=ddpm and its variants. Leave it out.")
 
 
 @contextmanager
 def eval_mode(game: nn.Module) -> Iterator[None]:
-    """Inside, ``game`` is in eval mode and builds no graph; then every part is back in the mode that it was in."""
+    """Put ``game`` in eval mode, without a graph; on exit every module returns to the mode that it was in."""
     modes = [(module, module.training) for module in game.modules()]
     game.eval()
     try:
@@ -69,7 +79,7 @@ def eval_mode(game: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def preserve_buffers(game: nn.Module) -> Iterator[None]:
-    """Inside, forward passes may move buffers (batch norm's averages, spectral norm's vectors); then they are put back."""
+    """Restore on exit all buffers that forward passes move (batch norm's averages, spectral norm's vectors)."""
     before = [buffer.clone() for buffer in game.buffers()]
     try:
         yield
@@ -80,22 +90,26 @@ def preserve_buffers(game: nn.Module) -> Iterator[None]:
 
 
 def generate(game: Game, n: int, seed: int, y: Tensor | None = None) -> Tensor:
-    """``n`` samples ``[n, *shape]`` on the CPU from latents drawn with ``seed``, given labels ``[n]`` where there are any.
+    """Return ``n`` samples ``[n, *shape]`` on the CPU, from latents drawn with ``seed``.
 
-    ``y`` may also be the sources ``[n, *source]`` of a translator. A game that draws while it samples draws from ``seed`` too.
+    Args:
+        game: The game; if it draws while it samples, it draws from ``seed`` too.
+        n: Number of samples.
+        seed: Seed of all draws; torch's own random streams stay as they are.
+        y: Labels ``[n]``, or the sources ``[n, *source]`` of a translator.
     """
     with fork_rng(seed, game.device):
         return decode(game, game.latents(n), y)
 
 
 def decode(game: Game, latents: Tensor, y: Tensor | None = None) -> Tensor:
-    """The samples ``[n, *shape]`` of these latents, on the CPU."""
+    """Return the samples ``[n, *shape]`` of these latents, on the CPU."""
     return _in_chunks(game, lambda *given: (game.sample(*given),), latents, y)[0]
 
 
 def panels(game: Game, latents: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
-    """The same samples, and what the game shows beside them."""
-    return _in_chunks(game, game.panels, latents, y)
+    """Return the same samples, and the images that the game shows beside them."""
+    return _in_chunks(game, game.panels, latents, y) if isinstance(game, HasPanels) else (decode(game, latents, y),)
 
 
 def _in_chunks(
@@ -111,34 +125,42 @@ def _in_chunks(
 
 
 def picture_strips(game: Game, latents: Tensor, y: Tensor | None, targets: Tensor | None = None) -> list[Tensor]:
-    """What a picture of a translator's samples shows in strips, each ``[n, C, H, W]``: sources, samples, targets if any.
+    """Return the strips of a picture of samples, each ``[n, C, H, W]``.
 
-    Of another game: the samples alone.
+    They are sources, samples and targets, if there are any, of a translator, and the samples alone of any other game.
     """
-    found = list(panels(game, latents, y))
+    strips = list(panels(game, latents, y))
     if y is None or y.ndim < 4:
-        return found
-    return [y.float().cpu(), *found, *([] if targets is None else [targets])]
+        return strips
+    return [y.float().cpu(), *strips, *([] if targets is None else [targets])]
 
 
 def truncate(game: Game, threshold: float) -> None:
-    """From now on ``game`` draws its normal latents with every coordinate within ``threshold`` > 0 of 0 (Brock et al., 2019).
+    """Make ``game`` draw its normal latents with every coordinate within ``threshold`` of 0 (Brock et al., 2019).
 
-    The smaller, the more typical the samples and the less varied. UserError where the latents are not normal.
+    The smaller the threshold, the more typical and the less varied the samples.
+
+    Raises:
+        UserError: If the threshold is not above 0, or the game has no normal latents.
     """
     checks.number("truncation", threshold, above=0)
-    with fork_rng(0, game.device):  # refused now rather than after an hour of real features
+    if not isinstance(game, Truncatable):
+        raise UserError("truncation is for games whose generator takes latents from N(0, I) and nothing else. Leave it out.")
+    with fork_rng(0, game.device):  # refused now rather than after an hour of computing features
         if not game.truncated(1, threshold).numel():
             raise UserError("truncation: this game's samples are decided by their sources, there is no latent to truncate.")
     game.latents = partial(game.truncated, threshold=threshold)  # type: ignore[method-assign]
 
 
 def set_standing_statistics(game: Game, batches: int, classes: int) -> None:
-    """Batch norm's running mean and variance, taken anew: their means over ``batches`` batches of ``CHUNK`` samples.
+    """Compute batch norm's running mean and variance anew, as means over ``batches`` batches of ``CHUNK`` samples.
 
-    Those of training belong to latents that are not truncated, and to weights on their way (Brock et al., 2019, section 4.2).
-    Where batch norm follows the latents' linear layer at once, as in DCGAN, they take a truncation's effect back.
-    Labels are equally frequent. Only layers that samples pass through change; UserError where none does.
+    The running statistics of training belong to latents that are not truncated, and to earlier weights (Brock et al., 2019,
+    section 4.2). If batch norm follows the linear layer of the latents directly, as in DCGAN, the new statistics undo the
+    effect of a truncation. Labels are equally frequent. Only layers that samples pass through change.
+
+    Raises:
+        UserError: If samples pass through no batch norm.
     """
     norms = [module for module in game.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
@@ -158,27 +180,27 @@ def set_standing_statistics(game: Game, batches: int, classes: int) -> None:
         hook.remove()
     if not seen:
         raise UserError(
-            "standing statistics are batch norm's, and no sample of this run passes through one: leave standing_statistics out."
+            "standing statistics are batch norm's, and this run's samples pass through none: leave standing_statistics out."
         )
 
 
 def choose(dataset: Dataset, n: int, seed: int) -> Batch:
-    """``n`` samples of ``dataset`` drawn without replacement, or all of them in a random order where it has fewer."""
+    """Draw ``n`` samples of ``dataset`` without replacement, or all of them in random order if it has fewer."""
     return dataset.batch(dataset.draw_rows(n, seeded_generator(seed, "choose")))
 
 
 def conditions(data: Data, n: int, seed: int) -> Tensor | None:
-    """What ``n`` samples of a game of this data are given: labels in turn, ``examples``' sources, or nothing (None)."""
+    """Return the conditions of ``n`` samples: labels in turn, the sources of ``examples``, or None for unconditional data."""
     return cycling_labels(n, data.classes) if data.source is None else examples(data, n, seed).y
 
 
 def examples(data: Data, n: int, seed: int) -> Batch:
-    """``n`` held-out samples, drawn with ``seed``; over and over where there are fewer."""
+    """Draw ``n`` held-out samples with ``seed``; they repeat if there are fewer."""
     x, y = choose(data.heldout, n, seed)
     turn = torch.arange(n) % len(x)
     return Batch(x[turn], None if y is None else y[turn])
 
 
 def cycling_labels(n: int, classes: int) -> Tensor | None:
-    """0, 1, 2, ... over and over; None where the data has no classes."""
+    """Return labels 0, 1, 2, ... repeatedly; None if the data has no classes."""
     return torch.arange(n) % classes if classes else None

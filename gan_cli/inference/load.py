@@ -20,6 +20,7 @@ from gan_cli.data.scaling import Series, unnamed
 from gan_cli.device import choose
 from gan_cli.drawing import Panel
 from gan_cli.errors import UserError
+from gan_cli.games.protocols import HasTraversals, Invertible
 from gan_cli.games.sampling import (
     Sampling,
     conditions,
@@ -70,7 +71,12 @@ class LoadedRun:
             self.game = build_game(self.config, shape, self.classes, self.source).requires_grad_(False)
         with fitting(folder):
             self.game.load_state_dict(state["ema" if ema else "game"])
+            self.game.objective.load_state_dict(state["objective"])
+        self.game.begin_round(max(self.step, 1))
         if inverse:
+            if not isinstance(self.game, Invertible):
+                name = type(self.game).__name__
+                raise UserError(f"{name} has no way back: only a game that translates both ways has, such as game=cyclegan.")
             self.game = self.game.inverse()
             assert self.source is not None
             shape, self.source = self.source, shape
@@ -138,11 +144,10 @@ class LoadedRun:
         """
         if len(self.shape) != 3:
             raise UserError("mode=traversal lays images side by side, and this run's samples are none.")
-        with fork_rng(seed, self.game.device):
-            found = [Panel(decode(self.game, t.latents), t.title, t.rows, t.columns) for t in self.game.traversals(n)]
-        if not found:
+        if not isinstance(self.game, HasTraversals):
             raise UserError("mode=traversal shows what codes do, such as those of game=infogan: this run's latents have none.")
-        return found
+        with fork_rng(seed, self.game.device):
+            return [Panel(decode(self.game, t.latents), t.title, t.rows, t.columns) for t in self.game.traversals(n)]
 
     def conditions(self, n: int, seed: int) -> Tensor | None:
         """What ``n`` samples are given: labels 0, 1, 2, ... over and over, held-out sources, or nothing (None)."""

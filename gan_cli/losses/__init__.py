@@ -1,4 +1,4 @@
-"""What the players minimise: one file, one equation pair each."""
+"""Losses: one file and one pair of equations each."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The contract of a loss."""
+"""Loss: the base class of all losses."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -9,36 +9,38 @@ from gan_cli.types import Stats
 
 
 class Loss(ABC):
-    """What the discriminator and the generator minimise, as a function of the logits alone.
+    """The losses of discriminator and generator as functions of the logits. Both are minimized.
 
-    ``real`` is D(x) and ``fake`` is D(G(z)): raw logits (critic scores, no sigmoid), batch first, of any shape (``[B]``,
-    patches ``[B, 1, h, w]``, time steps ``[B, T]``); losses average over all of it. Both losses are minimised.
+    ``real`` is D(x) and ``fake`` is D(G(z)): raw logits (critic scores, no sigmoid), batch first, of any shape, such as
+    ``[B]``, patches ``[B, 1, h, w]`` or time steps ``[B, T]``. Losses average over all of them.
 
-    A new loss is a frozen dataclass in a file of this folder, its fields being the keys of its yaml in ``conf/loss/``.
+    A new loss is a frozen dataclass in a file of this folder; its fields are the keys of its yaml in ``conf/loss/``. A loss
+    that remembers something defines ``state_dict`` and ``load_state_dict``, one that depends on the round
+    ``begin_round(step)``; see ``gan_cli.games.objective``.
     """
 
     boundary: ClassVar[float | None] = None
-    """The logit of what the best discriminator finds as likely to be data as fake, so that it takes what lies above for data.
+    """The optimal discriminator's logit of a sample that is as likely data as fake; larger logits mean data.
 
-    None where one logit says no such thing: a critic's and an energy's do not, and a relativistic one only beside another.
+    None if a single logit does not say so, as for the logits of a critic or an energy, or for a relativistic loss.
     """
     looks_at_real: ClassVar[bool] = False
-    """Whether ``generator_loss`` looks at ``real``; where it does not, games spare the forward pass and pass no logits."""
+    """True if ``generator_loss`` uses ``real``; otherwise games save the forward pass and pass an empty tensor."""
     never_negative: ClassVar[bool] = False
-    """Whether neither loss comes below 0, whatever the logits, so that one can be a share of the other."""
+    """True if neither loss can be negative, so that one can be compared to the other as a share of it."""
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Scalar that the discriminator minimises."""
+        """Return the scalar that the discriminator minimizes."""
 
     @abstractmethod
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Scalar that the generator minimises; ``real`` is empty unless the loss ``looks_at_real``."""
+        """Return the scalar that the generator minimizes; ``real`` is empty unless ``looks_at_real``."""
 
     def estimate(self, real: Tensor, fake: Tensor) -> Stats:
-        """What these logits say about the distance between data and generator, never with a penalty in it.
+        """Return what these logits say about the distance between data and generator, without any penalty.
 
-        ``{"wasserstein": E D(x) - E D(G(z))}`` in units of the critic's slope, or a lower bound in nats such as
-        ``{"js": log 2 - L_D / 2}``; empty where the loss bounds no divergence.
+        For example ``{"wasserstein": E D(x) - E D(G(z))}`` in units of the critic's slope, or a lower bound in nats such as
+        ``{"js": log 2 - L_D / 2}``; empty if the loss bounds no divergence. Must not change the state of the loss.
         """
         return {}

@@ -12,12 +12,13 @@ from gan_cli.types import Stats
 
 @dataclass(frozen=True)
 class EBGAN(Loss):
-    """EBGAN (Zhao et al., 2017, equations 1 and 2) for energies E >= 0 of which the logits are the negatives, D(x) = -E(x).
+    """EBGAN (Zhao et al., 2017, equations 1 and 2), where the logits are negative energies: D(x) = -E(x), E >= 0.
 
-    L_D = E E(x) + E [m - E(G(z))]_+,  L_G = E E(G(z)).  For energies, L_D >= m (1 - TV), hence the estimate TV >= 1 - L_D / m;
-    it is tight for E* = m [p < q]. At this optimum L_G - E E(x) = m TV.
+    L_D = E E(x) + E [m - E(G(z))]_+,  L_G = E E(G(z)).  L_D >= m (1 - TV), hence the estimate TV >= 1 - L_D / m, which is
+    tight for E* = m [p < q]. At this optimum L_G - E E(x) = m TV.
 
-    ``margin``: m > 0, in units of the energy; for ||Dec(Enc(x)) - x|| the paper takes 10 (MNIST), 20 (CelebA), 80 (LSUN).
+    Args:
+        margin: m > 0, in units of the energy. For ||Dec(Enc(x)) - x|| the paper uses 10 (MNIST), 20 (CelebA), 80 (LSUN).
     """
 
     margin: float = 10.0

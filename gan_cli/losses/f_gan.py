@@ -1,4 +1,4 @@
-"""The losses of f-GAN: variational bounds of five f-divergences."""
+"""f_gan_kl, f_gan_reverse_kl, f_gan_pearson, f_gan_hellinger, f_gan_js: variational bounds of five f-divergences."""
 
 import math
 from abc import abstractmethod
@@ -14,18 +14,21 @@ from gan_cli.losses.base import Loss
 from gan_cli.types import Stats
 
 TAME = 10.0
-"""Logits within +-TAME are taken as they are; beyond, they grow as a logarithm, so that their exponential grows linearly."""
+"""Logits within +-TAME are used as they are; beyond, they grow as a logarithm, so that their exponential grows linearly."""
 
 
 @dataclass(frozen=True)
 class FGAN(Loss):
     """D_f(P || Q) = E_Q f(p / q) >= E_P T - E_Q f*(T) for any T within the domain of f* (Nowozin et al., 2016).
 
-    T = g_f(D(x)) with the paper's output activation g_f, which rises and maps logits onto that domain.
-    L_D = -E T(x) + E f*(T(G(z))).  L_G = -E T(G(z)), the paper's practical form, or with ``saturating`` -E f*(T(G(z))), its
-    algorithm 1. The estimate is -L_D, a lower bound of D_f for any logits.
+    T = g_f(D(x)) with the paper's output activation g_f, which is increasing and maps logits onto that domain.
+    L_D = -E T(x) + E f*(T(G(z))).  L_G = -E T(G(z)).  The estimate is -L_D, a lower bound of D_f for any logits.
 
-    ``divergence``: the name of D_f among the estimates.
+    Args:
+        saturating: If true, L_G = -E f*(T(G(z))), as in the paper's algorithm 1; otherwise the paper's practical form.
+
+    Attributes:
+        divergence: Name of D_f among the estimates.
     """
 
     boundary: ClassVar[float | None] = 0.0
@@ -37,11 +40,11 @@ class FGAN(Loss):
 
     @abstractmethod
     def activation(self, logits: Tensor) -> Tensor:
-        """T = g_f(D(x)), of the shape of the logits."""
+        """Return T = g_f(D(x)), of the shape of the logits."""
 
     @abstractmethod
     def conjugate(self, logits: Tensor) -> Tensor:
-        """f*(g_f(D(x))), written as a function of the logits, where nothing cancels."""
+        """Return f*(g_f(D(x))), written as a function of the logits in which nothing cancels."""
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return self.conjugate(fake).mean() - self.activation(real).mean()
@@ -97,7 +100,7 @@ class Pearson(FGAN):
 class SquaredHellinger(FGAN):
     """The integral of (sqrt p - sqrt q)^2, within [0, 2]: f(u) = (sqrt u - 1)^2, g_f(v) = 1 - exp(-v), f*(t) = t / (1 - t).
 
-    T* = 1 - sqrt(q / p). Without the factor 1/2 that others give it.
+    T* = 1 - sqrt(q / p). Some authors define it with a factor 1/2.
     """
 
     divergence: ClassVar[str] = "squared_hellinger"
@@ -111,7 +114,7 @@ class SquaredHellinger(FGAN):
 
 @dataclass(frozen=True)
 class JensenShannon(FGAN):
-    """KL(P || M) + KL(Q || M), M = (P + Q) / 2, within [0, 2 log 2]: twice the JS that the other losses estimate.
+    """KL(P || M) + KL(Q || M), M = (P + Q) / 2, within [0, 2 log 2]: twice the JS that other losses estimate.
 
     f(u) = u log u - (u + 1) log((u + 1) / 2), g_f(v) = log 2 - log(1 + exp(-v)), f*(t) = -log(2 - exp(t));
     T* = log(2 p / (p + q)).
@@ -127,9 +130,10 @@ class JensenShannon(FGAN):
 
 
 def tamed(logits: Tensor) -> Tensor:
-    """v within +-TAME, and sign(v) (TAME + log(1 + |v| - TAME)) beyond: continuous with its slope, onto all of R, never flat.
+    """Return v within +-TAME, and sign(v) (TAME + log(1 + |v| - TAME)) beyond.
 
-    exp of it overflows for no logit, and since it is a part of g_f the bound holds for every logit too.
+    The function is continuously differentiable, maps onto all of R and is nowhere flat. Its exponential never overflows, and
+    because it is a part of g_f the bound holds for every logit.
     """
     beyond = (logits.abs() - TAME).clamp(min=0)
     return logits.clamp(-TAME, TAME) + logits.sign() * beyond.log1p()

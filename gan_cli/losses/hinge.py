@@ -1,4 +1,4 @@
-"""The hinge loss."""
+"""hinge, sngan: the hinge loss."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The non-saturating GAN loss."""
+"""non_saturating, dragan: the non-saturating GAN loss."""
 
 import math
 from dataclasses import dataclass
@@ -15,12 +15,14 @@ from gan_cli.types import Stats
 
 @dataclass(frozen=True)
 class NonSaturating(Loss):
-    """Generator ascends log D instead of descending log(1 - D) (Goodfellow et al., 2014, section 3).
+    """The generator ascends log D instead of descending log(1 - D) (Goodfellow et al., 2014, section 3).
 
     L_D = E softplus(-D(x)) + E softplus(D(G(z))),  L_G = E softplus(-D(G(z))),  and JS >= log 2 - L_D / 2.
 
-    ``smoothing``: e in [0, 1) of one-sided label smoothing (Salimans et al., 2016, section 3.4). D's target for data becomes
-    1 - e, that for fakes stays 0: e E D(x) more in L_D, and its optimum is (1 - e) p / (p + q). The bound on JS is without it.
+    Args:
+        smoothing: e in [0, 1) of one-sided label smoothing (Salimans et al., 2016, section 3.4). D's target for data becomes
+            1 - e, that for fakes stays 0. This adds e E D(x) to L_D, whose optimum is then D = (1 - e) p / (p + q). The
+            estimate of JS does not include it.
     """
 
     boundary: ClassVar[float | None] = 0.0

@@ -11,7 +11,7 @@ from gan_cli.losses.base import Loss
 
 @dataclass(frozen=True)
 class Relativistic(Loss):
-    """RpGAN: how much more real than a fake the data looks (Jolicoeur-Martineau, 2019; R3GAN, Huang et al., 2024).
+    """RpGAN: D compares a real sample with a fake (Jolicoeur-Martineau, 2019; R3GAN, Huang et al., 2024).
 
     L_D = E softplus(D(G(z)) - D(x)),  L_G = E softplus(D(x) - D(G(z))), over pairs of one real and one fake.
     """

@@ -1,4 +1,4 @@
-"""The Wasserstein loss."""
+"""wgan, wgan_gp: the Wasserstein loss."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from gan_cli.types import Stats
 class Wasserstein(Loss):
     """Kantorovich-Rubinstein dual of the earth mover's distance (Arjovsky et al., 2017, equation 2).
 
-    L_D = E D(G(z)) - E D(x),  L_G = -E D(G(z)).  The estimate E D(x) - E D(G(z)) is signed and is K * W for a critic that is
-    kept K-Lipschitz by a regularizer: weight clipping leaves K unknown, the gradient penalty aims at K = 1.
+    L_D = E D(G(z)) - E D(x),  L_G = -E D(G(z)).  The estimate E D(x) - E D(G(z)) is signed. It is K * W for an optimal critic
+    that a regularizer keeps K-Lipschitz: weight clipping leaves K unknown, the gradient penalty aims at K = 1.
     """
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Gradient steps of bounded length."""
+"""adam_clipped, sgd_clipped: optimizers with gradient clipping."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,9 +10,16 @@ from torch.optim import Optimizer
 
 
 class ClippedSGD(torch.optim.SGD):
-    """SGD on gradients whose norm over all of the player's parameters is brought down to ``max_norm`` where it is above.
+    """SGD whose gradient, over all parameters of the optimizer, is scaled down to the norm ``max_norm`` if it is longer.
 
-    What recurrent networks take against exploding gradients (Pascanu et al., 2013). Weight decay comes on top, as torch has it.
+    Used for recurrent networks, whose gradients may explode (Pascanu et al., 2013). Weight decay is added after clipping.
+
+    Args:
+        params: Parameters or parameter groups.
+        lr: Learning rate.
+        max_norm: Largest norm, above 0.
+        momentum: Momentum factor.
+        weight_decay: L2 penalty.
     """
 
     def __init__(
@@ -23,7 +30,7 @@ class ClippedSGD(torch.optim.SGD):
 
 
 class ClippedAdam(torch.optim.Adam):
-    """Adam on gradients brought down in the same way, as diffusion models take it (Ho et al., 2020, published code)."""
+    """Adam with the same gradient clipping, as in the published code of Ho et al., 2020."""
 
     def __init__(
         self,
@@ -38,10 +45,10 @@ class ClippedAdam(torch.optim.Adam):
 
 
 def clip_before_steps(optimizer: Optimizer, max_norm: float) -> None:
-    """From now on brings the common norm of the gradients of ``optimizer`` down to ``max_norm`` before each of its steps.
+    """Make ``optimizer`` clip the norm of all its gradients together to ``max_norm`` before each step.
 
     Raises:
-        ValueError: if ``max_norm`` is not above 0.
+        ValueError: If ``max_norm`` is not above 0.
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm={max_norm}: it must be a number above 0.")
@@ -49,4 +56,4 @@ def clip_before_steps(optimizer: Optimizer, max_norm: float) -> None:
     def clip(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         clip_grad_norm_([parameter for group in optimizer.param_groups for parameter in group["params"]], max_norm)
 
-    optimizer.register_step_pre_hook(clip)  # torch would call the hooks of others twice around a step of our own
+    optimizer.register_step_pre_hook(clip)  # in an overridden step, torch would run other hooks twice

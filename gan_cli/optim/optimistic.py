@@ -1,4 +1,4 @@
-"""Optimism over any optimizer."""
+"""Optimistic: optimistic steps of any optimizer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,14 +9,17 @@ from torch.optim import Optimizer
 
 
 class Optimistic(Optimizer):
-    """w <- w + 2 u_t - u_{t-1}, where w + u_t is where ``inner`` would step (Daskalakis et al., 2018).
+    """w <- w + 2 u_t - u_{t-1}, where u_t is the step that ``inner`` would take (Daskalakis et al., 2018).
 
-    The first step is a plain one, u_0 = u_1: the iterates are then the half steps of extragradient with past gradients (over
-    SGD). u_t is the whole step, weight decay and momentum among it, at the learning rate of its time; since the corrections
-    u_t - u_{t-1} telescope, nothing is counted twice. With Adam inside this is Optimistic Adam.
+    The first step is a plain one, u_0 = u_1: with SGD the iterates are then the half steps of extragradient with past
+    gradients. u_t is the whole step, including weight decay and momentum, at the learning rate of its time. As the corrections
+    u_t - u_{t-1} telescope, nothing is counted twice. With Adam this is Optimistic Adam.
 
-    ``param_groups`` are the inner optimizer's own, so that learning rates are set where they act. The inner one must belong
-    to nobody else. Remembers u_{t-1}: one tensor more per parameter.
+    ``param_groups`` are those of the inner optimizer, so that learning rates take effect. Remembers u_{t-1}, one tensor per
+    parameter.
+
+    Args:
+        inner: The optimizer whose steps are made optimistic; it must not be used elsewhere.
     """
 
     def __init__(self, inner: Optimizer) -> None:
@@ -37,11 +40,11 @@ class Optimistic(Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """The inner optimizer's state, and u_{t-1} in the order of the parameters (empty before the first step)."""
+        """Return the inner optimizer's state, and u_{t-1} in the order of the parameters (empty before the first step)."""
         return {"inner": self.inner.state_dict(), "last": self.last}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """The inverse of ``state_dict``, onto the device of the parameters."""
+        """Restore what ``state_dict`` returned, on the device of the parameters."""
         self.inner.load_state_dict(state_dict["inner"])
         self.param_groups = self.inner.param_groups  # loading has replaced them
         parameters = [parameter for group in self.param_groups for parameter in group["params"]]

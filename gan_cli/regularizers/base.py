@@ -1,7 +1,9 @@
-"""The contract of a regularizer, which is also the neutral one, and what gradient penalties share."""
+"""Regularizer: the base class of all regularizers, and what gradient penalties share."""
 
-from collections.abc import Callable, Mapping
+from abc import ABC
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,54 +12,65 @@ from gan_cli.device import differentiable_twice
 from gan_cli.types import Critic
 
 
-@dataclass(frozen=True)
-class Regularizer:
-    """Does nothing (``regularizer=none``); a regularizer overrides one of the three methods.
+class Judged(NamedTuple):
+    """The samples of a turn and what the critic said of them.
 
-    ``players``: whom it regularizes; each is transformed once, penalised in its own turn and constrained after its step.
+    Attributes:
+        real: Samples of the data ``[B, *shape]``.
+        fake: Generated samples ``[B, *shape]``.
+        real_logits: Logits of ``real``, batch first; empty ``[0]`` if the loss of the turn does not need them, as in the
+            generator's turn under most losses.
+        fake_logits: Logits of ``fake``, batch first; empty under the same condition.
+    """
+
+    real: Tensor
+    fake: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
+
+
+@dataclass(frozen=True)
+class Regularizer(ABC):  # noqa: B024 (each of its three methods is optional)
+    """A change to a player, a penalty on its loss, or a constraint on its weights: subclasses override one of three methods.
+
+    A regularizer that remembers something between rounds defines ``state_dict`` and ``load_state_dict``, one that depends on
+    the round ``begin_round(step)``; see ``gan_cli.games.objective``. A solver may compute a penalty several times for one step.
+
+    Args:
+        players: Names of the players that it acts on. Each is transformed once, penalized in its own turn and constrained
+            after its steps.
     """
 
     players: list[str] = field(default_factory=lambda: ["discriminator"])
 
     def transform(self, network: nn.Module) -> nn.Module:
-        """The network as it shall be trained; called once, before training."""
+        """Return the network as it is to be trained; called once, before training."""
         return network
 
-    def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-        """Scalar added to the player's loss. ``critic``: x -> logits; ``real`` and ``fake``: samples ``[B, *shape]``."""
-        return real.new_zeros(())
+    def penalty(self, network: nn.Module, critic: Critic, judged: Judged) -> Tensor:
+        """Return the scalar that is added to the player's loss.
+
+        Args:
+            network: The player.
+            critic: The function x -> logits that judged the samples, to be called at further points.
+            judged: The samples of the turn with their logits.
+        """
+        return judged.real.new_zeros(())
 
     @property
     def penalizes(self) -> bool:
-        """Whether this regularizer has a penalty of its own."""
+        """True if this regularizer has a penalty of its own."""
         return type(self).penalty is not Regularizer.penalty
 
-    def constrain(self, network: nn.Module) -> None:
-        """Puts the weights back where they may be; called after each of the player's steps."""
-
-
-def penalties(
-    regularizers: Mapping[str, Regularizer], network: nn.Module, critic: Critic, real: Tensor, fake: Tensor
-) -> dict[str, Tensor]:
-    """What each of them adds to the loss of ``network``'s player, as ``penalty_<its name in the config>``."""
-    return {
-        f"penalty_{name}": regularizer.penalty(network, critic, real, fake)
-        for name, regularizer in regularizers.items()
-        if regularizer.penalizes
-    }
-
-
-def constrain(regularizers: Mapping[str, Regularizer], network: nn.Module) -> None:
-    """Lets all of them put the weights of ``network`` back where they may be."""
-    for regularizer in regularizers.values():
-        regularizer.constrain(network)
+    def constrain(self, network: nn.Module) -> None:  # noqa: B027
+        """Put the weights back into the allowed set; called after each of the player's steps."""
 
 
 class GradientRegularizer(Regularizer):
-    """Base of all that penalises the critic's slope at single samples.
+    """Base class of penalties on the critic's slope at single samples.
 
-    Batch norm ties the samples of a batch together, so that the slope at one sample is not defined; it gives way to layer
-    norm (Gulrajani et al., 2017, section 4).
+    Batch norm makes the logit of one sample depend on the whole batch, so that the slope at one sample is not defined.
+    Therefore layer norm takes its place (Gulrajani et al., 2017, section 4).
     """
 
     def transform(self, network: nn.Module) -> nn.Module:
@@ -65,9 +78,9 @@ class GradientRegularizer(Regularizer):
 
 
 def gradients(critic: Critic, x: Tensor) -> Tensor:
-    """grad_x D(x) of each sample: ``[B, *shape] -> [B, prod(shape)]``, differentiable in the critic's parameters.
+    """Return grad_x D(x) of each sample, ``[B, *shape] -> [B, prod(shape)]``, differentiable in the critic's parameters.
 
-    Where D judges patches or time steps, D(x) is their mean, as in the losses.
+    If D judges patches or time steps, D(x) is their mean, as in the losses.
     """
     x = x if x.requires_grad else x.detach().requires_grad_()
     with differentiable_twice():
@@ -81,22 +94,22 @@ def _layer_norm_for_batch_norm(module: nn.Module) -> nn.Module:
 
 
 def slopes(critic: Critic, x: Tensor) -> Tensor:
-    """||grad_x D(x)|| of each sample: ``[B, *shape] -> [B]``; twice differentiable where it is not 0."""
+    """Return ||grad_x D(x)|| of each sample, ``[B, *shape] -> [B]``; twice differentiable where it is not 0."""
     return gradients(critic, x).norm(dim=1)
 
 
 def squared_slopes(critic: Critic, x: Tensor) -> Tensor:
-    """||grad_x D(x)||^2 of each sample: ``[B, *shape] -> [B]``; twice differentiable, at 0 too, where the game may rest."""
+    """Return ||grad_x D(x)||^2 of each sample, ``[B, *shape] -> [B]``; twice differentiable everywhere, also at 0."""
     return gradients(critic, x).square().sum(dim=1)
 
 
 def per_sample_uniform(x: Tensor) -> Tensor:
-    """One draw from U[0, 1] for each sample, of shape ``[B, 1, ..., 1]``."""
+    """Draw one number from U[0, 1] for each sample, ``[B, 1, ..., 1]``."""
     return torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype)
 
 
 def replace_modules(network: nn.Module, replacement: Callable[[nn.Module], nn.Module]) -> nn.Module:
-    """``network`` with ``replacement(module)`` in place of each of its innermost modules."""
+    """Return ``network`` with each of its innermost modules replaced by ``replacement(module)``."""
     children = list(network.named_children())
     for name, child in children:
         setattr(network, name, replace_modules(child, replacement))

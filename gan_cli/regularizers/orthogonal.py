@@ -1,4 +1,4 @@
-"""BigGAN's orthogonal regularisation."""
+"""orthogonal, biggan: BigGAN's orthogonal regularization."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from gan_cli import checks
-from gan_cli.regularizers.base import Regularizer
+from gan_cli.regularizers.base import Judged, Regularizer
 from gan_cli.types import Critic
 
 
@@ -15,9 +15,12 @@ from gan_cli.types import Critic
 class Orthogonal(Regularizer):
     """beta ||W W^T * (1 - I)||_F^2 over all weights, reshaped to ``[out, rest]`` (Brock et al., 2019, equation 3).
 
-    Off-diagonal entries alone: filters shall be orthogonal, their norms are free. Embeddings are left out, as there. Of a
-    layer with spectral norm W is the weight that is learnt, before its division by sigma, as in the authors' code.
-    ``weight``: beta >= 0.
+    Only off-diagonal entries count: filters are pushed towards orthogonality and their norms are free. Embeddings are left
+    out, as in the paper. In a layer with spectral norm W is the weight that is learned, before the division by sigma, as in
+    the authors' code.
+
+    Args:
+        weight: beta >= 0.
     """
 
     weight: float = 1e-4
@@ -25,8 +28,8 @@ class Orthogonal(Regularizer):
     def __post_init__(self) -> None:
         checks.number("weight", self.weight, least=0)
 
-    def penalty(self, network: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-        total = real.new_zeros(())
+    def penalty(self, network: nn.Module, critic: Critic, judged: Judged) -> Tensor:
+        total = judged.real.new_zeros(())
         for module in network.modules():
             if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
                 gram = _gram(module)

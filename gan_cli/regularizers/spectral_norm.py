@@ -1,4 +1,4 @@
-"""Spectral normalisation."""
+"""spectral_norm, spectral_norm_both: spectral normalization."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,14 @@ WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspos
 class SpectralNorm(Regularizer):
     """W / sigma(W) in every linear and convolutional layer (Miyato et al., 2018), sigma by power iteration.
 
-    sigma is the top singular value of the weight reshaped to ``[out, rest]``; the convolution as an operator can be larger.
-    ``n_power_iterations``: at each training forward. ``remove_norm``: batch and layer norm rescale at will and would undo the
-    bound, so a discriminator loses them; BigGAN's generator keeps its own, and its class embedding as it is (``embeddings``).
+    sigma is the top singular value of the weight reshaped to ``[out, rest]``; the norm of the convolution as an operator can
+    be larger.
 
-    Raises UserError for recurrent networks: a bound on each matrix is none on what many steps of them do.
+    Args:
+        n_power_iterations: Power iterations in each forward pass in training mode.
+        remove_norm: If true, batch norm and layer norm are removed: their scales are free and would undo the bound. BigGAN's
+            generator keeps its batch norm.
+        embeddings: If true, embeddings are normalized too. BigGAN's generator leaves its class embedding as it is.
     """
 
     n_power_iterations: int = 1
@@ -33,6 +36,11 @@ class SpectralNorm(Regularizer):
         checks.flag("embeddings", self.embeddings)
 
     def transform(self, network: nn.Module) -> nn.Module:
+        """Return the network with normalized weights.
+
+        Raises:
+            UserError: If the network is recurrent: a bound on each matrix does not bound repeated steps of them.
+        """
         if any(isinstance(module, nn.RNNBase) for module in network.modules()):
             raise UserError(
                 "regularizer=spectral_norm is for layers that a sample passes once, and this network is recurrent.\n"

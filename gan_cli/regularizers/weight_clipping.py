@@ -14,7 +14,10 @@ from gan_cli.regularizers.base import Regularizer
 class WeightClipping(Regularizer):
     """w <- clip(w, -c, c) after every step of the critic (Arjovsky et al., 2017, algorithm 1, line 7).
 
-    ``bound``: c > 0. The critic is then K-Lipschitz for a K that depends on its architecture and on c.
+    The critic is then K-Lipschitz for a K that depends on its architecture and on c.
+
+    Args:
+        bound: c > 0.
     """
 
     bound: float = 0.01
@@ -28,6 +31,6 @@ class WeightClipping(Regularizer):
             parameter.clamp_(-self.bound, self.bound)
 
     def share_at_bound(self, parameters: Iterable[Tensor], tol: float = 1e-3) -> float:
-        """Share in [0, 1] of weights with |w| >= c(1 - tol): near 1, a clipped critic has become a sign pattern."""
+        """Return the share in [0, 1] of weights with |w| >= c(1 - tol); near 1 the critic has become a pattern of signs."""
         parts = [parameter.detach().abs() >= self.bound * (1 - tol) for parameter in parameters]
         return sum(int(part.sum()) for part in parts) / sum(part.numel() for part in parts)

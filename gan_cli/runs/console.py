@@ -9,6 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gan_cli.types import Stats
 
+SHOWN = ("loss", "estimate", "metric")
+"""Kinds of numbers that are shown, each under the last part of its tag: a loss under the name of its turn."""
 LINE_EVERY = 15.0
 """Seconds between plain lines when there is no live bar."""
 
@@ -70,16 +72,10 @@ class ProgressDisplay:
     def numbers(self) -> str:
         """Return the newest losses, estimate, metric and speed in one short line."""
         latest = self.latest()
-        kinds = ("loss", "estimate", "metric")
-        selected = {short_tag(tag): value for tag, value in latest.items() if tag.split("/")[0] in kinds}
+        selected = {tag.rpartition("/")[2]: value for tag, value in latest.items() if tag.split("/")[0] in SHOWN}
         speed = latest.get("time/samples_per_second")
         parts = [f"{name} {value:.0f}" if abs(value) >= 100 else f"{name} {value:.3g}" for name, value in selected.items()]
         return "  ".join([*parts, *([f"{speed:.0f} samples/s"] if speed is not None else [])])
-
-
-def short_tag(tag: str) -> str:
-    """Shorten a tag: loss/discriminator -> D, loss/generator -> G, others to their last part."""
-    return {"loss/discriminator": "D", "loss/generator": "G"}.get(tag, tag.rpartition("/")[2])
 
 
 def say(console: Console, message: str) -> None:

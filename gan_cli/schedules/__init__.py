@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from gan_cli.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from gan_cli.schedules.learning_rates import Constant as Constant
     from gan_cli.schedules.learning_rates import LearningRateSchedule as LearningRateSchedule
     from gan_cli.schedules.learning_rates import LinearDecay as LinearDecay
     from gan_cli.schedules.learning_rates import SecondHalf as SecondHalf

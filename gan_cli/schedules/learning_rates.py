@@ -1,13 +1,22 @@
 """constant, linear, second_half, warm_up: schedules of the learning rate."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from gan_cli import checks
 
 
+class LearningRateSchedule(ABC):
+    """A factor on the learning rates of all players."""
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """Return the factor, at least 0, of round ``step`` (from 1)."""
+
+
 @dataclass(frozen=True)
-class LearningRateSchedule:
-    """Factor on every player's learning rate: 1, always. A schedule of rates overrides the call."""
+class Constant(LearningRateSchedule):
+    """1 in every step: the learning rates of the optimizer as they are."""
 
     def __call__(self, step: int) -> float:
         return 1.0
@@ -15,7 +24,7 @@ class LearningRateSchedule:
 
 @dataclass(frozen=True)
 class LinearDecay(LearningRateSchedule):
-    """1 up to step ``start``, then linearly down to 0 after step ``end`` (WGAN-GP, SNGAN and CycleGAN, each with its own)."""
+    """1 up to step ``start``, then linearly to 0 after step ``end`` (WGAN-GP, SNGAN and CycleGAN, each with its own values)."""
 
     start: int
     end: int
@@ -32,7 +41,7 @@ class LinearDecay(LearningRateSchedule):
 
 @dataclass(frozen=True)
 class WarmUp(LearningRateSchedule):
-    """Linearly up to 1 in step ``steps``, and 1 from there on: ``step`` / ``steps`` (Ho et al., 2020, published code)."""
+    """step / ``steps`` until it reaches 1, then 1 (Ho et al., 2020, published code)."""
 
     steps: int
 
@@ -45,7 +54,7 @@ class WarmUp(LearningRateSchedule):
 
 @dataclass(frozen=True)
 class SecondHalf(LearningRateSchedule):
-    """1 up to the middle, then linearly down to 0 after step ``end``, as pix2pix's and CycleGAN's published code has it."""
+    """1 in the first half, then linearly to 0 after step ``end``, as in the published code of pix2pix and CycleGAN."""
 
     end: int
 

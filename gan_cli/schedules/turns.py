@@ -19,35 +19,49 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class AlternatingOrder(Schedule):
-    """``n_critic`` discriminator turns, then one generator turn.
+    """``n_critic`` turns of the critic, then one turn of the generator.
 
-    The WGAN authors' code trains its critic longer, ``warmup_critic`` = 100 turns, in the first ``warmup_rounds`` = 25 rounds
-    and in every ``warmup_every`` = 500th; the paper does not, and neither does this unless asked to (both are 0).
+    The WGAN authors' code trains its critic longer, for 100 turns, in the first 25 rounds and in every 500th round. The paper
+    does not, and neither does the default.
+
+    Args:
+        n_critic: Critic turns in an ordinary round.
+        warmup_critic: Critic turns in a warm-up round.
+        warmup_rounds: Number of warm-up rounds at the start.
+        warmup_every: Every so many rounds there is a warm-up round; 0 for none.
+        critic: Name of the turn that is repeated.
+        generator: Name of the turn that follows.
     """
 
     n_critic: int = 1
     warmup_critic: int = 100
     warmup_rounds: int = 0
     warmup_every: int = 0
+    critic: str = "discriminator"
+    generator: str = "generator"
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            checks.count(name, value, least=0)
+        for name in ("n_critic", "warmup_critic", "warmup_rounds", "warmup_every"):
+            checks.count(name, getattr(self, name), least=0)
 
     def __call__(self, step: int) -> Sequence[str]:
         warm = step <= self.warmup_rounds or (self.warmup_every and step % self.warmup_every == 0)
-        return ["discriminator"] * (self.warmup_critic if warm else self.n_critic) + ["generator"]
+        return [self.critic] * (self.warmup_critic if warm else self.n_critic) + [self.generator]
 
 
 @dataclass(frozen=True)
 class FixedOrder(Schedule):
-    """The same turns in every round, ``players`` by name; none where a game only measures."""
+    """The same turns in every round.
+
+    Args:
+        players: Names of the turns, in order; none for a game that only measures.
+    """
 
     players: list[str]
 
     def __post_init__(self) -> None:
         if not isinstance(self.players, list) or not all(isinstance(player, str) for player in self.players):
-            raise FieldError("players", self.players, "it must be a list of players, for instance [theta,phi].")
+            raise FieldError("players", self.players, "it must be a list of turns, for instance [theta,phi].")
 
     def __call__(self, step: int) -> Sequence[str]:
         return list(self.players)
@@ -55,13 +69,18 @@ class FixedOrder(Schedule):
 
 @dataclass(frozen=True)
 class Phases(Schedule):
-    """One order of turns after another. ``phases``: name -> ``{rounds, players}``; rounds null: for ever, the last one only."""
+    """One order of turns after another.
+
+    Args:
+        phases: Name -> ``{rounds, players}``: the number of rounds, and the names of the turns in each of them. The last phase
+            never ends; its rounds may be null.
+    """
 
     phases: dict[str, Any]
 
     def __post_init__(self) -> None:
         if not isinstance(self.phases, dict) or not self.phases:
-            raise FieldError("phases", self.phases, "it must have a phase, as in first: {rounds: 100, players: [d]}.")
+            raise FieldError("phases", self.phases, "it needs a phase, such as first: {rounds: 100, players: [generator]}.")
         *earlier, last = self.phases.items()
         for name, phase in (*earlier, last):
             if not isinstance(phase, dict) or set(phase) != {"rounds", "players"}:
@@ -76,15 +95,15 @@ class Phases(Schedule):
             end += phase["rounds"] or 0
             if step <= end or phase["rounds"] is None:
                 return list(phase["players"])
-        return list(phase["players"])  # a last phase that was counted stays
+        return list(phase["players"])  # the last phase never ends
 
 
 @dataclass(frozen=True)
 class Without(Schedule):
-    """``schedule`` without the turns of ``players``."""
+    """Another schedule without some turns, those that are left out because nothing moves in them."""
 
     schedule: Schedule
-    players: frozenset[str]
+    turns: frozenset[str]
 
     def __call__(self, step: int) -> Sequence[str]:
-        return [player for player in self.schedule(step) if player not in self.players]
+        return [name for name in self.schedule(step) if name not in self.turns]

@@ -7,6 +7,7 @@ from gan_cli.lazy import lazy_exports
 if TYPE_CHECKING:
     from gan_cli.solvers.alternating import Alternating as Alternating
     from gan_cli.solvers.backtracking import Backtracking as Backtracking
+    from gan_cli.solvers.base import Problem as Problem
     from gan_cli.solvers.base import Solver as Solver
     from gan_cli.solvers.consensus import Consensus as Consensus
     from gan_cli.solvers.extragradient import Extragradient as Extragradient

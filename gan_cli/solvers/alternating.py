@@ -7,15 +7,15 @@ from gan_cli.types import Batch, Stats
 
 
 class Alternating(Solver):
-    """Each turn sees the moves made before it: algorithm 1 of Goodfellow et al., 2014, with k critic steps a round."""
+    """Each turn sees the moves made before it: algorithm 1 of Goodfellow et al., 2014, with k critic steps per round."""
 
     def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
         stats: Stats = {}
-        for player in order:
-            turn = self.turns[player]
-            loss, reported = self.gradients(player, next(batches))
+        for name in order:
+            turn = self.turns[name]
+            loss, reported = self.gradients(name, next(batches))
             stats |= reported
             if turn.should_step(loss, reported):
-                self.optimizers[player].step()
-                turn.after()
+                self.optimizers[name].step()
+                turn.finish()
         return stats

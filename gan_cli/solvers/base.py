@@ -1,8 +1,9 @@
-"""What every solver does with a turn."""
+"""Solver: the base class of all solvers, and the problem that they solve."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,67 +15,86 @@ from gan_cli.games.base import Turn
 from gan_cli.types import Batch, Stats
 
 
-class Solver(ABC):
-    """Plays rounds of a game that it knows only by its turns.
+@dataclass(frozen=True)
+class Problem:
+    """Everything that a solver knows of a game.
 
-    ``turns``: player -> turn. ``optimizers``: player -> optimizer of that turn's parameters.
-    ``autocast``: makes the context in which losses are computed (bfloat16 by ``torch.autocast``, or nothing).
+    Attributes:
+        turns: Turn by name.
+        optimizers: Optimizer of each turn's parameters, with one parameter group per player.
+        autocast: Makes the context in which losses are computed: ``torch.autocast`` for bfloat16, or none.
     """
 
-    def __init__(
-        self,
-        turns: Mapping[str, Turn],
-        optimizers: Mapping[str, Optimizer],
-        autocast: Callable[[], AbstractContextManager] = nullcontext,
-    ) -> None:
-        self.turns, self.optimizers, self.autocast = turns, optimizers, autocast
+    turns: Mapping[str, Turn]
+    optimizers: Mapping[str, Optimizer]
+    autocast: Callable[[], AbstractContextManager] = nullcontext
+
+
+class Solver(ABC):
+    """Plays rounds of a game that it knows only by its turns."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.turns, self.optimizers, self.autocast = problem.turns, problem.optimizers, problem.autocast
 
     @abstractmethod
     def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
-        """One round: the turns in ``order``, each with a batch of its own; returns what the last of each reported."""
+        """Play one round.
+
+        Args:
+            order: Names of the turns, in the order in which they are played.
+            batches: Training data; every turn draws a batch of its own.
+
+        Returns:
+            The numbers that the last of each turn reported, see ``turn_stats``.
+        """
 
     def check(self, order: Sequence[str]) -> None:
-        """UserError if this solver cannot play a round in this order of this game."""
-        for player in order:
-            if player not in self.turns:
-                raise UserError(f"schedule: this game has no player {player!r}. Its players are: {', '.join(self.turns)}.")
+        """Check that this solver can play a round of this game in this order.
 
-    def loss(self, player: str, batch: Batch) -> tuple[Tensor, Stats]:
-        """What the player minimises, and what its turn reports."""
-        with self.autocast():
-            return self.turns[player].loss(batch)
-
-    def gradients(self, player: str, batch: Batch) -> tuple[Tensor, Stats]:
-        """Leaves d loss / d parameters in ``.grad`` of the player's own parameters, and nobody else's.
-
-        Returns the loss and the numbers to log, see ``turn_stats``.
+        Raises:
+            UserError: If it cannot.
         """
-        loss, stats = self.loss(player, batch)
-        parameters = list(self.turns[player].parameters)
+        for name in order:
+            if name not in self.turns:
+                raise UserError(f"schedule: this game has no turn {name!r}. Its turns are: {', '.join(self.turns)}.")
+
+    def loss(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
+        """Return the loss of a turn, and what the turn reports."""
+        with self.autocast():
+            return self.turns[name].loss(batch)
+
+    def gradients(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
+        """Leave d loss / d parameters in ``.grad`` of the turn's own parameters, and of no others.
+
+        Returns:
+            The loss, and the numbers to log, see ``turn_stats``.
+        """
+        loss, stats = self.loss(name, batch)
+        parameters = list(self.turns[name].parameters)
         for parameter in parameters:
             parameter.grad = None
         loss.backward(inputs=parameters)
-        return loss.detach(), self.turn_stats(player, loss, stats, [parameter.grad for parameter in parameters])
+        return loss.detach(), self.turn_stats(name, loss, stats, [parameter.grad for parameter in parameters])
 
-    def turn_stats(self, player: str, loss: Tensor, stats: Stats, gradients: Sequence[Tensor | None]) -> Stats:
-        """The numbers to log under their final names.
+    def turn_stats(self, name: str, loss: Tensor, stats: Stats, gradients: Sequence[Tensor | None]) -> Stats:
+        """Return the numbers to log under their final names.
 
-        They are ``loss/<player>``, ``grad_norm/<player>`` (L2 over all of the player's parameters), and the turn's own,
-        ``<name>/<player>`` unless they are named in full.
+        They are ``loss/<turn>``, ``grad_norm/<turn>`` (L2 over all of the turn's parameters), and the turn's own numbers, as
+        ``<number>/<turn>`` unless their names contain a slash already.
         """
         norm = get_total_norm([gradient.detach() for gradient in gradients if gradient is not None])
-        own = {name if "/" in name else f"{name}/{player}": value.detach() for name, value in stats.items()}
-        return {f"loss/{player}": loss.detach(), f"grad_norm/{player}": norm, **own}
+        own = {key if "/" in key else f"{key}/{name}": value.detach() for key, value in stats.items()}
+        return {f"loss/{name}": loss.detach(), f"grad_norm/{name}": norm, **own}
 
     def parameters(self) -> list[nn.Parameter]:
-        """Every player's parameters, those that turns share once."""
+        """Return the parameters of all turns, each once even if turns share it."""
         return list(dict.fromkeys(parameter for turn in self.turns.values() for parameter in turn.parameters))
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything the solver remembers between rounds."""
-        return {"optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()}}
+        """Return everything that the solver remembers between rounds."""
+        return {"optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of ``state_dict``."""
-        for player, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][player])
+        """Restore what ``state_dict`` returned."""
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])

@@ -1,37 +1,33 @@
 """Consensus optimization."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from gan_cli import checks
-from gan_cli.games.base import Turn, differentiable_in_all_players
+from gan_cli.games.base import differentiable_in_all_players
+from gan_cli.solvers.base import Problem
 from gan_cli.solvers.simultaneous import Field, Simultaneous
 from gan_cli.types import Batch, Stats
 
 
 class Consensus(Simultaneous):
-    """w <- w - eta (v + gamma grad 1/2 ||v||^2), v = F(w) being all players' gradients (Mescheder et al., 2017).
+    """w <- w - eta (v + gamma grad 1/2 ||v||^2), where v = F(w) is the gradients of all turns (Mescheder et al., 2017).
 
-    All players agree to make ||v|| small, which draws the field inwards where it would only turn: on min max theta phi a step
-    multiplies the distance to the equilibrium by sqrt((1 - eta gamma)^2 + eta^2). The paper's experiments on images take
-    gamma = 10 with RMSProp at 1e-4 and 5e-5.
+    All players also make ||v|| small, which turns rotation into contraction: on min max theta phi a step multiplies the
+    distance to the equilibrium by sqrt((1 - eta gamma)^2 + eta^2). The paper's experiments on images use gamma = 10 with
+    RMSProp at 1e-4 and 5e-5.
 
-    ``weight``: gamma >= 0. What is reported as ``grad_norm`` is v's. Players who decline their turn have no part in v and do
-    not move. Costs a second derivative of every loss, a third where a loss holds a gradient penalty.
+    The reported ``grad_norm`` is that of v. Turns that decline to step have no part in v and do not move. Each round costs a
+    second derivative of every loss, a third one if the loss contains a gradient penalty.
+
+    Args:
+        weight: gamma >= 0.
     """
 
-    def __init__(
-        self,
-        turns: Mapping[str, Turn],
-        optimizers: Mapping[str, Optimizer],
-        autocast: Callable[[], AbstractContextManager] = nullcontext,
-        weight: float = 10.0,
-    ) -> None:
-        super().__init__(turns, optimizers, autocast)
+    def __init__(self, problem: Problem, weight: float = 10.0) -> None:
+        super().__init__(problem)
         checks.number("weight", weight, least=0)
         self.weight = weight
 
@@ -39,33 +35,33 @@ class Consensus(Simultaneous):
         v: dict[str, tuple[Tensor | None, ...]] = {}
         stats: Stats = {}
         with differentiable_in_all_players():
-            for player in order:
-                turn = self.turns[player]
-                loss, reported = self.loss(player, next(batches))
+            for name in order:
+                turn = self.turns[name]
+                loss, reported = self.loss(name, next(batches))
                 gradients = torch.autograd.grad(loss, list(turn.parameters), create_graph=True, allow_unused=True)
-                reported = self.turn_stats(player, loss, reported, gradients)
+                reported = self.turn_stats(name, loss, reported, gradients)
                 stats |= reported
                 if turn.should_step(loss.detach(), reported):
-                    v[player] = gradients
+                    v[name] = gradients
         pull = self.pull(v)
-        # a parameter that players share is pulled once, in the turn of the first
+        # a parameter that turns share is pulled once, in the first of them
         return {
-            player: [_sum(g, pull.pop(p, None)) for p, g in zip(self.turns[player].parameters, own, strict=True)]
-            for player, own in v.items()
+            name: [_sum(g, pull.pop(p, None)) for p, g in zip(self.turns[name].parameters, own, strict=True)]
+            for name, own in v.items()
         }, stats
 
     def pull(self, v: Field) -> dict[Tensor, Tensor | None]:
-        """gamma grad 1/2 ||v||^2, by parameter of those who play."""
+        """Return gamma grad 1/2 ||v||^2, for each parameter of the turns that step."""
         half = [0.5 * g.square().sum() for gradients in v.values() for g in gradients if g is not None and g.requires_grad]
-        if not half:  # nobody plays, or all losses are linear
+        if not half:  # no turn steps, or all losses are linear
             return {}
-        parameters = list(dict.fromkeys(p for player in v for p in self.turns[player].parameters))
+        parameters = list(dict.fromkeys(p for name in v for p in self.turns[name].parameters))
         pulls = torch.autograd.grad(torch.stack(half).sum(), parameters, allow_unused=True)
         return {p: None if pull is None else self.weight * pull for p, pull in zip(parameters, pulls, strict=True)}
 
 
 def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-    """a + b outside of any graph, None being 0."""
+    """Return a + b, detached; None stands for 0."""
     if a is None or b is None:
         return b if a is None else a.detach()
     return a.detach() + b

@@ -1,14 +1,12 @@
-"""Extragradient steps."""
+"""extragradient, past_extragradient: steps along gradients that are taken one step ahead."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
 
 from gan_cli import checks
-from gan_cli.games.base import Turn
+from gan_cli.solvers.base import Problem
 from gan_cli.solvers.simultaneous import Field, Simultaneous
 from gan_cli.types import Batch, Stats
 
@@ -16,23 +14,18 @@ from gan_cli.types import Batch, Stats
 class Extragradient(Simultaneous):
     """w' = w - eta F(w), then w <- w - eta F(w'), for any optimizer (Korpelevich, 1976; Gidel et al., 2019, algorithm 4).
 
-    ``past``: the first half step uses the gradients that the last round's second one found, so that a round costs one
-    evaluation of F instead of two (Popov, 1980). The first round has none to remember and evaluates both.
+    As in Extra-Adam, the optimizers' moments are updated in both half steps, and each evaluation draws its own batches and
+    latents. Constraints such as weight clipping are applied after both half steps: they are the method's projections. Buffers
+    of the players, such as those of batch norm, are not reset. The reported numbers belong to the second evaluation, at w'. A
+    turn may decline either half step.
 
-    As in Extra-Adam, an optimizer's moments move on in both half steps, each evaluation draws batches and latents of its own,
-    and constraints (weight clipping) hold after both half steps: they are the method's projections. Buffers of the players,
-    such as batch norm's, are not taken back. What is reported belongs to the second evaluation, at w'. A player may decline
-    either half step.
+    Args:
+        past: If true, the first half step uses the gradients of the second evaluation of the round before, so that a round
+            costs one evaluation of F instead of two (Popov, 1980). The first round evaluates both.
     """
 
-    def __init__(
-        self,
-        turns: Mapping[str, Turn],
-        optimizers: Mapping[str, Optimizer],
-        autocast: Callable[[], AbstractContextManager] = nullcontext,
-        past: bool = False,
-    ) -> None:
-        super().__init__(turns, optimizers, autocast)
+    def __init__(self, problem: Problem, past: bool = False) -> None:
+        super().__init__(problem)
         checks.flag("past", past)
         self.past = past
         self.remembered: Field | None = None
@@ -41,7 +34,7 @@ class Extragradient(Simultaneous):
         self.check(order)
         start = [parameter.detach().clone() for parameter in self.parameters()]
         field = self.remembered
-        if field is None or not set(field) <= set(order):  # another phase has begun, with other players
+        if field is None or not set(field) <= set(order):  # another phase has begun, with other turns
             field, _ = self.field(order, batches)
         self.step(field)
         field, stats = self.field(order, batches)
@@ -60,9 +53,9 @@ class Extragradient(Simultaneous):
         super().load_state_dict(state)
         remembered = state["remembered"]
         self.remembered = remembered and {
-            player: [
+            name: [
                 None if gradient is None else gradient.to(parameter.device)
-                for parameter, gradient in zip(self.turns[player].parameters, gradients, strict=True)
+                for parameter, gradient in zip(self.turns[name].parameters, gradients, strict=True)
             ]
-            for player, gradients in remembered.items()
+            for name, gradients in remembered.items()
         }

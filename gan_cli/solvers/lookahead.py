@@ -1,66 +1,60 @@
-"""Lookahead: slow weights that follow the fast ones."""
+"""lookahead, nested_lookahead: slow weights that follow the fast ones."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from gan_cli import checks
 from gan_cli.errors import FieldError
-from gan_cli.games.base import Turn
 from gan_cli.solvers.alternating import Alternating
-from gan_cli.solvers.base import Solver
+from gan_cli.solvers.base import Problem, Solver
 from gan_cli.types import Batch, Stats
 
 
 class Lookahead(Solver):
-    """Every ``k`` rounds of another solver, w <- slow + alpha (w - slow), slow being w of k rounds ago.
+    """Every ``k`` rounds of another solver, w <- slow + alpha (w - slow), where slow is w of k rounds ago.
 
-    All players go back together (Lookahead-minmax, Chavdarova et al., 2021). ``k``: at least 1. ``alpha``: above 0, at most 1.
-    ``inner``: makes the solver that plays the rounds, alternating by default. A lookahead around a lookahead has super-slow
+    All players go back together (Lookahead-minmax, Chavdarova et al., 2021). A lookahead around a lookahead has super-slow
     weights, the paper's nested form; its ``k`` should be a multiple of the inner one's.
 
-    The optimizers' moments and the players' buffers stay as the fast weights left them. Each backtrack is followed by the
-    constraints of that round's players: the first slow weights, those before training, need not have met them.
+    The optimizers' moments and the players' buffers stay as the fast weights left them. After going back, the turns of that
+    round are finished again, because the first slow weights, those before training, need not satisfy the constraints.
+
+    Args:
+        k: Number of rounds, at least 1.
+        alpha: In (0, 1]; 1 means that the slow weights are the fast ones.
+        inner: Makes the solver that plays the rounds; alternating by default.
     """
 
-    def __init__(
-        self,
-        turns: Mapping[str, Turn],
-        optimizers: Mapping[str, Optimizer],
-        autocast: Callable[[], AbstractContextManager] = nullcontext,
-        k: int = 5,
-        alpha: float = 0.5,
-        inner: Callable[..., Solver] = Alternating,
-    ) -> None:
+    def __init__(self, problem: Problem, k: int = 5, alpha: float = 0.5, inner: Callable[..., Solver] = Alternating) -> None:
         checks.count("k", k)
         checks.number("alpha", alpha, above=0)
         if alpha > 1:
-            raise FieldError("alpha", alpha, "it must be at most 1, where the slow weights are the fast ones.")
-        self.inner = inner(turns, optimizers, autocast)
-        super().__init__(turns, self.inner.optimizers, autocast)
+            raise FieldError("alpha", alpha, "it must be at most 1, at which the slow weights are the fast ones.")
+        self.inner = inner(problem)
+        super().__init__(replace(problem, optimizers=self.inner.optimizers))
         self.k, self.alpha = k, alpha
         self.played = 0
         self.slow: list[Tensor] = []
 
     def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
         if self.played == 0:
-            # taken when the k rounds begin, not kept when they end: whoever moves the weights in between is respected
+            # copied when the k rounds begin, not when they end, so that whatever moves the weights in between counts
             self.slow = [parameter.detach().clone() for parameter in self.parameters()]
         stats = self.inner.round(order, batches)
         self.played += 1
         if self.played == self.k:
             self.backtrack()
-            for player in dict.fromkeys(order):
-                self.turns[player].after()
+            for name in dict.fromkeys(order):
+                self.turns[name].finish()
         return stats
 
     @torch.no_grad()
     def backtrack(self) -> None:
-        """The slow weights' step towards the fast ones, which go there too."""
+        """Move the slow weights towards the fast ones, and the fast ones to the same place."""
         for parameter, slow in zip(self.parameters(), self.slow, strict=True):
             parameter.copy_(slow.lerp(parameter, self.alpha))
         self.played, self.slow = 0, []

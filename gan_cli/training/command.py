@@ -74,8 +74,8 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
     for note in run.data.series.notes if run.data.series else ():
         say(console, note)
     if run.idle and cfg.train.steps:
-        players = ", ".join(run.idle)
-        say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {players}: see schedule.phases")
+        turns = ", ".join(run.idle)
+        say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {turns}: see schedule.phases")
     if run.measurement.enabled:
         say(console, run.metric_description)
     state, problems = checkpoint.newest(folder) if cfg.resume else (None, [])
@@ -134,7 +134,7 @@ def train(run: Run, console: Console) -> float | None:
                 for measure in (log_game, evaluate_metric, run_diagnostics, draw_samples):
                     measure(0)
             log_stats.clock.start()
-            training_loop(run.solver, run.batches, run.schedule, last, callbacks, run.step)
+            training_loop(run.solver, run.batches, run.schedule, last, callbacks, run.step, run.game.begin_round)
             save_checkpoint(last)  # written already, unless there were no rounds
         seconds = time.perf_counter() - start_time
         return write_result(run, logger, draw_samples.path, console, seconds, evaluate_metric.seconds)

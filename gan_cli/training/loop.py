@@ -11,7 +11,13 @@ Callback = Callable[[int, Stats], None]
 
 
 def training_loop(
-    solver: Solver, batches: Iterator[Batch], schedule: Schedule, steps: int, callbacks: Iterable[Callback], start: int = 0
+    solver: Solver,
+    batches: Iterator[Batch],
+    schedule: Schedule,
+    steps: int,
+    callbacks: Iterable[Callback],
+    start: int = 0,
+    begin_round: Callable[[int], None] = lambda step: None,
 ) -> None:
     """Play the rounds ``start`` + 1 to ``steps``, and call the callbacks in order after each round.
 
@@ -24,6 +30,7 @@ def training_loop(
         start: The number of rounds that have been played already.
     """
     for step in range(start + 1, steps + 1):
+        begin_round(step)
         stats = solver.round(schedule(step), batches)
         for callback in callbacks:
             callback(step, stats)

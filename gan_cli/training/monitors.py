@@ -13,6 +13,7 @@ from gan_cli.data.scaling import unnamed
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.evaluation.measurement import Measurement
 from gan_cli.games.base import Game
+from gan_cli.games.protocols import HasMeasurements, HasPicture
 from gan_cli.games.sampling import conditions, eval_mode, examples, picture_strips, preserve_buffers
 from gan_cli.randomness import fork_rng
 from gan_cli.runs.logger import RunLogger, read
@@ -57,6 +58,8 @@ class LogGame:
         self.game, self.logger, self.seed = game, logger, seed
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
+        if not isinstance(self.game, HasMeasurements):
+            return
         with preserve_buffers(self.game), fork_rng(self.seed + step, self.game.device), eval_mode(self.game):
             numbers = self.game.measure(step)
         if numbers:
@@ -149,9 +152,15 @@ class DrawSamples:
         self.path: Path | None = None
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
-        with preserve_buffers(self.live), fork_rng(self.seed, self.live.device), eval_mode(self.live):
-            picture = self.live.picture(lambda: read(self.logger.folder))
+        picture = self.own_picture()
         self.path = self.logger.picture(step, "samples", self.samples() if picture is None else picture)
+
+    def own_picture(self) -> np.ndarray | None:
+        """Return the game's picture of itself, None if it has none."""
+        if not isinstance(self.live, HasPicture):
+            return None
+        with preserve_buffers(self.live), fork_rng(self.seed, self.live.device), eval_mode(self.live):
+            return self.live.picture(lambda: read(self.logger.folder))
 
     def samples(self) -> np.ndarray:
         """Return a picture ``[H, W, 3]`` of the averaged game's samples."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
+from torch import Tensor, nn
 
 from gan_cli import device
 from gan_cli.build import build
@@ -54,7 +55,8 @@ class Run:
         parts = build(cfg, self.device)
         self.data, self.game, self.diagnostics = parts.data, parts.game, parts.diagnostics
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
-        freeze_norm_statistics(self.game, cfg.frozen)
+        for player in cfg.frozen:
+            self.game.players()[player].eval()  # batch norm's statistics rest too
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
         self.ema = EMA(self.game, cfg.ema or 0.0)
@@ -76,6 +78,7 @@ class Run:
             "data": self.data.to_dict(),
             "game": self.game.state_dict(),
             "ema": self.ema.game.state_dict(),
+            "objective": self.game.objective.state_dict(),
             "solver": self.solver.state_dict(),
             "batches": self.batches.state_dict(),
             "random": random_state(self.device),
@@ -100,6 +103,7 @@ class Run:
         with checkpoint.fitting(self.folder):
             self.game.load_state_dict(state["game"])
             self.ema.game.load_state_dict(state["ema"])
+            self.game.objective.load_state_dict(state["objective"])
             self.solver.load_state_dict(state["solver"])
         self.batches.load_state_dict(state["batches"])
         set_random_state(state["random"], self.device)
@@ -129,31 +133,27 @@ def load_players(game: Game, source: str | None, players: Sequence[str] | None) 
     state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))[0]
     if state is None:
         raise UserError(f"init_from={source}: this run holds no checkpoint yet.")
-    own = {name: player for name, player in game.named_children() if player.state_dict()}
+    own = game.players()
+    weights = {name: weights_of(game, network, state["game"]) for name, network in own.items()}
     for player in own if players is None else players:
-        weights = {
-            key.removeprefix(f"{player}."): value for key, value in state["game"].items() if key.startswith(f"{player}.")
-        }
-        if player not in own or not weights:
-            common = {key.partition(".")[0] for key in state["game"]} & set(own)
+        if not weights.get(player):
+            common = ", ".join(sorted(name for name, entries in weights.items() if entries))
             raise UserError(
-                f"init_from={source}: both games must have a player {player!r}. "
-                f"They have in common: {', '.join(sorted(common)) or 'none'}."
+                f"init_from={source}: both games must have a player {player!r}. They have in common: {common or 'none'}."
             )
         with checkpoint.fitting(path):
-            own[player].load_state_dict(weights)
+            own[player].load_state_dict(weights[player])
 
 
-def freeze_norm_statistics(game: Game, players: Sequence[str]) -> None:
-    """Put networks in eval mode that only the turns of the frozen ``players`` would train: their norm statistics stay fixed."""
-    turns = game.turns()
-    parameters = {name: {id(parameter) for parameter in turn.parameters} for name, turn in turns.items()}
-    resting = set().union(*(parameters[name] for name in players))
-    moving = set().union(*(own for name, own in parameters.items() if name not in players))
-    for network in game.children():
-        own = {id(parameter) for parameter in network.parameters()}
-        if own and own <= resting - moving:
-            network.eval()
+def weights_of(game: Game, player: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the entries of ``state``, the state of a game, that belong to this player of ``game``, under the player's keys."""
+    place = next((f"{name}." for name, module in game.named_modules() if module is player), None)
+    if place is not None:
+        return {key.removeprefix(place): value for key, value in state.items() if key.startswith(place)}
+    # its parameters belong to the game directly
+    keys = {id(tensor): key for key, tensor in game.state_dict(keep_vars=True).items()}
+    entries = {name: keys[id(tensor)] for name, tensor in player.state_dict(keep_vars=True).items()}
+    return {name: state[key] for name, key in entries.items() if key in state}
 
 
 def prepare(cfg: DictConfig) -> torch.device:

@@ -14,8 +14,10 @@ from gan_cli.augmentations.adaptive import Adaptive
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.augmentations.diff_augment import DiffAugment
 from gan_cli.augmentations.instance_noise import InstanceNoise
+from gan_cli.augmentations.none import NoAugmentation
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.hinge import Hinge
 from gan_cli.losses.least_squares import LeastSquares
 from gan_cli.losses.non_saturating import NonSaturating
@@ -38,10 +40,16 @@ TRANSFORMS = {
     "scale_and_rotate": lambda x, p: transforms.scale_and_rotate(x, p, 0.3, 1.0),
 }
 
+POINTS = Batch(torch.zeros(2, 2))
+NEUTRAL = [NoAugmentation(), DiffAugment(True, 0.125, 0.5, 0.0), DiffAugment(False, 0.0, 0.0)]
+
 
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+NEUTRAL = NEUTRAL
 
 
 def images(n: int = 6, channels: int = 3, size: int = 8, dtype=torch.float32) -> Tensor:
@@ -62,7 +70,7 @@ class TestIdentities:
         expected = {"flip": 0.25, "scale_and_rotate": 0.75, "translation": 0.5 * 24 / 25}.get(name, 0.5)
         assert changed.float().mean().item() == pytest.approx(expected, abs=0.08)
 
-    @pytest.mark.parametrize("augmentation", [Augmentation(), DiffAugment(True, 0.125, 0.5, 0.0), DiffAugment(False, 0.0, 0.0)])
+    @pytest.mark.parametrize("augmentation", NEUTRAL)
     def test_neutral_settings_are_the_identity(self, augmentation):
         x = images()
         assert torch.equal(augmentation(x), x)
@@ -197,7 +205,7 @@ class TestAdaptive:
 
 def gan(augmentation: Augmentation, *regularizers, loss=None) -> GAN:
     players = images_gan()
-    return GAN(players.generator, players.discriminator, loss or Hinge(), by_class_name(regularizers), augmentation)
+    return GAN(players.generator, players.discriminator, Objective(loss or Hinge(), by_class_name(regularizers), augmentation))
 
 
 class TestInTheGame:
@@ -209,7 +217,7 @@ class TestInTheGame:
                 self.seen.append(x)
                 return 2 * x
 
-        game = GAN(Dirac(1.0), Linear(1.0), NonSaturating(), augmentation=Notes())
+        game = GAN(Dirac(1.0), Linear(1.0), Objective(NonSaturating(), augmentation=Notes()))
         batch = Batch(torch.full((3, 1), 5.0))
         game.turns()["discriminator"].loss(batch)
         game.turns()["generator"].loss(batch)
@@ -282,8 +290,10 @@ class TestInTheGame:
     def test_image_augmentations_refuse_points(self):
         players = MLPGenerator((2,), 0, 3, 8, 2), MLPDiscriminator((2,), 0, 8, 2)
         with pytest.raises(UserError, match="augmentation=diff_augment transforms images"):
-            GAN(*players, Hinge(), augmentation=DiffAugment(True, 0.1, 0.5)).discriminator_loss(Batch(torch.zeros(2, 2)))
-        loss, _ = GAN(*players, Hinge(), augmentation=InstanceNoise(0.5, 10)).discriminator_loss(Batch(torch.zeros(2, 2)))
+            GAN(*players, Objective(Hinge(), augmentation=DiffAugment(True, 0.1, 0.5))).discriminator_loss(POINTS)
+        loss, _ = GAN(*players, Objective(Hinge(), augmentation=InstanceNoise(0.5, 10))).discriminator_loss(
+            Batch(torch.zeros(2, 2))
+        )
         assert loss.isfinite()
 
 

@@ -11,12 +11,14 @@ from torch import Tensor
 from gan_cli.augmentations.adaptive import Adaptive
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.augmentations.diff_augment import DiffAugment
+from gan_cli.augmentations.none import NoAugmentation
 from gan_cli.games.acgan import ACGAN
 from gan_cli.games.cyclegan import CycleGAN
 from gan_cli.games.ebgan import EBGAN
 from gan_cli.games.gan import GAN
 from gan_cli.games.infogan import InfoGAN
 from gan_cli.games.mmd_gan import MMDGAN
+from gan_cli.games.objective import Objective
 from gan_cli.games.pix2pix import Pix2Pix
 from gan_cli.games.sliced import SlicedGAN
 from gan_cli.losses.ebgan import EBGAN as EBGANLoss
@@ -70,14 +72,16 @@ def patches(source=None):
 
 
 GAMES = {
-    "gan": lambda a: GAN(*dcgan(), Hinge(), augmentation=a),
-    "acgan": lambda a: ACGAN(labelled_generator(), dcgan()[1], Hinge(), 3, augmentation=a),
-    "infogan": lambda a: InfoGAN(*dcgan(latent_dim=9), Hinge(), categorical=3, continuous=1, q_width=4, augmentation=a),
-    "ebgan": lambda a: EBGAN(dcgan()[0], ConvAutoEncoder(IMAGE, 0, 4), EBGANLoss(), {}, 0.1, a),
-    "mmd_gan": lambda a: MMDGAN(*dcgan(outputs=4), {}, [1.0], a),
-    "sliced_gan": lambda a: SlicedGAN(*dcgan(), Hinge(), {}, 5, a),
-    "pix2pix": lambda a: Pix2Pix(*translators(1), patches(IMAGE), Hinge(), augmentation=a),
-    "cyclegan": lambda a: CycleGAN(*translators(2), patches(), patches(), LeastSquares(), pool=0, augmentation=a),
+    "gan": lambda a: GAN(*dcgan(), Objective(Hinge(), augmentation=a)),
+    "acgan": lambda a: ACGAN(labelled_generator(), dcgan()[1], Objective(Hinge(), augmentation=a), 3),
+    "infogan": lambda a: InfoGAN(
+        *dcgan(latent_dim=9), Objective(Hinge(), augmentation=a), categorical=3, continuous=1, q_width=4
+    ),
+    "ebgan": lambda a: EBGAN(dcgan()[0], ConvAutoEncoder(IMAGE, 0, 4), Objective(EBGANLoss(), augmentation=a), 0.1),
+    "mmd_gan": lambda a: MMDGAN(*dcgan(outputs=4), Objective(augmentation=a), [1.0]),
+    "sliced_gan": lambda a: SlicedGAN(*dcgan(), Objective(Hinge(), augmentation=a), 5),
+    "pix2pix": lambda a: Pix2Pix(*translators(1), patches(IMAGE), Objective(Hinge(), augmentation=a)),
+    "cyclegan": lambda a: CycleGAN(*translators(2), patches(), patches(), Objective(LeastSquares(), augmentation=a), pool=0),
 }
 USES_DATA = ("mmd_gan", "sliced_gan")
 """Games whose generator's loss uses real samples."""
@@ -90,7 +94,7 @@ def batch(name: str) -> Batch:
 @pytest.mark.parametrize("name", GAMES)
 def test_data_and_fakes_in_both_turns(name):
     game, data = GAMES[name](Recording()), batch(name)
-    augmentation = game.there.augmentation if name == "cyclegan" else game.augmentation
+    augmentation = game.augmentation
     expected = torch.cat([data.x, data.y], 1) if name == "pix2pix" else data.x
     for player in ("discriminator", "generator"):
         augmentation.seen.clear()
@@ -102,7 +106,7 @@ def test_data_and_fakes_in_both_turns(name):
 
 @pytest.mark.parametrize("name", GAMES)
 def test_none_is_the_identity(name):
-    data, plain = batch(name), GAMES[name](None)
+    data, plain = batch(name), GAMES[name](NoAugmentation())
     neutral = GAMES[name](DiffAugment(True, 0.125, 0.5, 0.0))
     neutral.load_state_dict(plain.state_dict())
     for player in ("discriminator", "generator"):
@@ -126,10 +130,10 @@ def test_source_and_sample_are_transformed_together():
 def test_each_critic_of_cyclegan_has_its_own():
     adaptive = Adaptive(flip=True, translation=0.1, scale=0.1, rotation=0.1, color=True, interval=1, images=100)
     game = GAMES["cyclegan"](adaptive)
-    for gan, logit in ((game.there, 100.0), (game.back, -100.0)):
+    for gan, logit in zip(game.gans, (100.0, -100.0), strict=True):
         gan.discriminator.body[-1].bias.data.fill_(logit)
     turns = ["discriminator", "discriminator", "generator"]
     stats = alternating(game, lr=0.0).round(turns, repeat(batch("cyclegan")))
-    assert (game.there.augmentation.p.item(), game.back.augmentation.p.item()) == (pytest.approx(0.08), 0.0)
+    assert (game.augmentation.p.item(), game.augmentation_back.p.item()) == (pytest.approx(0.08), 0.0)
     assert {"augmentation/p_there", "augmentation/p_back"} <= set(stats)
-    assert game.inverse().back.augmentation.p.item() == pytest.approx(0.08)
+    assert game.inverse().augmentation_back.p.item() == pytest.approx(0.08)

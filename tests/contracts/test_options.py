@@ -23,8 +23,8 @@ from gan_cli.evaluation.measurement import Measurement
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import conditions, generate
 from gan_cli.metrics.base import Metric
-from gan_cli.regularizers.base import Regularizer
-from gan_cli.schedules.learning_rates import LearningRateSchedule
+from gan_cli.regularizers.none import NoRegularizer
+from gan_cli.schedules.learning_rates import Constant
 
 CPU = torch.device("cpu")
 MEASURED = ("dataset", "experiment", "features", "game", "metric")
@@ -42,11 +42,11 @@ KINDS = (
 GIVEN = {
     "model": {"shape", "classes", "source"},
     "metric": {"features"},
-    "solver": {"turns", "optimizers", "autocast"},
+    "solver": {"problem"},
     "optimizer": {"params"},
 }
 """What build.py passes in: it is no configuration and stands in no yaml."""
-NEUTRAL = (Regularizer, LearningRateSchedule)
+NEUTRAL = (NoRegularizer, Constant)
 """Options that do nothing, so that there is nothing to configure."""
 
 

@@ -10,7 +10,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from gan_cli.build import build_data, build_game, build_optimizers, make
 from gan_cli.data.stream import Stream
-from gan_cli.solvers.base import Solver
+from gan_cli.solvers.base import Problem, Solver
 
 LOSSES, REGULARIZERS = configs.options("loss"), configs.options("regularizer")
 NARROW = "model.generator.width=4 model.discriminator.width=4"
@@ -35,14 +35,14 @@ def test_every_loss_with_every_regularizer(loss, regularizer, images):
     cfg.regularizer = config(f"regularizer={regularizer}").regularizer
     game = build_game(cfg, images.shape, images.classes)
     turns = game.turns()
-    solver = make(cfg, "solver", Solver, turns, build_optimizers(cfg, turns))
+    solver = make(cfg, "solver", Solver, Problem(turns, build_optimizers(cfg, game, turns)))
     stats = solver.round(["discriminator", "discriminator", "generator"], Stream(images, cfg.train.batch_size, cfg.seed))
     assert all(value.isfinite() for value in stats.values()), stats
     assert all(parameter.isfinite().all() for parameter in game.parameters())
     penalties = {name for name in stats if name.startswith("penalty_")}
     assert penalties == {
         f"penalty_{name}/{player}"
-        for name, regularizer in game.regularizers.items()
+        for name, regularizer in game.objective.regularizers.items()
         if regularizer.penalizes
         for player in regularizer.players
     }
@@ -53,14 +53,14 @@ def test_all_regularizers_at_once():
     parts, stats = configs.play(cfg, rounds=2)
     nodes = {name for option in REGULARIZERS for name in configs.config(f"regularizer={option}").regularizer}
     assert set(cfg.regularizer) == nodes
-    assert len(parts.game.regularizers) == len(nodes)
+    assert len(parts.game.objective.regularizers) == len(nodes)
     assert all(value.isfinite() for value in stats.values()), stats
 
 
 def test_two_regularizers_and_a_field_of_one():
     cfg = configs.config("loss=wgan_gp regularizer=[gradient_penalty,spectral_norm] regularizer.gradient_penalty.weight=1")
     parts, stats = configs.play(cfg)
-    penalty, norm = parts.game.regularizers.values()
+    penalty, norm = parts.game.objective.regularizers.values()
     assert (type(penalty).__name__, penalty.weight, type(norm).__name__) == ("GradientPenalty", 1.0, "SpectralNorm")
     critic = list(parts.game.discriminator.modules())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in critic)

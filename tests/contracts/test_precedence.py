@@ -12,8 +12,8 @@ from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.points.wasserstein import WassersteinDistance
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
-from gan_cli.regularizers.base import Regularizer
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
+from gan_cli.regularizers.none import NoRegularizer
 from gan_cli.regularizers.weight_clipping import WeightClipping
 
 
@@ -38,7 +38,7 @@ def critic_turns(parts: Parts) -> int:
 
 def test_wgan_gp_brings_its_penalty_optimizer_and_critic_steps():
     parts = built("loss=wgan_gp dataset=ring")
-    assert [(type(r), r.weight, r.players) for r in parts.game.regularizers.values()] == [
+    assert [(type(r), r.weight, r.players) for r in parts.game.objective.regularizers.values()] == [
         (GradientPenalty, 10.0, ["discriminator"])
     ]
     for optimizer in parts.solver.optimizers.values():
@@ -50,7 +50,7 @@ def test_wgan_gp_brings_its_penalty_optimizer_and_critic_steps():
 
 def test_wgan_brings_clipping_rmsprop_and_critic_steps():
     parts = built("loss=wgan dataset=ring")
-    assert [(type(r), r.bound) for r in parts.game.regularizers.values()] == [(WeightClipping, 0.01)]
+    assert [(type(r), r.bound) for r in parts.game.objective.regularizers.values()] == [(WeightClipping, 0.01)]
     assert {type(optimizer) for optimizer in parts.solver.optimizers.values()} == {torch.optim.RMSprop}
     assert rates(parts) == both(5e-5)
     assert critic_turns(parts) == 5
@@ -58,11 +58,11 @@ def test_wgan_brings_clipping_rmsprop_and_critic_steps():
 
 def test_what_a_loss_brings_gives_way_to_the_command_line():
     parts = built("loss=wgan_gp regularizer=none train.n_critic=1 optimizer=rmsprop")
-    assert [type(regularizer) for regularizer in parts.game.regularizers.values()] == [Regularizer]
+    assert [type(regularizer) for regularizer in parts.game.objective.regularizers.values()] == [NoRegularizer]
     assert {type(optimizer) for optimizer in parts.solver.optimizers.values()} == {torch.optim.RMSprop}
     assert rates(parts) == both(5e-5)
     assert parts.schedule(1) == ["discriminator", "generator"]
-    assert type(parts.game.objective).__name__ == "Wasserstein"
+    assert type(parts.game.objective.loss).__name__ == "Wasserstein"
 
 
 def test_ring_brings_small_players_and_its_own_metric():
@@ -79,7 +79,7 @@ def test_ring_brings_small_players_and_its_own_metric():
 def test_a_data_set_and_a_loss_bring_both_their_own():
     parts = built("dataset=ring loss=wgan")
     assert type(parts.game.discriminator) is MLPDiscriminator
-    assert [type(regularizer) for regularizer in parts.game.regularizers.values()] == [WeightClipping]
+    assert [type(regularizer) for regularizer in parts.game.objective.regularizers.values()] == [WeightClipping]
     assert critic_turns(parts) == 5
     assert configs.compose("dataset=ring loss=wgan").train.batch_size == 256
 

@@ -13,6 +13,7 @@ from support import configs
 from gan_cli.build import build, build_optimizers, refuse_unused
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.hinge import Hinge
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.training.command import train_command
@@ -115,7 +116,7 @@ def test_a_component_of_another_role_is_refused():
         ("", "schedule.n_critics", "schedule.n_critic"),
         ("", "learning_rate.start", None),
         ("", "metric.n_sample", "metric.n_samples"),
-        ("", "game.regularisers", "game.regularizers"),
+        ("", "game.objektive", "game.objective"),
     ],
 )
 def test_a_misspelt_field_is_one_clear_sentence(overrides, key, said):
@@ -163,7 +164,7 @@ class Lossless(GAN):
     """A game that brings its own loss and takes no regularizers."""
 
     def __init__(self, generator: Generator, discriminator: Discriminator) -> None:
-        super().__init__(generator, discriminator, Hinge())
+        super().__init__(generator, discriminator, Objective(Hinge()))
 
 
 class Alone(GAN):
@@ -184,7 +185,7 @@ def mine(monkeypatch):
 def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine, tmp_path):
     cfg = configs.config("", "game._target_=mine.Lossless")
     parts, stats = configs.play(cfg)
-    assert isinstance(parts.game.objective, Hinge)
+    assert isinstance(parts.game.objective.loss, Hinge)
     assert stats["loss/generator"].isfinite()
     refuse_unused(cfg, set())
     refuse_unused(cfg, {"model", "model/generator", "dataset", "optimizer", "game"})
@@ -204,8 +205,8 @@ def test_what_a_game_has_no_use_for_is_refused_when_it_is_named(mine, tmp_path):
 def test_each_player_gets_its_own_optimizer_settings():
     cfg = configs.config("optimizer=rmsprop", "optimizer.discriminator.lr=0.5")
     OmegaConf.update(cfg, "optimizer.generator.momentum", 0.3, force_add=True)
-    turns = build(cfg, CPU).game.turns()
-    made = build_optimizers(cfg, turns)
+    game = build(cfg, CPU).game
+    made = build_optimizers(cfg, game, game.turns())
     assert (made["discriminator"].defaults["lr"], made["discriminator"].defaults["momentum"]) == (0.5, 0.0)
     assert (made["generator"].defaults["lr"], made["generator"].defaults["momentum"]) == (5e-5, 0.3)
 

@@ -10,6 +10,7 @@ from gan_cli.data.base import Data
 from gan_cli.diagnostics.codes import CodeAccuracy, contingency, one_to_one
 from gan_cli.errors import UserError
 from gan_cli.games.infogan import InfoGAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 
@@ -40,7 +41,7 @@ def test_renaming_codes_does_not_matter():
 
 def game(classes=3):
     players = MLPGenerator((2,), 0, 8, 8, 2), MLPDiscriminator((2,), 0, 2, 1)
-    return InfoGAN(*players, NonSaturating(), categorical=classes, continuous=0)
+    return InfoGAN(*players, Objective(NonSaturating()), categorical=classes, continuous=0)
 
 
 def test_a_q_that_recovers_the_class():

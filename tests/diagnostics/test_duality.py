@@ -14,6 +14,7 @@ from torch.optim import SGD
 from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gain
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.types import Batch
@@ -51,8 +52,8 @@ class TestDualityGap:
 
     def test_the_error_is_that_of_the_difference(self):
         """L_D = ψ(θ − x̄): the gain of D differs between batches only by their means x̄."""
-        game = GAN(Dirac(1.0), Linear(0.0), Wasserstein())
-        response = GAN(Dirac(1.0), Linear(-0.5), Wasserstein())
+        game = GAN(Dirac(1.0), Linear(0.0), Objective(Wasserstein()))
+        response = GAN(Dirac(1.0), Linear(-0.5), Objective(Wasserstein()))
         heldout = [Batch(torch.full((4, 1), x)) for x in (0.0, 0.5, -0.25)]
         gains = tensor([0.5 * (1 - x) for x in (0.0, 0.5, -0.25)])
         gap = duality_gap(game, {"discriminator": response}, heldout)
@@ -90,7 +91,7 @@ class TestBestResponse:
 class TestEstimateGain:
     def probe(self, psi):
         """Return the gain for data at (1, 0) and fakes at (0, 2); with |ψ| ≤ 0.1 the best critic estimates 0.1·(1 + 2)."""
-        game = GAN(Dirac(0.0, 2.0), Linear(*psi), Wasserstein(), {"clip": WeightClipping(bound=0.1)})
+        game = GAN(Dirac(0.0, 2.0), Linear(*psi), Objective(Wasserstein(), {"clip": WeightClipping(bound=0.1)}))
         data = Batch(tensor([[1.0, 0.0]]).expand(4, 2))
         response = best_response(game, "discriminator", repeat(data), partial(SGD, lr=0.05), 10)
         return estimate_gain(game, response, [data, data])["wasserstein"]

@@ -11,6 +11,7 @@ from gan_cli.diagnostics.field import game_vector, own_gradient, tensors_to_vect
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
 from gan_cli.games.base import Turn
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.types import Batch
 
@@ -38,7 +39,7 @@ class TestField:
         class Shared(Bilinear):
             def turns(self):
                 one, two = super().turns().values()
-                return {"theta": one, "both": Turn([self.phi, self.theta], two.loss)}
+                return {"theta": one, "both": Turn({"both": [self.phi, self.theta]}, two.loss)}
 
         found = game_vector(Shared(2.0, 3.0), DUMMY_BATCH, 0)
         assert [vector.tolist() for vector in found.vectors] == [[3.0 - 3.0], [-2.0]]
@@ -48,7 +49,7 @@ class TestField:
         game, batch = points_gan(Wasserstein()), Batch(torch.randn(5, 2))
         theta = list(game.generator.parameters())
         own = own_gradient(game, "generator", batch, 3)
-        game.turns = lambda: {"critic": Turn(theta, lambda b: (GAN.discriminator_loss(game, b)[0], {}))}
+        game.turns = lambda: {"critic": Turn({"critic": theta}, lambda b: (GAN.discriminator_loss(game, b)[0], {}))}
         opposite = game_vector(game, batch, 3)
         torch.testing.assert_close(tensors_to_vector(own.vectors), -tensors_to_vector(opposite.vectors))
 
@@ -68,7 +69,7 @@ def test_gradient_norms():
 class TestCriticSlopes:
     def test_of_a_linear_critic(self):
         for psi, share in (((0.6, 0.0), 0.0), ((3.0, 4.0), 1.0)):
-            slope = critic_slopes(GAN(Dirac(1.0, 1.0), Linear(*psi), Wasserstein()), Batch(torch.randn(7, 2)))
+            slope = critic_slopes(GAN(Dirac(1.0, 1.0), Linear(*psi), Objective(Wasserstein())), Batch(torch.randn(7, 2)))
             assert slope == (pytest.approx(math.hypot(*psi)), pytest.approx(0, abs=1e-6), share, 7)
 
     def test_between_data_and_fakes(self):
@@ -78,7 +79,7 @@ class TestCriticSlopes:
             def forward(self, x, y=None):
                 return x.square().sum(1)
 
-        slope = critic_slopes(GAN(Dirac(1.0), Square(0.0), Wasserstein()), Batch(torch.zeros(20_000, 1)))
+        slope = critic_slopes(GAN(Dirac(1.0), Square(0.0), Objective(Wasserstein())), Batch(torch.zeros(20_000, 1)))
         assert slope.mean == pytest.approx(1, abs=0.02)
         assert slope.std == pytest.approx(2 / 12**0.5, abs=0.01)
         assert slope.share_above_1 == pytest.approx(0.5, abs=0.02)

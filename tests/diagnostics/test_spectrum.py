@@ -23,6 +23,7 @@ from gan_cli.diagnostics.spectrum import (
 )
 from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
@@ -108,7 +109,7 @@ class TestHessian:
         assert ends(found) == pytest.approx((float(expected[0]), float(expected[-1])), abs=1e-3 * width)
 
     def test_a_linear_loss_of_many_parameters(self):
-        game = GAN(Dirac(*[0.0] * 50), Linear(*[1.0] * 50), Wasserstein())
+        game = GAN(Dirac(*[0.0] * 50), Linear(*[1.0] * 50), Objective(Wasserstein()))
         for player in game.turns():
             assert ends(hessian_extremes(game, player, Batch(torch.randn(4, 50)))) == (0, 0)
 
@@ -242,7 +243,7 @@ class TestJacobian:
     @pytest.mark.parametrize("gamma", [0.0, 0.3, 0.8, 3.0])
     def test_dirac_gan_under_r1(self, gamma):
         """γ/2 ± √(γ²/4 − ¼), the negative of Mescheder et al., 2018, whose players move along v."""
-        game = GAN(Dirac(0.0), Linear(0.0), NonSaturating(), {"r1": R1(weight=gamma)})
+        game = GAN(Dirac(0.0), Linear(0.0), Objective(NonSaturating(), {"r1": R1(weight=gamma)}))
         root = cmath.sqrt(gamma**2 / 4 - 0.25)
         found = jacobian_spectrum(game, self.data)
         assert in_order(values(found.leading)) == pytest.approx(in_order([gamma / 2 + root, gamma / 2 - root]), abs=1e-6)

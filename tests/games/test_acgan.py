@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 from gan_cli.errors import UserError
 from gan_cli.games.acgan import ACGAN
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.hinge import Hinge
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.relativistic import Relativistic
@@ -27,7 +28,7 @@ def seeded():
 
 def game(loss=None, weight=1.0, regularizers=None):
     generator = LabelledGenerator((2,), K, 4, None, partial(MLPGenerator, width=8, depth=2))
-    return ACGAN(generator, MLPDiscriminator((2,), K, 8, 3), loss or NonSaturating(), K, regularizers, weight)
+    return ACGAN(generator, MLPDiscriminator((2,), K, 8, 3), Objective(loss or NonSaturating(), regularizers or {}), K, weight)
 
 
 def batch(n=12):
@@ -43,7 +44,7 @@ def loss_of(game, player, batch):
 @pytest.mark.parametrize("regularizers", [None, {"r1": R1(weight=2.0)}])
 def test_without_weight_it_is_the_gan(loss, regularizers):
     acgan, data = game(loss, 0.0, regularizers), batch()
-    gan = GAN(acgan.generator, acgan.discriminator, loss, regularizers)
+    gan = GAN(acgan.generator, acgan.discriminator, acgan.objective)
     for player in ("discriminator", "generator"):
         torch.testing.assert_close(loss_of(acgan, player, data), loss_of(gan, player, data))
 
@@ -81,9 +82,9 @@ def test_a_head_that_knows_nothing_costs_log_K():
 def test_what_it_cannot_be_built_of():
     plain, judge = MLPGenerator((2,), K, 4, 8, 2), MLPDiscriminator((2,), K, 8, 3)
     with pytest.raises(UserError, match="needs a generator that takes labels"):
-        ACGAN(plain, judge, NonSaturating(), K)
+        ACGAN(plain, judge, Objective(NonSaturating()), K)
     with pytest.raises(UserError, match="no classes"):
-        ACGAN(plain, judge, NonSaturating(), 0)
+        ACGAN(plain, judge, Objective(NonSaturating()), 0)
     told = LabelledDiscriminator((2,), K, None, partial(MLPDiscriminator, width=8, depth=3))
     with pytest.raises(UserError, match="LabelledDiscriminator does not expose any"):
-        ACGAN(game().generator, told, NonSaturating(), K)
+        ACGAN(game().generator, told, Objective(NonSaturating()), K)

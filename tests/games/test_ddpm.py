@@ -184,7 +184,7 @@ class TestGuidance:
 
     def test_guidance_needs_a_denoiser_that_has_learnt_without_labels(self):
         """Where no label was ever hidden, "no label" is a vector that nobody trained."""
-        with pytest.raises(UserError, match=r"guidance=1\.0: .* without labels, too\.\n.*game\.label_dropout=0\.1"):
+        with pytest.raises(UserError, match=r"guidance=1\.0: .* without labels too\.\n.*game\.label_dropout=0\.1"):
             ddpm(Says(), label_dropout=0.0, guidance=1.0)
         ddpm(Says(), label_dropout=0.0).set_sampling("guidance", 0.0)
 

@@ -9,7 +9,8 @@ from torch import tensor
 from gan_cli.errors import UserError
 from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.games.ebgan import EBGAN, pull_away_term
-from gan_cli.games.mmd_gan import MMDGAN, LearntMMD
+from gan_cli.games.mmd_gan import MMDGAN, LearnedMMD
+from gan_cli.games.objective import Objective
 from gan_cli.games.sliced import SlicedGAN, sliced_cost
 from gan_cli.losses.ebgan import EBGAN as EBGANLoss
 from gan_cli.losses.non_saturating import NonSaturating
@@ -17,6 +18,7 @@ from gan_cli.metrics.points.mmd import mmd2_of_kernel, rational_quadratic, squar
 from gan_cli.models.autoencoder import ConvAutoEncoder, MLPAutoEncoder
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_cli.regularizers.base import Judged
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.training.command import train_command
 from gan_cli.types import Batch
@@ -67,7 +69,7 @@ class TestPullAway:
 
 def ebgan(pull_away):
     torch.manual_seed(0)
-    return EBGAN(DCGANGenerator(SHAPE, 0, 3, 4), ConvAutoEncoder(SHAPE, 0, 4), EBGANLoss(), {}, pull_away)
+    return EBGAN(DCGANGenerator(SHAPE, 0, 3, 4), ConvAutoEncoder(SHAPE, 0, 4), Objective(EBGANLoss(), {}), pull_away)
 
 
 class TestEBGAN:
@@ -99,7 +101,7 @@ class TestEBGAN:
 
     def test_what_it_refuses(self):
         with pytest.raises(UserError, match="must be an auto-encoder"):
-            EBGAN(MLPGenerator((2,), 0, 3, 8, 2), MLPDiscriminator((2,), 0, 8, 2), EBGANLoss(), {}, 0.1)
+            EBGAN(MLPGenerator((2,), 0, 3, 8, 2), MLPDiscriminator((2,), 0, 8, 2), Objective(EBGANLoss(), {}), 0.1)
         with pytest.raises(UserError, match="pull_away"):
             ebgan(-1.0)
         with pytest.raises(UserError, match="autoencoder_mlp"):
@@ -135,7 +137,7 @@ class TestKernels:
 def mmd_gan(regularizers=None, outputs=3, width=8):
     torch.manual_seed(0)
     players = MLPGenerator((2,), 0, 3, width, 3), MLPDiscriminator((2,), 0, width, 3, outputs)
-    return MMDGAN(*players, regularizers or {}, ALPHAS)
+    return MMDGAN(*players, Objective(regularizers=regularizers or {}), ALPHAS)
 
 
 class TestMMDGAN:
@@ -147,23 +149,24 @@ class TestMMDGAN:
     def test_the_penalty_is_that_of_the_witness(self):
         """Of one linear feature, the witness's slope is known: a sum of the kernel's slopes."""
         penalty = GradientPenalty(weight=1.0)
-        game = MMDGAN(Dirac(1.5), Linear(2.0), {"gp": penalty}, ALPHAS)
+        game = MMDGAN(Dirac(1.5), Linear(2.0), Objective(regularizers={"gp": penalty}), ALPHAS)
         real = tensor([[-1.0], [0.5], [2.0]])
         fake = tensor([[1.5]]).expand(3, -1)
         critic = game.critic()
-        witness = game.regularized(critic, critic(real), critic(fake))
+        witness, judged = game.regularized_critic(critic, Judged(real, fake, critic(real), critic(fake)))
+        torch.testing.assert_close(judged, Judged(real, fake, witness(real), witness(fake)))
         x = torch.linspace(-3, 3, 5)[:, None]
         k = lambda a, b: sum((1 + (2 * (a - b)) ** 2 / (2 * alpha)) ** -alpha for alpha in ALPHAS)  # noqa: E731
         torch.testing.assert_close(witness(x), torch.stack([k(t, real).mean() - k(t, fake).mean() for t in x]))
         loss, stats = loss_of(game, "discriminator", Batch(real), seed=3)
         torch.manual_seed(3)
         game.latents(3)
-        torch.testing.assert_close(stats["penalty_gp"], penalty.penalty(game.discriminator, witness, real, fake))
+        torch.testing.assert_close(stats["penalty_gp"], penalty.penalty(game.discriminator, witness, judged))
         torch.testing.assert_close(loss, stats["penalty_gp"] - stats["estimate/mmd2"])
 
     def test_mmd2_is_the_difference_of_the_witness_means(self):
         """E f(x) - E f(G(z)), up to the diagonals that the unbiased estimate leaves out."""
-        loss = LearntMMD(ALPHAS)
+        loss = LearnedMMD(ALPHAS)
         a, b = torch.randn(2, 9, 4, dtype=torch.float64)
         k = loss.kernel
         f = [k(t, a).mean(1) - k(t, b).mean(1) for t in (a, b)]
@@ -171,7 +174,7 @@ class TestMMDGAN:
         torch.testing.assert_close(f[0].mean() - f[1].mean(), biased)
 
     def test_codes_of_one_number_need_no_second_dimension(self):
-        loss = LearntMMD(ALPHAS)
+        loss = LearnedMMD(ALPHAS)
         one = torch.randn(6)
         torch.testing.assert_close(loss.mmd2(one, one + 1), loss.mmd2(one[:, None], one[:, None] + 1))
 
@@ -194,7 +197,7 @@ class TestMMDGAN:
 
 def sliced_gan():
     torch.manual_seed(0)
-    return SlicedGAN(DCGANGenerator(SHAPE, 0, 3, 4), DCGANDiscriminator(SHAPE, 0, 4), NonSaturating(), {}, 50)
+    return SlicedGAN(DCGANGenerator(SHAPE, 0, 3, 4), DCGANDiscriminator(SHAPE, 0, 4), Objective(NonSaturating(), {}), 50)
 
 
 class TestSlicedGAN:
@@ -232,4 +235,4 @@ class TestSlicedGAN:
 
     def test_a_discriminator_without_features_is_refused(self):
         with pytest.raises(UserError, match="MLPAutoEncoder does not expose any"):
-            SlicedGAN(MLPGenerator((2,), 0, 3, 8, 2), MLPAutoEncoder((2,), 0, 8, 2, 1), NonSaturating(), {}, 5)
+            SlicedGAN(MLPGenerator((2,), 0, 3, 8, 2), MLPAutoEncoder((2,), 0, 8, 2, 1), Objective(NonSaturating(), {}), 5)

@@ -5,19 +5,22 @@ from itertools import repeat
 
 import pytest
 import torch
+from support import configs
 from support.players import Dirac, Linear, alternating, images_gan, points_gan
 from torch import nn, tensor
 
+from gan_cli.build import build
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn, differentiable_in_all_players, frozen
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.hinge import Hinge
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.relativistic import Relativistic
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.base import Discriminator, Generator
-from gan_cli.regularizers.base import Regularizer
+from gan_cli.regularizers.base import Judged, Regularizer
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.orthogonal import Orthogonal
 from gan_cli.regularizers.r1 import R1, R2
@@ -64,7 +67,7 @@ class TestDiracGAN:
         [(Minimax(), 0.5), (NonSaturating(), 0.5), (Relativistic(), 0.5), (Wasserstein(), 1.0), (Hinge(), 1.0)],
     )
     def test_eigenvalues(self, loss, slope, penalty, gamma):
-        game = GAN(Dirac(0.0), Linear(0.0), loss, {"penalty": penalty(weight=gamma)})
+        game = GAN(Dirac(0.0), Linear(0.0), Objective(loss, {"penalty": penalty(weight=gamma)}))
         matrix = jacobian(game, self.data)
         torch.testing.assert_close(matrix, tensor([[-gamma, -slope], [slope, 0.0]]))
         root = cmath.sqrt(gamma**2 / 4 - slope**2)
@@ -73,14 +76,14 @@ class TestDiracGAN:
         assert found == pytest.approx(expected, abs=1e-5)
 
     def test_penalties_add_up(self):
-        game = GAN(Dirac(0.0), Linear(0.0), NonSaturating(), {"r1": R1(weight=0.5), "r2": R2(weight=0.25)})
+        game = GAN(Dirac(0.0), Linear(0.0), Objective(NonSaturating(), {"r1": R1(weight=0.5), "r2": R2(weight=0.25)}))
         torch.testing.assert_close(jacobian(game, self.data)[0, 0], tensor(-0.75))
 
     def test_away_from_the_equilibrium(self):
         """d/dtheta of -s(psi theta) theta: the fake inside the discriminator's loss is differentiated, both ways."""
         psi, theta = 0.7, -1.2
         s = tensor(psi * theta).sigmoid()
-        game = GAN(Dirac(theta), Linear(psi), Minimax())
+        game = GAN(Dirac(theta), Linear(psi), Objective(Minimax()))
         cross = s + psi * theta * s * (1 - s)
         expected = tensor([[-(theta**2) * s * (1 - s), -cross], [cross, psi**2 * s * (1 - s)]])
         torch.testing.assert_close(jacobian(game, self.data), expected)
@@ -88,7 +91,7 @@ class TestDiracGAN:
     def test_r1_converges_where_the_bare_game_circles(self):
         radius = {}
         for gamma in (0.0, 1.0):
-            game = GAN(Dirac(1.0), Linear(1.0), Minimax(), {"r1": R1(weight=gamma)})
+            game = GAN(Dirac(1.0), Linear(1.0), Objective(Minimax(), {"r1": R1(weight=gamma)}))
             solver = alternating(game, lr=0.2)
             for _ in range(150):
                 solver.round(["discriminator", "generator"], repeat(self.data))
@@ -164,7 +167,7 @@ class TestLosses:
         plain.load_state_dict(game.state_dict())
         batch = plane()
         difference = loss_of(game, "generator", batch) - loss_of(plain, "generator", batch)
-        torch.testing.assert_close(difference, orthogonal.penalty(game.generator, None, batch.x, batch.x))
+        torch.testing.assert_close(difference, orthogonal.penalty(game.generator, None, Judged(*[batch.x] * 4)))
         torch.testing.assert_close(loss_of(game, "discriminator", batch), loss_of(plain, "discriminator", batch))
 
     def test_estimate_has_no_penalty_in_it(self):
@@ -215,7 +218,7 @@ class TestLabels:
             return super().forward(x, y).sum(1)
 
     def test_fakes_carry_the_labels_of_the_batch(self):
-        game = GAN(self.Player(), self.Judge(), NonSaturating(), {"gradient_penalty": GradientPenalty()})
+        game = GAN(self.Player(), self.Judge(), Objective(NonSaturating(), {"gradient_penalty": GradientPenalty()}))
         y = tensor([2, 0, 1])
         batch = Batch(torch.randn(3, 2), y)
         for player in ("discriminator", "generator"):
@@ -262,9 +265,11 @@ def test_samples_and_logits_keep_the_precision_of_what_is_given(make):
         assert game.critic()(game.sample(torch.randn(3, 3, dtype=torch.float64))).dtype == torch.float64
 
 
-def test_a_player_that_is_none():
-    with pytest.raises(UserError, match=r"regularizer\.r1 is to regularize 'critic', but this game's players are"):
-        points_gan(regularizers=[R1(players=["critic"])])
+def test_a_regularizer_of_a_player_that_the_game_lacks():
+    cfg = configs.config("dataset=ring regularizer=r1", "regularizer.r1.players=[critic]")
+    message = r"regularizer\.r1\.players=\[critic\]: this game has no such player\. Its players are: generator, discriminator\."
+    with pytest.raises(UserError, match=message):
+        build(cfg, torch.device("cpu"))
 
 
 def test_transforms_happen_in_order_and_once():

@@ -8,6 +8,7 @@ from support.players import alternating
 
 from gan_cli.errors import UserError
 from gan_cli.games.analytic.gaussian_gan import GaussianGAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.affine import Affine
 from gan_cli.models.base import Discriminator
@@ -31,7 +32,7 @@ class Exact(Discriminator):
 def game(discriminator=None, mean: float = 2.0, std: float = 1.0, generator=None) -> GaussianGAN:
     torch.manual_seed(0)
     generator = generator or Affine((1,), 0, 0.0, 1.0)
-    return GaussianGAN(generator, discriminator or MLPDiscriminator((1,), 0, 32, 3), NonSaturating(), {}, mean, std)
+    return GaussianGAN(generator, discriminator or MLPDiscriminator((1,), 0, 32, 3), Objective(NonSaturating(), {}), mean, std)
 
 
 @torch.no_grad()

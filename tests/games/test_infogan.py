@@ -11,6 +11,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.games.gan import GAN
 from gan_cli.games.infogan import Codes, InfoGAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.relativistic import Relativistic
 from gan_cli.models.base import Discriminator
@@ -27,7 +28,7 @@ def seeded():
 
 def game(loss=None, latent_dim=3 + K + M, **settings):
     players = MLPGenerator((2,), 0, latent_dim, 16, 3), MLPDiscriminator((2,), 0, 16, 3)
-    return InfoGAN(*players, loss or NonSaturating(), categorical=K, continuous=M, q_width=8, **settings)
+    return InfoGAN(*players, Objective(loss or NonSaturating()), categorical=K, continuous=M, q_width=8, **settings)
 
 
 def plane(n=32):
@@ -171,7 +172,7 @@ def test_traversals_move_one_code_and_nothing_else():
 
 
 def test_no_continuous_codes():
-    one = InfoGAN(MLPGenerator((2,), 0, 7, 8, 2), MLPDiscriminator((2,), 0, 8, 2), NonSaturating(), None, K, 0)
+    one = InfoGAN(MLPGenerator((2,), 0, 7, 8, 2), MLPDiscriminator((2,), 0, 8, 2), Objective(NonSaturating()), K, 0)
     _, stats = one.turns()["generator"].loss(plane())
     assert stats["infogan/continuous"].item() == 0
     assert len(one.traversals(8)) == 1
@@ -201,6 +202,6 @@ def test_what_it_cannot_be_built_of():
         game(latent_dim=6)
     assert str(caught.value).count("\n") == 1
     with pytest.raises(UserError, match=r"categorical=1"):
-        InfoGAN(MLPGenerator((2,), 0, 9, 8, 2), MLPDiscriminator((2,), 0, 8, 2), NonSaturating(), categorical=1)
+        InfoGAN(MLPGenerator((2,), 0, 9, 8, 2), MLPDiscriminator((2,), 0, 8, 2), Objective(NonSaturating()), categorical=1)
     with pytest.raises(UserError, match="game=infogan adds a head to"):
-        InfoGAN(MLPGenerator((2,), 0, 20, 8, 2), Discriminator(), NonSaturating())
+        InfoGAN(MLPGenerator((2,), 0, 20, 8, 2), Discriminator(), Objective(NonSaturating()))

@@ -97,7 +97,7 @@ class TestTheDualGame:
         before = played.discriminator.weight.detach().clone()
         loss, stats = played.generator_loss(batch)
         assert torch.equal(played.discriminator.weight, before), "a loss moves nothing"
-        played.turns()["generator"].after()
+        played.turns()["generator"].finish()
         theta = list(played.generator.parameters())
         ascent = torch.autograd.grad(loss, theta)
         a, w = played.rows(batch.x, played.fakes(batch)), played.discriminator.weight.detach().double()

@@ -7,6 +7,7 @@ import torch
 from support.players import alternating
 
 from gan_cli.errors import UserError
+from gan_cli.games.objective import Objective
 from gan_cli.games.retrained_discriminator import RetrainedDiscriminatorGAN, gradient_norm
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
@@ -19,12 +20,13 @@ from gan_cli.types import Batch
 
 BATCH = Batch(torch.zeros(32, 2) + 5)
 COSTS = ("saturating", "non_saturating", "wasserstein")
+RETRAINED = ["retrained_discriminator", "retrained_critic"]
 
 
 def game(**regularizers) -> RetrainedDiscriminatorGAN:
     torch.manual_seed(0)
     return RetrainedDiscriminatorGAN(
-        MLPGenerator((2,), 0, 3, 16, 3), MLPDiscriminator((2,), 0, 16, 3), NonSaturating(), regularizers
+        MLPGenerator((2,), 0, 3, 16, 3), MLPDiscriminator((2,), 0, 16, 3), Objective(NonSaturating(), regularizers)
     )
 
 
@@ -45,31 +47,31 @@ def test_judges_start_as_the_discriminator_did_whatever_it_learns():
     played = game()
     first = [p.detach().clone() for p in played.discriminator.parameters()]
     play(played, ["discriminator", "generator"], 5)
-    for judge in (played.judge, played.wasserstein_critic):
+    for judge in (played.retrained_discriminator, played.retrained_critic):
         assert all(torch.equal(a, b) for a, b in zip(first, judge.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, played.discriminator.parameters(), strict=True))
 
 
 def test_players_that_look_at_labels_are_refused():
     generator = LabelledGenerator((2,), 3, 3, None, partial(MLPGenerator, width=16, depth=3))
-    with pytest.raises(UserError, match="look at no labels"):
-        RetrainedDiscriminatorGAN(generator, MLPDiscriminator((2,), 0, 16, 3), NonSaturating(), {})
+    with pytest.raises(UserError, match="use no labels"):
+        RetrainedDiscriminatorGAN(generator, MLPDiscriminator((2,), 0, 16, 3), Objective(NonSaturating(), {}))
 
 
 def test_the_generator_rests_while_they_judge():
     played = game(penalty=GradientPenalty())
     before = {key: value.clone() for key, value in played.state_dict().items()}
-    stats = play(played, ["judge", "critic"], 3)
+    stats = play(played, RETRAINED, 3)
     moved = {key.partition(".")[0] for key, value in played.state_dict().items() if not torch.equal(value, before[key])}
-    assert moved == {"judge", "wasserstein_critic", "judgements"}
-    assert {"js/judge", "wasserstein/critic", "penalty_penalty/critic"} <= set(stats)
+    assert moved == {*RETRAINED, "judgements"}
+    assert {"js/retrained_discriminator", "wasserstein/retrained_critic", "penalty_penalty/retrained_critic"} <= set(stats)
 
 
 def test_nothing_is_measured_before_they_judge():
     played = game()
     play(played, ["discriminator", "generator"], 2)
     assert measured(played) == {}
-    play(played, ["judge", "critic"], 3)
+    play(played, RETRAINED, 3)
     assert measured(played)["judging/iterations"] == 3
     assert {f"generator_gradient/{cost}" for cost in COSTS} < set(measured(played))
 
@@ -77,9 +79,9 @@ def test_nothing_is_measured_before_they_judge():
 def test_the_saturating_gradient_vanishes_and_the_others_do_not():
     """Real points far from all fakes: the judge wins, s(f) goes to 0 and takes the gradient along."""
     played = game(penalty=GradientPenalty())
-    play(played, ["judge", "critic"], 1)
+    play(played, RETRAINED, 1)
     before = measured(played)
-    play(played, ["judge", "critic"], 300)
+    play(played, RETRAINED, 300)
     after = measured(played)
     assert after["generator_gradient/saturating"] < 0.05 * before["generator_gradient/saturating"]
     for cost in ("non_saturating", "wasserstein"):
@@ -107,7 +109,7 @@ def test_gradient_norms_are_those_of_the_logits_weights():
 
 def test_measuring_moves_nothing():
     played = game()
-    play(played, ["judge", "critic"], 2)
+    play(played, RETRAINED, 2)
     before = {key: value.clone() for key, value in played.state_dict().items()}
     measured(played)
     assert all(torch.equal(value, before[key]) for key, value in played.state_dict().items())
@@ -116,9 +118,9 @@ def test_measuring_moves_nothing():
 
 def test_the_critic_is_clipped_and_nobody_else():
     played = game(clipping=WeightClipping(bound=0.01))
-    play(played, ["discriminator", "generator", "judge", "critic"], 3)
+    play(played, ["discriminator", "generator", *RETRAINED], 3)
     sizes = {player: max(float(p.detach().abs().max()) for p in turn.parameters) for player, turn in played.turns().items()}
-    assert sizes.pop("critic") <= 0.01 < min(sizes.values())
+    assert sizes.pop("retrained_critic") <= 0.01 < min(sizes.values())
 
 
 def test_a_regularizer_of_the_generator_is_refused():

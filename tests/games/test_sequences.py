@@ -15,6 +15,7 @@ from gan_cli.data.points.toy import Points
 from gan_cli.errors import UserError
 from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.games.c_rnn_gan import CRNNGAN
+from gan_cli.games.objective import Objective
 from gan_cli.games.rcgan import RCGAN
 from gan_cli.games.sampling import preserve_buffers
 from gan_cli.games.timegan import TimeGAN, moments_apart
@@ -67,18 +68,18 @@ def batch(n: int = 4, classes: int = 0) -> Batch:
 
 def rcgan(loss=None, regularizers=None, **options) -> RCGAN:
     players = RecurrentGenerator(SHAPE, 0, 3, **LSTM), StepwiseDiscriminator(SHAPE, 0, **LSTM)
-    return RCGAN(*players, loss or NonSaturating(), regularizers, **options)
+    return RCGAN(*players, Objective(loss or NonSaturating(), regularizers or {}), **options)
 
 
 def labelled(**options) -> RCGAN:
     generator = LabelledGenerator(SHAPE, 3, 3, None, partial(RecurrentGenerator, **LSTM))
     discriminator = LabelledDiscriminator(SHAPE, 3, None, partial(StepwiseDiscriminator, **LSTM))
-    return RCGAN(generator, discriminator, NonSaturating(), classes=3, **options)
+    return RCGAN(generator, discriminator, Objective(NonSaturating()), classes=3, **options)
 
 
 def c_rnn_gan(**options) -> CRNNGAN:
     players = AutoregressiveGenerator(SHAPE, 0, None, **LSTM), AveragingDiscriminator(SHAPE, 0, **LSTM, dropout=0.0)
-    return CRNNGAN(*players, NonSaturating(), **options)
+    return CRNNGAN(*players, Objective(NonSaturating()), **options)
 
 
 def timegan(cell: str = "gru", **options) -> TimeGAN:
@@ -261,16 +262,22 @@ def test_pretraining_predicts():
 
 def test_other_players_are_refused():
     with pytest.raises(UserError, match="feeds its generator's output back"):
-        CRNNGAN(MLPGenerator(SHAPE, 0, 3, 8, 2), RecurrentDiscriminator(SHAPE, 0, **LSTM, bidirectional=True), NonSaturating())
+        CRNNGAN(
+            MLPGenerator(SHAPE, 0, 3, 8, 2),
+            RecurrentDiscriminator(SHAPE, 0, **LSTM, bidirectional=True),
+            Objective(NonSaturating()),
+        )
     with pytest.raises(UserError, match="adds a head to the discriminator's features"):
-        CRNNGAN(AutoregressiveGenerator(SHAPE, 0, None, **LSTM), StepwiseDiscriminator(SHAPE, 0, **LSTM), NonSaturating())
+        CRNNGAN(
+            AutoregressiveGenerator(SHAPE, 0, None, **LSTM), StepwiseDiscriminator(SHAPE, 0, **LSTM), Objective(NonSaturating())
+        )
 
 
 def test_who_rests_is_told_by_losses_above_0():
     players = AutoregressiveGenerator(SHAPE, 0, None, **LSTM), AveragingDiscriminator(SHAPE, 0, **LSTM, dropout=0.0)
     with pytest.raises(UserError, match=r"freezing=0\.7: .* Wasserstein's can be negative"):
-        CRNNGAN(*players, Wasserstein())
-    assert CRNNGAN(*players, Wasserstein(), freezing=0.0).freezing == 0
+        CRNNGAN(*players, Objective(Wasserstein()))
+    assert CRNNGAN(*players, Objective(Wasserstein()), freezing=0.0).freezing == 0
 
 
 @pytest.mark.parametrize("game", ["c_rnn_gan", "timegan"])

@@ -13,7 +13,9 @@ from gan_cli.drawing import strips
 from gan_cli.errors import UserError
 from gan_cli.games.cyclegan import CycleGAN
 from gan_cli.games.image_buffer import ImageBuffer
+from gan_cli.games.objective import Objective
 from gan_cli.games.pix2pix import Pix2Pix
+from gan_cli.games.protocols import Invertible
 from gan_cli.games.sampling import picture_strips
 from gan_cli.losses.least_squares import LeastSquares
 from gan_cli.losses.non_saturating import NonSaturating
@@ -43,12 +45,12 @@ def translator() -> ResNetTranslator:
 
 
 def cyclegan(**options) -> CycleGAN:
-    return CycleGAN(translator(), translator(), critic(), critic(), LeastSquares(), **options)
+    return CycleGAN(translator(), translator(), critic(), critic(), Objective(LeastSquares()), **options)
 
 
 def pix2pix(l1: float = 100.0, dropout: float = 0.0) -> Pix2Pix:
     generator = UNetTranslator(SHAPE, 0, SHAPE, width=4, norm="instance", dropout=dropout)
-    return Pix2Pix(generator, critic(SHAPE), NonSaturating(), l1=l1)
+    return Pix2Pix(generator, critic(SHAPE), Objective(NonSaturating()), l1=l1)
 
 
 class Nothing(ResNetTranslator):
@@ -70,7 +72,7 @@ class Negative(Nothing):
 
 def test_a_generator_that_looks_at_no_sources_is_no_translator():
     with pytest.raises(UserError, match="needs a generator that translates, and DCGANGenerator looks at no sources"):
-        Pix2Pix(DCGANGenerator(SHAPE, 0, 4, 4), critic(), NonSaturating())
+        Pix2Pix(DCGANGenerator(SHAPE, 0, 4, 4), critic(), Objective(NonSaturating()))
 
 
 # CycleGAN.
@@ -78,7 +80,7 @@ def test_a_generator_that_looks_at_no_sources_is_no_translator():
 
 @pytest.mark.parametrize(("kind", "identity"), [(Nothing, 0.0), (Negative, None)])
 def test_translators_that_undo_each_other_have_no_cycle_error(kind, identity):
-    game = CycleGAN(kind(), kind(), critic(), critic(), LeastSquares())
+    game = CycleGAN(kind(), kind(), critic(), critic(), Objective(LeastSquares()))
     b = batch()
     _, stats = game.generator_loss(b)
     assert stats["cycle"] == game.estimate(b)["cycle"] == 0
@@ -92,8 +94,8 @@ def test_translators_that_undo_each_other_have_no_cycle_error(kind, identity):
 def test_the_translators_loss_is_the_paper_s():
     game, b = cyclegan(), batch()
     with torch.no_grad():
-        (g, f), z = (game.there.generator, game.back.generator), game.latents(4)
-        d_b, d_a = game.there.discriminator, game.back.discriminator
+        (g, f), z = (game.generator, game.generator_back), game.latents(4)
+        d_b, d_a = game.discriminator, game.discriminator_back
         fake_b, fake_a = g(z, b.y), f(z, b.x)
         adversarial = (d_b(fake_b) - 1).square().mean() + (d_a(fake_a) - 1).square().mean()
         cycle = (f(z, fake_b) - b.y).abs().mean() + (g(z, fake_a) - b.x).abs().mean()
@@ -106,8 +108,8 @@ def test_the_translators_loss_is_the_paper_s():
 def test_the_critics_loss_is_the_paper_s_halved():
     game, b = cyclegan(pool=0), batch()
     with torch.no_grad():
-        fake_b, fake_a = game.there.generator(game.latents(4), b.y), game.back.generator(game.latents(4), b.x)
-        d_b, d_a = game.there.discriminator, game.back.discriminator
+        fake_b, fake_a = game.generator(game.latents(4), b.y), game.generator_back(game.latents(4), b.x)
+        d_b, d_a = game.discriminator, game.discriminator_back
         parts = [(d_b(b.x) - 1), d_b(fake_b), (d_a(b.y) - 1), d_a(fake_a)]
         expected = sum(part.square().mean() for part in parts) / 2
     loss, stats = game.discriminator_loss(b)
@@ -126,31 +128,31 @@ def test_turns_own_both_networks_each_and_nothing_else():
 def test_the_way_back_is_the_other_translator():
     game, b = cyclegan(), batch()
     other = game.inverse()
-    assert torch.equal(other.sample(game.latents(4), b.x), game.back.generator(game.latents(4), b.x))
+    assert torch.equal(other.sample(game.latents(4), b.x), game.generator_back(game.latents(4), b.x))
     assert torch.equal(other.inverse().sample(game.latents(4), b.y), game.sample(game.latents(4), b.y))
-    with pytest.raises(UserError, match="Pix2Pix has no way back"):
-        pix2pix().inverse()
+    assert isinstance(game, Invertible)
+    assert not isinstance(pix2pix(), Invertible)
 
 
 def test_only_the_critics_turn_fills_the_pools_and_only_when_it_is_over():
     game, b = cyclegan(pool=6), batch()
     turns = game.turns()
     turns["generator"].loss(b)
-    turns["generator"].after()
+    turns["generator"].finish()
     for _ in range(3):  # a loss may be asked for any number of times
         turns["discriminator"].loss(b)
     assert game.pool.filled == game.pool_back.filled == 0
-    turns["discriminator"].after()
-    turns["discriminator"].after()
+    turns["discriminator"].finish()
+    turns["discriminator"].finish()
     assert game.pool.filled == game.pool_back.filled == 4
-    assert torch.equal(game.pool.images[:4], game.there.generator(game.latents(4), b.y))
+    assert torch.equal(game.pool.images[:4], game.generator(game.latents(4), b.y))
 
 
 def test_domains_of_different_channels():
     def game(identity: float) -> CycleGAN:
         there, back = ((ResNetTranslator((o, 8, 8), 0, (i, 8, 8), 4, 1)) for o, i in ((3, 1), (1, 3)))
         critics = (PatchDiscriminator((c, 8, 8), 0, None, 4, 1, "none") for c in (3, 1))
-        return CycleGAN(there, back, *critics, LeastSquares(), identity=identity)
+        return CycleGAN(there, back, *critics, Objective(LeastSquares()), identity=identity)
 
     with pytest.raises(UserError, match=r"identity=5.0: .* 1 and 3 channels"):
         game(5.0)
@@ -160,7 +162,7 @@ def test_domains_of_different_channels():
         loss, stats = turn.loss(b)
         assert loss.isfinite()
         assert "identity" not in stats
-        turn.after()
+        turn.finish()
     picture = strips(picture_strips(one, one.latents(2), b.y))
     assert picture.ndim == 3
 

@@ -8,6 +8,7 @@ from gan_cli.data.points.nothing import nothing
 from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
 from gan_cli.games.analytic.two_gaussians import TwoGaussians, slope
+from gan_cli.games.objective import Objective
 from gan_cli.models.mlp import MLPDiscriminator
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.weight_clipping import WeightClipping
@@ -18,7 +19,7 @@ BATCH = Batch(torch.zeros(64, 1))
 
 def game(real: float = -3.0, fake: float = 3.0, **regularizers) -> TwoGaussians:
     torch.manual_seed(0)
-    return TwoGaussians(MLPDiscriminator((1,), 0, 16, 3), regularizers, real, fake, 1.0)
+    return TwoGaussians(MLPDiscriminator((1,), 0, 16, 3), Objective(regularizers=regularizers), real, fake, 1.0)
 
 
 def test_the_optimum_is_the_densities_ratio():
@@ -81,7 +82,7 @@ def test_measuring_and_drawing_leave_no_trace():
 
 def test_a_width_that_is_none():
     with pytest.raises(UserError, match=r"std=0"):
-        TwoGaussians(MLPDiscriminator((1,), 0, 4, 2), {}, 0.0, 1.0, 0.0)
+        TwoGaussians(MLPDiscriminator((1,), 0, 4, 2), Objective(), 0.0, 1.0, 0.0)
 
 
 def test_points_of_the_line_alone():

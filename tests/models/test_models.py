@@ -10,6 +10,7 @@ from torch import nn
 
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import image_size
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -149,9 +150,9 @@ def test_mlp_has_four_linear_layers():
 def test_players_mix(mixed):
     shape = (1, 8, 8)
     if mixed == "mlp against dcgan":
-        game = GAN(MLPGenerator(shape, 0, 5, 16, 4), DCGANDiscriminator(shape, 0, 4), NonSaturating())
+        game = GAN(MLPGenerator(shape, 0, 5, 16, 4), DCGANDiscriminator(shape, 0, 4), Objective(NonSaturating()))
     else:
-        game = GAN(DCGANGenerator(shape, 0, 5, 4), MLPDiscriminator(shape, 0, 16, 4), NonSaturating())
+        game = GAN(DCGANGenerator(shape, 0, 5, 4), MLPDiscriminator(shape, 0, 16, 4), Objective(NonSaturating()))
     stats = alternating(game).round(["discriminator", "generator"], repeat(Batch(torch.randn(4, *shape))))
     assert all(value.isfinite() for value in stats.values())
 

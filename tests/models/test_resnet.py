@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 from gan_cli.build import make
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.hinge import Hinge
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.biggan import BigGANDiscriminator, BigGANGenerator
@@ -273,7 +274,7 @@ def test_singular_values_after_warm_up(option):
     eight = "model.generator.attention=8 model.discriminator.attention=8" if option == "biggan_small" else ""
     generator, discriminator = players(option, (1, 16, 16), eight)
     regularizers = {"d": SpectralNorm(), "g": SpectralNorm(remove_norm=False, embeddings=False, players=["generator"])}
-    game = GAN(generator, discriminator, Hinge(), regularizers)
+    game = GAN(generator, discriminator, Objective(Hinge(), regularizers))
     solver = alternating(game, torch.optim.Adam, lr=1e-3)
     batch = Batch(torch.randn(2, 1, 16, 16), torch.arange(2))
     for _ in range(3):

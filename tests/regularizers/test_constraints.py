@@ -11,7 +11,7 @@ from gan_cli.errors import UserError
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.dcgan import DCGANDiscriminator
 from gan_cli.models.mlp import MLPDiscriminator
-from gan_cli.regularizers.base import replace_modules, slopes
+from gan_cli.regularizers.base import Judged, replace_modules, slopes
 from gan_cli.regularizers.dragan import Dragan
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.orthogonal import Orthogonal
@@ -158,12 +158,12 @@ class TestSpectralNorm:
         learnt = layer.parametrizations.weight.original
         gram = learnt @ learnt.T
         expected = gram.square().sum() - gram.diagonal().square().sum()
-        torch.testing.assert_close(Orthogonal(weight=1.0).penalty(layer, None, torch.zeros(1), torch.zeros(1)), expected)
+        torch.testing.assert_close(Orthogonal(weight=1.0).penalty(layer, None, Judged(*[torch.zeros(1)] * 4)), expected)
 
     def test_orthogonality_leaves_the_power_iteration_alone(self):
         layer = SpectralNorm().transform(nn.Sequential(nn.Linear(4, 4)))[0]
         before = [buffer.clone() for buffer in layer.buffers()]
-        Orthogonal().penalty(layer, None, torch.zeros(1), torch.zeros(1))
+        Orthogonal().penalty(layer, None, Judged(*[torch.zeros(1)] * 4))
         assert all(torch.equal(a, b) for a, b in zip(before, layer.buffers(), strict=True))
 
 

@@ -8,10 +8,12 @@ from support.players import Dirac, Linear, alternating
 from torch import nn, tensor
 
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.wasserstein import Wasserstein
-from gan_cli.regularizers.base import Regularizer, gradients, slopes, squared_slopes
+from gan_cli.regularizers.base import Judged, gradients, slopes, squared_slopes
 from gan_cli.regularizers.dragan import Dragan
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
+from gan_cli.regularizers.none import NoRegularizer
 from gan_cli.regularizers.orthogonal import Orthogonal
 from gan_cli.regularizers.r1 import R1, R2
 from gan_cli.types import Batch
@@ -22,7 +24,7 @@ UNSEEN = tensor(float("nan"))
 
 
 def penalty(regularizer, critic, real, fake=UNSEEN, network=None):
-    return regularizer.penalty(network or nn.Identity(), critic, real, fake)
+    return regularizer.penalty(network or nn.Identity(), critic, Judged(real, fake, UNSEEN, UNSEEN))
 
 
 def linear(norm, shape):
@@ -52,11 +54,11 @@ def seeded():
 
 def test_neutral():
     real = torch.randn(POINTS)
-    assert penalty(Regularizer(), half_square, real) == 0
-    assert not Regularizer().penalizes
+    assert penalty(NoRegularizer(), half_square, real) == 0
+    assert not NoRegularizer().penalizes
     assert all(regularizer.penalizes for regularizer in [*GRADIENT_PENALTIES, Orthogonal()])
     network = nn.Linear(2, 1)
-    assert Regularizer().transform(network) is network
+    assert NoRegularizer().transform(network) is network
 
 
 @pytest.mark.parametrize("shape", [POINTS, IMAGES])
@@ -154,7 +156,9 @@ def test_patches_are_averaged_as_in_the_losses():
 @pytest.mark.parametrize(("distance", "weight"), [(1.0, 10.0), (3.0, 10.0), (0.5, 1.0)])
 def test_parallel_lines_read_high(distance, weight):
     """min over k of -k d + lambda (k - 1)^2 is at 1 + d / (2 lambda), so that W reads d (1 + d / (2 lambda))."""
-    game = GAN(Dirac(0.0, 0.0), Linear(0.1, 0.0), Wasserstein(), {"gradient_penalty": GradientPenalty(weight=weight)})
+    game = GAN(
+        Dirac(0.0, 0.0), Linear(0.1, 0.0), Objective(Wasserstein(), {"gradient_penalty": GradientPenalty(weight=weight)})
+    )
     solver = alternating(game, lr=0.4 / weight)
     batch = Batch(tensor([[distance, 0.0]]).repeat(4, 1))
     for _ in range(60):

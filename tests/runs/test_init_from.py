@@ -8,7 +8,7 @@ from support.runs import differences, state, train
 from gan_cli.build import build
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint, logger
-from gan_cli.training.run import freeze_norm_statistics
+from gan_cli.training.run import Run, weights_of
 
 STEPS = "train.steps=4 eval_every=0 checkpoint_every=2 sample_every=0 metric.n_samples=0"
 
@@ -47,19 +47,38 @@ def test_frozen_players_never_move(source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("game", "turns", "evaluated"),
+    ("game", "frozen", "left"),
     [
-        ("two_gaussians", ["critic"], {"wasserstein_critic"}),
-        ("retrained_discriminator", ["judge", "critic"], {"judge", "wasserstein_critic"}),
-        ("timegan", ["generator"], {"latent_generator"}),  # the supervisor has a turn of its own
-        ("timegan", ["generator", "supervisor"], {"latent_generator", "supervisor"}),
-        ("timegan", ["autoencoder"], set()),  # the embedder's turn moves the same networks
+        ("two_gaussians", ["critic"], {"discriminator": {"discriminator"}}),
+        (
+            "timegan",
+            ["supervisor"],
+            {
+                "autoencoder": {"embedder", "recovery"},
+                "generator": {"latent_generator"},
+                "embedder": {"embedder", "recovery"},
+                "discriminator": {"latent_discriminator"},
+            },
+        ),
+        ("cyclegan", ["generator", "discriminator", "discriminator_back"], {"generator": {"generator_back"}}),
+        ("infogan", ["q"], {"discriminator": {"discriminator"}, "generator": {"generator"}}),
+        ("dirac_gan", ["theta"], {"phi": {"phi"}}),
     ],
 )
-def test_networks_that_no_turn_moves_are_evaluated(game, turns, evaluated):
-    made = build(configs.config(f"game={game}"), torch.device("cpu")).game
-    freeze_norm_statistics(made, turns)
-    assert {name for name, network in made.named_children() if not network.training} == evaluated
+def test_a_frozen_player_leaves_every_turn_and_its_network_is_in_eval_mode(game, frozen, left, tmp_path):
+    run = Run(configs.config(f"game={game}", f"frozen=[{','.join(frozen)}]"), tmp_path)
+    assert {name: set(turn.players) for name, turn in run.solver.turns.items()} == left
+    assert {turn for step in (1, 2, 3) for turn in run.schedule(step)} <= set(left)
+    assert {name for name, network in run.game.players().items() if not network.training} == set(frozen)
+
+
+def test_every_player_can_be_initialized_from_another_run():
+    for name in ("cyclegan", "dirac_gan", "acgan"):
+        game = build(configs.config(f"game={name}"), torch.device("cpu")).game
+        state = {key: torch.full_like(value, 0.25) for key, value in game.state_dict().items()}
+        for player in game.players().values():
+            player.load_state_dict(weights_of(game, player, state))
+        assert all((parameter == 0.25).all() for parameter in game.parameters())
 
 
 def test_with_everybody_frozen_nothing_moves(source, tmp_path):
@@ -92,7 +111,7 @@ def test_a_resumed_run_does_not_look_for_its_source_again(source, tmp_path):
         ),
         ("init_from='SOURCE' model.generator.width=8", "does not fit its players"),
         ("init_players=[generator]", "init_players needs init_from"),
-        ("frozen=[critic]", r"frozen=\[critic\]: this game has no such player. Its players are: discriminator, generator"),
+        ("frozen=[critic]", r"frozen=\[critic\]: this game has no such player. Its players are: generator, discriminator"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(source, tmp_path, settings, said):

@@ -12,9 +12,9 @@ from gan_cli.device import autocast
 from gan_cli.games.base import Turn
 from gan_cli.losses.hinge import Hinge
 from gan_cli.losses.wasserstein import Wasserstein
-from gan_cli.regularizers.base import Regularizer
 from gan_cli.regularizers.dragan import Dragan
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
+from gan_cli.regularizers.none import NoRegularizer
 from gan_cli.regularizers.orthogonal import Orthogonal
 from gan_cli.regularizers.r1 import R1, R2
 from gan_cli.regularizers.spectral_norm import SpectralNorm
@@ -111,7 +111,7 @@ class TestBatches:
 
 
 class TestIsolation:
-    @pytest.mark.parametrize("regularizer", [Regularizer(), GradientPenalty(), R2()])
+    @pytest.mark.parametrize("regularizer", [NoRegularizer(), GradientPenalty(), R2()])
     @pytest.mark.parametrize(("player", "other"), [("discriminator", "generator"), ("generator", "discriminator")])
     def test_nobody_elses_parameters_nor_gradients(self, player, other, regularizer):
         game = points_gan(Wasserstein(), [regularizer])
@@ -163,7 +163,7 @@ class TestNumbers:
 
     def test_parameters_without_a_part_in_the_loss(self):
         used, idle = (torch.nn.Parameter(torch.ones(1)) for _ in range(2))
-        turn = Turn([used, idle], lambda batch: ((3 * used).sum(), {}))
+        turn = Turn({"half": [used, idle]}, lambda batch: ((3 * used).sum(), {}))
         game = type("Half", (), {"turns": lambda self: {"half": turn}})()
         stats = alternating(game, torch.optim.Adam).round(["half"], NOTHING)
         assert stats["grad_norm/half"] == 3

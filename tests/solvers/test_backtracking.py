@@ -22,7 +22,7 @@ NOTHING = repeat(Batch(torch.zeros(1)))
 
 def bowl(curvature: float):
     w = nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
-    turn = Turn([w], lambda batch: ((curvature / 2 * w.square()).sum(), {}))
+    turn = Turn({"one": [w]}, lambda batch: ((curvature / 2 * w.square()).sum(), {}))
     return w, type("Bowl", (), {"turns": lambda self: {"one": turn}})()
 
 

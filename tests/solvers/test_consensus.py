@@ -99,7 +99,7 @@ def test_only_those_who_play_are_in_the_field():
 
 def test_linear_losses_and_idle_parameters():
     used, idle = (nn.Parameter(torch.ones(1)) for _ in range(2))
-    turn = Turn([used, idle], lambda batch: ((3 * used).sum(), {}))
+    turn = Turn({"half": [used, idle]}, lambda batch: ((3 * used).sum(), {}))
     game = type("Half", (), {"turns": lambda self: {"half": turn}})()
     stats = make_solver(Consensus, game).round(["half"], NOTHING)
     assert (used.item(), idle.item(), idle.grad) == (pytest.approx(0.7), 1.0, None)

@@ -14,6 +14,7 @@ from support.players import Dirac, Linear, make_solver
 from torch import Tensor
 
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.regularizers.r1 import R1
@@ -37,7 +38,7 @@ def operator(kind, loss, gamma: float) -> Tensor:
     """The derivative at the equilibrium of one round, by central differences."""
 
     def after(psi: float, theta: float) -> Tensor:
-        game = GAN(Dirac(theta), Linear(psi), loss, {"r1": R1(weight=gamma)})
+        game = GAN(Dirac(theta), Linear(psi), Objective(loss, {"r1": R1(weight=gamma)}))
         make_solver(kind, game, lr=ETA).round(["discriminator", "generator"], repeat(Batch(torch.zeros(3, 1))))
         return torch.cat([game.discriminator.psi, game.generator.theta]).detach()
 

@@ -48,7 +48,7 @@ class Shared:
 
     def turns(self):
         def toward(goal, slope):
-            return Turn([self.w], lambda batch: (slope / 2 * (self.w - goal).square().sum(), {}))
+            return Turn({"w": [self.w]}, lambda batch: (slope / 2 * (self.w - goal).square().sum(), {}))
 
         return {"a": toward(1, 1), "b": toward(2, 3)}
 
@@ -104,9 +104,9 @@ def test_a_repeated_turn_is_refused(kind):
     solver.check([])
 
 
-def test_an_unknown_player_is_refused():
+def test_an_unknown_turn_is_refused():
     for kind in (*ONCE, Lookahead):
-        with pytest.raises(UserError, match="no player 'generator'"):
+        with pytest.raises(UserError, match="no turn 'generator'"):
             make_solver(kind, Bilinear(1.0, 2.0)).check(["theta", "generator"])
 
 

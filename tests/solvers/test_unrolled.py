@@ -129,5 +129,5 @@ def test_mistakes(field):
 
 
 def test_an_opponent_that_is_none():
-    with pytest.raises(UserError, match=r"solver\.opponent=discriminator: this game has no such player"):
+    with pytest.raises(UserError, match=r"solver\.opponent=discriminator: this game has no such turn"):
         make_solver(Unrolled, Bilinear(1.0, 2.0)).check(["theta"])

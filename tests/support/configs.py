@@ -199,6 +199,7 @@ def play(cfg: DictConfig, rounds: int = 1) -> tuple[Parts, Stats]:
     batches = Stream(parts.data.train, cfg.train.batch_size, cfg.seed)
     stats: Stats = {}
     for step in range(1, rounds + 1):
+        parts.game.begin_round(step)
         stats = parts.solver.round(parts.schedule(step), batches)
     batches.close()
     return parts, stats

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from gan_cli.data.base import Dataset
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.gan import GAN
+from gan_cli.games.objective import Objective
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.solvers.alternating import Alternating
+from gan_cli.solvers.base import Problem
 from gan_cli.types import Batch, Stats
 
 
@@ -82,8 +84,8 @@ class Bilinear(Game):
 
     def turns(self):
         return {
-            "theta": Turn([self.theta], self.loss(1), lambda: self.moves.append("theta")),
-            "phi": Turn([self.phi], self.loss(-1), lambda: self.moves.append("phi"), self.should_step),
+            "theta": Turn({"theta": [self.theta]}, self.loss(1), lambda: self.moves.append("theta")),
+            "phi": Turn({"phi": [self.phi]}, self.loss(-1), lambda: self.moves.append("phi"), self.should_step),
         }
 
     def loss(self, sign: int):
@@ -112,12 +114,12 @@ def by_class_name(regularizers) -> dict:
 def points_gan(loss=None, regularizers=(), width: int = 16) -> GAN:
     """Return a GAN of two perceptrons in the plane."""
     players = MLPGenerator((2,), 0, 3, width, 3), MLPDiscriminator((2,), 0, width, 3)
-    return GAN(*players, loss or NonSaturating(), by_class_name(regularizers))
+    return GAN(*players, Objective(loss or NonSaturating(), by_class_name(regularizers)))
 
 
 def noisy_gan() -> GAN:
     """Return a GAN in the plane whose generator draws random numbers while it samples."""
-    return GAN(Noisy(), MLPDiscriminator((2,), 0, 4, 2), NonSaturating())
+    return GAN(Noisy(), MLPDiscriminator((2,), 0, 4, 2), Objective(NonSaturating()))
 
 
 def images_gan(loss=None, regularizers=(), width: int = 4, size: int = 16) -> GAN:
@@ -126,8 +128,7 @@ def images_gan(loss=None, regularizers=(), width: int = 4, size: int = 16) -> GA
     return GAN(
         DCGANGenerator(shape, 0, 5, width),
         DCGANDiscriminator(shape, 0, width),
-        loss or NonSaturating(),
-        by_class_name(regularizers),
+        Objective(loss or NonSaturating(), by_class_name(regularizers)),
     )
 
 
@@ -139,4 +140,5 @@ def alternating(game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **argume
 def make_solver(kind: Callable[..., Any], game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **arguments) -> Any:
     """Return a solver of this kind with equal learning rates."""
     turns = game.turns()
-    return kind(turns, {name: optimizer(turn.parameters, lr=lr) for name, turn in turns.items()}, **arguments)
+    optimizers = {name: optimizer(turn.parameters, lr=lr) for name, turn in turns.items()}
+    return kind(Problem(turns, optimizers), **arguments)

@@ -31,8 +31,8 @@ class Quadratic(Game):
 
     def turns(self):
         return {
-            "phi": Turn([self.phi], lambda batch: (-self.value(), {})),
-            "theta": Turn([self.theta], lambda batch: (self.value(), {})),
+            "phi": Turn({"phi": [self.phi]}, lambda batch: (-self.value(), {})),
+            "theta": Turn({"theta": [self.theta]}, lambda batch: (self.value(), {})),
         }
 
     def jacobian(self) -> Tensor:
@@ -72,7 +72,7 @@ class CyclicGame(Game):
 
     def turns(self):
         def turn(i: int) -> Turn:
-            return Turn([self.u[i]], lambda batch: ((self.u[i] * self.u[(i + 1) % 3]).sum(), {}))
+            return Turn({str(i): [self.u[i]]}, lambda batch: ((self.u[i] * self.u[(i + 1) % 3]).sum(), {}))
 
         return {name: turn(i) for i, name in enumerate("abc")}
 
@@ -94,7 +94,7 @@ class Regression(Game):
             self.target = network(self.x)
 
     def turns(self):
-        return {"student": Turn(list(self.network.parameters()), self.loss)}
+        return {"student": self.turn("network", loss=self.loss)}
 
     def loss(self, batch: Batch):
         return (self.network(self.x) - self.target).square().mean(), {}

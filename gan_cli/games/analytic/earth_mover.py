@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from gan_cli import drawing
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, History, Turn
+from gan_cli.games.base import Game, Turn
+from gan_cli.games.protocols import History
 from gan_cli.metrics.points.discrete import kantorovich_rubinstein, optimal_transport, transport_by_cdf
 from gan_cli.types import Batch, Stats
 
@@ -43,8 +44,11 @@ class EarthMover(Game):
         }
         self.critic_slopes = nn.Parameter(torch.zeros(len(p) - 1, dtype=torch.float64))
 
+    def players(self) -> Mapping[str, nn.Module]:
+        return {"critic": nn.ParameterList([self.critic_slopes])}
+
     def turns(self) -> Mapping[str, Turn]:
-        return {"critic": Turn([self.critic_slopes], self.loss, self.clip)}
+        return {"critic": self.turn("critic", loss=self.loss, after=self.clip)}
 
     def heights(self) -> Tensor:
         """f at the positions, 0 at the first."""

@@ -1,7 +1,7 @@
 """Figure 1 of Goodfellow et al., 2014: a GAN on the line whose optimal discriminator is known at every step."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -10,13 +10,12 @@ from torch.distributions import Normal
 
 from gan_cli import checks, drawing
 from gan_cli.errors import UserError
-from gan_cli.games.base import History
 from gan_cli.games.gan import GAN
-from gan_cli.losses.base import Loss
+from gan_cli.games.objective import Objective, Part
+from gan_cli.games.protocols import History
 from gan_cli.metrics.points.discrete import js
 from gan_cli.models.affine import Affine
 from gan_cli.models.base import Discriminator, Generator
-from gan_cli.regularizers.base import Regularizer
 from gan_cli.types import Batch, Stats
 
 
@@ -26,14 +25,10 @@ class GaussianGAN(GAN):
     D* = p_data / (p_data + p_g) is what the discriminator should come to while the generator rests, and 1/2 in the end.
     """
 
+    uses: ClassVar[tuple[Part, ...]] = ("loss", "regularizer")
+
     def __init__(
-        self,
-        generator: Generator,
-        discriminator: Discriminator,
-        loss: Loss,
-        regularizers: Mapping[str, Regularizer],
-        mean: float,
-        std: float,
+        self, generator: Generator, discriminator: Discriminator, objective: Objective, mean: float, std: float
     ) -> None:
         if not isinstance(generator, Affine) or generator.latent_dim != 1:
             raise UserError(
@@ -41,7 +36,7 @@ class GaussianGAN(GAN):
             )
         checks.number("mean", mean)
         checks.number("std", std, above=0)
-        super().__init__(generator, discriminator, loss, regularizers)
+        super().__init__(generator, discriminator, objective)
         self.mean, self.std = mean, std
 
     def data(self, n: int) -> Batch:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from gan_cli import drawing
 from gan_cli.errors import FieldError
-from gan_cli.games.base import Game, History, Turn
+from gan_cli.games.base import Game, Turn
+from gan_cli.games.protocols import History
 from gan_cli.metrics.points.discrete import js
 from gan_cli.types import Batch, Stats
 
@@ -39,8 +40,11 @@ class IdealGAN(Game):
         self.register_buffer("p", torch.tensor(list(p), dtype=torch.float64) / sum(p))
         self.logits = nn.Parameter(torch.tensor(list(q), dtype=torch.float64).log())
 
+    def players(self) -> Mapping[str, nn.Module]:
+        return {"generator": nn.ParameterList([self.logits])}
+
     def turns(self) -> Mapping[str, Turn]:
-        return {"generator": Turn([self.logits], self.loss)}
+        return {"generator": self.turn("generator", loss=self.loss)}
 
     def tables(self) -> "Tables":
         """q and D*."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks, drawing
-from gan_cli.games.base import Game, History, Turn
+from gan_cli.games.base import Game, Turn
+from gan_cli.games.protocols import History
 from gan_cli.metrics.points.discrete import Vector, common_support, js, kl, tv
 from gan_cli.metrics.points.histogram import histograms
 from gan_cli.metrics.points.wasserstein import wasserstein

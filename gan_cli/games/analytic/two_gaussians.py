@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,11 +12,13 @@ from torch.distributions import Normal
 from gan_cli import checks, drawing
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, History, Turn
+from gan_cli.games.base import Game, Turn
+from gan_cli.games.objective import Objective, Part
+from gan_cli.games.protocols import History
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.base import Discriminator
-from gan_cli.regularizers.base import Regularizer, constrain, penalties
+from gan_cli.regularizers.base import Judged
 from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.types import Batch, Stats
 
@@ -31,25 +34,16 @@ class TwoGaussians(Game):
     the Wasserstein loss: W_1 = |real - fake|, and under a gradient penalty its slope stays near 1. Samples are fakes.
     """
 
-    def __init__(
-        self,
-        discriminator: Discriminator,
-        regularizers: Mapping[str, Regularizer],
-        real: float,
-        fake: float,
-        std: float,
-    ) -> None:
-        super().__init__()
+    uses: ClassVar[tuple[Part, ...]] = ("regularizer",)
+
+    def __init__(self, discriminator: Discriminator, objective: Objective, real: float, fake: float, std: float) -> None:
+        super().__init__(objective)
         checks.number("real", real)
         checks.number("fake", fake)
         checks.number("std", std, above=0)
         self.real, self.fake, self.std = real, fake, std
-        self.judging = dict(regularizers)
         self.discriminator = discriminator
-        network: nn.Module = deepcopy(discriminator)
-        for regularizer in regularizers.values():
-            network = regularizer.transform(network)
-        self.wasserstein_critic = network
+        self.wasserstein_critic = self.regularized(critic=deepcopy(discriminator))["critic"]
 
     @classmethod
     def check(cls, data: Data) -> None:
@@ -57,10 +51,17 @@ class TwoGaussians(Game):
         if data.shape != (1,):
             raise UserError("game=two_gaussians judges points of a line, which it draws itself: it takes dataset=nothing.")
 
+    def players(self) -> Mapping[str, nn.Module]:
+        return {"discriminator": self.discriminator, "critic": self.wasserstein_critic}
+
+    def regularized_as(self, player: str) -> tuple[str, ...]:
+        """Return the names of the critic, the only player that is regularized; ``discriminator`` is the config's default."""
+        return ("critic", "discriminator") if player == "critic" else ()
+
     def turns(self) -> Mapping[str, Turn]:
         return {
-            "discriminator": Turn(tuple(self.discriminator.parameters()), self.discriminator_loss),
-            "critic": Turn(tuple(self.wasserstein_critic.parameters()), self.critic_loss, self.constrain),
+            "discriminator": self.turn("discriminator", loss=self.discriminator_loss),
+            "critic": self.turn("critic", loss=self.critic_loss),
         }
 
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
@@ -76,13 +77,10 @@ class TwoGaussians(Game):
         """Wasserstein loss + penalties, and the estimate of W_1."""
         network = self.wasserstein_critic
         real, fake = self.draw(len(batch.x))
-        loss = Wasserstein().discriminator_loss(network(real), network(fake))
-        added = penalties(self.judging, network, network, real, fake)
-        return loss + sum(added.values()), added | {"estimate/wasserstein": -loss}
-
-    def constrain(self) -> None:
-        """Lets the regularizers put the critic's weights back where they may be."""
-        constrain(self.judging, self.wasserstein_critic)
+        judged = Judged(real, fake, network(real), network(fake))
+        loss = Wasserstein().discriminator_loss(judged.real_logits, judged.fake_logits)
+        penalties = self.penalties("critic", network, judged)
+        return loss + sum(penalties.values()), penalties | {"estimate/wasserstein": -loss}
 
     def latents(self, n: int) -> Tensor:
         return torch.randn(n, 1, device=self.device)
@@ -119,7 +117,7 @@ class TwoGaussians(Game):
         both = torch.cat([fakes, reals])
         numbers["error/discriminator"] = float((curves["discriminator"](both) - self.optimum(both)).abs().mean())
         numbers["w/critic"] = float(curves["critic"](reals).mean() - curves["critic"](fakes).mean())
-        for regularizer in self.judging.values():
+        for regularizer in self.regularizers_of("critic").values():
             if isinstance(regularizer, WeightClipping):
                 numbers["at_bound/critic"] = regularizer.share_at_bound(self.wasserstein_critic.parameters())
         return numbers | {"w/exact": abs(self.real - self.fake)}

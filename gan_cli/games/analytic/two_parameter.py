@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from gan_cli import checks, drawing
-from gan_cli.games.base import Game, History, Turn
+from gan_cli.games.base import Game, Turn
+from gan_cli.games.protocols import History
 from gan_cli.types import Batch, Stats
 
 
@@ -33,10 +34,13 @@ class TwoParameterGame(Game):
     def value(self, theta: Tensor, phi: Tensor) -> Tensor:
         """V(theta, phi), for tensors of any equal shape."""
 
+    def players(self) -> Mapping[str, nn.Module]:
+        return {"theta": nn.ParameterList([self.theta]), "phi": nn.ParameterList([self.phi])}
+
     def turns(self) -> Mapping[str, Turn]:
         return {
-            "theta": Turn([self.theta], partial(self.loss, 1)),
-            "phi": Turn([self.phi], partial(self.loss, -1)),
+            "theta": self.turn("theta", loss=partial(self.loss, 1)),
+            "phi": self.turn("phi", loss=partial(self.loss, -1)),
         }
 
     def loss(self, sign: int, batch: Batch) -> tuple[Tensor, Stats]:

@@ -1,0 +1,106 @@
+"""AdversarialGame: what all games of one generator against one discriminator share."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from gan_cli.errors import UserError
+from gan_cli.games.base import Turn, frozen
+from gan_cli.games.generator_game import GeneratorGame
+from gan_cli.games.objective import Objective, Part
+from gan_cli.losses.base import Loss
+from gan_cli.models.base import Discriminator, Generator
+from gan_cli.regularizers.base import Judged
+from gan_cli.types import Batch, Critic, Stats
+
+
+class AdversarialGame(GeneratorGame):
+    """min over D of L_D, min over G of L_G, each plus the penalties of its regularizers.
+
+    D sees everything, data and fakes, through the augmentation of the objective. Subclasses override the step that differs:
+    the whole loss of a turn, the loss given fakes, or the loss given logits.
+
+    Raises:
+        UserError: If the augmentation needs to know what D takes for data, and the logits of the loss do not tell.
+    """
+
+    uses: ClassVar[tuple[Part, ...]] = ("loss", "regularizer", "augmentation")
+    discriminator: Discriminator
+
+    def __init__(self, generator: Generator, discriminator: Discriminator, objective: Objective) -> None:
+        super().__init__(objective)
+        self.add_players(generator=generator, discriminator=discriminator)
+        self.augmentation = objective.augmentation
+        if self.augmentation.needs_boundary and self.loss.boundary is None:
+            raise UserError(
+                "this augmentation adapts to what D takes for data, and the logits of this loss do not tell.\n"
+                "Set augmentation.target=null, so that it grows whatever D does, or take augmentation=diff_augment."
+            )
+
+    @property
+    def loss(self) -> Loss:
+        """The loss of both players, as a function of D's logits."""
+        assert self.objective.loss is not None
+        return self.objective.loss
+
+    @property
+    def conditional(self) -> bool:
+        return any(getattr(player, "conditional", False) for player in (self.generator, self.discriminator))
+
+    def turns(self) -> Mapping[str, Turn]:
+        return {
+            "discriminator": self.turn("discriminator", loss=self.discriminator_loss, after=self.augmentation.adapt),
+            "generator": self.turn("generator", loss=self.generator_loss),
+        }
+
+    def critic(self, y: Tensor | None = None) -> Critic:
+        """Return x -> D(T(x), y) in the precision of x, whatever the precision of the network; T(x) = x in eval mode."""
+        return lambda x: self.discriminator(self.augmentation(x), y).to(x.dtype)
+
+    def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """Return L_D + penalties."""
+        with frozen():
+            fake = self.sample(self.latents(len(batch.x)), batch.y)
+        return self.discriminator_loss_on_fakes(batch, fake)
+
+    def discriminator_loss_on_fakes(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
+        """Return L_D + penalties, for these fakes against the batch."""
+        critic = self.critic(batch.y)
+        return self.discriminator_loss_on_logits(critic, Judged(batch.x, fake, critic(batch.x), critic(fake)))
+
+    def discriminator_loss_on_logits(self, critic: Critic, judged: Judged) -> tuple[Tensor, Stats]:
+        """Return L_D + penalties, given the logits of both kinds of samples."""
+        d_real, d_fake = judged.real_logits, judged.fake_logits
+        self.augmentation.observe(d_real - (self.loss.boundary or 0.0))
+        loss = self.loss.discriminator_loss(d_real, d_fake)
+        penalties = self.penalties("discriminator", *self.regularized_critic(critic, judged))
+        estimate = {f"estimate/{name}": value for name, value in self.loss.estimate(d_real, d_fake).items()}
+        return loss + sum(penalties.values()), penalties | estimate | self.augmentation.stats()
+
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """Return L_G + penalties."""
+        return self.generator_loss_on_fakes(batch, self.sample(self.latents(len(batch.x)), batch.y))
+
+    def generator_loss_on_fakes(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Stats]:
+        """Return L_G + penalties, for these fakes against the batch."""
+        critic = self.critic(batch.y)
+        return self.generator_loss_on_logits(critic, batch.x, fake, critic(fake))
+
+    def generator_loss_on_logits(self, critic: Critic, real: Tensor, fake: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
+        """Return L_G + penalties, given the logits of the fakes; those of the data are computed if the loss needs them."""
+        d_real = critic(real) if self.loss.looks_at_real else d_fake.new_empty(0)
+        penalties = self.penalties("generator", critic, Judged(real, fake, d_real, d_fake))
+        return self.loss.generator_loss(d_real, d_fake) + sum(penalties.values()), penalties
+
+    def regularized_critic(self, critic: Critic, judged: Judged) -> tuple[Critic, Judged]:
+        """Return the function of samples that D's regularizers act on, with its logits: by default D itself."""
+        return critic, judged
+
+    def estimate(self, batch: Batch) -> Stats:
+        return self.estimate_on_fakes(batch, self.sample(self.latents(len(batch.x)), batch.y))
+
+    def estimate_on_fakes(self, batch: Batch, fake: Tensor) -> Stats:
+        """Return what the critic says about the distance between these fakes and the batch."""
+        critic = self.critic(batch.y)
+        return self.loss.estimate(critic(batch.x), critic(fake))
