@@ -1,4 +1,4 @@
-"""Command line to config through Hydra, with every mistake answered in a sentence."""
+"""Composing a config from the command line through Hydra, with every mistake reported in one or two lines."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ from gan_cli.config.schema import MISSING, EvalConfig, ReportConfig, SampleConfi
 from gan_cli.errors import UserError, first_line
 
 TARGET = "hydra_plugins.gan_cli.Sweep"
-"""Our sweeper, as Hydra knows it: it takes sweepers from below ``hydra_plugins`` only."""
+"""Import path of our sweeper; Hydra only accepts sweepers below ``hydra_plugins``."""
 
 SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig, "report": ReportConfig}
 KINDS = {
@@ -44,7 +44,7 @@ OmegaConf.register_new_resolver("gan.job_folder", job_folder, replace=True)
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Turns what Hydra, OmegaConf and the YAML reader raise inside into a UserError of one or two lines."""
+    """Convert exceptions of Hydra, OmegaConf and the YAML reader inside the block into a UserError of one or two lines."""
     try:
         yield
     except MissingConfigException as error:
@@ -81,17 +81,27 @@ def _first_lines(error: Exception) -> str:
 
 
 def loader(config_dir: str | None = None) -> ConfigLoader:
-    """Hydra's loader for the shipped configs and, behind them, the user's own in ``config_dir``."""
+    """Return Hydra's loader for the shipped configs and, with lower priority, the user's own in ``config_dir``.
+
+    Raises:
+        UserError: If there is no such folder.
+    """
     if config_dir is not None and not Path(config_dir).is_dir():
         raise UserError(f"--config-dir {config_dir}: there is no such folder.")
     return config_loader(suggestions.conf_dir(), None if config_dir is None else Path(config_dir))
 
 
 def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig:
-    """The config called ``name`` (a key of ``SCHEMAS``) under ``overrides``, Hydra's own node with it.
+    """Return the composed config, including Hydra's own node.
 
-    Raises UserError: an unknown option or key, a value of another type than the default's or out of its range, a value
-    that is still to be given, an interpolation that leads nowhere.
+    Args:
+        loader: Hydra's loader.
+        name: A key of ``SCHEMAS``.
+        overrides: The words of the command line.
+
+    Raises:
+        UserError: If an option or a key is unknown, a value has another type than its default or is out of range, a required
+            value is missing, or an interpolation cannot be resolved.
     """
     known = scalars(SCHEMAS[name])
 
@@ -108,7 +118,7 @@ def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig
             _check(others, flatten(load(choices)))
         try:
             cfg = load(overrides)
-        except HydraException:  # one of Hydra's own keys is wrong: say it in our words
+        except HydraException:  # one of Hydra's own keys is wrong: report it like other keys
             _check([override for override in values if override.is_hydra_override()], flatten(load(choices)))
             raise
         _check_whole(cfg, known)
@@ -118,7 +128,7 @@ def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig
 def _sorted_out(
     loader: ConfigLoader, name: str, overrides: list[str], known: Mapping[str, Scalar]
 ) -> tuple[list[str], list[Override]]:
-    """The overrides that choose options of groups, and those that set values."""
+    """Return the overrides that choose options of groups, and those that set values."""
     choices = [line for line in overrides if line.startswith("hydra.searchpath=")]
     searchpath, values = list(choices), []
     for override in OverridesParser.create(config_loader=loader).parse_overrides(overrides):
@@ -139,13 +149,13 @@ def _sorted_out(
 
 
 def flatten(cfg: DictConfig) -> dict[str, Any]:
-    """Dotted key -> plain value for every key of a config, inner nodes included; interpolations resolved where possible."""
+    """Return the plain value of every key of a config, inner nodes included; interpolations are resolved where possible."""
 
     def walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         for name, value in node.items():
             key = f"{prefix}{name}"
             if _is_interpolation(value):
-                # what leads nowhere is found when the whole config is resolved; here it only must not be judged
+                # one that cannot be resolved is reported when the whole config is resolved
                 with suppress(OmegaConfBaseException, ValueError):
                     value = OmegaConf.select(cfg, key)
             yield key, value
@@ -167,7 +177,7 @@ def _check_scalar(override: Override, scalar: Scalar) -> None:
 
 
 def _check(overrides: Iterable[Override], defaults: Mapping[str, Any]) -> None:
-    """Judges values by the ``defaults`` of the components, whose nodes have no types of their own."""
+    """Check values against the ``defaults`` of the components, whose nodes have no types of their own."""
     for override in overrides:
         key, value = override.key_or_group, override.value()
         added = override.is_add() or override.is_force_add()
@@ -181,13 +191,13 @@ def _check(overrides: Iterable[Override], defaults: Mapping[str, Any]) -> None:
 
 
 def _is_open(key: str) -> bool:
-    """Whether ``key`` lies in a node that may have keys which its default lacks."""
+    """Return True if ``key`` lies in a node that may have more keys than its default."""
     node, _, rest = key.partition(".")
     return bool(rest) and node in ("hydra", *components(TrainConfig))
 
 
 def _typed(scalar: Scalar, value: Any) -> str | None:
-    """What a scalar of the schema must be, if ``value`` is something else."""
+    """Return what a scalar of the schema must be, or None if ``value`` is that."""
     if value is None:
         return None if scalar.optional else KINDS[scalar.kind][1] if scalar.kind in KINDS else "given"
     if scalar.kind is list:
@@ -198,7 +208,7 @@ def _typed(scalar: Scalar, value: Any) -> str | None:
 
 
 def _like(default: Any, value: Any) -> str | None:
-    """What a component's argument must be, judged by its default, if ``value`` is something else."""
+    """Return what a component's argument must be, judged by its default, or None if ``value`` is that."""
     if value is None or default is None or default == MISSING or _is_interpolation(value) or _is_interpolation(default):
         return None
     if isinstance(default, dict):
