@@ -1,1 +1,1 @@
-"""Evaluation of runs and folders: results with their provenance, comparisons, tables."""
+"""Evaluation of checkpoints, sweeps and folders of images: results, rankings and tables."""

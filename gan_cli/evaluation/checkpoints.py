@@ -1,4 +1,4 @@
-"""The checkpoints of runs, measured with a metric, with diagnostics, or with both."""
+"""Measurement of a run's checkpoints with a metric, with diagnostics, or with both."""
 
 import json
 import math
@@ -12,8 +12,6 @@ from typing import Any, Unpack
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from gan_cli import device, drawing
 from gan_cli.build import build_data, build_diagnostics, build_metric
@@ -28,17 +26,15 @@ from gan_cli.inference.load import LoadedRun, load, place_of
 from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.runs import checkpoint
+from gan_cli.runs.folder import stored_config
 from gan_cli.runs.logger import read
-from gan_cli.runs.version import check_version
 
 Advance = Callable[[int], None]
-Judgement = tuple[int, dict[str, Any], dict[str, Number], dict[str, Any]]
-"""Step, provenance, numbers, details."""
-Judge = Callable[[Path, str], Judgement]
-"""Measures the checkpoint of this name of the run in this folder."""
+MeasuredCheckpoint = tuple[int, dict[str, Any], dict[str, Number], dict[str, Any]]
+"""Step, provenance, numbers and details."""
+Measure = Callable[[Path, str], MeasuredCheckpoint]
+"""Measures the checkpoint with the given name of the run in the given folder."""
 CHOICES = (None, "last", "best", "all")
-NEEDED = {"dataset", "metric", "features", "model", "game", "loss", "seed"}
-"""What the config of a run says."""
 
 
 class Checkpoints:
@@ -73,28 +69,32 @@ class Checkpoints:
         """
         name = self.cfg.checkpoint
         if name not in CHOICES:
-            return [self.result(folder, name, ("step",), judge) for judge in self.judges]
+            return [self.result(folder, name, ("step",), measure) for measure in self.measures]
         steps = _steps(folder)
-        best = self.best(folder, steps) if self.measures_samples and name != "last" else steps[-1]
-        wanted = {None: sorted({best, steps[-1]}, reverse=True), "last": steps[-1:], "best": [best], "all": steps}[name]
-        found, refused = [], None
-        for step, judge in product(wanted, self.judges):
-            chosen = {"last": step == steps[-1], "best": step == best and name != "last"}
+        best = self.best_step(folder, steps) if self.measures_samples and name != "last" else steps[-1]
+        selected = {None: sorted({best, steps[-1]}, reverse=True), "last": steps[-1:], "best": [best], "all": steps}[name]
+        results, first_error = [], None
+        for step, measure in product(selected, self.measures):
+            labels = {"last": step == steps[-1], "best": step == best and name != "last"}
+            chosen = tuple(label for label, applies in labels.items() if applies)
             try:
-                found.append(self.result(folder, str(step), tuple(word for word, is_it in chosen.items() if is_it), judge))
+                results.append(self.result(folder, str(step), chosen, measure))
             except EarlierVersionError:
                 raise
             except UserError as error:
-                refused = refused or error
+                first_error = first_error or error
                 self.say(f"step {step} is left out: {first_line(error)}")
-        if refused is not None and not found:
-            raise refused
-        return found
+        if first_error is not None and not results:
+            raise first_error
+        return results
 
     @property
-    def judges(self) -> list[Judge]:
-        """What measures each checkpoint: ``judged`` its samples, ``diagnosed`` its players."""
-        return [*([self.judged] if self.measures_samples else []), *([self.diagnosed] if self.diagnostics.size else [])]
+    def measures(self) -> list[Measure]:
+        """The measurements of each checkpoint: of its samples, and of its players."""
+        return [
+            *([self.measure_samples] if self.measures_samples else []),
+            *([self.measure_players] if self.diagnostics.size else []),
+        ]
 
     def n_samples(self, folder: Path) -> int:
         """Return an upper bound of the number of samples that ``results`` will measure, for a progress bar."""
@@ -106,39 +106,46 @@ class Checkpoints:
         reports = {None: min(2, len(steps)), "all": len(steps)}.get(self.cfg.checkpoint, 1)
         if self.cfg.checkpoint not in (None, "all", "best") or len(steps) == 1:
             return n * reports
-        chooser = self.chooser(folder)
-        if chooser is None or chooser.recorded(folder, steps) is not None:
+        selector = self.selector(folder)
+        if selector is None or selector.recorded_values(folder, steps) is not None:
             return n * reports
-        return n * reports + chooser.measurement(config, "select").n * len(steps)
+        return n * reports + selector.measurement(config, "select").n * len(steps)
 
-    def result(self, folder: Path, name: str, chosen: tuple[str, ...], judge: Judge) -> Result:
-        """Measure one checkpoint."""
-        began = time.perf_counter()
-        step, provenance, numbers, details = judge(folder, name)
-        seconds = round(time.perf_counter() - began, 2)
+    def result(self, folder: Path, name: str, chosen: tuple[str, ...], measure: Measure) -> Result:
+        """Measure one checkpoint.
+
+        Args:
+            folder: Folder of the run.
+            name: ``last``, a step, or the path of a checkpoint.
+            chosen: Labels of the checkpoint: any of ``last``, ``best`` and ``step``.
+            measure: What is measured.
+        """
+        start = time.perf_counter()
+        step, provenance, numbers, details = measure(folder, name)
+        seconds = round(time.perf_counter() - start, 2)
         return Result(str(folder), step, chosen, Provenance(**provenance), numbers, details, seconds)
 
-    def judged(self, folder: Path, name: str) -> Judgement:
+    def measure_samples(self, folder: Path, name: str) -> MeasuredCheckpoint:
         """Measure a checkpoint's samples with the metric; pictures are written to ``folder/eval``."""
         run = self.load(folder, name, self.cfg.ema, **self.sampling)
         measurement, seed = self.measurement(run.config, "report"), self.seed(run.config)
-        run.checked(measurement.data)
+        run.check_data(measurement.data)
         fake = measurement.fake(run.game, seed, self.advance)
-        numbers, details = measured(measurement.metric, measurement.real, fake, measurement.floor)
-        if given := measurement.untranslated:
-            rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": given}
+        numbers, details = numbers_and_details(measurement.metric, measurement.real, fake, measurement.floor)
+        if untranslated := measurement.untranslated:
+            rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": untranslated}
             details["translation"] = {"table": [{"samples": row, **values} for row, values in rows.items()]}
         for title, picture in measurement.metric.pictures(measurement.real, fake).items():
-            drawing.save_png(drawn(picture), folder / "eval" / f"{title}_step_{run.step:08d}.png")
+            drawing.save_png(to_pixels(picture), folder / "eval" / f"{title}_step_{run.step:08d}.png")
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
         return run.step, {**provenance, "sampling": self.sampling}, numbers, details
 
-    def diagnosed(self, folder: Path, name: str) -> Judgement:
+    def measure_players(self, folder: Path, name: str) -> MeasuredCheckpoint:
         """Measure a checkpoint's trained players with the diagnostics; pictures are written to ``folder/eval``."""
         run = self.load(folder, name, ema=False)
         diagnostics, seed = self.diagnostics, self.seed(run.config)
-        data = run.checked(self.data(OmegaConf.create(self.nodes(run.config))))
-        report = diagnostics.since(partial(self.earlier, folder)).diagnose(run.game, data, seed)
+        data = run.check_data(self.data(OmegaConf.create(self.component_nodes(run.config))))
+        report = diagnostics.since(partial(self.earlier_players, folder)).diagnose(run.game, data, seed)
         for title, pixels in report.pictures.items():
             drawing.save_png(pixels, folder / "eval" / f"{title}_step_{run.step:08d}.png")
         self.advance(diagnostics.size)
@@ -149,45 +156,49 @@ class Checkpoints:
         return run.step, {**origin, **counts, "features": {}, "reference": "players", "seed": seed}, numbers, report.details
 
     def load(self, folder: Path, name: str, ema: bool, **sampling: Unpack[Sampling]) -> LoadedRun:
-        """Load a checkpoint. Raises UserError if it belongs to another run."""
+        """Load a checkpoint.
+
+        Raises:
+            UserError: If it belongs to another run.
+        """
         run = load(folder, name, ema, self.cfg.device, inverse=self.cfg.inverse, **sampling)
         if any(run.config[key] != stored_config(folder)[key] for key in ("model", "game", "loss", "seed")):
             raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
         return run
 
-    def earlier(self, folder: Path, step: int | None) -> Game:
-        """Return the trained players of the checkpoint of ``step``, or of the first one that was kept for None."""
+    def earlier_players(self, folder: Path, step: int | None) -> Game:
+        """Return the trained players of the checkpoint of ``step``. None: of the first checkpoint that was kept."""
         return load(folder, _steps(folder)[0] if step is None else step, False, self.cfg.device).game
 
-    def best(self, folder: Path, steps: list[int]) -> int:
-        """The step whose checkpoint is best on the samples for choosing; training's own curve is used where it tells."""
+    def best_step(self, folder: Path, steps: list[int]) -> int:
+        """Return the step of the best checkpoint, by the curve that training recorded if it applies, else by new samples."""
         if len(steps) == 1:
             return steps[0]
-        chooser = self.chooser(folder)
-        values = {} if chooser is None else chooser.recorded(folder, steps) or chooser.select(folder, steps)
+        selector = self.selector(folder)
+        values = {} if selector is None else selector.recorded_values(folder, steps) or selector.selection_values(folder, steps)
         finite = {step: value for step, value in values.items() if math.isfinite(value.value)}
         if not finite:
             return steps[-1]
         return max(finite, key=lambda step: (finite[step].value * (1 if finite[step].higher_is_better else -1), step))
 
-    def chooser(self, folder: Path) -> "Checkpoints | None":
-        """Who says which checkpoint is best: the metric asked for, or the run's own where that one is no measure of quality.
+    def selector(self, folder: Path) -> "Checkpoints | None":
+        """Return the measurement that selects the best checkpoint, or None if the run has no metric.
 
-        None where the run has no metric.
+        It uses the requested metric, or the run's own metric if the requested one is not a measure of quality.
         """
         config = stored_config(folder)
         if self.measurement(config, "report").metric.selects_checkpoint:
             return self
-        return self.own if build_metric(config).n_samples else None
+        return self.with_own_metric if build_metric(config).n_samples else None
 
     @cached_property
-    def own(self) -> "Checkpoints":
-        """The same with every run's own metric."""
+    def with_own_metric(self) -> "Checkpoints":
+        """The same evaluation with every run's own metric."""
         cfg = OmegaConf.create({**self.cfg, "metric": None, "features": None, "diagnostics": None, "n_samples": None})
         return Checkpoints(cfg, self.advance, self.say)
 
-    def select(self, folder: Path, steps: list[int]) -> dict[int, Value]:
-        """The chief number of every checkpoint on the samples for choosing."""
+    def selection_values(self, folder: Path, steps: list[int]) -> dict[int, Value]:
+        """Measure the primary number of every checkpoint on the samples for selection."""
         values = {}
         for step in steps:
             measurement = self.measurement(stored_config(folder), "select")
@@ -196,17 +207,17 @@ class Checkpoints:
                 fake = measurement.fake(run.game, self.seed(run.config), self.advance)
                 values[step] = measurement.metric.measure(measurement.real, fake)[measurement.metric.name]
             except UserError as error:
-                self.say(f"step {step} cannot be chosen: {first_line(error)}")
+                self.say(f"step {step} cannot be selected: {first_line(error)}")
                 values[step] = Value(math.nan)
         return values
 
-    def recorded(self, folder: Path, steps: list[int]) -> dict[int, Value] | None:
-        """The same as training recorded it, if it measured all of these checkpoints in the very same way."""
+    def recorded_values(self, folder: Path, steps: list[int]) -> dict[int, Value] | None:
+        """Return the selection values that training recorded, or None unless it measured all checkpoints in the same way."""
         config = stored_config(folder)
-        asked = self.nodes(config)
-        same = all(asked[key] == OmegaConf.to_container(config[key]) for key in ("metric", "features"))
-        alike = self.cfg.ema and not self.cfg.inverse and not self.sampling
-        if not same or not alike or self.seed(config) != config.seed or self.cfg.n_samples is not None:
+        nodes = self.component_nodes(config)
+        same_metric = all(nodes[key] == OmegaConf.to_container(config[key]) for key in ("metric", "features"))
+        same_sampling = self.cfg.ema and not self.cfg.inverse and not self.sampling
+        if not same_metric or not same_sampling or self.seed(config) != config.seed or self.cfg.n_samples is not None:
             return None
         measurement = self.measurement(config, "select")
         curve = {row["step"]: row[measurement.tag] for row in read(folder) if row.get(measurement.tag) is not None}
@@ -215,8 +226,13 @@ class Checkpoints:
         return {step: Value(curve[step], None, measurement.metric.higher_is_better) for step in steps}
 
     def measurement(self, config: DictConfig, role: str) -> Measurement:
-        """The metric over this run's data, in one of its two roles."""
-        nodes = self.nodes(config)
+        """Return the metric over the data of a run.
+
+        Args:
+            config: Config of the run.
+            role: ``select`` or ``report``, see ``Measurement``.
+        """
+        nodes = self.component_nodes(config)
         key = json.dumps([nodes, role], sort_keys=True)
         if key not in self.measurements:
             cfg = OmegaConf.create(nodes)
@@ -234,12 +250,12 @@ class Checkpoints:
         return self.measurements[key]
 
     def data(self, cfg: DictConfig) -> Data:
-        """The data set, seen the way that is evaluated."""
+        """Build the data set, with source and target swapped if the inverse translation is evaluated."""
         data = build_data(cfg)
         return data.swapped() if self.cfg.inverse else data
 
-    def nodes(self, config: DictConfig) -> dict[str, Any]:
-        """The run's data set, metric and features, as plain data, with what this evaluation asks for instead."""
+    def component_nodes(self, config: DictConfig) -> dict[str, Any]:
+        """Return the nodes of data set, metric and features as plain data: the run's, or those that the evaluation requests."""
         nodes = {
             "dataset": config.dataset,
             "metric": config.metric if self.cfg.metric is None else self.cfg.metric,
@@ -252,16 +268,16 @@ class Checkpoints:
 
     @property
     def sampling(self) -> Sampling:
-        """How samples shall be drawn, where it is not as in training."""
+        """The sampling options that differ from training."""
         return sampling_of(self.cfg)
 
     def seed(self, config: DictConfig) -> int:
-        """Where the latents start."""
+        """Return the seed of the latents."""
         return int(config.seed if self.cfg.seed is None else self.cfg.seed)
 
 
-def measured(metric: Metric, real: Encoded, fake: Encoded, floor: Floor) -> tuple[dict[str, Number], dict[str, Any]]:
-    """The numbers of a metric, each with its error and its floor, and the details, with the floor's sample count."""
+def numbers_and_details(metric: Metric, real: Encoded, fake: Encoded, floor: Floor) -> tuple[dict[str, Number], dict[str, Any]]:
+    """Return the numbers of a metric with errors and floors, and its details with the sample count of the floor."""
     numbers = {
         name: Number(value.value, value.error, value.higher_is_better, floor.values.get(name))
         for name, value in metric.with_errors(real, fake).items()
@@ -269,23 +285,10 @@ def measured(metric: Metric, real: Encoded, fake: Encoded, floor: Floor) -> tupl
     return numbers, {"floor_n": floor.n, "floor_two_times": floor.two_times, **metric.details(real, fake)}
 
 
-def drawn(picture: Picture) -> np.ndarray:
-    """The picture as ``[H, W, 3]``."""
+def to_pixels(picture: Picture) -> np.ndarray:
+    """Return the picture as ``[H, W, 3]``."""
     images = picture.images
     return drawing.grid(images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images, picture.columns)
-
-
-def stored_config(folder: Path) -> DictConfig:
-    """The config of the run in ``folder``; UserError where it cannot be read."""
-    path = folder / "config.yaml"
-    try:
-        config = OmegaConf.load(path)
-    except (ValueError, YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path} cannot be read: {first_line(error)}.") from error
-    if not isinstance(config, DictConfig) or not set(config) >= NEEDED:
-        raise UserError(f"{path} is not the config of a run.")
-    check_version(folder, config)
-    return config
 
 
 def _steps(folder: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""What gan-eval does: a run, a sweep, or two folders of images."""
+"""The gan-eval command: evaluates a run, a sweep, or two folders of images."""
 
 import os
 import sys
@@ -16,10 +16,10 @@ from gan_cli import device
 from gan_cli.build import build_metric
 from gan_cli.errors import UserError, first_line
 from gan_cli.evaluation import results, sweeps
-from gan_cli.evaluation.checkpoints import Checkpoints, measured
+from gan_cli.evaluation.checkpoints import Checkpoints, numbers_and_details
 from gan_cli.evaluation.comparison import compare
-from gan_cli.evaluation.details import detail_tables, reference_tables, remark_lists
-from gan_cli.evaluation.folders import Folders
+from gan_cli.evaluation.details import detail_tables, reference_tables, remark_tables
+from gan_cli.evaluation.folders import FolderComparison
 from gan_cli.evaluation.results import Evaluation, Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
 from gan_cli.games.sampling import Sampling
@@ -28,7 +28,7 @@ from gan_cli.runs.console import Terminal, say
 from gan_cli.runs.folder import holds_config, run_folder
 
 WIDTH = 120
-"""Columns of a table that no terminal shows."""
+"""Width of tables in characters if the output is not a terminal."""
 
 
 def evaluate_command(cfg: DictConfig) -> list[Result]:
@@ -52,36 +52,36 @@ def measure(cfg: DictConfig, console: Console) -> tuple[Evaluation, Sequence[Ren
         The results and tables of them.
     """
     if cfg.real is not None or cfg.fake is not None:
-        found, tables, out = _folders(cfg, console)
+        found, tables, out = _measure_folders(cfg, console)
     else:
-        folder = _short(cfg.run)
-        measure_folder = _sweep if not holds_config(folder) and sweeps.has_runs(folder) else _run
+        folder = _relative(cfg.run)
+        measure_folder = _measure_sweep if not holds_config(folder) and sweeps.has_runs(folder) else _measure_run
         found, tables, out = measure_folder(cfg, folder, console)
     return Evaluation(tuple(found), out), tables
 
 
-def _short(path: str) -> Path:
-    """One spelling for one folder: relative where it lies below here, else absolute."""
+def _relative(path: str) -> Path:
+    """Return one spelling for each folder: relative if it lies below the current folder, else absolute."""
     folder = Path(path).resolve()
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
-def _run(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
+def _measure_run(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
     run_folder(folder)
-    out = _out(cfg, folder)
+    out = _output_folder(cfg, folder)
     with _progress(console) as progress:
         checkpoints = Checkpoints(cfg, progress.advance, progress.say)
         progress.expect(checkpoints.n_samples(folder))
         found = checkpoints.results(folder)
-    _keep(folder, out, found)
+    _save(folder, out, found)
     tables = curve_tables(found) if cfg.checkpoint == "all" else [*run_tables(found), *detail_tables(found)]
     return found, tables, out
 
 
-def _sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
-    """Every finished run of the folder; one that cannot be measured is named in the table and stops nothing."""
+def _measure_sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
+    """Measure every finished run of a sweep; a run that cannot be measured is listed and does not stop the others."""
     sweep_runs = sweeps.sweep_runs(folder)
-    out = _out(cfg, folder)
+    out = _output_folder(cfg, folder)
     found: dict[str, list[Result]] = {}
     with _progress(console) as progress:
         checkpoints = Checkpoints(cfg, progress.advance, progress.say)
@@ -98,50 +98,52 @@ def _sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result
                 continue
             try:
                 found[name] = checkpoints.results(folder / name)
-                _keep(folder / name, folder / name, found[name])
+                _save(folder / name, folder / name, found[name])
             except UserError as error:
                 refused[name] = first_line(error)
     if not found:
-        raise UserError(f"none of the {len(sweep_runs)} runs in {folder} can be measured: {_why(sweep_runs, refused)}")
-    everything = [result for of_run in found.values() for result in of_run]
+        raise UserError(
+            f"none of the {len(sweep_runs)} runs in {folder} can be measured: {_first_problem(sweep_runs, refused)}"
+        )
+    everything = [result for run_results in found.values() for result in run_results]
     results.write(out, [replace(result, source=os.path.relpath(result.source, out)) for result in everything])
     sweep_runs = [replace(sweep_run, problem=refused.get(sweep_run.name, sweep_run.problem)) for sweep_run in sweep_runs]
     chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
-    of_tables = [result for result in everything if chosen in result.chosen]
-    tables = [*sweep_tables(compare(sweep_runs, found, chosen)), *reference_tables(everything), *remark_lists(of_tables)]
+    in_tables = [result for result in everything if chosen in result.chosen]
+    tables = [*sweep_tables(compare(sweep_runs, found, chosen)), *reference_tables(everything), *remark_tables(in_tables)]
     return everything, tables, out
 
 
-def _folders(cfg: DictConfig, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
+def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
     if cfg.run is not None or cfg.real is None or cfg.fake is None:
-        raise UserError("two folders of images are compared by real=DIR fake=DIR, and no run beside them.")
+        raise UserError("to compare two folders of images, give real=DIR and fake=DIR, and no run.")
     for key in ("checkpoint", "root", *Sampling.__annotations__):
         if cfg[key] is not None:
-            raise UserError(f"{key}={cfg[key]} belongs to a run: leave it out beside real= and fake=.")
+            raise UserError(f"{key}={cfg[key]} applies to a run: leave it out with real= and fake=.")
     if cfg.diagnostics is not None:
-        raise UserError("diagnostics measure the players of a run: leave them out beside real= and fake=.")
-    began = time.perf_counter()
-    out = _out(cfg, Path("outputs") / time.strftime("%Y-%m-%d_%H-%M-%S_eval"))
+        raise UserError("diagnostics measure the players of a run: leave them out with real= and fake=.")
+    start = time.perf_counter()
+    out = _output_folder(cfg, Path("outputs") / time.strftime("%Y-%m-%d_%H-%M-%S_eval"))
     metric = build_metric(cfg)
     with _progress(console) as progress:
         progress.say(metric.describe())
-        place = device.choose(cfg.device)
-        folders = Folders(metric, Path(cfg.real), Path(cfg.fake), cfg.n_samples, cfg.seed or 0, place)
+        chosen = device.choose(cfg.device)
+        folders = FolderComparison(metric, Path(cfg.real), Path(cfg.fake), cfg.n_samples, cfg.seed or 0, chosen)
         progress.expect(folders.n_images)
-        real, fake, floor = folders.measured(progress.advance)
-        numbers, details = measured(folders.metric, real, fake, floor)
+        real, fake, floor = folders.measure(progress.advance)
+        numbers, details = numbers_and_details(folders.metric, real, fake, floor)
         details["floor_against"] = folders.floor_against
     provenance = Provenance(**folders.provenance())
-    seconds = round(time.perf_counter() - began, 2)
+    seconds = round(time.perf_counter() - start, 2)
     found = [Result(cfg.fake, None, (), provenance, numbers, details, seconds)]
     results.write(out, found)
     return found, run_tables(found), out
 
 
-def _keep(folder: Path, out: Path, found: Sequence[Result]) -> None:
-    """Adds the results to what ``out`` holds; in a run's own folder they become curves in its TensorBoard, too.
+def _save(folder: Path, out: Path, found: Sequence[Result]) -> None:
+    """Add results to those in ``out``; in a run's own folder also write them as curves to its TensorBoard.
 
-    A curve has one provenance: of several in ``eval.json`` the newest of each metric.
+    A curve has one provenance: the newest one of each metric in ``eval.json``.
     """
     everything = results.write(out, [replace(result, source=os.path.relpath(folder, out)) for result in found])
     if out != folder:
@@ -154,44 +156,44 @@ def _keep(folder: Path, out: Path, found: Sequence[Result]) -> None:
     logger.write_evaluations(folder, curve)
 
 
-def _out(cfg: DictConfig, default: Path) -> Path:
-    """Where the results go; that they cannot go there, or what is there is damaged, is found before an hour of work."""
-    out = default if cfg.out is None else _short(cfg.out)
+def _output_folder(cfg: DictConfig, default: Path) -> Path:
+    """Return the folder of the results; an unusable folder or damaged results are reported before the evaluation starts."""
+    out = default if cfg.out is None else _relative(cfg.out)
     if out.exists() and not out.is_dir():
         raise UserError(f"out={out} is a file: name a folder for {results.JSON} and {results.CSV}.")
     results.read(out)
     return out
 
 
-def _why(sweep_runs: Sequence[sweeps.SweepRun], refused: dict[str, str]) -> str:
+def _first_problem(sweep_runs: Sequence[sweeps.SweepRun], refused: dict[str, str]) -> str:
     problems = (refused.get(sweep_run.name, sweep_run.problem) for sweep_run in sweep_runs)
     return next(problem for problem in problems if problem is not None)
 
 
-class _Bar:
-    """A bar over samples whose number grows as work is found."""
+class _ProgressBar:
+    """A progress bar over samples whose total may grow."""
 
     def __init__(self, bar: Progress) -> None:
         self.bar, self.total = bar, 0
         self.task = bar.add_task("measuring", total=None)
 
     def expect(self, n: int) -> None:
-        """``n`` more samples are to come."""
+        """Add ``n`` samples to the total."""
         self.total += n
         self.bar.update(self.task, total=self.total)
 
     def advance(self, n: int) -> None:
-        """``n`` more samples have been measured."""
+        """Add ``n`` samples that have been measured."""
         self.bar.advance(self.task, n)
 
     def say(self, line: str) -> None:
-        """A line above the bar."""
+        """Print a line above the bar."""
         say(self.bar.console, line)
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[_Bar]:
+def _progress(console: Console) -> Iterator[_ProgressBar]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     interactive = console.is_terminal or console.is_jupyter
     with Progress(*columns, console=console, transient=True, disable=not interactive) as bar:
-        yield _Bar(bar)
+        yield _ProgressBar(bar)

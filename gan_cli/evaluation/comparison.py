@@ -1,4 +1,4 @@
-"""Methods of a sweep side by side: means over seeds, a ranking, and which differences the seeds bear out."""
+"""Comparison of the methods of a sweep: means over seeds, a ranking, and intervals of their differences."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,21 @@ from gan_cli.evaluation.results import Number, Provenance, Result, differences
 from gan_cli.evaluation.sweeps import Group, SweepRun, groups
 
 LEVEL = 0.95
+"""Joint confidence level of all intervals of a ranking."""
 MIN_PAIRS = 3
-"""Fewer paired seeds bear no verdict."""
+"""Minimum number of paired seeds for a verdict."""
 RESAMPLES = 10_000
+"""Number of bootstrap resamples."""
 
 
 class Mean(NamedTuple):
-    """The mean over ``n`` seeds and its standard error s/√n; None for one seed, which says nothing about the next."""
+    """Mean over ``n`` seeds.
+
+    Attributes:
+        value: The mean.
+        error: Its standard error s/√n. None for a single seed.
+        n: Number of seeds.
+    """
 
     value: float
     error: float | None
@@ -26,10 +34,13 @@ class Mean(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A method minus the best one, over the ``n`` seeds they share: mean, interval (None if too few), and what it means.
+    """Mean paired difference between a method and the best one.
 
-    ``verdict``: ``better``, ``worse``, ``no difference`` (the interval holds 0: these seeds show none), ``too few seeds`` or
-    ``not finite``.
+    Attributes:
+        value: The mean difference, method minus best.
+        interval: Its confidence interval. None: too few seeds.
+        n: Number of seeds that both have.
+        verdict: ``better``, ``worse``, ``no difference`` (the interval contains 0), ``too few seeds`` or ``not finite``.
     """
 
     value: float
@@ -40,26 +51,36 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One method: its swept keys, the seeds that were measured, and ``asked``, how many runs the sweep has of it.
+    """One method of a ranking.
 
-    ``means``: by choice of checkpoint (``last``, ``best``) and name of the number; ``difference``: to the first row, whose
-    own is None.
+    Attributes:
+        settings: The swept keys and their values.
+        seeds: The seeds that were measured.
+        n_seeds: Number of seeds of this method in the sweep.
+        means: Means by choice of checkpoint (``last``, ``best``) and name of the number.
+        difference: Difference to the first row; None for the first row itself.
     """
 
     settings: Mapping[str, str]
     seeds: tuple[int, ...]
-    asked: int
+    n_seeds: int
     means: Mapping[str, Mapping[str, Mean]]
     difference: Difference | None = None
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Methods best first, by the mean of ``primary`` at the checkpoints ``chosen``; one that is not finite comes last.
+    """Methods sorted by the mean of one number, best first; non-finite means come last.
 
-    ``numbers``: one example of every number, for its direction; ``floor``: lowest and highest of the chief number's floors;
-    ``level``: of each interval, so that all of them hold together with ``LEVEL``; ``apart``: why these results stand in no
-    ranking with those of the first one.
+    Attributes:
+        primary: Name of the number.
+        chosen: The checkpoints that are compared: ``last``, ``best`` or ``step``.
+        provenance: Shared provenance of all results.
+        numbers: One example of every number, for its direction.
+        rows: The methods.
+        floor: Lowest and highest floor of the primary number. None: not measured.
+        level: Confidence level of each interval, such that all of them hold jointly with ``LEVEL``.
+        differs_in: Reasons why these results cannot be ranked with those of the first ranking.
     """
 
     primary: str
@@ -69,40 +90,48 @@ class Ranking:
     rows: tuple[Row, ...]
     floor: tuple[float, float] | None
     level: float
-    apart: tuple[str, ...] = ()
+    differs_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rankings, one per provenance; ``left_out``: the runs that are in none, each with the reason."""
+    """All rankings of a sweep.
+
+    Attributes:
+        rankings: One ranking for each provenance.
+        left_out: The runs that are in no ranking, with the reason.
+    """
 
     rankings: tuple[Ranking, ...]
     left_out: Mapping[str, str]
 
 
 @dataclass
-class _Pool:
-    """Results that may be ranked together: run -> choice -> result."""
+class _Comparable:
+    """Results that may be ranked together, by run and choice of checkpoint."""
 
     provenance: Provenance
     results: dict[str, dict[str, Result]] = field(default_factory=dict)
 
 
 def compare(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Result]], chosen: str = "last") -> Comparison:
-    """Ranks the methods of a sweep by their checkpoints ``chosen``: ``last``, ``best`` or ``step``.
+    """Rank the methods of a sweep.
 
-    ``results``: by the name of the run; of several that could stand for one run in one ranking, the last one counts. A run
-    that did not finish, has no result, or repeats a seed of its method, is left out and named.
+    Args:
+        sweep_runs: All runs of the sweep. Runs that have not finished, have no result, or repeat a seed of their method are
+            left out.
+        results: Results by the name of the run. If several could represent a run in a ranking, the last one counts.
+        chosen: The checkpoints that are compared: ``last``, ``best`` or ``step``.
     """
     left_out = {run.name: run.problem for run in sweep_runs if run.problem is not None}
     methods = groups(sweep_runs)
     for method in methods:
-        left_out |= _repeated(method)
-    pools = _pools([run for run in sweep_runs if run.name not in left_out], results)
+        left_out |= _repeated_seeds(method)
+    pools = _group_comparable([run for run in sweep_runs if run.name not in left_out], results)
     rankings: list[Ranking] = []
     for pool in pools:
-        apart = tuple(differences(rankings[0].provenance, pool.provenance)) if rankings else ()
-        if ranking := _ranking(methods, pool, chosen, apart):
+        differs_in = tuple(differences(rankings[0].provenance, pool.provenance)) if rankings else ()
+        if ranking := _ranking(methods, pool, chosen, differs_in):
             rankings.append(ranking)
     ranked = {name for pool in pools for name, choices in pool.results.items() if chosen in choices}
     for run in sweep_runs:
@@ -112,16 +141,23 @@ def compare(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Resul
 
 
 def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
-    """A bootstrap interval for the mean of n >= 2 independent values: expanded percentiles, never inside Student's interval.
+    """Return a bootstrap confidence interval for the mean of n >= 2 independent values.
 
-    The percentile interval is too narrow for few values: resampling loses the factor √((n − 1)/n) of the deviation and knows
-    nothing of the tails of t. Hesterberg (2015, What teachers should know about the bootstrap) takes the
-    percentiles α′/2 and 1 − α′/2 with α′/2 = Φ(−√(n/(n−1)) t_{n−1, 1−α/2}) instead. No resample leaves the range of the
-    values, which holds the mean of three with a probability of 3/4 and no more, so each end is moved out to that of Student's
-    interval where that lies further out. Of normal differences, nominal 95 % intervals hold the mean in 95 % of cases at n = 3,
-    5 and 10; of log-normal ones, as skewed as they get, in 82 to 86 % (percentile intervals: in 65 to 81 %). Bootstrap-t does
-    better on these, but is infinite at n = 3, and up to n = 4 at the levels that several methods ask for.
-    The resamples come from a generator of their own: equal values give equal intervals.
+    These are expanded percentiles, never inside Student's interval. The plain percentile interval is too narrow for few values:
+    resampling loses the factor √((n - 1)/n) of the standard deviation and ignores the tails of t. Hesterberg (2015, What
+    teachers should know about the bootstrap) takes the percentiles α'/2 and 1 - α'/2 with α'/2 = Φ(-√(n/(n-1)) t_{n-1, 1-α/2})
+    instead. No resample leaves the range of the values, and the range of three values contains the mean with probability 3/4 at
+    most, so each end is moved out to that of Student's interval if that lies further out. For normal differences, nominal 95 %
+    intervals contain the mean in 95 % of cases at n = 3, 5 and 10; for log-normal ones, which are strongly skewed, in 82 to 86
+    % (percentile intervals: 65 to 81 %). Bootstrap-t is better for these, but infinite at n = 3, and up to n = 4 at the levels
+    that several methods need. The resamples come from a generator with a fixed seed, so that equal values give equal intervals.
+
+    Args:
+        values: Independent values, at least two.
+        level: Confidence level in (0, 1).
+
+    Returns:
+        Lower and upper end.
     """
     x, n, alpha = np.asarray(values, dtype=np.float64), len(values), 1 - level
     t = stats.t.ppf(1 - alpha / 2, n - 1)
@@ -133,18 +169,25 @@ def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, floa
 
 
 def joint_level(methods: int) -> float:
-    """The level that each interval needs, so that with probability ``LEVEL`` all of them hold: Bonferroni over all pairs.
+    """Return the level of each interval for which all pairs of ``methods`` hold jointly with ``LEVEL`` (Bonferroni).
 
-    The best method is the best because it was looked for: whichever pair differs most by chance is among those compared. So
-    all k(k − 1)/2 pairs count, not the k − 1 that are shown. Of five equal methods on five seeds, one is called worse in 26 %
-    of all sweeps without a correction, in 8 % counting the pairs shown, and in 3 % counting all. Holm's steps would be a little
-    sharper but have no intervals that agree with their verdicts.
+    The best method is selected after looking at the data, so the pair that differs most by chance is among those compared.
+    Therefore all k(k - 1)/2 pairs count, not only the k - 1 that are shown. For five equal methods on five seeds, one is called
+    worse in 26 % of all sweeps without a correction, in 8 % when the shown pairs are counted, and in 3 % when all are. Holm's
+    procedure would be slightly sharper, but has no intervals that agree with its verdicts.
     """
     return 1 - (1 - LEVEL) / max(1, methods * (methods - 1) // 2)
 
 
 def difference(method: Mapping[int, float], best: Mapping[int, float], higher_is_better: bool, level: float) -> Difference:
-    """A method against the best one, values by seed, on the seeds that both have: the interval of the paired differences."""
+    """Compare a method with the best one on the seeds that both have.
+
+    Args:
+        method: Values of the method by seed.
+        best: Values of the best method by seed.
+        higher_is_better: True if larger values are better.
+        level: Confidence level of the interval, in (0, 1).
+    """
     paired = [method[seed] - best[seed] for seed in sorted(method.keys() & best.keys())]
     if not all(map(math.isfinite, paired)):
         return Difference(math.nan, None, len(paired), "not finite")
@@ -158,15 +201,15 @@ def difference(method: Mapping[int, float], best: Mapping[int, float], higher_is
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """The mean over seeds with its standard error; not finite if one of them is not."""
+    """Return the mean over seeds with its standard error; NaN if a value is not finite."""
     x = np.asarray(values, dtype=np.float64)
     if not np.isfinite(x).all():
         return Mean(math.nan, None, len(x))
     return Mean(float(x.mean()), float(x.std(ddof=1) / math.sqrt(len(x))) if len(x) > 1 else None, len(x))
 
 
-def _repeated(method: Group) -> dict[str, str]:
-    """Of the finished runs of a method, those whose seed another one had before: a copy is no further evidence."""
+def _repeated_seeds(method: Group) -> dict[str, str]:
+    """Return the finished runs of a method that repeat a seed, with the reason: a copy is no further evidence."""
     first: dict[int, str] = {}
     runs = [run for run in method.sweep_runs if run.problem is None]
     return {
@@ -176,20 +219,20 @@ def _repeated(method: Group) -> dict[str, str]:
     }
 
 
-def _pools(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Result]]) -> list[_Pool]:
-    """The results in heaps that may be ranked together."""
-    pools: list[_Pool] = []
+def _group_comparable(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Result]]) -> list[_Comparable]:
+    """Group the results that may be ranked together."""
+    pools: list[_Comparable] = []
     for run in sweep_runs:
         for result in results.get(run.name, ()):
             pool = next((pool for pool in pools if not differences(pool.provenance, result.provenance)), None)
             if pool is None:
-                pools.append(pool := _Pool(result.provenance))
+                pools.append(pool := _Comparable(result.provenance))
             pool.results.setdefault(run.name, {}).update(dict.fromkeys(result.chosen, result))
     return pools
 
 
-def _ranking(methods: Sequence[Group], pool: _Pool, chosen: str, apart: tuple[str, ...]) -> Ranking | None:
-    """The methods' rows over one pool, best first; None where it holds no result of the checkpoints ``chosen``."""
+def _ranking(methods: Sequence[Group], pool: _Comparable, chosen: str, differs_in: tuple[str, ...]) -> Ranking | None:
+    """Rank the methods over one group of results, or return None if it has no result of the checkpoints ``chosen``."""
     examples = [choices[chosen] for choices in pool.results.values() if chosen in choices]
     if not examples:
         return None
@@ -200,26 +243,26 @@ def _ranking(methods: Sequence[Group], pool: _Pool, chosen: str, apart: tuple[st
         runs = {run.seed: pool.results[run.name] for run in method.sweep_runs if chosen in pool.results.get(run.name, {})}
         if runs:
             choices = dict.fromkeys((chosen, "last", "best"))
-            whole = [choice for choice in choices if all(choice in run for run in runs.values())]
-            means = {choice: _means([run[choice] for run in runs.values()] if choice in whole else []) for choice in choices}
+            complete = [choice for choice in choices if all(choice in run for run in runs.values())]
+            means = {choice: _means([run[choice] for run in runs.values()] if choice in complete else []) for choice in choices}
             row = Row(method.settings, tuple(sorted(runs)), len({run.seed for run in method.sweep_runs}), means)
             measured.append((row, {seed: run[chosen].numbers[primary].value for seed, run in runs.items()}))
-    measured.sort(key=lambda entry: _rank(entry[0].means[chosen][primary].value, higher))
+    measured.sort(key=lambda entry: _sort_key(entry[0].means[chosen][primary].value, higher))
     level = joint_level(sum(len(row.seeds) >= MIN_PAIRS for row, _ in measured))
     (first, best), *others = measured
     rows = (first, *(replace(row, difference=difference(values, best, higher, level)) for row, values in others))
     floors = [floor for result in examples if (floor := result.numbers[primary].floor) is not None]
     span = (min(floors), max(floors)) if floors else None
-    return Ranking(primary, chosen, pool.provenance, numbers, rows, span, level, apart)
+    return Ranking(primary, chosen, pool.provenance, numbers, rows, span, level, differs_in)
 
 
 def _means(results: Sequence[Result]) -> dict[str, Mean]:
-    """Every number that all of ``results`` have."""
+    """Return the means of all numbers that every result has."""
     names = [name for name in results[0].numbers if all(name in result.numbers for result in results)] if results else []
     return {name: mean([result.numbers[name].value for result in results]) for name in names}
 
 
-def _rank(value: float, higher_is_better: bool) -> float:
+def _sort_key(value: float, higher_is_better: bool) -> float:
     if math.isnan(value):
         return math.inf
     return -value if higher_is_better else value

@@ -1,4 +1,4 @@
-"""Two folders of images as the two sides of a metric."""
+"""Metrics between two folders of images."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from gan_cli.data.images.decoding import processors
 from gan_cli.data.images.folder import native, native_images
 from gan_cli.data.images.source import CorruptImage
 from gan_cli.errors import UserError
-from gan_cli.evaluation.measurement import Floor, joined
+from gan_cli.evaluation.measurement import Floor, concatenate
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Encoded, Features
 from gan_cli.metrics.features.cache import content_key, encode_cached
@@ -24,11 +24,11 @@ from gan_cli.types import Batch
 Advance = Callable[[int], None]
 Encoder = Callable[[Features, Tensor], Encoded]
 CHUNK = 250
-"""Images that are decoded and encoded at a time."""
+"""Number of images that are decoded and encoded at a time."""
 
 
-class _Unlabelled(Dataset):
-    """Images without labels, of which a metric may know the shape and the number before it measures."""
+class _UnlabelledImages(Dataset):
+    """Shape and number of unlabelled images, for metrics that need to know them before they measure."""
 
     def __init__(self, shape: tuple[int, ...], n: int):
         self.shape, self.n, self.classes = shape, n, 0
@@ -37,60 +37,82 @@ class _Unlabelled(Dataset):
         return self.n
 
     def batch(self, indices: Tensor) -> Batch:
-        """A metric that needs more than the two sets cannot be had of folders."""
-        raise UserError("this metric needs a data set, not folders of images: evaluate a run, or take another metric.")
+        """Refuse to load a batch: a metric that needs more than the two sets cannot be used with folders."""
+        raise UserError("this metric needs a data set, not folders of images: evaluate a run, or choose another metric.")
 
 
-class Folders:
-    """A metric between the images of ``real`` and of ``fake``: ``n`` of either, drawn with ``seed``, or all.
+class FolderComparison:
+    """A metric between the images of two folders.
 
-    Raises UserError for a folder that is not there or holds no image, for an image that cannot be decoded, and for a metric
-    that measures nothing or needs more than images.
+    Args:
+        metric: The metric.
+        real: Folder of the real images.
+        fake: Folder of the generated images.
+        n: Number of images of either folder. None: all.
+        seed: Decides which images are drawn.
+        device: Device of the features.
+
+    Raises:
+        UserError: If a folder does not exist or holds no image, an image cannot be decoded, or the metric measures nothing or
+            needs more than images.
     """
 
     def __init__(self, metric: Metric, real: Path, fake: Path, n: int | None, seed: int, device: torch.device):
         if metric.n_samples == 0:
             raise UserError("metric=none measures nothing: name another one, as in gan-eval real=DIR fake=DIR metric=frechet.")
         self.seed, self.metric = seed, metric
-        self.real, self.fake = Shuffled(real, seed), Shuffled(fake, seed)
+        self.real, self.fake = ShuffledImages(real, seed), ShuffledImages(fake, seed)
         n_real, n_fake = (len(side) if n is None else min(n, len(side)) for side in (self.real, self.fake))
         if metric.equal_sizes:
             n_real = n_fake = min(n_real, n_fake)
         if min(n_real, n_fake) < 2:
             raise UserError(f"{metric.name} needs at least 2 images of either kind: {n_real} real, {n_fake} generated.")
         self.n_real, self.n_fake = n_real, n_fake
-        # the floor needs real images beside the real ones: further ones, or else a part of these, whichever is more
-        left = len(self.real) - n_real
-        self.spare = min(n_fake, left) if left >= max(2, min(n_fake, n_real // 2)) else 0
+        # the floor compares real images with other real ones: further ones, or else a part of these, whichever is more
+        unused = len(self.real) - n_real
+        self.n_extra = min(n_fake, unused) if unused >= max(2, min(n_fake, n_real // 2)) else 0
         shape = tuple(self.real.image(0).shape)
-        self.metric = metric.fitted(Data(_Unlabelled(shape, n_real), _Unlabelled(shape, 0)), device)
+        self.metric = metric.fitted(Data(_UnlabelledImages(shape, n_real), _UnlabelledImages(shape, 0)), device)
 
     @property
     def n_images(self) -> int:
-        """Images that will be encoded."""
-        return self.n_real + self.spare + self.n_fake
+        """Number of images to encode."""
+        return self.n_real + self.n_extra + self.n_fake
 
-    def measured(self, advance: Advance) -> tuple[Encoded, Encoded, Floor]:
-        """The real and the generated images with their features, and the metric between real images and other real ones.
+    def measure(self, advance: Advance) -> tuple[Encoded, Encoded, Floor]:
+        """Encode all images and measure the floor.
 
-        Its counts are those of the metric if there are enough real images, else nearly so: see ``floor_against``.
+        The floor uses as many images as the metric if there are enough real ones, else fewer: ``floor_against`` is their
+        number.
+
+        Args:
+            advance: Called with the number of images that have just been encoded.
+
+        Returns:
+            The real images, the generated images, and the floor.
         """
-        every, self.reference = self.encode(self.real, self.n_real + self.spare, encode_cached, advance)
+        every, self.reference = self.encode(self.real, self.n_real + self.n_extra, encode_cached, advance)
         fake, _ = self.encode(self.fake, self.n_fake, lambda features, x: features.encode(x), advance)
         real = every.subset(slice(0, self.n_real))
-        self.floor_against = self.spare or min(self.n_fake, self.n_real // 2)
-        kept = self.n_real if self.spare else self.n_real - self.floor_against
+        self.floor_against = self.n_extra or min(self.n_fake, self.n_real // 2)
+        kept = self.n_real if self.n_extra else self.n_real - self.floor_against
         if self.metric.equal_sizes:
             kept = self.floor_against = min(kept, self.floor_against)
         others = every.subset(slice(len(every) - self.floor_against, None))
-        # what is left of the images may be too little for this metric
+        # the remaining images may be too few for this metric
         floor = self.metric.floor_or_empty(every.subset(slice(0, kept)), others)
         return real, fake, Floor({name: value.value for name, value in floor.items()}, kept)
 
-    def encode(self, images: "Shuffled", n: int, how: Encoder, advance: Advance) -> tuple[Encoded, str]:
-        """The first ``n`` images with their features, decoded in chunks, and a hash of their content.
+    def encode(self, images: "ShuffledImages", n: int, how: Encoder, advance: Advance) -> tuple[Encoded, str]:
+        """Decode and encode the first ``n`` images in chunks.
 
-        Of images of different sizes, and where the metric does not look at them, only the features are kept.
+        Only the features are kept if the images differ in size, or if the metric does not need the images themselves.
+
+        Returns:
+            The encoded images, and a hash of their content.
+
+        Raises:
+            UserError: If the features need images of one size and these differ.
         """
         features, parts, keys = self.metric.features, [], []
         for chunk in images.chunks(n):
@@ -104,11 +126,11 @@ class Folders:
                 f"features={features.name} needs images of one size, and these differ.\nChoose features that resize them."
             )
         alike = len({part.x.shape[1:] for part in parts}) == 1
-        reference = content_key(sorted(keys))[:12]  # whatever the order that the seed gave
-        return joined(parts if alike else [part.without_samples() for part in parts]), reference
+        reference = content_key(sorted(keys))[:12]  # does not depend on the order
+        return concatenate(parts if alike else [part.without_samples() for part in parts]), reference
 
     def provenance(self) -> dict[str, Any]:
-        """All that decides the numbers beside the generated images, as plain data."""
+        """Return everything that the numbers depend on besides the generated images, as plain data."""
         return {
             "metric": self.metric.name,
             "settings": self.metric.settings(),
@@ -122,8 +144,8 @@ class Folders:
         }
 
 
-class Shuffled:
-    """The images of a folder in an order drawn with ``seed``, decoded when they are asked for."""
+class ShuffledImages:
+    """The images of a folder in a random order decided by ``seed``, decoded on access."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.pictures = native_images(folder)
@@ -132,15 +154,19 @@ class Shuffled:
     def __len__(self) -> int:
         return len(self.order)
 
-    def image(self, place: int) -> Tensor:
-        """uint8 ``[3, H, W]``. Raises UserError if it cannot be decoded."""
+    def image(self, index: int) -> Tensor:
+        """Return an image as uint8 ``[3, H, W]``.
+
+        Raises:
+            UserError: If it cannot be decoded.
+        """
         try:
-            return torch.from_numpy(np.asarray(self.pictures.array(self.order[place], native)))
+            return torch.from_numpy(np.asarray(self.pictures.array(self.order[index], native)))
         except CorruptImage as error:
             raise UserError(f"Cannot decode {error.name}: replace or remove it.") from error
 
     def chunks(self, n: int) -> Iterator[list[Tensor]]:
-        """The first ``n`` images, ``CHUNK`` at a time."""
+        """Yield the first ``n`` images, ``CHUNK`` at a time."""
         with ThreadPoolExecutor(processors()) as pool:
             for start in range(0, n, CHUNK):
                 yield list(pool.map(self.image, range(start, min(start + CHUNK, n))))

@@ -1,4 +1,4 @@
-"""A metric put to work: the real samples it compares with, the samples of a game, and the floor below all its numbers."""
+"""Measurement of a game with a metric: real samples, generated samples, and the floor of all numbers."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,13 +20,16 @@ from gan_cli.metrics.features.cache import content_key, encode_cached
 from gan_cli.randomness import fork_rng
 
 ROLES = ("select", "report")
-"""What a measurement is for: choosing a checkpoint, as training does, or reporting it, on other samples."""
+"""Purpose of a measurement: selecting a checkpoint, as in training, or reporting it, on other samples."""
 
 
 class Floor(NamedTuple):
-    """The same numbers between two sets of ``n`` real samples: nothing below them (above, for shares) means anything.
+    """The numbers of a metric between two sets of real samples: differences below the floor are not meaningful.
 
-    ``two_times``: whether the sets are of different times, so that the numbers hold how far those differ.
+    Attributes:
+        values: Value of each number.
+        n: Number of samples in each set.
+        two_times: True if the sets are of different periods of a time series, so that the floor includes how they differ.
     """
 
     values: Mapping[str, float]
@@ -34,20 +37,32 @@ class Floor(NamedTuple):
     two_times: bool = False
 
 
-def unnoticed(n: int) -> None:
-    """Nobody waits for ``n`` more samples."""
+def ignore_progress(n: int) -> None:
+    """Ignore that ``n`` more samples have been measured."""
 
 
 class Measurement:
-    """A metric with its real samples: ``measurement(game, seed)`` is all its numbers.
+    """A metric with its real samples; ``measurement(game, seed)`` returns all its numbers.
 
-    Real and generated samples are equal in number: ``metric.n_samples``, or as many as the split holds if it is smaller.
-    The real ones are fixed, whatever the seed of a run: block 0 of one shuffled order of the split for ``role="report"``,
-    block 1 for ``role="select"`` (the end of the order where the split is too small for both, so that they overlap as little
-    as can be). Generated labels are those of the real samples, so that they follow the data's law; translated are the sources
-    that come with the real samples.
+    There are as many real as generated samples. The real ones are fixed, whatever the seed of a run: with ``role="report"``
+    block 0 of one shuffled order of the split, with ``role="select"`` block 1, or the end of the order if the split is too
+    small for both, so that they overlap as little as possible. Generated samples are conditioned on the labels of the real
+    samples, which follow the distribution of the data; translators receive the sources of the real samples.
 
-    Raises UserError where the metric does not fit the data, or fewer than two samples are left.
+    Args:
+        metric: The metric.
+        data: The data set.
+        device: Device of the features and of the game.
+        n_samples: Number of samples, at least 2, limited to the size of the split. None: the metric's own number.
+        role: ``select`` or ``report``.
+
+    Attributes:
+        enabled: False for a metric that measures nothing.
+        n: Number of real and of generated samples.
+        seconds: Time that fitting the metric took.
+
+    Raises:
+        UserError: If the metric does not fit the data, or fewer than two samples are left.
     """
 
     def __init__(
@@ -56,69 +71,69 @@ class Measurement:
         self.enabled = metric.n_samples > 0
         self.data, self.device, self.role = data, device, role
         self.split: Dataset = getattr(data, metric.split)
-        self.asked = metric.n_samples if n_samples is None else n_samples
-        self.n = min(self.asked, len(self.split))
+        self.requested = metric.n_samples if n_samples is None else n_samples
+        self.n = min(self.requested, len(self.split))
         if self.enabled and self.n < 2:
-            least = f"n_samples={self.asked}" if self.asked < 2 else f"the {metric.split} split holds {self.n}"
+            least = f"n_samples={self.requested}" if self.requested < 2 else f"the {metric.split} split holds {self.n}"
             raise UserError(f"{metric.name} needs at least 2 samples, but {least}.")
-        began = time.perf_counter()
+        start = time.perf_counter()
         self.metric = replace(metric, n_samples=self.n).fitted(data, device) if self.enabled else metric
-        self.seconds = time.perf_counter() - began
+        self.seconds = time.perf_counter() - start
 
     @property
     def tag(self) -> str:
-        """``metric/<name>`` of the chief number."""
+        """``metric/<name>`` of the primary number."""
         return f"metric/{self.metric.name}"
 
     def notes(self) -> list[str]:
-        """What somebody who asked for something else should know before reading the numbers."""
-        found = list(self.data.series.notes) if self.data.series else []
-        if self.n < self.asked:
-            found.append(f"n_samples: {self.n}, not {self.asked}: the {self.metric.split} split holds no more")
+        """Return notes on deviations from the requested evaluation."""
+        notes = list(self.data.series.notes) if self.data.series else []
+        if self.n < self.requested:
+            notes.append(f"n_samples: {self.n}, not {self.requested}: the {self.metric.split} split holds no more")
         if 2 * self.n > len(self.split):
             shared = 2 * self.n - len(self.split)
-            found.append(
+            notes.append(
                 f"of {self.n} real samples {shared} are among those that choose the best checkpoint, too: "
                 f"n_samples={len(self.split) // 2} keeps them apart"
             )
-        return found
+        return notes
 
     @property
     def real(self) -> Encoded:
-        """The real samples with their features, which the disk remembers; ``x`` only where the metric looks at it."""
+        """The real samples with their features, which are cached on disk; ``x`` only if the metric needs it."""
         return self._real[0]
 
     @property
     def reference(self) -> str:
-        """Twelve hexadecimal digits that name the very real samples."""
+        """Twelve hexadecimal digits that identify the real samples."""
         return self._real[1]
 
     @cached_property
     def _real(self) -> tuple[Encoded, str]:
-        real = self._encoded(self.split, self._block(self.role))
-        return self._kept(real), content_key("samples", real.x)[:12]
+        real = self._encode_split(self.split, self._block(self.role))
+        return self._without_unused_samples(real), content_key("samples", real.x)[:12]
 
     @cached_property
     def untranslated(self) -> Mapping[str, float]:
-        """The same numbers of the sources as they are: what a translator that does nothing would get, in the samples' channels.
+        """The numbers of the untranslated sources, in the samples' channels: the score of a translator that changes nothing.
 
-        Empty where there are no sources.
+        Empty if there are no sources.
         """
         sources = self.real.y
         if self.data.source is None or sources is None:
             return {}
         channels = self.data.shape[0]
         x = sources.expand(-1, channels, -1, -1) if channels > 1 else grey(sources)
-        given = encode_cached(self.metric.features, to_metric_input(x, self.metric.features), sources)
-        return {name: value.value for name, value in self.metric.measure(self.real, given).items()}
+        encoded = encode_cached(self.metric.features, to_metric_input(x, self.metric.features), sources)
+        return {name: value.value for name, value in self.metric.measure(self.real, encoded).items()}
 
     @cached_property
     def floor(self) -> Floor:
-        """The metric between these real samples and as many others of the same kind.
+        """The metric between these real samples and as many other real samples.
 
-        The others are the other role's block. Where the split is too small for that they are held-out samples, if training
-        samples are compared and those are enough, else both are halves of the split. Where the data set's two parts are of
-        different times, they are always from the other part, as many as it holds.
+        The others are the block of the other role. If the split is too small for that, they are held-out samples if training
+        samples are compared and there are enough held-out ones, else both sets are halves of the split. If the two splits are
+        of different periods of a time series, the others always come from the other split, as many as it holds.
         """
         other = self.data.heldout
         real, n = self.real, self.n
@@ -126,28 +141,36 @@ class Measurement:
         if two_times:
             other = other if self.metric.split == "train" else self.data.train
             n = min(n, len(other))
-            real = self._encoded(self.split, self._block(self.role)[:n]) if n < self.n else real
-            others = self._encoded(other, _order(other)[:n])
+            real = self._encode_split(self.split, self._block(self.role)[:n]) if n < self.n else real
+            others = self._encode_split(other, _order(other)[:n])
         elif 2 * n <= len(self.split):
-            others = self._encoded(self.split, self._block("report" if self.role == "select" else "select"))
+            others = self._encode_split(self.split, self._block("report" if self.role == "select" else "select"))
         elif self.metric.split == "train" and n <= len(other):
-            others = self._encoded(other, _order(other)[:n])
+            others = self._encode_split(other, _order(other)[:n])
         else:
             n = len(self.split) // 2
-            real, others = (self._encoded(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
-        # a half of the data may be too little for a metric that the whole was enough for
-        between = self.metric.floor if n == self.n else self.metric.floor_or_empty
-        return Floor({name: value.value for name, value in between(real, others).items()}, n, two_times)
+            real, others = (self._encode_split(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
+        # half of the data may be too little for a metric that works on the whole split
+        floor = self.metric.floor if n == self.n else self.metric.floor_or_empty
+        return Floor({name: value.value for name, value in floor(real, others).items()}, n, two_times)
 
-    def fake(self, game: Game, seed: int, advance: Callable[[int], None] = unnoticed) -> Encoded:
-        """``n`` samples of ``game`` with their features, decided by ``seed`` and the role; ``advance`` hears of each chunk.
+    def fake(self, game: Game, seed: int, advance: Callable[[int], None] = ignore_progress) -> Encoded:
+        """Return ``n`` samples of ``game`` with their features.
 
-        They have labels only where the game takes some. Raises UserError where the metric wants them and it does not.
+        They have labels only if the game is conditional on labels.
+
+        Args:
+            game: The game that is sampled.
+            seed: Decides the samples, together with the role.
+            advance: Called with the size of each chunk that has been measured.
+
+        Raises:
+            UserError: If the metric needs labels and the game takes none.
         """
         if self.metric.needs_labels and not game.conditional:
             raise UserError(
-                f"{self.metric.name}: this game takes no labels, so that no sample was asked for a class.\n"
-                "Take a conditional one, such as game=cgan, or metric=all, which tells the balance of classes."
+                f"{self.metric.name} needs labels, and the samples of this game have none.\n"
+                "Choose a conditional game, such as game=cgan, or metric=all, which measures the balance of classes."
             )
         y = self.real.y
         with fork_rng(f"{self.role}/{seed}", self.device), eval_mode(game):
@@ -157,17 +180,17 @@ class Measurement:
                 chunk = slice(start, start + CHUNK)
                 labels = None if y is None else y[chunk].to(self.device)
                 x = to_metric_input(game.sample(latents[chunk], labels), self.metric.features)
-                wanted = y[chunk] if y is not None and game.conditional else None
-                chunks.append(self._kept(self.metric.features.encode(x, wanted)))
+                classes = y[chunk] if y is not None and game.conditional else None
+                chunks.append(self._without_unused_samples(self.metric.features.encode(x, classes)))
                 advance(len(x))
-        return joined(chunks)
+        return concatenate(chunks)
 
     def __call__(self, game: Game, seed: int) -> Mapping[str, Value]:
-        """The numbers of ``n`` samples of ``game``, the same ones for the same players and seed."""
+        """Return the numbers of ``n`` samples of ``game``; equal players and seeds give equal numbers."""
         return self.metric.measure(self.real, self.fake(game, seed))
 
     def provenance(self, ema: bool, seed: int) -> dict[str, Any]:
-        """All that decides the numbers beside the players, as plain data."""
+        """Return everything that the numbers depend on besides the players, as plain data."""
         return {
             "metric": self.metric.name,
             "settings": self.metric.settings(),
@@ -187,18 +210,18 @@ class Measurement:
             return order[: self.n]
         return order[self.n : 2 * self.n] if 2 * self.n <= len(order) else order[-self.n :]
 
-    def _kept(self, encoded: Encoded) -> Encoded:
+    def _without_unused_samples(self, encoded: Encoded) -> Encoded:
         return encoded if self.metric.needs_samples else encoded.without_samples()
 
-    def _encoded(self, dataset: Dataset, indices: Tensor) -> Encoded:
+    def _encode_split(self, dataset: Dataset, indices: Tensor) -> Encoded:
         batches = [dataset.batch(chunk) for chunk in indices.split(CHUNK)]
         x = torch.cat([to_metric_input(batch.x, self.metric.features) for batch in batches])
         labels = [batch.y for batch in batches if batch.y is not None]
         return encode_cached(self.metric.features, x, torch.cat(labels) if labels else None)
 
 
-def joined(parts: list[Encoded]) -> Encoded:
-    """Several encoded sets as one."""
+def concatenate(parts: list[Encoded]) -> Encoded:
+    """Concatenate several encoded sets."""
     logits = [part.logits for part in parts if part.logits is not None]
     labels = [part.y for part in parts if part.y is not None]
     return Encoded(

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: numbers beside all that decides them, as ``eval.json`` and ``eval.csv``."""
+"""Results of evaluations: numbers with their provenance, stored as ``eval.json`` and ``eval.csv``."""
 
 import csv
 import dataclasses
@@ -23,8 +23,11 @@ JSON, CSV = "eval.json", "eval.csv"
 class Number:
     """One measured number.
 
-    ``error``: its standard error, None where unknown; ``floor``: the same measure between real samples and other real
-    samples, as many as were compared here, None where it was not taken. ``higher_is_better``: None where neither is.
+    Attributes:
+        value: The number.
+        error: Its standard error. None: unknown.
+        higher_is_better: Direction of improvement. None: neither direction is better.
+        floor: The same measure between real samples and other real samples, as many as were compared. None: not measured.
     """
 
     value: float
@@ -35,14 +38,21 @@ class Number:
 
 @dataclass(frozen=True)
 class Provenance:
-    """All that decides a number beside the samples that were judged.
+    """Everything that a number depends on besides the samples. Numbers may be ranked together if all but ``seed`` agree.
 
-    ``settings``: the metric's; ``features``: the extractor and what belongs to it (``extractor``, ``weights`` as SHA-256,
-    ``resizing``, ...); ``ema``: whether averaged players were judged (images: None);
-    ``reference``: hash of the real samples' content; ``sampling``: how samples were drawn where not as in training;
-    ``protocol``: of sequences, how they were cut and split, in words; ``group``: the group whose option gave the number,
-    ``metric`` for samples or ``diagnostics`` for players.
-    Two numbers may be ranked together where everything but ``seed`` agrees.
+    Attributes:
+        metric: Name of the metric or of the diagnostics.
+        settings: Settings of the metric.
+        features: The extractor and its details (``extractor``, ``weights`` as SHA-256, ``resizing``, ...).
+        n_real: Number of real samples.
+        n_fake: Number of generated samples.
+        split: The split of the data set that the real samples come from.
+        ema: True if averaged players were measured. None: images.
+        reference: Hash of the content of the real samples.
+        seed: Seed of the generated samples.
+        sampling: Sampling options that differ from training.
+        protocol: How sequences were cut and split, in words. None: other data.
+        group: Config group of the option that gave the number: ``metric`` for samples, ``diagnostics`` for players.
     """
 
     metric: str
@@ -59,7 +69,7 @@ class Provenance:
     group: str = "metric"
 
     def __post_init__(self) -> None:
-        # in the form that a file gives back, so that what was read equals what was written
+        # the same plain form that a file contains, so that a result read back equals the one written
         object.__setattr__(self, "settings", plain(self.settings))
         object.__setattr__(self, "features", plain(self.features))
         object.__setattr__(self, "sampling", plain(self.sampling))
@@ -81,14 +91,18 @@ class Provenance:
 
 
 def differences(a: Provenance, b: Provenance) -> list[str]:
-    """Why two numbers must not be ranked together, as ``n_fake 1000 against 5000``; empty where they may."""
+    """Return why two numbers cannot be ranked together, as ``n_fake 1000 against 5000``; empty if they can."""
     left, right = a.decisive(), b.decisive()
     keys = dict.fromkeys([*left, *right])
-    return [f"{key} {word(left.get(key))} against {word(right.get(key))}" for key in keys if left.get(key) != right.get(key)]
+    return [
+        f"{key} {format_setting(left.get(key))} against {format_setting(right.get(key))}"
+        for key in keys
+        if left.get(key) != right.get(key)
+    ]
 
 
-def word(value: Any) -> str:
-    """A setting as it is shown: checksums by their first twelve digits, true, false and none in lower case."""
+def format_setting(value: Any) -> str:
+    """Format a setting: checksums by their first twelve digits; true, false and none in lower case."""
     text = str(value)
     if isinstance(value, str) and len(text) >= 40 and set(text) <= set("0123456789abcdef"):
         return text[:12]
@@ -97,11 +111,16 @@ def word(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """What the evaluation of one checkpoint, or of one folder of images, gave.
+    """Result of the evaluation of one checkpoint or of one folder of images.
 
-    ``source``: the run's folder or the folder of images; ``step``: the checkpoint's, None for images; ``chosen``: why this
-    checkpoint, of ``last``, ``best`` and ``step``; ``numbers``: by name, the chief one first; ``details``: curves and counts
-    as plain data; ``seconds``: how long it took.
+    Attributes:
+        source: Folder of the run or of the images.
+        step: Step of the checkpoint. None: images.
+        chosen: Why this checkpoint was evaluated: any of ``last``, ``best`` and ``step``.
+        provenance: Everything that the numbers depend on.
+        numbers: Numbers by name, the primary one first.
+        details: Curves and counts as plain data.
+        seconds: Time that the evaluation took.
     """
 
     source: str
@@ -114,16 +133,20 @@ class Result:
 
     @property
     def primary(self) -> str:
-        """The name of the number that ranks."""
+        """Name of the number that checkpoints and methods are ranked by."""
         return next(iter(self.numbers))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data that strict JSON can hold: what is not a number is None, infinity a word."""
+        """Return plain data for strict JSON: NaN is None, infinity a string."""
         return {name: plain(value) for name, value in dataclasses.asdict(self).items()}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Result":
-        """The inverse of ``to_json``; KeyError, TypeError, ValueError or AttributeError for anything else."""
+        """Return the result that ``to_json`` has converted.
+
+        Raises:
+            KeyError, TypeError, ValueError or AttributeError: If the content is anything else.
+        """
         numbers = {name: _number(entry) for name, entry in content["numbers"].items()}
         if not numbers:
             raise ValueError("a result without numbers")
@@ -131,7 +154,7 @@ class Result:
         return cls(**{**content, **parts})
 
     def repeats(self, other: "Result") -> bool:
-        """Whether both say the same of the same: equal source, step and provenance, the seed included."""
+        """Return True if both results are of the same source, step and provenance, seed included."""
         return (self.source, self.step, self.provenance) == (other.source, other.step, other.provenance)
 
 
@@ -155,14 +178,14 @@ class Evaluation:
 
 
 def remarks(results: Sequence[Result]) -> list[str]:
-    """What metrics say of their own numbers, such as that a network that scores has not converged; of several results by name.
+    """Return the remarks of metrics on their own numbers, for instance that a scoring network has not converged.
 
-    They stand as ``remarks`` among the details, at any depth.
+    Remarks are stored under ``remarks`` in the details, at any depth. With several results each remark names its result.
     """
-    found = [(result, remark) for result in results for remark in _remarks_within(result.details)]
+    pairs = [(result, remark) for result in results for remark in _remarks_within(result.details)]
     if len(results) == 1:
-        return [remark for _, remark in found]
-    return [f"{result.source}{'' if result.step is None else f', step {result.step}'}: {remark}" for result, remark in found]
+        return [remark for _, remark in pairs]
+    return [f"{result.source}{'' if result.step is None else f', step {result.step}'}: {remark}" for result, remark in pairs]
 
 
 def _remarks_within(details: Mapping[str, Any]) -> Iterator[str]:
@@ -174,7 +197,7 @@ def _remarks_within(details: Mapping[str, Any]) -> Iterator[str]:
 
 
 def plain(value: Any) -> Any:
-    """Mappings as dicts, sequences as lists, what is not a number as None, infinity as a word; the rest as it is."""
+    """Return plain data: mappings as dicts, sequences as lists, NaN as None, infinity as a string, the rest unchanged."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -185,23 +208,37 @@ def plain(value: Any) -> Any:
 
 
 def write(folder: Path, results: Sequence[Result]) -> list[Result]:
-    """Adds ``results`` to those in ``folder``, writes both files, each whole or not at all, and returns what they hold.
+    """Add ``results`` to those in ``folder``, and write both files atomically.
 
-    An earlier result that a new one repeats is replaced. A checkpoint that was the last or best one until now keeps its
-    numbers, not that name. Raises UserError where ``read`` does: read before a long evaluation.
+    A result that repeats an earlier one replaces it. A checkpoint that is no longer the last or best one keeps its numbers, but
+    not that label.
+
+    Args:
+        folder: Folder of ``eval.json`` and ``eval.csv``; created if it does not exist.
+        results: The new results.
+
+    Returns:
+        All results in the folder.
+
+    Raises:
+        UserError: If ``eval.json`` is damaged. Call ``read`` before a long evaluation to detect that early.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with file_lock(folder / f".{JSON}.lock", f"Waiting for another process that writes {folder / JSON}."):
-        kept = [_renamed(old, results) for old in read(folder) if not any(new.repeats(old) for new in results)]
+        kept = [_without_moved_choices(old, results) for old in read(folder) if not any(new.repeats(old) for new in results)]
         everything = [*kept, *results]
         write_json(folder / JSON, {"results": [result.to_json() for result in everything]})
-        with atomic_write(folder / CSV) as unfinished:
-            unfinished.write_text(to_csv(everything), encoding="utf-8", newline="")
+        with atomic_write(folder / CSV) as temporary:
+            temporary.write_text(to_csv(everything), encoding="utf-8", newline="")
     return everything
 
 
 def read(folder: Path) -> list[Result]:
-    """The results in ``folder``, none where nothing was evaluated yet. Raises UserError if ``eval.json`` is damaged."""
+    """Return the results in ``folder``, empty if nothing has been evaluated.
+
+    Raises:
+        UserError: If ``eval.json`` is damaged.
+    """
     path = folder / JSON
     try:
         return [Result.from_json(entry) for entry in json.loads(path.read_text(encoding="utf-8"))["results"]]
@@ -215,7 +252,7 @@ def read(folder: Path) -> list[Result]:
 
 
 def to_csv(results: Iterable[Result]) -> str:
-    """One row per number, in full precision; an empty field where something is unknown."""
+    """Return one row per number in full precision; unknown values are empty."""
     rows = [row for result in results for row in _rows(result)]
     columns = dict.fromkeys(key for row in rows for key in row)
     text = io.StringIO()
@@ -251,8 +288,8 @@ def _rows(result: Result) -> Iterable[dict[str, Any]]:
         }
 
 
-def _renamed(old: Result, results: Sequence[Result]) -> Result:
-    """``old`` without the choices that now fall on another checkpoint of the same source and provenance."""
+def _without_moved_choices(old: Result, results: Sequence[Result]) -> Result:
+    """Return ``old`` without the labels that now belong to another checkpoint of the same source and provenance."""
     taken = {choice for new in results if (new.source, new.provenance) == (old.source, old.provenance) for choice in new.chosen}
     return dataclasses.replace(old, chosen=tuple(choice for choice in old.chosen if choice == "step" or choice not in taken))
 

@@ -1,4 +1,4 @@
-"""The runs of a sweep: which there are, what became of them, and which differ in more than their seed."""
+"""The runs of a sweep: their configs, overrides and status, and the keys that were swept."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,15 +20,18 @@ EARLIER_VERSION = "made by an earlier version of gan-cli"
 """The problem of a run that this version cannot read."""
 ABSENT = "-"
 """The value of a key that a run does not have."""
-_APART = ("seed", *RUN_ONLY)
+_EXCLUDED = ("seed", *RUN_ONLY)
 
 
 @dataclass(frozen=True)
 class SweepRun:
     """One run of a sweep.
 
-    ``name``: its folder's; ``config``: as plain data, empty where the job never began; ``overrides``: the words that asked for
-    it, None where nothing recorded them; ``problem``: why there is nothing to compare, None for a finished run.
+    Attributes:
+        name: Name of its folder.
+        config: The config as plain data; empty if the job never began.
+        overrides: The overrides of the job. None: they were not recorded.
+        problem: The reason why the run cannot be compared. None: it has finished.
     """
 
     name: str
@@ -38,109 +41,120 @@ class SweepRun:
 
     @property
     def seed(self) -> int:
-        """The seed of its training."""
+        """The seed of training."""
         return int(self.config["seed"])
 
-    def asked(self) -> dict[str, str]:
-        """What the overrides say, key by key, of all that decides the run beside its seed."""
+    def decisive_overrides(self) -> dict[str, str]:
+        """Return the overrides by key, without the seed and the keys that do not affect the result."""
         pairs = (text.lstrip("+").partition("=") for text in self.overrides or ())
-        return {key: value for key, _, value in pairs if key not in _APART}
+        return {key: value for key, _, value in pairs if key not in _EXCLUDED}
 
-    def leaves(self) -> dict[str, Any]:
-        """The config as dotted keys; those that are the seed, or follow it, are not among them."""
-        top = {key: value for key, value in self.config.items() if key not in _APART}
-        return dict(_leaves(top, ""))
+    def flat_config(self) -> dict[str, Any]:
+        """Return the config as dotted keys, without the seed and the keys that do not affect the result."""
+        top = {key: value for key, value in self.config.items() if key not in _EXCLUDED}
+        return dict(_flatten(top, ""))
 
     def setting(self, key: str) -> str:
-        """The value of a swept key: the config's where it is one value, else the word that chose an option."""
-        leaves = self.leaves()
-        return _text(key, leaves[key]) if key in leaves else self.asked().get(key, ABSENT)
+        """Return the value of a swept key: the config's if the key is a single value, else the option that was chosen."""
+        leaves = self.flat_config()
+        return _format_value(key, leaves[key]) if key in leaves else self.decisive_overrides().get(key, ABSENT)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in their seed alone; ``settings``: the swept keys and their values here."""
+    """Runs of one method, which differ in their seed alone.
+
+    Attributes:
+        settings: The swept keys and their values for this method.
+        sweep_runs: The runs.
+    """
 
     settings: Mapping[str, str]
     sweep_runs: tuple[SweepRun, ...]
 
 
 def sweep_runs(folder: Path) -> list[SweepRun]:
-    """The runs in the sweep ``folder``, whatever became of them, by name.
+    """Return all runs in the sweep ``folder`` by name, whatever their status.
 
-    Jobs that ``sweep.json`` lists but that have no folder are among them. Raises UserError where there is no run at all.
+    Jobs that are listed in ``sweep.json`` but have no folder are included.
+
+    Raises:
+        UserError: If there is no run at all.
     """
     folders = sorted(path for path in folder.iterdir() if _holds_job(path)) if folder.is_dir() else []
-    found = [sweep_run(path) for path in folders]
-    names = {run.name for run in found}
+    runs = [sweep_run(path) for path in folders]
+    names = {run.name for run in runs}
     with suppress(OSError, ValueError, KeyError, TypeError):
         for job in json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["jobs"]:
             if (name := Path(job["folder"]).name) not in names:
-                found.append(SweepRun(name, {}, job["overrides"], job.get("reason", "its folder is gone")))
-    if not found:
+                runs.append(SweepRun(name, {}, job["overrides"], job.get("reason", "its folder is gone")))
+    if not runs:
         raise UserError(f"no runs in {folder}: name the folder of a sweep, the one with a folder for each of its runs.")
-    return found
+    return runs
 
 
 def sweep_run(folder: Path) -> SweepRun:
-    """The run in ``folder``, whatever became of it."""
+    """Return the run in ``folder``, whatever its status."""
     overrides = _load(folder / ".hydra" / "overrides.yaml")
-    words = [str(entry) for entry in overrides] if isinstance(overrides, list) else None
+    recorded = [str(entry) for entry in overrides] if isinstance(overrides, list) else None
     config = _load(folder / "config.yaml") or _load(folder / ".hydra" / "config.yaml")
     if not isinstance(config, dict) or not isinstance(config.get("seed"), int):
         config = {}
     if is_outdated(config):
-        return SweepRun(folder.name, {}, words, EARLIER_VERSION)
-    return SweepRun(folder.name, config, words, _problem(folder, config))
+        return SweepRun(folder.name, {}, recorded, EARLIER_VERSION)
+    return SweepRun(folder.name, config, recorded, _problem(folder, config))
 
 
 def has_runs(folder: Path) -> bool:
-    """Whether there is a run, or a job that should have become one, in ``folder``."""
+    """Return True if ``folder`` holds a run or a job that has not become one."""
     return folder.is_dir() and any(map(_holds_job, folder.iterdir()))
 
 
 def groups(runs: Iterable[SweepRun]) -> list[Group]:
-    """The runs that have a config, those that differ in their seed alone together, in the order in which they come."""
+    """Group the runs that have a config by method, in the order in which they come."""
     known = [run for run in runs if run.config]
-    keys = swept(known)
-    found: dict[tuple[str, ...], list[SweepRun]] = {}
+    keys = swept_keys(known)
+    methods: dict[tuple[str, ...], list[SweepRun]] = {}
     for run in known:
-        found.setdefault(tuple(run.setting(key) for key in keys), []).append(run)
-    return [Group(dict(zip(keys, values, strict=True)), tuple(alike)) for values, alike in found.items()]
+        methods.setdefault(tuple(run.setting(key) for key in keys), []).append(run)
+    return [Group(dict(zip(keys, values, strict=True)), tuple(seeds)) for values, seeds in methods.items()]
 
 
-def swept(runs: Sequence[SweepRun]) -> list[str]:
-    """The keys that tell the runs apart, ``seed`` and what only watches a run left aside.
+def swept_keys(runs: Sequence[SweepRun]) -> list[str]:
+    """Return the keys that distinguish the methods of a sweep; the seed and keys that do not affect the result are ignored.
 
-    First the keys that somebody swept: overrides of every run whose values differ. Then what only some runs were asked for, as
-    in sweeps of cases. One option may move many values of the config (``loss=wgan_gp`` brings a penalty, an optimizer and
-    critic steps along), so values are only asked where the overrides do not tell all: runs without recorded overrides, or of
-    different versions of an option. Of both, a key counts if it parts runs that the keys before it do not; what merely
-    follows does not. Of the values, targets come first, then the shortest keys. A value that equals the seed in every run
-    follows the seed. Where every run names its ``method``, that key stands before all others, and what merely follows it is
-    not named.
+    The keys are, in this order:
+
+    1. ``method``, if every run sets it; otherwise the keys that were overridden in every run and whose values differ.
+    2. Keys that were overridden in some runs only, as in sweeps over cases.
+    3. Keys of the config, targets first, then the shortest keys. They matter only if the overrides do not explain all
+       differences: for runs without recorded overrides, or of different versions of an option.
+
+    A key of 2 or 3 counts only if it separates runs that the keys before it do not: one option may change many values of the
+    config (``loss=wgan_gp`` brings a penalty, an optimizer and critic steps), and values that merely follow it are left out. A
+    value that equals the seed in every run follows the seed.
     """
-    asked = [run.asked() for run in runs]
+    overrides = [run.decisive_overrides() for run in runs]
     recorded = all(run.overrides is not None for run in runs)
-    named = dict.fromkeys(key for words in asked for key in words) if recorded else {}
-    leaves = [run.leaves() for run in runs]
-    candidates = sorted(
-        dict.fromkeys(key for values in leaves for key in values),
+    override_keys = dict.fromkeys(key for pairs in overrides for key in pairs) if recorded else {}
+    configs = [run.flat_config() for run in runs]
+    config_keys = sorted(
+        dict.fromkeys(key for values in configs for key in values),
         key=lambda key: (not key.endswith("_target_"), key.count(".")),
     )
-    candidates = [
-        key for key in candidates if not all(values.get(key) == run.seed for values, run in zip(leaves, runs, strict=True))
+    config_keys = [
+        key for key in config_keys if not all(values.get(key) == run.seed for values, run in zip(configs, runs, strict=True))
     ]
     have_names = all(run.config.get("method") for run in runs)
-    first = ["method"] if have_names else [key for key in named if all(key in words for words in asked)]
-    candidates = [key for key in (*named, *candidates) if key not in first]
+    first = ["method"] if have_names else [key for key in override_keys if all(key in pairs for pairs in overrides)]
+    candidates = [key for key in (*override_keys, *config_keys) if key not in first]
     keys = [key for key in first if len({run.setting(key) for run in runs}) > 1]
-    parted = [tuple(run.setting(key) for key in keys) for run in runs]
+    partition = [tuple(run.setting(key) for key in keys) for run in runs]
     for key in candidates:
-        finer = [(*before, run.setting(key)) for before, run in zip(parted, runs, strict=True)]
-        if len(set(finer)) > len(set(parted)):
+        finer = [(*values, run.setting(key)) for values, run in zip(partition, runs, strict=True)]
+        if len(set(finer)) > len(set(partition)):
             keys.append(key)
-            parted = finer
+            partition = finer
     return keys
 
 
@@ -153,32 +167,32 @@ def _holds_job(path: Path) -> bool:
 def _problem(folder: Path, config: Mapping[str, Any]) -> str | None:
     result = read_result(folder) or {}
     if result.get("status") == "failed":
-        return f"failed: {result.get('reason') or 'nobody knows why'}"
+        return f"failed: {result.get('reason') or 'unknown reason'}"
     if not config:
         return "its config.yaml cannot be read"
     return None if result.get("status") == "finished" else "unfinished"
 
 
 def _load(path: Path) -> Any:
-    """The plain content of a yaml file; None where there is none that can be read."""
+    """Return the plain content of a yaml file, or None if it cannot be read."""
     with suppress(OSError, ValueError, YAMLError, OmegaConfBaseException):
         content = OmegaConf.load(path)
         return to_plain(content) if isinstance(content, DictConfig) else OmegaConf.to_container(content)
     return None
 
 
-def _leaves(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _flatten(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, child in node.items():
         if isinstance(child, Mapping):
-            yield from _leaves(child, f"{prefix}{name}.")
+            yield from _flatten(child, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", child
 
 
-def _text(key: str, value: Any) -> str:
-    """A value as a command line would have it; of an import path, the last name."""
+def _format_value(key: str, value: Any) -> str:
+    """Return a value as it is written on the command line; of an import path only the last name."""
     if isinstance(value, list):
-        return f"[{','.join(_text('', entry) for entry in value)}]"
+        return f"[{','.join(_format_value('', entry) for entry in value)}]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value).rpartition(".")[2] if key.endswith("_target_") else str(value)

@@ -1,1 +1,1 @@
-"""Trained runs: loading them, drawing samples, and the command behind gan-sample."""
+"""Inference: loading trained runs, sampling them, and the gan-sample command."""

@@ -1,4 +1,4 @@
-"""What gan-sample does once its config is composed: pictures, files and tables of one checkpoint's samples."""
+"""The gan-sample command: pictures, files and tables of one checkpoint's samples."""
 
 from pathlib import Path
 
@@ -13,13 +13,22 @@ from gan_cli.inference.load import LoadedRun, load
 from gan_cli.runs.console import Terminal, say
 
 WALK = 8
-"""Samples of one walk in an interpolation."""
+"""Number of samples of one walk in an interpolation."""
 
 
 def sample_command(cfg: DictConfig) -> Path:
-    """Writes a grid, single samples, an interpolation or a traversal from one checkpoint, and returns what was written.
+    """Write a grid, single samples, an interpolation or a traversal from one checkpoint.
 
-    Sequences come as a table too, in the data's own units: beside their picture, or alone.
+    Sequences are also written as a table, in the data's own units.
+
+    Args:
+        cfg: Config of gan-sample.
+
+    Returns:
+        The file or folder that was written.
+
+    Raises:
+        UserError: If there is no checkpoint, or the game cannot be sampled in this way.
     """
     run = load(
         cfg.run,
@@ -34,80 +43,100 @@ def sample_command(cfg: DictConfig) -> Path:
     name += "".join(f"_{key}_{value:g}" for key, value in sampling.items())
     name += "_inverse" if cfg.inverse else ""
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
-    n = {"grid": grid, "single": single, "interpolation": interpolation, "traversal": traversal}[cfg.mode](run, cfg, out)
-    also = ""
+    n = MODES[cfg.mode](run, cfg, out)
+    table = ""
     if len(run.shape) == 2 and cfg.mode != "single":
-        also = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"
-    say(Terminal(), f"{n} samples of step {run.step}: {out}{also}")
+        table = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"
+    say(Terminal(), f"{n} samples of step {run.step}: {out}{table}")
     return out
 
 
-def grid(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
-    """One picture of ``cfg.n`` samples, a row for each of ``cfg.classes``, beside their sources; the number of samples."""
+def write_grid(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
+    """Write one picture of ``cfg.n`` samples, with a row for each of ``cfg.classes`` or with sources; return their number."""
     if cfg.classes is None:
-        parts = run.picture_strips(cfg.n, cfg.seed, sources(run, cfg))
+        parts = run.picture_strips(cfg.n, cfg.seed, source_images(run, cfg))
         if len(parts) == 1:
-            return draw(run, parts[0], None, out)
+            return write_picture(run, parts[0], None, out)
         drawing.save_png(drawing.strips(parts), out)
         return len(parts[0])
-    y = labels(run, cfg, cfg.n)
-    return draw(run, run.sample(len(y), cfg.seed, y), len(y) // len(cfg.classes), out)
+    y = class_labels(run, cfg, cfg.n)
+    return write_picture(run, run.sample(len(y), cfg.seed, y), len(y) // len(cfg.classes), out)
 
 
-def single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
-    """``cfg.n`` samples by themselves, in a folder for each of ``cfg.classes``; their number."""
+def write_single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
+    """Write ``cfg.n`` samples one by one, in a folder for each of ``cfg.classes``; return their number."""
     if cfg.classes is None:
-        samples = run.sample(cfg.n, cfg.seed, sources(run, cfg))
+        samples = run.sample(cfg.n, cfg.seed, source_images(run, cfg))
         write_each(run, samples, out)
         return len(samples)
-    y = labels(run, cfg, cfg.n)
+    y = class_labels(run, cfg, cfg.n)
     samples = run.sample(len(y), cfg.seed, y)
     for c in y.unique().tolist():
         write_each(run, samples[y == c], out / str(c))
     return len(samples)
 
 
-def interpolation(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
-    """Walks of ``WALK`` samples, ``cfg.n`` in all, as many of each of ``cfg.classes``; the number of samples."""
-    no_sources(cfg)
+def write_interpolation(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
+    """Write walks of ``WALK`` samples, ``cfg.n`` in all, equally many of each of ``cfg.classes``; return their number."""
+    refuse_sources(cfg)
     columns = min(cfg.n, WALK)
     walks = -(-cfg.n // columns)
     if cfg.classes is None:
-        return draw(run, run.interpolate(walks, columns, cfg.seed)[: cfg.n], columns, out, walk=True)
+        return write_picture(run, run.interpolate(walks, columns, cfg.seed)[: cfg.n], columns, out, walk=True)
     y = run.labels_of(cfg.classes, walks)
-    return draw(run, run.interpolate(len(y), columns, cfg.seed, y), columns, out, walk=True)
+    return write_picture(run, run.interpolate(len(y), columns, cfg.seed, y), columns, out, walk=True)
 
 
-def traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
-    """What the codes do to images, one below the other; the number of samples."""
-    no_sources(cfg)
+def write_traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
+    """Write a panel of images for each latent code, one below the other; return the number of samples."""
+    refuse_sources(cfg)
     if cfg.classes is not None:
-        raise UserError("classes and mode=traversal do not go together: the codes of a traversal are not the data's classes.")
-    found = run.traverse(cfg.n, cfg.seed)
-    drawing.save_png(drawing.panels(found), out)
-    return sum(len(panel.images) for panel in found)
+        raise UserError("classes cannot be used with mode=traversal: the codes of a traversal are not the data's classes.")
+    panels = run.traverse(cfg.n, cfg.seed)
+    drawing.save_png(drawing.panels(panels), out)
+    return sum(len(panel.images) for panel in panels)
 
 
-def sources(run: LoadedRun, cfg: DictConfig) -> Tensor | None:
-    """The first ``cfg.n`` images of ``cfg.source``; None where nothing is said, so that held-out ones are translated."""
+MODES = {"grid": write_grid, "single": write_single, "interpolation": write_interpolation, "traversal": write_traversal}
+"""Writer of each mode; it returns the number of samples."""
+
+
+def source_images(run: LoadedRun, cfg: DictConfig) -> Tensor | None:
+    """Return the first ``cfg.n`` images of ``cfg.source``, or None to translate held-out ones."""
     return None if cfg.source is None else run.images(Path(cfg.source), cfg.n)
 
 
-def no_sources(cfg: DictConfig) -> None:
-    """UserError where ``cfg.source`` is named, but samples are laid along latents."""
+def refuse_sources(cfg: DictConfig) -> None:
+    """Refuse ``cfg.source`` in a mode that varies latents.
+
+    Raises:
+        UserError: If a source is given.
+    """
     if cfg.source is not None:
-        raise UserError(f"source and mode={cfg.mode} do not go together: take mode=grid or mode=single.")
+        raise UserError(f"source cannot be used with mode={cfg.mode}: choose mode=grid or mode=single.")
 
 
-def labels(run: LoadedRun, cfg: DictConfig, n: int) -> Tensor:
-    """Labels of ``n`` samples of ``cfg.classes``; UserError where sources are named too."""
+def class_labels(run: LoadedRun, cfg: DictConfig, n: int) -> Tensor:
+    """Return labels of ``n`` samples of ``cfg.classes``.
+
+    Raises:
+        UserError: If a source is given, too.
+    """
     if cfg.source is not None:
-        raise UserError("source and classes do not go together: a sample has a source or a class.")
+        raise UserError("source and classes cannot be used together: a sample has a source or a class.")
     return run.labels_of(cfg.classes, n)
 
 
-def draw(run: LoadedRun, samples: Tensor, columns: int | None, out: Path, walk: bool = False) -> int:
-    """A grid of images in so many columns, or a figure of points or sequences, with their table; the number of samples."""
+def write_picture(run: LoadedRun, samples: Tensor, columns: int | None, out: Path, walk: bool = False) -> int:
+    """Write a grid of images, or a figure of points or sequences with their table; return the number of samples.
+
+    Args:
+        run: The run that was sampled.
+        samples: ``[n, *shape]``.
+        columns: Number of columns of the grid, or samples of a walk. None: chosen by the number of samples.
+        out: The PNG file.
+        walk: True if consecutive sequences form walks.
+    """
     if len(run.shape) == 2:
         u = run.series.scaling.to_units(samples)
         drawing.save_png(drawing.sequences(u, run.series.names, walk=columns if walk else None), out)
@@ -118,7 +147,7 @@ def draw(run: LoadedRun, samples: Tensor, columns: int | None, out: Path, walk: 
 
 
 def write_each(run: LoadedRun, samples: Tensor, folder: Path) -> None:
-    """Images as ``folder/00000.png`` ...; points as rows of ``folder/points.csv``, sequences of ``folder/sequences.csv``."""
+    """Write images as ``folder/00000.png`` ..., points to ``folder/points.csv``, sequences to ``folder/sequences.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
     if samples.ndim == 3:
         run.series.write(run.series.scaling.to_units(samples), folder / "sequences.csv")

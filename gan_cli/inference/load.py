@@ -1,4 +1,4 @@
-"""A finished or unfinished run, opened again."""
+"""Loading of trained runs for sampling."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -39,13 +39,20 @@ from gan_cli.runs.version import check_version
 
 
 class LoadedRun:
-    """One checkpoint of a run: its config, its step and its players, ready to be sampled; arguments as ``load`` has them.
+    """One checkpoint of a run, ready to be sampled; see ``load`` for the arguments.
 
-    ``game``: the players in eval mode, averaged (``ema=True``) or as they were trained. ``classes``: number of labels, 0
-    where there are none; ``source``: shape of what is translated, None where nothing is. ``inverse``: translates back.
-    ``series``: of sequences, their features' names and the way back to the data's own units, as the checkpoint keeps them.
+    The data set is needed only to translate held-out sources. It is then read from where the config says, or from ``root``.
 
-    The data set is needed, and looked for where the config says or in ``root``, only where held-out sources are translated.
+    Attributes:
+        folder: Folder of the run.
+        step: Step of the checkpoint.
+        config: Config of the run.
+        game: The averaged or the trained players, in eval mode.
+        shape: Shape of one sample.
+        classes: Number of labels, 0 if there are none.
+        source: Shape of one source that is translated. None: samples are not translated.
+        inverse: True if the translator's way back is used.
+        series: For sequences, the names of the features and the scaling to the data's own units, as stored in the checkpoint.
     """
 
     def __init__(
@@ -67,7 +74,7 @@ class LoadedRun:
         shape, source = tuple(self.trained_on["shape"]), self.trained_on["source"]
         self.classes = int(self.trained_on["classes"])
         self.source: tuple[int, ...] | None = None if source is None else tuple(source)
-        with fork_rng(0, place):  # the initial weights that are about to be replaced shall not move the streams
+        with fork_rng(0, place):  # initial weights, replaced below, must not advance the random streams
             self.game = build_game(self.config, shape, self.classes, self.source).requires_grad_(False)
         with fitting(folder):
             self.game.load_state_dict(state["ema" if ema else "game"])
@@ -81,8 +88,8 @@ class LoadedRun:
             assert self.source is not None
             shape, self.source = self.source, shape
         self.shape = shape
-        kept = self.trained_on["series"]
-        self.series = unnamed(shape[-1]) if kept is None else Series.from_dict(kept)
+        series = self.trained_on["series"]
+        self.series = unnamed(shape[-1]) if series is None else Series.from_dict(series)
         self.game.to(place).eval()
         if sampling.get("standing_statistics") and self.source is not None:
             raise UserError("standing_statistics: this run's samples are translated from sources, not drawn. Leave it out.")
@@ -90,46 +97,64 @@ class LoadedRun:
 
     @cached_property
     def data(self) -> Data:
-        """The data set of the run, seen the way that is translated."""
+        """The data set of the run, with source and target swapped if ``inverse`` is set."""
         data = build_data(with_root(self.config, self.root))
-        return self.checked(data.swapped() if self.inverse else data)
+        return self.check_data(data.swapped() if self.inverse else data)
 
-    def checked(self, data: Data) -> Data:
-        """``data``, seen the way that is translated. UserError unless it is what the run was trained on."""
+    def check_data(self, data: Data) -> Data:
+        """Return ``data`` if it is the data set that the run was trained on.
+
+        Raises:
+            UserError: If it is another one.
+        """
         if not (data.swapped() if self.inverse else data).matches(self.trained_on):
             raise UserError(
                 f"the data set is not the one that {self.folder} was trained on: other samples, columns or ranges.\n"
-                "Put that one back, or say with root= where it lies."
+                "Restore that one, or set root= to its folder or file."
             )
         return data
 
     def sample(self, n: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
-        """``n`` samples, float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``,
-        sequences ``[n, T, F]``, which ``series.scaling.to_units`` takes to the data's own units.
+        """Draw ``n`` samples.
 
-        Equal seeds give equal samples; torch's own random streams stay as they are. ``y``: labels ``[n]`` for a conditional
-        game, by default 0, 1, 2, ... over and over; sources ``[n, *source]`` for a translator, by default held-out ones, drawn
-        by ``seed``, over and over where there are fewer. Of given ``y`` there may be fewer than ``n``.
+        Args:
+            n: Number of samples.
+            seed: Equal seeds give equal samples; torch's own random streams are not changed.
+            y: Labels ``[n]`` for a conditional game, by default 0, 1, 2, ... repeated; sources ``[n, *source]`` for a
+                translator, by default held-out ones drawn by ``seed``, repeated if there are too few. If given, its length
+                replaces ``n``.
+
+        Returns:
+            float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``, or sequences ``[n, T,
+            F]``, which ``series.scaling.to_units`` converts to the data's own units.
         """
         y = self.conditions(n, seed) if y is None else y
         return generate(self.game, n if y is None else len(y), seed, y)
 
     def picture_strips(self, n: int, seed: int = 0, y: Tensor | None = None) -> list[Tensor]:
-        """What a picture of the same samples shows in strips: of a translator sources too, and targets where it has them."""
+        """Return the same samples as strips of a picture; for a translator with sources and, if the data is paired, targets."""
         targets = examples(self.data, n, seed).x if y is None and self.source is not None and self.data.paired else None
         y = self.conditions(n, seed) if y is None else y
         with fork_rng(seed, self.game.device):
             return picture_strips(self.game, self.game.latents(n if y is None else len(y)), y, targets)
 
     def interpolate(self, pairs: int, steps: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
-        """``pairs`` walks of ``steps`` samples, ``[pairs * steps, *shape]``, each from one random latent to another.
+        """Return walks between random latents; normal latents are interpolated along the great circle.
 
-        The walk is the game's own: of normal latents along the great circle. ``y``: labels
-        ``[pairs]`` for a conditional game, each kept along its walk; by default 0, 1, 2, ... over and over. UserError where
-        samples are decided by their sources.
+        Args:
+            pairs: Number of walks.
+            steps: Number of samples in each walk.
+            seed: Decides the latents.
+            y: Labels ``[pairs]`` for a conditional game, constant along each walk; by default 0, 1, 2, ... repeated.
+
+        Returns:
+            ``[pairs * steps, *shape]``.
+
+        Raises:
+            UserError: If samples depend on their sources only.
         """
         if self.source is not None and not self.game.latents(1).numel():
-            raise UserError("mode=interpolation: this game's samples are decided by their sources, there is no latent to vary.")
+            raise UserError("mode=interpolation: this game's samples depend on their sources only, there is no latent to vary.")
         with fork_rng(seed, self.game.device):
             start, end = self.game.latents(pairs), self.game.latents(pairs)
             t = torch.linspace(0, 1, steps, device=start.device).reshape(-1, *[1] * (start.ndim - 1))
@@ -138,25 +163,27 @@ class LoadedRun:
             return decode(self.game, path, None if y is None else y.repeat_interleave(steps, dim=0))
 
     def traverse(self, n: int, seed: int = 0) -> list[Panel]:
-        """What each code of the game does to images, about ``n`` for each.
+        """Return a panel of about ``n`` images for each latent code of the game.
 
-        Raises UserError for a game whose latents have no codes, and where samples are no images.
+        Raises:
+            UserError: If the game's latents have no codes, or samples are not images.
         """
         if len(self.shape) != 3:
-            raise UserError("mode=traversal lays images side by side, and this run's samples are none.")
+            raise UserError("mode=traversal needs images, and this run's samples are not images.")
         if not isinstance(self.game, HasTraversals):
-            raise UserError("mode=traversal shows what codes do, such as those of game=infogan: this run's latents have none.")
+            raise UserError("mode=traversal varies latent codes, such as those of game=infogan: this run's latents have none.")
         with fork_rng(seed, self.game.device):
             return [Panel(decode(self.game, t.latents), t.title, t.rows, t.columns) for t in self.game.traversals(n)]
 
     def conditions(self, n: int, seed: int) -> Tensor | None:
-        """What ``n`` samples are given: labels 0, 1, 2, ... over and over, held-out sources, or nothing (None)."""
+        """Return the conditions of ``n`` samples: labels 0, 1, 2, ... repeated, held-out sources, or None."""
         return cycling_labels(n, self.classes) if self.source is None else conditions(self.data, n, seed)
 
     def images(self, folder: Path, n: int) -> Tensor:
-        """The first ``n`` images of ``folder`` by name as sources ``[n, *source]``, their middle squares scaled to size.
+        """Return the first ``n`` images of ``folder`` by name as sources ``[n, *source]``, centre-cropped and resized.
 
-        Raises UserError where this game translates no images, or the folder has none that can be decoded.
+        Raises:
+            UserError: If this game translates no images, or the folder has none that can be decoded.
         """
         if self.source is None or len(self.source) != 3:
             raise UserError(f"source={folder}: the samples of this run are not translated from images. Leave it out.")
@@ -165,9 +192,10 @@ class LoadedRun:
         return to_float(np.stack([pictures.array(index, transform) for index in range(min(n, len(pictures)))]))
 
     def labels_of(self, classes: Sequence[int], n: int) -> Tensor:
-        """Labels of ``n`` samples, rounded up to equally many of each of ``classes``, one class after the other.
+        """Return labels of ``n`` samples, rounded up to equally many of each of ``classes``, one class after the other.
 
-        Raises UserError for a game that takes no labels, and for classes that the data set lacks.
+        Raises:
+            UserError: If the game takes no labels, or the data set has no such class.
         """
         if not self.game.conditional:
             raise UserError(f"classes={[*classes]}: the game of this run takes no labels.")
@@ -186,13 +214,20 @@ def load(
     root: str | None = None,
     **sampling: Unpack[Sampling],
 ) -> LoadedRun:
-    """Opens the run in the folder ``run`` for sampling: ``gan_cli.load("outputs/...").sample(16)``.
+    """Open the run in the folder ``run`` for sampling: ``gan_cli.load("outputs/...").sample(16)``.
 
-    ``checkpoint``: ``"last"``, a step, or the path of a checkpoint file. ``ema``: the averaged players rather than the
-    trained ones. ``device``: auto, cpu, cuda, cuda:N or mps. ``inverse``: a translator's way back; ``root``: where the
-    data set lies, if its samples are needed and it has moved. ``sampling``: what shall be otherwise than in training, see
-    :class:`~gan_cli.games.sampling.Sampling`. Raises UserError where there is no run, no readable
-    checkpoint, no way back, or nothing that could be drawn so.
+    Args:
+        run: Folder of the run.
+        checkpoint: ``"last"``, a step, or the path of a checkpoint file.
+        ema: True for the averaged players, False for the trained ones.
+        device: auto, cpu, cuda, cuda:N or mps.
+        inverse: Use a translator's way back.
+        root: Folder or file of the data set if its samples are needed and it has moved.
+        **sampling: Sampling options that differ from training, see :class:`~gan_cli.games.sampling.Sampling`.
+
+    Raises:
+        EarlierVersionError: If an earlier version made the run.
+        UserError: If there is no run, no readable checkpoint, no way back, or the game cannot be sampled in this way.
     """
     folder = run_folder(run)
     return LoadedRun(

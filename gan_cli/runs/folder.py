@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from gan_cli.config.identity import config_hash
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
+from gan_cli.runs.version import check_version
+
+REQUIRED_KEYS = {"dataset", "metric", "features", "model", "game", "loss", "seed"}
+"""Keys that the config of every run has."""
 
 
 def holds_config(folder: Path) -> bool:
@@ -61,3 +67,21 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return result if isinstance(result, dict) else None
+
+
+def stored_config(folder: Path) -> DictConfig:
+    """Return the config of the run in ``folder``.
+
+    Raises:
+        EarlierVersionError: If an earlier version made the run.
+        UserError: If it cannot be read or is not the config of a run.
+    """
+    path = folder / "config.yaml"
+    try:
+        config = OmegaConf.load(path)
+    except (ValueError, YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} cannot be read: {first_line(error)}.") from error
+    if not isinstance(config, DictConfig) or not set(config) >= REQUIRED_KEYS:
+        raise UserError(f"{path} is not the config of a run.")
+    check_version(folder, config)
+    return config

@@ -13,12 +13,12 @@ from support.runs import train
 
 from gan_cli.build import build_data, build_metric
 from gan_cli.errors import UserError
-from gan_cli.evaluation.checkpoints import stored_config
 from gan_cli.evaluation.measurement import Measurement
 from gan_cli.evaluation.results import differences
 from gan_cli.evaluation.tables import caption
 from gan_cli.inference.load import load
 from gan_cli.runs import checkpoint
+from gan_cli.runs.folder import stored_config
 
 CPU = torch.device("cpu")
 

@@ -11,11 +11,12 @@ from support.evaluation import compose_eval, make_checkpoints, measure, scale_ge
 
 from gan_cli.build import build_data, build_metric
 from gan_cli.errors import UserError
-from gan_cli.evaluation.checkpoints import Checkpoints, stored_config
+from gan_cli.evaluation.checkpoints import Checkpoints
 from gan_cli.evaluation.measurement import Measurement
 from gan_cli.inference.load import load
 from gan_cli.metrics.base import Value
 from gan_cli.runs import checkpoint, logger
+from gan_cli.runs.folder import stored_config
 
 CPU = torch.device("cpu")
 
@@ -64,22 +65,22 @@ class TestWhichAreReported:
 class TestChoosing:
     def test_the_recorded_curve_is_what_would_be_measured(self, points):
         checkpoints = make_checkpoints()
-        selected = checkpoints.select(points, [2, 4, 6])
+        selected = checkpoints.selection_values(points, [2, 4, 6])
         assert len({value.value for value in selected.values()}) == 3
-        assert checkpoints.recorded(points, [2, 4, 6]) == selected, "to the bit"
+        assert checkpoints.recorded_values(points, [2, 4, 6]) == selected, "to the bit"
 
     def test_the_recorded_curve_of_images(self, images):
         checkpoints = make_checkpoints()
-        recorded, selected = checkpoints.recorded(images, [1, 2]), checkpoints.select(images, [1, 2])
+        recorded, selected = checkpoints.recorded_values(images, [1, 2]), checkpoints.selection_values(images, [1, 2])
         assert {step: value.value for step, value in recorded.items()} == {s: value.value for s, value in selected.items()}
 
     @pytest.mark.parametrize(
         "words", [["seed=5"], ["ema=true"], ["features=identity"], ["metric=wasserstein", "metric.n_samples=10"]]
     )
     def test_requesting_the_settings_of_the_run_changes_nothing(self, points, words):
-        recorded = make_checkpoints().recorded(points, [2, 4, 6])
+        recorded = make_checkpoints().recorded_values(points, [2, 4, 6])
         assert recorded is not None
-        assert make_checkpoints(*words).recorded(points, [2, 4, 6]) == recorded
+        assert make_checkpoints(*words).recorded_values(points, [2, 4, 6]) == recorded
 
     @pytest.mark.parametrize(
         "words",
@@ -94,36 +95,36 @@ class TestChoosing:
     def test_a_curve_with_other_settings_is_not_used(self, edited, monkeypatch, words):
         folder, steps = edited(6), [2, 4, 6]
         scale_generator(folder, 6, 3.0)
-        assert make_checkpoints().best(folder, steps) == 6, "it is the best of the curve"
+        assert make_checkpoints().best_step(folder, steps) == 6, "it is the best of the curve"
         checkpoints = make_checkpoints(*words)
-        assert checkpoints.recorded(folder, steps) is None
-        selected = checkpoints.select(folder, steps)
-        monkeypatch.setattr(checkpoints, "select", lambda folder, steps: selected)
-        assert checkpoints.best(folder, steps) == min(selected, key=lambda step: selected[step].value) != 6
+        assert checkpoints.recorded_values(folder, steps) is None
+        selected = checkpoints.selection_values(folder, steps)
+        monkeypatch.setattr(checkpoints, "selection_values", lambda folder, steps: selected)
+        assert checkpoints.best_step(folder, steps) == min(selected, key=lambda step: selected[step].value) != 6
 
     def test_a_curve_in_other_features_of_the_same_name_is_not_used(self, images, tmp_path):
-        assert make_checkpoints("features=identity").recorded(images, [1, 2]) is None
+        assert make_checkpoints("features=identity").recorded_values(images, [1, 2]) is None
         shutil.copytree(images, tmp_path / "run")
         cfg, rows = stored_config(images), logger.read(images)
         cfg.features = compose_eval("features=efficientnet_lite0").features
         OmegaConf.save(cfg, tmp_path / "run" / "config.yaml")
         lines = [json.dumps({"step": row["step"], "metric/fd_efficientnet_lite0": 1.0}) + "\n" for row in rows]
         (tmp_path / "run" / "metrics.jsonl").write_text("".join(lines))
-        assert set(make_checkpoints().recorded(tmp_path / "run", [1, 2])) == {1, 2}
+        assert set(make_checkpoints().recorded_values(tmp_path / "run", [1, 2])) == {1, 2}
         words = ["features=efficientnet_lite0", "features.resolution=32"]
-        assert make_checkpoints(*words).recorded(tmp_path / "run", [1, 2]) is None
+        assert make_checkpoints(*words).recorded_values(tmp_path / "run", [1, 2]) is None
 
     def test_an_incomplete_curve_is_not_used(self, edited):
         folder = edited(6)
         rows = logger.read(folder)
-        assert set(make_checkpoints().recorded(folder, [2, 4, 6])) == {2, 4, 6}
+        assert set(make_checkpoints().recorded_values(folder, [2, 4, 6])) == {2, 4, 6}
         for incomplete in (
             [row for row in rows if row["step"] != 4],
             [row | {"metric/w1": None} if row["step"] == 4 else row for row in rows],  # a number that was not finite
             [],
         ):
             (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in incomplete))
-            assert make_checkpoints().recorded(folder, [2, 4, 6]) is None
+            assert make_checkpoints().recorded_values(folder, [2, 4, 6]) is None
 
     def test_the_best_is_selected_and_reported_on_different_samples(self, points):
         cfg = stored_config(points)
@@ -133,7 +134,7 @@ class TestChoosing:
         assert not rows["select"] & rows["report"]
         players = {step: load(points, step).game for step in (2, 4, 6)}
         chosen_on = {step: select(game, 5)["w1"].value for step, game in players.items()}
-        assert chosen_on == {step: value.value for step, value in make_checkpoints().recorded(points, [2, 4, 6]).items()}
+        assert chosen_on == {step: value.value for step, value in make_checkpoints().recorded_values(points, [2, 4, 6]).items()}
         for result in measure(points, "checkpoint=all"):
             assert result.numbers["w1"].value == report(players[result.step], 5)["w1"].value != chosen_on[result.step]
             assert ("best" in result.chosen) == (result.step == min(chosen_on, key=chosen_on.__getitem__))
@@ -153,9 +154,9 @@ class TestChoosing:
     )
     def test_the_best_in_either_direction_is_always_finite(self, points, monkeypatch, values, higher, best):
         selected = {step: Value(value, None, higher) for step, value in values.items()}
-        monkeypatch.setattr(Checkpoints, "recorded", lambda self, folder, steps: None)
-        monkeypatch.setattr(Checkpoints, "select", lambda self, folder, steps: selected)
-        assert make_checkpoints().best(points, [2, 4, 6]) == best
+        monkeypatch.setattr(Checkpoints, "recorded_values", lambda self, folder, steps: None)
+        monkeypatch.setattr(Checkpoints, "selection_values", lambda self, folder, steps: selected)
+        assert make_checkpoints().best_step(points, [2, 4, 6]) == best
 
     @pytest.mark.parametrize("best", [2, 4])
     def test_a_metric_that_does_not_select_leaves_it_to_the_runs_metric(self, edited, best):

@@ -55,7 +55,7 @@ def test_last_best_and_other_numbers_are_shown_together():
     [row] = comparison.rankings[0].rows
     assert (row.means["last"]["fid"].value, row.means["best"]["fid"].value) == (5.5, 3.5)
     assert (row.means["last"]["kid"].value, row.means["best"]["kid"].value) == (0.5, 0.25)
-    assert (row.settings, row.seeds, row.asked, row.difference) == ({}, (0, 1), 2, None)
+    assert (row.settings, row.seeds, row.n_seeds, row.difference) == ({}, (0, 1), 2, None)
     assert comparison.left_out == {}
 
 
@@ -74,14 +74,14 @@ def test_results_of_different_provenance_are_not_ranked_together():
     results = {run.name: [result(1.0, run.seed, n=5000 if run.name[0] == "c" else 1000)] for run in sweep_runs}
     first, second = compare(sweep_runs, results).rankings
     assert (losses(first), losses(second)) == (["a", "b"], ["c"])
-    assert first.apart == ()
-    assert second.apart == ("n_real 1000 against 5000", "n_fake 1000 against 5000")
+    assert first.differs_in == ()
+    assert second.differs_in == ("n_real 1000 against 5000", "n_fake 1000 against 5000")
 
 
 def test_results_without_a_ranking_are_not_reported_as_differing():
     results = {"a0": [result(1.0, 0, ("best",), n=1000), result(2.0, 0, n=5000)]}
     [ranking] = compare([sweep_run("a", 0)], results).rankings
-    assert (ranking.provenance.n_fake, ranking.apart) == (5000, ())
+    assert (ranking.provenance.n_fake, ranking.differs_in) == (5000, ())
 
 
 def test_failed_unfinished_and_unevaluated_runs_are_named_and_counted():
@@ -101,7 +101,7 @@ def test_failed_unfinished_and_unevaluated_runs_are_named_and_counted():
         "a4": "no result of its last checkpoint",
     }
     [row] = comparison.rankings[0].rows
-    assert (row.seeds, row.asked, row.means["last"]["fid"].value) == ((0,), 5, 1.0)
+    assert (row.seeds, row.n_seeds, row.means["last"]["fid"].value) == ((0,), 5, 1.0)
 
 
 def test_jobs_that_never_started_are_named():

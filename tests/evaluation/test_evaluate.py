@@ -81,7 +81,7 @@ class TestARun:
             "eval/fd": [1, 2],
             "eval/kid": [1, 2],
         }
-        assert len(list(run.glob(f"*{logger.EVALUATIONS}"))) == 1
+        assert len(list(run.glob(f"*{logger.EVALUATION_SUFFIX}"))) == 1
         assert {path.name: path.read_bytes() for path in run.glob("events.*") if path.name in before} == before
 
     def test_diagnostics_of_the_game(self, call, run):

@@ -100,15 +100,15 @@ class TestASweep:
         code, out, _ = call("sweep", "checkpoint=last")
         assert code == 0
         assert out.count("w1 ↓, best first") == 2
-        line = re.search(r"Not ranked with the first table: (.*)", out)[1]
+        line = re.search(r"Not comparable with the first table: (.*)", out)[1]
         assert line.startswith("n_real 10 against 8, n_fake 10 against 8, reference ")
 
     def test_one_metric_for_all_runs(self, call, sweep):
         code, out, _ = call("sweep", "metric=frechet", "metric.n_samples=20", "checkpoint=1", "seed=0")
         assert code == 0
         assert "fd ↓, best first" in out
-        assert "By the checkpoint asked for." in out
-        assert "other numbers of the checkpoint asked for" in out
+        assert "By the requested checkpoint." in out
+        assert "other numbers of the requested checkpoint" in out
         assert {(r.step, r.primary, r.provenance.n_fake, r.provenance.seed) for r in results.read(sweep)} == {(1, "fd", 20, 0)}
 
     def test_a_folder_without_runs(self, call, tmp_path):
@@ -128,4 +128,4 @@ class TestASweep:
         words = ["metric=modes", "metric.n_samples=16", "checkpoint=last"]
         code, out, _ = call("sweep", *words)
         assert code == 0
-        assert out.count("to be read against") == 1
+        assert out.count(": references") == 1

@@ -10,8 +10,8 @@ from PIL import Image
 
 from gan_cli.errors import UserError
 from gan_cli.evaluation import results
-from gan_cli.evaluation.checkpoints import measured
-from gan_cli.evaluation.folders import Folders, Shuffled
+from gan_cli.evaluation.checkpoints import numbers_and_details
+from gan_cli.evaluation.folders import FolderComparison, ShuffledImages
 from gan_cli.metrics.base import NoMetric
 from gan_cli.metrics.features.cache import encode_cached
 from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
@@ -52,11 +52,11 @@ def fake(tmp_path):
 def compared(metric, real, fake, n=None, seed=0):
     """Return (folders, numbers, floor), encoded and measured as gan-eval does."""
     heard = []
-    folders = Folders(metric, real, fake, n, seed, CPU)
-    real, fake, floor = folders.measured(heard.append)
+    folders = FolderComparison(metric, real, fake, n, seed, CPU)
+    real, fake, floor = folders.measure(heard.append)
     assert sum(heard) == folders.n_images, "the progress bar is complete"
     assert (len(real), len(fake)) == (folders.n_real, folders.n_fake)
-    return folders, measured(folders.metric, real, fake, floor)[0], floor
+    return folders, numbers_and_details(folders.metric, real, fake, floor)[0], floor
 
 
 def distance(metric, real, fake, **options):
@@ -144,7 +144,7 @@ def test_the_floor_uses_the_metrics_own_counts(real, tmp_path):
 
 
 def test_only_requested_images_are_decoded(real, fake):
-    last = Shuffled(fake, 0).order[-1]
+    last = ShuffledImages(fake, 0).order[-1]
     (fake / f"{last:03d}.png").write_bytes(b"no image")
     assert compared(PIXELS, real, fake, n=6)[1]
     with pytest.raises(UserError, match=rf"Cannot decode .*{last:03d}\.png"):
@@ -233,7 +233,7 @@ def test_options_from_the_command_line(call, real, fake, tmp_path):
 def test_both_folders_are_required_and_nothing_else(call, real, fake, words, tmp_path):
     code, out, err = call(*words)
     assert (code, out) == (2, "")
-    assert err == "gan-eval: two folders of images are compared by real=DIR fake=DIR, and no run beside them.\n"
+    assert err == "gan-eval: to compare two folders of images, give real=DIR and fake=DIR, and no run.\n"
     assert not (tmp_path / "outputs").exists()
 
 
@@ -241,7 +241,7 @@ def test_both_folders_are_required_and_nothing_else(call, real, fake, words, tmp
 def test_options_of_runs_are_refused(call, real, fake, word):
     code, out, err = call("real=real", "fake=fake", "features=pixels", word)
     assert (code, out) == (2, "")
-    assert err == f"gan-eval: {word} belongs to a run: leave it out beside real= and fake=.\n"
+    assert err == f"gan-eval: {word} applies to a run: leave it out with real= and fake=.\n"
 
 
 def test_errors_leave_no_files(call, real, tmp_path):

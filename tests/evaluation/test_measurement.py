@@ -129,7 +129,7 @@ class OfLabels(Difference):
 def test_a_metric_of_labels_refuses_an_unconditional_game():
     measurement = Measurement(OfLabels(Identity()), data(), CPU)
     assert measurement(noisy_gan(), 0)
-    with pytest.raises(UserError, match="difference: this game takes no labels") as caught:
+    with pytest.raises(UserError, match="difference needs labels") as caught:
         measurement(points_gan(), 0)
     assert str(caught.value).count("\n") == 1
 

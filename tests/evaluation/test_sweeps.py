@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from gan_cli.errors import UserError
-from gan_cli.evaluation.sweeps import SweepRun, groups, sweep_runs, swept
+from gan_cli.evaluation.sweeps import SweepRun, groups, sweep_runs, swept_keys
 
 HINGE = {"loss": {"_target_": "gan_cli.losses.Hinge"}, "optimizer": {"lr": 2e-4}, "train": {"n_critic": 1}}
 WGAN_GP = {
@@ -50,7 +50,7 @@ def test_without_recorded_overrides_one_key_represents_dependent_ones():
 
 
 def test_a_run_without_overrides_falls_back_to_the_configs():
-    assert swept([run("h", 1, HINGE, ["loss=hinge"]), run("w", 1, WGAN_GP)]) == ["loss._target_"]
+    assert swept_keys([run("h", 1, HINGE, ["loss=hinge"]), run("w", 1, WGAN_GP)]) == ["loss._target_"]
 
 
 def test_values_come_from_the_config_in_any_notation():
@@ -76,8 +76,8 @@ def test_seeds_and_logging_are_not_settings():
 
 
 def test_a_value_equal_to_the_seed_in_every_run_follows_it():
-    assert swept([run(str(s), s, {"dataset": {"seed": s}}) for s in (1, 2)]) == []
-    assert swept([run("a", 1, {"dataset": {"seed": 1}}), run("b", 2, {"dataset": {"seed": 5}})]) == ["dataset.seed"]
+    assert swept_keys([run(str(s), s, {"dataset": {"seed": s}}) for s in (1, 2)]) == []
+    assert swept_keys([run("a", 1, {"dataset": {"seed": 1}}), run("b", 2, {"dataset": {"seed": 5}})]) == ["dataset.seed"]
 
 
 def test_lists_flags_and_options_left_at_their_default():
@@ -131,12 +131,12 @@ def test_named_methods_use_their_names():
 
     runs = [named("h", 1, "SNGAN", HINGE, ["loss=hinge"]), named("w", 1, "WGAN-GP", WGAN_GP, ["loss=wgan_gp"])]
     assert [group.settings for group in groups(runs)] == [{"method": "SNGAN"}, {"method": "WGAN-GP"}]
-    assert swept([*runs, named("s", 1, "SNGAN", HINGE, ["loss=hinge", "solver=x"])]) == ["method", "solver"]
-    assert swept([*runs, run("n", 1, HINGE, ["loss=hinge"])]) == ["loss", "method"], "it is an override like any other"
+    assert swept_keys([*runs, named("s", 1, "SNGAN", HINGE, ["loss=hinge", "solver=x"])]) == ["method", "solver"]
+    assert swept_keys([*runs, run("n", 1, HINGE, ["loss=hinge"])]) == ["loss", "method"], "it is an override like any other"
 
 
 def test_dependent_values_are_not_part_of_the_name():
     cases = {"a": ["game=a", "train.n_critic=3", "lr=1"], "b": ["game=b"], "c": ["game=c", "train.steps=9"]}
     runs = [run(f"{name}{data}", 1, {}, [*words, f"dataset={data}"]) for name, words in cases.items() for data in ("x", "y")]
-    assert swept(runs) == ["game", "dataset"]
-    assert swept([*runs, run("slow", 1, {}, ["game=b", "dataset=x", "lr=2"])]) == ["game", "dataset", "lr"]
+    assert swept_keys(runs) == ["game", "dataset"]
+    assert swept_keys([*runs, run("slow", 1, {}, ["game=b", "dataset=x", "lr=2"])]) == ["game", "dataset", "lr"]

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from gan_cli.evaluation.comparison import compare
-from gan_cli.evaluation.details import remark_lists
+from gan_cli.evaluation.details import remark_tables
 from gan_cli.evaluation.number_format import format_value
 from gan_cli.evaluation.results import Number, Provenance, Result, remarks
 from gan_cli.evaluation.sweeps import SweepRun
@@ -139,7 +139,7 @@ def test_a_sweep_says_what_it_compares():
     sweep_runs[0] = SweepRun(sweep_runs[0].name, sweep_runs[0].config, sweep_runs[0].overrides, "failed: no luck")
     found = " ".join(text(sweep_tables(compare(sweep_runs, results)), 160).split())
     assert "fd_efficientnet_lite0 ↓, best first" in found
-    assert "Not ranked with the first table: n_real 1000 against 5000, n_fake 1000 against 5000." in found
+    assert "Not comparable with the first table: n_real 1000 against 5000, n_fake 1000 against 5000." in found
     assert "wgan_gp 4 of 5" in found
     assert "a0 failed: no luck" in found
     assert re.search(r"Floor, real against real: 100\.\d to 12\d\.\d\.", found)
@@ -148,7 +148,7 @@ def test_a_sweep_says_what_it_compares():
 
 def test_one_seed_has_no_error_and_no_verdict():
     found = text(sweep_tables(compare(*sweep(1, seeds=1))), 160)
-    assert "one seed has none" in found
+    assert "a single seed has no error" in found
     assert "too few seeds" in found
     assert " ± " not in found.split("By the")[0]
 
@@ -168,5 +168,5 @@ def test_what_a_metric_remarks_of_its_numbers_stands_under_the_table():
     assert remarks([result(70.0)]) == []
     assert "not converged" in text(run_tables([one]))
     assert "outputs/[run], step 2: too few" in text(curve_tables([one, other]))
-    assert "remarks\noutputs/[run], step 1: not converged" in text(remark_lists([one, other]))
-    assert remark_lists([result(70.0)]) == []
+    assert "remarks\noutputs/[run], step 1: not converged" in text(remark_tables([one, other]))
+    assert remark_tables([result(70.0)]) == []

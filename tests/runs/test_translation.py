@@ -112,7 +112,7 @@ def test_images_of_ones_own(folders, tmp_path):
 
 
 def test_samples_that_sources_decide_cannot_be_walked_between(folders):
-    with pytest.raises(UserError, match="decided by their sources"):
+    with pytest.raises(UserError, match="depend on their sources"):
         gan_cli.load(folders / "pairs").interpolate(1, 3)
 
 

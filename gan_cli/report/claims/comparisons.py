@@ -10,7 +10,7 @@ from scipy import stats
 
 from gan_cli import checks
 from gan_cli.evaluation.comparison import LEVEL, difference
-from gan_cli.evaluation.number_format import format_value, signed
+from gan_cli.evaluation.number_format import format_signed, format_value
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, check_bounds, describe_bounds, judge_bounds
 from gan_cli.report.records.runs import RunRecord
 
@@ -52,9 +52,9 @@ class Ordering(Claim):
         paired = difference(a, b, self.higher_is_better, LEVEL)
         if not paired.n:
             return self.assessment(UNDECIDED, f"no seed has {self.number} for both")
-        reason = f"difference {signed(paired.value)} over {paired.n} paired seeds"
+        reason = f"difference {format_signed(paired.value)} over {paired.n} paired seeds"
         if paired.interval is not None:
-            reason += f", interval {signed(paired.interval[0])} to {signed(paired.interval[1])}"
+            reason += f", interval {format_signed(paired.interval[0])} to {format_signed(paired.interval[1])}"
         return self.assessment(STATES.get(paired.verdict, UNDECIDED), f"{paired.verdict} ({reason})")
 
     def _compares(self, run: RunRecord) -> bool:

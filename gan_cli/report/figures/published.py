@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as MplFigure
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import Mean, difference, joint_level, mean
-from gan_cli.evaluation.number_format import format_value, signed
+from gan_cli.evaluation.number_format import format_signed, format_value
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
@@ -200,7 +200,7 @@ class PublishedRanking(Claim):
             better, worse = sorted((a, b), key=lambda one: self.published[one], reverse=self.higher_is_better)
             paired = difference(values[better], values[worse], self.higher_is_better, level)
             verdicts.append(paired.verdict)
-            size = signed(paired.value) if paired.n else "no shared seed"
+            size = format_signed(paired.value) if paired.n else "no shared seed"
             reasons.append(f"{better} before {worse}: {size}, {_verdict(paired.verdict)}")
         state = NOT_HELD if "worse" in verdicts else HELD if set(verdicts) == {"better"} else UNDECIDED
         return self.assessment(state, "; ".join(reasons))

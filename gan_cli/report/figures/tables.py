@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_cli.evaluation.comparison import LEVEL, Mean, Ranking, Row, compare, mean
-from gan_cli.evaluation.number_format import format_value, signed
+from gan_cli.evaluation.number_format import format_signed, format_value
 from gan_cli.evaluation.results import Provenance, Result, differences, remarks
 from gan_cli.evaluation.tables import caption
 from gan_cli.report.figures import style
@@ -104,7 +104,7 @@ def _sweep_table(ranking: Ranking, remarks: Sequence[str]) -> Table:
     rows = [
         [
             ", ".join(f"{key}={value}" for key, value in row.settings.items()) or "all runs",
-            f"{len(row.seeds)} of {row.asked}",
+            f"{len(row.seeds)} of {row.n_seeds}",
             *(_mean_text(row.means[ranking.chosen].get(name)) for name in ranking.numbers),
             _difference(row),
         ]
@@ -173,7 +173,7 @@ def _difference(row: Row) -> str:
     if row.difference.interval is None:
         return row.difference.verdict
     low, high = row.difference.interval
-    return f"{signed(row.difference.value)} [{signed(low)}, {signed(high)}]: {row.difference.verdict}"
+    return f"{format_signed(row.difference.value)} [{format_signed(low)}, {format_signed(high)}]: {row.difference.verdict}"
 
 
 def _mean_text(value: Mean | None) -> str:

@@ -1,0 +1,31 @@
+"""Layout of console tables: style, titles, notes and columns."""
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+
+def blank_table() -> Table:
+    """Return an empty table in the common style."""
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+
+
+def titled_table(title: str, table: Table, *notes: str) -> Group:
+    """Combine a table with its title and notes, which may be wider than the table."""
+    return Group(Text(title, style="bold"), table, *(Text(note, style="dim") for note in notes), *([Text()] if notes else []))
+
+
+def numeric_column(table: Table, *heading: str) -> None:
+    """Add a column whose cells are never wrapped: half a number would be another number."""
+    table.add_column("\n".join(heading), justify="right", no_wrap=True)
+
+
+def wrap_name(name: str, width: int = 16) -> list[str]:
+    """Wrap a name into lines of about ``width`` characters, at underscores."""
+    lines = [""]
+    for part in name.replace("_", "_\0").split("\0"):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return lines
