@@ -15,7 +15,7 @@ EXPERIMENTS ?= $(filter-out $(ELSEWHERE),$(basename $(notdir $(shell grep -l "^r
 SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs docs-serve options experiments reports gallery bench-metrics bench-rates bench-sequences clean
+.PHONY: help setup demo test test-fast lint docs docs-serve options experiments reports gallery bench-metrics bench-rates bench-sequences clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -36,6 +36,9 @@ demo: setup ## train a DCGAN on the bundled images, 8 minutes at most on 2 CPU c
 
 test: setup ## run the whole test suite, 5 minutes at most on 2 CPU cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: setup ## run the tests that are quick: all but those marked slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 lint: setup ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .

@@ -1,12 +1,18 @@
 """Settings for every test: one thread, random draws that depend on the test alone, and a temporary cache folder."""
 
+import io
+import lzma
 import os
 import zlib
+from functools import cache
+from types import SimpleNamespace
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by numpy and torch when they are imported, and by subprocesses
 import torch
+
+from gan_cli.data.images import fashion_mnist_mini
 
 for name, value in (("GOMP_SPINCOUNT", "10000"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")):
     os.environ.setdefault(name, value)  # the command line sets both, and tests check that it changes nothing else
@@ -24,6 +30,21 @@ def cache_home(tmp_path_factory):
         del os.environ["XDG_CACHE_HOME"]
     else:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_bundled_images():
+    """Decompress the bundled images once per process instead of once per run."""
+
+    @cache
+    def content(path) -> bytes:
+        with lzma.open(path) as file:
+            return file.read()
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        opened_from_memory = SimpleNamespace(open=lambda path, mode: io.BytesIO(content(path)))
+        monkeypatch.setattr(fashion_mnist_mini, "lzma", opened_from_memory)
+        yield
 
 
 @pytest.fixture(autouse=True)

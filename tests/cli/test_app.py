@@ -11,6 +11,8 @@ from gan_cli.cli import job
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_gets_a_folder_of_its_own(call, jobs, tmp_path):
     answer = call("train", "loss=hinge", "model/generator=other")

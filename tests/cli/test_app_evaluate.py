@@ -3,6 +3,8 @@
 import pytest
 from omegaconf import OmegaConf
 
+pytestmark = pytest.mark.slow
+
 ODD = "out/ä =,[b] it's 漢\\"
 
 

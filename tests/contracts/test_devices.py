@@ -24,6 +24,8 @@ from gan_cli.randomness import fork_rng
 from gan_cli.training.callbacks import ScheduleLearningRates
 from gan_cli.training.ema import EMA
 
+pytestmark = pytest.mark.slow
+
 META = torch.device("meta")
 MODELS = [group for group in configs.groups() if group.startswith("model")]
 LOOKING = ("backtracking", "linear_dual", "c_rnn_gan")

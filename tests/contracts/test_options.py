@@ -62,7 +62,11 @@ def test_the_table_is_not_empty():
 
 @pytest.mark.parametrize(
     ("group", "option"),
-    [one for one in configs.all_options() if one not in {("experiment", name) for name in configs.experiments_with_report()}],
+    [
+        pytest.param(group, option, marks=[] if option == configs.options(group)[0] else pytest.mark.slow)
+        for group, option in configs.all_options()
+        if (group, option) not in {("experiment", name) for name in configs.experiments_with_report()}
+    ],
 )
 def test_an_option(group, option, root, monkeypatch):
     layouts.trust_checksums(monkeypatch)
@@ -98,6 +102,7 @@ def test_an_option(group, option, root, monkeypatch):
         assert_measures(cfg, metric, data, game)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", configs.options("metric"))
 def test_a_metric_fits_some_kind_of_data(option):
     refusals = []

@@ -12,6 +12,8 @@ from gan_cli.build import build_data, build_game, build_optimizers, make
 from gan_cli.data.stream import Stream
 from gan_cli.solvers.base import Problem, Solver
 
+pytestmark = pytest.mark.slow
+
 LOSSES, REGULARIZERS = configs.options("loss"), configs.options("regularizer")
 NARROW = "model.generator.width=4 model.discriminator.width=4"
 

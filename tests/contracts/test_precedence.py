@@ -1,5 +1,6 @@
 """A group brings others along, and the command line wins over all of them: seen in the objects, not in the config alone."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,8 @@ from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.none import NoRegularizer
 from gan_cli.regularizers.weight_clipping import WeightClipping
+
+pytestmark = pytest.mark.slow
 
 
 def built(overrides: str) -> Parts:
@@ -133,14 +136,32 @@ def leaves(node: dict) -> Iterator[tuple[str, object]]:
             yield key, value
 
 
+def few_that_bring_everything() -> list[tuple[str, str]]:
+    """Options that together override every group and set every node that any option of their group does."""
+    seen: set[tuple[str, str]] = set()
+    few = []
+    for group, option in BRINGING:
+        text = configs.option_text(group, option)
+        names = re.findall(r"override /(\S+):", text) + re.findall(r"^(\w+):", text, re.MULTILINE)
+        if not {(group, name) for name in names} <= seen:
+            seen |= {(group, name) for name in names}
+            few.append((group, option))
+    return few
+
+
 @pytest.mark.parametrize(("group", "option"), BRINGING)
-def test_what_an_option_brings_arrives_and_gives_way(group, option):
+def test_what_an_option_brings_arrives(group, option):
     choices, values = brought(group, option)
     cfg = configs.compose(f"{group}={option}")
     for key, value in choices.items():
         assert cfg.hydra.runtime.choices.get(key, value) == value  # Hydra keeps no note of several options at once
     for key, value in values.items():
         assert OmegaConf.select(cfg, key) == value
+
+
+@pytest.mark.parametrize(("group", "option"), few_that_bring_everything())
+def test_what_an_option_brings_gives_way(group, option):
+    choices, values = brought(group, option)
     others = {
         key: next(name for name in configs.options(key) if name != value)
         for key, value in choices.items()

@@ -15,6 +15,8 @@ from gan_cli.solvers.lookahead import Lookahead
 from gan_cli.solvers.optimistic import Optimistic
 from gan_cli.training.command import train_command
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SOLVERS = configs.options("solver")
 REPEATING = ["alternating", "backtracking", "gradient_cosine", "lookahead", "nested_lookahead", "unrolled"]

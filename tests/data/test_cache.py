@@ -20,6 +20,8 @@ from gan_cli.data.images.source import ImageCollection, Source, listing
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 TRANSFORM = Transform(8, 1)
 
 

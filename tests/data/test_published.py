@@ -15,6 +15,8 @@ from gan_cli.data.images import published
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 SETS = ["mnist", "fashion_mnist", "cifar10", "stl10", "celeba", "lsun", "image_folder"]
 DOWNLOADABLE = SETS[:5]
 SHAPES = {"mnist": (1, 32, 32), "fashion_mnist": (1, 32, 32), "cifar10": (3, 32, 32)}

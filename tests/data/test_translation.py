@@ -17,11 +17,6 @@ from gan_cli.data.translation.unpaired import unpaired_bundled as domains
 from gan_cli.errors import UserError
 
 
-@pytest.fixture(autouse=True)
-def _unpack_once(monkeypatch):
-    configs.cache_bundled_images(monkeypatch)
-
-
 @pytest.fixture(scope="module")
 def pairs_root(tmp_path_factory):
     return configs.write_dataset("side_by_side", tmp_path_factory.mktemp("pairs"))

@@ -20,6 +20,8 @@ from gan_cli.inference.load import load
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import stored_config
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -18,6 +18,8 @@ from gan_cli.metrics.base import Value
 from gan_cli.runs import checkpoint, logger
 from gan_cli.runs.folder import stored_config
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -8,6 +8,8 @@ from gan_cli.evaluation.comparison import compare, difference, interval, joint_l
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.evaluation.sweeps import SweepRun
 
+pytestmark = pytest.mark.slow
+
 
 def sweep_run(loss, seed, problem=None, suffix=""):
     return SweepRun(f"{loss}{seed}{suffix}", {"seed": seed}, [f"loss={loss}", f"seed={seed}"], problem)

@@ -15,6 +15,8 @@ from gan_cli.evaluation import results
 from gan_cli.evaluation.number_format import format_value
 from gan_cli.runs import logger
 
+pytestmark = pytest.mark.slow
+
 
 class TestARun:
     def test_last_and_best_are_printed_and_written(self, call, run):

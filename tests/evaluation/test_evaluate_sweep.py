@@ -7,11 +7,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from support.evaluation import copy_run, eval_scalars, w1
 
 from gan_cli.evaluation import results
 from gan_cli.runs import checkpoint
+
+pytestmark = pytest.mark.slow
 
 
 class TestASweep:

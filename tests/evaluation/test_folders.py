@@ -22,6 +22,8 @@ from gan_cli.metrics.images.memorisation import Memorisation
 from gan_cli.metrics.images.precision_recall import PrecisionRecall
 from gan_cli.metrics.points.wasserstein import WassersteinDistance
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

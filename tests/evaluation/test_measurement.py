@@ -18,6 +18,8 @@ from gan_cli.metrics.images.frechet import Frechet
 from gan_cli.randomness import random_state
 from gan_cli.types import Batch
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -16,6 +16,8 @@ from gan_cli.evaluation.command import evaluate_command
 from gan_cli.inference.command import sample_command
 from gan_cli.runs import logger
 
+pytestmark = pytest.mark.slow
+
 BRIEF = "train.steps=2 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=10"
 
 

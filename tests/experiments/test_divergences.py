@@ -7,6 +7,8 @@ from support import configs
 from gan_cli.runs import logger
 from gan_cli.training.command import train_command
 
+pytestmark = pytest.mark.slow
+
 EXPERIMENTS = ["ebgan", "f_gan", "gmmn_grid25", "mmd_gan", "sliced_wasserstein"]
 
 

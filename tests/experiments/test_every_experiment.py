@@ -23,6 +23,8 @@ from gan_cli.report.records.runs import RunRecord
 from gan_cli.runs import logger
 from gan_cli.training.command import train_command
 
+pytestmark = pytest.mark.slow
+
 SHORT = "train.steps=3 log_every=1 sample_every=3"
 SMALLER = {"wgan_fig1": "game.n=50"}
 """What makes an experiment small that ``small`` does not know."""
@@ -74,8 +76,7 @@ def test_its_report_is_about_its_jobs(experiment):
 
 
 @pytest.mark.parametrize("experiment", configs.experiments_with_report())
-def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path, monkeypatch):
-    configs.cache_bundled_images(monkeypatch)
+def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path):
     evaluated = configs.compose(f"experiment={experiment}").eval_every > 0
     logged: dict[tuple[str, ...], list[str]] = {}
     for number, job in enumerate(few(experiment)):

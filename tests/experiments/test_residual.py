@@ -11,6 +11,8 @@ from gan_cli.games import sampling
 from gan_cli.runs import checkpoint
 from gan_cli.training.ema import EMA
 
+pytestmark = pytest.mark.slow
+
 STEPS = "train.steps=4 eval_every=0 sample_every=0 checkpoint_every=2 ema=0.9 metric.n_samples=8"
 
 

@@ -13,6 +13,8 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation.command import evaluate_command
 from gan_cli.inference.command import sample_command
 
+pytestmark = pytest.mark.slow
+
 BRIEF = "train.steps=4 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=20"
 RUNS = {"timegan": "game=timegan", "rcgan": "dataset=waves game=rcgan model=rcgan_labels"}
 

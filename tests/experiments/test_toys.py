@@ -15,6 +15,8 @@ from gan_cli.report.records.runs import run_records
 from gan_cli.runs import logger
 from gan_cli.training.command import train_command
 
+pytestmark = pytest.mark.slow
+
 EXACT = ["em_worked_example", "ideal_gan", "wgan_fig1"]
 """So fast that they run as they are, claims and all."""
 

@@ -43,6 +43,8 @@ from gan_cli.solvers.simultaneous import Simultaneous
 from gan_cli.solvers.unrolled import Unrolled
 from gan_cli.types import Batch
 
+pytestmark = pytest.mark.slow
+
 SHAPE = T, F = 4, 2
 LSTM = {"hidden": 5, "layers": 1, "cell": "lstm"}
 CODE = {

@@ -13,6 +13,8 @@ from gan_cli.metrics.features.pixels import Pixels
 from gan_cli.metrics.images.class_accuracy import ClassAccuracy, class_accuracy, class_recalls, class_tv, confusion_matrix
 from gan_cli.metrics.images.precision_recall import precision_recall
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -13,6 +13,8 @@ from gan_cli.metrics.features import classifier
 from gan_cli.metrics.features.cache import encode_cached
 from gan_cli.metrics.features.classifier import Classifier, ClassifierNetwork, train_or_load
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SMALL = {"epochs": 3, "batch_size": 20, "width": 4, "lr": 0.02}
 

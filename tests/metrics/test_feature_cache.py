@@ -18,6 +18,8 @@ from gan_cli.metrics.features.cache import content_key, encode_cached, load_or_c
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
 
+pytestmark = pytest.mark.slow
+
 X, Y = torch.arange(12.0).view(4, 3), torch.tensor([0, 1, 1, 0])
 
 

@@ -18,6 +18,8 @@ from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
 from gan_cli.metrics.features.inception import SHA256, Inception, load_inception, weight_locations
 from gan_cli.metrics.images.frechet import Frechet, frechet_distance
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

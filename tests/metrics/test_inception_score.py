@@ -13,6 +13,8 @@ from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.images.inception_score import InceptionScore, inception_score
 from gan_cli.types import Batch
 
+pytestmark = pytest.mark.slow
+
 
 def logits(n, classes, seed=0, scale=2.0):
     return scale * torch.randn(n, classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

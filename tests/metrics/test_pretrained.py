@@ -9,6 +9,8 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.features import pretrained
 from gan_cli.metrics.features.pretrained import download_weights, find_weights, read_weights
 
+pytestmark = pytest.mark.slow
+
 CONTENT = bytes(range(256)) * 20_000  # several blocks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 ADVICE = "Do this."

@@ -18,6 +18,8 @@ from gan_cli.metrics.sequences.scorers import (
     train_scorers,
 )
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 QUICK = Scorer("gru", 2, 1, 30, 16, 0.01, 3)
 

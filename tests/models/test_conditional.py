@@ -14,6 +14,8 @@ from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.models.resnet import ResNetDiscriminator
 
+pytestmark = pytest.mark.slow
+
 IMAGE, POINT, K = (1, 8, 8), (2,), 3
 INNER = {
     IMAGE: (partial(DCGANGenerator, width=4), partial(DCGANDiscriminator, width=4)),

@@ -17,6 +17,8 @@ from gan_cli.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.types import Batch
 
+pytestmark = pytest.mark.slow
+
 SIZES = (8, 16, 32, 64, 128, 256)
 
 

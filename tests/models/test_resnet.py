@@ -22,6 +22,8 @@ from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.spectral_norm import SpectralNorm
 from gan_cli.types import Batch
 
+pytestmark = pytest.mark.slow
+
 SIDES = (8, 16, 32, 64)
 PUBLISHED = ("resnet_sngan", "resnet_sngan_64", "resnet_wgan_gp", "resnet_wgan_gp_64", "biggan")
 

@@ -6,6 +6,8 @@ import pytest
 
 from gan_cli.cli import completion, main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def call(monkeypatch, capsys):

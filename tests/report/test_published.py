@@ -12,6 +12,8 @@ from gan_cli.report.figures.gallery import Gallery
 from gan_cli.report.figures.published import PublishedComparison, PublishedRanking
 from gan_cli.report.records.runs import run_records
 
+pytestmark = pytest.mark.slow
+
 SYSTEMS = {"TimeGAN": {"game": "timegan"}, "RCGAN": {"game": "rcgan"}, "C-RNN-GAN": {"game": "c_rnn_gan"}}
 DATA_SETS = {"AR(1)": {"dataset": "ar1"}, "stocks": {"dataset": "stocks"}}
 PUBLISHED = {"TimeGAN": 0.105, "RCGAN": 0.133, "C-RNN-GAN": 0.220}

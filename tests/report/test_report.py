@@ -23,6 +23,8 @@ from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
 from gan_cli.report.records.runs import run_records
 
+pytestmark = pytest.mark.slow
+
 CURVES = {
     "estimate/wasserstein": [0.1 * step for step in range(60)],
     "heldout/wasserstein": [0.1 * step for step in range(60)],

@@ -22,6 +22,8 @@ from gan_cli.evaluation import results
 from gan_cli.inference.command import sample_command
 from gan_cli.runs import checkpoint, logger
 
+pytestmark = pytest.mark.slow
+
 STEPS = "train.steps=4 checkpoint_every=2 sample_every=0 log_every=1 ema=0.9 seed=5"
 KINDS = ["cgan", "cgan_embedding", "cgan_projection", "acgan", "infogan"]
 

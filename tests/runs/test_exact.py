@@ -13,6 +13,8 @@ import gan_cli
 from gan_cli.games.gan import GAN
 from gan_cli.randomness import random_state
 
+pytestmark = pytest.mark.slow
+
 GAMES = {
     "points": ("dataset=ring loss=wgan_gp", "train.steps=100 train.n_critic=2"),
     "batch norm": ("features=identity learning_rate=linear", "train.steps=100 train.n_critic=2 learning_rate.end=100"),

@@ -27,6 +27,8 @@ from gan_cli.regularizers.base import Regularizer
 from gan_cli.runs import checkpoint, logger
 from gan_cli.training.callbacks import StopOnSignal
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def mine(monkeypatch):
@@ -238,7 +240,6 @@ def test_a_disk_that_fills_up_while_a_run_trains(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert checkpoint.steps_in(folder) == [3]
     assert not list(folder.rglob("*.tmp"))
-    configs.cache_bundled_images(monkeypatch)
     train(cfg, folder, resume=True)
     train(cfg, tmp_path / "whole")
     assert differences(outcome(folder), outcome(tmp_path / "whole")) == []

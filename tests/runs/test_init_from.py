@@ -10,6 +10,8 @@ from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint, logger
 from gan_cli.training.run import Run, weights_of
 
+pytestmark = pytest.mark.slow
+
 STEPS = "train.steps=4 eval_every=0 checkpoint_every=2 sample_every=0 metric.n_samples=0"
 
 

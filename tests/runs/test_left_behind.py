@@ -16,6 +16,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan_cli.config.identity import config_hash, to_plain
 from gan_cli.runs import checkpoint, logger
 
+pytestmark = pytest.mark.slow
+
 STEPS = "train.steps=20 log_every=5 eval_every=10 sample_every=10 checkpoint_every=10"
 PLAYERS = ("discriminator", "generator")
 

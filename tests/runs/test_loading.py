@@ -19,6 +19,8 @@ from gan_cli.inference.command import sample_command
 from gan_cli.randomness import fork_rng, random_state
 from gan_cli.runs import checkpoint
 
+pytestmark = pytest.mark.slow
+
 STEPS = "train.steps=6 eval_every=3 checkpoint_every=3 sample_every=0 ema=0.9 seed=5"
 
 

@@ -11,6 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint, logger
 
+pytestmark = pytest.mark.slow
+
 OTHER_SECOND = 1.01
 """TensorBoard reads a run's files in the order of their names, which begin with the second they were opened in."""
 

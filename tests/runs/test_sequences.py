@@ -23,6 +23,8 @@ from gan_cli.evaluation import results
 from gan_cli.evaluation.command import evaluate_command
 from gan_cli.inference.command import sample_command
 
+pytestmark = pytest.mark.slow
+
 STEPS = "train.steps=6 eval_every=3 checkpoint_every=3 sample_every=6 log_every=1 ema=0.9 seed=5 optimizer.lr=0.01"
 PROTOCOL = "changes in windows without overlap, split by time"
 

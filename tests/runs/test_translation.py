@@ -19,6 +19,8 @@ from gan_cli.errors import UserError
 from gan_cli.inference import command
 from gan_cli.runs import logger
 
+pytestmark = pytest.mark.slow
+
 STEPS = "train.steps=2 eval_every=1 checkpoint_every=1 log_every=1 sample_every=0 ema=0.5 metric.n_samples=8"
 
 
@@ -31,10 +33,8 @@ def folders(tmp_path_factory):
         "domains": "game=cyclegan",
         "folder": "game=cyclegan dataset=unpaired_folder",
     }
-    with pytest.MonkeyPatch.context() as patch:
-        configs.cache_bundled_images(patch)
-        for name, overrides in runs.items():
-            train(configs.config(f"{overrides} features=pixels", f"{STEPS} dataset.max_samples=20", folder), folder / name)
+    for name, overrides in runs.items():
+        train(configs.config(f"{overrides} features=pixels", f"{STEPS} dataset.max_samples=20", folder), folder / name)
     return folder
 
 

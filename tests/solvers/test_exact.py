@@ -18,6 +18,8 @@ from gan_cli.solvers.optimistic import Optimistic
 from gan_cli.solvers.simultaneous import Simultaneous
 from gan_cli.types import Batch
 
+pytestmark = pytest.mark.slow
+
 SOLVERS = {
     "alternating": Alternating,
     "simultaneous": Simultaneous,

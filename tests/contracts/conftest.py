@@ -1,9 +1,0 @@
-"""Fixtures for the contract tests."""
-
-import pytest
-from support import configs
-
-
-@pytest.fixture(autouse=True)
-def _cached_bundled_images(monkeypatch):
-    configs.cache_bundled_images(monkeypatch)
