@@ -44,6 +44,7 @@ GROUPS = {
     "model/denoiser": "Networks of diffusion models.",
     "dataset": "Data sets of images, points, sequences, and pairs or domains for translation.",
     "game": "Who plays, and with which losses. A game brings the models, data and optimizers that it needs.",
+    "game/noise": "Noise schedules of diffusion models.",
     "solver": "The steps of one round: when gradients are taken and how the players move.",
     "optimizer": "Optimizers of all players. Each player can have its own rate: `optimizer.discriminator.lr=4e-4`.",
     "learning_rate": "Schedules that multiply the optimizers' rates.",
