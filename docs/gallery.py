@@ -43,8 +43,8 @@ def main(folder: Path) -> None:
 def section(name: str, summary: dict) -> str:
     """One experiment: its command, its figure, its claims."""
     lines = [f"## {summary['title']}", "", f"`experiment={name}`. {summary['source']}."]
-    if summary["shortened"]:
-        lines += ["", f"Shortened: {summary['shortened']}"]
+    if summary["differences"]:
+        lines += ["", f"Differences from the source: {summary['shortened']}"]
     if summary["thumbnail"]:
         lines += ["", f"![{summary['title']}](gallery/{name}.png)"]
     lines += ["", "| verdict | claim | measured |", "|---|---|---|"]

@@ -28,7 +28,7 @@ from gan_cli.runs.console import say
 from gan_cli.runs.folder import holds_config
 
 PAGE, FOLDER, SUMMARY = "report.html", "report", "summary.json"
-TEXTS = ("title", "source", "shortened")
+TEXTS = ("title", "source", "differences")
 REPORT_KEYS = (*TEXTS, "evaluation", "figures", "claims")
 """Keys of a config's ``report`` node. ``evaluation`` holds the overrides for gan-eval that the report expects."""
 
@@ -104,7 +104,7 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     content = {
         "title": title,
         "source": node.get("source"),
-        "shortened": node.get("shortened"),
+        "differences": node.get("differences"),
         "remarks": [*remarks, *_problems(runs), *missing],
         "counts": count_states(assessments),
         "assessments": assessments,
@@ -131,7 +131,7 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     summary = {
         "title": title,
         "source": node.get("source"),
-        "shortened": node.get("shortened"),
+        "differences": node.get("differences"),
         "claims": [
             {"claim": one.claim, "state": one.verdict.state, "reason": one.verdict.reason}
             | {"runs": {name: verdict.reason for name, verdict in one.runs.items()}}

@@ -37,7 +37,7 @@ CURVES = {
 REPORT = {
     "title": "Fish & <chips>",
     "source": "a paper",
-    "shortened": "everything",
+    "differences": "everything",
     "figures": [{"_target_": "gan_cli.report.figures.curves.Curves", "title": "own", "tags": ["x/y"]}],
     "claims": [
         {"_target_": "gan_cli.report.claims.runs.Reaches", "says": "It <ends> low.", "tag": "metric/w1", "below": 1.5},
