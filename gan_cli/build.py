@@ -50,14 +50,14 @@ PARTS: Mapping[Part, Callable[[DictConfig], dict[str, Any]]] = {
 }
 """Config groups that make up a game's objective, and the fields of ``Objective`` that each of them makes."""
 WITHIN = {Solver: Solver, Data: Degradation}
-"""What may be nested in a component: a solver goes around another one, a task has its way to make sources."""
+"""Role of the nodes that may be nested in a component: a solver wraps another solver, a translation task has a degradation."""
 
 Role = TypeVar("Role")
-"""What a group is for: a base class, such as ``Loss``."""
+"""Base class of the components of a group, such as ``Loss``."""
 
 
 class Parts(NamedTuple):
-    """What a config names, ready to be used."""
+    """The parts that a config names, ready to be used."""
 
     data: Data
     game: Game
@@ -71,7 +71,7 @@ class Parts(NamedTuple):
 
 
 def build(cfg: DictConfig, device: Device) -> Parts:
-    """All parts of a training job; players are initialised on the CPU, so that they are the same on every device."""
+    """Build all parts of a training job; players are initialized on the CPU, so that they are the same on every device."""
     data = build_data(cfg)
     game_class(cfg).check(data)
     game = build_game(cfg, data.shape, data.classes, data.source).to(device)
@@ -110,12 +110,12 @@ def require_player(game: Game, name: str, key: str, *others: str) -> None:
 
 
 def build_data(cfg: DictConfig) -> Data:
-    """The data set, which is built first and tells the models their shape and classes."""
+    """Build the data set, which comes first and tells the models their shape and classes."""
     return make(cfg, "dataset", Data)
 
 
 def build_metric(cfg: DictConfig) -> Metric:
-    """The metric with its feature extractor."""
+    """Build the metric with its feature extractor."""
     return make(cfg, "metric", Metric, features=make(cfg, "features", Features))
 
 
@@ -163,7 +163,7 @@ def build_objective(cfg: DictConfig) -> Objective:
 
 
 def build_player(cfg: DictConfig, key: str, classes: int, shape: tuple[int, ...], source: tuple[int, ...] | None) -> nn.Module:
-    """The network at ``key`` for data of this form."""
+    """Build the network at ``key`` for data of this form."""
     known: dict[str, Any] = {"shape": shape, "classes": classes}
     if "source" in inspect.signature(_target(cfg, key, nn.Module)).parameters:
         known["source"] = source
@@ -171,7 +171,7 @@ def build_player(cfg: DictConfig, key: str, classes: int, shape: tuple[int, ...]
 
 
 def game_class(cfg: DictConfig) -> type[Game]:
-    """The class of the game, also where a function makes it."""
+    """Return the class of the game, also if a function makes it."""
     target: Any = _target(cfg, "game", Game)
     kind: type[Game] = target if isinstance(target, type) else get_type_hints(target)["return"]
     return kind
@@ -312,7 +312,7 @@ def _call(key: str, target: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def make_each(cfg: DictConfig, key: str, role: type[Role]) -> list[Role]:
-    """The objects that the nodes in the list at ``key`` describe, each as ``make`` has it; none where there is no list."""
+    """Return the objects that the nodes in the list at ``key`` describe, see ``make``; none if there is no list."""
     nodes = OmegaConf.select(cfg, key)
     if nodes is None:
         return []
@@ -322,7 +322,7 @@ def make_each(cfg: DictConfig, key: str, role: type[Role]) -> list[Role]:
 
 
 def _target(cfg: DictConfig, key: str, role: Any) -> Any:
-    """What the node at ``key`` names, once it is sure to make a ``role``."""
+    """Return the target of the node at ``key``, checked to make a ``role``."""
     path = OmegaConf.select(cfg, f"{key}._target_")
     if not isinstance(path, str):
         raise UserError(f"{key} has no _target_: choose one of its options, for instance with --help.")
@@ -336,7 +336,7 @@ def _target(cfg: DictConfig, key: str, role: Any) -> Any:
 
 
 def _makes(target: Any, role: Any) -> bool:
-    """Whether calling ``target`` gives a ``role``, as far as classes and annotations tell."""
+    """Return whether calling ``target`` gives a ``role``, as far as classes and annotations tell."""
     try:
         made = target if inspect.isclass(target) else get_type_hints(target).get("return")
     except (TypeError, NameError):  # nothing that has annotations, or some that lead nowhere
@@ -345,7 +345,11 @@ def _makes(target: Any, role: Any) -> bool:
 
 
 def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
-    """UserError for a key that is no argument of ``target``."""
+    """Check that every key of ``node`` is an argument of ``target``.
+
+    Raises:
+        UserError: If one is not.
+    """
     parameters = inspect.signature(target).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
@@ -355,7 +359,7 @@ def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
 
 
 def _nested_targets(node: Any, prefix: str = "") -> Iterator[str]:
-    """The paths of all nodes with a target inside ``node``, in lists too."""
+    """Yield the paths of all nodes with a target inside ``node``, in lists too."""
     names = node if OmegaConf.is_dict(node) else range(len(node)) if OmegaConf.is_list(node) else ()
     for name in names:
         if OmegaConf.is_dict(node[name]) and "_target_" in node[name]:

@@ -39,7 +39,7 @@ class Turn(NamedTuple):
 
     Attributes:
         players: Player name -> the parameters that move. The gradient is taken with respect to these alone.
-        loss: Maps a batch to (the loss that the players minimise, further numbers to log). A solver may call it any number
+        loss: Maps a batch to (the loss that the players minimize, further numbers to log). A solver may call it any number
             of times.
         after: Called after the parameters have moved and the constraints have been applied.
         should_step: Maps (loss value, statistics of the turn) to whether the optimizer steps this time. TimeGAN's

@@ -50,7 +50,7 @@ class LearnedMMD(Loss):
 
 
 class MMDGAN(GAN):
-    """A GAN on the MMD of learnt features (Li et al., 2017), with the kernel and the critic of Binkowski et al., 2018.
+    """A GAN on the MMD of learned features (Li et al., 2017), with the kernel and the critic of Binkowski et al., 2018.
 
     The discriminator's outputs are the features, 16 in the paper. Its regularizers act on the critic that the MMD implies,
     the witness f(x) = E k(D(x), D(data)) - E k(D(x), D(G(z))), which a gradient penalty keeps Lipschitz. ``estimate/mmd2`` is

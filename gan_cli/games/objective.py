@@ -38,7 +38,7 @@ class FollowsRounds(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """The parts of the config that decide what the players of a game minimise.
+    """The parts of the config that decide what the players of a game minimize.
 
     Attributes:
         loss: Loss of discriminator and generator; None in a game that does not use the config's loss.

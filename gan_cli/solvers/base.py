@@ -17,7 +17,7 @@ from gan_cli.types import Batch, Stats
 
 @dataclass(frozen=True)
 class Problem:
-    """Everything that a solver knows of a game.
+    """The knowledge that a solver has of a game.
 
     Attributes:
         turns: Turn by name.

@@ -1,1 +1,1 @@
-"""Games whose solution is known in closed form; each of them draws a figure."""
+"""Games with a solution in closed form; each of them draws a figure."""

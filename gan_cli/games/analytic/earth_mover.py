@@ -1,4 +1,4 @@
-"""Two heaps of earth on a line: the worked example of the earth mover's distance, and a critic that finds it."""
+"""Two heaps of earth on a line: a worked example of the earth mover's distance, and a critic that finds it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,11 +15,16 @@ from gan_cli.types import Batch, Stats
 
 
 class EarthMover(Game):
-    """Heaps ``p`` and ``q`` of equal total at ``positions`` on the line: shovelfuls to be moved, and W_1 once normalised.
+    """Two heaps of equal total on the line: the shovelfuls to be moved, and W_1 of the normalized heaps.
 
-    One player, the critic of the Kantorovich-Rubinstein dual, max over 1-Lipschitz f of E_p f - E_q f: f is piecewise linear
-    between neighbouring positions, its slopes are what is learnt, clipped to [-1, 1] after each step. The dual is linear in
-    the slopes, so that the estimate never falls and comes to W_1 exactly. Samples follow q.
+    The only player is the critic of the Kantorovich-Rubinstein dual, max over 1-Lipschitz f of E_p f - E_q f. f is piecewise
+    linear between neighbouring positions; its slopes are learned and clipped to [-1, 1] after each step. The dual is linear
+    in the slopes, so that the estimate never falls and reaches W_1 exactly. Samples follow q.
+
+    Args:
+        p: Shovelfuls of the first heap at each position.
+        q: Shovelfuls of the second heap at each position.
+        positions: Positions on the line, increasing.
     """
 
     t: Tensor
@@ -51,28 +56,28 @@ class EarthMover(Game):
         return {"critic": self.turn("critic", loss=self.loss, after=self.clip)}
 
     def heights(self) -> Tensor:
-        """f at the positions, 0 at the first."""
+        """Return f at the positions, 0 at the first."""
         return torch.cat([self.t.new_zeros(1), (self.critic_slopes * self.t.diff()).cumsum(0)])
 
     def loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """E_q f - E_p f."""
+        """Return E_q f - E_p f."""
         return (self.heights() * (self.q - self.p)).sum() / self.p.sum(), {}
 
     @torch.no_grad()
     def clip(self) -> None:
-        """Makes f 1-Lipschitz again."""
+        """Make f 1-Lipschitz again."""
         self.critic_slopes.clamp_(-1, 1)
 
     def latents(self, n: int) -> Tensor:
         return torch.rand(n, 1, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        """The quantile function of q at ``latents``."""
+        """Return the quantile function of q at ``latents``."""
         cumulated = (self.q.cumsum(0) / self.q.sum()).to(latents)
         return self.t.to(latents)[(latents > cumulated[:-1]).sum(1, keepdim=True)]
 
     def measure(self, step: int) -> Mapping[str, float]:
-        """``w/critic``, the critic's estimate, beside the exact values by plan, dual and cumulated shares."""
+        """Return ``w/critic``, the critic's estimate, and the exact values by plan, dual and cumulated shares."""
         loss, _ = self.loss(Batch(self.t))
         return {"w/critic": -float(loss), **self.exact}
 

@@ -1,4 +1,4 @@
-"""Figure 1 of Goodfellow et al., 2014: a GAN on the line whose optimal discriminator is known at every step."""
+"""A GAN on the line whose optimal discriminator is known at every step (Goodfellow et al., 2014, figure 1)."""
 
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
@@ -20,9 +20,16 @@ from gan_cli.types import Batch, Stats
 
 
 class GaussianGAN(GAN):
-    """Data N(mean, std^2), drawn here and never twice, against an affine generator of a Gaussian z, so that p_g is exact.
+    """Data N(mean, std^2), drawn anew for each batch, against an affine generator of a Gaussian z, so that p_g is known.
 
-    D* = p_data / (p_data + p_g) is what the discriminator should come to while the generator rests, and 1/2 in the end.
+    The discriminator should approach D* = p_data / (p_data + p_g) while the generator rests, and 1/2 in the end.
+
+    Args:
+        mean: Mean of the data.
+        std: Standard deviation > 0 of the data.
+
+    Raises:
+        UserError: If the generator is not affine.
     """
 
     uses: ClassVar[tuple[Part, ...]] = ("loss", "regularizer")
@@ -32,7 +39,7 @@ class GaussianGAN(GAN):
     ) -> None:
         if not isinstance(generator, Affine) or generator.latent_dim != 1:
             raise UserError(
-                "this game must know its generator's law on the line: it takes model/generator=affine, dataset=nothing."
+                "this game needs a generator whose law on the line is known: model/generator=affine, with dataset=nothing."
             )
         checks.number("mean", mean)
         checks.number("std", std, above=0)
@@ -40,7 +47,7 @@ class GaussianGAN(GAN):
         self.mean, self.std = mean, std
 
     def data(self, n: int) -> Batch:
-        """``n`` fresh points ``[n, 1]``."""
+        """Draw ``n`` new points ``[n, 1]``."""
         return Batch(self.mean + self.std * torch.randn(n, 1, device=self.device))
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
@@ -53,12 +60,12 @@ class GaussianGAN(GAN):
         return super().estimate(self.data(len(batch.x)))
 
     def affine(self) -> tuple[float, float]:
-        """The generator's mean and factor: G(z) = mean + factor z."""
+        """Return the generator's mean and factor: G(z) = mean + factor z."""
         assert isinstance(self.generator, Affine)
         return float(self.generator.mean), float(self.generator.std)
 
     def laws(self) -> "Laws":
-        """Both densities, D and D* on a grid that holds all but 1e-6 of either law, and the picture's window."""
+        """Return both densities, D and D* on a grid that covers all but 1e-6 of either law, and the picture's window."""
         mean, std = self.affine()
         std = abs(std) + 1e-6
         low = min(self.window()[0], self.mean - 5 * self.std, mean - 5 * std)
@@ -69,7 +76,9 @@ class GaussianGAN(GAN):
         return Laws(x, log_p.exp(), log_q.exp(), D, torch.sigmoid(log_p - log_q))
 
     def measure(self, step: int) -> Mapping[str, float]:
-        """``discriminator/error`` = E |D - D*| and ``discriminator/from_half`` = E |D - 1/2| over half data, half fakes;
+        """Return errors of the discriminator, exact distances and the generator's moments.
+
+        ``discriminator/error`` = E |D - D*| and ``discriminator/from_half`` = E |D - 1/2| over half data, half fakes;
         ``js/exact`` and ``w/exact`` between the laws; the generator's mean and standard deviation.
         """
         x, p, q, D, best = self.laws()
@@ -90,12 +99,12 @@ class GaussianGAN(GAN):
         return drawing.densities(x, p, q, D, best, self.affine(), self.window())
 
     def window(self) -> tuple[float, float]:
-        """What a picture shows, the same at every step: where z and the data are."""
+        """Return the range of the picture, the same at every step: it covers z and the data."""
         return min(-3.0, self.mean - 3 * self.std), max(3.0, self.mean + 3 * self.std)
 
 
 class Laws(NamedTuple):
-    """On ``x``: densities p of the data and q of the generator, D and D*, float64 ``[n]`` each."""
+    """Densities p of the data and q of the generator, D and D* at the points ``x``; float64 ``[n]`` each."""
 
     x: Tensor
     p: Tensor

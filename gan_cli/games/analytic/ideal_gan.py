@@ -1,4 +1,4 @@
-"""The game of Goodfellow et al., 2014, on finitely many points, its discriminator at the optimum in every round."""
+"""The GAN of Goodfellow et al., 2014, on finitely many points, with the optimal discriminator in every round."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ from gan_cli.types import Batch, Stats
 class IdealGAN(Game):
     """min over q of C(q) = max over D of E_p log D + E_q log(1 - D) = -log 4 + 2 JS(p, q), for a table q = softmax(logits).
 
-    D* = p / (p + q) is computed, not learnt, and held fixed in the gradient, which is that of C by the envelope theorem: the
-    paper's proposition 2. ``p``: the data's probabilities; ``q``: the generator's at the start; all above 0, float64.
+    D* = p / (p + q) is computed instead of learned, and held fixed in the gradient, which by the envelope theorem is that of C
+    (the paper's proposition 2).
 
     C cannot rise under gradient steps of a rate below 2 / 3.2 = 0.62 (descent lemma). With c = log(1 - D*), which is at most
     0 with -log 2 <= E_q c (Jensen), J = diag q - q q' and v of length 1, its Hessian in the logits is
@@ -28,6 +28,10 @@ class IdealGAN(Game):
         v'Hv = E v^2 (c - Ec) - 2 Ev E v (c - Ec) + v'J diag(D*/q) Jv <= log 2 + 2 sqrt(2) log 2 + 1/2 < 3.2.
 
     Samples are the numbers of the points.
+
+    Args:
+        p: Probabilities of the data, all above 0.
+        q: Probabilities of the generator at the start, all above 0.
     """
 
     p: Tensor
@@ -47,12 +51,12 @@ class IdealGAN(Game):
         return {"generator": self.turn("generator", loss=self.loss)}
 
     def tables(self) -> "Tables":
-        """q and D*."""
+        """Return q and D*."""
         q = self.logits.softmax(0)
         return Tables(q, (self.p / (self.p + q)).detach())
 
     def loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """C(q) with D* fixed."""
+        """Return C(q) with D* fixed."""
         q, best = self.tables()
         return (self.p * best.log()).sum() + (q * (1 - best).log()).sum(), {}
 
@@ -64,7 +68,7 @@ class IdealGAN(Game):
         return (latents > cumulated[:-1]).sum(1, keepdim=True).to(latents.dtype)
 
     def measure(self, step: int) -> Mapping[str, float]:
-        """C by the value function and by 2 JS, how far D* is from 1/2, and 2 JS itself, which is C's distance to -log 4."""
+        """Return C by the value function and by 2 JS, the distance of D* to 1/2, and 2 JS, which is C's distance to -log 4."""
         q, best = self.tables()
         twice = 2 * js(self.p, q)
         value, _ = self.loss(Batch(self.p))

@@ -1,4 +1,4 @@
-"""Two parallel lines: the distances of example 1 of Arjovsky et al., 2017, without a player."""
+"""Distances between two parallel lines, without any player (Arjovsky et al., 2017, example 1)."""
 
 import math
 from collections.abc import Mapping
@@ -18,13 +18,20 @@ DIVERGENCES = {"js": js, "kl": kl, "tv": tv}
 
 
 class ParallelLines(Game):
-    """P_0, the law of (0, z), against P_theta, that of (theta, z), z ~ U[0, 1], for theta from ``low`` to ``high``.
+    """P_0, the law of (0, z), against P_theta, that of (theta, z), z ~ U[0, 1].
 
-    W = |theta|, and for theta != 0 JS = log 2, KL = infinite, TV = 1: only W tells how far the lines are apart.
-    Nobody plays. Round t measures at the t-th of ``steps`` + 1 equal steps of theta, each distance ``closed`` and from ``n``
-    points of either line: ``shared``, where both have the same z; ``independent``, where they do not, and ``floor``, between
-    two such sets of P_0. W is the exact one of the samples. Divergences compare points that occur in both sets where z is
-    shared, histograms of ``bins`` cells along the line where it is not (independent samples have no point in common).
+    W = |theta|, and for theta != 0 JS = log 2, KL = infinite, TV = 1: only W depends on the distance of the lines. No turn is
+    played. Round t measures at the t-th of ``steps`` + 1 equally spaced theta. Each distance is given in ``closed`` form and
+    from samples: ``shared`` if both lines have the same z, ``independent`` if they do not, and ``floor`` between two
+    independent sets of P_0. W of samples is exact. Divergences compare the points of both sets if z is shared, and histograms
+    along the line if it is not, because independent samples have no point in common.
+
+    Args:
+        low: First theta.
+        high: Last theta.
+        steps: Number of steps from ``low`` to ``high``.
+        n: Number of points of each line.
+        bins: Number of cells of a histogram along the line.
     """
 
     thetas: Tensor
@@ -46,11 +53,11 @@ class ParallelLines(Game):
         return torch.rand(n, 1, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
-        """On the line of the last theta."""
+        """Return points on the line of the last theta."""
         return torch.cat([self.thetas[-1:].to(latents).expand(len(latents), 1), latents], 1)
 
     def measure(self, step: int) -> Mapping[str, float]:
-        """``theta``, and ``<distance>/<how>`` for w, js, kl, tv: closed, shared, independent, floor."""
+        """Return ``theta``, and ``<distance>/<how>`` for w, js, kl, tv: closed, shared, independent, floor."""
         theta = float(self.thetas[min(step, len(self.thetas) - 1)])
         z, other, third = torch.rand(3, self.n, dtype=torch.float64)
         real, shared, independent, again = _line(0.0, z), _line(theta, z), _line(theta, other), _line(0.0, third)

@@ -1,4 +1,4 @@
-"""A discriminator and a critic, both trained to optimality between two Gaussians (Arjovsky et al., 2017, figure 2)."""
+"""A discriminator and a critic that are trained to optimality between two Gaussians."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -27,11 +27,17 @@ Curve = Callable[[Tensor], Tensor]
 
 
 class TwoGaussians(Game):
-    """Real N(real, std^2) against fake N(fake, std^2), both fixed and drawn here; two judges that start as equals.
+    """Real N(real, std^2) against fake N(fake, std^2), both fixed and drawn here (Arjovsky et al., 2017, figure 2).
 
     The ``discriminator`` learns by cross-entropy: D* = p / (p + q) = s((real - fake)(x - (real + fake) / 2) / std^2), which is
-    flat wherever one law has all the mass. The ``critic``, a copy of the same network under the ``regularizers``, learns by
-    the Wasserstein loss: W_1 = |real - fake|, and under a gradient penalty its slope stays near 1. Samples are fakes.
+    flat wherever one law has all the mass. The ``critic`` starts as a copy of it and learns by the Wasserstein loss under the
+    regularizers: W_1 = |real - fake|, and under a gradient penalty its slope stays near 1. Samples are fakes.
+
+    Args:
+        discriminator: Network of both players.
+        real: Mean of the real law.
+        fake: Mean of the fake law.
+        std: Standard deviation > 0 of both.
     """
 
     uses: ClassVar[tuple[Part, ...]] = ("regularizer",)
@@ -47,9 +53,13 @@ class TwoGaussians(Game):
 
     @classmethod
     def check(cls, data: Data) -> None:
-        """UserError unless samples are points on a line, for which the judges are built."""
+        """Check that samples are points on a line.
+
+        Raises:
+            UserError: If they are not.
+        """
         if data.shape != (1,):
-            raise UserError("game=two_gaussians judges points of a line, which it draws itself: it takes dataset=nothing.")
+            raise UserError("game=two_gaussians draws its own points on a line: it takes dataset=nothing.")
 
     def players(self) -> Mapping[str, nn.Module]:
         return {"discriminator": self.discriminator, "critic": self.wasserstein_critic}
@@ -65,16 +75,16 @@ class TwoGaussians(Game):
         }
 
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
-        """``n`` real and ``n`` fake points ``[n, 1]``."""
+        """Draw ``n`` real and ``n`` fake points ``[n, 1]``."""
         return self.real + self.std * self.latents(n), self.fake + self.std * self.latents(n)
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """Cross-entropy, and the estimate of JS."""
+        """Return the cross-entropy, and report the estimate of JS."""
         d_real, d_fake = (self.discriminator(x) for x in self.draw(len(batch.x)))
         return Minimax().discriminator_loss(d_real, d_fake), {"estimate/js": Minimax().estimate(d_real, d_fake)["js"]}
 
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """Wasserstein loss + penalties, and the estimate of W_1."""
+        """Return the Wasserstein loss + penalties, and report the estimate of W_1."""
         network = self.wasserstein_critic
         real, fake = self.draw(len(batch.x))
         judged = Judged(real, fake, network(real), network(fake))
@@ -89,11 +99,11 @@ class TwoGaussians(Game):
         return self.fake + self.std * latents
 
     def optimum(self, x: Tensor) -> Tensor:
-        """D*(x)."""
+        """Return D*(x)."""
         return torch.sigmoid((self.real - self.fake) * (x.double() - (self.real + self.fake) / 2) / self.std**2)
 
     def curves(self) -> dict[str, Curve]:
-        """D as a probability, the critic f, and D*, on the line."""
+        """Return D as a probability, the critic f, and D*, as functions on the line."""
         return {
             "discriminator": lambda x: torch.sigmoid(self.discriminator(x[:, None]).double()),
             "critic": lambda x: self.wasserstein_critic(x[:, None]),
@@ -101,10 +111,14 @@ class TwoGaussians(Game):
         }
 
     def measure(self, step: int) -> Mapping[str, float]:
-        """``slope/<whose>``: |d/dx| at the middle of the fakes; ``mean_slope/<whose>``: its mean over the fakes;
-        ``least_slope/<whose>``: its least between the two middles. Whose: discriminator, critic, optimum (D*).
-        ``error/discriminator``: mean |D - D*| over both laws. ``w/critic``: E f(real) - E f(fake), beside ``w/exact``.
-        ``at_bound/critic``: share of the critic's weights at the bound, where weights are clipped.
+        """Return slopes and errors of the curves discriminator, critic and optimum (D*).
+
+        * ``slope/<curve>``: |d/dx| at the mean of the fakes
+        * ``mean_slope/<curve>``: its mean over the fakes
+        * ``least_slope/<curve>``: its minimum between the two means
+        * ``error/discriminator``: mean |D - D*| over both laws
+        * ``w/critic``: E f(real) - E f(fake); ``w/exact``: W_1
+        * ``at_bound/critic``: share of the critic's weights at the bound, if weights are clipped
         """
         numbers = {}
         fakes, reals = (_quantiles(mean, self.std, self.device) for mean in (self.fake, self.real))
@@ -135,7 +149,7 @@ class TwoGaussians(Game):
 
 
 def slope(curve: Curve, x: Tensor) -> Tensor:
-    """|d curve / dx| at the points ``x [n]``."""
+    """Return |d curve / dx| at the points ``x``, ``[n]``."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(curve(x).sum(), x)
@@ -143,6 +157,6 @@ def slope(curve: Curve, x: Tensor) -> Tensor:
 
 
 def _quantiles(mean: float, std: float, device: torch.device) -> Tensor:
-    """A thousand points that have the law's mean of any smooth function, without its chance."""
+    """Return a thousand quantiles of the law, which give means of smooth functions without sampling noise."""
     u = (torch.arange(1000, device=device) + 0.5) / 1000
     return mean + std * torch.special.ndtri(u)

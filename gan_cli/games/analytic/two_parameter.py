@@ -1,4 +1,4 @@
-"""Games of two numbers: min over theta, max over phi of V(theta, phi), with an equilibrium at (0, 0)."""
+"""bilinear, saddle, dirac_gan: min over theta, max over phi of V(theta, phi), with an equilibrium at (0, 0)."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -16,9 +16,13 @@ from gan_cli.types import Batch, Stats
 
 
 class TwoParameterGame(Game):
-    """Two players of one number each, in float64; a subclass names V. They look at no data.
+    """Two players of one number each, in float64; subclasses define V. The game uses no data.
 
-    ``theta``, ``phi``: where they start. Samples are copies of theta, the point where a Dirac-GAN's generator sits.
+    Samples are copies of theta, the point at which a Dirac-GAN's generator sits.
+
+    Args:
+        theta: Initial value of theta.
+        phi: Initial value of phi.
     """
 
     formula: str
@@ -32,7 +36,7 @@ class TwoParameterGame(Game):
 
     @abstractmethod
     def value(self, theta: Tensor, phi: Tensor) -> Tensor:
-        """V(theta, phi), for tensors of any equal shape."""
+        """Return V(theta, phi), for tensors of any equal shape."""
 
     def players(self) -> Mapping[str, nn.Module]:
         return {"theta": nn.ParameterList([self.theta]), "phi": nn.ParameterList([self.phi])}
@@ -44,7 +48,7 @@ class TwoParameterGame(Game):
         }
 
     def loss(self, sign: int, batch: Batch) -> tuple[Tensor, Stats]:
-        """V for theta (1), -V for phi (-1)."""
+        """Return V for theta (``sign`` 1), -V for phi (-1)."""
         return sign * self.value(self.theta, self.phi), {}
 
     def latents(self, n: int) -> Tensor:
@@ -54,7 +58,7 @@ class TwoParameterGame(Game):
         return (latents + self.theta).to(latents.dtype)
 
     def measure(self, step: int) -> Mapping[str, float]:
-        """Where the players are, and how far from the equilibrium."""
+        """Return the players' values and their distance to the equilibrium."""
         theta, phi = float(self.theta), float(self.phi)
         return {"point/theta": theta, "point/phi": phi, "distance/equilibrium": float(np.hypot(theta, phi))}
 
@@ -77,7 +81,7 @@ class TwoParameterGame(Game):
 
 
 class Bilinear(TwoParameterGame):
-    """V = theta phi: an equilibrium that is Nash and not differentially so; the field only turns."""
+    """V = theta phi: the equilibrium is a Nash, but no differential Nash equilibrium; the field only rotates."""
 
     formula = "θφ"
 
@@ -97,7 +101,7 @@ class Saddle(TwoParameterGame):
 class DiracGAN(TwoParameterGame):
     """V = log s(theta phi) - log 2: data at 0, the generator at theta, D(x) = phi x as logit (Mescheder et al., 2018).
 
-    The zero-sum loss of a GAN at its smallest. The Jacobian's eigenvalues at the equilibrium are +-i/2, so it turns.
+    The smallest zero-sum GAN. The Jacobian's eigenvalues at the equilibrium are +-i/2, so that the players rotate around it.
     """
 
     formula = "log s(θφ) − log 2"
