@@ -1,4 +1,4 @@
-"""Noise schedules of diffusion: from data to noise, and one step back (Ho et al., 2020; Song et al., 2021)."""
+"""linear, cosine: noise schedules of diffusion, from data to noise, and one step back (Ho et al., 2020; Song et al., 2021)."""
 
 import math
 from collections.abc import Sequence
