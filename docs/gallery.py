@@ -44,7 +44,7 @@ def section(name: str, summary: dict) -> str:
     """One experiment: its command, its figure, its claims."""
     lines = [f"## {summary['title']}", "", f"`experiment={name}`. {summary['source']}."]
     if summary["differences"]:
-        lines += ["", f"Differences from the source: {summary['shortened']}"]
+        lines += ["", f"Differences from the source: {summary['differences']}"]
     if summary["thumbnail"]:
         lines += ["", f"![{summary['title']}](gallery/{name}.png)"]
     lines += ["", "| verdict | claim | measured |", "|---|---|---|"]
