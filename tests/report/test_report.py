@@ -69,7 +69,8 @@ def test_a_run_becomes_one_page_that_needs_nothing_else(run):
     assert "It &lt;ends&gt; low." in text
     assert re.search(r"1 held.*1 not held.*1 undecided", text)
     assert "gan-train loss=hinge seed=0" in text
-    assert all(said in text for said in ("a paper", "Differences from the source: everything", "Estimated and exact distance", "1 of 1 finished"))
+    parts = ("a paper", "Differences from the source: everything", "Estimated and exact distance", "1 of 1 finished")
+    assert all(part in text for part in parts)
     names = {file.name for file in (folder / "report").iterdir()}
     assert {"own.png", "losses.png", "gradient_norms.png", "the_metric.png", "summary.json", "samples_seed_0.gif"} <= names
     with Image.open(folder / "report" / "samples_seed_0.gif") as film:
