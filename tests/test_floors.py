@@ -35,7 +35,7 @@ FLOORS = """
 HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for name in floor.split()}
 FLAT = {"api", "build", "checks", "device", "errors", "files", "lazy", "randomness", "types"}
 """The modules that lie in no folder."""
-AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/names", "errors", "files", "lazy"]
+AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/locations", "config/names", "errors", "files", "lazy"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
 WITHOUT_TORCH = ["api", "cli/app", "cli/job", "cli/sweeper", "config/compose", "config/identity", "runs/folder"]
 """Hydra at most, until the work starts."""

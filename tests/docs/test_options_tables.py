@@ -26,7 +26,7 @@ def test_the_committed_tables_are_the_generated_ones(script):
 
 def test_every_option_is_described(script):
     assert set(script.GROUPS) == set(configs.groups())
-    for group, option in configs.everything():
+    for group, option in configs.all_options():
         read = script.read(group, option)
         assert len(read.description) > 5, f"{group}={option} has no description"
         assert f"`{option}`" in script.group_page(group)
