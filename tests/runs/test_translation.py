@@ -77,7 +77,7 @@ def test_held_out_sources_are_translated(folders):
     assert not torch.equal(run.sample(5, seed=2), samples)
     held_out = run.data.heldout.batch(torch.arange(len(run.data.heldout))).y
     assert all(any(torch.equal(source, other) for other in held_out) for source in sources)
-    assert targets.shape == command.shape == (5, 3, 8, 8)
+    assert targets.shape == samples.shape == (5, 3, 8, 8)
     assert run.sample(50).shape == (50, 3, 8, 8), "more than are held out"
 
 
