@@ -1,4 +1,4 @@
-"""resnet_sngan, resnet_wgan_gp, resnet_fixup (and their _64 and _small): residual networks for sides from 8 to 256.
+"""resnet_sngan, resnet_wgan_gp, resnet_fixup: residual networks for sides from 8 to 256, powers of two.
 
 They are those of SNGAN (Miyato et al., 2018), of WGAN-GP (Gulrajani et al., 2017), and networks without normalisation.
 """

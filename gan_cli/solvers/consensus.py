@@ -1,4 +1,4 @@
-"""Consensus optimization."""
+"""consensus, consensus_mild: consensus optimization."""
 
 from collections.abc import Iterator, Sequence
 
