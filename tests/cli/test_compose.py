@@ -21,7 +21,10 @@ def make(conf):
         (["train.ncritic=3"], "no key 'train.ncritic'. Did you mean train.n_critic?"),
         (["lr=3"], "no key 'lr'. Did you mean optimizer.lr?"),
         (["optimizer.generater.lr=3"], "no key 'optimizer.generater.lr'. Did you mean optimizer.generator.lr?"),
-        (["optimizer.xyz=3"], "no key 'optimizer.xyz'. There is optimizer.lr, optimizer.betas, optimizer.generator."),
+        (
+            ["optimizer.xyz=3"],
+            "no key 'optimizer.xyz'. There is optimizer.generator, optimizer.discriminator, optimizer.lr",
+        ),
         (["regularizer.penalty.weight=3"], "no key 'regularizer.penalty.weight'. There is regularizer.none."),
         (["zzz=3"], "no key 'zzz'. See --help for groups and keys."),
         (["hydra.run.dirr=x"], "no key 'hydra.run.dirr'. Did you mean hydra.run.dir?"),
