@@ -165,7 +165,7 @@ def test_what_an_option_brings_gives_way(group, option):
     others = {
         key: next(name for name in configs.options(key) if name != value)
         for key, value in choices.items()
-        if key.rpartition("/")[0] not in choices  # what another model has no part of
+        if key.rpartition("/")[0] not in choices and not configs.games_that_bring(key)  # what another model or game lacks
     }
     words = [f"{key}={name}" for key, name in others.items()]
     words += [f"{key}={value + 1}" for key, value in values.items() if isinstance(value, int)]

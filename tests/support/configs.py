@@ -94,7 +94,7 @@ def experiments_with_report() -> list[str]:
 def overrides_for(group: str, option: str) -> str:
     """Return overrides under which ``option`` is used: the option and, for a model, a game or data set that it fits."""
     named = f"{group}={option}"
-    if bringing := [game for game in options("game") if f"- /{group}: " in option_text("game", game)]:
+    if bringing := games_that_bring(group):
         return f"game={bringing[0]} {named}"
     if not group.startswith("model"):
         return named
@@ -118,6 +118,11 @@ def can_build(overrides: str) -> bool:
     except UserError:
         return False
     return True
+
+
+def games_that_bring(group: str) -> list[str]:
+    """Return the games without which there is no such group, as ``model/denoiser``."""
+    return [game for game in options("game") if f"- /{group}: " in option_text("game", game)]
 
 
 def option_text(group: str, option: str) -> str:
