@@ -21,7 +21,7 @@ FLOORS = """
     games
     solvers
     schedules
-    diagnostics
+    diagnostics testing
     runs
     build
     inference
@@ -33,7 +33,7 @@ FLOORS = """
 """
 """From the ground up; a file imports from floors below its own, and from its own folder. A folder stands for its files."""
 HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for name in floor.split()}
-FLAT = {"api", "build", "checks", "device", "errors", "files", "lazy", "randomness", "types"}
+FLAT = {"api", "build", "checks", "device", "errors", "files", "lazy", "randomness", "testing", "types"}
 """The modules that lie in no folder."""
 AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/locations", "config/names", "errors", "files", "lazy"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
