@@ -33,6 +33,11 @@ def without_code(page: Path) -> str:
     return re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
 
 
+def without_modules(page: Path) -> str:
+    """Return the text of a page without its Python code."""
+    return re.sub(r"^```python.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings."""
     return {slug(heading) for heading in re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)}
