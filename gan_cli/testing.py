@@ -50,10 +50,15 @@ def check_loss(loss: Loss) -> None:
                 finite = all(part is None or bool(part.isfinite()) for part in (value, *gradients))
                 _require(finite, f"{name} and its gradient must be finite for logits of ±{size:g}")
     _check_directions(loss)
+    logits = real.clone().requires_grad_()
+    value = _loss(loss, "generator_loss", logits, fake.clone().requires_grad_())
+    (gradient,) = torch.autograd.grad(value, logits, allow_unused=True)
+    _require((gradient is not None) == loss.looks_at_real, "looks_at_real must say whether generator_loss uses real")
     if not loss.looks_at_real:
         ignores = torch.equal(_loss(loss, "generator_loss", real[:0], fake), _loss(loss, "generator_loss", real, fake))
         _require(ignores, "generator_loss must not use real unless looks_at_real is True")
     for name, estimate in deepcopy(loss).estimate(real, fake).items():
+        _require("/" not in name, f"estimate {name!r} must be named without a slash")
         _require(estimate.shape == () and bool(estimate.isfinite()), f"estimate {name!r} must be a finite scalar")
         shaped = deepcopy(loss).estimate(real.reshape(3, 4), fake.reshape(3, 4))[name]
         _require(torch.allclose(shaped, estimate), f"estimate {name!r} must average over logits of any shape")
@@ -221,9 +226,11 @@ def _check_directions(loss: Loss) -> None:
 def _check_boundary(loss: Loss, boundary: float) -> None:
     v = torch.linspace(-6, 6, 241, dtype=torch.float64)
     cost = torch.stack([_loss(loss, "discriminator_loss", one[None], one[None]) for one in v])
+    here = torch.tensor([boundary], dtype=torch.float64)
+    least = bool(_loss(loss, "discriminator_loss", here, here) <= cost.min() + 1e-12)
     flat = v[cost <= cost.min() + 1e-9]  # the hinge's is flat between -1 and 1
     message = f"boundary={boundary:g} must be the middle of the logits v with the least discriminator_loss(v, v)"
-    _require(abs(float(flat.mean()) - boundary) < 1e-6, message)
+    _require(least and abs(float(flat.mean()) - boundary) < 1e-6, message)
 
 
 def _check_part(name: str, part: Dataset) -> None:

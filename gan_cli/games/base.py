@@ -262,6 +262,6 @@ def differentiable_in_all_players() -> Iterator[None]:
         _all_players.reset(token)
 
 
-def frozen() -> AbstractContextManager:
+def frozen() -> AbstractContextManager[None]:
     """Return the context of a turn's use of its opponents: no graph, unless ``differentiable_in_all_players`` is active."""
     return nullcontext() if _all_players.get() else torch.no_grad()

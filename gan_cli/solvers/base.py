@@ -27,7 +27,7 @@ class Problem:
 
     turns: Mapping[str, Turn]
     optimizers: Mapping[str, Optimizer]
-    autocast: Callable[[], AbstractContextManager] = nullcontext
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
 class Solver(ABC):
