@@ -167,6 +167,8 @@ def test_what_an_option_brings_gives_way(group, option):
         for key, value in choices.items()
         if key.rpartition("/")[0] not in choices and not configs.games_that_bring(key)  # what another model or game lacks
     }
+    if any(configs.games_that_bring(key) for key in choices):
+        others.pop("game", None)  # without its game there is no such group
     words = [f"{key}={name}" for key, name in others.items()]
     words += [f"{key}={value + 1}" for key, value in values.items() if isinstance(value, int)]
     cfg = configs.compose(" ".join([*words, f"{group}={option}"]))
