@@ -57,7 +57,7 @@ def test_a_picture_with_infinite_values(game):
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [((1.0, 1.0, 4, 9, 9), r"game\.high"), ((0.0, 1.0, 4, 0, 9), r"game\.n"), ((0.0, 1.0, 4, 9, 0), r"game\.bins")],
+    [((1.0, 1.0, 4, 9, 9), r"high=1"), ((0.0, 1.0, 4, 0, 9), r"n=0"), ((0.0, 1.0, 4, 9, 0), r"bins=0")],
 )
 def test_what_is_wrong(arguments, said):
     with pytest.raises(UserError, match=said):

@@ -228,5 +228,5 @@ class TestStandingStatistics:
         assert torch.equal(torch.get_rng_state(), stream)
 
     def test_where_there_is_no_batch_norm(self):
-        with pytest.raises(UserError, match="no sample of this run passes through one"):
+        with pytest.raises(UserError, match="this run's samples pass through none"):
             set_standing_statistics(points_gan(), 1, classes=0)

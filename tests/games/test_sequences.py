@@ -17,7 +17,7 @@ from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.games.c_rnn_gan import CRNNGAN
 from gan_cli.games.objective import Objective
 from gan_cli.games.rcgan import RCGAN
-from gan_cli.games.sampling import preserve_buffers
+from gan_cli.games.sampling import preserve_buffers, truncate
 from gan_cli.games.timegan import TimeGAN, moments_apart
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
@@ -150,7 +150,7 @@ def test_uniform_latents(game):
     assert z.shape == (2000, T, F)
     assert 0 <= z.min() < 0.01 < 0.99 < z.max() <= 1
     with pytest.raises(UserError, match="truncation is for games whose generator takes latents from N"):
-        made.truncated(2, 1.0)
+        truncate(made, 1.0)
 
 
 @pytest.mark.parametrize("kind", [RCGAN, CRNNGAN, TimeGAN])
@@ -201,7 +201,7 @@ def test_wrong_labels():
     torch.testing.assert_close(loss, right + wrong)
     torch.testing.assert_close(stats["wrong_labels"], wrong)
     assert "wrong_labels" not in labelled().discriminator_loss_on_fakes(b, fake)[1]
-    with pytest.raises(UserError, match="looks at no labels"):
+    with pytest.raises(UserError, match="uses no labels"):
         rcgan(wrong_labels=True)
 
 

@@ -64,7 +64,6 @@ def test_frozen_players_never_move(source, tmp_path):
         ),
         ("cyclegan", ["generator", "discriminator", "discriminator_back"], {"generator": {"generator_back"}}),
         ("infogan", ["q"], {"discriminator": {"discriminator"}, "generator": {"generator"}}),
-        ("dirac_gan", ["theta"], {"phi": {"phi"}}),
     ],
 )
 def test_a_frozen_player_leaves_every_turn_and_its_network_is_in_eval_mode(game, frozen, left, tmp_path):
