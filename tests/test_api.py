@@ -15,7 +15,7 @@ import gan_cli
 from gan_cli.cli import main
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result
-from gan_cli.training import loop
+from gan_cli.training import command
 
 WORDS = ["dataset=ring", "train.steps=4", "train.batch_size=8", "dataset.n=64", "dataset.n_heldout=32", "log_every=2"]
 WORDS += ["eval_every=2", "checkpoint_every=2", "sample_every=0", "metric.n_samples=16", "device=cpu", "loss=hinge"]
@@ -188,12 +188,12 @@ def after_two_rounds(monkeypatch):
     """``after_two_rounds(action)``: calls it in the second round."""
 
     def arrange(action):
-        plain = loop.training_loop
+        plain = command.training_loop
 
-        def interrupted(solver, batches, schedule, steps, callbacks, start=0):
-            plain(solver, batches, schedule, steps, [lambda step, stats: step == 2 and action(), *callbacks], start)
+        def interrupted(solver, batches, schedule, steps, callbacks, *others):
+            plain(solver, batches, schedule, steps, [lambda step, stats: step == 2 and action(), *callbacks], *others)
 
-        monkeypatch.setattr(loop, "training_loop", interrupted)
+        monkeypatch.setattr(command, "training_loop", interrupted)
 
     return arrange
 
