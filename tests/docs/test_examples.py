@@ -65,6 +65,7 @@ def test_there_is_a_page_for_each_kind_of_component():
         assert [block for block in blocks(page) if block.title.endswith(".yaml")], page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_an_example_runs(page, project, monkeypatch, capfd):
     write_files(page, project)

@@ -4,6 +4,7 @@ import pytest
 from support.markdown import DOCS, blocks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["library.md", "evaluation.md"])
 def test_the_code_of_a_page_runs(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
