@@ -75,3 +75,13 @@ def test_an_example_runs(page, project, monkeypatch, capfd):
         assert result["status"] == "finished"
         config = (project / f"run{number}/config.yaml").read_text("utf-8")
         assert f"_target_: {module.stem}." in config, f"{' '.join(words)} does not use the example"
+
+
+def test_the_examples_keep_their_contracts(project, monkeypatch):
+    """The test on the page about all kinds of parts passes on the parts of the other pages."""
+    for page in [*PAGES, DOCS / "extend/index.md"]:
+        write_files(page, project)
+    monkeypatch.syspath_prepend(project)
+    names: dict = {}
+    exec((project / "test_my_parts.py").read_text("utf-8"), names)
+    names["test_my_parts"]()
