@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra.utils import instantiate
 from support.markdown import DOCS, blocks
 
 from gan_cli.cli import main
+from gan_cli.config.compose import compose, loader
+from gan_cli.report.command import REPORT_KEYS
 
 PAGES = sorted((DOCS / "extend").glob("[!i]*.md"))
 TINY = {
@@ -85,3 +88,11 @@ def test_the_examples_keep_their_contracts(project, monkeypatch):
     names: dict = {}
     exec((project / "test_my_parts.py").read_text("utf-8"), names)
     names["test_my_parts"]()
+
+
+def test_the_experiment_composes_and_its_report_can_be_built(project):
+    write_files(DOCS / "experiments.md", project)
+    cfg = compose(loader(str(project)), "train", ["experiment=two_losses"])
+    claims, figures = ([instantiate(node) for node in cfg.report[key]] for key in ("claims", "figures"))
+    assert len(claims) == len(figures) == 1
+    assert set(cfg.report) <= set(REPORT_KEYS)
