@@ -1,26 +1,22 @@
-"""Config to objects: the only module that instantiates."""
+"""Build the parts of a run from its config; the only module that makes components."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from torch import device as Device
 from torch import nn
 from torch.optim import Optimizer
 
 from gan_cli.augmentations.base import Augmentation
-from gan_cli.config import suggestions
-from gan_cli.config.locations import LOCATION
+from gan_cli.config.instantiate import Role, instantiate, target_of
 from gan_cli.data.base import Data
 from gan_cli.data.translation.degradations import Degradation
 from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
-from gan_cli.errors import FieldError, UserError, first_line
+from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.objective import Objective, Part
 from gan_cli.losses.base import Loss
@@ -30,11 +26,6 @@ from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.turns import Schedule, Without
 from gan_cli.solvers.base import Problem, Solver
-
-RESERVED = ("_target_", "_partial_", LOCATION)
-"""Keys of a node that are no arguments: the path of a class or function; whether it is called later, by the component that
-the node is nested in; and the key that says where a data set lies."""
-
 
 GIVEN: Mapping[str, Callable[[DictConfig, int], Any]] = {
     "objective": lambda cfg, classes: build_objective(cfg),
@@ -51,9 +42,6 @@ PARTS: Mapping[Part, Callable[[DictConfig], dict[str, Any]]] = {
 """Config groups that make up a game's objective, and the fields of ``Objective`` that each of them makes."""
 WITHIN = {Solver: Solver, Data: Degradation}
 """Role of the nodes that may be nested in a component: a solver wraps another solver, a translation task has a degradation."""
-
-Role = TypeVar("Role")
-"""Base class of the components of a group, such as ``Loss``."""
 
 
 class Parts(NamedTuple):
@@ -165,21 +153,21 @@ def build_objective(cfg: DictConfig) -> Objective:
 def build_player(cfg: DictConfig, key: str, classes: int, shape: tuple[int, ...], source: tuple[int, ...] | None) -> nn.Module:
     """Build the network at ``key`` for data of this form."""
     known: dict[str, Any] = {"shape": shape, "classes": classes}
-    if "source" in inspect.signature(_target(cfg, key, nn.Module)).parameters:
+    if "source" in inspect.signature(target_of(cfg, key, nn.Module)).parameters:
         known["source"] = source
     return make(cfg, key, nn.Module, **known)
 
 
 def game_class(cfg: DictConfig) -> type[Game]:
     """Return the class of the game, also if a function makes it."""
-    target: Any = _target(cfg, "game", Game)
+    target: Any = target_of(cfg, "game", Game)
     kind: type[Game] = target if isinstance(target, type) else get_type_hints(target)["return"]
     return kind
 
 
 def needs(cfg: DictConfig) -> dict[str, bool]:
     """Return the arguments of the game's constructor, and whether each is required."""
-    parameters = inspect.signature(_target(cfg, "game", Game)).parameters
+    parameters = inspect.signature(target_of(cfg, "game", Game)).parameters
     return {name: parameter.default is parameter.empty for name, parameter in parameters.items()}
 
 
@@ -198,7 +186,7 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
         if not used.get(key, True):
             takes = [name for name, is_used in used.items() if is_used]
             raise UserError(
-                f"{key} is named, but the game {_target(cfg, 'game', Game).__name__} does not use it.\n"
+                f"{key} is named, but the game {target_of(cfg, 'game', Game).__name__} does not use it.\n"
                 f"Leave it out, or choose another game; this one takes: {', '.join(takes)}."
             )
 
@@ -254,114 +242,15 @@ def build_optimizer(turn: Turn, settings: Mapping[str, Mapping[str, Any]]) -> Op
 
 
 def make(cfg: DictConfig, key: str, role: type[Role], *args: Any, **known: Any) -> Role:
-    """Return the object that the node at ``key`` describes.
-
-    Every target, nested ones included, is looked up and checked before anything is called: the config that came with
-    somebody's checkpoint cannot make the program call anything but components.
-
-    Args:
-        cfg: The whole config.
-        key: Dotted key of the node.
-        role: The class that the target must be, or that its annotation must say it returns.
-        *args: Arguments that come before those of the node.
-        **known: Arguments that the code adds to those of the node.
-
-    Raises:
-        UserError: If the target is not a ``role``, does not take these arguments, or refuses one of them.
-    """
-    targets = {key: _target(cfg, key, role)}
-    node = OmegaConf.select(cfg, key)
-    for path in _nested_targets(node):
-        targets[f"{key}.{path}"] = _target(cfg, f"{key}.{path}", WITHIN.get(role, nn.Module))
-    for path, target in targets.items():
-        _refuse_unknown(path, OmegaConf.select(cfg, path), target)
-    try:
-        plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise UserError(f"{key}: {first_line(error)}") from error
-    assert isinstance(plain, dict)
-    made: Role = _call(key, targets[key], *args, **_arguments(plain, key, targets), **known)
-    return made
-
-
-def _arguments(node: dict[Any, Any], key: str, targets: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that a node names, with nested nodes made."""
-    return {str(name): _made(value, f"{key}.{name}", targets) for name, value in node.items() if name not in RESERVED}
-
-
-def _made(value: Any, key: str, targets: Mapping[str, Any]) -> Any:
-    """Return ``value`` with every node in it replaced by what it describes."""
-    if isinstance(value, list):
-        return [_made(entry, f"{key}.{index}", targets) for index, entry in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    if key not in targets:
-        return {name: _made(entry, f"{key}.{name}", targets) for name, entry in value.items()}
-    call = partial(_call, key, targets[key], **_arguments(value, key, targets))
-    return call if value.get("_partial_") else call()
-
-
-def _call(key: str, target: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Call ``target``; an error names the key of the node, or of the field, that it comes from."""
-    try:
-        return target(*args, **kwargs)
-    except FieldError as error:
-        raise error.within(key) from error
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{key}: {first_line(error)}") from error
+    """Return the component at ``key``, a ``role``, see ``instantiate``."""
+    return instantiate(cfg, key, role, WITHIN.get(role, nn.Module), *args, **known)
 
 
 def make_each(cfg: DictConfig, key: str, role: type[Role]) -> list[Role]:
-    """Return the objects that the nodes in the list at ``key`` describe, see ``make``; none if there is no list."""
+    """Return the components in the list at ``key``; none if there is no list."""
     nodes = OmegaConf.select(cfg, key)
     if nodes is None:
         return []
     if not OmegaConf.is_list(nodes):
         raise UserError(f"{key} must be a list of nodes, each with a _target_.")
     return [make(cfg, f"{key}.{index}", role) for index in range(len(nodes))]
-
-
-def _target(cfg: DictConfig, key: str, role: Any) -> Any:
-    """Return the target of the node at ``key``, checked to make a ``role``."""
-    path = OmegaConf.select(cfg, f"{key}._target_")
-    if not isinstance(path, str):
-        raise UserError(f"{key} has no _target_: choose one of its options, for instance with --help.")
-    try:
-        target = get_object(path)
-    except Exception as error:
-        raise UserError(f"{key}._target_={path} cannot be imported: {first_line(error)}") from error
-    if not _makes(target, role):
-        raise UserError(f"{key}._target_={path} is not a {role.__name__}.")
-    return target
-
-
-def _makes(target: Any, role: Any) -> bool:
-    """Return whether calling ``target`` gives a ``role``, as far as classes and annotations tell."""
-    try:
-        made = target if inspect.isclass(target) else get_type_hints(target).get("return")
-    except (TypeError, NameError):  # nothing that has annotations, or some that lead nowhere
-        return False
-    return inspect.isclass(made) and issubclass(made, role)
-
-
-def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
-    """Check that every key of ``node`` is an argument of ``target``.
-
-    Raises:
-        UserError: If one is not.
-    """
-    parameters = inspect.signature(target).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    for name in map(str, node):
-        if name not in parameters and name not in RESERVED:
-            raise suggestions.unknown_key(f"{key}.{name}", [key, *(f"{key}.{known}" for known in parameters)])
-
-
-def _nested_targets(node: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the paths of all nodes with a target inside ``node``, in lists too."""
-    names = node if OmegaConf.is_dict(node) else range(len(node)) if OmegaConf.is_list(node) else ()
-    for name in names:
-        if OmegaConf.is_dict(node[name]) and "_target_" in node[name]:
-            yield f"{prefix}{name}"
-        yield from _nested_targets(node[name], f"{prefix}{name}.")

@@ -15,7 +15,8 @@ from support import configs, layouts
 
 from gan_cli import drawing
 from gan_cli.build import GIVEN as GIVEN_TO_GAMES
-from gan_cli.build import RESERVED, build
+from gan_cli.build import build
+from gan_cli.config.instantiate import RESERVED
 from gan_cli.data.base import Data
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError

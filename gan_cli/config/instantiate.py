@@ -1,0 +1,126 @@
+"""Instantiation of the components that a config names, with every target checked before anything is called."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar, get_type_hints
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gan_cli.config import suggestions
+from gan_cli.config.locations import LOCATION
+from gan_cli.errors import FieldError, UserError, first_line
+
+RESERVED = ("_target_", "_partial_", LOCATION)
+"""Keys of a node that are no arguments: the path of a class or function; whether it is called later, by the component that
+the node is nested in; and the key that says where a data set lies."""
+
+Role = TypeVar("Role")
+"""Base class of the components of a group, such as ``Loss``."""
+
+
+def instantiate(cfg: DictConfig, key: str, role: type[Role], nested_role: type, /, *args: Any, **known: Any) -> Role:
+    """Return the object that the node at ``key`` describes.
+
+    Every target, nested ones included, is looked up and checked before anything is called: the config that came with
+    somebody's checkpoint cannot make the program call anything but components.
+
+    Args:
+        cfg: The whole config.
+        key: Dotted key of the node.
+        role: The class that the target must be, or that its annotation must say it returns.
+        nested_role: The same for the targets of nodes nested in this one.
+        *args: Arguments that come before those of the node.
+        **known: Arguments that the code adds to those of the node.
+
+    Raises:
+        UserError: If the target is not a ``role``, does not take these arguments, or refuses one of them.
+    """
+    targets = {key: target_of(cfg, key, role)}
+    node = OmegaConf.select(cfg, key)
+    for path in _nested_targets(node):
+        targets[f"{key}.{path}"] = target_of(cfg, f"{key}.{path}", nested_role)
+    for path, target in targets.items():
+        _refuse_unknown(path, OmegaConf.select(cfg, path), target)
+    try:
+        plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"{key}: {first_line(error)}") from error
+    assert isinstance(plain, dict)
+    made: Role = _call(key, targets[key], *args, **_arguments(plain, key, targets), **known)
+    return made
+
+
+def _arguments(node: dict[Any, Any], key: str, targets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that a node names, with nested nodes made."""
+    return {str(name): _made(value, f"{key}.{name}", targets) for name, value in node.items() if name not in RESERVED}
+
+
+def _made(value: Any, key: str, targets: Mapping[str, Any]) -> Any:
+    """Return ``value`` with every node in it replaced by what it describes."""
+    if isinstance(value, list):
+        return [_made(entry, f"{key}.{index}", targets) for index, entry in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if key not in targets:
+        return {name: _made(entry, f"{key}.{name}", targets) for name, entry in value.items()}
+    call = partial(_call, key, targets[key], **_arguments(value, key, targets))
+    return call if value.get("_partial_") else call()
+
+
+def _call(key: str, target: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call ``target``; an error names the key of the node, or of the field, that it comes from."""
+    try:
+        return target(*args, **kwargs)
+    except FieldError as error:
+        raise error.within(key) from error
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{key}: {first_line(error)}") from error
+
+
+def target_of(cfg: DictConfig, key: str, role: Any) -> Any:
+    """Return the target of the node at ``key``, checked to make a ``role``."""
+    path = OmegaConf.select(cfg, f"{key}._target_")
+    if not isinstance(path, str):
+        raise UserError(f"{key} has no _target_: choose one of its options, for instance with --help.")
+    try:
+        target = get_object(path)
+    except Exception as error:
+        raise UserError(f"{key}._target_={path} cannot be imported: {first_line(error)}") from error
+    if not _makes(target, role):
+        raise UserError(f"{key}._target_={path} is not a {role.__name__}.")
+    return target
+
+
+def _makes(target: Any, role: Any) -> bool:
+    """Return whether calling ``target`` gives a ``role``, as far as classes and annotations tell."""
+    try:
+        made = target if inspect.isclass(target) else get_type_hints(target).get("return")
+    except (TypeError, NameError):  # nothing that has annotations, or some that lead nowhere
+        return False
+    return inspect.isclass(made) and issubclass(made, role)
+
+
+def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
+    """Check that every key of ``node`` is an argument of ``target``.
+
+    Raises:
+        UserError: If one is not.
+    """
+    parameters = inspect.signature(target).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for name in map(str, node):
+        if name not in parameters and name not in RESERVED:
+            raise suggestions.unknown_key(f"{key}.{name}", [key, *(f"{key}.{known}" for known in parameters)])
+
+
+def _nested_targets(node: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the paths of all nodes with a target inside ``node``, in lists too."""
+    names = node if OmegaConf.is_dict(node) else range(len(node)) if OmegaConf.is_list(node) else ()
+    for name in names:
+        if OmegaConf.is_dict(node[name]) and "_target_" in node[name]:
+            yield f"{prefix}{name}"
+        yield from _nested_targets(node[name], f"{prefix}{name}.")
