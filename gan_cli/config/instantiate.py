@@ -114,7 +114,9 @@ def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
         return
     for name in map(str, node):
         if name not in parameters and name not in RESERVED:
-            raise suggestions.unknown_key(f"{key}.{name}", [key, *(f"{key}.{known}" for known in parameters)])
+            # what has neither a default nor a value here is passed in by the program
+            known = [other for other, one in parameters.items() if one.default is not one.empty or other in node]
+            raise suggestions.unknown_key(f"{key}.{name}", [key, *(f"{key}.{other}" for other in known)])
 
 
 def _nested_targets(node: Any, prefix: str = "") -> Iterator[str]:

@@ -95,7 +95,7 @@ def test_lookahead_goes_around_any_solver():
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ("solver.inner.past=true", r"solver: .*'past'"),
+        ("solver.inner.past=true", r"^no key 'solver\.inner\.past'"),
         ("solver.inner._target_=gan_cli.losses.hinge.Hinge", r"solver\.inner\._target_=.*Hinge is not a Solver"),
         ("solver.k=0", r"^solver\.k=0"),
     ],

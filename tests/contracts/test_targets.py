@@ -116,7 +116,7 @@ def test_a_component_of_another_role_is_refused():
         ("", "schedule.n_critics", "schedule.n_critic"),
         ("", "learning_rate.start", None),
         ("", "metric.n_sample", "metric.n_samples"),
-        ("", "game.objektive", "game.objective"),
+        ("", "game.objektive", None),
     ],
 )
 def test_a_misspelt_field_is_one_clear_sentence(overrides, key, said):

@@ -134,7 +134,7 @@ class TestARun:
             (["mine", "root=x"], "root=x: this run's data set lies in no folder and no file."),
             (["mine", "n_samples=1"], "w1 needs at least 2 samples, but n_samples=1."),
             (["mine", "features=inception", "metric=none"], "metric=none measures nothing: name another one"),
-            (["mine", "metric=game"], "no metric named 'game'. Did you mean diagnostics=game?"),
+            (["mine", "metric=game"], "no metric named 'game'. Did you mean diagnostics=game?\navailable: all, "),
             (["mine/checkpoints"], "no run in mine/checkpoints: there is no mine/checkpoints/config.yaml.\nDid you mean mine?"),
             (["mine/checkpoint"], "no run in mine/checkpoint: there is no mine/checkpoint/config.yaml.\nDid you mean mine?"),
         ],

@@ -20,7 +20,7 @@ def test_identical_samples_have_no_standard_deviation():
     out = MinibatchStd()(x)
     assert out.shape == (6, 4, 4, 4)
     assert torch.equal(out[:, :3], x)
-    assert torch.equal(out[:, 3], torch.zeros(6, 4, 4))
+    torch.testing.assert_close(out[:, 3], torch.zeros(6, 4, 4), rtol=0, atol=1e-9)
 
 
 def test_minibatch_std_is_the_mean_deviation_and_differentiable_at_zero():

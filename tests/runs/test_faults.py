@@ -120,7 +120,7 @@ def test_a_signal_lets_the_round_end_and_saves(mine, number, code, tmp_path, cap
     cfg = poisoned(player="generator", step=8, signal=int(number))
     with pytest.raises(Stopped, match=r"stopped at step 8\. Continue with: gan-train resume=") as error:
         train(cfg, tmp_path / "parts", "train.steps=12")
-    assert main._report("gan-train", error.value) == code
+    assert main._print_error("gan-train", error.value) == code
     assert "Continue with" in capsys.readouterr().err
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
     assert checkpoint.steps_in(tmp_path / "parts") == [5, 8]
@@ -130,7 +130,7 @@ def test_a_signal_lets_the_round_end_and_saves(mine, number, code, tmp_path, cap
 
 
 def test_a_second_interrupt_does_not_wait():
-    stop = StopOnSignal(save=None)
+    stop = StopOnSignal(save_checkpoint=None)
     with stop.listening():
         signal.raise_signal(signal.SIGINT)
         assert stop.received == signal.SIGINT
@@ -141,8 +141,8 @@ def test_a_second_interrupt_does_not_wait():
 RUN = """
 import sys, torch
 torch.set_num_threads(1)
-from gan_cli.cli.main import train
-sys.exit(train())
+from gan_cli.cli.main import gan_train
+sys.exit(gan_train())
 """
 
 

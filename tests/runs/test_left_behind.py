@@ -176,7 +176,7 @@ def test_checkpoints_hold_tensors_and_plain_data(run, request):
         assert signature.dtype == torch.float32
         assert signature.isfinite().all()
         assert content["data"] == form | {"source": None, "series": None}
-        assert set(content) == {"format", "step", "config", "data", "game", "ema", "solver", "batches", "random"}
+        assert set(content) == {"format", "step", "config", "data", "game", "objective", "ema", "solver", "batches", "random"}
         json.dumps(content["config"])
     assert OmegaConf.create(content["config"]).train.steps == 20
 

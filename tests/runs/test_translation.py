@@ -126,7 +126,7 @@ def test_what_is_for_latents_or_classes_is_refused(folders, tmp_path):
             sample(folders / name, classes=[0])
     with pytest.raises(UserError, match="source and classes"):
         sample(folders / "pairs", classes=[0], source=tmp_path)
-    with pytest.raises(UserError, match="source and mode=interpolation"):
+    with pytest.raises(UserError, match="source cannot be used with mode=interpolation"):
         sample(folders / "pairs", mode="interpolation", source=tmp_path)
 
 

@@ -15,6 +15,7 @@ from gan_cli.games.base import Turn
 from gan_cli.randomness import fork_rng
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.solvers.backtracking import Backtracking
+from gan_cli.solvers.base import Problem
 from gan_cli.types import Batch
 
 NOTHING = repeat(Batch(torch.zeros(1)))
@@ -60,7 +61,7 @@ def test_no_turn_raises_its_loss_whatever_the_draws():
 
 def test_uphill_steps_are_refused():
     w, game = bowl(1.0)
-    solver = Backtracking(game.turns(), {"one": torch.optim.SGD([w], lr=1.0, maximize=True)}, halvings=3)
+    solver = Backtracking(Problem(game.turns(), {"one": torch.optim.SGD([w], lr=1.0, maximize=True)}), halvings=3)
     stats = solver.round(["one"], NOTHING)
     assert (w.item(), float(stats["length/one"])) == (1.0, 0.0)
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.players import Bilinear, points_gan
+from support.players import Bilinear, make_problem, points_gan
 from torch import nn
 
 from gan_cli.optim.clipped import ClippedSGD
@@ -17,10 +17,6 @@ def batches(n=64):
     return iter([Batch(torch.randn(8, 2)) for _ in range(n)])
 
 
-def optimizers(game, make=torch.optim.Adam, **arguments):
-    return {player: make(list(turn.parameters), **arguments) for player, turn in game.turns().items()}
-
-
 @pytest.mark.parametrize(
     ("make", "arguments"),
     [
@@ -32,7 +28,7 @@ def optimizers(game, make=torch.optim.Adam, **arguments):
 )
 def test_without_momentum_no_step_goes_uphill(make, arguments):
     game = points_gan()
-    solver = GradientCosine(game.turns(), optimizers(game, make, lr=1e-2, **arguments))
+    solver = GradientCosine(make_problem(game, make, lr=1e-2, **arguments))
     for _ in range(5):
         stats = solver.round(["discriminator", "generator"], batches())
         for player in ("discriminator", "generator"):
@@ -48,14 +44,14 @@ def test_momentum_goes_on_when_the_gradient_turns():
     for gradient, expected in (([1.0, 0.0], 1.0), ([-0.25, 0.0], -1.0), ([0.0, 1.0], 1 / (1 + 0.125**2) ** 0.5)):
         w.grad = torch.tensor(gradient)
         optimizer.step()
-        [found] = watch.taken()
+        [found] = watch.take()
         assert found == pytest.approx(expected, abs=1e-6)
-    assert watch.taken() == []
+    assert watch.take() == []
 
 
 def test_the_mean_is_over_the_players_turns():
     game = Bilinear(1.0, 2.0)
-    solver = GradientCosine(game.turns(), optimizers(game, torch.optim.SGD, lr=0.1))
+    solver = GradientCosine(make_problem(game, torch.optim.SGD, lr=0.1))
     solver.watches["theta"].cosines = [torch.tensor(-1.0), torch.tensor(-1.0)]
     stats = solver.round(["theta", "phi"], batches())
     assert stats["step_cosine/theta"] == pytest.approx(-1 / 3)
@@ -65,7 +61,7 @@ def test_the_mean_is_over_the_players_turns():
 
 def test_who_declines_has_no_step():
     game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
-    stats = GradientCosine(game.turns(), optimizers(game, torch.optim.SGD, lr=0.1)).round(["theta", "phi"], batches())
+    stats = GradientCosine(make_problem(game, torch.optim.SGD, lr=0.1)).round(["theta", "phi"], batches())
     assert {name for name in stats if name.startswith("step_cosine")} == {"step_cosine/theta"}
 
 
@@ -75,7 +71,7 @@ def test_watching_changes_nothing(inner):
     for make in (inner, lambda *args: GradientCosine(*args, inner=inner)):
         torch.manual_seed(0)
         game = points_gan()
-        solver = make(game.turns(), optimizers(game, lr=1e-2))
+        solver = make(make_problem(game, lr=1e-2))
         drawn = batches()
         for _ in range(7):
             solver.round(["discriminator", "generator"], drawn)

@@ -1,6 +1,7 @@
 """Small players and games whose behaviour is known in closed form."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -137,8 +138,14 @@ def alternating(game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **argume
     return make_solver(Alternating, game, optimizer, lr, **arguments)
 
 
-def make_solver(kind: Callable[..., Any], game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, **arguments) -> Any:
-    """Return a solver of this kind with equal learning rates."""
+def make_solver(
+    kind: Callable[..., Any], game: Game, optimizer=torch.optim.SGD, lr: float = 0.1, autocast=nullcontext, **arguments
+) -> Any:
+    """Return a solver of this kind with equal learning rates; ``arguments`` are the solver's own."""
+    return kind(make_problem(game, optimizer, autocast, lr=lr), **arguments)
+
+
+def make_problem(game: Game, optimizer=torch.optim.Adam, autocast=nullcontext, **settings) -> Problem:
+    """Return the problem of this game, with an ``optimizer`` of these ``settings`` for every turn."""
     turns = game.turns()
-    optimizers = {name: optimizer(turn.parameters, lr=lr) for name, turn in turns.items()}
-    return kind(Problem(turns, optimizers), **arguments)
+    return Problem(turns, {name: optimizer(turn.parameters, **settings) for name, turn in turns.items()}, autocast)
