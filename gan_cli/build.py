@@ -11,7 +11,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gan_cli.augmentations.base import Augmentation
-from gan_cli.config.instantiate import Role, instantiate, target_of
+from gan_cli.config import suggestions
+from gan_cli.config.instantiate import RESERVED, Role, instantiate, target_of
 from gan_cli.data.base import Data
 from gan_cli.data.translation.degradations import Degradation
 from gan_cli.device import autocast
@@ -130,10 +131,12 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tu
         for player in map(str, cfg.model)
         if player in wanted
     }
+    if unknown := [name for name in map(str, cfg.game) if name not in (*wanted, *RESERVED)]:
+        raise suggestions.unknown_key(f"game.{unknown[0]}", ["game", *(f"game.{name}" for name in wanted)])
     if lacking := [player for player, needed in wanted.items() if needed and player not in (*parts, *cfg.game, *GIVEN)]:
         raise UserError(
-            f"game={game_class(cfg).__name__} has players for which this model has no networks: {', '.join(lacking)}.\n"
-            "Choose a model that is made for this game."
+            f"game={game_class(cfg).__name__}: this model has no networks for: {', '.join(lacking)}.\n"
+            "Choose a model that is made for this game. What is no network is a key of the game's yaml."
         )
     parts |= {name: part(cfg, classes) for name, part in GIVEN.items() if name in wanted}
     game: Game = make(cfg, "game", Game, **parts)

@@ -12,7 +12,7 @@ from typing import Any
 import hydra
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
+from hydra._internal.utils import _locate, create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.plugins import Plugins
@@ -37,6 +37,11 @@ def config_loader(shipped: Path, own: Path | None = None) -> ConfigLoader:
     if own is not None:
         path.prepend("command-line", f"file://{own.resolve()}", SearchPathQuery(provider="schema"))
     return ConfigLoaderImpl(path)
+
+
+def locate(path: str) -> Any:
+    """Return the object at a dotted ``path``; unlike ``hydra.utils.get_object`` without writing to a log that it failed."""
+    return _locate(path)
 
 
 def register_plugin(plugin: type[Any], target: str) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config import suggestions
+from gan_cli.config.hydra_internals import locate
 from gan_cli.config.locations import LOCATION
 from gan_cli.errors import FieldError, UserError, first_line
 
@@ -86,12 +86,24 @@ def target_of(cfg: DictConfig, key: str, role: Any) -> Any:
     if not isinstance(path, str):
         raise UserError(f"{key} has no _target_: choose one of its options, for instance with --help.")
     try:
-        target = get_object(path)
+        target = locate(path)
     except Exception as error:
-        raise UserError(f"{key}._target_={path} cannot be imported: {first_line(error)}") from error
+        raise UserError(f"{key}._target_={path} cannot be imported: {_reason(path, error)}") from error
     if not _makes(target, role):
         raise UserError(f"{key}._target_={path} is not a {role.__name__}.")
     return target
+
+
+def _reason(path: str, error: Exception) -> str:
+    """Return why ``path`` cannot be imported: what it lacks, or what its module raises."""
+    cause = error.__cause__ or error
+    lacking = cause.name if isinstance(cause, ModuleNotFoundError) else None
+    if not lacking or not f"{path}.".startswith(f"{lacking}."):
+        return first_line(cause)
+    module, _, name = lacking.rpartition(".")
+    if module:
+        return f"{module} has no {name}."
+    return f"there is no module {name}.\nRun the command in the folder that holds it, or name that folder in PYTHONPATH."
 
 
 def _makes(target: Any, role: Any) -> bool:

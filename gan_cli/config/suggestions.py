@@ -68,6 +68,9 @@ def unknown_key(key: str, known: Iterable[str]) -> UserError:
     hint = meant_key(key, known)
     if not hint:
         hint = f" There is {', '.join(beside)}." if beside else " See --help for groups and keys."
+    group, _, setting = key.partition(".")
+    if group == "optimizer" and f"optimizer.{setting.partition('.')[2]}" in known:
+        hint += f"\nIf the game has this player, add the key: +{key}=..."
     return UserError(f"no key '{key}'.{hint}")
 
 

@@ -22,6 +22,11 @@ def make(conf):
         (["lr=3"], "no key 'lr'. Did you mean optimizer.lr?"),
         (["optimizer.generater.lr=3"], "no key 'optimizer.generater.lr'. Did you mean optimizer.generator.lr?"),
         (
+            ["optimizer.second.lr=3"],
+            "no key 'optimizer.second.lr'. Did you mean optimizer.lr?\n"
+            "If the game has this player, add the key: +optimizer.second.lr=...",
+        ),
+        (
             ["optimizer.xyz=3"],
             "no key 'optimizer.xyz'. There is optimizer.generator, optimizer.discriminator, optimizer.lr",
         ),

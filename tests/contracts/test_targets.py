@@ -97,6 +97,28 @@ def test_a_target_that_is_no_component_is_one_sentence(target):
         build(cfg, CPU)
 
 
+def test_a_target_that_cannot_be_imported_says_why(monkeypatch, tmp_path):
+    (tmp_path / "mine_broken.py").write_text("from gan_cli.losses import Hnge\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for target, said in {
+        "mine_nowhere.Mine": "there is no module mine_nowhere.\nRun the command in the folder that holds it",
+        "gan_cli.losses.hinge.Hnge": "gan_cli.losses.hinge has no Hnge.",
+        "mine_broken.Mine": "cannot import name 'Hnge' from 'gan_cli.losses'",
+    }.items():
+        cfg = configs.config()
+        OmegaConf.update(cfg, "loss._target_", target)
+        with pytest.raises(UserError) as error:
+            build(cfg, CPU)
+        assert str(error.value).startswith(f"loss._target_={target} cannot be imported: {said}")
+
+
+def test_a_mistyped_key_of_a_game_is_named():
+    cfg = configs.config("game=ebgan")
+    cfg.game = {"_target_": cfg.game._target_, "pull_awai": 0.1}  # an argument without a default is missing, too
+    with pytest.raises(UserError, match=r"no key 'game\.pull_awai'\. Did you mean game\.pull_away\?"):
+        build(cfg, CPU)
+
+
 def test_a_component_of_another_role_is_refused():
     cfg = configs.config()
     cfg.loss = cfg.metric
