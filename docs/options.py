@@ -46,7 +46,8 @@ GROUPS = {
     "game": "Who plays, and with which losses. A game brings the models, data and optimizers that it needs.",
     "game/noise": "Noise schedules of diffusion models.",
     "solver": "The steps of one round: when gradients are taken and how the players move.",
-    "optimizer": "Optimizers of all players. Each player can have its own rate: `optimizer.discriminator.lr=4e-4`.",
+    "optimizer": "Optimizers of all players. Each player can have its own rate: `optimizer.discriminator.lr=4e-4`. "
+    "A name other than `generator` and `discriminator` needs a `+`.",
     "learning_rate": "Schedules that multiply the optimizers' rates.",
     "metric": "Measures of samples.",
     "features": "Spaces in which metrics of images are taken.",

@@ -81,13 +81,16 @@ def test_an_example_runs(page, project, monkeypatch, capfd):
 
 
 def test_the_examples_keep_their_contracts(project, monkeypatch):
-    """The test on the page about all kinds of parts passes on the parts of the other pages."""
+    """The tests on the page about all kinds of parts pass on the parts of the other pages."""
     for page in [*PAGES, DOCS / "extend/index.md"]:
         write_files(page, project)
     monkeypatch.syspath_prepend(project)
     names: dict = {}
     exec((project / "test_my_parts.py").read_text("utf-8"), names)
-    names["test_my_parts"]()
+    tests = [name for name in names if name.startswith("test_")]
+    assert tests == ["test_my_parts", "test_my_game"]
+    for name in tests:
+        names[name]()
 
 
 def test_the_experiment_composes_and_its_report_can_be_built(project):
