@@ -31,10 +31,10 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet $$index --editable '.[dev]'
 	touch $@
 
-demo: setup ## train a DCGAN on the bundled images, 8 minutes at most on 2 CPU cores
+demo: setup ## train a DCGAN on the bundled images, 4 to 9 minutes on 2 CPU cores
 	$(BIN)/gan-train
 
-test: setup ## run the whole test suite, 5 minutes at most on 2 CPU cores
+test: setup ## run the whole test suite, 5 to 10 minutes on 2 CPU cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: setup ## run the tests that are quick: all but those marked slow

@@ -76,6 +76,13 @@ def test_its_report_is_about_its_jobs(experiment):
 
 
 @pytest.mark.parametrize("experiment", configs.experiments_with_report())
+def test_its_jobs_name_options_that_exist(experiment):
+    for key, _, option in (word.partition("=") for job in grid(experiment) for word in job):
+        if key in configs.groups():
+            assert set(option.strip("[]").split(",")) <= set(configs.options(key)), f"{key}={option}"
+
+
+@pytest.mark.parametrize("experiment", configs.experiments_with_report())
 def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path):
     evaluated = configs.compose(f"experiment={experiment}").eval_every > 0
     logged: dict[tuple[str, ...], list[str]] = {}
