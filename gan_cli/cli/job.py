@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MAY_CHANGE = ("train.steps", *(key for key in RUN_ONLY if key not in ("resume", "report")))
-"""What may be given beside ``resume``, with the place of a data set that has moved: everything else belongs to the run."""
+"""Keys that may be given beside ``resume``, as may the place of a data set that has moved; the run fixes all others."""
 
 show = partial(print, flush=True)
 """Prints a line at once, before the imports that take seconds."""

@@ -26,7 +26,7 @@ DEBUG = "show tracebacks"
 
 @dataclass
 class Train:
-    """How long and how much."""
+    """Length of the training and sizes of its rounds."""
 
     steps: int = _scalar(3000, "rounds of the game", low=0)
     batch_size: int = _scalar(64, "samples per turn", low=1)
@@ -73,7 +73,7 @@ class TrainConfig:
 
 @dataclass
 class SamplingConfig:
-    """How samples are drawn, where it is not as in training."""
+    """Options that change how samples are drawn after training."""
 
     truncation: float | None = _scalar(None, "bound on each coordinate of normal latents (null: none)", low=0)
     standing_statistics: int | None = _scalar(

@@ -66,7 +66,7 @@ def conf(tmp_path, monkeypatch):
 
 @dataclass
 class Notes:
-    """What the stand-in for ``gan_cli.training.command`` was asked to do; ``fail`` maps a seed to what is raised for it."""
+    """Calls of the stand-in for ``gan_cli.training.command``; ``fail`` maps a seed to the exception raised for it."""
 
     trained: list = field(default_factory=list)
     asked: list = field(default_factory=list)

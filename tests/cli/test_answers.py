@@ -1,4 +1,4 @@
-"""What is answered before Hydra is imported."""
+"""Answers that are given before Hydra is imported."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""What gan-eval is asked for: a run, its metric or another one, two folders of images; paths by any name."""
+"""Arguments of gan-eval: a run, its metric or another one, two folders of images, and paths with any name."""
 
 import pytest
 from omegaconf import OmegaConf

@@ -10,7 +10,7 @@ import yaml
 from support import configs
 
 GROUPS = [group for group in configs.groups() if group not in ("experiment", "model")]
-"""Those whose options are components; an experiment and a model put options of other groups together."""
+"""Groups whose options are components; experiments and models combine options of other groups."""
 
 
 def modules_of(group: str, option: str) -> list[str]:

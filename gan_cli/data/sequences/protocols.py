@@ -53,7 +53,7 @@ class WindowSplit(NamedTuple):
 
 
 class Protocol(NamedTuple):
-    """How a table is cut into windows.
+    """Protocol by which a table is cut into windows.
 
     Attributes:
         description: Description, which every result includes.

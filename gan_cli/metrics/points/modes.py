@@ -24,7 +24,7 @@ RADIUS = 3.0
 
 
 class Coverage(NamedTuple):
-    """How a set of samples covers the modes.
+    """Coverage of the modes by a set of samples.
 
     Attributes:
         modes: Number of modes with a high-quality sample.
