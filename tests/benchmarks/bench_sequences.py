@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.recurrence import reference_rnn
 
 SECONDS = 4.0
-"""How long a case is timed, and at least ``LEAST`` times each way."""
+"""Seconds for which a case is timed, at least ``LEAST`` times each way."""
 LEAST = 5
 
 

@@ -20,7 +20,7 @@ def test_evaluate_takes_the_metric_of_the_run_or_another(call, jobs, tmp_path):
 
 @pytest.fixture
 def bundled(conf):
-    """What two folders of images are compared with when nobody chooses, and other options beside it."""
+    """The default metric and features of two folders of images, and other options beside them."""
     (conf / "features" / "efficientnet_lite0.yaml").write_text("_target_: m.Bundled\nresolution: 96\n")
     (conf / "metric" / "auto.yaml").write_text("_target_: m.Auto\ndownload: false\n")
     (conf / "metric" / "kid.yaml").write_text("_target_: m.KID\nsubsets: 100\n")

@@ -30,7 +30,7 @@ FOLDERS = {
 TARGETS = sorted(
     {target for path in configs.CONF.rglob("*.yaml") for target in re.findall(r"_target_: gan_cli\.([\w.]+)", path.read_text())}
 )
-"""What the options of every group name as ``_target_``, without the name of the package."""
+"""The ``_target_`` of every option of every group, without the name of the package."""
 
 
 def folder_of(target: str) -> str | None:

@@ -46,7 +46,7 @@ GIVEN = {
     "solver": {"problem"},
     "optimizer": {"params"},
 }
-"""What build.py passes in: it is no configuration and stands in no yaml."""
+"""Arguments that build.py passes in; they stand in no yaml."""
 NEUTRAL = (NoRegularizer, Constant)
 """Options that do nothing, so that there is nothing to configure."""
 

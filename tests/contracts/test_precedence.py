@@ -103,7 +103,7 @@ def test_two_time_scales():
     assert rates(built("dataset=ring loss=wgan optimizer.generator.lr=1")) == {"discriminator": 5e-5, "generator": 1.0}
 
 
-# What any option says about others, found in its yaml.
+# The other options that an option names in its yaml.
 
 BRINGING = [
     (group, option)

@@ -22,7 +22,7 @@ TINY = {
     "train.batch_size": "train.batch_size=8",
     "device": "device=cpu",
 }
-"""What a command is given in addition, unless it says otherwise itself."""
+"""Overrides added to a command unless it sets these keys itself."""
 
 
 @pytest.fixture

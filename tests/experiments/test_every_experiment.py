@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 SHORT = "train.steps=3 log_every=1 sample_every=3"
 SMALLER = {"wgan_fig1": "game.n=50"}
-"""What makes an experiment small that ``small`` does not know."""
+"""Overrides that shrink an experiment where the shared settings of small configs do not."""
 TAGS = ("tag", "tags", "x", "y", "exact", "reference", "references", "number", "numbers", "metric")
 """Fields of figures and claims that name what was logged."""
 
@@ -55,7 +55,7 @@ def asked(experiment: str, primary: str = "primary") -> tuple[list[Claim], list[
 
 
 def matches(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
-    """Whether one of the jobs is meant; by their words, which are quickly read, or else by their configs."""
+    """Return whether ``where`` selects one of the jobs, by their overrides, which are quick to read, or by their configs."""
     return any(
         RunRecord(configs.CONF, SweepRun("", config(job), job), {}, (), ()).matches(where)
         for config in (lambda job: {}, lambda job: to_plain(configs.compose(" ".join(job))))

@@ -183,7 +183,7 @@ class TestGuidance:
             ddpm(Gaussian(PAPER, 0.0, 1.0), guidance=1.0)
 
     def test_guidance_needs_a_denoiser_that_has_learnt_without_labels(self):
-        """Where no label was ever hidden, "no label" is a vector that nobody trained."""
+        """If no label was ever hidden, the vector of "no label" has not been trained."""
         with pytest.raises(UserError, match=r"guidance=1\.0: .* without labels too\.\n.*game\.label_dropout=0\.1"):
             ddpm(Says(), label_dropout=0.0, guidance=1.0)
         ddpm(Says(), label_dropout=0.0).set_sampling("guidance", 0.0)

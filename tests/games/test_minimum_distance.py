@@ -61,7 +61,7 @@ class TestGMMN:
         torch.testing.assert_close(loss.square(), within + ones - 2 * cross(real, fake))
 
     def test_the_unit_is_the_median_distance(self):
-        """What is scaled does not see in which unit the data comes."""
+        """Scaled kernels do not depend on the unit of the data."""
         real = torch.randn(30, 2)
         for factor in (0.01, 100.0):
             game = GMMN(Dirac(0.4, 0.2), SIGMAS, scaled=True)

@@ -89,7 +89,7 @@ def test_the_saturating_gradient_vanishes_and_the_others_do_not():
 
 
 def test_gradient_norms_are_those_of_the_logits_weights():
-    """Where all logits are equal, ∇ E -softplus(f) is s(f) times the Wasserstein gradient up to its sign."""
+    """If all logits are equal, ∇ E -softplus(f) is s(f) times the Wasserstein gradient up to its sign."""
 
     class Level(torch.nn.Module):
         """All logits are equal, and their gradients are not 0."""
