@@ -1,5 +1,6 @@
-"""Exceptions that the command line prints as a sentence instead of a traceback. Standard library only."""
+"""Exceptions that the command line prints as a sentence instead of a traceback, and warnings. Standard library only."""
 
+import warnings
 from typing import Any
 
 
@@ -51,6 +52,15 @@ class Stopped(UserError):
 
 class Diverged(UserError):
     """A number of the training is no longer finite."""
+
+
+class DamageWarning(UserWarning):
+    """A file of a run is damaged, and the program goes on without it; the command line prints the message as one line."""
+
+
+def warn(message: str) -> None:
+    """Issue a DamageWarning; Python shows each message once in a process."""
+    warnings.warn(message, DamageWarning, stacklevel=1)  # at one line of code, so that it is shown once
 
 
 def first_line(error: object) -> str:

@@ -10,7 +10,10 @@ import re
 import signal
 import sys
 import traceback
-from typing import NoReturn
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 from gan_cli import __version__
 from gan_cli.cli import completion, help
@@ -18,7 +21,7 @@ from gan_cli.cli.help import Command
 from gan_cli.cli.quoting import quote_paths
 from gan_cli.config import suggestions
 from gan_cli.config.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
-from gan_cli.errors import UserError, first_line
+from gan_cli.errors import DamageWarning, UserError, first_line
 
 TRAIN = Command("gan-train", "train", TrainConfig)
 EVALUATE = Command("gan-eval", "evaluate", EvalConfig)
@@ -53,7 +56,8 @@ def _main(command: Command) -> int:
     # cuBLAS is reproducible to the bit only with a fixed workspace
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
-        _answer(command, words)
+        with _warnings_in_one_line():
+            _answer(command, words)
         sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
@@ -62,6 +66,22 @@ def _main(command: Command) -> int:
             traceback.print_exc()
         return _print_error(command.name, error)
     return 0
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Print a DamageWarning as one line on stderr, without a place in the code."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def print_line(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, DamageWarning):
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = print_line
+        yield
 
 
 def _print_error(name: str, error: BaseException) -> int:

@@ -42,7 +42,7 @@ class TrainConfig:
     checkpoint_every: int = _scalar(1000, "rounds between checkpoints (0: only at the end)", low=0)
     sample_every: int = _scalar(500, "rounds between pictures of samples (0: only at the end)", low=0)
     log_every: int = _scalar(10, "rounds between logged numbers (0: only at the end)", low=0)
-    keep_checkpoints: int | None = _scalar(None, "how many of the newest checkpoints stay (null: all)", low=1)
+    keep_checkpoints: int | None = _scalar(None, "how many of the newest checkpoints stay, at least two (null: all)", low=1)
     ema: float | None = _scalar(0.999, "decay of the averaged players that are sampled (null: none)", low=0, high=1)
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)

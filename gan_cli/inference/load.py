@@ -268,7 +268,7 @@ def place_of(dataset: DictConfig, root: str) -> str:
 
 def _state(folder: Path, name: str) -> dict[str, Any]:
     if name == "last":
-        state, _ = newest(folder)
+        state = newest(folder)
         if state is None:
             raise UserError(f"{folder} holds no checkpoint yet. Continue the run with: {resume_command(folder)}")
         return state

@@ -4,7 +4,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from typing import Any
 import torch
 
 from gan_cli import files
-from gan_cli.errors import EarlierVersionError, UserError, first_line
+from gan_cli.errors import EarlierVersionError, UserError, first_line, warn
 
 FORMAT = 3
 """Version of the checkpoint format; checkpoints of earlier versions are refused."""
+ADVICE = " Use an earlier one."
+"""The end of the message about a checkpoint that cannot be read."""
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -36,7 +38,7 @@ def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = N
         folder: Folder of the run.
         step: Number of rounds played.
         state: Tensors and plain data.
-        keep: Number of newest checkpoints to keep, at least 1. None: all.
+        keep: Number of newest checkpoints to keep; at least two are kept. None: all.
 
     Returns:
         The path of the checkpoint.
@@ -49,7 +51,7 @@ def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = N
     if keep is not None:
         # checkpoints of later steps are damaged ones, otherwise the run would have continued from them
         until_now = [other for other in steps_in(folder) if other <= step]
-        for old in until_now[: -max(keep, 1)]:
+        for old in until_now[: -max(keep, 2)]:  # one damaged file must not end a run
             path_of(folder, old).unlink(missing_ok=True)
     return path
 
@@ -70,13 +72,13 @@ def load(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         if damaged:
-            raise UserError(f"checkpoint {path} is damaged (checksum of {damaged}). Use an earlier one.")
+            raise UserError(f"checkpoint {path} is damaged (checksum of {damaged}).{ADVICE}")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
     except Exception as error:
         reason = first_line(error)
-        raise UserError(f"checkpoint {path} cannot be read: {reason}. Use an earlier one.") from error
+        raise UserError(f"checkpoint {path} cannot be read: {reason}.{ADVICE}") from error
     written = state.get("format") if isinstance(state, dict) else None
     if isinstance(written, int) and written < FORMAT:
         raise EarlierVersionError(path)
@@ -85,11 +87,15 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
-def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+def newest(folder: Path, tell: Callable[[str], None] = warn) -> dict[str, Any] | None:
     """Load the newest readable checkpoint of a run.
 
+    Args:
+        folder: Folder of the run.
+        tell: Called with a message for each newer checkpoint that is not readable.
+
     Returns:
-        The state (None if there is no checkpoint), and a message for each newer checkpoint that is not readable.
+        The state, or None if there is no checkpoint.
 
     Raises:
         EarlierVersionError: If an earlier version made the run.
@@ -98,14 +104,18 @@ def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     problems: list[str] = []
     for step in reversed(steps_in(folder)):
         try:
-            return load(path_of(folder, step)), problems
+            state = load(path_of(folder, step))
         except EarlierVersionError:
             raise EarlierVersionError(folder) from None
         except UserError as error:
-            problems.append(str(error))
+            problems.append(str(error).removesuffix(ADVICE))
+            continue
+        for problem in problems:
+            tell(f"{problem} The checkpoint of step {step} is used.")
+        return state
     if problems:
         raise UserError(f"{folder} holds no readable checkpoint.\n{problems[0]}")
-    return None, problems
+    return None
 
 
 @contextmanager

@@ -147,7 +147,7 @@ class SaveCheckpoint:
         state: Returns the state to save: tensors and plain data.
         guard: Called before every checkpoint.
         logger: Flushed after every checkpoint.
-        keep: Number of newest checkpoints to keep. None: all.
+        keep: Number of newest checkpoints to keep; at least two are kept. None: all.
     """
 
     def __init__(

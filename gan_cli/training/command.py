@@ -78,9 +78,7 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
         say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {turns}: see schedule.phases")
     if run.measurement.enabled:
         say(console, run.metric_description)
-    state, problems = checkpoint.newest(folder) if cfg.resume else (None, [])
-    for problem in problems:
-        say(console, f"warning: {problem}")
+    state = checkpoint.newest(folder, lambda problem: say(console, f"warning: {problem}")) if cfg.resume else None
     if state is None:
         run.initialize_players()
     else:

@@ -130,7 +130,7 @@ def load_players(game: Game, source: str | None, players: Sequence[str] | None) 
             raise UserError("init_players needs init_from: name the run or checkpoint to load them from, init_from=RUN_DIR.")
         return
     path = Path(source)
-    state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))[0]
+    state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))
     if state is None:
         raise UserError(f"init_from={source}: this run holds no checkpoint yet.")
     own = game.players()

@@ -184,8 +184,7 @@ def test_killed_while_it_saves(tmp_path):
         time.sleep(random.Random(attempt).uniform(0.01, 0.06))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        found, complaints = checkpoint.newest(tmp_path)
-        assert complaints == []
+        found = checkpoint.newest(tmp_path)  # a warning is an error here
         assert found["twice"] == 2 * found["step"] == 2 * checkpoint.steps_in(tmp_path)[-1]
         assert torch.equal(found["game"], state["game"])
         seen.add(found["step"])

@@ -150,8 +150,8 @@ def test_a_damaged_checkpoint_does_not_count_among_those_kept(cfg, finished):
     newest.write_bytes(newest.read_bytes()[:100])
     forget(finished)
     for number in (7, 8):
-        train(cfg, finished, f"train.steps={number} checkpoint_every=0 keep_checkpoints=1", resume=True)
-        assert checkpoint.steps_in(finished) == [number, 10]
+        train(cfg, finished, f"train.steps={number} checkpoint_every=0 keep_checkpoints=2", resume=True)
+    assert checkpoint.steps_in(finished) == [7, 8, 10]
 
 
 def test_all_checkpoints_damaged(cfg, finished):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_cli.errors import EarlierVersionError, UserError
+from gan_cli.errors import EarlierVersionError, UserError, warn
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.results import Result
 from gan_cli.evaluation.sweeps import SweepRun
@@ -80,10 +80,11 @@ class RunRecord:
     @cached_property
     def _state(self) -> Mapping[str, Any] | None:
         try:
-            return checkpoint.newest(self.folder)[0]
+            return checkpoint.newest(self.folder)
         except EarlierVersionError:
             raise
-        except UserError:
+        except UserError as error:
+            warn(str(error))
             return None
 
     @property
