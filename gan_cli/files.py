@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,12 @@ def write_json(path: Path, content: Any) -> None:
     """Write plain data as indented JSON, atomically."""
     with atomic_write(path) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def unused(path: Path) -> Path:
+    """Return ``path``, or the first of ``name_2.suffix``, ``name_3.suffix``, ... that does not exist."""
+    candidates = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in count(2))
+    return next(candidate for candidate in chain([path], candidates) if not candidate.exists())
 
 
 @contextmanager

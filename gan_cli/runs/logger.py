@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from torch.utils.tensorboard import SummaryWriter, summary
 
 from gan_cli import files
 from gan_cli.drawing import save_png
+from gan_cli.errors import warn
+from gan_cli.runs import checkpoint, events
 
 CUSTOM_SCALARS = {
     "estimated and measured": {
@@ -19,8 +22,8 @@ CUSTOM_SCALARS = {
     }
 }
 """TensorBoard's layout of custom scalars: the critic's estimate in one chart with the distance measured on samples."""
-EVALUATION_SUFFIX = ".gan-eval"
-"""Suffix of the event files that gan-eval writes."""
+METRICS = "metrics.jsonl"
+"""Name of the file of logged numbers: a row for each step at which something was logged, as JSON."""
 
 
 class RunLogger:
@@ -29,15 +32,17 @@ class RunLogger:
     Args:
         folder: Folder of the run.
         step: The step at which the run starts or continues. Everything logged at later steps is removed, so that the curves of
-            a resumed run have each step once.
+            a resumed run have each step once. A file with damaged lines is kept under another name.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
         self.folder = folder
-        self.lines = folder / "metrics.jsonl"
+        self.lines = folder / METRICS
         kept = [row for row in read(folder) if row["step"] <= step] if step else []
+        if _parse(self.lines)[1]:
+            shutil.copy2(self.lines, files.unused(folder / f"{self.lines.stem}.damaged.jsonl"))
         files.write_bytes(self.lines, "".join(_line(row) for row in kept).encode())
-        self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
+        self.writer = events.open_writer(folder, step + 1 if step else 0)
         self.writer.add_custom_scalars(CUSTOM_SCALARS)
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
@@ -79,8 +84,8 @@ def write_evaluations(folder: Path, values: Mapping[int, Mapping[str, float]]) -
         folder: Folder of the run.
         values: Numbers by step and name.
     """
-    previous = list(folder.glob(f"events.out.tfevents.*{EVALUATION_SUFFIX}"))
-    with SummaryWriter(str(folder), filename_suffix=EVALUATION_SUFFIX) as writer:
+    previous = list(folder.glob(f"events.out.tfevents.*{events.EVALUATION_SUFFIX}"))
+    with SummaryWriter(str(folder), filename_suffix=events.EVALUATION_SUFFIX) as writer:
         for step, numbers in sorted(values.items()):
             for name, value in numbers.items():
                 writer.add_scalar(f"eval/{name}", value, step)
@@ -89,15 +94,63 @@ def write_evaluations(folder: Path, values: Mapping[int, Mapping[str, float]]) -
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of a run's ``metrics.jsonl``; a last line cut off by a crash is left out."""
-    path = folder / "metrics.jsonl"
-    rows: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+    """Return the rows of a run's ``metrics.jsonl``; every reader of logged numbers gets them here.
+
+    A last line cut off by a crash is left out. Lines that cannot be read are named in a warning. If there are any, or if rows
+    are missing at the end, the numbers come from TensorBoard's event files as far as those hold them.
+    """
+    path = folder / METRICS
+    rows, damaged = _parse(path)
+    last = max((row["step"] for row in rows), default=-1)
+    saved = max(checkpoint.steps_in(folder), default=-1)
+    if not damaged and last >= saved:
+        return rows
+    rows, recovered = _completed(rows, events.scalars(folder))
+    source = f"{recovered} of its numbers come from TensorBoard's event files, in single precision."
+    if damaged:
+        several = len(damaged) > 1
+        lines = f"line{'s' * several} {', '.join(map(str, damaged))} cannot be read and {'are' if several else 'is'} left out"
+        warn(f"{path}: {lines}{f'; {source}' if recovered else '.'}")
+    elif recovered:
+        warn(f"{path}: {f'nothing follows step {last}' if rows and last >= 0 else 'it holds no rows'}; {source}")
     return rows
+
+
+def _parse(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the rows of a file, and the numbers of the lines that are none; a last line without an end may be cut off."""
+    rows: list[dict[str, Any]] = []
+    damaged: list[int] = []
+    *lines, last = path.read_bytes().split(b"\n") if path.is_file() else [b""]
+    for number, line in enumerate([*lines, last], start=1):
+        row = _row(line)
+        if row is not None:
+            rows.append(row)
+        elif number <= len(lines):
+            damaged.append(number)
+    return rows, damaged
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """Return the content of a line if it has the form of a row, else None."""
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return None
+    return row if all(value is None or type(value) in (int, float) for value in row.values()) else None
+
+
+def _completed(rows: Sequence[dict[str, Any]], logged: Mapping[int, Mapping[str, float]]) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows in the order of their steps with the numbers that only ``logged`` has, and the count of the latter."""
+    known = {(row["step"], tag) for row in rows for tag in row}
+    lacking = {step: {tag: v for tag, v in values.items() if (step, tag) not in known} for step, values in logged.items()}
+    more = [
+        {"step": step, **{tag: value if math.isfinite(value) else None for tag, value in values.items()}}
+        for step, values in lacking.items()
+        if values
+    ]
+    return sorted([*rows, *more], key=lambda row: row["step"]), sum(map(len, lacking.values()))
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from support.evaluation import eval_json_without_seconds, eval_scalars, w1
 
 from gan_cli.evaluation import results
 from gan_cli.evaluation.number_format import format_value
-from gan_cli.runs import logger
+from gan_cli.runs import events
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ class TestARun:
             "eval/fd": [1, 2],
             "eval/kid": [1, 2],
         }
-        assert len(list(run.glob(f"*{logger.EVALUATION_SUFFIX}"))) == 1
+        assert len(list(run.glob(f"*{events.EVALUATION_SUFFIX}"))) == 1
         assert {path.name: path.read_bytes() for path in run.glob("events.*") if path.name in before} == before
 
     def test_diagnostics_of_the_game(self, call, run):

@@ -1,7 +1,6 @@
 """Where a run goes on: from nothing, from its end, beyond it, after a kill, past damage."""
 
 import shutil
-import time
 
 import pytest
 from support import configs
@@ -12,9 +11,6 @@ from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint, logger
 
 pytestmark = pytest.mark.slow
-
-OTHER_SECOND = 1.01
-"""TensorBoard reads a run's files in the order of their names, which begin with the second they were opened in."""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +101,6 @@ def test_each_step_once_after_a_kill(cfg, tmp_path):
     forget(folder, 24)
     with open(folder / "metrics.jsonl", "a") as file:
         file.write('{"step": 26, "loss/gen')  # the line it was killed in
-    time.sleep(OTHER_SECOND)
     train(cfg, folder, f"train.steps=40 {settings}", resume=True)
     train(cfg, tmp_path / "whole", f"train.steps=40 {settings}")
     assert differences(outcome(folder), outcome(tmp_path / "whole")) == []
