@@ -207,6 +207,19 @@ def test_an_interrupt_saves_the_round(after_two_rounds, tmp_path):
     assert gan_cli.load(tmp_path / "run").step == 2
 
 
+def test_a_run_in_progress_is_not_continued(after_two_rounds, tmp_path):
+    refused = []
+
+    def resume():
+        with pytest.raises(UserError, match=f"in use by process {os.getpid()} on") as error:
+            gan_cli.train([f"resume={tmp_path / 'run'}"], silent=True)
+        refused.append(error)
+
+    after_two_rounds(resume)
+    assert gan_cli.train(WORDS, folder=tmp_path / "run", silent=True).result["status"] == "finished"
+    assert len(refused) == 1
+
+
 def test_a_failure_is_recorded(after_two_rounds, tmp_path):
     def fail():
         raise UserError("out of luck")

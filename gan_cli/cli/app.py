@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from hydra.conf import HydraConf
@@ -30,6 +31,7 @@ from gan_cli.config.compose import TARGET, compose, loader, readable
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import holds_config, resume_command, run_folder
+from gan_cli.runs.lock import locked
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +68,7 @@ def launch_train(
         return
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     with working_folder(cfg, overrides, key) as folder:
-        if not any(word.startswith(f"{key}=") for word in overrides):
-            overrides = [*overrides, f"{key}={quote(str(folder))}"]
+        overrides = [*overrides, f"{key}={quote(str(folder))}"]  # Hydra, too, works in the folder that is locked
         if multirun and cfg.hydra.sweeper._target_ == TARGET:
             overrides = sweeper.as_job_overrides(overrides, configs)
         _run_hydra([*options, *overrides])
@@ -133,7 +134,8 @@ def job(cfg: DictConfig) -> float | None:
     folder = short(context.runtime.output_dir)
     in_sweep = context.mode == RunMode.MULTIRUN
     try:
-        return train_in(folder, cfg, context)
+        with locked(folder) if in_sweep else nullcontext():  # a single run's folder is locked before Hydra starts
+            return train_in(folder, cfg, context)
     except KeyboardInterrupt:
         hint = f"continue with: {resume_command(folder)}" if holds_config(folder) and not in_sweep else ""
         raise KeyboardInterrupt(hint) from None

@@ -1,7 +1,6 @@
 """One training job: the run that it continues, the folder it works in, and its failure on record."""
 
 import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,9 @@ from gan_cli.config.identity import RUN_ONLY, config_hash
 from gan_cli.config.locations import LOCATION
 from gan_cli.config.schema import TrainConfig, components
 from gan_cli.errors import UserError
+from gan_cli.runs import lock
 from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, run_folder
+from gan_cli.runs.lock import InUse, locked
 from gan_cli.runs.version import check_version
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 MAY_CHANGE = ("train.steps", *(key for key in RUN_ONLY if key not in ("resume", "report")))
 """Keys that may be given beside ``resume``, as may the place of a data set that has moved; the run fixes all others."""
+
+BEFORE_IT_BEGINS = (lock.NAME, "train.log")
+"""Files that a folder may hold, beside Hydra's own, before a run begins in it."""
 
 show = partial(print, flush=True)
 """Prints a line at once, before the imports that take seconds."""
@@ -87,7 +91,7 @@ def check_resume(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 @contextmanager
 def working_folder(cfg: DictConfig, overrides: Sequence[str], key: str = "hydra.run.dir") -> Iterator[Path]:
-    """Yield the folder to work in, and remove it afterwards if it is new and no run has begun in it.
+    """Yield the folder to work in, locked, and remove it afterwards if it was made here and nothing has begun in it.
 
     Args:
         cfg: The composed config, Hydra's own node with it. A resumed run works in its own folder.
@@ -95,22 +99,24 @@ def working_folder(cfg: DictConfig, overrides: Sequence[str], key: str = "hydra.
         key: ``hydra.run.dir`` of a run or ``hydra.sweep.dir`` of a sweep.
 
     Raises:
+        InUse: If another process works in the folder.
         UserError: If the named folder of a new run holds a run already.
     """
     folder = Path(OmegaConf.select(cfg, key))
     if cfg.resume is not None:
-        yield folder
+        with locked(folder):
+            yield folder
         return
     named = any(word.startswith(f"{key}=") for word in overrides)
-    if named and key == "hydra.run.dir" and holds_config(folder):
-        raise holds_run_already(folder)
-    is_new = not named or not folder.exists()
-    folder = folder if named else _new_folder(folder)
-    try:
-        yield folder
-    finally:
-        if is_new and not holds_config(folder) and not any(folder.rglob("result.json")):
-            shutil.rmtree(folder, ignore_errors=True)  # no run has begun, so nothing is worth keeping
+    folder, is_new = _made(folder) if named else (_new_folder(folder), True)
+    with locked(folder):
+        if named and key == "hydra.run.dir" and holds_config(folder):
+            raise holds_run_already(folder)
+        try:
+            yield folder
+        finally:
+            if is_new:
+                _remove_unless_begun(folder)
 
 
 def train_in(
@@ -143,7 +149,12 @@ def train_in(
 
 
 def record_failure(error: Exception, cfg: DictConfig, folder: Path, in_sweep: bool = False) -> None:
-    """Write to ``result.json`` why the job failed, if it had begun or its sweep will ask; a finished result stays."""
+    """Write to ``result.json`` why the job failed, if it had begun or its sweep will ask.
+
+    A finished result stays, and the folder in which another process works is left alone.
+    """
+    if isinstance(error, InUse):
+        return
     begun = holds_config(folder) or in_sweep
     if begun and (read_result(folder) or {}).get("status") != "finished":
         with suppress(OSError):  # no room or no right to write may be the very reason
@@ -193,6 +204,30 @@ def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConf
         stored.resume = str(folder)
     assert isinstance(stored, DictConfig)
     return stored
+
+
+def _made(path: Path) -> tuple[Path, bool]:
+    """Make the folder ``path`` and return it, and True if it did not exist."""
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        return path, False
+    return path, True
+
+
+def _remove_unless_begun(folder: Path) -> None:
+    """Remove ``folder`` if it holds no more than Hydra and this command write before a run begins.
+
+    Files are removed by name and folders when they are empty, so that whatever is written meanwhile stays.
+    """
+    found = list(os.walk(folder, topdown=False))
+    files_of = [(Path(place), names) for place, _, names in found]
+    if all(name in BEFORE_IT_BEGINS or place.name == ".hydra" for place, names in files_of for name in names):
+        with suppress(OSError):
+            for place, names in files_of:
+                for name in names:
+                    (place / name).unlink()
+                place.rmdir()
 
 
 def _new_folder(path: Path) -> Path:

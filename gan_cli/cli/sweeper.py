@@ -1,7 +1,9 @@
 """Sweeps that can be restarted: each job has its own folder, finished jobs are skipped, and a table closes the sweep."""
 
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,25 +11,29 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gan_cli import files
+from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import TARGET, compose, readable
-from gan_cli.config.hydra_internals import BasicSweeper, register_plugin
+from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin
 from gan_cli.config.identity import config_hash
 from gan_cli.errors import UserError, first_line
+from gan_cli.runs import lock
 from gan_cli.runs.folder import holds_run, read_result
+from gan_cli.runs.lock import InUse, locked
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a sweep: its overrides, its folder, and the hash of its config."""
+    """One job of a sweep: its overrides, its folder, the folder's path within the sweep's, and the hash of its config."""
 
     overrides: list[str]
     folder: Path
+    subdir: str
     config: str
 
     def result(self) -> dict[str, Any] | None:
@@ -94,17 +100,33 @@ class Sweep(BasicSweeper):
             raise SystemExit(1)
 
     def _plan(self, batch: Sequence[list[str]], configs: ConfigLoader) -> list[Job]:
+        """Return the jobs, equal ones once.
+
+        Raises:
+            UserError: If the config of a job is invalid, its folder holds another run, or two jobs share a folder.
+        """
         assert self.config is not None
-        ours = list(self.config.hydra.overrides.hydra)
-        jobs: dict[Path, Job] = {}
+        # as they were written: their interpolations are of the job's config
+        ours = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
+        assert isinstance(ours, list)
+        jobs: dict[str, Job] = {}
         for overrides in batch:
             try:
                 cfg = compose(configs, "train", [*ours, *overrides])
-                folder = self._folder() / cfg.hydra.sweep.subdir
+                with readable():
+                    subdir = os.path.normpath(job_subdir(cfg, len(jobs)))
+                folder = self._folder() / subdir
+                if subdir == os.curdir:
+                    raise UserError("hydra.sweep.subdir is the folder of the sweep itself: give each job one of its own.")
                 holds_run(folder, cfg)
             except UserError as error:
                 raise UserError(f"job {' '.join(overrides)}: {error}") from error
-            jobs[folder] = Job(overrides, folder, config_hash(cfg))
+            other = jobs.setdefault(subdir, Job(overrides, folder, subdir, config_hash(cfg)))
+            if sorted(other.overrides) != sorted(overrides):
+                raise UserError(
+                    f"hydra.sweep.subdir gives two jobs the same folder {folder}: {' '.join(other.overrides)} and "
+                    f"{' '.join(overrides)}.\nLeave it out, or name in it every key that is swept, as in run_${{seed}}."
+                )
         return list(jobs.values())
 
     def _folder(self) -> Path:
@@ -116,10 +138,20 @@ class Sweep(BasicSweeper):
         assert self.launcher is not None
         if not jobs:  # some launchers do not take an empty list
             return
-        for job in jobs:
-            (job.folder / "result.json").unlink(missing_ok=True)  # why an earlier attempt failed
         shared = _thread_share(self.config.hydra.launcher, len(jobs))
-        self.launcher.launch([[*job.overrides, *shared] for job in jobs], initial_job_idx=started)
+        shared = [*shared, f"hydra.sweep.dir={quote(str(self._folder()))}"]
+        overrides = [[*job.overrides, *shared, f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs]
+        for job in jobs:
+            forget_failure(job)
+        self.launcher.launch(overrides, initial_job_idx=started)
+
+
+def forget_failure(job: Job) -> None:
+    """Remove the result of an earlier attempt of a job, unless it is finished or another process works in its folder."""
+    if job.folder.is_dir():
+        with suppress(InUse), locked(job.folder):
+            if not job.is_finished():
+                (job.folder / "result.json").unlink(missing_ok=True)
 
 
 def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
@@ -146,6 +178,8 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
     rows, failed = [], 0
     for job in jobs:
         result = job.result() or {"status": "failed", "reason": excuse}
+        if result["status"] != "finished" and (in_use := lock.holder(job.folder)):
+            result = {"status": "failed", "reason": in_use}
         if result["status"] == "finished":
             earlier = " (finished earlier)" if job.folder in done else ""
             outcome = Text(f"{_number(result.get('metric'))}{earlier}")

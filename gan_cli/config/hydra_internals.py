@@ -15,9 +15,10 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import _locate, create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper  # noqa: E402
@@ -55,6 +56,19 @@ def register_plugin(plugin: type[Any], target: str) -> None:
     sys.modules[package] = module
     setattr(hydra_plugins, package.rpartition(".")[2], module)
     Plugins.instance().register(plugin)
+
+
+def job_subdir(cfg: DictConfig, number: int) -> str:
+    """Return the folder of a sweep's job within the sweep's, for the composed config of the job and its number."""
+    current = HydraConfig.instance()
+    before = current.cfg
+    with open_dict(cfg):
+        cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
+    current.set_config(cfg)  # which the resolver ${hydra:KEY} reads
+    try:
+        return str(OmegaConf.select(cfg, "hydra.sweep.subdir", throw_on_missing=True))
+    finally:
+        current.cfg = before
 
 
 def run(job: Callable[[DictConfig], Any], conf: Path, name: str, words: Sequence[str]) -> None:

@@ -1,6 +1,8 @@
 """One run: its folder, its config, how it fails, how it goes on."""
 
 import logging
+import os
+import platform
 import sys
 
 import pytest
@@ -10,6 +12,7 @@ from support import configs
 from gan_cli.cli import job
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result
+from gan_cli.runs.lock import locked
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +63,32 @@ def test_a_named_folder_may_be_called_anything_but_holds_one_run(call, jobs, tmp
     assert again.err.startswith(f"gan-train: {ODD} holds a run already: continue it with gan-train ")
     assert sorted(path.stat().st_mtime_ns for path in (tmp_path / "work" / ODD).rglob("*")) == before
     assert len(jobs.trained) == 1
+
+
+@pytest.mark.parametrize("word", ["hydra.run.dir=a", "resume=a"])
+def test_a_run_in_use_is_refused_and_left_alone(call, jobs, tmp_path, word):
+    folder = tmp_path / "work" / "a"
+    if word.startswith("resume"):
+        assert call("train", "hydra.run.dir=a").code == 0
+    with locked(folder):
+        before = {path: path.stat() for path in folder.rglob("*")}
+        jobs.trained.clear()
+        answer = call("train", word)
+        said = f"a is in use by process {os.getpid()} on {platform.node()}: wait until it ends, or stop it."
+        assert (answer.code, answer.out, answer.err) == (2, "", f"gan-train: {said}\n")
+        assert (jobs.trained, {path: path.stat() for path in folder.rglob("*")}) == ([], before)
+    assert call("train", word).code == 0
+
+
+def test_a_run_that_is_refused_before_it_begins_leaves_only_what_it_did_not_make(call, jobs, tmp_path, monkeypatch):
+    def refused(*arguments):
+        raise UserError("no data")
+
+    monkeypatch.setattr(sys.modules["gan_cli.training.command"], "train_command", refused)
+    (tmp_path / "work" / "mine").mkdir()
+    assert [call("train", *words).code for words in ([], ["hydra.run.dir=a"], ["hydra.run.dir=mine"])] == [2, 2, 2]
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["mine", "outputs"]
+    assert list((tmp_path / "work" / "outputs").iterdir()) == []
 
 
 def test_resume_finds_data_that_have_moved(call, jobs):
