@@ -11,8 +11,10 @@ from hydra.types import RunMode
 
 from gan_cli.cli import main
 from gan_cli.cli.app import evaluation_config, without_hydra
-from gan_cli.cli.job import check_resume, importable, in_resumed_folder, record_failure, train_in, working_folder
+from gan_cli.cli.job import check_resume, in_resumed_folder, record_failure, train_in, working_folder
 from gan_cli.config.compose import compose, loader
+from gan_cli.config.stored import read_plain
+from gan_cli.config.trust import importable
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result, run_folder
 
@@ -41,10 +43,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The whole config as plain data."""
-        from omegaconf import OmegaConf
-
-        config = OmegaConf.to_container(OmegaConf.load(self.folder / "config.yaml"), resolve=True)
-        return {str(key): value for key, value in config.items()} if isinstance(config, dict) else {}
+        return read_plain(self.folder / "config.yaml")
 
     @property
     def result(self) -> dict[str, Any]:
@@ -64,12 +63,17 @@ class Run:
         return pandas.DataFrame.from_dict(rows, orient="index", dtype=float).rename_axis("step").sort_index()
 
     def load(
-        self, checkpoint: str | int = "last", ema: bool = True, device: str = "cpu", **options: "Unpack[Sampling]"
+        self,
+        checkpoint: str | int = "last",
+        ema: bool = True,
+        device: str = "cpu",
+        trust: str | Sequence[str] = (),
+        **options: "Unpack[Sampling]",
     ) -> "LoadedRun":
         """Return one checkpoint, ready to be sampled; see :func:`gan_cli.load`."""
         from gan_cli.inference.load import load
 
-        return load(self.folder, checkpoint, ema, device, **options)
+        return load(self.folder, checkpoint, ema, device, trust=trust, **options)
 
     def sample(self, n: int, seed: int = 0) -> "Tensor":
         """Return ``n`` samples of the newest checkpoint, float32 ``[n, *shape]``; images lie in [-1, 1]."""
@@ -147,7 +151,7 @@ def evaluate(
     folder = run if run is None or isinstance(run, str | Path) else run.folder
     words = main.use_overrides(main.EVALUATE, [*([] if folder is None else [f"run={folder}"]), *overrides, *_words(settings)])
     cfg = evaluation_config(words)
-    with importable(os.getcwd()), _process_as_it_was():
+    with importable(os.getcwd(), cfg.trust), _process_as_it_was():
         from rich.console import Console
 
         from gan_cli.evaluation.command import measure

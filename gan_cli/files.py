@@ -1,9 +1,10 @@
-"""Atomic writes and file locks. Standard library only."""
+"""Atomic writes, file locks, and reading of files from elsewhere. Standard library only."""
 
 import fcntl
 import json
 import os
 import platform
+import stat
 import sys
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
+
+from gan_cli.errors import UserError, first_line
 
 
 @contextmanager
@@ -68,7 +71,7 @@ def file_lock(path: Path, waiting: str) -> Iterator[bool]:
         path: Lock file.
         waiting: Message that is printed to stderr before waiting.
     """
-    with path.open("w") as file:
+    with open(regular(path, os.O_RDWR | os.O_CREAT), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -78,6 +81,66 @@ def file_lock(path: Path, waiting: str) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+def regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open the regular file ``path`` and return its descriptor.
+
+    A folder from somebody else may hold a link to any file of the user's, or a pipe that never ends.
+
+    Args:
+        path: The file.
+        flags: Those of ``os.open``. The file is not truncated.
+
+    Raises:
+        FileNotFoundError: If there is none, and ``flags`` do not create it.
+        UserError: If it is a link, or something else that is no regular file.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise irregular(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise irregular(path)
+    return descriptor
+
+
+def irregular(path: Path) -> UserError:
+    """Return the error for something that is no regular file where one is expected."""
+    kind = f"a link to {os.readlink(path)}" if path.is_symlink() else "a folder" if path.is_dir() else "no regular file"
+    return UserError(f"{path} is {kind}, and a run folder holds regular files only. Remove it, or copy the run without it.")
+
+
+def read_bytes(path: Path, largest: int) -> bytes:
+    """Return the content of a regular file of at most ``largest`` bytes.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        UserError: If it is larger, or no regular file.
+    """
+    with open(regular(path), "rb") as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise UserError(f"{path} has more than {largest} bytes, which no file of this kind has.")
+    return content
+
+
+def read_json(path: Path, largest: int = 256 * 2**20) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        UserError: If it is no JSON, nested too deeply, larger than ``largest`` bytes, or no regular file.
+    """
+    try:
+        return json.loads(read_bytes(path, largest))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {first_line(error)}.") from error
 
 
 def temporary_name(entry: Path, unique: str) -> str:

@@ -20,16 +20,12 @@ torch.set_num_threads(1)  # two threads on two busy cores were measured to be tw
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_home(tmp_path_factory):
-    """Set ``$XDG_CACHE_HOME`` to a temporary folder, for this session and its subprocesses."""
-    before = os.environ.get("XDG_CACHE_HOME")
-    folder = tmp_path_factory.mktemp("cache")
-    os.environ["XDG_CACHE_HOME"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["XDG_CACHE_HOME"]
-    else:
-        os.environ["XDG_CACHE_HOME"] = before
+def homes(tmp_path_factory):
+    """Set ``$XDG_CACHE_HOME`` and ``$XDG_STATE_HOME`` to temporary folders, for this session and its subprocesses."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+            monkeypatch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,8 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "gan_cli"
 FLOORS = """
-    errors types files lazy
-    checks
+    errors types lazy
+    files checks
     config
     randomness device
     losses regularizers

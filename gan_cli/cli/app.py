@@ -17,7 +17,6 @@ from gan_cli import checks
 from gan_cli.cli import sweeper
 from gan_cli.cli.job import (
     check_resume,
-    importable,
     in_resumed_folder,
     record_failure,
     resumed_run,
@@ -29,6 +28,7 @@ from gan_cli.cli.quoting import quote
 from gan_cli.config import suggestions
 from gan_cli.config.compose import TARGET, compose, loader, readable
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run
+from gan_cli.config.trust import importable
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import holds_config, resume_command, run_folder
 from gan_cli.runs.lock import locked
@@ -85,7 +85,7 @@ def _run_hydra(words: Sequence[str]) -> None:
 def launch_eval(overrides: list[str]) -> None:
     """Evaluates a run again, as ``conf/eval.yaml`` under ``overrides`` says."""
     cfg = evaluation_config(overrides)
-    with importable(os.getcwd()):
+    with importable(os.getcwd(), cfg.trust):
         from gan_cli.evaluation.command import evaluate_command
 
         evaluate_command(cfg)
@@ -107,7 +107,7 @@ def launch_sample(overrides: list[str]) -> None:
     """Draws samples from a run, as ``conf/sample.yaml`` under ``overrides`` says."""
     cfg = compose(loader(), "sample", overrides)
     run_folder(cfg.run)
-    with importable(os.getcwd()):
+    with importable(os.getcwd(), cfg.trust):
         from gan_cli.inference.command import sample_command
 
         sample_command(without_hydra(cfg))
@@ -118,7 +118,7 @@ def launch_report(overrides: list[str]) -> None:
     cfg = compose(loader(), "report", overrides)
     if not Path(cfg.run).is_dir():
         run_folder(cfg.run)
-    with importable(os.getcwd()):
+    with importable(os.getcwd(), cfg.trust):
         from gan_cli.report.command import report_command
 
         report_command(without_hydra(cfg))

@@ -1,7 +1,6 @@
 """One training job: the run that it continues, the folder it works in, and its failure on record."""
 
 import os
-import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,11 +19,12 @@ from gan_cli.config.compose import readable
 from gan_cli.config.identity import RUN_ONLY, config_hash
 from gan_cli.config.locations import LOCATION
 from gan_cli.config.schema import TrainConfig, components
+from gan_cli.config.stored import read_config
+from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
 from gan_cli.runs import lock
-from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, run_folder
+from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, run_folder, stored_config
 from gan_cli.runs.lock import InUse, locked
-from gan_cli.runs.version import check_version
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +73,7 @@ def _location(folder: Path) -> tuple[str, ...]:
     if not holds_config(folder):
         return ()
     with readable():
-        name = OmegaConf.select(OmegaConf.load(folder / "config.yaml"), f"dataset.{LOCATION}")
+        name = OmegaConf.select(read_config(folder / "config.yaml"), f"dataset.{LOCATION}")
     return () if name is None else (f"dataset.{name}",)
 
 
@@ -132,7 +132,7 @@ def train_in(
         console: Where the training shows its progress (None: standard output).
     """
     overrides, in_sweep = context.overrides.task, context.mode == RunMode.MULTIRUN
-    with importable(context.runtime.cwd):
+    with importable(context.runtime.cwd, cfg.trust):
         if cfg.resume is not None:
             cfg = _stored(cfg, folder, overrides)
             show(f"continues {folder}")
@@ -176,17 +176,6 @@ def choices(context: HydraConf, cfg: DictConfig, unused: Sequence[str] = ()) -> 
     return textwrap.fill(" ".join(words), 120)
 
 
-@contextmanager
-def importable(folder: str) -> Iterator[None]:
-    """Let ``_target_`` name the user's own modules beside the shell: a console script does not look there by itself."""
-    path = list(sys.path)
-    sys.path.append(folder)
-    try:
-        yield
-    finally:
-        sys.path[:] = path
-
-
 def short(path: str) -> Path:
     """Return ``path`` relative to the current folder if it lies below it."""
     return Path(os.path.relpath(path)) if Path(path).is_relative_to(Path.cwd()) else Path(path)
@@ -195,10 +184,7 @@ def short(path: str) -> Path:
 def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
     """Return the run's own config, changed where the command line of this call says so."""
     with readable():
-        config = OmegaConf.load(folder / "config.yaml")
-        if isinstance(config, DictConfig):
-            check_version(folder, config)
-        stored = OmegaConf.merge(OmegaConf.structured(TrainConfig), config)
+        stored = OmegaConf.merge(OmegaConf.structured(TrainConfig), stored_config(folder))
         for key in {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}:
             OmegaConf.update(stored, key, OmegaConf.select(cfg, key))
         stored.resume = str(folder)

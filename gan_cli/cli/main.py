@@ -140,7 +140,7 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
     if not any("hydra.searchpath" in word for word in words):
         keys = [*scalars(TrainConfig), *components(TrainConfig)]
         suggestions.check(words, suggestions.groups(config_dir), keys)
-    return quote_paths(words, multirun, config_dir)
+    return quote_paths([*map(_as_list, words)], multirun, config_dir)
 
 
 def _use(command: Command, arguments: argparse.Namespace) -> None:
@@ -172,7 +172,12 @@ def use_overrides(command: Command, words: list[str]) -> list[str]:
     suggestions.check(overrides, groups, [*keys, *groups])
     if not runs and not any(word.startswith(("real=", "fake=")) for word in overrides):
         raise UserError(f"name the folder of a run: {command.name} outputs/...")
-    return quote_paths(overrides)
+    return quote_paths([*map(_as_list, overrides)])
+
+
+def _as_list(word: str) -> str:
+    """Return ``trust=a`` and ``trust=a,b`` with the brackets of a list, and any other word as it is."""
+    return re.sub(r"^trust=(\w[\w.,]*)$", r"trust=[\1]", word)
 
 
 class _Parser(argparse.ArgumentParser):

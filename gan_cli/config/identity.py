@@ -16,16 +16,17 @@ RUN_ONLY = (
     "sample_every",
     "checkpoint_every",
     "keep_checkpoints",
+    "trust",
 )
 """Keys that do not affect the result of a run, such as cadences and the device; they are not part of its identity."""
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:
-    """Return the config as plain data with interpolations resolved, without Hydra's node and without ``resume``."""
+    """Return the config as plain data with interpolations resolved, without Hydra's node, ``resume`` and ``trust``."""
     return {
         str(key): OmegaConf.to_container(cfg[key], resolve=True) if OmegaConf.is_config(cfg[key]) else cfg[key]
         for key in cfg
-        if key not in ("hydra", "resume")
+        if key not in ("hydra", "resume", "trust")
     }
 
 

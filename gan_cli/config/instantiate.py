@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli.config import suggestions
+from gan_cli.config import suggestions, trust
 from gan_cli.config.hydra_internals import locate
 from gan_cli.config.locations import LOCATION
 from gan_cli.errors import FieldError, UserError, first_line
@@ -85,6 +85,7 @@ def target_of(cfg: DictConfig, key: str, role: Any) -> Any:
     path = OmegaConf.select(cfg, f"{key}._target_")
     if not isinstance(path, str):
         raise UserError(f"{key} has no _target_: choose one of its options, for instance with --help.")
+    trust.admit(path)
     try:
         target = locate(path)
     except Exception as error:

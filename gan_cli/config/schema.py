@@ -22,6 +22,7 @@ def _scalar(default: Any, help: str, low: float | None = None, high: float | Non
 
 DEVICE = "auto (best one here), cpu, cuda, cuda:N or mps"
 DEBUG = "show tracebacks"
+TRUST = "modules of your own, or that you have read, which a run from elsewhere may name (remembered)"
 
 
 @dataclass
@@ -48,6 +49,7 @@ class TrainConfig:
     device: str = _scalar("auto", DEVICE)
     precision: str = _scalar("fp32", "of the forward passes", choices=("fp32", "bf16"))
     deterministic: bool = _scalar(True, "same seed, same run, also where a faster algorithm exists")
+    trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
     resume: str | None = _scalar(None, "folder of a run to be continued")
     init_from: str | None = _scalar(None, "a run or a checkpoint whose players this run begins with (null: fresh ones)")
@@ -99,6 +101,7 @@ class EvalConfig(SamplingConfig):
     inverse: bool = _scalar(False, "measure a translator's way back, where the game has one")
     seed: int | None = _scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
+    trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
 
     metric: Any = None
@@ -126,6 +129,7 @@ class SampleConfig(SamplingConfig):
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
+    trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
 
 
@@ -139,6 +143,7 @@ class ReportConfig:
     quiz: int = _scalar(24, "images of the real-or-generated quiz (0: none)", low=0, high=401)
     seed: int = _scalar(0, "draws the quiz", low=0, high=2**63)
     root: str | None = _scalar(None, "folder or file where the data set lies (null: as in the run)")
+    trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+import yaml
 from yaml import YAMLError
 
-from gan_cli.config.identity import RUN_ONLY, to_plain
+from gan_cli import files
+from gan_cli.config.identity import RUN_ONLY
+from gan_cli.config.stored import LARGEST, read_composed, read_plain
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import holds_config, read_result
 from gan_cli.runs.version import is_outdated
@@ -95,11 +96,8 @@ def sweep_runs(folder: Path) -> list[SweepRun]:
 
 def sweep_run(folder: Path) -> SweepRun:
     """Return the run in ``folder``, whatever its status."""
-    overrides = _load(folder / ".hydra" / "overrides.yaml")
-    recorded = [str(entry) for entry in overrides] if isinstance(overrides, list) else None
-    config = _load(folder / "config.yaml") or _load(folder / ".hydra" / "config.yaml")
-    if not isinstance(config, dict) or not isinstance(config.get("seed"), int):
-        config = {}
+    recorded = _overrides(folder)
+    config = _config(folder)
     if is_outdated(config):
         return SweepRun(folder.name, {}, recorded, EARLIER_VERSION)
     return SweepRun(folder.name, config, recorded, _problem(folder, config))
@@ -173,11 +171,26 @@ def _problem(folder: Path, config: Mapping[str, Any]) -> str | None:
     return None if result.get("status") == "finished" else "unfinished"
 
 
-def _load(path: Path) -> Any:
-    """Return the plain content of a yaml file, or None if it cannot be read."""
-    with suppress(OSError, ValueError, YAMLError, OmegaConfBaseException):
-        content = OmegaConf.load(path)
-        return to_plain(content) if isinstance(content, DictConfig) else OmegaConf.to_container(content)
+def _config(folder: Path) -> dict[str, Any]:
+    """Return the config of the run in ``folder`` as plain data, of a job that never began as Hydra composed it.
+
+    It is empty if it cannot be read.
+    """
+    paths = {folder / "config.yaml": read_plain, folder / ".hydra" / "config.yaml": read_composed}
+    for path, read in paths.items():
+        with suppress(OSError, UserError):
+            config = read(path)
+            if isinstance(config.get("seed"), int):
+                return config
+    return {}
+
+
+def _overrides(folder: Path) -> list[str] | None:
+    """Return the words by which the job in ``folder`` was started, or None if they cannot be read."""
+    with suppress(OSError, UserError, YAMLError):
+        words = yaml.safe_load(files.read_bytes(folder / ".hydra" / "overrides.yaml", LARGEST))
+        if isinstance(words, list) and all(isinstance(word, str) for word in words):
+            return words
     return None
 
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from gan_cli.build import build_data, build_game
 from gan_cli.config.locations import location_key
+from gan_cli.config.stored import plain_config
+from gan_cli.config.trust import check, remember
 from gan_cli.data.base import Data
 from gan_cli.data.images.arrays import to_float
 from gan_cli.data.images.folder import native_images
@@ -67,8 +69,9 @@ class LoadedRun:
         **sampling: Unpack[Sampling],
     ) -> None:
         self.folder, self.step = folder, int(state["step"])
-        self.config: DictConfig = OmegaConf.create(state["config"])
+        self.config: DictConfig = OmegaConf.create(plain_config(state["config"], folder))
         check_version(folder, self.config)
+        check(state["config"], folder)
         self.inverse, self.root = inverse, root
         self.trained_on = state["data"]
         shape, source = tuple(self.trained_on["shape"]), self.trained_on["source"]
@@ -212,6 +215,7 @@ def load(
     *,
     inverse: bool = False,
     root: str | None = None,
+    trust: str | Sequence[str] = (),
     **sampling: Unpack[Sampling],
 ) -> LoadedRun:
     """Open the run in the folder ``run`` for sampling: ``gan_cli.load("outputs/...").sample(16)``.
@@ -223,12 +227,15 @@ def load(
         device: auto, cpu, cuda, cuda:N or mps.
         inverse: Use a translator's way back.
         root: Folder or file of the data set if its samples are needed and it has moved.
+        trust: Modules of your own, or that you have read, which the run may name. They are remembered.
         **sampling: Sampling options that differ from training, see :class:`~gan_cli.games.sampling.Sampling`.
 
     Raises:
         EarlierVersionError: If an earlier version made the run.
-        UserError: If there is no run, no readable checkpoint, no way back, or the game cannot be sampled in this way.
+        UserError: If there is no run, no readable checkpoint, no way back, or the game cannot be sampled in this way; or if
+            the run names a module that is not trusted.
     """
+    remember([trust] if isinstance(trust, str) else trust)
     folder = run_folder(run)
     return LoadedRun(
         folder,

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gan_cli import checks, files
 from gan_cli.build import make_each
+from gan_cli.config import trust
 from gan_cli.errors import UserError
 from gan_cli.evaluation import sweeps
 from gan_cli.report import page
@@ -86,6 +87,7 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     """
     runs = run_records(folder)
     node, remarks = declared_report(runs)
+    trust.check({"report": node}, folder)
     figures: list[Figure] = make_each(OmegaConf.create({"report": node}), "report.figures", Figure)
     claims: list[Claim] = make_each(OmegaConf.create({"report": node}), "report.claims", Claim)
     assessments = [claim.assess(runs) for claim in claims]

@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
+from gan_cli.config import trust
 from gan_cli.config.identity import config_hash
-from gan_cli.errors import UserError, first_line
+from gan_cli.config.stored import read_config
+from gan_cli.errors import UserError
 from gan_cli.runs.version import check_version
-
-REQUIRED_KEYS = {"dataset", "metric", "features", "model", "game", "loss", "seed"}
-"""Keys that the config of every run has."""
 
 
 def holds_config(folder: Path) -> bool:
@@ -54,8 +51,7 @@ def holds_run(folder: Path, cfg: DictConfig) -> bool:
     """
     if not holds_config(folder):
         return False
-    stored = OmegaConf.load(folder / "config.yaml")
-    if not isinstance(stored, DictConfig) or config_hash(stored) != config_hash(cfg):
+    if config_hash(read_config(folder / "config.yaml")) != config_hash(cfg):
         raise UserError(f"{folder} holds a run with another config: name another hydra.sweep.dir, or remove that run.")
     return True
 
@@ -70,18 +66,16 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 
 
 def stored_config(folder: Path) -> DictConfig:
-    """Return the config of the run in ``folder``.
+    """Return the config of the run in ``folder``, from which its parts may be built.
 
     Raises:
         EarlierVersionError: If an earlier version made the run.
-        UserError: If it cannot be read or is not the config of a run.
+        UserError: If it cannot be read, is not the config of a run, or names a module that is not trusted.
     """
     path = folder / "config.yaml"
-    try:
-        config = OmegaConf.load(path)
-    except (ValueError, YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path} cannot be read: {first_line(error)}.") from error
-    if not isinstance(config, DictConfig) or not set(config) >= REQUIRED_KEYS:
+    config = read_config(path)
+    if "train" not in config:
         raise UserError(f"{path} is not the config of a run.")
     check_version(folder, config)
+    trust.check(OmegaConf.to_container(config), path)
     return config

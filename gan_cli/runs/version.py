@@ -1,14 +1,15 @@
 """Detection of runs that an earlier version made, by the config they have stored."""
 
-import pydoc
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.schema import Train, TrainConfig, components
+from gan_cli.config.trust import is_shipped
 from gan_cli.errors import EarlierVersionError
 
 
@@ -52,7 +53,10 @@ def _targets(node: Any) -> Iterator[str]:
 
 
 def _exists(target: str) -> bool:
+    module, _, name = target.rpartition(".")
+    if not is_shipped(target):
+        return False
     try:
-        return pydoc.locate(target) is not None
-    except pydoc.ErrorDuringImport:  # it exists, but an optional dependency of it is not installed
+        return hasattr(import_module(module), name)
+    except ImportError:  # it exists, but an optional dependency of it is not installed
         return True

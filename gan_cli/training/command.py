@@ -13,6 +13,7 @@ from rich.console import Console
 from gan_cli import files
 from gan_cli.build import refuse_unused, uses
 from gan_cli.config.identity import to_plain
+from gan_cli.config.trust import remember_targets
 from gan_cli.device import threads
 from gan_cli.errors import Diverged, UserError
 from gan_cli.runs import checkpoint
@@ -88,6 +89,7 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
         say(console, f"continuing at step {run.step}")
     for leftover in (folder / "checkpoints").glob(".*.tmp"):  # of a process that was killed while it wrote a checkpoint
         leftover.unlink()
+    remember_targets(to_plain(cfg))
     files.write_bytes(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
     return run
 

@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from gan_cli.cli import main
-from gan_cli.config import suggestions
+from gan_cli.config import suggestions, trust
 from gan_cli.config.identity import config_hash, to_plain
 from gan_cli.device import threads
 from gan_cli.files import write_json
@@ -61,6 +61,9 @@ def conf(tmp_path, monkeypatch):
     for name in ("eval.yaml", "sample.yaml", "report.yaml"):
         shutil.copy(shipped / name, folder)
     monkeypatch.setattr(suggestions, "conf_dir", lambda: folder)
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "m.py").write_text("raise AssertionError('no test here builds anything')")
+    monkeypatch.syspath_prepend(tmp_path / "modules")
     return folder
 
 
@@ -83,6 +86,7 @@ class Notes:
         }
         self.trained.append(note)
         folder.mkdir(parents=True, exist_ok=True)
+        trust.remember_targets(to_plain(cfg))
         (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))))
         if cfg.seed in self.fail:
             raise self.fail[cfg.seed]

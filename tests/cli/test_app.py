@@ -219,12 +219,6 @@ def test_an_unwritable_place_is_a_sentence(call, tmp_path):
     assert len(answer.err.splitlines()) == 1
 
 
-def test_modules_beside_the_shell_can_be_named(call, jobs, tmp_path):
-    call("train")
-    assert str(tmp_path / "work") in jobs.trained[0]["path"]
-    assert str(tmp_path / "work") not in sys.path
-
-
 def test_logging_is_as_before(call):
     root = logging.getLogger()
     before = list(root.handlers), root.level

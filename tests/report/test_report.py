@@ -127,7 +127,7 @@ def test_runs_that_declare_different_reports_are_named(run):
     ("node", "said"),
     [
         ({"titel": "x"}, "report.titel: a report has no such key"),
-        ({"claims": [{"_target_": "os.system", "command": "x"}]}, "report.claims.0._target_=os.system is not a Claim"),
+        ({"claims": [{"_target_": "os.system", "command": "x"}]}, "report.claims.0._target_=os.system is no component"),
         ({"figures": [{"_target_": "gan_cli.report.claims.runs.Reaches"}]}, "is not a Figure"),
         ({"claims": [{"_target_": "gan_cli.report.claims.runs.Reaches", "say": "x"}]}, "report.claims.0.say"),
         ({"claims": [{"_target_": "gan_cli.report.claims.runs.Reaches", "says": "x", "tag": "a"}]}, "needs above or below"),

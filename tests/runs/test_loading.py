@@ -110,7 +110,7 @@ def test_a_config_that_would_do_other_things_is_refused(images, tmp_path):
     content = torch.load(checkpoint.path_of(images, 6), weights_only=True)
     content["config"]["loss"] = {"_target_": "os.system", "command": f"touch {trace}"}
     torch.save(content, tmp_path / "foreign.pt")
-    with pytest.raises(UserError, match=r"loss\._target_=os\.system is not a Loss"):
+    with pytest.raises(UserError, match=r"loss\._target_=os\.system is no component"):
         gan_cli.load(images, str(tmp_path / "foreign.pt"))
     assert not trace.exists()
 
