@@ -87,7 +87,7 @@ def plain_config(config: Any, source: object) -> dict[str, Any]:
     Raises:
         UserError: If it is no mapping, or a value in it is an interpolation or missing.
     """
-    plain = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
+    plain: Any = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
     if not isinstance(plain, dict) or not all(isinstance(key, str) for key in plain):
         raise UserError(f"{source} is not the config of a run: it is no mapping of words.")
     for key, value in leaves(plain):
