@@ -68,7 +68,7 @@ def build(cfg: DictConfig, device: Device) -> Parts:
     problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision))
     solver = make(cfg, "solver", Solver, problem)
     schedule = Without(make(cfg, "schedule", Schedule), frozenset(game.turns()) - frozenset(turns))
-    orders = {tuple(schedule(step)) for step in range(1, cfg.train.steps + 1)}
+    orders = schedule.orders(cfg.train.steps)
     for order in orders:  # now, not when that round comes
         solver.check(order)
     idle = [name for name in turns if name not in {*chain(*orders)}]

@@ -1,7 +1,9 @@
 """The only file that touches private parts of Hydra: its config loader, its basic plugins, and the state of ``hydra.main``."""
 
+import copy
 import logging
 import os
+import pickle
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +14,14 @@ from typing import Any
 import hydra
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.utils import _locate, create_config_search_path
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
@@ -30,6 +34,23 @@ VERSION_BASE = "1.3"
 """The version whose behaviour Hydra is asked for."""
 
 
+class _CachedRepository(ConfigRepository):
+    """Reads each config file once. Hydra's own cache lasts for one composition, and a sweep composes one config per job."""
+
+    def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
+        super().initialize_sources(config_search_path)
+        self.results: dict[str, bytes] = {}  # pickled, because Hydra changes the configs that it loads
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_CachedRepository":
+        return copy.copy(self)  # Hydra copies the repository to give the copy other sources, which come with an empty cache
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        if config_path not in self.results:
+            self.results[config_path] = pickle.dumps(super().load_config(config_path))
+        result: ConfigResult | None = pickle.loads(self.results[config_path])
+        return result
+
+
 def config_loader(shipped: Path, own: Path | None = None) -> ConfigLoader:
     """Return Hydra's loader for the configs in ``shipped`` and, behind them, the user's own in ``own``."""
     version.setbase(VERSION_BASE)
@@ -37,7 +58,9 @@ def config_loader(shipped: Path, own: Path | None = None) -> ConfigLoader:
     path = create_config_search_path(str(shipped))
     if own is not None:
         path.prepend("command-line", f"file://{own.resolve()}", SearchPathQuery(provider="schema"))
-    return ConfigLoaderImpl(path)
+    loader = ConfigLoaderImpl(path)
+    loader.repository = _CachedRepository(path)
+    return loader
 
 
 def locate(path: str) -> Any:

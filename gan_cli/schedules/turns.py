@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from gan_cli import checks
@@ -15,6 +16,10 @@ class Schedule(ABC):
     @abstractmethod
     def __call__(self, step: int) -> Sequence[str]:
         """Return the names of the turns of round ``step`` (from 1), in the order in which they are played."""
+
+    def orders(self, steps: int) -> set[tuple[str, ...]]:
+        """Return every order of turns that rounds 1 to ``steps`` have. Subclasses may know them without going through all."""
+        return {tuple(self(step)) for step in range(1, steps + 1)}
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,10 @@ class AlternatingOrder(Schedule):
         warm = step <= self.warmup_rounds or (self.warmup_every and step % self.warmup_every == 0)
         return [self.critic] * (self.warmup_critic if warm else self.n_critic) + [self.generator]
 
+    def orders(self, steps: int) -> set[tuple[str, ...]]:
+        # after the warm-up the orders repeat themselves every warmup_every rounds
+        return super().orders(min(steps, self.warmup_rounds + max(self.warmup_every, 1)))
+
 
 @dataclass(frozen=True)
 class FixedOrder(Schedule):
@@ -65,6 +74,9 @@ class FixedOrder(Schedule):
 
     def __call__(self, step: int) -> Sequence[str]:
         return list(self.players)
+
+    def orders(self, steps: int) -> set[tuple[str, ...]]:
+        return super().orders(min(steps, 1))
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,10 @@ class Phases(Schedule):
                 return list(phase["players"])
         return list(phase["players"])  # the last phase never ends
 
+    def orders(self, steps: int) -> set[tuple[str, ...]]:
+        ends = accumulate((phase["rounds"] or 0 for phase in self.phases.values()), initial=0)
+        return {tuple(self(end + 1)) for end in ends if end < steps}
+
 
 @dataclass(frozen=True)
 class Without(Schedule):
@@ -107,3 +123,6 @@ class Without(Schedule):
 
     def __call__(self, step: int) -> Sequence[str]:
         return [name for name in self.schedule(step) if name not in self.turns]
+
+    def orders(self, steps: int) -> set[tuple[str, ...]]:
+        return {tuple(name for name in order if name not in self.turns) for order in self.schedule.orders(steps)}

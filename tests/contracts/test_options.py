@@ -5,7 +5,7 @@ The table finds the options by itself: a new yaml is in it.
 
 import inspect
 import json
-from copy import deepcopy
+from functools import cache
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from support import configs, layouts
 
 from gan_cli import drawing
 from gan_cli.build import GIVEN as GIVEN_TO_GAMES
-from gan_cli.build import build
+from gan_cli.build import Parts, build, build_metric
 from gan_cli.config.instantiate import RESERVED
 from gan_cli.data.base import Data
 from gan_cli.data.stream import Stream
@@ -103,21 +103,26 @@ def test_an_option(group, option, root, monkeypatch):
         assert_measures(cfg, metric, data, game)
 
 
+@cache
+def kind(overrides: str) -> tuple[DictConfig, Parts]:
+    """Return the config and the parts of one kind of data, features and game, which all metrics share."""
+    cfg = configs.config(overrides)
+    if "max_samples" in cfg.dataset:
+        cfg.dataset.max_samples = 40
+    return cfg, build(cfg, CPU)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("option", configs.options("metric"))
 def test_a_metric_fits_some_kind_of_data(option):
     refusals = []
-    node = configs.config(f"metric={option}").metric
-    for kind in KINDS:
-        cfg = configs.config(kind)
-        cfg.metric = deepcopy(node)
-        if "max_samples" in cfg.dataset:
-            cfg.dataset.max_samples = 40
+    for overrides in KINDS:
+        cfg, parts = kind(overrides)
+        cfg.metric = configs.config(f"metric={option}").metric
         if "n_samples" in cfg.metric:
             cfg.metric.n_samples = 20  # of some composed metrics not every part can be shrunk
-        parts = build(cfg, CPU)
         try:
-            assert_measures(cfg, parts.metric, parts.data, parts.game)
+            assert_measures(cfg, build_metric(cfg), parts.data, parts.game)
         except UserError as error:
             refusals.append(str(error))
     assert len(refusals) < len(KINDS), refusals

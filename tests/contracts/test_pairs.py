@@ -1,7 +1,5 @@
 """Every loss with every regularizer, and several regularizers at once."""
 
-from functools import cache
-
 import pytest
 from omegaconf import DictConfig
 from support import configs
@@ -18,7 +16,6 @@ LOSSES, REGULARIZERS = configs.options("loss"), configs.options("regularizer")
 NARROW = "model.generator.width=4 model.discriminator.width=4"
 
 
-@cache
 def config(overrides: str) -> DictConfig:
     return configs.config(overrides, NARROW)
 
@@ -33,7 +30,7 @@ def images():
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_with_every_regularizer(loss, regularizer, images):
     # what loss=... regularizer=... compose, see test_precedence, without composing each pair
-    cfg = config(f"loss={loss}").copy()
+    cfg = config(f"loss={loss}")
     cfg.regularizer = config(f"regularizer={regularizer}").regularizer
     game = build_game(cfg, images.shape, images.classes)
     turns = game.turns()
@@ -72,7 +69,7 @@ def test_two_regularizers_and_a_field_of_one():
 
 def test_two_of_a_kind_both_count():
     one = {"_target_": "gan_cli.regularizers.gradient_penalty.GradientPenalty", "weight": 1000.0}
-    cfg = configs.config("regularizer=gradient_penalty").copy()
+    cfg = configs.config("regularizer=gradient_penalty")
     cfg.regularizer = {**cfg.regularizer, "second": one}
     _, stats = configs.play(cfg)
     assert stats["penalty_second/discriminator"] > stats["penalty_gradient_penalty/discriminator"]

@@ -1,7 +1,6 @@
 """Every solver with every optimizer, loss and precision; what does not fit together is refused before a run begins."""
 
 import re
-from functools import cache
 
 import pytest
 import torch
@@ -23,14 +22,13 @@ REPEATING = ["alternating", "backtracking", "gradient_cosine", "lookahead", "nes
 """Solvers that play turns in any order."""
 
 
-@cache
 def config(overrides: str) -> DictConfig:
     return configs.config(overrides, "model.generator.width=8 model.discriminator.width=8 dataset.max_samples=8")
 
 
 def assert_plays(solver: str, overrides: str, values: str = "") -> None:
     """``solver=SOLVER OVERRIDES``, without composing each pair: no solver brings anything along."""
-    cfg = config(overrides).copy()
+    cfg = config(overrides)
     cfg.solver = config(f"solver={solver}").solver
     cfg.train.n_critic = 1
     cfg.merge_with_dotlist(values.split())
