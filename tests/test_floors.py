@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "gan_cli"
 FLOORS = """
     errors types lazy
-    files checks
+    files checks own_code
     config
     randomness device
     losses regularizers
@@ -33,9 +33,10 @@ FLOORS = """
 """
 """From the ground up; a file imports from floors below its own, and from its own folder. A folder stands for its files."""
 HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for name in floor.split()}
-FLAT = {"api", "build", "checks", "device", "errors", "files", "lazy", "randomness", "testing", "types"}
+FLAT = {"api", "build", "checks", "device", "errors", "files", "lazy", "own_code", "randomness", "testing", "types"}
 """The modules that lie in no folder."""
-AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/locations", "config/names", "errors", "files", "lazy"]
+AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/locations", "config/names"]
+AT_ONCE += ["errors", "files", "lazy", "own_code"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
 WITHOUT_TORCH = ["api", "cli/app", "cli/job", "cli/sweeper", "config/compose", "config/identity", "runs/folder"]
 """Hydra at most, until the work starts."""

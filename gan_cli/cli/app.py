@@ -30,6 +30,7 @@ from gan_cli.config.compose import TARGET, compose, loader, readable
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run
 from gan_cli.config.trust import importable
 from gan_cli.errors import Stopped, UserError
+from gan_cli.own_code import reason
 from gan_cli.runs.folder import holds_config, resume_command, run_folder
 from gan_cli.runs.lock import locked
 
@@ -155,7 +156,7 @@ def _failed(error: Exception, cfg: DictConfig, folder: Path, context: HydraConf)
         raise _JobError(error) from error
     if context.sweeper._target_ != TARGET:
         raise error
-    print(f"failed: {sweeper.reason(error)}", file=sys.stderr)
+    print(f"failed: {reason(error)}", file=sys.stderr)
     if cfg.debug:
         traceback.print_exception(error)
 

@@ -14,7 +14,6 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import files
-from gan_cli.cli.sweeper import reason
 from gan_cli.config.compose import readable
 from gan_cli.config.identity import RUN_ONLY, config_hash
 from gan_cli.config.locations import LOCATION
@@ -22,6 +21,7 @@ from gan_cli.config.schema import TrainConfig, components
 from gan_cli.config.stored import read_config
 from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
+from gan_cli.own_code import reason
 from gan_cli.runs import lock
 from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, run_folder, stored_config
 from gan_cli.runs.lock import InUse, locked

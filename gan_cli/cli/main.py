@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from gan_cli import __version__
+from gan_cli import __version__, own_code
 from gan_cli.cli import completion, help
 from gan_cli.cli.help import Command
 from gan_cli.cli.quoting import quote_paths
 from gan_cli.config import suggestions
 from gan_cli.config.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
-from gan_cli.errors import DamageWarning, UserError, first_line
+from gan_cli.errors import DamageWarning, UserError
 
 TRAIN = Command("gan-train", "train", TrainConfig)
 EVALUATE = Command("gan-eval", "evaluate", EvalConfig)
@@ -88,6 +88,7 @@ def _print_error(name: str, error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # the reader has closed the pipe, as `gan-train --help | head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    error = own_code.fault(error) or error
     if isinstance(error, UserError):
         message, code = str(error), error.code
     elif isinstance(error, KeyboardInterrupt):
@@ -95,10 +96,7 @@ def _print_error(name: str, error: BaseException) -> int:
     elif isinstance(error, OSError):
         message, code = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
     else:
-        said = first_line(error)
-        message = (
-            f"{type(error).__name__}: {said}\nThis is a fault of the program: run again with debug=true for the traceback."
-        )
+        message = f"{own_code.described(error)}\nThis is a fault of the program: run again with debug=true for the traceback."
         code = 1
     print(f"{name}: {message}", file=sys.stderr)
     return code

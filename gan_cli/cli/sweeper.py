@@ -21,20 +21,34 @@ from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import TARGET, compose, readable
 from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin
 from gan_cli.config.identity import config_hash
-from gan_cli.errors import UserError, first_line
-from gan_cli.runs import lock
+from gan_cli.config.trust import importable
+from gan_cli.errors import UserError
+from gan_cli.own_code import reason
+from gan_cli.runs import environment, lock
 from gan_cli.runs.folder import holds_run, read_result
 from gan_cli.runs.lock import InUse, locked
+
+ASIDE = "earlier_code"
+"""Folder of a sweep for the runs that are repeated because modules of the user's own have changed."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a sweep: its overrides, its folder, the folder's path within the sweep's, and the hash of its config."""
+    """One job of a sweep.
+
+    Attributes:
+        overrides: Its overrides.
+        folder: Its folder.
+        subdir: The folder's path within the sweep's.
+        config: The hash of its config.
+        again: True if it is run again, because modules of the user's own have changed since.
+    """
 
     overrides: list[str]
     folder: Path
     subdir: str
     config: str
+    again: bool = False
 
     def result(self) -> dict[str, Any] | None:
         """Return the result in the job's folder, or None if it is missing or belongs to another config."""
@@ -84,6 +98,10 @@ class Sweep(BasicSweeper):
         size = self.max_batch_size or max(1, len(jobs))
         batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
         folder.mkdir(parents=True, exist_ok=True)
+        for job in jobs:
+            if job.again:
+                with locked(job.folder):
+                    environment.put_aside(job.folder, folder / ASIDE)
         done = {job.folder for job in jobs if job.is_finished()}
         excuse, started = "interrupted", 0
         try:
@@ -118,16 +136,27 @@ class Sweep(BasicSweeper):
                 folder = self._folder() / subdir
                 if subdir == os.curdir:
                     raise UserError("hydra.sweep.subdir is the folder of the sweep itself: give each job one of its own.")
-                holds_run(folder, cfg)
+                again = holds_run(folder, cfg) and self._has_changed_code(folder, cfg)
             except UserError as error:
                 raise UserError(f"job {' '.join(overrides)}: {error}") from error
-            other = jobs.setdefault(subdir, Job(overrides, folder, subdir, config_hash(cfg)))
+            other = jobs.setdefault(subdir, Job(overrides, folder, subdir, config_hash(cfg), again))
             if sorted(other.overrides) != sorted(overrides):
                 raise UserError(
                     f"hydra.sweep.subdir gives two jobs the same folder {folder}: {' '.join(other.overrides)} and "
                     f"{' '.join(overrides)}.\nLeave it out, or name in it every key that is swept, as in run_${{seed}}."
                 )
         return list(jobs.values())
+
+    def _has_changed_code(self, folder: Path, cfg: DictConfig) -> bool:
+        with importable(os.getcwd()):
+            changed = environment.changed_modules(folder, cfg)
+        if changed and cfg.code == "same":
+            raise UserError(
+                f"changed since {folder} was trained: {', '.join(changed)}.\n"
+                f"Add code=new to run such jobs again (what they have done goes to {self._folder() / ASIDE}), "
+                "or code=ignore to keep their results."
+            )
+        return bool(changed)
 
     def _folder(self) -> Path:
         assert self.config is not None
@@ -204,13 +233,6 @@ def _number(metric: dict[str, Any] | None) -> str:
     if not metric or metric["final"] is None:
         return "finished"
     return f"{metric['name']} {metric['final']:.4g}"
-
-
-def reason(error: BaseException) -> str:
-    """Return an exception's message as one line."""
-    if isinstance(error, UserError):
-        return " ".join(str(error).split())
-    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def combinations(

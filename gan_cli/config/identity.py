@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 RUN_ONLY = (
     "resume",
     "debug",
+    "code",
     "report",
     "device",
     "log_every",
@@ -22,11 +23,11 @@ RUN_ONLY = (
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:
-    """Return the config as plain data with interpolations resolved, without Hydra's node, ``resume`` and ``trust``."""
+    """Return the config as plain data and resolved, without ``hydra``, ``resume``, ``code`` and ``trust``."""
     return {
         str(key): OmegaConf.to_container(cfg[key], resolve=True) if OmegaConf.is_config(cfg[key]) else cfg[key]
         for key in cfg
-        if key not in ("hydra", "resume", "trust")
+        if key not in ("hydra", "resume", "code", "trust")
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gan_cli import own_code
 from gan_cli.config import suggestions, trust
 from gan_cli.config.hydra_internals import locate
 from gan_cli.config.locations import LOCATION
@@ -77,7 +78,9 @@ def _call(key: str, target: Any, /, *args: Any, **kwargs: Any) -> Any:
     except FieldError as error:
         raise error.within(key) from error
     except (TypeError, ValueError) as error:
-        raise UserError(f"{key}: {first_line(error)}") from error
+        place = own_code.place_of(error)
+        said = first_line(error) if place is None else f"{own_code.described(error)} ({place})"
+        raise UserError(f"{key}: {said}") from error
 
 
 def target_of(cfg: DictConfig, key: str, role: Any) -> Any:
@@ -100,7 +103,7 @@ def _reason(path: str, error: Exception) -> str:
     cause = error.__cause__ or error
     lacking = cause.name if isinstance(cause, ModuleNotFoundError) else None
     if not lacking or not f"{path}.".startswith(f"{lacking}."):
-        return first_line(cause)
+        return own_code.reason(cause)
     module, _, name = lacking.rpartition(".")
     if module:
         return f"{module} has no {name}."

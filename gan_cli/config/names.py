@@ -21,8 +21,8 @@ def method_name(game: str, loss: str) -> str:
 def job_folder(overrides: Sequence[str]) -> str:
     """Return the folder of a job in a sweep: its sorted overrides, as in ``loss-hinge+seed-1``.
 
-    ``debug`` is left out, so that a failed job that is repeated with ``debug=true`` finds its folder.
+    ``debug`` and ``code`` are left out, so that a job that is repeated with ``debug=true`` or ``code=new`` finds its folder.
     """
-    words = sorted(word for word in overrides if not word.lstrip("+").startswith("debug="))
+    words = sorted(word for word in overrides if not word.lstrip("+").startswith(("debug=", "code=")))
     pairs = [word.partition("=") for word in words]
     return folder_name("+".join(f"{key.replace('/', '.')}-{value}" for key, _, value in pairs)) if pairs else "defaults"

@@ -52,6 +52,9 @@ class TrainConfig:
     trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
     resume: str | None = _scalar(None, "folder of a run to be continued")
+    code: str = _scalar(
+        "same", "refuse changed modules of your own, use them, or overlook the change", choices=("same", "new", "ignore")
+    )
     init_from: str | None = _scalar(None, "a run or a checkpoint whose players this run begins with (null: fresh ones)")
     init_players: list[str] | None = _scalar(None, "which of its players (null: all)")
     frozen: list[str] = _scalar([], "players that never move")

@@ -25,7 +25,7 @@ from gan_cli.games.sampling import Sampling, sampling_of
 from gan_cli.inference.load import LoadedRun, load, place_of
 from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features.base import Encoded
-from gan_cli.runs import checkpoint
+from gan_cli.runs import checkpoint, environment
 from gan_cli.runs.folder import stored_config
 from gan_cli.runs.logger import read
 
@@ -123,7 +123,8 @@ class Checkpoints:
         start = time.perf_counter()
         step, provenance, numbers, details = measure(folder, name)
         seconds = round(time.perf_counter() - start, 2)
-        return Result(str(folder), step, chosen, Provenance(**provenance), numbers, details, seconds)
+        ran_on = environment.at(folder, step)
+        return Result(str(folder), step, chosen, Provenance(**provenance), numbers, details, seconds, ran_on)
 
     def measure_samples(self, folder: Path, name: str) -> MeasuredCheckpoint:
         """Measure a checkpoint's samples with the metric; pictures are written to ``folder/eval``."""

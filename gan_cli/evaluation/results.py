@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import UserError
 from gan_cli.files import atomic_write, file_lock, write_json
+from gan_cli.runs import environment
 
 if TYPE_CHECKING:
     import pandas
@@ -70,9 +71,8 @@ class Provenance:
 
     def __post_init__(self) -> None:
         # the same plain form that a file contains, so that a result read back equals the one written
-        object.__setattr__(self, "settings", plain(self.settings))
-        object.__setattr__(self, "features", plain(self.features))
-        object.__setattr__(self, "sampling", plain(self.sampling))
+        for name in ("settings", "features", "sampling"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
 
     def decisive(self) -> dict[str, Any]:
         """Return what must agree, by name; the settings as ``metric.<key>`` or ``diagnostics.<key>``."""
@@ -121,6 +121,7 @@ class Result:
         numbers: Numbers by name, the primary one first.
         details: Curves and counts as plain data.
         seconds: Time that the evaluation took.
+        environment: Versions, processor and so on of the process that wrote the checkpoint, see ``runs.machine.facts``.
     """
 
     source: str
@@ -130,6 +131,7 @@ class Result:
     numbers: Mapping[str, Number]
     details: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def primary(self) -> str:
@@ -254,9 +256,8 @@ def read(folder: Path) -> list[Result]:
 def to_csv(results: Iterable[Result]) -> str:
     """Return one row per number in full precision; unknown values are empty."""
     rows = [row for result in results for row in _rows(result)]
-    columns = dict.fromkeys(key for row in rows for key in row)
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -281,9 +282,8 @@ def _rows(result: Result) -> Iterable[dict[str, Any]]:
             "reference": origin.reference,
             "sampling": json.dumps(origin.sampling, sort_keys=True),
             "protocol": origin.protocol,
-            "extractor": None,
-            "weights": None,
-            "resizing": None,
+            "environment": environment.in_words(result.environment),
+            **dict.fromkeys(("extractor", "weights", "resizing")),
             **origin.features,
         }
 

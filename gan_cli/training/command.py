@@ -12,11 +12,12 @@ from rich.console import Console
 
 from gan_cli import files
 from gan_cli.build import refuse_unused, uses
+from gan_cli.config import sources
 from gan_cli.config.identity import to_plain
 from gan_cli.config.trust import remember_targets
 from gan_cli.device import threads
 from gan_cli.errors import Diverged, UserError
-from gan_cli.runs import checkpoint
+from gan_cli.runs import checkpoint, environment, machine
 from gan_cli.runs.console import ProgressDisplay, Terminal, say
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result
 from gan_cli.runs.logger import RunLogger
@@ -42,6 +43,8 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
     console = console or Terminal()
     if holds_config(folder) and not cfg.resume:
         raise holds_run_already(folder)
+    if cfg.resume:
+        environment.refuse_changed_code(folder, cfg)
     if cfg.resume and (result := finished_result(folder, cfg.train.steps)):
         say(console, f"{folder} is finished already, at step {result['step']}.")
         objective: float | None = result["objective"]
@@ -87,6 +90,10 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
     if cfg.resume:
         _check_steps_left(run)
         say(console, f"continuing at step {run.step}")
+    facts = machine.facts(run.device)
+    if cfg.resume and (changes := environment.differences(folder, facts)):
+        say(console, f"warning: {'; '.join(changes)}. Only where these are the same is a resumed run equal to the bit.")
+    environment.record(folder, run.step, facts, sources.of_config(cfg))
     for leftover in (folder / "checkpoints").glob(".*.tmp"):  # of a process that was killed while it wrote a checkpoint
         leftover.unlink()
     remember_targets(to_plain(cfg))

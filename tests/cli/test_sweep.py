@@ -10,10 +10,14 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
+from gan_cli.config import sources
 from gan_cli.config.identity import RUN_ONLY, config_hash, to_plain
 from gan_cli.config.names import folder_name, job_folder, method_name
+from gan_cli.config.trust import importable
 from gan_cli.device import threads
 from gan_cli.errors import Stopped, UserError
+from gan_cli.evaluation.sweeps import sweep_runs
+from gan_cli.runs import environment
 from gan_cli.runs.folder import read_result
 from gan_cli.runs.lock import locked
 
@@ -396,3 +400,30 @@ def test_an_experiment_that_is_a_sweep_by_itself_needs_no_flag(call, jobs, exper
 def test_max_batch_size_goes_over_all_cases(call, jobs, experiments):
     assert call("train", "experiment=both", "hydra.sweep.dir=s", "hydra.sweeper.max_batch_size=3").code == 0
     assert len(jobs.trained) == 4
+
+
+def test_jobs_whose_own_code_has_changed(call, jobs, conf, tmp_path):
+    work = tmp_path / "work"
+    (work / "my_losses.py").write_text("class Mine: ...\n")
+    (conf / "loss" / "mine.yaml").write_text("_target_: my_losses.Mine\n")
+    sweep = ["-m", "loss=hinge,mine", "hydra.sweep.dir=s"]
+    assert call("train", *sweep).code == 0
+    for job in jobs.trained:
+        with importable(work):
+            own = sources.of_config(OmegaConf.create(job["cfg"]))
+        environment.record(work / job["folder"], 0, {}, own)
+        (work / job["folder"] / "checkpoints").mkdir()
+        (work / job["folder"] / "checkpoints" / "step_00000001.pt").touch()
+    jobs.trained.clear()
+    (work / "my_losses.py").write_text("class Mine: x = 100\n")
+    refused = call("train", *sweep)
+    assert (refused.code, jobs.trained) == (2, [])
+    assert refused.err.startswith("gan-train: job loss=mine: changed since s/loss-mine was trained: my_losses (")
+    assert "code=new" in refused.err
+    assert call("train", *sweep, "code=ignore").code == 0
+    assert jobs.trained == []
+    assert call("train", *sweep, "code=new").code == 0
+    assert [(str(job["folder"]), job["cfg"]["resume"]) for job in jobs.trained] == [("s/loss-mine", None)]
+    assert read_result(work / "s" / "earlier_code" / "loss-mine")["status"] == "finished"
+    assert [row["folder"] for row in jobs_of(work / "s")] == ["s/loss-hinge", "s/loss-mine"]
+    assert [run.name for run in sweep_runs(work / "s")] == ["loss-hinge", "loss-mine"]

@@ -13,7 +13,7 @@ from support.evaluation import eval_json_without_seconds, eval_scalars, w1
 
 from gan_cli.evaluation import results
 from gan_cli.evaluation.number_format import format_value
-from gan_cli.runs import events
+from gan_cli.runs import environment, events
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +38,7 @@ class TestARun:
         assert call("mine", "metric=frechet", "n_samples=30", "ema=false", "seed=7", "checkpoint=1")[0] == 0
         [entry] = json.loads((run / "eval.json").read_text())["results"]
         assert (entry["source"], entry["step"], entry["chosen"]) == (".", 1, ["step"])
+        assert entry["environment"] == environment.at(run, 1) != {}
         assert list(entry["numbers"]) == ["fd", "kid"]
         assert entry["provenance"].pop("reference")
         assert entry["provenance"] == {

@@ -22,6 +22,7 @@ from gan_cli.report.figures.traversals import Traversals
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
 from gan_cli.report.records.runs import run_records
+from gan_cli.runs import environment
 
 pytestmark = pytest.mark.slow
 
@@ -339,3 +340,16 @@ def test_what_training_measured_is_ranked_over_seeds(run):
     assert drawn._floor(run_records(folder)) == 0.5
     assert Bars(title="", number="metric/other")._floor(run_records(folder)) is None
     assert drawn.draw(run_records(folder))
+
+
+def test_the_report_says_what_the_runs_ran_on(run):
+    folder = run("run", {"loss/generator": [1.0, 0.5]})
+    assert not {"ran with", "ran on"} & set(reproduce.facts(run_records(folder))), "nothing was recorded"
+    facts = {"gan_cli": "9.9", "commit": "0123456789abcdef", "clean": False, "torch": "1.0", "numpy": "1.1", "python": "3.12"}
+    facts |= {"device": "cuda:0", "processor": "H200", "threads": 2, "platform": "Linux"}
+    environment.record(folder, 0, facts, {})
+    environment.record(folder, 5, facts | {"torch": "1.2"}, {})
+    shown = reproduce.facts(run_records(folder))
+    first = "gan-cli 9.9 (commit 0123456789ab, changed), torch 1.0, numpy 1.1, Python 3.12"
+    assert shown["ran with"] == f"{first} or {first.replace('1.0', '1.2')}"
+    assert shown["ran on"] == "cuda:0, H200, 2 CPU threads, Linux"

@@ -1,17 +1,14 @@
 """Commands that reproduce runs, and facts about the runs and the machine."""
 
-import os
-import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from omegaconf import OmegaConf
 
-from gan_cli import __version__
 from gan_cli.report.records.runs import RunRecord
+from gan_cli.runs import environment
 
 
 def training_commands(runs: Sequence[RunRecord]) -> list[str]:
@@ -47,7 +44,7 @@ def config_yaml(run: RunRecord) -> str:
 
 
 def facts(runs: Sequence[RunRecord]) -> Mapping[str, str]:
-    """Return facts about the runs and about the machine that writes the report, as text by name."""
+    """Return facts about the runs and about the machines that they ran on, as text by name."""
     begun = [run for run in runs if run.rows]
     seconds = [run.result["seconds"] for run in begun if "seconds" in run.result]
     measuring = [run.result.get("seconds_evaluating", 0.0) for run in begun if "seconds" in run.result]
@@ -62,9 +59,21 @@ def facts(runs: Sequence[RunRecord]) -> Mapping[str, str]:
         **({"time": f"{_duration(sum(seconds))} in all, {shares}"} if seconds else {}),
         **({"speed": f"{_grouped(np.median(speed))} samples a second, over all turns"} if speed else {}),
         **({"parameters and buffers": ", ".join(players)} if players else {}),
-        "written by": f"gan-cli {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
-        "written on": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
+        **_environments(begun),
     }
+
+
+def _environments(runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Return what the runs ran with and on, at every start and resume, as far as it was recorded."""
+    records = [environment.read(run.folder) for run in runs]
+    entries = [entry for record in records for entry in record]
+    code = [f"{name} {one['sha256'][:12]}" for entry in entries for name, one in entry.modules.items()]
+    texts = {
+        "ran with": [environment.software(entry.facts) for entry in entries],
+        "ran on": [environment.hardware(entry.facts) for entry in entries],
+        "modules of its own": [", ".join(dict.fromkeys(code))],
+    }
+    return {name: " or ".join(dict.fromkeys(found)) for name, found in texts.items() if any(found)}
 
 
 def _grouped(number: float) -> str:

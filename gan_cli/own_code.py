@@ -1,0 +1,59 @@
+"""Errors that the user's own code raises, which lies neither in this package nor in an installed one. Standard library only."""
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+from gan_cli.errors import UserError, first_line
+
+_PACKAGE = Path(__file__).resolve().parent
+_STANDARD_LIBRARY = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+def is_own(file: str | Path) -> bool:
+    """Return True if ``file`` is Python source of neither this package, the standard library, nor an installed package."""
+    path = Path(file)
+    if path.suffix != ".py" or not path.is_file():
+        return False
+    path = path.resolve()
+    return not (_INSTALLED & set(path.parts) or any(path.is_relative_to(place) for place in (_PACKAGE, *_STANDARD_LIBRARY)))
+
+
+def fault(error: BaseException) -> UserError | None:
+    """Return the error to be shown if the user's own code raised ``error``; None if it did not, or raised a UserError."""
+    place = None if isinstance(error, UserError) or not isinstance(error, Exception) else place_of(error)
+    if place is None:
+        return None
+    return UserError(f"{described(error)}\nRaised by {place}. For the traceback, run again with debug=true.")
+
+
+def place_of(error: BaseException) -> str | None:
+    """Return the line of the user's own code that raised ``error``, or called what raised it; None if there is none."""
+    if isinstance(error, SyntaxError) and error.filename and is_own(error.filename):
+        return f"{shown(error.filename)}, line {error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_own(frame.filename)]
+    if not frames:
+        return None
+    where = "" if frames[-1].name == "<module>" else f", in {frames[-1].name}"
+    return f"{shown(frames[-1].filename)}, line {frames[-1].lineno}{where}"
+
+
+def reason(error: BaseException) -> str:
+    """Return an exception's message as one line, with the place if the user's own code raised it."""
+    if isinstance(error, UserError):
+        return " ".join(str(error).split())
+    place = place_of(error)
+    return f"{described(error)} ({place})" if place else described(error)
+
+
+def described(error: BaseException) -> str:
+    """Return the type of an exception and the first line of its message."""
+    said = error.msg if isinstance(error, SyntaxError) else first_line(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def shown(file: str | Path) -> Path:
+    """Return a file's path, relative if it lies below the current folder."""
+    path = Path(file)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
