@@ -6,8 +6,8 @@ from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
 from torch import device as Device
-from torch import nn
 from torch.optim import Optimizer
 
 from gan_cli.augmentations.base import Augmentation
@@ -26,7 +26,7 @@ from gan_cli.metrics.features.base import Features
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.turns import Schedule, Without
-from gan_cli.solvers.base import Problem, Solver
+from gan_cli.solvers.base import Problem, Solver, unwatched
 
 GIVEN: Mapping[str, Callable[[DictConfig, int], Any]] = {
     "objective": lambda cfg, classes: build_objective(cfg),
@@ -59,13 +59,19 @@ class Parts(NamedTuple):
     diagnostics: Diagnostics
 
 
-def build(cfg: DictConfig, device: Device) -> Parts:
-    """Build all parts of a training job; players are initialized on the CPU, so that they are the same on every device."""
+def build(cfg: DictConfig, device: Device, watch: Callable[[str, Tensor], None] = unwatched) -> Parts:
+    """Build all parts of a training job; players are initialized on the CPU, so that they are the same on every device.
+
+    Args:
+        cfg: The config.
+        device: Device of the players.
+        watch: Is shown every loss and every norm of a gradient, see ``Problem``.
+    """
     data = build_data(cfg)
     game_class(cfg).check(data)
     game = build_game(cfg, data.shape, data.classes, data.source).to(device)
     turns = moving_turns(game, cfg.frozen)
-    problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision))
+    problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision), watch)
     solver = make(cfg, "solver", Solver, problem)
     schedule = Without(make(cfg, "schedule", Schedule), frozenset(game.turns()) - frozenset(turns))
     orders = schedule.orders(cfg.train.steps)

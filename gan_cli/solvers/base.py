@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
@@ -13,6 +14,10 @@ from torch.optim import Optimizer
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
 from gan_cli.types import Batch, Stats
+
+
+def unwatched(name: str, value: Tensor) -> None:
+    """Ignore a loss or the norm of a gradient."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +28,22 @@ class Problem:
         turns: Turn by name.
         optimizers: Optimizer of each turn's parameters, with one parameter group per player.
         autocast: Makes the context in which losses are computed: ``torch.autocast`` for bfloat16, or none.
+        watch: Called with the tag and the value of every loss and every norm of a gradient, in the order in which they are
+            computed. ``Solver.round`` reports only the last ones of each turn.
     """
 
     turns: Mapping[str, Turn]
     optimizers: Mapping[str, Optimizer]
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+    watch: Callable[[str, Tensor], None] = unwatched
 
 
 class Solver(ABC):
     """Plays rounds of a game that it knows only by its turns."""
 
     def __init__(self, problem: Problem) -> None:
-        self.turns, self.optimizers, self.autocast = problem.turns, problem.optimizers, problem.autocast
+        self.turns, self.optimizers = problem.turns, problem.optimizers
+        self.autocast, self.watch = problem.autocast, problem.watch
 
     @abstractmethod
     def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
@@ -66,6 +75,8 @@ class Solver(ABC):
     def gradients(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
         """Leave d loss / d parameters in ``.grad`` of the turn's own parameters, and of no others.
 
+        A gradient whose norm is not finite becomes 0 and thus never reaches the parameters.
+
         Returns:
             The loss, and the numbers to log, see ``turn_stats``.
         """
@@ -74,15 +85,21 @@ class Solver(ABC):
         for parameter in parameters:
             parameter.grad = None
         loss.backward(inputs=parameters)
-        return loss.detach(), self.turn_stats(name, loss, stats, [parameter.grad for parameter in parameters])
+        gradients = [parameter.grad for parameter in parameters]
+        reported = self.turn_stats(name, loss, stats, gradients)
+        for parameter, gradient in zip(parameters, zero_unless_finite(gradients, reported[f"grad_norm/{name}"]), strict=True):
+            parameter.grad = gradient
+        return loss.detach(), reported
 
     def turn_stats(self, name: str, loss: Tensor, stats: Stats, gradients: Sequence[Tensor | None]) -> Stats:
-        """Return the numbers to log under their final names.
+        """Return the numbers to log under their final names, and show loss and gradient to ``watch``.
 
         They are ``loss/<turn>``, ``grad_norm/<turn>`` (L2 over all of the turn's parameters), and the turn's own numbers, as
         ``<number>/<turn>`` unless their names contain a slash already.
         """
-        norm = get_total_norm([gradient.detach() for gradient in gradients if gradient is not None])
+        norm = total_norm(gradients)
+        self.watch(f"loss/{name}", loss.detach())
+        self.watch(f"grad_norm/{name}", norm)
         own = {key if "/" in key else f"{key}/{name}": value.detach() for key, value in stats.items()}
         return {f"loss/{name}": loss.detach(), f"grad_norm/{name}": norm, **own}
 
@@ -98,3 +115,19 @@ class Solver(ABC):
         """Restore what ``state_dict`` returned."""
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+
+
+def total_norm(gradients: Sequence[Tensor | None]) -> Tensor:
+    """Return the L2 norm of all gradients together; None counts as 0."""
+    return get_total_norm([gradient.detach() for gradient in gradients if gradient is not None])
+
+
+def zero_unless_finite(gradients: Sequence[Tensor | None], norm: Tensor) -> list[Tensor | None]:
+    """Return the gradients unchanged if their ``norm`` is finite, else zeros.
+
+    On a GPU nothing waits for the norm: the choice is made there.
+    """
+    finite = norm.isfinite()
+    if finite.device.type == "cpu" and finite:  # the usual case, without a pass over the gradients
+        return list(gradients)
+    return [None if gradient is None else torch.where(finite, gradient, 0.0) for gradient in gradients]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.games.base import differentiable_in_all_players
-from gan_cli.solvers.base import Problem
+from gan_cli.solvers.base import Problem, total_norm, zero_unless_finite
 from gan_cli.solvers.simultaneous import Field, Simultaneous
 from gan_cli.types import Batch, Stats
 
@@ -45,10 +45,17 @@ class Consensus(Simultaneous):
                     v[name] = gradients
         pull = self.pull(v)
         # a parameter that turns share is pulled once, in the first of them
-        return {
+        sums = {
             name: [_sum(g, pull.pop(p, None)) for p, g in zip(self.turns[name].parameters, own, strict=True)]
             for name, own in v.items()
-        }, stats
+        }
+        return {name: self.watched(name, gradients) for name, gradients in sums.items()}, stats
+
+    def watched(self, name: str, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """Return what the turn descends, zeros if it is not finite; v may be finite where its derivative is not."""
+        norm = total_norm(gradients)
+        self.watch(f"grad_norm/{name}", norm)
+        return zero_unless_finite(gradients, norm)
 
     def pull(self, v: Field) -> dict[Tensor, Tensor | None]:
         """Return gamma grad 1/2 ||v||^2, for each parameter of the turns that step."""

@@ -10,7 +10,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.randomness import fork_rng
 from gan_cli.solvers.alternating import Alternating
-from gan_cli.solvers.base import Problem
+from gan_cli.solvers.base import Problem, zero_unless_finite
 from gan_cli.types import Batch, Stats
 
 Tensors = list[Tensor]
@@ -60,6 +60,7 @@ class Unrolled(Alternating):
             path.append([parameter.detach().clone() for parameter in phi])
             with fork_rng(seed, device):
                 loss, _ = self.loss(self.opponent, batch)
+            self.watch(f"loss/{self.opponent}", loss.detach())
             place(phi, [p - self.rate * g for p, g in zip(path[-1], slopes(loss, phi), strict=True)])
         with fork_rng(seed, device):
             loss, reported = self.loss(name, batch)
@@ -75,9 +76,10 @@ class Unrolled(Alternating):
             gradient = [g + m for g, m in zip(gradient, more[: len(theta)], strict=True)]
             adjoint = [a + m for a, m in zip(adjoint, more[len(theta) :], strict=True)]
         place(phi, start)
-        for parameter, g in zip(theta, gradient, strict=True):
+        reported = self.turn_stats(name, loss, reported, gradient)
+        for parameter, g in zip(theta, zero_unless_finite(gradient, reported[f"grad_norm/{name}"]), strict=True):
             parameter.grad = g
-        return loss.detach(), self.turn_stats(name, loss, reported, gradient)
+        return loss.detach(), reported
 
 
 def slopes(loss: Tensor, parameters: Sequence[Tensor]) -> Tensors:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gan_cli.errors import Diverged, Stopped
 from gan_cli.games.base import Game
@@ -59,22 +60,36 @@ class LogStats:
         period: Rounds between logged numbers.
         last: The last step of the run.
         samples: Returns the number of samples drawn for all turns so far.
+        watched: Losses and norms of gradients of the current round that ``stats`` may lack, by tag, in the order in which they
+            were computed: those of half steps, and of all but the last of several equal turns. Emptied after each round.
 
     Attributes:
         latest: The newest numbers by tag.
         clock: Measures the time spent in rounds; to be stopped before and started after other callbacks.
     """
 
-    def __init__(self, logger: RunLogger, period: int, last: int, samples: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        logger: RunLogger,
+        period: int,
+        last: int,
+        samples: Callable[[], int],
+        watched: list[tuple[str, Tensor]] | None = None,
+    ) -> None:
         self.logger, self.period, self.last, self.samples = logger, period, last, samples
-        self.pending: list[tuple[int, Stats]] = []
+        self.watched = [] if watched is None else watched
+        self.rounds = 0
+        self.pending: list[tuple[int, str, Tensor]] = []
+        self.newest: list[str] = []
         self.latest: dict[str, float] = {}
         self.clock = Stopwatch()
         self.counted = samples()
 
     def __call__(self, step: int, stats: Stats) -> None:
-        self.pending.append((step, stats))
-        if len(self.pending) >= MAX_PENDING_ROUNDS:
+        self.pending += [(step, name, value) for name, value in (*self.watched, *stats.items())]
+        self.watched.clear()
+        self.rounds, self.newest = self.rounds + 1, list(stats)
+        if self.rounds >= MAX_PENDING_ROUNDS:
             self.check()
         if step == self.last or (self.period and step % self.period == 0):
             self.check()  # waits for the device, which is part of the time of the rounds
@@ -92,16 +107,15 @@ class LogStats:
         Raises:
             Diverged: At the first one that is not finite.
         """
-        if not any(stats for _, stats in self.pending):  # no turn was played
+        if not self.pending:  # no turn was played
             return
-        names = [(step, name) for step, stats in self.pending for name in stats]
-        values = torch.stack([value.float() for _, stats in self.pending for value in stats.values()]).tolist()
-        for (step, name), value in zip(names, values, strict=True):
+        values = torch.stack([value.float() for _, _, value in self.pending]).tolist()
+        for (step, name, _), value in zip(self.pending, values, strict=True):
             if not math.isfinite(value):
                 raise Diverged(f"{name} became {value} at step {step}: training has diverged.")
-        last = len(self.pending[-1][1])
-        self.latest = {name: value for (_, name), value in zip(names[-last:], values[-last:], strict=True)}
+        self.latest = dict(zip(self.newest, values[len(values) - len(self.newest) :], strict=True))
         self.pending.clear()
+        self.rounds = 0
 
 
 class Stopwatch:
@@ -126,17 +140,27 @@ class DivergenceGuard:
     """Stops the run before players with non-finite numbers are measured, drawn or saved.
 
     Raises:
-        Diverged: If a statistic, a parameter or a buffer is not finite.
+        Diverged: If a statistic, a parameter, a buffer or a tensor in the solver's state, such as a moment, is not finite.
     """
 
-    def __init__(self, game: Game, log_stats: LogStats) -> None:
-        self.game, self.log_stats = game, log_stats
+    def __init__(self, game: Game, solver: Solver, log_stats: LogStats) -> None:
+        self.game, self.solver, self.log_stats = game, solver, log_stats
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
         self.log_stats.check()
-        for name, tensor in self.game.state_dict().items():
+        for name, tensor in (*tensors_in(self.game.state_dict()), *tensors_in(self.solver.state_dict(), "solver.")):
             if not bool(tensor.isfinite().all()):
                 raise Diverged(f"{name} is no longer finite at step {step}: training has diverged.")
+
+
+def tensors_in(state: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors in nested mappings and sequences, with their dotted paths."""
+    entries = state.items() if isinstance(state, Mapping) else enumerate(state) if isinstance(state, list | tuple) else ()
+    for key, value in entries:
+        if isinstance(value, Tensor):
+            yield f"{prefix}{key}", value
+        else:
+            yield from tensors_in(value, f"{prefix}{key}.")
 
 
 class SaveCheckpoint:

@@ -110,13 +110,13 @@ def train(run: Run, console: Console) -> float | None:
     """
     cfg, last, start_time = run.cfg, run.cfg.train.steps, time.perf_counter()
     logger = RunLogger(run.folder, run.step)
-    log_stats = LogStats(logger, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size)
+    log_stats = LogStats(logger, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size, run.watched)
     log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, cfg.seed)
     log_game = LogGame(run.game, logger, cfg.seed)
     evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, cfg.seed)
     run_diagnostics = RunDiagnostics(run.diagnostics, run.game, run.data, logger, cfg.seed)
     draw_samples = DrawSamples(run.ema.game, run.game, run.data, logger, cfg.seed)
-    check_finite = DivergenceGuard(run.game, log_stats)
+    check_finite = DivergenceGuard(run.game, run.solver, log_stats)
     save_checkpoint = SaveCheckpoint(run.folder, run.state, check_finite, logger, cfg.keep_checkpoints)
     stop_on_signal = StopOnSignal(save_checkpoint)
     display = ProgressDisplay(

@@ -39,6 +39,7 @@ class Run:
         game: The players that are being trained.
         ema: The averaged players.
         solver: Takes the steps of a round.
+        watched: Every loss and every norm of a gradient since the list was emptied, by tag.
         schedule: Step -> the order of turns.
         idle: Players without a turn in this run.
         batches: Training batches without end.
@@ -52,7 +53,8 @@ class Run:
     def __init__(self, cfg: DictConfig, folder: Path) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
         self.device = prepare(cfg)
-        parts = build(cfg, self.device)
+        self.watched: list[tuple[str, Tensor]] = []
+        parts = build(cfg, self.device, lambda name, value: self.watched.append((name, value)))
         self.data, self.game, self.diagnostics = parts.data, parts.game, parts.diagnostics
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
         for player in cfg.frozen:

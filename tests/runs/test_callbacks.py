@@ -9,7 +9,7 @@ from gan_cli.build import build
 from gan_cli.errors import Diverged, UserError
 from gan_cli.runs import logger
 from gan_cli.schedules.learning_rates import LinearDecay
-from gan_cli.training.callbacks import LogStats, ScheduleLearningRates, Stopwatch
+from gan_cli.training.callbacks import DivergenceGuard, LogStats, ScheduleLearningRates, Stopwatch
 from gan_cli.training.ema import EMA
 
 CPU = torch.device("cpu")
@@ -91,6 +91,22 @@ def test_numbers_wait_on_the_device_but_not_for_ever(tmp_path):
     with pytest.raises(Diverged, match="loss/generator became nan at step 2"):
         record(100, good)
     record.logger.close()
+
+
+def test_moments_that_are_not_finite_are_not_saved():
+    game, solver = (parts := build(configs.config("solver=lookahead"), CPU)).game, parts.solver
+    record = LogStats(None, period=0, last=1000, samples=lambda: 0)
+    check = DivergenceGuard(game, solver, record)
+    for parameter in game.generator.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    solver.optimizers["generator"].step()
+    check(4)
+    parameter = next(game.generator.parameters())
+    solver.optimizers["generator"].state[parameter]["exp_avg_sq"][0] = float("inf")
+    with pytest.raises(
+        Diverged, match=r"solver\.inner\.optimizers\.generator\.state\.0\.exp_avg_sq is no longer finite at step 4"
+    ):
+        check(4)
 
 
 def test_the_stopwatch_runs_between_start_and_stop(monkeypatch):

@@ -98,6 +98,22 @@ def test_a_number_that_is_none_stops_the_run(mine, player, value, cadence, tmp_p
     assert not (tmp_path / "result.json").exists()
 
 
+@pytest.mark.parametrize(("call", "value"), [(13, math.nan), (13, 1e38), (14, math.nan)])
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_either_half_step_of_extragradient_stops_the_run_and_names_the_player(mine, player, call, value, tmp_path):
+    cfg = poisoned(player=player, step=call, value=value)
+    cfg.solver = configs.config("solver=extragradient").solver
+    quantity = "loss" if math.isnan(value) else "grad_norm"
+    with pytest.raises(Diverged, match=rf"^{quantity}/{player} became (nan|inf) at step 7: training has diverged"):
+        train(cfg, tmp_path, "log_every=0 checkpoint_every=0 train.steps=9")
+
+
+def test_the_first_of_several_critic_turns_stops_the_run(mine, tmp_path):
+    cfg = poisoned(player="discriminator", step=2 * 5 + 1, value=1e38)
+    with pytest.raises(Diverged, match=r"^grad_norm/discriminator became inf at step 3"):
+        train(cfg, tmp_path, "log_every=0 train.n_critic=5")
+
+
 def test_before_the_first_checkpoint(mine, tmp_path):
     with pytest.raises(Diverged, match="No checkpoint had been written yet"):
         train(poisoned(player="generator", step=2, value=math.nan), tmp_path)
