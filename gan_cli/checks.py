@@ -6,6 +6,7 @@ Every check takes the name and the value of a field, and raises a FieldError for
 import math
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import PurePath
 from typing import Any
 
 from gan_cli.errors import FieldError, UserError
@@ -43,6 +44,13 @@ def flag(name: str, value: Any) -> None:
     """Check that ``value`` is true or false."""
     if not isinstance(value, bool):
         raise FieldError(name, value, "it must be true or false.")
+
+
+def inside(name: str, value: Any) -> None:
+    """Check that ``value`` is a pattern for files inside a folder, such as ``samples/*.png``."""
+    path = PurePath(value) if isinstance(value, str) else PurePath("/")
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in value:
+        raise FieldError(name, value, "it must be a pattern for files inside the run folder.")
 
 
 def share(name: str, value: Any) -> None:

@@ -1,6 +1,7 @@
 """Exceptions that the command line prints as a sentence instead of a traceback, and warnings. Standard library only."""
 
 import warnings
+from pickle import UnpicklingError
 from typing import Any
 
 
@@ -61,6 +62,13 @@ class DamageWarning(UserWarning):
 def warn(message: str) -> None:
     """Issue a DamageWarning; Python shows each message once in a process."""
     warnings.warn(message, DamageWarning, stacklevel=1)  # at one line of code, so that it is shown once
+
+
+def why_unloadable(error: Exception) -> str:
+    """Return why torch cannot load a file, without its advice to load the file in a way that may execute code."""
+    if isinstance(error, UnpicklingError) or "weights_only" in str(error):
+        return "it holds other objects than tensors and plain data"
+    return first_line(error)
 
 
 def first_line(error: object) -> str:

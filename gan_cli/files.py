@@ -8,7 +8,7 @@ import stat
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -110,10 +110,17 @@ def regular(path: Path, flags: int = os.O_RDONLY) -> int:
     return descriptor
 
 
+def leads_into(path: Path, root: Path) -> bool:
+    """Return True if the link ``path`` leads to an existing file or folder inside the resolved folder ``root``."""
+    with suppress(OSError, RuntimeError):  # it may lead nowhere, or in a circle
+        return path.resolve(strict=True).is_relative_to(root)
+    return False
+
+
 def irregular(path: Path) -> UserError:
     """Return the error for something that is no regular file where one is expected."""
     kind = f"a link to {os.readlink(path)}" if path.is_symlink() else "a folder" if path.is_dir() else "no regular file"
-    return UserError(f"{path} is {kind}, and a run folder holds regular files only. Remove it, or copy the run without it.")
+    return UserError(f"{path} is {kind}, and a run is made of regular files. Remove it, or copy the run without it.")
 
 
 def read_bytes(path: Path, largest: int) -> bytes:

@@ -23,7 +23,7 @@ from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
 from gan_cli.own_code import reason
 from gan_cli.runs import lock
-from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, run_folder, stored_config
+from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, refuse_links, run_folder, stored_config
 from gan_cli.runs.lock import InUse, locked
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def working_folder(cfg: DictConfig, overrides: Sequence[str], key: str = "hydra.
         return
     named = any(word.startswith(f"{key}=") for word in overrides)
     folder, is_new = _made(folder) if named else (_new_folder(folder), True)
+    if key == "hydra.sweep.dir":
+        refuse_links(folder)
     with locked(folder):
         if named and key == "hydra.run.dir" and holds_config(folder):
             raise holds_run_already(folder)

@@ -25,7 +25,7 @@ from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
 from gan_cli.games.sampling import Sampling
 from gan_cli.runs import logger
 from gan_cli.runs.console import Terminal, say
-from gan_cli.runs.folder import holds_config, run_folder
+from gan_cli.runs.folder import holds_config, refuse_links, run_folder
 
 WIDTH = 120
 """Width of tables in characters if the output is not a terminal."""
@@ -80,6 +80,7 @@ def _measure_run(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[
 
 def _measure_sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
     """Measure every finished run of a sweep; a run that cannot be measured is listed and does not stop the others."""
+    refuse_links(folder)
     sweep_runs = sweeps.sweep_runs(folder)
     out = _output_folder(cfg, folder)
     found: dict[str, list[Result]] = {}
@@ -89,6 +90,7 @@ def _measure_sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[lis
         refused: dict[str, str] = {}
         for name in finished:
             try:
+                refuse_links(folder / name)
                 results.read(folder / name)
                 progress.expect(checkpoints.n_samples(folder / name))
             except UserError as error:

@@ -26,7 +26,7 @@ from gan_cli.report.records import reproduce
 from gan_cli.report.records.primary import primary_metric, resolve_primary
 from gan_cli.report.records.runs import RunRecord, run_records
 from gan_cli.runs.console import say
-from gan_cli.runs.folder import holds_config
+from gan_cli.runs.folder import holds_config, refuse_links
 
 PAGE, FOLDER, SUMMARY = "report.html", "report", "summary.json"
 TEXTS = ("title", "source", "differences")
@@ -85,6 +85,7 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     Raises:
         UserError: If there is no run, nothing has been logged yet, or the declared report is invalid. Nothing is written then.
     """
+    refuse_links(folder)
     runs = run_records(folder)
     node, remarks = declared_report(runs)
     trust.check({"report": node}, folder)
@@ -96,7 +97,8 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     standard_figures, _ = draw_all(standard.standard_figures(logged, cfg.median), logged)
     has_progression = any(isinstance(figure, Progression) for figure in figures)
     progressions, _ = draw_all([] if has_progression else standard.progression_figures(logged, cfg.stages, cfg.median), logged)
-    animations = [(run, frames) for run in first_runs(logged)[:MAX_METHODS] if (frames := animation_frames(run))]
+    animations, unreadable = animated_runs(logged)
+    missing += unreadable
     evaluation = reproduce.evaluation_commands(folder, node.get("evaluation"))
     if evaluation and not any(run.results for run in runs):
         missing.append(f"not evaluated yet: {evaluation[0]}")
@@ -178,6 +180,19 @@ def draw_all(figures: Sequence[Figure], runs: Sequence[RunRecord]) -> tuple[list
         except UserError as error:
             missing.append(f"{figure.title or type(figure).__name__}: {error}")
     return rendered, missing
+
+
+def animated_runs(runs: Sequence[RunRecord]) -> tuple[list[tuple[RunRecord, dict[int, bytes]]], list[str]]:
+    """Return the first run of each method with its frames, and a message for each run with a picture that cannot be read."""
+    animated: list[tuple[RunRecord, dict[int, bytes]]] = []
+    unreadable: list[str] = []
+    for run in first_runs(runs)[:MAX_METHODS]:
+        try:
+            if frames := animation_frames(run):
+                animated.append((run, frames))
+        except UserError as error:
+            unreadable.append(str(error))
+    return animated, unreadable
 
 
 def count_states(assessments: Sequence[Assessment]) -> Mapping[str, int]:

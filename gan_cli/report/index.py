@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -48,8 +49,16 @@ def _entry(folder: Path, start: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {"title": folder.name, "source": None, "claims": [], "link": None, "picture": None}
     picture = folder / "report" / summary["thumbnail"] if summary["thumbnail"] else None
-    link = os.path.relpath(folder / "report.html", start)
-    return {**summary, "link": Path(link).as_posix(), "picture": _thumbnail(picture) if picture else None}
+    return {
+        **summary,
+        "link": relative_link(folder / "report.html", start),
+        "picture": _thumbnail(picture) if picture else None,
+    }
+
+
+def relative_link(path: Path, start: Path) -> str:
+    """Return a link from a page in the folder ``start`` to ``path``; a folder named ``javascript:`` is no scheme in it."""
+    return f"./{quote(os.fsencode(os.path.relpath(path, start)))}"
 
 
 def _thumbnail(path: Path) -> bytes | None:

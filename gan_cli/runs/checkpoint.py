@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from gan_cli import files
-from gan_cli.errors import EarlierVersionError, UserError, first_line, warn
+from gan_cli.errors import EarlierVersionError, UserError, warn, why_unloadable
 
 FORMAT = 3
 """Version of the checkpoint format; checkpoints of earlier versions are refused."""
@@ -77,8 +77,7 @@ def load(path: Path) -> dict[str, Any]:
     except UserError:
         raise
     except Exception as error:
-        reason = first_line(error)
-        raise UserError(f"checkpoint {path} cannot be read: {reason}.{ADVICE}") from error
+        raise UserError(f"checkpoint {path} cannot be read: {why_unloadable(error)}.{ADVICE}") from error
     written = state.get("format") if isinstance(state, dict) else None
     if isinstance(written, int) and written < FORMAT:
         raise EarlierVersionError(path)

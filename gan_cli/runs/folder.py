@@ -1,12 +1,15 @@
 """The folder of a run: its config and its result."""
 
 import json
+import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from gan_cli import files
 from gan_cli.config import trust
 from gan_cli.config.identity import config_hash
 from gan_cli.config.stored import read_config
@@ -33,14 +36,39 @@ def run_folder(path: str | Path) -> Path:
     """Return ``path`` as the folder of a run.
 
     Raises:
-        UserError: If there is no run in it.
+        UserError: If there is no run in it, or it holds a link that leads out of it.
     """
     folder = Path(path)
     if holds_config(folder):
+        refuse_links(folder)
         return folder
     inside = next(filter(holds_config, folder.parents), None)
     hint = f"Did you mean {inside}?" if inside else "Name the folder that a run printed, the one with checkpoints/ in it."
     raise UserError(f"no run in {folder}: there is no {folder / 'config.yaml'}.\n{hint}")
+
+
+def refuse_links(folder: Path) -> None:
+    """Check that the folder of a run or a sweep holds regular files and folders only, at any depth.
+
+    What is written into it must not end up in another file, and a pipe would be read for ever. Links inside the folder are
+    allowed, and so is a sweep made of links to runs.
+
+    Raises:
+        UserError: If something else is in it.
+    """
+    root, pending = folder.resolve(), [folder]
+    while pending:
+        with suppress(FileNotFoundError, PermissionError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                elif entry.is_symlink():
+                    is_run_of_sweep = not holds_config(folder) and path.parent == folder and holds_config(path)
+                    if not (is_run_of_sweep or files.leads_into(path, root)):
+                        raise files.irregular(path)
+                elif not entry.is_file(follow_symlinks=False):
+                    raise files.irregular(path)
 
 
 def holds_run(folder: Path, cfg: DictConfig) -> bool:

@@ -1,6 +1,7 @@
 """Images before decoding: their identity, and access to one of them."""
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,8 +77,8 @@ class Source:
 def listing(folder: Path, suffixes: tuple[str, ...] = ("",)) -> Listing:
     """Return every file below ``folder`` whose lower-case name ends in one of ``suffixes``, except hidden files and folders.
 
-    A broken link is listed with size −1, so that it is reported as an unreadable image. Links to folders are followed; each
-    folder is entered once.
+    Pipes and devices are left out. A broken link is listed with size −1, so that it is reported as an unreadable image. Links
+    to folders are followed; each folder is entered once.
 
     Raises:
         UserError: If a folder cannot be read.
@@ -99,6 +100,8 @@ def listing(folder: Path, suffixes: tuple[str, ...] = ("",)) -> Listing:
                 path = os.path.join(parent, name)
                 try:
                     status = os.stat(path)
+                    if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+                        continue
                     size, modified = status.st_size, status.st_mtime_ns
                 except FileNotFoundError:
                     size, modified = -1, 0

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.images.cache import default_folder
-from gan_cli.errors import FieldError, UserError, first_line
+from gan_cli.errors import FieldError, UserError, why_unloadable
 from gan_cli.metrics.features.pretrained import Pretrained, download_weights, find_weights, read_weights
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -55,17 +55,19 @@ def load_inception(device: torch.device, path: Path | None, fetch: bool, sha256:
     checks.package("torch-fidelity", "fid", "features=inception")
     path = path or find_weights(weight_locations(), sha256) or _download(fetch, sha256)
     content = read_weights(path, sha256, ADVICE)
-    # Imported late, since it takes a second. It unpickles without restrictions, so the file is checked first to hold only
-    # tensors.
+    # Imported late, since it takes a second. It unpickles without restrictions, so it is given tensors that were read with
+    # restrictions and written again.
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     try:
-        torch.load(io.BytesIO(content), weights_only=True, map_location="meta")
+        tensors = io.BytesIO()
+        torch.save(torch.load(io.BytesIO(content), weights_only=True, map_location="cpu"), tensors)
+        tensors.seek(0)
         with torch.random.fork_rng(devices=[]):  # the random initialisation must not advance training's stream
-            network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], io.BytesIO(content))
+            network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], tensors)
     except Exception as error:  # unpickling an arbitrary file may raise anything
-        reason = first_line(error)
-        raise UserError(f"{path} does not hold weights of the Inception network: {reason}\n{ADVICE}") from error
+        reason = why_unloadable(error)
+        raise UserError(f"{path} does not hold weights of the Inception network: {reason}.\n{ADVICE}") from error
     # The channels-last layout saves a third of the time on a CPU.
     return network.to(device, memory_format=torch.channels_last)
 

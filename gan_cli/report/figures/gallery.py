@@ -33,6 +33,7 @@ class Gallery(Figure):
     cropped: bool = False
 
     def __post_init__(self) -> None:
+        checks.inside("glob", self.glob)
         checks.count("columns", self.columns)
         checks.flag("cropped", self.cropped)
 

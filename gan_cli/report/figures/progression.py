@@ -11,12 +11,16 @@ from matplotlib.patches import ConnectionPatch
 from PIL import Image
 
 from gan_cli import checks
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Curves, Figure
 from gan_cli.report.figures.style import FAINT, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
+LARGEST = 50_000_000
+"""Number of pixels beyond which a picture is not shown."""
+NARROWEST = 100
+"""Ratio of its sides beyond which a picture is not shown."""
 MAX_FRAMES = 40
 """Maximum number of frames of an animation; they are spaced evenly over training."""
 MAX_METHODS = 6
@@ -102,6 +106,7 @@ class Pictures(Figure):
     last: int = 1
 
     def __post_init__(self) -> None:
+        checks.inside("glob", self.glob)
         checks.count("last", self.last)
 
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
@@ -184,9 +189,13 @@ def read_image(path: Path) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
+            if image.width * image.height > LARGEST or max(image.size) > NARROWEST * min(image.size):
+                raise UserError(f"{path} cannot be shown: it has {image.width} × {image.height} pixels.")
             return np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error}.") from error
+    except UserError:
+        raise
+    except Exception as error:  # a damaged image may raise anything
+        raise UserError(f"{path} cannot be read: {first_line(error)}.") from error
 
 
 def _resize(picture: np.ndarray) -> Image.Image:
