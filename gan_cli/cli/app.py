@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -25,9 +24,8 @@ from gan_cli.cli.job import (
     working_folder,
 )
 from gan_cli.cli.quoting import quote
-from gan_cli.config import suggestions
 from gan_cli.config.compose import TARGET, compose, loader, readable
-from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run
+from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run, show
 from gan_cli.config.trust import importable
 from gan_cli.errors import Stopped, UserError
 from gan_cli.own_code import reason
@@ -44,12 +42,13 @@ class _JobError(BaseException):
         self.cause = cause
 
 
-def launch_train(
-    overrides: list[str], flags: Sequence[str] = (), config_dir: str | None = None, multirun: bool = False
-) -> None:
-    """Runs one training job, or a sweep (``multirun``); with ``flags``, Hydra's own, shows the config instead.
+def launch_train(overrides: list[str], config_dir: str | None = None, multirun: bool = False) -> None:
+    """Run one training job, or a sweep (``multirun``).
 
-    Raises UserError, whatever the job raises, and SystemExit(1) if jobs of a sweep failed.
+    Raises:
+        UserError: If the config cannot be composed, or a folder is in use.
+        SystemExit: With code 1 if jobs of a sweep failed.
+        Exception: Whatever the job raises.
     """
     if multirun and resumed_run(overrides) is not None:
         raise UserError("resume continues one run: leave out -m. A sweep continues when it is started again.")
@@ -63,24 +62,29 @@ def launch_train(
         compose(configs, "train", overrides)  # refuses several values where there is one job
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     check_resume(cfg, overrides)
-    options = [*flags, *(["--config-dir", config_dir] if config_dir else []), *(["--multirun"] if multirun else [])]
-    if flags:
-        _run_hydra([*options, *overrides])
-        return
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     with working_folder(cfg, overrides, key) as folder:
         overrides = [*overrides, f"{key}={quote(str(folder))}"]  # Hydra, too, works in the folder that is locked
         if multirun and cfg.hydra.sweeper._target_ == TARGET:
             overrides = sweeper.as_job_overrides(overrides, configs)
-        _run_hydra([*options, *overrides])
+        try:
+            with readable():
+                run(job, configs, "train", overrides, multirun)
+        except _JobError as error:
+            raise error.cause from None
 
 
-def _run_hydra(words: Sequence[str]) -> None:
-    try:
-        with readable():
-            run(job, suggestions.conf_dir(), "train", words)
-    except _JobError as error:
-        raise error.cause from None
+def show_train(overrides: list[str], config_dir: str | None, kind: str, package: str | None, resolve: bool) -> None:
+    """Print the config of a training job, or of the first job of a sweep, as :func:`~gan_cli.config.hydra_internals.show`.
+
+    Raises:
+        UserError: If the config cannot be composed.
+    """
+    configs = loader(config_dir)
+    first = sweeper.first_job(in_resumed_folder(overrides), configs)
+    check_resume(compose(configs, "train", first), first)
+    with readable():
+        show(configs, "train", first, kind, package, resolve)
 
 
 def launch_eval(overrides: list[str]) -> None:

@@ -123,7 +123,10 @@ def _train(arguments: argparse.Namespace) -> None:
 
     from gan_cli.cli import app
 
-    app.launch_train(overrides, arguments.flags, arguments.config_dir, arguments.multirun)
+    if arguments.cfg:
+        app.show_train(overrides, arguments.config_dir, arguments.cfg, arguments.package, arguments.resolve)
+    else:
+        app.launch_train(overrides, arguments.config_dir, arguments.multirun)
 
 
 def train_overrides(words: list[str], config_dir: str | None = None, multirun: bool = False) -> list[str]:
@@ -190,17 +193,11 @@ def _parse(command: Command, words: list[str]) -> argparse.Namespace:
     parser.add_argument("--completion", choices=sorted(completion.SCRIPTS))
     parser.add_argument("--complete")
     parser.add_argument("overrides", nargs="*")
-    parser.set_defaults(config_dir=None, multirun=False, flags=[])
+    parser.set_defaults(config_dir=None, multirun=False)
     if command is TRAIN:
         parser.add_argument("-cd", "--config-dir")
         parser.add_argument("-m", "--multirun", action="store_true")
         parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
         parser.add_argument("-p", "--package")
         parser.add_argument("--resolve", action="store_true")
-    # Hydra's own parser does not take flags between overrides, so it gets the flags apart
-    arguments = parser.parse_intermixed_args(words)
-    if command is TRAIN and arguments.cfg:
-        arguments.flags = ["--cfg", arguments.cfg]
-        arguments.flags += ["--package", arguments.package] if arguments.package else []
-        arguments.flags += ["--resolve"] if arguments.resolve else []
-    return arguments
+    return parser.parse_intermixed_args(words)

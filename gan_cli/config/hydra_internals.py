@@ -1,8 +1,7 @@
-"""The only file that touches private parts of Hydra: its config loader, its basic plugins, and the state of ``hydra.main``."""
+"""The only file that touches private parts of Hydra: its config loader, its plugins, and the object behind ``hydra.main``."""
 
 import copy
 import logging
-import os
 import pickle
 import sys
 import types
@@ -11,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import hydra
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import ConfigRepository
+from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _locate, create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
@@ -94,30 +94,42 @@ def job_subdir(cfg: DictConfig, number: int) -> str:
         current.cfg = before
 
 
-def run(job: Callable[[DictConfig], Any], conf: Path, name: str, words: Sequence[str]) -> None:
-    """Let Hydra compose ``name`` from the folder ``conf`` under the command-line ``words``, and run ``job`` on the result."""
-    with _main_state(words):
-        hydra.main(version_base=VERSION_BASE, config_path=str(conf), config_name=name)(job)()
+def run(job: Callable[[DictConfig], Any], configs: ConfigLoader, name: str, overrides: Sequence[str], multirun: bool) -> None:
+    """Run ``job`` on the config ``name`` that Hydra composes under ``overrides``, or on that of every job of a sweep."""
+    with _application(name, configs) as application:
+        start = application.multirun if multirun else application.run
+        start(name, job, [*overrides, f"hydra.mode={'MULTIRUN' if multirun else 'RUN'}"])
+
+
+def show(configs: ConfigLoader, name: str, overrides: Sequence[str], kind: str, package: str | None, resolve: bool) -> None:
+    """Print the config ``name`` under ``overrides`` as YAML.
+
+    Args:
+        configs: Hydra's loader.
+        name: Name of the config.
+        overrides: The words of the command line.
+        kind: ``job``, ``hydra`` or ``all``.
+        package: The node to print. None: all.
+        resolve: If true, interpolations are resolved.
+    """
+    with _application(name, configs) as application:
+        application.show_cfg(name, list(overrides), kind, package, resolve)
 
 
 @contextmanager
-def _main_state(words: Sequence[str]) -> Iterator[None]:
-    """Set what ``hydra.main`` reads and changes, and restore it afterwards.
+def _application(name: str, configs: ConfigLoader) -> Iterator[Hydra]:
+    """Yield the object behind ``hydra.main``, and restore the root logger, which it configures.
 
-    It reads ``sys.argv``, configures the root logger and, asked for full errors, raises instead of printing its own text.
+    ``hydra.main`` itself reads ``sys.argv``, prints errors in words of its own, and composes every config once more.
     """
-    argv, root, full = sys.argv, logging.getLogger(), os.environ.get("HYDRA_FULL_ERROR")
+    root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    sys.argv = [argv[0], *words]
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    application = Hydra(name, configs)
+    GlobalHydra.instance().initialize(application)
     try:
-        yield
+        yield application
     finally:
-        sys.argv = argv
-        if full is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = full
+        GlobalHydra.instance().clear()
         for handler in set(root.handlers) - set(handlers):
             handler.close()
         root.handlers[:] = handlers

@@ -71,12 +71,12 @@ def test_a_run_in_use_is_refused_and_left_alone(call, jobs, tmp_path, word):
     if word.startswith("resume"):
         assert call("train", "hydra.run.dir=a").code == 0
     with locked(folder):
-        before = {path: path.stat() for path in folder.rglob("*")}
+        before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
         jobs.trained.clear()
         answer = call("train", word)
         said = f"a is in use by process {os.getpid()} on {platform.node()}: wait until it ends, or stop it."
         assert (answer.code, answer.out, answer.err) == (2, "", f"gan-train: {said}\n")
-        assert (jobs.trained, {path: path.stat() for path in folder.rglob("*")}) == ([], before)
+        assert (jobs.trained, {path: path.stat().st_mtime_ns for path in folder.rglob("*")}) == ([], before)
     assert call("train", word).code == 0
 
 
