@@ -48,7 +48,20 @@ class Stopped(UserError):
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
-        self.code = 128 + number
+        self.number, self.code = number, 128 + number
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended a command at once; the exit code is 128 + the signal's number, as in shells.
+
+    Args:
+        number: The signal.
+        hint: The command that continues, if there is one.
+    """
+
+    def __init__(self, number: int, hint: str = "") -> None:
+        super().__init__(hint)
+        self.number, self.code = number, 128 + number
 
 
 class Diverged(UserError):

@@ -15,6 +15,7 @@ import gan_cli
 from gan_cli.cli import main
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result
+from gan_cli.runs.signals import SIGNALS
 from gan_cli.training import command
 
 WORDS = ["dataset=ring", "train.steps=4", "train.batch_size=8", "dataset.n=64", "dataset.n_heldout=32", "log_every=2"]
@@ -36,7 +37,7 @@ def process_state() -> dict[str, object]:
         "environment": dict(os.environ),
         "paths": (list(sys.path), list(sys.argv), os.getcwd()),
         "logging": (list(root.handlers), root.level),
-        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "signals": [signal.getsignal(number) for number in SIGNALS],
         "streams": (sys.stdout, sys.stderr),
     }
 

@@ -1,7 +1,9 @@
 """The commands behind Hydra: composed configs are handed to the jobs, what goes wrong is recorded and told."""
 
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 import traceback
 from contextlib import nullcontext
@@ -27,10 +29,11 @@ from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import TARGET, compose, loader, readable
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run, show
 from gan_cli.config.trust import importable
-from gan_cli.errors import Stopped, UserError
+from gan_cli.errors import Interrupted, Stopped, UserError
 from gan_cli.own_code import reason
 from gan_cli.runs.folder import holds_config, resume_command, run_folder
 from gan_cli.runs.lock import locked
+from gan_cli.runs.signals import WORKER, interrupting
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +66,7 @@ def launch_train(overrides: list[str], config_dir: str | None = None, multirun: 
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     check_resume(cfg, overrides)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    with working_folder(cfg, overrides, key) as folder:
+    with interrupting(), working_folder(cfg, overrides, key) as folder:
         overrides = [*overrides, f"{key}={quote(str(folder))}"]  # Hydra, too, works in the folder that is locked
         if multirun and cfg.hydra.sweeper._target_ == TARGET:
             overrides = sweeper.as_job_overrides(overrides, configs)
@@ -132,21 +135,30 @@ def launch_report(overrides: list[str]) -> None:
 def job(cfg: DictConfig) -> float | None:
     """One training job in the folder that Hydra made for it; returns what an optimising sweeper minimises.
 
-    A failure is written to ``result.json``. It is raised, except in a sweep of ours, which reads that file: an exception
-    might not survive the way back from a worker process.
+    A failure or a stop is written to ``result.json``. It is raised, except in a sweep of ours, which reads that file:
+    an exception might not survive the way back from a worker process, and would end the others.
     """
     context = HydraConfig.get()
     folder = short(context.runtime.output_dir)
     in_sweep = context.mode == RunMode.MULTIRUN
+    in_worker = in_sweep and sweeper.is_parallel(context.launcher) and multiprocessing.parent_process() is not None
     try:
-        with locked(folder) if in_sweep else nullcontext():  # a single run's folder is locked before Hydra starts
+        with (
+            WORKER.busy() if in_worker else nullcontext(),
+            locked(folder) if in_sweep else nullcontext(),  # a single run's folder is locked before Hydra starts
+        ):
             return train_in(folder, cfg, context)
-    except KeyboardInterrupt:
-        hint = f"continue with: {resume_command(folder)}" if holds_config(folder) and not in_sweep else ""
-        raise KeyboardInterrupt(hint) from None
+    except KeyboardInterrupt as error:
+        if not in_worker:  # whose sweep has received the signal itself
+            hint = f"continue with: {resume_command(folder)}" if holds_config(folder) and not in_sweep else ""
+            raise Interrupted(error.number if isinstance(error, Interrupted) else signal.SIGINT, hint) from None
+    except Stopped as stopped:
+        if not in_sweep or context.launcher._target_ == BASIC_LAUNCHER:
+            raise _JobError(stopped) from stopped  # where all jobs share this process it ends the sweep
+        if context.sweeper._target_ != TARGET:
+            raise
+        print(stopped, file=sys.stderr)
     except Exception as error:
-        if isinstance(error, Stopped) and (not in_sweep or context.launcher._target_ == BASIC_LAUNCHER):
-            raise _JobError(error) from error  # no failure; where all jobs share this process it ends the sweep
         _failed(error, cfg, folder, context)
     return None
 

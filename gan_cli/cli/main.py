@@ -21,7 +21,7 @@ from gan_cli.cli.help import Command
 from gan_cli.cli.quoting import quote_paths
 from gan_cli.config import suggestions
 from gan_cli.config.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
-from gan_cli.errors import DamageWarning, UserError
+from gan_cli.errors import DamageWarning, Interrupted, UserError
 
 TRAIN = Command("gan-train", "train", TrainConfig)
 EVALUATE = Command("gan-eval", "evaluate", EvalConfig)
@@ -92,7 +92,8 @@ def _print_error(name: str, error: BaseException) -> int:
     if isinstance(error, UserError):
         message, code = str(error), error.code
     elif isinstance(error, KeyboardInterrupt):
-        message, code = f"interrupted{f'; {error}' if str(error) else ''}", 130
+        message = f"interrupted{f'; {error}' if str(error) else ''}"
+        code = error.code if isinstance(error, Interrupted) else 130
     elif isinstance(error, OSError):
         message, code = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
     else:

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from gan_cli.own_code import reason
 from gan_cli.runs import environment, lock
 from gan_cli.runs.folder import holds_run, read_result
 from gan_cli.runs.lock import InUse, locked
+from gan_cli.runs.signals import passed_on
 
 ASIDE = "earlier_code"
 """Folder of a sweep for the runs that are repeated because modules of the user's own have changed."""
@@ -105,10 +106,11 @@ class Sweep(BasicSweeper):
         done = {job.folder for job in jobs if job.is_finished()}
         excuse, started = "interrupted", 0
         try:
-            for batch in batches:
-                todo = [job for job in batch if job.folder not in done]
-                self._launch(todo, started)
-                started += len(todo)
+            with passed_on() if self._has_workers() else nullcontext():
+                for batch in batches:
+                    todo = [job for job in batch if job.folder not in done]
+                    self._launch(todo, started)
+                    started += len(todo)
             excuse = "ended without a result"
         except Exception as error:  # the launcher lost its workers, not one job its way
             excuse = reason(error)
@@ -162,6 +164,16 @@ class Sweep(BasicSweeper):
         assert self.config is not None
         return Path(self.config.hydra.sweep.dir)
 
+    def _has_workers(self) -> bool:
+        """Return True if the jobs run in other processes of this machine."""
+        assert self.config is not None
+        launcher = self.config.hydra.launcher
+        if not is_parallel(launcher):
+            return False
+        from joblib import effective_n_jobs
+
+        return bool(effective_n_jobs(launcher.n_jobs) > 1)
+
     def _launch(self, jobs: list[Job], started: int) -> None:
         assert self.config is not None
         assert self.launcher is not None
@@ -175,6 +187,11 @@ class Sweep(BasicSweeper):
         self.launcher.launch(overrides, initial_job_idx=started)
 
 
+def is_parallel(launcher: Any) -> bool:
+    """Return True if ``launcher``, the node of its config, runs several jobs on this machine at a time."""
+    return "joblib" in launcher._target_
+
+
 def forget_failure(job: Job) -> None:
     """Remove the result of an earlier attempt of a job, unless it is finished or another process works in its folder."""
     if job.folder.is_dir():
@@ -185,7 +202,7 @@ def forget_failure(job: Job) -> None:
 
 def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
     """Return the override that limits each of ``n_jobs`` parallel jobs on this machine to its share of the CPU threads."""
-    if "joblib" not in launcher._target_:
+    if not is_parallel(launcher):
         return []
     from joblib import cpu_count, effective_n_jobs
 

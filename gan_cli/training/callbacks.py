@@ -7,16 +7,16 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gan_cli.errors import Diverged, Stopped
+from gan_cli.errors import Diverged, Interrupted, Stopped
 from gan_cli.games.base import Game
-from gan_cli.runs import checkpoint
+from gan_cli.runs import checkpoint, signals
 from gan_cli.runs.folder import resume_command
 from gan_cli.runs.logger import RunLogger
 from gan_cli.schedules.learning_rates import LearningRateSchedule
@@ -190,7 +190,7 @@ class SaveCheckpoint:
 
 
 class StopOnSignal:
-    """Stops the run after the current round on SIGINT or SIGTERM, with a checkpoint; a second SIGINT interrupts at once."""
+    """Stops the run after the current round on a signal, with a checkpoint; a later SIGINT interrupts at once."""
 
     def __init__(self, save_checkpoint: SaveCheckpoint) -> None:
         self.save_checkpoint, self.received = save_checkpoint, 0
@@ -201,21 +201,12 @@ class StopOnSignal:
             folder = self.save_checkpoint.folder
             raise Stopped(f"stopped at step {step}. Continue with: {resume_command(folder)}", self.received)
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[Any]:
         """Receive the signals inside the context."""
+        return signals.received_by(self.receive)
 
-        def receive(number: int, frame: Any) -> None:
-            self.received = number
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-        try:
-            previous = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # signals can be caught in the main thread only
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+    def receive(self, number: int) -> None:
+        """Note the first signal; interrupt at another SIGINT."""
+        if self.received and number == signal.SIGINT:
+            raise Interrupted(number)
+        self.received = self.received or number

@@ -16,7 +16,7 @@ from gan_cli.config import sources
 from gan_cli.config.identity import to_plain
 from gan_cli.config.trust import remember_targets
 from gan_cli.device import threads
-from gan_cli.errors import Diverged, UserError
+from gan_cli.errors import Diverged, Stopped, UserError
 from gan_cli.runs import checkpoint, environment, machine
 from gan_cli.runs.console import ProgressDisplay, Terminal, say
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result
@@ -24,7 +24,7 @@ from gan_cli.runs.logger import RunLogger
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.loop import Callback, Every, training_loop
 from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
-from gan_cli.training.result import write_result
+from gan_cli.training.result import write_result, write_stop
 from gan_cli.training.run import Run
 
 
@@ -96,6 +96,8 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
     environment.record(folder, run.step, facts, sources.of_config(cfg))
     for leftover in (folder / "checkpoints").glob(".*.tmp"):  # of a process that was killed while it wrote a checkpoint
         leftover.unlink()
+    if (read_result(folder) or {}).get("status") != "finished":  # why an earlier attempt failed or stopped
+        (folder / "result.json").unlink(missing_ok=True)
     remember_targets(to_plain(cfg))
     files.write_bytes(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
     return run
@@ -145,6 +147,9 @@ def train(run: Run, console: Console) -> float | None:
             save_checkpoint(last)  # written already, unless there were no rounds
         seconds = time.perf_counter() - start_time
         return write_result(run, logger, draw_samples.path, console, seconds, evaluate_metric.seconds)
+    except Stopped as stopped:
+        write_stop(run, save_checkpoint.saved_step, stopped.number)
+        raise
     except Diverged as error:
         saved = checkpoint.steps_in(run.folder)
         hint = f"The checkpoint of step {saved[-1]} is good." if saved else "No checkpoint had been written yet."

@@ -1,7 +1,9 @@
 """The result of a finished run: ``result.json``, TensorBoard's table of runs, and the summary on the console."""
 
 import shlex
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from rich.console import Console
 
 from gan_cli import files
 from gan_cli.config.identity import config_hash, to_plain
-from gan_cli.runs import checkpoint
+from gan_cli.runs import checkpoint, signals
 from gan_cli.runs.console import say
 from gan_cli.runs.logger import RunLogger, read
 from gan_cli.training.run import Run
@@ -62,6 +64,14 @@ def write_result(
     for name, text in rows:
         say(console, f"{name:<{width}}  {text}")
     return final
+
+
+def write_stop(run: Run, step: int, number: int) -> None:
+    """Write to ``result.json`` that a signal has stopped the run at ``step``, and whether it is to be started again."""
+    reason = f"stopped at step {step} by {signal.Signals(number).name}"
+    result = {"status": signals.status_after(number), "config": config_hash(run.cfg), "step": step, "reason": reason}
+    with suppress(OSError):  # the checkpoint is written, and the signal is what is to be reported
+        files.write_json(run.folder / "result.json", result)
 
 
 def flat_settings(cfg: DictConfig) -> dict[str, Any]:

@@ -1,31 +1,22 @@
 """Sweeps: every job its folder, nothing twice, nothing lost."""
 
-import json
 import logging
-import os
-import platform
 import re
-import sys
 
 import pytest
 from omegaconf import OmegaConf
+from support.sweeps import jobs_of
 
 from gan_cli.config import sources
 from gan_cli.config.identity import RUN_ONLY, config_hash, to_plain
-from gan_cli.config.names import folder_name, job_folder, method_name
 from gan_cli.config.trust import importable
 from gan_cli.device import threads
 from gan_cli.errors import Stopped, UserError
 from gan_cli.evaluation.sweeps import sweep_runs
 from gan_cli.runs import environment
 from gan_cli.runs.folder import read_result
-from gan_cli.runs.lock import locked
 
 pytestmark = pytest.mark.slow
-
-
-def jobs_of(folder):
-    return json.loads((folder / "sweep.json").read_text())["jobs"]
 
 
 def test_every_combination_in_its_own_folder(call, jobs, tmp_path):
@@ -112,96 +103,6 @@ def test_an_interruption_ends_the_sweep_and_the_table_still_comes(call, jobs, tm
     assert "1 of 3 jobs finished." in answer.out
 
 
-@pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), Stopped("stopped at step 3", 15)])
-def test_a_stopped_sweep_keeps_its_folder(call, jobs, tmp_path, error, named):
-    """Also before any job has a result, and when the only trace of a job is a checkpoint or lies deeper."""
-    jobs.fail[1] = error
-    answer = call(
-        "train", "-m", "seed=1,2", "hydra.sweep.subdir=deep/${seed}", *(["hydra.sweep.dir=outputs/s"] if named else [])
-    )
-    assert answer.code in (130, 143)
-    (folder,) = (tmp_path / "work" / "outputs").iterdir()
-    assert (folder / "deep" / "1" / "config.yaml").is_file()
-    assert (folder / "sweep.json").is_file()
-
-
-def test_a_stopped_sweep_leaves_what_others_wrote(call, jobs, tmp_path, monkeypatch):
-    """Nothing has begun here, but something that is not Hydra's lies in the new folder."""
-
-    def interrupted(cfg, folder, *others):
-        (folder.parent / "mine").mkdir()
-        (folder.parent / "mine" / "step_00000003.pt").touch()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sys.modules["gan_cli.training.command"], "train_command", interrupted)
-    assert call("train", "-m", "seed=1,2", "hydra.sweep.dir=s").code == 130
-    assert (tmp_path / "work" / "s" / "mine" / "step_00000003.pt").exists()
-
-
-def test_a_sweep_in_use_is_refused_and_left_alone(call, jobs, tmp_path):
-    with locked(tmp_path / "work" / "s"):
-        answer = call("train", "-m", "seed=1,2", "hydra.sweep.dir=s")
-        assert (answer.code, jobs.trained) == (2, [])
-        assert (
-            answer.err
-            == f"gan-train: s is in use by process {os.getpid()} on {platform.node()}: wait until it ends, or stop it.\n"
-        )
-        assert os.listdir("s") == [".lock"]
-    assert call("train", "-m", "seed=1,2", "hydra.sweep.dir=s").code == 0
-
-
-def test_a_job_in_use_is_left_out_and_named(call, jobs, tmp_path):
-    jobs.fail[2] = UserError("unlucky")
-    assert call("train", "-m", "seed=1,2", "hydra.sweep.dir=s").code == 1
-    del jobs.fail[2]
-    with locked(tmp_path / "work" / "s" / "seed-2"):
-        answer = call("train", "-m", "seed=1,2,3", "hydra.sweep.dir=s")
-    assert answer.code == 1
-    assert [job["cfg"]["seed"] for job in jobs.trained] == [1, 2, 3]
-    assert read_result(tmp_path / "work" / "s" / "seed-2")["reason"] == "unlucky"  # that of the process that works there
-    assert "failed: s/seed-2 is in use by process" in answer.err
-    assert jobs_of(tmp_path / "work" / "s")[1]["reason"].startswith("s/seed-2 is in use by process")
-
-
-@pytest.mark.parametrize(
-    ("subdir", "names"),
-    [
-        ("run_${seed}", ["run_1", "run_2"]),
-        ("${hydra.job.num}_of_${hydra:job.num}", ["0_of_0", "1_of_1"]),
-        ("a b/${hydra.overrides.task}", ["a b/['loss=hinge', 'seed=1']", "a b/['loss=hinge', 'seed=2']"]),
-        ("${hydra.job.override_dirname}", ["loss=hinge,seed=1", "loss=hinge,seed=2"]),
-    ],
-)
-def test_jobs_run_in_the_folders_that_were_planned(call, jobs, tmp_path, subdir, names):
-    words = ["-m", "loss=hinge", "seed=1,2", f"hydra.sweep.subdir={subdir}", "hydra.sweep.dir=s_${seed}"]
-    answer = call("train", *words)
-    assert (answer.code, answer.err) == (0, "")
-    assert [str(job["folder"].relative_to("s_1")) for job in jobs.trained] == names
-    assert [row["folder"] for row in jobs_of(tmp_path / "work" / "s_1")] == [f"s_1/{name}" for name in names]
-    assert os.listdir() == ["s_1"]
-    assert "(finished earlier)" in call("train", *words).out
-
-
-@pytest.mark.parametrize(
-    ("subdir", "said"),
-    [
-        (
-            "fixed",
-            "hydra.sweep.subdir gives two jobs the same folder s/fixed: loss=hinge seed=1 and loss=hinge seed=2.\n",
-        ),
-        ("fixed_${loss._target_}", "hydra.sweep.subdir gives two jobs the same folder s/fixed_m.Hinge: "),
-        (".", "job loss=hinge seed=1: hydra.sweep.subdir is the folder of the sweep itself"),
-        ("${sed}", "job loss=hinge seed=1: "),
-    ],
-)
-def test_jobs_that_would_share_a_folder_are_refused(call, jobs, subdir, said):
-    answer = call("train", "-m", "loss=hinge,wgan", "seed=1,2", f"hydra.sweep.subdir={subdir}", "hydra.sweep.dir=s")
-    assert (answer.code, jobs.trained) == (2, [])
-    assert answer.err.startswith(f"gan-train: {said}")
-    assert os.listdir() == []
-
-
 def test_equal_jobs_run_once_and_batches_and_params_are_kept(call, jobs):
     words = ["hydra.sweeper.params={loss:'wgan,hinge'}", "hydra.sweeper.max_batch_size=2"]
     assert call("train", "-m", "seed=1,1", *words).code == 0
@@ -223,96 +124,6 @@ def test_hydras_own_sweeper_stays_and_sees_failures(call, jobs, tmp_path):
     assert answer.code == 2
     assert [job["folder"].name for job in jobs.trained] == ["seed-1", "seed-2"]
     assert answer.err.endswith("gan-train: no data\n")
-
-
-WORKER = """
-import importlib.util, sys
-
-class Finder:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        return importlib.util.spec_from_file_location(name, {path!r}) if name == "gan_cli.training.command" else None
-
-sys.meta_path.insert(0, Finder)
-"""
-WORK = """
-import os, sys
-from gan_cli.config.identity import config_hash
-from gan_cli.files import write_json
-from gan_cli.errors import UserError
-
-def unused(cfg):
-    return []
-
-def train_command(cfg, folder, named, console):
-    if cfg.seed == 2:
-        raise UserError("unlucky")
-    if cfg.seed == 3:
-        os._exit(9)
-    facts = {"threads": int(os.environ.get("GAN_CLI_THREADS", 0)), "pid": os.getpid(), "torch": "torch" in sys.modules}
-    write_json(folder / "result.json", {"status": "finished", "config": config_hash(cfg), "metric": None, **facts})
-    return 1.0
-"""
-
-
-def test_joblib_runs_jobs_side_by_side_and_divides_the_threads(call, tmp_path, monkeypatch):
-    """In real worker processes, one of which dies."""
-    from joblib import cpu_count
-    from joblib.externals.loky import get_reusable_executor
-
-    (tmp_path / "sitecustomize.py").write_text(WORKER.format(path=str(tmp_path / "work.py")))
-    (tmp_path / "work.py").write_text(WORK)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    words = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=s"]
-    try:
-        answer = call("train", *words, "seed=1,2,4")
-        assert answer.code == 1
-        rows = {row["overrides"][0]: row for row in jobs_of(tmp_path / "work" / "s")}
-        share = max(1, cpu_count() // min(2, cpu_count()))
-        for seed in (1, 4):
-            assert (rows[f"seed={seed}"]["threads"], rows[f"seed={seed}"]["torch"]) == (share, False)
-            assert rows[f"seed={seed}"]["pid"] != os.getpid()
-        assert rows["seed=2"]["reason"] == "unlucky"
-        killed = call("train", *words, "seed=3")
-        assert killed.code == 1
-        assert "TerminatedWorkerError" in killed.out
-    finally:
-        get_reusable_executor().shutdown(wait=True)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "name"),
-    [
-        ([], "defaults"),
-        (["debug=true"], "defaults"),
-        (["seed=1", "loss=hinge"], "loss-hinge+seed-1"),
-        (["loss=hinge", "debug=true", "seed=1"], "loss-hinge+seed-1"),
-        (["model/generator=mlp", "optimizer.lr=1e-4"], "model.generator-mlp+optimizer.lr-1e-4"),
-    ],
-)
-def test_readable_folders(overrides, name):
-    assert job_folder(overrides) == name
-
-
-@pytest.mark.parametrize(
-    ("game", "loss", "name"),
-    [("gan", "hinge", "hinge"), ("timegan", "non_saturating", "timegan"), ("cgan", "hinge", "cgan_hinge")],
-)
-def test_a_run_is_called_by_its_method(game, loss, name):
-    assert method_name(game, loss) == name
-
-
-def test_folders_are_plain_short_and_different():
-    hard = [["dataset.root='a=b'"], ["dataset.root='a,b'"], ["x=~"], ["x=ä"], ["x=ö"], ["x=[a,b]"], ["x=" + "y" * 300]]
-    hard += [["x=" + "y" * 301], ["a=b", "c=d"], ["a='b+c=d'"], ["+x=1"], ["x=1"], ["x=.."], ["x='../../y'"]]
-    names = [job_folder(overrides) for overrides in hard]
-    assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"[A-Za-z0-9_.+-]{1,120}", name) and name[0] not in ".-+" for name in names)
-
-
-@pytest.mark.parametrize("text", ["", ".", "..", "---", "/", "ä", "a/b", " x "])
-def test_any_text_becomes_a_folder_inside(text):
-    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", folder_name(text))
 
 
 CFG = {"train": {"steps": 2, "batch": "${seed}"}, "seed": 3, "device": "cpu", "debug": False, "resume": None, "log_every": 1}

@@ -17,14 +17,17 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from support import configs
-from support.runs import differences, outcome, train
+from support.runs import differences, outcome, result, train
 
 from gan_cli import files
 from gan_cli.cli import main
-from gan_cli.errors import Diverged, Stopped
+from gan_cli.config.identity import config_hash
+from gan_cli.errors import Diverged, Interrupted, Stopped
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.regularizers.base import Regularizer
-from gan_cli.runs import checkpoint, logger
+from gan_cli.runs import checkpoint, logger, signals
+from gan_cli.runs.signals import SIGNALS
+from gan_cli.training import command
 from gan_cli.training.callbacks import StopOnSignal
 
 pytestmark = pytest.mark.slow
@@ -130,27 +133,57 @@ def test_weights_that_are_none_are_not_saved_measured_or_drawn(mine, cadence, tm
     assert checkpoint.steps_in(tmp_path) == ([] if "checkpoint" in cadence else [3, 6])
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_lets_the_round_end_and_saves(mine, number, code, tmp_path, capsys):
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    cfg = poisoned(player="generator", step=8, signal=int(number))
+@pytest.mark.parametrize(
+    ("number", "code", "status"),
+    [
+        (signal.SIGINT, 130, "stopped"),
+        (signal.SIGTERM, 143, "stopped"),
+        (signal.SIGHUP, 129, "requeue"),
+        (signal.SIGUSR1, 138, "requeue"),
+        (signal.SIGUSR2, 140, "requeue"),
+    ],
+)
+def test_a_signal_lets_the_round_end_and_saves(mine, number, code, status, tmp_path, capsys):
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    cfg, parts = poisoned(player="generator", step=8, signal=int(number)), tmp_path / "parts"
     with pytest.raises(Stopped, match=r"stopped at step 8\. Continue with: gan-train resume=") as error:
-        train(cfg, tmp_path / "parts", "train.steps=12")
+        train(cfg, parts, "train.steps=12")
     assert main._print_error("gan-train", error.value) == code
     assert "Continue with" in capsys.readouterr().err
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
-    assert checkpoint.steps_in(tmp_path / "parts") == [5, 8]
-    train(cfg, tmp_path / "parts", "train.steps=12", resume=True)
+    assert {each: signal.getsignal(each) for each in SIGNALS} == before
+    assert checkpoint.steps_in(parts) == [5, 8]
+    found = result(parts)
+    stored = config_hash(OmegaConf.load(parts / "config.yaml"))
+    assert (found["status"], found["step"], found["config"]) == (status, 8, stored)
+    assert found["reason"] == f"stopped at step 8 by {signal.Signals(number).name}"
+    if number != signal.SIGTERM:  # the rest is the same
+        return
+    train(cfg, parts, "train.steps=12", resume=True)
     train(cfg, tmp_path / "whole", "train.steps=12")
-    assert differences(outcome(tmp_path / "parts"), outcome(tmp_path / "whole")) == []
+    assert differences(outcome(parts), outcome(tmp_path / "whole")) == []
 
 
-def test_a_second_interrupt_does_not_wait():
-    stop = StopOnSignal(save_checkpoint=None)
+def test_a_failed_attempt_is_forgotten_when_the_run_goes_on(tmp_path, monkeypatch):
+    cfg = configs.config("features=identity", "train.steps=2 sample_every=0 eval_every=0")
+    files.write_json(tmp_path / "result.json", {"status": "requeue"})
+    monkeypatch.setattr(command, "training_loop", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        train(cfg, tmp_path)
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_only_a_later_interrupt_does_not_wait(monkeypatch):
+    stop, now = StopOnSignal(save_checkpoint=None), [10.0]
+    monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
     with stop.listening():
-        signal.raise_signal(signal.SIGINT)
-        assert stop.received == signal.SIGINT
-        with pytest.raises(KeyboardInterrupt):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):  # as a wrapper and a process group deliver them
+            signal.raise_signal(number)
+            now[0] += 0.3
+        now[0] += 1
+        signal.raise_signal(signal.SIGHUP)
+        assert stop.received == signal.SIGTERM
+        now[0] += 1
+        with pytest.raises(Interrupted):
             signal.raise_signal(signal.SIGINT)
 
 

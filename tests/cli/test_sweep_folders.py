@@ -1,0 +1,141 @@
+"""The folders of sweeps and their jobs: names, locks, and what is kept."""
+
+import os
+import platform
+import re
+import sys
+
+import pytest
+from support.sweeps import jobs_of
+
+from gan_cli.config.names import folder_name, job_folder, method_name
+from gan_cli.errors import Stopped, UserError
+from gan_cli.runs.folder import read_result
+from gan_cli.runs.lock import locked
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Stopped("stopped at step 3", 15)])
+def test_a_stopped_sweep_keeps_its_folder(call, jobs, tmp_path, error, named):
+    """Also before any job has a result, and when the only trace of a job is a checkpoint or lies deeper."""
+    jobs.fail[1] = error
+    answer = call(
+        "train", "-m", "seed=1,2", "hydra.sweep.subdir=deep/${seed}", *(["hydra.sweep.dir=outputs/s"] if named else [])
+    )
+    assert answer.code in (130, 143)
+    (folder,) = (tmp_path / "work" / "outputs").iterdir()
+    assert (folder / "deep" / "1" / "config.yaml").is_file()
+    assert (folder / "sweep.json").is_file()
+
+
+def test_a_stopped_sweep_leaves_what_others_wrote(call, jobs, tmp_path, monkeypatch):
+    """Nothing has begun here, but something that is not Hydra's lies in the new folder."""
+
+    def interrupted(cfg, folder, *others):
+        (folder.parent / "mine").mkdir()
+        (folder.parent / "mine" / "step_00000003.pt").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["gan_cli.training.command"], "train_command", interrupted)
+    assert call("train", "-m", "seed=1,2", "hydra.sweep.dir=s").code == 130
+    assert (tmp_path / "work" / "s" / "mine" / "step_00000003.pt").exists()
+
+
+def test_a_sweep_in_use_is_refused_and_left_alone(call, jobs, tmp_path):
+    with locked(tmp_path / "work" / "s"):
+        answer = call("train", "-m", "seed=1,2", "hydra.sweep.dir=s")
+        assert (answer.code, jobs.trained) == (2, [])
+        assert (
+            answer.err
+            == f"gan-train: s is in use by process {os.getpid()} on {platform.node()}: wait until it ends, or stop it.\n"
+        )
+        assert os.listdir("s") == [".lock"]
+    assert call("train", "-m", "seed=1,2", "hydra.sweep.dir=s").code == 0
+
+
+def test_a_job_in_use_is_left_out_and_named(call, jobs, tmp_path):
+    jobs.fail[2] = UserError("unlucky")
+    assert call("train", "-m", "seed=1,2", "hydra.sweep.dir=s").code == 1
+    del jobs.fail[2]
+    with locked(tmp_path / "work" / "s" / "seed-2"):
+        answer = call("train", "-m", "seed=1,2,3", "hydra.sweep.dir=s")
+    assert answer.code == 1
+    assert [job["cfg"]["seed"] for job in jobs.trained] == [1, 2, 3]
+    assert read_result(tmp_path / "work" / "s" / "seed-2")["reason"] == "unlucky"  # that of the process that works there
+    assert "failed: s/seed-2 is in use by process" in answer.err
+    assert jobs_of(tmp_path / "work" / "s")[1]["reason"].startswith("s/seed-2 is in use by process")
+
+
+@pytest.mark.parametrize(
+    ("subdir", "names"),
+    [
+        ("run_${seed}", ["run_1", "run_2"]),
+        ("${hydra.job.num}_of_${hydra:job.num}", ["0_of_0", "1_of_1"]),
+        ("a b/${hydra.overrides.task}", ["a b/['loss=hinge', 'seed=1']", "a b/['loss=hinge', 'seed=2']"]),
+        ("${hydra.job.override_dirname}", ["loss=hinge,seed=1", "loss=hinge,seed=2"]),
+    ],
+)
+def test_jobs_run_in_the_folders_that_were_planned(call, jobs, tmp_path, subdir, names):
+    words = ["-m", "loss=hinge", "seed=1,2", f"hydra.sweep.subdir={subdir}", "hydra.sweep.dir=s_${seed}"]
+    answer = call("train", *words)
+    assert (answer.code, answer.err) == (0, "")
+    assert [str(job["folder"].relative_to("s_1")) for job in jobs.trained] == names
+    assert [row["folder"] for row in jobs_of(tmp_path / "work" / "s_1")] == [f"s_1/{name}" for name in names]
+    assert os.listdir() == ["s_1"]
+    assert "(finished earlier)" in call("train", *words).out
+
+
+@pytest.mark.parametrize(
+    ("subdir", "said"),
+    [
+        (
+            "fixed",
+            "hydra.sweep.subdir gives two jobs the same folder s/fixed: loss=hinge seed=1 and loss=hinge seed=2.\n",
+        ),
+        ("fixed_${loss._target_}", "hydra.sweep.subdir gives two jobs the same folder s/fixed_m.Hinge: "),
+        (".", "job loss=hinge seed=1: hydra.sweep.subdir is the folder of the sweep itself"),
+        ("${sed}", "job loss=hinge seed=1: "),
+    ],
+)
+def test_jobs_that_would_share_a_folder_are_refused(call, jobs, subdir, said):
+    answer = call("train", "-m", "loss=hinge,wgan", "seed=1,2", f"hydra.sweep.subdir={subdir}", "hydra.sweep.dir=s")
+    assert (answer.code, jobs.trained) == (2, [])
+    assert answer.err.startswith(f"gan-train: {said}")
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "defaults"),
+        (["debug=true"], "defaults"),
+        (["seed=1", "loss=hinge"], "loss-hinge+seed-1"),
+        (["loss=hinge", "debug=true", "seed=1"], "loss-hinge+seed-1"),
+        (["model/generator=mlp", "optimizer.lr=1e-4"], "model.generator-mlp+optimizer.lr-1e-4"),
+    ],
+)
+def test_readable_folders(overrides, name):
+    assert job_folder(overrides) == name
+
+
+@pytest.mark.parametrize(
+    ("game", "loss", "name"),
+    [("gan", "hinge", "hinge"), ("timegan", "non_saturating", "timegan"), ("cgan", "hinge", "cgan_hinge")],
+)
+def test_a_run_is_called_by_its_method(game, loss, name):
+    assert method_name(game, loss) == name
+
+
+def test_folders_are_plain_short_and_different():
+    hard = [["dataset.root='a=b'"], ["dataset.root='a,b'"], ["x=~"], ["x=ä"], ["x=ö"], ["x=[a,b]"], ["x=" + "y" * 300]]
+    hard += [["x=" + "y" * 301], ["a=b", "c=d"], ["a='b+c=d'"], ["+x=1"], ["x=1"], ["x=.."], ["x='../../y'"]]
+    names = [job_folder(overrides) for overrides in hard]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.+-]{1,120}", name) and name[0] not in ".-+" for name in names)
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "---", "/", "ä", "a/b", " x "])
+def test_any_text_becomes_a_folder_inside(text):
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", folder_name(text))

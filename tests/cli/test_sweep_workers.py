@@ -1,0 +1,143 @@
+"""Sweeps whose jobs run side by side in worker processes: failures, deaths and signals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from support.sweeps import jobs_of
+
+pytestmark = pytest.mark.slow
+
+WORKER = """
+import importlib.util, sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return importlib.util.spec_from_file_location(name, {path!r}) if name == "gan_cli.training.command" else None
+
+sys.meta_path.insert(0, Finder)
+"""
+WORK = """
+import os, sys
+from gan_cli.config.identity import config_hash
+from gan_cli.files import write_json
+from gan_cli.errors import UserError
+
+def unused(cfg):
+    return []
+
+def train_command(cfg, folder, named, console):
+    if cfg.seed == 2:
+        raise UserError("unlucky")
+    if cfg.seed == 3:
+        os._exit(9)
+    facts = {"threads": int(os.environ.get("GAN_CLI_THREADS", 0)), "pid": os.getpid(), "torch": "torch" in sys.modules}
+    write_json(folder / "result.json", {"status": "finished", "config": config_hash(cfg), "metric": None, **facts})
+    return 1.0
+"""
+
+
+def test_joblib_runs_jobs_side_by_side_and_divides_the_threads(call, tmp_path, monkeypatch):
+    """In real worker processes, one of which dies."""
+    from joblib import cpu_count
+    from joblib.externals.loky import get_reusable_executor
+
+    (tmp_path / "sitecustomize.py").write_text(WORKER.format(path=str(tmp_path / "work.py")))
+    (tmp_path / "work.py").write_text(WORK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    words = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=s"]
+    try:
+        answer = call("train", *words, "seed=1,2,4")
+        assert answer.code == 1
+        rows = {row["overrides"][0]: row for row in jobs_of(tmp_path / "work" / "s")}
+        share = max(1, cpu_count() // min(2, cpu_count()))
+        for seed in (1, 4):
+            assert (rows[f"seed={seed}"]["threads"], rows[f"seed={seed}"]["torch"]) == (share, False)
+            assert rows[f"seed={seed}"]["pid"] != os.getpid()
+        assert rows["seed=2"]["reason"] == "unlucky"
+        killed = call("train", *words, "seed=3")
+        assert killed.code == 1
+        assert "TerminatedWorkerError" in killed.out
+    finally:
+        get_reusable_executor().shutdown(wait=True)
+
+
+UNTIL_A_SIGNAL = """
+import time
+from omegaconf import OmegaConf
+from gan_cli.config.identity import config_hash, to_plain
+from gan_cli.errors import Stopped
+from gan_cli.files import write_json
+from gan_cli.runs.signals import received_by
+
+def unused(cfg):
+    return []
+
+def train_command(cfg, folder, named, console):
+    received = []
+    with received_by(received.append):
+        (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))))
+        while not received:
+            time.sleep(0.01)
+        time.sleep(0.2)
+    reason = f"saved after {received}"
+    write_json(folder / "result.json", {"status": "stopped", "config": config_hash(cfg), "reason": reason})
+    raise Stopped(reason, received[0])
+"""
+SWEEP = "import sys; from gan_cli.cli.main import gan_train; sys.exit(gan_train())"
+
+
+def twice_to_the_group(process, worker):
+    os.killpg(process, signal.SIGINT)
+    time.sleep(0.1)
+    os.killpg(process, signal.SIGINT)
+
+
+def once_to_the_sweep(process, worker):
+    os.kill(process, signal.SIGTERM)
+
+
+def kill_a_worker(process, worker):
+    os.kill(worker, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "reasons"),
+    [
+        (twice_to_the_group, 130, ["saved after [2]", "saved after [2]", "interrupted"]),
+        (once_to_the_sweep, 143, ["saved after [15]", "saved after [15]", "interrupted"]),
+        (kill_a_worker, 1, ["TerminatedWorkerError"] * 3),
+    ],
+)
+def test_a_parallel_sweep_is_stopped(tmp_path, act, code, reasons):
+    """Its jobs save what they have, no further one begins, the table comes, and no process is left."""
+    (tmp_path / "sitecustomize.py").write_text(WORKER.format(path=str(tmp_path / "work.py")))
+    (tmp_path / "work.py").write_text(UNTIL_A_SIGNAL)
+    words = ["-m", "dataset=ring", "seed=1,2,3", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    words += ["hydra.sweep.dir=s", "hydra.sweep.subdir=${seed}"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SWEEP, *words],
+            cwd=tmp_path,
+            env=environment,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    folders, deadline = [tmp_path / "s" / seed for seed in "123"], time.monotonic() + 100
+    while sum((folder / "config.yaml").is_file() for folder in folders) < 2:
+        time.sleep(0.05)
+        assert process.poll() is None, (tmp_path / "said").read_text()
+        assert time.monotonic() < deadline
+    act(process.pid, int((folders[0] / ".lock").read_text().split()[0]))
+    assert process.wait(60) == code, (tmp_path / "said").read_text()
+    assert all((folder / "config.yaml").is_file() for folder in folders[:2])
+    assert not (folders[2] / "config.yaml").exists()
+    assert [row["reason"].partition(":")[0] for row in jobs_of(tmp_path / "s")] == reasons
+    assert "0 of 3 jobs finished." in (tmp_path / "said").read_text()
+    assert not list((tmp_path / "s").rglob(".lock"))
