@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from gan_cli.config.locations import location_key
 
 RUN_ONLY = (
     "resume",
@@ -35,3 +38,30 @@ def config_hash(cfg: DictConfig) -> str:
     """Return twelve hexadecimal digits that identify a config, apart from the keys in ``RUN_ONLY`` and in any order."""
     content = {key: value for key, value in to_plain(cfg).items() if key not in RUN_ONLY}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested mappings by dotted key; a list is one value."""
+    values: dict[str, Any] = {}
+    for name, value in node.items():
+        values |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return values
+
+
+def edits(config: Mapping[str, Any], trained: Mapping[str, Any]) -> list[str]:
+    """Return what differs in ``config`` from the config that a run was trained with, as ``seed=1 instead of seed=0``.
+
+    Keys in ``RUN_ONLY``, the number of steps and the place of the data set may differ.
+    """
+    free = {"train.steps", f"dataset.{location_key(config.get('dataset') or {})}"}
+    new, old = ({key: v for key, v in flat(c).items() if key.partition(".")[0] not in RUN_ONLY} for c in (config, trained))
+    different = [
+        key for key in {**new, **old} if key not in free and (key not in new or key not in old or new[key] != old[key])
+    ]
+    return [f"{_assignment(key, new)} instead of {_assignment(key, old)}" for key in different]
+
+
+def _assignment(key: str, values: Mapping[str, Any]) -> str:
+    if key not in values:
+        return f"no {key}"
+    return f"{key}={values[key] if isinstance(values[key], str) else json.dumps(values[key], default=str)}"

@@ -26,8 +26,8 @@ from gan_cli.inference.load import LoadedRun, load, place_of
 from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.runs import checkpoint, environment
-from gan_cli.runs.folder import stored_config
 from gan_cli.runs.logger import read
+from gan_cli.runs.trained import is_own, trained_config
 
 Advance = Callable[[int], None]
 MeasuredCheckpoint = tuple[int, dict[str, Any], dict[str, Number], dict[str, Any]]
@@ -101,7 +101,7 @@ class Checkpoints:
         steps = _steps(folder)
         if not self.measures_samples:
             return self.diagnostics.size * (len(steps) if self.cfg.checkpoint == "all" else 1)
-        config = stored_config(folder)
+        config = trained_config(folder)
         n = self.measurement(config, "report").n + self.diagnostics.size
         reports = {None: min(2, len(steps)), "all": len(steps)}.get(self.cfg.checkpoint, 1)
         if self.cfg.checkpoint not in (None, "all", "best") or len(steps) == 1:
@@ -163,7 +163,8 @@ class Checkpoints:
             UserError: If it belongs to another run.
         """
         run = load(folder, name, ema, self.cfg.device, inverse=self.cfg.inverse, **sampling)
-        if any(run.config[key] != stored_config(folder)[key] for key in ("model", "game", "loss", "seed")):
+        keys = () if is_own(folder, name) else ("model", "game", "loss", "seed")
+        if any(run.config[key] != trained_config(folder)[key] for key in keys):
             raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
         return run
 
@@ -187,7 +188,7 @@ class Checkpoints:
 
         It uses the requested metric, or the run's own metric if the requested one is not a measure of quality.
         """
-        config = stored_config(folder)
+        config = trained_config(folder)
         if self.measurement(config, "report").metric.selects_checkpoint:
             return self
         return self.with_own_metric if build_metric(config).n_samples else None
@@ -202,7 +203,7 @@ class Checkpoints:
         """Measure the primary number of every checkpoint on the samples for selection."""
         values = {}
         for step in steps:
-            measurement = self.measurement(stored_config(folder), "select")
+            measurement = self.measurement(trained_config(folder), "select")
             try:
                 run = load(folder, step, self.cfg.ema, self.cfg.device, inverse=self.cfg.inverse, **self.sampling)
                 fake = measurement.fake(run.game, self.seed(run.config), self.advance)
@@ -214,7 +215,7 @@ class Checkpoints:
 
     def recorded_values(self, folder: Path, steps: list[int]) -> dict[int, Value] | None:
         """Return the selection values that training recorded, or None unless it measured all checkpoints in the same way."""
-        config = stored_config(folder)
+        config = trained_config(folder)
         nodes = self.component_nodes(config)
         same_metric = all(nodes[key] == OmegaConf.to_container(config[key]) for key in ("metric", "features"))
         same_sampling = self.cfg.ema and not self.cfg.inverse and not self.sampling

@@ -37,6 +37,7 @@ from gan_cli.randomness import fork_rng
 from gan_cli.runs.checkpoint import fitting, newest, path_of, steps_in
 from gan_cli.runs.checkpoint import load as load_checkpoint
 from gan_cli.runs.folder import resume_command, run_folder
+from gan_cli.runs.trained import is_own, warn_of_edits
 from gan_cli.runs.version import check_version
 
 
@@ -237,9 +238,12 @@ def load(
     """
     remember([trust] if isinstance(trust, str) else trust)
     folder = run_folder(run)
+    state = _state(folder, str(checkpoint))
+    if is_own(folder, str(checkpoint)):
+        warn_of_edits(folder, state)
     return LoadedRun(
         folder,
-        _state(folder, str(checkpoint)),
+        state,
         choose(device),
         ema,
         inverse=inverse,

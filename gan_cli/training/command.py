@@ -25,6 +25,7 @@ from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint
 from gan_cli.training.loop import Callback, Every, training_loop
 from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
 from gan_cli.training.result import write_result, write_stop
+from gan_cli.training.resume import check_steps_left, state_to_resume
 from gan_cli.training.run import Run
 
 
@@ -72,8 +73,9 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
     """Build the run at step 0, or at its newest readable checkpoint if ``cfg.resume`` is set, and write its config.
 
     Raises:
-        UserError: If the config or the data does not fit, or there is nothing left to train.
+        UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
     """
+    state = state_to_resume(cfg, folder, console) if cfg.resume else None
     run = Run(cfg, folder)
     for note in run.data.series.notes if run.data.series else ():
         say(console, note)
@@ -82,14 +84,13 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
         say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {turns}: see schedule.phases")
     if run.measurement.enabled:
         say(console, run.metric_description)
-    state = checkpoint.newest(folder, lambda problem: say(console, f"warning: {problem}")) if cfg.resume else None
     if state is None:
         run.initialize_players()
     else:
         run.restore(state)
     if cfg.resume:
-        _check_steps_left(run)
-        say(console, f"continuing at step {run.step}")
+        check_steps_left(run)
+        say(console, f"continuing at step {run.step}{'' if state else ': the run has not written a checkpoint yet'}")
     facts = machine.facts(run.device)
     if cfg.resume and (changes := environment.differences(folder, facts)):
         say(console, f"warning: {'; '.join(changes)}. Only where these are the same is a resumed run equal to the bit.")
@@ -157,17 +158,6 @@ def train(run: Run, console: Console) -> float | None:
     finally:
         run.batches.close()
         logger.close()
-
-
-def _check_steps_left(run: Run) -> None:
-    steps = run.cfg.train.steps
-    if run.step > steps:
-        raise UserError(f"{run.folder} is at step {run.step} already: train.steps={steps} leaves nothing to do.")
-    if run.step < steps and run.set_learning_rates.factor(steps) == 0:
-        raise UserError(
-            f"the learning rate of {run.folder} reaches 0 before step {steps}: the players would not change.\n"
-            "Start a new run with a later learning_rate.end."
-        )
 
 
 def _can_show_bar(console: Console) -> bool:

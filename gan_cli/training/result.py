@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from gan_cli import files
-from gan_cli.config.identity import config_hash, to_plain
+from gan_cli.config.identity import config_hash, flat, to_plain
 from gan_cli.runs import checkpoint, signals
 from gan_cli.runs.console import say
 from gan_cli.runs.logger import RunLogger, read
@@ -76,15 +76,7 @@ def write_stop(run: Run, step: int, number: int) -> None:
 
 def flat_settings(cfg: DictConfig) -> dict[str, Any]:
     """Return the config as flat ``a.b.c: value`` pairs, the form of TensorBoard's table."""
-
-    def flat(node: Any, prefix: str) -> dict[str, Any]:
-        if isinstance(node, dict):
-            return {
-                k: v for name, child in node.items() for k, v in flat(child, f"{prefix}.{name}" if prefix else name).items()
-            }
-        return {prefix: node}
-
-    return flat(to_plain(cfg), "")
+    return flat(to_plain(cfg))
 
 
 def _metric_summary(run: Run) -> dict[str, Any] | None:

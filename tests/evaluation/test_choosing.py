@@ -8,6 +8,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from support.evaluation import compose_eval, make_checkpoints, measure, scale_generator
+from support.runs import set_trained_config
 
 from gan_cli.build import build_data, build_metric
 from gan_cli.errors import UserError
@@ -109,7 +110,7 @@ class TestChoosing:
         shutil.copytree(images, tmp_path / "run")
         cfg, rows = stored_config(images), logger.read(images)
         cfg.features = compose_eval("features=efficientnet_lite0").features
-        OmegaConf.save(cfg, tmp_path / "run" / "config.yaml")
+        set_trained_config(tmp_path / "run", cfg)
         lines = [json.dumps({"step": row["step"], "metric/fd_efficientnet_lite0": 1.0}) + "\n" for row in rows]
         (tmp_path / "run" / "metrics.jsonl").write_text("".join(lines))
         assert set(make_checkpoints().recorded_values(tmp_path / "run", [1, 2])) == {1, 2}

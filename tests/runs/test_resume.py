@@ -1,14 +1,21 @@
 """Where a run goes on: from nothing, from its end, beyond it, after a kill, past damage."""
 
+import json
 import shutil
 
 import pytest
+from omegaconf import OmegaConf
 from support import configs
-from support.runs import differences, outcome, result, state, train
+from support.runs import differences, outcome, result, set_trained_config, state, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_cli.errors import UserError
+from gan_cli.config.identity import edits
+from gan_cli.errors import DamageWarning, UserError
+from gan_cli.evaluation.sweeps import SweepRun
+from gan_cli.inference.load import load
+from gan_cli.report.records.runs import RunRecord
 from gan_cli.runs import checkpoint, logger
+from gan_cli.runs.trained import trained_config
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +47,13 @@ def forget(folder, *steps: int) -> None:
         checkpoint.path_of(folder, step).unlink()
 
 
+def forget_rows_after(step: int, folder) -> None:
+    """As if the run had been killed after it logged ``step``."""
+    path = folder / "metrics.jsonl"
+    rows = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["step"] <= step]
+    path.write_text("".join(rows))
+
+
 def files(folder) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -47,8 +61,9 @@ def files(folder) -> dict[str, bytes]:
 def test_no_checkpoint_yet_starts_at_0(cfg, finished, tmp_path, capsys):
     reference = outcome(finished)
     forget(finished, 5, 10)
+    forget_rows_after(5, finished)
     train(cfg, finished, resume=True)
-    assert "continuing at step 0" in capsys.readouterr().out
+    assert "continuing at step 0: the run has not written a checkpoint yet" in capsys.readouterr().out
     assert differences(outcome(finished), reference) == []
 
 
@@ -180,11 +195,13 @@ def test_a_folder_that_holds_a_run_is_refused(cfg, finished):
 
 
 def test_another_data_set_is_refused(cfg, finished):
+    set_trained_config(finished, OmegaConf.merge(cfg, {"train": {"steps": 20}, "dataset": {"max_samples": 12}}))
     with pytest.raises(UserError, match="has changed since its checkpoint"):
         train(cfg, finished, "train.steps=20 dataset.max_samples=12", resume=True)
 
 
 def test_other_players_are_refused_in_a_sentence(cfg, finished):
+    set_trained_config(finished, OmegaConf.merge(cfg, {"model": {"generator": {"width": 8}}}))
     with pytest.raises(UserError) as error:
         train(cfg, finished, "train.steps=20 model.generator.width=8", resume=True)
     assert "does not fit" in str(error.value)
@@ -205,3 +222,71 @@ def test_what_a_killed_save_left_is_cleared_away(cfg, finished):
     leftover.write_bytes(b"half")
     train(cfg, finished, "train.steps=11", resume=True)
     assert not leftover.exists()
+
+
+@pytest.mark.parametrize("last", [10, 8], ids=["finished", "killed after the first checkpoint"])
+def test_checkpoints_that_are_gone_are_missed(cfg, finished, last):
+    """The run would start at 0 and overwrite its curves."""
+    shutil.rmtree(finished / "checkpoints")
+    if last < 10:
+        forget(finished)
+        forget_rows_after(last, finished)
+    before = files(finished)
+    with pytest.raises(
+        UserError, match=rf"was trained to step {last}, but its checkpoints are gone: .*\n.* or remove this one"
+    ):
+        train(cfg, finished, "train.steps=20", resume=True)
+    assert files(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ("train.batch_size=3", r"train\.batch_size=3 instead of train\.batch_size=4"),
+        ("optimizer.generator.lr=0.5", r"optimizer\.generator\.lr=0\.5 instead of optimizer\.generator\.lr=0\.0002"),
+        (
+            "seed=1 ema=null precision=bf16 frozen=[generator]",
+            "ema=null instead of ema=0.9; seed=1 .*; precision=bf16 .*; 1 more",
+        ),
+        ("solver.extra=1", r"solver\.extra=1 instead of no solver\.extra"),
+    ],
+)
+def test_an_edited_config_is_not_trained_with(cfg, finished, edit, said):
+    cfg = cfg.copy()
+    OmegaConf.set_struct(cfg, False)
+    before = files(finished)
+    with pytest.raises(UserError, match=rf"config\.yaml is not the config that the run was trained with: {said}\.\nPut"):
+        train(cfg, finished, f"train.steps=20 {edit}", resume=True)
+    assert files(finished) == before
+
+
+def test_what_decides_nothing_may_change(cfg, finished):
+    train(
+        cfg,
+        finished,
+        "train.steps=11 log_every=2 eval_every=3 sample_every=4 checkpoint_every=6 keep_checkpoints=9",
+        resume=True,
+    )
+    assert result(finished)["step"] == 11
+
+
+def test_the_checkpoints_config_is_the_one_that_is_sampled(cfg, finished):
+    edited = OmegaConf.load(finished / "config.yaml")
+    edited.model.generator.width, edited.eval_every = 99, 7
+    OmegaConf.save(edited, finished / "config.yaml")
+    said = r"config\.yaml is not the config .* trained with, which is used: model\.generator\.width=99 instead of .*width=16\.$"
+    with pytest.warns(DamageWarning, match=said):
+        run = load(finished)
+    assert run.config.model.generator.width == 16
+    with pytest.warns(DamageWarning, match=said):
+        assert trained_config(finished).model.generator.width == 16
+    record = RunRecord(finished, SweepRun("run", {}), {}, [], [])
+    with pytest.warns(DamageWarning, match=said):
+        assert record.trained_config["model"]["generator"]["width"] == 16
+
+
+def test_the_place_of_the_data_is_no_edit():
+    trained = {"seed": 0, "train": {"steps": 5}, "dataset": {"_location_": "root", "root": "/a", "n": 1}, "device": "cpu"}
+    moved = {"seed": 0, "train": {"steps": 9}, "dataset": {"_location_": "root", "root": "/b", "n": 1}, "device": "cuda"}
+    assert edits(moved, trained) == []
+    assert edits({**moved, "seed": 1.5}, trained) == ["seed=1.5 instead of seed=0"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf, open_dict
 from support import configs
-from support.runs import differences, outcome, state, train
+from support.runs import differences, outcome, set_trained_config, state, train
 from torch import Tensor, nn
 
 from gan_cli.build import build
@@ -97,6 +97,7 @@ def test_a_penalty_on_logits_needs_no_further_pass_of_the_critic(cfg):
 def test_a_checkpoint_without_the_state_of_a_part_is_refused(cfg, tmp_path):
     plain = configs.config("dataset=ring metric=none")
     train(plain, tmp_path, f"{STEPS} train.steps=2")
+    set_trained_config(tmp_path, OmegaConf.merge(cfg, OmegaConf.from_dotlist(STEPS.split())))
     with pytest.raises(UserError, match="does not fit its players"):
         train(cfg, tmp_path, f"{STEPS} train.steps=4", resume=True)
 

@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from gan_cli.config.identity import to_plain
 from gan_cli.runs import checkpoint, logger
 from gan_cli.training.command import train_command
 
@@ -29,6 +30,13 @@ def result(folder: Path) -> dict[str, Any]:
 def state(folder: Path, step: int | None = None) -> dict[str, Any]:
     """Return the checkpoint of a step, by default the newest."""
     return checkpoint.load(checkpoint.path_of(folder, checkpoint.steps_in(folder)[-1] if step is None else step))
+
+
+def set_trained_config(folder: Path, cfg: DictConfig) -> None:
+    """Make ``cfg`` the config that the run in ``folder`` was trained with: that of ``config.yaml`` and of all checkpoints."""
+    OmegaConf.save(OmegaConf.create(to_plain(cfg)), folder / "config.yaml")
+    for step in checkpoint.steps_in(folder):
+        checkpoint.save(folder, step, {**state(folder, step), "config": to_plain(cfg)})
 
 
 def outcome(folder: Path) -> dict[str, Any]:

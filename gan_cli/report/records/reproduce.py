@@ -40,7 +40,7 @@ def evaluation_commands(folder: Path, overrides: Sequence[str] | None) -> list[s
 
 def config_yaml(run: RunRecord) -> str:
     """Return the config of a run as YAML, without its ``report`` node."""
-    return OmegaConf.to_yaml(OmegaConf.create({key: value for key, value in run.config.items() if key != "report"}))
+    return OmegaConf.to_yaml(OmegaConf.create({key: value for key, value in run.trained_config.items() if key != "report"}))
 
 
 def facts(runs: Sequence[RunRecord]) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from gan_cli.evaluation.sweeps import SweepRun
 from gan_cli.report.records.series import ScalarSeries
 from gan_cli.runs import checkpoint, logger
 from gan_cli.runs.folder import holds_config, read_result
+from gan_cli.runs.trained import warn_of_edits
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class RunRecord:
         return self.sweep_run.config
 
     @property
+    def trained_config(self) -> Mapping[str, Any]:
+        """The config that the run was trained with: the newest checkpoint's, or ``config`` if there is no checkpoint."""
+        return self.config if self._state is None else self._state["config"]
+
+    @property
     def step(self) -> int:
         """The last logged step."""
         return max((int(row["step"]) for row in self.rows), default=0)
@@ -80,12 +86,15 @@ class RunRecord:
     @cached_property
     def _state(self) -> Mapping[str, Any] | None:
         try:
-            return checkpoint.newest(self.folder)
+            state = checkpoint.newest(self.folder)
         except EarlierVersionError:
             raise
         except UserError as error:
             warn(str(error))
             return None
+        if state is not None:
+            warn_of_edits(self.folder, state)
+        return state
 
     @property
     def tags(self) -> list[str]:

@@ -1,0 +1,45 @@
+"""The config that a run was trained with, which the checkpoints hold; ``config.yaml`` may have been edited since."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli.config import trust
+from gan_cli.config.identity import edits
+from gan_cli.config.stored import plain_config, read_plain
+from gan_cli.errors import warn
+from gan_cli.runs import checkpoint
+from gan_cli.runs.folder import stored_config
+
+
+def trained_config(folder: Path) -> DictConfig:
+    """Return the config that the run in ``folder`` was trained with.
+
+    It is that of the newest checkpoint where ``config.yaml`` differs from it, with a warning.
+    """
+    stored, state = stored_config(folder), checkpoint.newest(folder)
+    if state is None or not warn_of_edits(folder, state):
+        return stored
+    trust.check(state["config"], folder)
+    return OmegaConf.create(plain_config(state["config"], folder))
+
+
+def warn_of_edits(folder: Path, state: Mapping[str, Any]) -> str:
+    """Warn if ``config.yaml`` is not the config in the checkpoint ``state``, which was trained, and return the differences."""
+    path = folder / "config.yaml"
+    found = shortened(edits(read_plain(path), plain_config(state["config"], path)))
+    if found:
+        warn(f"{path} is not the config that the run was trained with, which is used: {found}.")
+    return found
+
+
+def shortened(texts: Sequence[str]) -> str:
+    """Return the first three texts, and the number of the others."""
+    return "; ".join([*texts[:3], *([f"{len(texts) - 3} more"] if len(texts) > 3 else [])])
+
+
+def is_own(folder: Path, name: str) -> bool:
+    """Return True if the checkpoint ``name`` is one of the run in ``folder``: ``last``, a step, or a path in the folder."""
+    return name == "last" or name.isdecimal() or Path(name).resolve().is_relative_to(folder.resolve())

@@ -1,0 +1,68 @@
+"""Resuming: the checkpoint that a run continues from, and reasons not to continue."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from gan_cli.config.identity import edits, to_plain
+from gan_cli.config.stored import plain_config, read_plain
+from gan_cli.errors import UserError
+from gan_cli.runs import checkpoint, environment
+from gan_cli.runs.console import say
+from gan_cli.runs.folder import read_result
+from gan_cli.runs.logger import read
+from gan_cli.runs.trained import shortened
+from gan_cli.training.run import Run
+
+
+def state_to_resume(cfg: DictConfig, folder: Path, console: Console) -> dict[str, Any] | None:
+    """Return the newest readable checkpoint of the run in ``folder``, or None if the run has never written one.
+
+    Raises:
+        UserError: If the checkpoints are gone or unreadable, or ``cfg`` is not the config that the run was trained with.
+    """
+    state = checkpoint.newest(folder, lambda problem: say(console, f"warning: {problem}"))
+    if state is None:
+        if reached := reached_step(folder):
+            raise UserError(
+                f"{folder} was trained to step {reached}, but its checkpoints are gone: it would start at step 0 and lose its "
+                "curves.\nTrain in another folder, or remove this one to begin again."
+            )
+        return None
+    if changed := edits(to_plain(cfg), plain_config(state["config"], folder)):
+        raise UserError(
+            f"{folder / 'config.yaml'} is not the config that the run was trained with: {shortened(changed)}.\n"
+            "Put the trained values back, or start a new run with the new ones."
+        )
+    return state
+
+
+def reached_step(folder: Path) -> int:
+    """Return the last step that the run in ``folder`` is known to have reached after its first checkpoint, else 0.
+
+    A row that was logged later than the first checkpoint was due shows that this checkpoint was written.
+    """
+    result = read_result(folder) or {}
+    ended = result.get("step", 0)  # the status is finished, stopped or requeue; a failure has no step
+    resumed = max((entry.step for entry in environment.read(folder)), default=0)
+    due = read_plain(folder / "config.yaml").get("checkpoint_every")
+    logged = max((row["step"] for row in read(folder)), default=0)
+    return max(ended, resumed, logged if due and logged > due else 0)
+
+
+def check_steps_left(run: Run) -> None:
+    """Check that a resumed run has rounds to play.
+
+    Raises:
+        UserError: If it is beyond its last round, or its learning rate reaches 0 before that.
+    """
+    steps = run.cfg.train.steps
+    if run.step > steps:
+        raise UserError(f"{run.folder} is at step {run.step} already: train.steps={steps} leaves nothing to do.")
+    if run.step < steps and run.set_learning_rates.factor(steps) == 0:
+        raise UserError(
+            f"the learning rate of {run.folder} reaches 0 before step {steps}: the players would not change.\n"
+            "Start a new run with a later learning_rate.end."
+        )
