@@ -14,6 +14,9 @@ ELSEWHERE := infogan_paper cyclegan_horse2zebra pix2pix_facades cgan_one_hot
 EXPERIMENTS ?= $(filter-out $(ELSEWHERE),$(basename $(notdir $(shell grep -l "^report:" conf/experiment/*.yaml))))
 SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 
+# Compiled modules are kept, also where the environment says otherwise: the tests start many processes.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast lint docs docs-serve options experiments reports gallery bench-metrics bench-rates bench-sequences clean
 

@@ -16,8 +16,8 @@ from gan_cli.randomness import random_state
 pytestmark = pytest.mark.slow
 
 GAMES = {
-    "points": ("dataset=ring loss=wgan_gp", "train.steps=100 train.n_critic=2"),
-    "batch norm": ("features=identity learning_rate=linear", "train.steps=100 train.n_critic=2 learning_rate.end=100"),
+    "points": ("dataset=ring loss=wgan_gp", "train.steps=20 train.n_critic=2"),
+    "batch norm": ("features=identity learning_rate=linear", "train.steps=20 train.n_critic=2 learning_rate.end=20"),
     "spectral norm": ("features=identity loss=sngan", "train.steps=20 train.n_critic=2"),
     "gradient penalty": ("features=identity loss=wgan_gp optimizer=rmsprop", "train.steps=20 train.n_critic=2 ema=null"),
     "all regularizers": (
@@ -57,8 +57,8 @@ def disturb() -> None:
 def test_stopping_and_going_on_changes_nothing(name, tmp_path):
     overrides, values = GAMES[name]
     cfg = configs.config(overrides, f"ema=0.9 {values}")
-    cfg.sample_every = stop = cfg.train.steps * 3 // 5
-    cfg.eval_every = cfg.log_every = cfg.checkpoint_every = math.gcd(stop, 10)  # the end of the first part is watched anyway
+    cfg.sample_every = cfg.eval_every = cfg.checkpoint_every = stop = cfg.train.steps * 3 // 5  # done there in both runs
+    cfg.log_every = math.gcd(stop, 10)
     disturb()
     train(cfg, tmp_path / "whole")
     train(cfg, tmp_path / "parts", f"train.steps={stop}")
@@ -66,7 +66,7 @@ def test_stopping_and_going_on_changes_nothing(name, tmp_path):
     train(cfg, tmp_path / "parts", resume=True)
     whole, parts = outcome(tmp_path / "whole"), outcome(tmp_path / "parts")
     assert differences(whole, parts) == []
-    assert len(whole["numbers"]) > 2 * cfg.train.steps // cfg.log_every
+    assert len(whole["numbers"]) >= cfg.train.steps // cfg.log_every + 3, "logged, and evaluated three times"
     assert differences(whole["random"], state(tmp_path / "whole", stop)["random"]), "training draws from the default streams"
 
 

@@ -60,11 +60,13 @@ SMALL = {
 """Values for the keys of a config, set wherever the key exists; ``*`` matches any name."""
 
 
+@cache
 def groups() -> list[str]:
     """Return every config group; subgroups are spelled ``model/generator``."""
     return sorted({file.parent.relative_to(CONF).as_posix() for file in CONF.glob("*/**/*.yaml")})
 
 
+@cache
 def options(group: str) -> list[str]:
     """Return the options of a group."""
     return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
@@ -85,6 +87,7 @@ def all_options(*among: str) -> list[tuple[str, str]]:
     return [(group, option) for group in among or groups() for option in options(group)]
 
 
+@cache
 def experiments_with_report() -> list[str]:
     """Return the experiments with a report. The others are published settings that need data and hours not available here."""
     return [name for name in options("experiment") if "\nreport:" in (CONF / f"experiment/{name}.yaml").read_text()]
@@ -125,6 +128,7 @@ def games_that_bring(group: str) -> list[str]:
     return [game for game in options("game") if f"- /{group}: " in option_text("game", game)]
 
 
+@cache
 def option_text(group: str, option: str) -> str:
     """Return the text of an option's file."""
     return (CONF / group / f"{option}.yaml").read_text()
