@@ -1,6 +1,7 @@
 """Devices, precision and CPU threads."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -56,6 +57,24 @@ def autocast(device: torch.device, precision: str) -> Callable[[], AbstractConte
 def in_full_precision(device: torch.device) -> AbstractContextManager[Any]:
     """Return a context without autocast, for differences between samples, which lose their digits in bfloat16."""
     return torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()
+
+
+@contextmanager
+def memory_errors_named(device: str, advice: str) -> Iterator[None]:
+    """Turn an allocation that fails inside the context, on the GPU or on the CPU, into a UserError.
+
+    Args:
+        device: The device as it was configured.
+        advice: The keys that lower the need, as ``Lower train.batch_size``.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        cpu = re.search(r"(can't allocate|not enough) memory(.*?(\d+) bytes)?", str(error))
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and not cpu:
+            raise
+        tried = f" for {int(cpu[3]) / 2**30:.1f} GiB more" if cpu and cpu[3] else ""
+        raise UserError(f"device={device}: out of memory{tried}. {advice}.") from error
 
 
 _twice: ContextVar[bool] = ContextVar("twice", default=False)

@@ -2,13 +2,19 @@
 
 import sysconfig
 import traceback
+from itertools import dropwhile
 from pathlib import Path
+from typing import Any
 
 from gan_cli.errors import UserError, first_line
 
 _PACKAGE = Path(__file__).resolve().parent
 _STANDARD_LIBRARY = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
 _INSTALLED = {"site-packages", "dist-packages"}
+
+
+NOTE = "own modules: "
+"""Beginning of the note on an exception that names the modules of the user's own in a run."""
 
 
 def is_own(file: str | Path) -> bool:
@@ -32,11 +38,25 @@ def place_of(error: BaseException) -> str | None:
     """Return the line of the user's own code that raised ``error``, or called what raised it; None if there is none."""
     if isinstance(error, SyntaxError) and error.filename and is_own(error.filename):
         return f"{shown(error.filename)}, line {error.lineno}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_own(frame.filename)]
+    stack = traceback.extract_tb(error.__traceback__)
+    called = list(dropwhile(lambda frame: is_own(frame.filename), stack))  # without a script that calls this package
+    frames = [frame for frame in called or stack if is_own(frame.filename)]
     if not frames:
         return None
     where = "" if frames[-1].name == "<module>" else f", in {frames[-1].name}"
     return f"{shown(frames[-1].filename)}, line {frames[-1].lineno}{where}"
+
+
+def definition_of(function: Any) -> str | None:
+    """Return the file and line of a function of the user's own; None if it is not their own."""
+    code = getattr(function, "__code__", None)
+    return f"{shown(code.co_filename)}, line {code.co_firstlineno}" if code and is_own(code.co_filename) else None
+
+
+def suspects(error: BaseException) -> str:
+    """Return the modules of the user's own that a note on the exception names, empty if there is none."""
+    notes = [note.removeprefix(NOTE) for note in getattr(error, "__notes__", []) if note.startswith(NOTE)]
+    return ", ".join(dict.fromkeys(notes))
 
 
 def reason(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan_cli.device import autocast, available, choose
+from gan_cli.device import autocast, available, choose, memory_errors_named
 from gan_cli.errors import UserError
 
 
@@ -72,3 +72,29 @@ class TestAutocast:
     def test_unknown_precision(self):
         with pytest.raises(UserError, match=r"precision=fp16 is not known. Use precision=fp32 or precision=bf16"):
             autocast(torch.device("cpu"), "fp16")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "device=cpu: out of memory. Lower n."),
+        (torch.OutOfMemoryError("CUDA out of memory"), "device=cpu: out of memory. Lower n."),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 3221225472 bytes."),
+            "device=cpu: out of memory for 3.0 GiB more. Lower n.",
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes."),
+            "device=cpu: out of memory for",
+        ),
+    ],
+)
+def test_a_failed_allocation_names_what_lowers_the_need(error, said):
+    with pytest.raises(UserError) as caught, memory_errors_named("cpu", "Lower n"):
+        raise error
+    assert str(caught.value).startswith(said)
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match="shapes"), memory_errors_named("cpu", "Lower n"):
+        raise RuntimeError("shapes")

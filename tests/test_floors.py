@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "gan_cli"
 FLOORS = """
     errors types lazy
     files checks own_code
+    contracts
     config
     randomness device
     losses regularizers
@@ -33,7 +34,20 @@ FLOORS = """
 """
 """From the ground up; a file imports from floors below its own, and from its own folder. A folder stands for its files."""
 HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for name in floor.split()}
-FLAT = {"api", "build", "checks", "device", "errors", "files", "lazy", "own_code", "randomness", "testing", "types"}
+FLAT = {
+    "api",
+    "build",
+    "checks",
+    "contracts",
+    "device",
+    "errors",
+    "files",
+    "lazy",
+    "own_code",
+    "randomness",
+    "testing",
+    "types",
+}
 """The modules that lie in no folder."""
 AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/locations", "config/names"]
 AT_ONCE += ["errors", "files", "lazy", "own_code"]

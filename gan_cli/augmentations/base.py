@@ -1,19 +1,23 @@
 """Augmentation: the base class of all augmentations."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
+from gan_cli.contracts import STATS, TENSOR, Contract
 from gan_cli.types import Stats
 
 
-class Augmentation(nn.Module, ABC):
+class Augmentation(Contract, nn.Module, ABC):
     """A random transformation T that is applied before the discriminator, to data and to fakes.
 
     The same T is applied in the turns of both players and is differentiable in x (twice where a penalty needs it), so that
     the generator learns to produce samples that look right under T. It is active in training mode only. Its state is kept in
     buffers, so that a resumed run continues exactly. An augmentation that depends on the round defines ``begin_round(step)``.
     """
+
+    contract: ClassVar = {"transform": TENSOR, "forward": TENSOR, "stats": STATS}
 
     def __init__(self) -> None:
         super().__init__()

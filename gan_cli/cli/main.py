@@ -97,7 +97,9 @@ def _print_error(name: str, error: BaseException) -> int:
     elif isinstance(error, OSError):
         message, code = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
     else:
-        message = f"{own_code.described(error)}\nThis is a fault of the program: run again with debug=true for the traceback."
+        suspects = own_code.suspects(error)
+        whose = f"the program or of your own code ({suspects})" if suspects else "the program"
+        message = f"{own_code.described(error)}\nThis is a fault of {whose}: run again with debug=true for the traceback."
         code = 1
     print(f"{name}: {message}", file=sys.stderr)
     return code

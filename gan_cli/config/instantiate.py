@@ -51,6 +51,12 @@ def instantiate(cfg: DictConfig, key: str, role: type[Role], nested_role: type, 
         raise UserError(f"{key}: {first_line(error)}") from error
     assert isinstance(plain, dict)
     made: Role = _call(key, targets[key], *args, **_arguments(plain, key, targets), **known)
+    if not isinstance(made, role):
+        place = own_code.definition_of(targets[key])
+        raise UserError(
+            f"{key}._target_={plain['_target_']} has returned a {type(made).__name__}, not a {role.__name__}."
+            f"{f' See {place}.' if place else ''}"
+        )
     return made
 
 

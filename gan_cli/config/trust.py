@@ -29,6 +29,14 @@ class Module(NamedTuple):
     file: str
 
 
+class ModuleMissing(UserError):
+    """A stored config names a module that is not there; ``module`` is its top-level name."""
+
+    def __init__(self, message: str, module: str) -> None:
+        super().__init__(message)
+        self.module = module
+
+
 _working: list[Path] = []
 """Folders in which the user's modules are looked for after those of ``sys.path``."""
 _named: set[Module] = set()
@@ -71,9 +79,10 @@ def check(config: Any, source: object) -> None:
             raise UserError(f"{source}: {key}={target} is no component, and is not imported.")
         _refuse_run_folder(f"{source}: {key}={target}", found)
         if not found:
-            raise UserError(
+            raise ModuleMissing(
                 f"{source}: {key}={target}: there is no module {top} here. Read its file, put it into the folder you "
-                f"type in or into PYTHONPATH, and add trust={top}."
+                f"type in or into PYTHONPATH, and add trust={top}.",
+                top,
             )
         modules = list(dict.fromkeys(found[-1].name for other in strangers.values() if (found := find(other))))
         words = modules[0] if len(modules) == 1 else f"[{','.join(modules)}]"

@@ -5,11 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from gan_cli.contracts import BATCH, Contract
 from gan_cli.data.scaling import Series
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
@@ -20,7 +21,7 @@ SIGNATURE_TOLERANCE = 2e-3
 """Tolerance between two signatures: above what two machines differ by in decoding an image or rounding a logarithm."""
 
 
-class Dataset(ABC):
+class Dataset(Contract, ABC):
     """A finite set of samples that is read by index.
 
     Attributes:
@@ -33,6 +34,7 @@ class Dataset(ABC):
         unlimited: True if the data set has no samples and fills a batch of any size with placeholders.
     """
 
+    contract: ClassVar = {"batch": BATCH}
     shape: tuple[int, ...]
     classes: int
     decodes: bool = False

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from gan_cli.contracts import Contract, instance_of
 from gan_cli.data.base import Data
 from gan_cli.games.base import Game
 from gan_cli.metrics.base import Value
@@ -47,7 +48,7 @@ def skipped(name: str, reason: str) -> DiagnosticReport:
 
 
 @dataclass(frozen=True)
-class Diagnostics(ABC):
+class Diagnostics(Contract, ABC):
     """A measure of the players of a game.
 
     Attributes:
@@ -56,6 +57,7 @@ class Diagnostics(ABC):
         split: The part of the data that it looks at, ``train`` or ``heldout``.
     """
 
+    contract: ClassVar = {"diagnose": instance_of(DiagnosticReport, "a DiagnosticReport")}
     family: ClassVar[str]
     generates: ClassVar[bool] = True
     split: ClassVar[str] = "train"

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gan_cli import device
 from gan_cli.build import build_metric
+from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError, first_line
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.checkpoints import Checkpoints, numbers_and_details
@@ -51,12 +52,13 @@ def measure(cfg: DictConfig, console: Console) -> tuple[Evaluation, Sequence[Ren
     Returns:
         The results and tables of them.
     """
-    if cfg.real is not None or cfg.fake is not None:
-        found, tables, out = _measure_folders(cfg, console)
-    else:
-        folder = _relative(cfg.run)
-        measure_folder = _measure_sweep if not holds_config(folder) and sweeps.has_runs(folder) else _measure_run
-        found, tables, out = measure_folder(cfg, folder, console)
+    with memory_errors_named(cfg.device, "Lower n_samples"):
+        if cfg.real is not None or cfg.fake is not None:
+            found, tables, out = _measure_folders(cfg, console)
+        else:
+            folder = _relative(cfg.run)
+            measure_folder = _measure_sweep if not holds_config(folder) and sweeps.has_runs(folder) else _measure_run
+            found, tables, out = measure_folder(cfg, folder, console)
     return Evaluation(tuple(found), out), tables
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.augmentations.base import Augmentation
+from gan_cli.contracts import TENSOR, Contract, instance_of
 from gan_cli.data.base import Data
 from gan_cli.device import differentiable_twice
 from gan_cli.errors import UserError
@@ -70,7 +71,7 @@ class Turn(NamedTuple):
         return self._replace(players={name: own for name, own in self.players.items() if name not in frozen})
 
 
-class Game(nn.Module, ABC):
+class Game(Contract, nn.Module, ABC):
     """A game owns its players and returns losses; it never steps an optimizer.
 
     The arguments of a game's constructor say what it needs: networks by the keys of ``conf/model/*.yaml`` (``generator``),
@@ -83,6 +84,7 @@ class Game(nn.Module, ABC):
         objective: Loss, regularizers and augmentation, as many of them as ``uses`` lists.
     """
 
+    contract: ClassVar = {"turns": instance_of(Mapping, "a mapping from names to Turns"), "latents": TENSOR, "sample": TENSOR}
     uses: ClassVar[tuple[Part, ...]] = ()
     """The config groups among loss, regularizer and augmentation that the game uses; naming any other is an error."""
     follows: ClassVar[Mapping[str, str]] = {}

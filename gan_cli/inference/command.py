@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from gan_cli import drawing
+from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError
 from gan_cli.games.sampling import sampling_of
 from gan_cli.inference.load import LoadedRun, load
@@ -43,7 +44,8 @@ def sample_command(cfg: DictConfig) -> Path:
     name += "".join(f"_{key}_{value:g}" for key, value in sampling.items())
     name += "_inverse" if cfg.inverse else ""
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
-    n = MODES[cfg.mode](run, cfg, out)
+    with memory_errors_named(cfg.device, "Lower n"):
+        n = MODES[cfg.mode](run, cfg, out)
     table = ""
     if len(run.shape) == 2 and cfg.mode != "single":
         table = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from gan_cli.contracts import SCALAR, STATS, Contract
 from gan_cli.types import Stats
 
 
-class Loss(ABC):
+class Loss(Contract, ABC):
     """The losses of discriminator and generator as functions of the logits. Both are minimized.
 
     ``real`` is D(x) and ``fake`` is D(G(z)): raw logits (critic scores, no sigmoid), batch first, of any shape, such as
@@ -19,6 +20,7 @@ class Loss(ABC):
     ``begin_round(step)``; see ``gan_cli.games.objective``.
     """
 
+    contract: ClassVar = {"discriminator_loss": SCALAR, "generator_loss": SCALAR, "estimate": STATS}
     boundary: ClassVar[float | None] = None
     """The optimal discriminator's logit of a sample that is as likely data as fake; larger logits mean data.
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from gan_cli.contracts import Contract, instance_of
 from gan_cli.data.base import Data
 from gan_cli.errors import FieldError, UserError
 from gan_cli.metrics.features.base import Encoded, Features
@@ -47,7 +48,7 @@ class Picture(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Metric(ABC):
+class Metric(Contract, ABC):
     """A measure between real and generated samples, computed in a feature space.
 
         metric = metric.fitted(data, device)
@@ -64,6 +65,7 @@ class Metric(ABC):
         UserError: If the split is unknown, or the number of samples is not a whole number, 0 or more.
     """
 
+    contract: ClassVar = {"measure": instance_of(Mapping, "a mapping from names to Values")}
     features: Features
     n_samples: int = 2000
     split: str = "train"

@@ -5,10 +5,11 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from gan_cli import checks
+from gan_cli.contracts import LOGITS, TENSOR, Contract
 from gan_cli.errors import FieldError, UserError
 
 
-class Generator(nn.Module):
+class Generator(Contract, nn.Module):
     """G(z, y): latents ``[B, *latent_shape]`` and optional labels ``[B]`` to samples ``[B, *shape]``.
 
     Images lie in [-1, 1] and sequences in [0, 1]. Constructors take ``shape``, the shape of one sample, and ``classes``, the
@@ -19,6 +20,7 @@ class Generator(nn.Module):
         latent_dim: Number of latents of a sample, or of a time step of a sequence.
     """
 
+    contract: ClassVar = {"forward": TENSOR}
     conditional: ClassVar[bool] = False
     latent_dim: int
 
@@ -31,7 +33,7 @@ class Generator(nn.Module):
         raise NotImplementedError
 
 
-class Discriminator(nn.Module):
+class Discriminator(Contract, nn.Module):
     """D(x, y): samples ``[B, *shape]`` and optional labels ``[B]`` to logits ``[B]`` (or batch first, any shape).
 
     Constructors take ``shape`` and ``classes`` from the data set, as those of ``Generator`` do.
@@ -40,6 +42,7 @@ class Discriminator(nn.Module):
         conditional: True if the logits depend on the labels.
     """
 
+    contract: ClassVar = {"forward": LOGITS, "features": TENSOR, "logits": TENSOR}
     conditional: ClassVar[bool] = False
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -88,7 +91,7 @@ def require_features(discriminator: nn.Module, user: str) -> FeatureDiscriminato
     return discriminator
 
 
-class Denoiser(nn.Module):
+class Denoiser(Contract, nn.Module):
     """eps(x_t, t, y): predicts the noise in noisy samples ``[B, *shape]`` at times t, with the shape of the samples.
 
     The times t are int64 ``[B]``, from 1 to T. The labels y are int64 ``[B]``; the label ``classes`` means "no label", and
@@ -99,6 +102,7 @@ class Denoiser(nn.Module):
         classes: Number of classes the network distinguishes; 0 if it ignores labels.
     """
 
+    contract: ClassVar = {"forward": TENSOR}
     shape: tuple[int, ...]
     classes: int
 

@@ -3,11 +3,12 @@
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from gan_cli.contracts import SCALAR, Contract, instance_of
 from gan_cli.device import differentiable_twice
 from gan_cli.types import Critic
 
@@ -30,7 +31,7 @@ class Judged(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Regularizer(ABC):  # noqa: B024 (each of its three methods is optional)
+class Regularizer(Contract, ABC):
     """A change to a player, a penalty on its loss, or a constraint on its weights: subclasses override one of three methods.
 
     A regularizer that remembers something between rounds defines ``state_dict`` and ``load_state_dict``, one that depends on
@@ -41,6 +42,7 @@ class Regularizer(ABC):  # noqa: B024 (each of its three methods is optional)
             after its steps.
     """
 
+    contract: ClassVar = {"penalty": SCALAR, "transform": instance_of(nn.Module, "a network")}
     players: list[str] = field(default_factory=lambda: ["discriminator"])
 
     def transform(self, network: nn.Module) -> nn.Module:
@@ -62,7 +64,7 @@ class Regularizer(ABC):  # noqa: B024 (each of its three methods is optional)
         """True if this regularizer has a penalty of its own."""
         return type(self).penalty is not Regularizer.penalty
 
-    def constrain(self, network: nn.Module) -> None:  # noqa: B027
+    def constrain(self, network: nn.Module) -> None:
         """Put the weights back into the allowed set; called after each of the player's steps."""
 
 

@@ -13,7 +13,6 @@ from gan_cli import files
 from gan_cli.config import sources
 from gan_cli.config.sources import Source, fingerprint
 from gan_cli.errors import UserError
-from gan_cli.runs.folder import holds_config
 
 FILE = "environment.json"
 CODE = "code"
@@ -61,7 +60,7 @@ def record(folder: Path, step: int, facts: Mapping[str, Any], own: Mapping[str, 
             files.write_bytes(path, source.content)
     modules = {name: {"file": str(source.file.resolve()), "sha256": source.sha256} for name, source in own.items()}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    entries = [entry for entry in read(folder) if entry.step <= step] if holds_config(folder) else []
+    entries = [entry for entry in read(folder) if entry.step <= step] if (folder / "config.yaml").is_file() else []
     content = [asdict(entry) for entry in (*entries, Entry(step, now, facts, modules, code))]
     files.write_bytes(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
 
@@ -96,6 +95,14 @@ def refuse_changed_code(folder: Path, cfg: DictConfig) -> None:
             f"changed since {folder} began: {', '.join(changed)}. Its own copies are in {folder / read(folder)[-1].code}.\n"
             "Add code=new to continue with the changed code, or restore the code that the run began with."
         )
+
+
+def whereabouts(folder: Path, module: str) -> str:
+    """Return a line that says where a module of the user's own lay when the run was made, and where its copy is, if known."""
+    entry = next(reversed(read(folder)), None)
+    modules = {} if entry is None else entry.modules
+    files = [one["file"] for name, one in modules.items() if name.partition(".")[0] == module]
+    return f"\nThe run was made with {', '.join(files)}; read the copy in {folder / entry.code}." if entry and files else ""
 
 
 def put_aside(folder: Path, place: Path) -> None:

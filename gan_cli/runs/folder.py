@@ -14,6 +14,7 @@ from gan_cli.config import trust
 from gan_cli.config.identity import config_hash
 from gan_cli.config.stored import read_config
 from gan_cli.errors import UserError
+from gan_cli.runs import environment
 from gan_cli.runs.version import check_version
 
 
@@ -105,5 +106,8 @@ def stored_config(folder: Path) -> DictConfig:
     if "train" not in config:
         raise UserError(f"{path} is not the config of a run.")
     check_version(folder, config)
-    trust.check(OmegaConf.to_container(config), path)
+    try:
+        trust.check(OmegaConf.to_container(config), path)
+    except trust.ModuleMissing as error:
+        raise UserError(f"{error}{environment.whereabouts(folder, error.module)}") from error
     return config

@@ -2,12 +2,17 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar
 
 from gan_cli import checks
+from gan_cli.contracts import Contract, instance_of
 
 
-class LearningRateSchedule(ABC):
+class LearningRateSchedule(Contract, ABC):
     """A factor on the learning rates of all players."""
+
+    contract: ClassVar = {"__call__": instance_of(Real, "a number")}
 
     @abstractmethod
     def __call__(self, step: int) -> float:

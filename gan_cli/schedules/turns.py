@@ -4,14 +4,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar
 
 from gan_cli import checks
+from gan_cli.contracts import Contract, instance_of
 from gan_cli.errors import FieldError
 
 
-class Schedule(ABC):
+class Schedule(Contract, ABC):
     """Maps a round's number to the turns played in it, in order."""
+
+    contract: ClassVar = {"__call__": instance_of(Sequence, "a list of names of turns")}
 
     @abstractmethod
     def __call__(self, step: int) -> Sequence[str]:

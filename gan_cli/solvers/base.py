@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from gan_cli.contracts import STATS, Contract, checked_turn
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
 from gan_cli.types import Batch, Stats
@@ -38,8 +39,10 @@ class Problem:
     watch: Callable[[str, Tensor], None] = unwatched
 
 
-class Solver(ABC):
+class Solver(Contract, ABC):
     """Plays rounds of a game that it knows only by its turns."""
+
+    contract: ClassVar = {"round": STATS}
 
     def __init__(self, problem: Problem) -> None:
         self.turns, self.optimizers = problem.turns, problem.optimizers
@@ -70,7 +73,7 @@ class Solver(ABC):
     def loss(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the loss of a turn, and what the turn reports."""
         with self.autocast():
-            return self.turns[name].loss(batch)
+            return checked_turn(self.turns[name].loss, batch)
 
     def gradients(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
         """Leave d loss / d parameters in ``.grad`` of the turn's own parameters, and of no others.

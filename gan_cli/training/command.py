@@ -1,22 +1,22 @@
 """The gan-train command: builds a run or resumes it, trains it, and writes its result."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gan_cli import files
+from gan_cli import files, own_code
 from gan_cli.build import refuse_unused, uses
 from gan_cli.config import sources
 from gan_cli.config.identity import to_plain
 from gan_cli.config.trust import remember_targets
-from gan_cli.device import threads
-from gan_cli.errors import Diverged, Stopped, UserError
+from gan_cli.device import memory_errors_named, threads
+from gan_cli.errors import Diverged, Stopped
 from gan_cli.runs import checkpoint, environment, machine
 from gan_cli.runs.console import ProgressDisplay, Terminal, say
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result
@@ -51,11 +51,21 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
         objective: float | None = result["objective"]
         return objective
     refuse_unused(cfg, named)
-    try:
+    advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size, or take precision=bf16"
+    with memory_errors_named(cfg.device, advice), _own_modules_named(cfg):
         run = start_or_resume(cfg, folder, console)
         return train(run, console)
-    except torch.OutOfMemoryError:
-        raise UserError(f"device={cfg.device}: out of memory. Lower train.batch_size or dataset.size.") from None
+
+
+@contextmanager
+def _own_modules_named(cfg: DictConfig) -> Iterator[None]:
+    """Add the names of the user's own modules to an exception: they may be to blame for an error that they do not raise."""
+    try:
+        yield
+    except Exception as error:
+        if own := sources.of_config(cfg):
+            error.add_note(f"{own_code.NOTE}{', '.join(own)}")
+        raise
 
 
 def unused(cfg: DictConfig) -> list[str]:

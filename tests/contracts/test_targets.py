@@ -103,7 +103,7 @@ def test_a_target_that_cannot_be_imported_says_why(monkeypatch, tmp_path):
     for target, said in {
         "mine_nowhere.Mine": "there is no module mine_nowhere.\nRun the command in the folder that holds it",
         "gan_cli.losses.hinge.Hnge": "gan_cli.losses.hinge has no Hnge.",
-        "mine_broken.Mine": "cannot import name 'Hnge' from 'gan_cli.losses'",
+        "mine_broken.Mine": "ImportError: cannot import name 'Hnge' from 'gan_cli.losses'",
     }.items():
         cfg = configs.config()
         OmegaConf.update(cfg, "loss._target_", target)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from gan_cli.contracts import Contract, instance_of
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 
@@ -43,7 +44,7 @@ class Encoded:
         return Encoded(self.x[index], self.features[index], logits, None if self.y is None else self.y[index])
 
 
-class Features(ABC):
+class Features(Contract, ABC):
     """A map from samples ``[N, *shape]`` to features ``[N, d]`` and, for a classifier, logits ``[N, K]``.
 
     Images are float32 in [-1, 1] or uint8 in [0, 255] and are compared as uint8, as an image file would store them. The
@@ -51,6 +52,7 @@ class Features(ABC):
     compared: ``name`` is part of a metric's name, and ``provenance`` part of every result.
     """
 
+    contract: ClassVar = {"__call__": instance_of(tuple, "features and logits, or None for these")}
     name: ClassVar[str]
 
     def fitted(self, data: Data, device: torch.device) -> Self:
