@@ -17,6 +17,7 @@ from gan_cli.config.stored import read_plain
 from gan_cli.config.trust import importable
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result, run_folder
+from gan_cli.runs.streams import unfailing
 
 if TYPE_CHECKING:
     import pandas
@@ -115,7 +116,7 @@ def train(
     if cfg.hydra.mode == RunMode.MULTIRUN:
         raise UserError("this is a sweep, not one run: start it with gan-train -m.")
     check_resume(cfg, words)
-    with working_folder(cfg, words) as path, _process_as_it_was():
+    with unfailing(own_process=False), working_folder(cfg, words) as path, _process_as_it_was():
         from gan_cli.runs.console import Terminal, say
 
         console, job = Terminal(quiet=silent), without_hydra(cfg)

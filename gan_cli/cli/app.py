@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import checks
 from gan_cli.cli import sweeper
+from gan_cli.cli.combinations import as_job_overrides, first_job
 from gan_cli.cli.job import (
     check_resume,
     in_resumed_folder,
@@ -34,6 +35,7 @@ from gan_cli.own_code import reason
 from gan_cli.runs.folder import holds_config, resume_command, run_folder
 from gan_cli.runs.lock import locked
 from gan_cli.runs.signals import WORKER, interrupting
+from gan_cli.runs.streams import unfailing
 
 log = logging.getLogger(__name__)
 
@@ -59,17 +61,17 @@ def launch_train(overrides: list[str], config_dir: str | None = None, multirun: 
     if "hydra/launcher=joblib" in overrides:
         checks.package("hydra-joblib-launcher", "sweeps", "hydra/launcher=joblib")
     configs = loader(config_dir)
-    first = sweeper.first_job(overrides, configs)
+    first = first_job(overrides, configs)
     cfg = compose(configs, "train", first)
     if not multirun and cfg.hydra.mode != RunMode.MULTIRUN and first != overrides:
         compose(configs, "train", overrides)  # refuses several values where there is one job
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     check_resume(cfg, overrides)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    with interrupting(), working_folder(cfg, overrides, key) as folder:
+    with unfailing(), interrupting(), working_folder(cfg, overrides, key) as folder:
         overrides = [*overrides, f"{key}={quote(str(folder))}"]  # Hydra, too, works in the folder that is locked
         if multirun and cfg.hydra.sweeper._target_ == TARGET:
-            overrides = sweeper.as_job_overrides(overrides, configs)
+            overrides = as_job_overrides(overrides, configs)
         try:
             with readable():
                 run(job, configs, "train", overrides, multirun)
@@ -84,7 +86,7 @@ def show_train(overrides: list[str], config_dir: str | None, kind: str, package:
         UserError: If the config cannot be composed.
     """
     configs = loader(config_dir)
-    first = sweeper.first_job(in_resumed_folder(overrides), configs)
+    first = first_job(in_resumed_folder(overrides), configs)
     check_resume(compose(configs, "train", first), first)
     with readable():
         show(configs, "train", first, kind, package, resolve)
@@ -138,9 +140,14 @@ def job(cfg: DictConfig) -> float | None:
     A failure or a stop is written to ``result.json``. It is raised, except in a sweep of ours, which reads that file:
     an exception might not survive the way back from a worker process, and would end the others.
     """
-    context = HydraConfig.get()
+    with unfailing():  # in a worker process, too
+        return _job(cfg, HydraConfig.get())
+
+
+def _job(cfg: DictConfig, context: HydraConf) -> float | None:
     folder = short(context.runtime.output_dir)
     in_sweep = context.mode == RunMode.MULTIRUN
+    of_this_machine = context.launcher._target_ == BASIC_LAUNCHER or sweeper.is_parallel(context.launcher)
     in_worker = in_sweep and sweeper.is_parallel(context.launcher) and multiprocessing.parent_process() is not None
     try:
         with (
@@ -153,7 +160,7 @@ def job(cfg: DictConfig) -> float | None:
             hint = f"continue with: {resume_command(folder)}" if holds_config(folder) and not in_sweep else ""
             raise Interrupted(error.number if isinstance(error, Interrupted) else signal.SIGINT, hint) from None
     except Stopped as stopped:
-        if not in_sweep or context.launcher._target_ == BASIC_LAUNCHER:
+        if not in_sweep or (of_this_machine and not in_worker):
             raise _JobError(stopped) from stopped  # where all jobs share this process it ends the sweep
         if context.sweeper._target_ != TARGET:
             raise

@@ -22,6 +22,7 @@ from gan_cli.cli.quoting import quote_paths
 from gan_cli.config import suggestions
 from gan_cli.config.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
 from gan_cli.errors import DamageWarning, Interrupted, UserError
+from gan_cli.runs.streams import reserve_standard_descriptors, unfailing
 
 TRAIN = Command("gan-train", "train", TrainConfig)
 EVALUATE = Command("gan-eval", "evaluate", EvalConfig)
@@ -51,6 +52,7 @@ def gan_report() -> int:
 
 def _main(command: Command) -> int:
     words = sys.argv[1:]
+    reserve_standard_descriptors()
     # OpenMP threads wait for each other by spinning; on a busy machine yielding early is 20 times faster
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # cuBLAS is reproducible to the bit only with a fixed workspace
@@ -58,12 +60,14 @@ def _main(command: Command) -> int:
     try:
         with _warnings_in_one_line():
             _answer(command, words)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except BaseException as error:
         if any(re.fullmatch(r"\+*debug=(true|yes|on|1)", word, re.IGNORECASE) for word in words):
-            traceback.print_exc()
+            with unfailing():
+                traceback.print_exc()
         return _print_error(command.name, error)
     return 0
 
@@ -101,7 +105,8 @@ def _print_error(name: str, error: BaseException) -> int:
         whose = f"the program or of your own code ({suspects})" if suspects else "the program"
         message = f"{own_code.described(error)}\nThis is a fault of {whose}: run again with debug=true for the traceback."
         code = 1
-    print(f"{name}: {message}", file=sys.stderr)
+    with unfailing():
+        print(f"{name}: {message}", file=sys.stderr)
     return code
 
 

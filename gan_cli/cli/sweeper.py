@@ -2,21 +2,20 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gan_cli import files
+from gan_cli.cli.combinations import combinations
 from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import TARGET, compose, readable
 from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin
@@ -250,60 +249,6 @@ def _number(metric: dict[str, Any] | None) -> str:
     if not metric or metric["final"] is None:
         return "finished"
     return f"{metric['name']} {metric['final']:.4g}"
-
-
-def combinations(
-    params: Mapping[str, Any], cases: Sequence[Sequence[str]] | None, arguments: Sequence[str], configs: ConfigLoader
-) -> list[list[str]]:
-    """Return the overrides of every job: all combinations of ``params`` and ``arguments`` for each of ``cases``.
-
-    Args:
-        params: Maps a key to its comma-separated values.
-        cases: Lists of overrides; None: one empty list.
-        arguments: The words of the command line; their keys take precedence over ``params`` and ``cases``.
-        configs: Hydra's config loader.
-    """
-    named = {override.get_key_element().lstrip("+~") for override in _parse(arguments, configs)}
-    swept = [f"{key}={value}" for key, value in params.items()]
-    every_job: list[list[str]] = []
-    for case in cases or [[]]:
-        own = [word for word in [*case, *swept] if word.partition("=")[0].lstrip("+~") not in named]
-        [jobs] = BasicSweeper.split_arguments(_parse([*own, *arguments], configs), None)
-        every_job += jobs
-    return every_job
-
-
-def first_job(overrides: list[str], configs: ConfigLoader) -> list[str]:
-    """Return the overrides of a sweep's first job, as far as they are known before the sweeper runs."""
-    first = []
-    for override in _parse(overrides, configs):
-        if override.is_discrete_sweep():
-            first.append(f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()), '')}")
-        elif not override.is_sweep_override():
-            first.append(str(override.input_line))
-    return first
-
-
-def as_job_overrides(overrides: list[str], configs: ConfigLoader) -> list[str]:
-    """Return the overrides of the same sweep, with single values written as sweeps over one value.
-
-    Hydra applies swept values to the jobs alone. Without this, ``loss=wgan_gp,dragan`` could not be combined with a key
-    that only these losses define.
-    """
-    words = []
-    for override in _parse(overrides, configs):
-        line = str(override.input_line)
-        if "." in override.key_or_group and not (
-            override.is_sweep_override() or override.is_hydra_override() or override.is_delete() or line.endswith("=")
-        ):
-            line = f"{override.get_key_element()}=choice({override.get_value_element_as_str()})"
-        words.append(line)
-    return words
-
-
-def _parse(overrides: Sequence[str], configs: ConfigLoader) -> list[Override]:
-    with readable():
-        return OverridesParser.create(config_loader=configs).parse_overrides(list(overrides))
 
 
 register_plugin(Sweep, TARGET)
