@@ -13,7 +13,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from support import configs, layouts
 
-from gan_cli import drawing
+from gan_cli import drawing, testing
 from gan_cli.build import GIVEN as GIVEN_TO_GAMES
 from gan_cli.build import Parts, build, build_metric
 from gan_cli.config.instantiate import RESERVED
@@ -86,6 +86,7 @@ def test_an_option(group, option, root, monkeypatch):
         if played != set(solver.turns):  # it goes in phases: the next one, then
             stats |= solver.round(schedule(step), batches)
             played |= set(schedule(step))
+    batch = next(batches)
     batches.close()
     for name, value in stats.items():
         assert value.ndim == 0
@@ -100,6 +101,8 @@ def test_an_option(group, option, root, monkeypatch):
     fake = generate(game, 3, seed=0, y=conditions(data, 3, seed=0))
     assert fake.shape == (3, *data.shape)
     assert fake.isfinite().all()
+    if group == "game":
+        testing.check_game(game, batch)
     if group in MEASURED and group != "metric":
         assert_measures(cfg, metric, data, game)
 
@@ -130,18 +133,14 @@ def test_a_metric_fits_some_kind_of_data(option):
 
 
 def assert_measures(cfg: DictConfig, metric: Metric, data: Data, game: Game) -> None:
-    """Assert that the primary number comes first, that numbers have errors and floors, and that pictures can be drawn."""
+    """Assert that a metric keeps its contract, that its numbers have floors, and that its pictures can be drawn."""
     measurement = Measurement(metric, data, CPU)
     if not measurement.enabled:
         return
     real, fake = measurement.real, measurement.fake(game, cfg.seed)
-    values = measurement.metric.measure(real, fake)
-    assert next(iter(values)) == measurement.metric.name
-    assert values[measurement.metric.name].higher_is_better == measurement.metric.higher_is_better
-    assert measurement.metric.with_errors(real, fake).keys() == values.keys() <= measurement.floor.values.keys()
-    origin = {"settings": measurement.metric.settings(), "details": measurement.metric.details(real, fake)}
+    testing.check_numbers(measurement.metric, real, fake)
+    assert measurement.metric.measure(real, fake).keys() <= measurement.floor.values.keys()
     assert json.dumps(measurement.provenance(ema=True, seed=0))
-    assert json.dumps(origin)
     for picture in measurement.metric.pictures(real, fake).values():
         assert drawing.grid(picture.images.float(), picture.columns).ndim == 3
 
