@@ -3,14 +3,17 @@
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import traceback
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -29,7 +32,8 @@ from gan_cli.cli.job import (
 from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import TARGET, compose, loader, readable
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run, show
-from gan_cli.config.trust import importable
+from gan_cli.config.schema import REPORT_TEXTS
+from gan_cli.config.trust import importable, remember_targets
 from gan_cli.errors import Interrupted, Stopped, UserError
 from gan_cli.own_code import reason
 from gan_cli.runs.folder import holds_config, resume_command, run_folder
@@ -124,14 +128,46 @@ def launch_sample(overrides: list[str]) -> None:
 
 
 def launch_report(overrides: list[str]) -> None:
-    """Writes the page about what ``run=`` names, as ``conf/report.yaml`` under ``overrides`` says."""
-    cfg = compose(loader(), "report", overrides)
+    """Writes the page about what ``run=`` names, as ``conf/report.yaml`` under ``overrides`` says.
+
+    Overrides of ``report.KEY`` change the report that the runs declare.
+    """
+    cfg = compose(loader(), "report", [word for word in overrides if not is_report_key(word)])
+    changes = report_changes([word for word in overrides if is_report_key(word)])
     if not Path(cfg.run).is_dir():
         run_folder(cfg.run)
     with importable(os.getcwd(), cfg.trust):
         from gan_cli.report.command import report_command
 
-        report_command(without_hydra(cfg))
+        report_command(without_hydra(cfg), changes)
+
+
+def is_report_key(word: str) -> bool:
+    """Return True if an override sets a key of the declared report, as ``report.title=...``."""
+    return word.lstrip("+~").startswith("report.")
+
+
+def report_changes(words: list[str]) -> dict[str, Any]:
+    """Return the values that the words give to keys of the report, without ``report.``; None for a key that is removed.
+
+    Titles and other texts need no quotes. Modules that the words name are trusted, as the user has typed them.
+
+    Raises:
+        UserError: If a value cannot be read.
+    """
+    changes: dict[str, Any] = {}
+    for word in words:
+        key, assigned, value = word.partition("=")
+        name = key.lstrip("+~").removeprefix("report.")
+        if name in REPORT_TEXTS and assigned and value != "null" and not re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL):
+            value = quote(value)
+        with readable():
+            [override] = OverridesParser.create().parse_overrides([f"{key}={value}" if assigned else key])
+        if override.is_sweep_override():
+            raise UserError(f"{word} names several values. A list is written {key}=[a,b].")
+        changes[name] = None if override.is_delete() else override.value()
+    remember_targets(changes)
+    return changes
 
 
 def job(cfg: DictConfig) -> float | None:

@@ -51,6 +51,7 @@ Writes report.html, one page that needs nothing beside it: claims, curves, sampl
 
   gan-report outputs/2026-01-31_12-00-00_ring_wgan  a run
   gan-report SWEEP_DIR median=11                    a sweep, its methods over seeds
+  gan-report SWEEP_DIR report.title="On the ring"   another title, source, figures or claims than the runs declare
   gan-report outputs/experiments                    a page for each, and their index""",
 }
 

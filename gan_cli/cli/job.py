@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import files
 from gan_cli.config.compose import readable
-from gan_cli.config.identity import RUN_ONLY, config_hash
+from gan_cli.config.identity import config_hash
 from gan_cli.config.locations import LOCATION
+from gan_cli.config.names import RUN_ONLY
 from gan_cli.config.schema import TrainConfig, components
 from gan_cli.config.stored import read_config
 from gan_cli.config.trust import importable

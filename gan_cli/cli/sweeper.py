@@ -142,6 +142,11 @@ class Sweep(BasicSweeper):
                 raise UserError(f"job {' '.join(overrides)}: {error}") from error
             other = jobs.setdefault(subdir, Job(overrides, folder, subdir, config_hash(cfg), again))
             if sorted(other.overrides) != sorted(overrides):
+                if other.config == config_hash(cfg):
+                    raise UserError(
+                        f"the jobs {' '.join(other.overrides)} and {' '.join(overrides)} are one run: what differs does not "
+                        "affect the result.\nGive such a key a single value."
+                    )
                 raise UserError(
                     f"hydra.sweep.subdir gives two jobs the same folder {folder}: {' '.join(other.overrides)} and "
                     f"{' '.join(overrides)}.\nLeave it out, or name in it every key that is swept, as in run_${{seed}}."

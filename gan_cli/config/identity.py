@@ -8,21 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.locations import location_key
-
-RUN_ONLY = (
-    "resume",
-    "debug",
-    "code",
-    "report",
-    "device",
-    "log_every",
-    "eval_every",
-    "sample_every",
-    "checkpoint_every",
-    "keep_checkpoints",
-    "trust",
-)
-"""Keys that do not affect the result of a run, such as cadences and the device; they are not part of its identity."""
+from gan_cli.config.names import RUN_ONLY
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:
@@ -36,7 +22,12 @@ def to_plain(cfg: DictConfig) -> dict[str, Any]:
 
 def config_hash(cfg: DictConfig) -> str:
     """Return twelve hexadecimal digits that identify a config, apart from the keys in ``RUN_ONLY`` and in any order."""
-    content = {key: value for key, value in to_plain(cfg).items() if key not in RUN_ONLY}
+    return plain_hash(to_plain(cfg))
+
+
+def plain_hash(config: Mapping[str, Any]) -> str:
+    """Return the same for a config as plain data."""
+    content = {key: value for key, value in config.items() if key not in RUN_ONLY}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 

@@ -4,6 +4,26 @@ import hashlib
 import re
 from collections.abc import Sequence
 
+RUN_ONLY = (
+    "resume",
+    "debug",
+    "code",
+    "report",
+    "device",
+    "log_every",
+    "eval_every",
+    "sample_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "trust",
+)
+"""Keys that do not affect the result of a run, such as cadences and the device; they are not part of its identity."""
+
+
+def is_run_only(key: str) -> bool:
+    """Return True if the dotted ``key`` does not affect the result of a run, such as ``device`` or ``report.title``."""
+    return key.partition(".")[0] in RUN_ONLY
+
 
 def folder_name(text: str, longest: int = 100) -> str:
     """Return ``text`` as a folder name; if it had to be changed, a hash is appended to keep different texts apart."""
@@ -21,8 +41,8 @@ def method_name(game: str, loss: str) -> str:
 def job_folder(overrides: Sequence[str]) -> str:
     """Return the folder of a job in a sweep: its sorted overrides, as in ``loss-hinge+seed-1``.
 
-    ``debug`` and ``code`` are left out, so that a job that is repeated with ``debug=true`` or ``code=new`` finds its folder.
+    Keys that do not affect the result are left out, so that a job that is repeated with other ones finds its folder.
     """
-    words = sorted(word for word in overrides if not word.lstrip("+").startswith(("debug=", "code=")))
+    words = sorted(word for word in overrides if not is_run_only(word.partition("=")[0].lstrip("+~")))
     pairs = [word.partition("=") for word in words]
     return folder_name("+".join(f"{key.replace('/', '.')}-{value}" for key, _, value in pairs)) if pairs else "defaults"

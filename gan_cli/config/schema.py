@@ -20,6 +20,8 @@ def _scalar(default: Any, help: str, low: float | None = None, high: float | Non
     return field(**given, metadata={"help": help, "low": low, "high": high, "choices": choices, "default": default})
 
 
+REPORT_TEXTS = ("title", "source", "differences")
+"""Keys of a config's ``report`` node whose values are texts."""
 DEVICE = "auto (best one here), cpu, cuda, cuda:N or mps"
 DEBUG = "show tracebacks"
 TRUST = "modules of your own, or that you have read, which a run from elsewhere may name (remembered)"

@@ -10,7 +10,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from gan_cli.config import trust
-from gan_cli.config.identity import RUN_ONLY, to_plain
+from gan_cli.config.identity import to_plain
+from gan_cli.config.names import RUN_ONLY
 from gan_cli.own_code import is_own
 
 

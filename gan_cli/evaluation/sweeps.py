@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import yaml
 from yaml import YAMLError
 
 from gan_cli import files
-from gan_cli.config.identity import RUN_ONLY
+from gan_cli.config.identity import plain_hash
+from gan_cli.config.names import is_run_only
 from gan_cli.config.stored import LARGEST, read_composed, read_plain
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import holds_config, read_result
@@ -21,7 +22,6 @@ EARLIER_VERSION = "made by an earlier version of gan-cli"
 """The problem of a run that this version cannot read."""
 ABSENT = "-"
 """The value of a key that a run does not have."""
-_EXCLUDED = ("seed", *RUN_ONLY)
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class SweepRun:
     def decisive_overrides(self) -> dict[str, str]:
         """Return the overrides by key, without the seed and the keys that do not affect the result."""
         pairs = (text.lstrip("+").partition("=") for text in self.overrides or ())
-        return {key: value for key, _, value in pairs if key not in _EXCLUDED}
+        return {key: value for key, _, value in pairs if key != "seed" and not is_run_only(key)}
 
     def flat_config(self) -> dict[str, Any]:
         """Return the config as dotted keys, without the seed and the keys that do not affect the result."""
-        top = {key: value for key, value in self.config.items() if key not in _EXCLUDED}
+        top = {key: value for key, value in self.config.items() if key != "seed" and not is_run_only(key)}
         return dict(_flatten(top, ""))
 
     def setting(self, key: str) -> str:
@@ -83,7 +83,7 @@ def sweep_runs(folder: Path) -> list[SweepRun]:
         UserError: If there is no run at all.
     """
     folders = sorted(path for path in folder.iterdir() if _holds_job(path)) if folder.is_dir() else []
-    runs = [sweep_run(path) for path in folders]
+    runs = _each_once([sweep_run(path) for path in folders])
     names = {run.name for run in runs}
     with suppress(OSError, ValueError, KeyError, TypeError):
         for job in json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["jobs"]:
@@ -101,6 +101,26 @@ def sweep_run(folder: Path) -> SweepRun:
     if is_outdated(config):
         return SweepRun(folder.name, {}, recorded, EARLIER_VERSION)
     return SweepRun(folder.name, config, recorded, _problem(folder, config))
+
+
+def _each_once(runs: Sequence[SweepRun]) -> list[SweepRun]:
+    """Return the runs; of several with one config and one seed only the first finished one, or the first, keeps its config.
+
+    The others would be counted as further seeds. Overrides that affect the result tell runs of different versions apart.
+    """
+    firsts: dict[Any, SweepRun] = {}
+    for run in sorted(runs, key=lambda run: run.problem is not None):
+        firsts.setdefault(_identity(run), run)
+    return [
+        run
+        if not run.config or (first := firsts[_identity(run)]) is run
+        else replace(run, config={}, problem=f"repeats {first.name}")
+        for run in runs
+    ]
+
+
+def _identity(run: SweepRun) -> Any:
+    return plain_hash(run.config), tuple(sorted(run.decisive_overrides().items()))
 
 
 def has_runs(folder: Path) -> bool:

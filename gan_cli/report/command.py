@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from gan_cli import checks, files
 from gan_cli.build import make_each
 from gan_cli.config import trust
+from gan_cli.config.schema import REPORT_TEXTS
 from gan_cli.errors import UserError
 from gan_cli.evaluation import sweeps
 from gan_cli.report import page
@@ -29,13 +31,20 @@ from gan_cli.runs.console import say
 from gan_cli.runs.folder import holds_config, refuse_links
 
 PAGE, FOLDER, SUMMARY = "report.html", "report", "summary.json"
-TEXTS = ("title", "source", "differences")
-REPORT_KEYS = (*TEXTS, "evaluation", "figures", "claims")
+REPORT_KEYS = (*REPORT_TEXTS, "evaluation", "figures", "claims")
 """Keys of a config's ``report`` node. ``evaluation`` holds the overrides for gan-eval that the report expects."""
 
 
-def report_command(cfg: DictConfig) -> Path:
+NO_CHANGES: Mapping[str, Any] = {}
+"""The declared report as it is."""
+
+
+def report_command(cfg: DictConfig, changes: Mapping[str, Any] = NO_CHANGES) -> Path:
     """Write the report of ``cfg.run``, or all reports and their index if it is a folder of experiments.
+
+    Args:
+        cfg: Config of gan-report.
+        changes: Maps dotted keys of the declared reports to their new values, as in ``{"title": "Ring"}``; None removes one.
 
     Returns:
         The HTML file of the report or of the index.
@@ -49,10 +58,10 @@ def report_command(cfg: DictConfig) -> Path:
     parts = experiment_folders(folder)
     console = Console()
     if not parts:
-        return _announce(console, write_report(folder, cfg))
+        return _announce(console, write_report(folder, cfg, changes))
     for part in parts:
         try:
-            _announce(console, write_report(part, cfg))
+            _announce(console, write_report(part, cfg, changes))
         except UserError as error:  # a run without logged numbers must not prevent the other reports
             say(console, f"{part}: {error}")
     return _announce(console, write_index(parts, folder / "index.html"))
@@ -72,12 +81,13 @@ def experiment_folders(folder: Path) -> list[Path]:
     return sorted([*nested_sweeps, *single_runs]) if nested_sweeps or len(titles) > 1 else []
 
 
-def write_report(folder: Path, cfg: DictConfig) -> Path:
+def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHANGES) -> Path:
     """Render the whole page in memory, then write ``report/*.png`` and ``report.html`` into ``folder``.
 
     Args:
         folder: Folder of a run or a sweep.
         cfg: Config of gan-report.
+        changes: New values of keys of the declared report.
 
     Returns:
         The HTML file.
@@ -87,7 +97,7 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     """
     refuse_links(folder)
     runs = run_records(folder)
-    node, remarks = declared_report(runs)
+    node, remarks = declared_report(runs, changes)
     trust.check({"report": node}, folder)
     figures: list[Figure] = make_each(OmegaConf.create({"report": node}), "report.figures", Figure)
     claims: list[Claim] = make_each(OmegaConf.create({"report": node}), "report.claims", Claim)
@@ -148,22 +158,40 @@ def write_report(folder: Path, cfg: DictConfig) -> Path:
     return folder / PAGE
 
 
-def declared_report(runs: Sequence[RunRecord]) -> tuple[dict[str, Any], list[str]]:
+def declared_report(runs: Sequence[RunRecord], changes: Mapping[str, Any] = NO_CHANGES) -> tuple[dict[str, Any], list[str]]:
     """Return the ``report`` node of the runs' configs, with the tag of their primary metric, and a remark if they differ in it.
+
+    Args:
+        runs: The runs.
+        changes: New values by dotted key of the node; None removes a key.
 
     Raises:
         UserError: If the node has a key that is not in ``REPORT_KEYS``.
     """
     nodes = [(run.name, run.config.get("report") or {}) for run in runs if run.config]
-    name, first = nodes[0]
+    name, own = nodes[0]
+    first = _changed(own, changes)
     for key in first:
         if key not in REPORT_KEYS:
             raise UserError(f"report.{key}: a report has no such key. Its keys are {', '.join(REPORT_KEYS)}.")
-    others = [other for other, node in nodes if node != first]
+    others = [other for other, node in nodes if node != own]
     remark = f"{', '.join(others)}: the config declares another report than {name}; the claims of {name} are assessed"
     name_of_metric = primary_metric(tag for run in runs for tag in run.tags)
     declared = dict(first) if name_of_metric is None else resolve_primary(dict(first), name_of_metric)
     return declared, [remark] if others else []
+
+
+def _changed(node: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``report`` node under the changes."""
+    changed = OmegaConf.create(dict(node))
+    for key, value in changes.items():
+        try:
+            OmegaConf.update(changed, key, value, merge=False)
+        except (OmegaConfBaseException, ValueError, IndexError, AssertionError) as error:
+            raise UserError(f"report.{key}: the report that is declared has no such entry.") from error
+    plain = OmegaConf.to_container(changed)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if value is not None}
 
 
 def draw_all(figures: Sequence[Figure], runs: Sequence[RunRecord]) -> tuple[list[RenderedFigure], list[str]]:

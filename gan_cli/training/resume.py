@@ -45,7 +45,7 @@ def reached_step(folder: Path) -> int:
     A row that was logged later than the first checkpoint was due shows that this checkpoint was written.
     """
     result = read_result(folder) or {}
-    ended = result.get("step", 0)  # the status is finished, stopped or requeue; a failure has no step
+    ended = int(result.get("step", 0))  # the status is finished, stopped or requeue; a failure has no step
     resumed = max((entry.step for entry in environment.read(folder)), default=0)
     due = read_plain(folder / "config.yaml").get("checkpoint_every")
     logged = max((row["step"] for row in read(folder)), default=0)

@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 from support.sweeps import jobs_of
 
 from gan_cli.config import sources
-from gan_cli.config.identity import RUN_ONLY, config_hash, to_plain
+from gan_cli.config.identity import config_hash, to_plain
+from gan_cli.config.names import RUN_ONLY
 from gan_cli.config.trust import importable
 from gan_cli.device import threads
 from gan_cli.errors import Stopped, UserError

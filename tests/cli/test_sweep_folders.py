@@ -8,6 +8,7 @@ import sys
 import pytest
 from support.sweeps import jobs_of
 
+from gan_cli.cli.app import report_changes
 from gan_cli.config.names import folder_name, job_folder, method_name
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result
@@ -113,6 +114,8 @@ def test_jobs_that_would_share_a_folder_are_refused(call, jobs, subdir, said):
         (["debug=true"], "defaults"),
         (["seed=1", "loss=hinge"], "loss-hinge+seed-1"),
         (["loss=hinge", "debug=true", "seed=1"], "loss-hinge+seed-1"),
+        (["report.title=a b", "device=cuda", "++report.claims=[]", "seed=1", "log_every=5", "~report.source"], "seed-1"),
+        (["reports=1", "devices.n=2"], "devices.n-2+reports-1"),
         (["model/generator=mlp", "optimizer.lr=1e-4"], "model.generator-mlp+optimizer.lr-1e-4"),
     ],
 )
@@ -139,3 +142,44 @@ def test_folders_are_plain_short_and_different():
 @pytest.mark.parametrize("text", ["", ".", "..", "---", "/", "ä", "a/b", " x "])
 def test_any_text_becomes_a_folder_inside(text):
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", folder_name(text))
+
+
+def test_a_finished_sweep_is_not_repeated_for_keys_that_do_not_affect_the_result(call, jobs, conf):
+    (conf / "experiment" / "told.yaml").write_text("# @package _global_\nreport: {title: Circle, claims: []}\n")
+    words = ["-m", "seed=1,2", "experiment=told", "hydra.sweep.dir=s"]
+    assert call("train", *words).code == 0
+    again = call("train", *words, "report.title=Ring", "device=cpu", "log_every=7", "eval_every=3")
+    assert (again.code, len(jobs.trained)) == (0, 2)
+    assert again.out.count("finished earlier") == 2
+    assert sorted(path.name for path in os.scandir("s") if path.is_dir()) == [
+        "experiment-told+seed-1",
+        "experiment-told+seed-2",
+    ]
+
+
+def test_jobs_that_differ_only_in_such_keys_are_refused(call, jobs):
+    answer = call("train", "-m", "seed=1", "log_every=1,2", "hydra.sweep.dir=s")
+    assert (answer.code, jobs.trained) == (2, [])
+    assert "what differs does not affect the result.\nGive such a key a single value." in answer.err
+
+
+@pytest.mark.parametrize(
+    ("word", "changes"),
+    [
+        ("report.title=Fish, (chips) = good", {"title": "Fish, (chips) = good"}),
+        ("+report.title='quoted'", {"title": "quoted"}),
+        ("report.source=null", {"source": None}),
+        ("~report.claims", {"claims": None}),
+        ("report.figures=[{_target_:gan_cli.report.figures.curves.Curves,tags:[a/b]}]",
+         {"figures": [{"_target_": "gan_cli.report.figures.curves.Curves", "tags": ["a/b"]}]}),
+        ("report.claims.0.below=1.5", {"claims.0.below": 1.5}),
+    ],
+)  # fmt: skip
+def test_keys_of_a_report_on_the_command_line(conf, word, changes):
+    assert report_changes([word]) == changes
+
+
+@pytest.mark.parametrize(("word", "said"), [("report.figures=[", "cannot read"), ("report.claims=a,b", "A list is written")])
+def test_what_is_no_value_of_a_report(word, said):
+    with pytest.raises(UserError, match=said):
+        report_changes([word])

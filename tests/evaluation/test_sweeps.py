@@ -75,6 +75,26 @@ def test_seeds_and_logging_are_not_settings():
     assert [group.settings for group in groups(runs)] == [{}]
 
 
+def test_keys_of_the_report_are_not_settings():
+    """In the overrides they stand with dots, as do others that do not affect the result."""
+    runs = [
+        run("a", 1, HINGE, ["loss=hinge"]),
+        run("b", 2, HINGE, ["loss=hinge", "+report.title=Ring", "report.claims.0.below=1"], report={"title": "Ring"}),
+    ]
+    assert [group.settings for group in groups(runs)] == [{}]
+
+
+def test_a_run_that_lies_in_two_folders_counts_once(tmp_path):
+    words = ["loss=hinge", "seed=1"]
+    folder(tmp_path / "a", [*words, "report.title=x"], {"seed": 1, **HINGE, "report": {"title": "x"}})
+    folder(tmp_path / "b", words, {"seed": 1, **HINGE, "report": None}, {"status": "finished"})
+    folder(tmp_path / "c", [*words, "device=cuda"], {"seed": 1, **HINGE, "device": "cuda"}, {"status": "finished"})
+    folder(tmp_path / "d", ["loss=hinge", "seed=2"], {"seed": 2, **HINGE}, {"status": "finished"})
+    found = sweep_runs(tmp_path)
+    assert [(run.name, run.problem) for run in found] == [("a", "repeats b"), ("b", None), ("c", "repeats b"), ("d", None)]
+    assert [[run.name for run in group.sweep_runs] for group in groups(found)] == [["b", "d"]]
+
+
 def test_a_value_equal_to_the_seed_in_every_run_follows_it():
     assert swept_keys([run(str(s), s, {"dataset": {"seed": s}}) for s in (1, 2)]) == []
     assert swept_keys([run("a", 1, {"dataset": {"seed": 1}}), run("b", 2, {"dataset": {"seed": 5}})]) == ["dataset.seed"]

@@ -79,6 +79,35 @@ def test_a_run_becomes_one_page_that_needs_nothing_else(run):
     assert not list(folder.glob(".*"))[1:]  # Hydra's alone
 
 
+def test_another_report_than_the_runs_declare(run):
+    folder = run("sweep/a", CURVES, 1, report=REPORT).parent
+    run("sweep/b", CURVES, 2, report=REPORT)
+    claim = {"_target_": "gan_cli.report.claims.runs.Reaches", "says": "New claim.", "tag": "metric/w1", "below": 1.5}
+    figure = {"_target_": "gan_cli.report.figures.curves.Curves", "title": "new figure", "tags": ["metric/w1"]}
+    changes = {"title": "Other", "source": None, "claims": [claim], "figures": [figure]}
+    for target in (folder, folder / "a"):
+        text = words(command.report_command(settings(target), changes).read_text())
+        assert all(part in text for part in ("Other", "New claim.", "Differences from the source: everything"))
+        assert not any(part in text for part in ("Fish", "a paper", "It ends high.", "declares another report"))
+        assert (target / "report" / "new_figure.png").is_file()
+    assert "Fish" in words(command.report_command(settings(folder)).read_text())
+    text = words(command.report_command(settings(folder), {"claims.0.says": "Put otherwise."}).read_text())
+    assert "Put otherwise." in text
+    assert "It ends high." in text
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("titel", "report.titel: a report has no such key"),
+        ("claims.9.says", "report.claims.9.says: the report that is declared has"),
+    ],
+)
+def test_keys_that_a_report_does_not_have(run, key, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        command.report_command(settings(run("r", CURVES, report=REPORT)), {key: "x"})
+
+
 def test_a_sweep_is_compared_over_seeds(run):
     report_node = {
         "claims": [
