@@ -20,6 +20,7 @@ from gan_cli.games.sampling import generate
 from gan_cli.losses.base import Loss
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.metrics.base import Metric
+from gan_cli.metrics.features.base import Encoded
 from gan_cli.models.base import Generator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.regularizers.base import Judged, Regularizer
@@ -191,7 +192,7 @@ def check_metric(metric: Metric, data: Data) -> None:
     check_numbers(metric, real, fake)
 
 
-def check_numbers(metric: Metric, real: Tensor, fake: Tensor) -> None:
+def check_numbers(metric: Metric, real: Encoded, fake: Encoded) -> None:
     """Check the numbers of a metric between encoded samples: the primary one, the errors, and what is stored with them."""
     values = metric.measure(real, fake)
     _require(next(iter(values)) == metric.name, "measure must return the primary number first, under the metric's name")
