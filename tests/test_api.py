@@ -47,6 +47,7 @@ def run(tmp_path_factory) -> gan_cli.Run:
     return gan_cli.train(WORDS, folder=tmp_path_factory.mktemp("api") / "run", silent=True, seed=3)
 
 
+@pytest.mark.slow
 def test_a_run_equals_the_command_lines(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["gan-train", *WORDS, "seed=3", f"hydra.run.dir={tmp_path / 'run'}"])
     assert main.gan_train() == 0
@@ -96,6 +97,7 @@ def test_a_new_run_lies_below_outputs(tmp_path, monkeypatch):
     assert run.folder.name.endswith("_ring_hinge")
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed(run, tmp_path):
     first = gan_cli.train([*WORDS, "seed=3", "train.steps=2"], folder=tmp_path / "run", silent=True)
     again = gan_cli.train([f"resume={first.folder}", "train.steps=4"], silent=True)
@@ -103,6 +105,7 @@ def test_a_run_is_resumed(run, tmp_path):
     assert again.result["players"] == run.result["players"]
 
 
+@pytest.mark.slow
 def test_nothing_of_the_process_is_changed(run, tmp_path, capfd):
     before = process_state()
     gan_cli.train(WORDS, folder=tmp_path / "run", silent=True)
@@ -116,6 +119,7 @@ def test_nothing_of_the_process_is_changed(run, tmp_path, capfd):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_progress_is_shown(tmp_path, capsys):
     gan_cli.train(WORDS, folder=tmp_path / "run")
     out = capsys.readouterr().out
@@ -156,11 +160,13 @@ def test_mistakes_of_an_evaluation(run, tmp_path):
         gan_cli.Run(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_folder_holds_one_run(run):
     with pytest.raises(UserError, match="holds a run already"):
         gan_cli.train(WORDS, folder=run.folder, silent=True)
 
 
+@pytest.mark.slow
 def test_keyword_arguments_are_words(tmp_path):
     run = gan_cli.train(
         [*WORDS, "train.steps=0"],
@@ -175,6 +181,7 @@ def test_keyword_arguments_are_words(tmp_path):
     assert set(run.config["regularizer"]) == {"r1", "orthogonal"}
 
 
+@pytest.mark.slow
 def test_options_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "options" / "loss").mkdir(parents=True)
@@ -199,6 +206,7 @@ def after_two_rounds(monkeypatch):
     return arrange
 
 
+@pytest.mark.slow
 def test_an_interrupt_saves_the_round(after_two_rounds, tmp_path):
     after_two_rounds(lambda: os.kill(os.getpid(), signal.SIGINT))
     before = process_state()
@@ -221,6 +229,7 @@ def test_a_run_in_progress_is_not_continued(after_two_rounds, tmp_path):
     assert len(refused) == 1
 
 
+@pytest.mark.slow
 def test_a_failure_is_recorded(after_two_rounds, tmp_path):
     def fail():
         raise UserError("out of luck")

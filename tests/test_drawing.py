@@ -77,6 +77,7 @@ def orange(picture):
 
 class TestPoints:
     @pytest.mark.parametrize("d", [1, 2, 3])
+    @pytest.mark.slow
     def test_figures_have_one_size(self, d):
         torch.manual_seed(0)
         fake, real = torch.randn(50, d), torch.randn(50, d)
@@ -128,6 +129,7 @@ def test_save_png(tmp_path):
 
 
 class TestSequences:
+    @pytest.mark.slow
     def test_one_row_per_feature_with_real_sequences_beside(self):
         fake, names = torch.rand(3, 5, 2), ["a", "b"]
         alone, beside = drawing.sequences(fake, names), drawing.sequences(fake, names, torch.rand(4, 5, 2))
@@ -136,6 +138,7 @@ class TestSequences:
         assert beside.shape[1] > 1.8 * alone.shape[1]
         assert drawing.sequences(fake[:, :, :1], names[:1]).shape[0] < alone.shape[0]
 
+    @pytest.mark.slow
     def test_only_the_first_features_and_sequences_are_drawn(self):
         x = torch.rand(20, 5, 30)
         names = [f"f{k}" for k in range(30)]

@@ -60,6 +60,7 @@ def test_pictures_of_sequences(without):
     the_error_names("scikit-learn", "sequences", error)
 
 
+@pytest.mark.slow
 def test_lsun(without, tmp_path):
     layouts.write_lsun(tmp_path)
     without("lmdb")

@@ -77,6 +77,7 @@ def test_every_group_of_the_schema_is_shipped():
     assert set(components(TrainConfig)) - set(suggestions.groups()) == {"schedule"}
 
 
+@pytest.mark.slow
 def test_neither_hydra_nor_torch_is_imported_for_an_answer():
     """The real commands with the shipped configs, in a process that has imported nothing yet."""
     code = """

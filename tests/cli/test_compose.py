@@ -95,6 +95,7 @@ def test_what_is_right_passes(make):
         assert OmegaConf.select(cfg, override.partition("=")[0].lstrip("+")) == value
 
 
+@pytest.mark.slow
 def test_a_loss_brings_its_parts_along_and_the_command_line_wins(make):
     brought = make("loss=wgan")
     assert (list(brought.regularizer), brought.train.n_critic, brought.optimizer._target_) == (["penalty"], 5, "m.RMSprop")

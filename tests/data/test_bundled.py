@@ -13,6 +13,7 @@ def data():
     return fashion_mnist_mini.fashion_mnist_mini()
 
 
+@pytest.mark.slow
 def test_ten_balanced_classes(data):
     assert (len(data.train), len(data.heldout)) == (10_000, 2_000)
     assert np.bincount(data.train.labels).tolist() == [1_000] * 10

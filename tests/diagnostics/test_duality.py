@@ -26,6 +26,7 @@ def responses(game, steps=400, lr=0.05, batches=DUMMY_BATCHES):
 
 class TestDualityGap:
     @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.slow
     def test_quadratic_games(self, seed):
         game = random_quadratic(3, 2, seed)
         gap = duality_gap(game, responses(game), [DUMMY_BATCH] * 3)
@@ -35,6 +36,7 @@ class TestDualityGap:
         best = theta + torch.linalg.inv(game.A) @ game.B @ phi
         assert gap.gains["theta"].value == pytest.approx(float(best @ game.A @ best / 2))
 
+    @pytest.mark.slow
     def test_is_0_at_the_equilibrium(self):
         game = random_quadratic(3, 2)
         torch.nn.init.zeros_(game.theta)

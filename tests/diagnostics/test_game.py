@@ -76,6 +76,7 @@ def test_a_gan_has_all_numbers():
     json.dumps(report.details)
 
 
+@pytest.mark.slow
 def test_a_quadratic_game():
     game = random_quadratic(2, 2)
     values = diagnostics(steps=600, lr=0.05).diagnose(game, data(1), 0).values
@@ -111,6 +112,7 @@ def test_unrequested_quantities_are_not_computed():
 
 
 @pytest.mark.parametrize("make", [images, lambda: images_gan(regularizers=[GradientPenalty()], width=2, size=8)])
+@pytest.mark.slow
 def test_the_game_is_not_changed_and_results_are_reproducible(make):
     game = make()
     game.generator.eval()
@@ -139,12 +141,14 @@ def test_the_game_is_not_changed_and_results_are_reproducible(make):
     assert all(one.values[name] != value for name, value in other.items() if name.startswith("game/grad_norm"))
 
 
+@pytest.mark.slow
 def test_an_ema_copy_with_frozen_parameters():
     game = points_gan()
     average = EMA(game, 0.9).game
     assert diagnostics().diagnose(average, data(2), 0) == diagnostics().diagnose(game, data(2), 0)
 
 
+@pytest.mark.slow
 def test_best_responses_are_evaluated_on_held_out_samples():
     """Responses are trained on the training part and evaluated on the held-out part."""
     game, whole = points_gan(), data(2)

@@ -74,6 +74,7 @@ class TestReport:
         assert asked == [fields.get("start")]
         return measure.diagnose(game, self.DATA, 0)
 
+    @pytest.mark.slow
     def test_attracted_players(self):
         eye = torch.eye(2)
         start = Quadratic(eye, torch.zeros(2, 2), eye)
@@ -83,6 +84,7 @@ class TestReport:
         assert found.details["path"]["alphas"] == (0, 0.5, 1, 1.5, 2)
         assert found.pictures["path_angle"].ndim == 3
 
+    @pytest.mark.slow
     def test_rotating_players(self):
         end = Bilinear(0.0, 0.0)
         found = self.diagnose(end, Bilinear(1.0, 1.0), start=3)

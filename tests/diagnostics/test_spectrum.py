@@ -113,6 +113,7 @@ class TestHessian:
         for player in game.turns():
             assert ends(hessian_extremes(game, player, Batch(torch.randn(4, 50)))) == (0, 0)
 
+    @pytest.mark.slow
     def test_rescaling_a_relu_changes_nothing(self, double):
         """At a minimum the Hessian annihilates (w, b, −a) for every ReLU unit a·relu(w·x + b)."""
         network = nn.Sequential(nn.Linear(2, 12), nn.ReLU(), nn.Linear(12, 1))
@@ -270,6 +271,7 @@ class TestJacobian:
         assert np.abs(values(found.leading)) == pytest.approx(largest, abs=1e-6)
         assert found.re_min == pytest.approx(min(z.real for z in expected), abs=1e-6)
 
+    @pytest.mark.slow
     def test_convolutions_with_batch_norm(self):
         found = jacobian_spectrum(images_gan(Wasserstein(), [GradientPenalty()], width=2), Batch(torch.randn(4, 1, 16, 16)), 2)
         assert found.reason == ""

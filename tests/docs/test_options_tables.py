@@ -16,6 +16,7 @@ def script():
     return module
 
 
+@pytest.mark.slow
 def test_the_committed_tables_are_the_generated_ones(script):
     committed = {path.name: path.read_text("utf-8") for path in (DOCS / "options").glob("*.md")}
     generated = script.pages()
@@ -24,6 +25,7 @@ def test_the_committed_tables_are_the_generated_ones(script):
     assert not stale, f"{', '.join(stale)} of docs/options/ are not up to date: run `make options`."
 
 
+@pytest.mark.slow
 def test_every_option_is_described(script):
     assert set(script.GROUPS) == set(configs.groups())
     for group, option in configs.all_options():

@@ -218,6 +218,7 @@ def test_what_the_other_parts_see():
     assert set(game.state_dict()) == {f"denoiser.{name}" for name, _ in game.denoiser.named_parameters()}
 
 
+@pytest.mark.slow
 def test_it_learns_two_points_by_name_and_both_without():
     torch.manual_seed(0)
     denoiser = MLPDenoiser((1,), 2, 32, 3, conditional=True)

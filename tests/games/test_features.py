@@ -178,6 +178,7 @@ class TestMMDGAN:
         one = torch.randn(6)
         torch.testing.assert_close(loss.mmd2(one, one + 1), loss.mmd2(one[:, None], one[:, None] + 1))
 
+    @pytest.mark.slow
     def test_the_critic_learns_to_see_a_difference(self):
         game = mmd_gan({"gp": GradientPenalty(weight=1.0)})
         adam = torch.optim.Adam(game.discriminator.parameters(), 1e-2)
@@ -190,6 +191,7 @@ class TestMMDGAN:
             values.append(float(stats["estimate/mmd2"].detach()))
         assert values[-1] > 2 * values[0]
 
+    @pytest.mark.slow
     def test_points_by_the_command_line_with_a_picture(self, tmp_path):
         train_command(configs.config("game=mmd_gan dataset=ring", "train.steps=2 train.n_critic=2"), tmp_path / "run")
         assert len(list((tmp_path / "run" / "samples").glob("*.png"))) == 2

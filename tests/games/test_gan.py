@@ -88,6 +88,7 @@ class TestDiracGAN:
         expected = tensor([[-(theta**2) * s * (1 - s), -cross], [cross, psi**2 * s * (1 - s)]])
         torch.testing.assert_close(jacobian(game, self.data), expected)
 
+    @pytest.mark.slow
     def test_r1_converges_where_the_bare_game_circles(self):
         radius = {}
         for gamma in (0.0, 1.0):

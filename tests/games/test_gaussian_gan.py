@@ -74,6 +74,7 @@ def test_the_data_is_drawn_afresh():
     assert seen[0] == pytest.approx(5, abs=0.05), "not the batch, which is nothing"
 
 
+@pytest.mark.slow
 def test_the_discriminator_comes_to_its_optimum():
     played = game(std=0.5)
     solver = alternating(played, torch.optim.Adam, lr=0.01)

@@ -178,6 +178,7 @@ def test_no_continuous_codes():
     assert len(one.traversals(8)) == 1
 
 
+@pytest.mark.slow
 def test_it_learns_a_code_for_each_cluster_of_nothing_but_noise_and_code():
     """Against a trunk that shows the samples themselves, G and Q alone bring the bound to log K."""
     one = game(weight=1.0, continuous_weight=0.0)

@@ -106,6 +106,7 @@ class TestTheDualGame:
         assert stats["duality/gap"].abs() < 1e-9
         assert stats["duality/multipliers"] < 1e-9
 
+    @pytest.mark.slow
     def test_ascent_with_backtracking_is_monotone(self):
         played, batch = game(bumps=3), cloud(30)
         solver = make_solver(Backtracking, played)
@@ -148,6 +149,7 @@ def test_eigenvalues_of_the_primal_game(C):
     assert found == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_primal_game_spirals_inwards_and_the_dual_does_not_turn():
     paths = {}
     for kind, solver, rounds in ((LinearPrimal, Alternating, 300), (LinearDual, Backtracking, 12)):
@@ -179,6 +181,7 @@ def test_features_end_in_a_constant():
     assert values[0, 0].item() == pytest.approx(math.exp(-2))
 
 
+@pytest.mark.slow
 def test_a_picture_shows_points_and_values():
     played = game()
     assert played.picture(list) is None

@@ -70,6 +70,7 @@ class TestGMMN:
             plain = GMMN(Dirac(0.4, 0.2), SIGMAS, scaled=True)
             torch.testing.assert_close(value(game, Batch(factor * real))[0], value(plain, Batch(real))[0])
 
+    @pytest.mark.slow
     def test_it_finds_the_mean(self):
         game = GMMN(Shifted(3.0, -2.0), SIGMAS, scaled=True)
         solver = alternating(game, torch.optim.Adam, 0.05)
@@ -136,6 +137,7 @@ def test_autocast_leaves_the_distance_in_full_precision(game):
 
 @pytest.mark.parametrize("name", GAMES)
 class TestOnePlayer:
+    @pytest.mark.slow
     def test_diagnostics_say_what_there_is_to_say_of_one_player(self, name):
         parts, _ = configs.play(configs.config(f"game={name} dataset=ring", "train.batch_size=16"))
         diagnostics = GameDiagnostics(batch_size=16, eigenvalues=2, steps=1, batches=2, restarts=5)
@@ -143,6 +145,7 @@ class TestOnePlayer:
         assert {"game/grad_norm/generator", "game/hessian_max/generator"} <= set(report.values)
         assert {"critic_slope", "jacobian", "duality_gap"} <= set(report.details["skipped"])
 
+    @pytest.mark.slow
     def test_a_run_resumes_exactly(self, name, tmp_path):
         def config(**changes):
             values = "train.steps=4 checkpoint_every=2 train.batch_size=8 eval_every=0 metric.n_samples=8 sample_every=0"

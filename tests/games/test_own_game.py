@@ -85,6 +85,7 @@ def test_it_has_a_penalty_a_constraint_and_a_learning_rate_of_its_own(cfg):
     }
 
 
+@pytest.mark.slow
 def test_it_is_initialized_from_another_run_and_frozen(cfg, tmp_path):
     train(cfg, tmp_path / "source", STEPS)
     train(cfg, tmp_path / "new", f"{STEPS} seed=3 init_from={tmp_path / 'source'} init_players=[third] frozen=[third]")

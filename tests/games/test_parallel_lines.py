@@ -49,6 +49,7 @@ def test_samples_lie_on_the_last_line(game):
     assert ((x[:, 1] >= 0) & (x[:, 1] < 1)).all()
 
 
+@pytest.mark.slow
 def test_a_picture_with_infinite_values(game):
     rows = [{"step": step, **game.measure(step)} for step in range(5)]
     rows = [{tag: None if value == math.inf else value for tag, value in row.items()} for row in rows]

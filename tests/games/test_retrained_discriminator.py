@@ -76,6 +76,7 @@ def test_nothing_is_measured_before_they_judge():
     assert {f"generator_gradient/{cost}" for cost in COSTS} < set(measured(played))
 
 
+@pytest.mark.slow
 def test_the_saturating_gradient_vanishes_and_the_others_do_not():
     """Real points far from all fakes: the judge wins, s(f) goes to 0 and takes the gradient along."""
     played = game(penalty=GradientPenalty())

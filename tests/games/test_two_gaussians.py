@@ -54,6 +54,7 @@ def test_the_regularizers_are_the_critics_alone():
         assert "at_bound/critic" not in game(penalty=GradientPenalty()).measure(1)
 
 
+@pytest.mark.slow
 def test_one_saturates_and_the_other_does_not():
     played = game(penalty=GradientPenalty())
     solver = alternating(played, torch.optim.Adam, lr=0.01)

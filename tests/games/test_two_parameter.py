@@ -85,6 +85,7 @@ def test_the_field_in_the_picture_is_the_players_descent(game):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.slow
 def test_a_picture_of_any_path(rows):
     path = [{"step": 0, "loss/theta": 1.0}]
     path += [{"step": i, "point/theta": 30.0**i, "point/phi": 0.0, "distance/equilibrium": float(i)} for i in range(rows)]

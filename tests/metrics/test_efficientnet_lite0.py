@@ -56,6 +56,7 @@ def test_features_and_logits_have_their_shape_at_any_size(crops):
         assert not len(x) or 0 <= features.min() < features.max() <= 6
 
 
+@pytest.mark.slow
 def test_features_do_not_depend_on_the_batch(crops):
     expected = EfficientNetLite0(batch_size=10)(crops[:10])
     for batch_size in (1, 3, 7):
@@ -70,6 +71,7 @@ def test_a_grey_image_is_three_equal_channels(crops):
         torch.testing.assert_close(result, other)
 
 
+@pytest.mark.slow
 def test_more_noise_is_further_away(crops):
     features = EfficientNetLite0()
     noise = torch.randn(crops.shape, generator=torch.Generator().manual_seed(0)) / 127.5

@@ -156,6 +156,7 @@ def test_float32_features_far_from_the_origin_keep_precision():
     assert frechet_distance(x, y) == pytest.approx(1, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_blocks_layout_and_gradients_do_not_matter():
     x, y = correlated(2300, 600, 0).float(), correlated(2100, 600, 1).float()  # more rows and columns than a block has
     expected = frechet_distance(x.double(), y.double())

@@ -92,6 +92,7 @@ def test_standard_errors():
 
 
 @pytest.mark.parametrize("m", [99, 250, 1000])
+@pytest.mark.slow
 def test_an_ideal_generator_copies_one_in_a_hundred(m):
     g = seeded_generator("ideal", m)
     shares = [copy_share(torch.rand(500, generator=g), torch.rand(m, generator=g)) for _ in range(3000)]
@@ -99,6 +100,7 @@ def test_an_ideal_generator_copies_one_in_a_hundred(m):
     assert 4 * np.std(shares) / math.sqrt(3000) < 0.001
 
 
+@pytest.mark.slow
 def test_few_held_out_samples():
     g = seeded_generator("few")
     shares = [copy_share(torch.rand(500, generator=g), torch.rand(20, generator=g)) for _ in range(2000)]

@@ -119,6 +119,7 @@ class TestJackknife:
         few = encoded(self.x[: 2 * JACKKNIFE_GROUPS - 1])
         assert Mean(Identity()).with_errors(few, few)["mean"].error is None
 
+    @pytest.mark.slow
     def test_error_of_the_frechet_distance_agrees_with_its_scatter(self):
         """Compare the errors of 40 Fréchet distances with their scatter over sets of samples."""
         g = torch.Generator().manual_seed(1)

@@ -45,6 +45,7 @@ def test_the_default_metric_of_sequences():
     assert [value.value for value in same.values()] == pytest.approx([0] * 5, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_all_of_sequences():
     data, real, fake = halves()
     metric = small().fitted(data, CPU)

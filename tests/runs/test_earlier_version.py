@@ -45,6 +45,7 @@ def lower_format(folder):
 
 
 @pytest.mark.parametrize("age", [add_key, move_target, lower_format], ids=lambda age: age.__name__)
+@pytest.mark.slow
 def test_every_command_refuses_it_in_one_line(age, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     train(configs.config("dataset=ring"), tmp_path / "run", "train.steps=1 eval_every=0 sample_every=0 checkpoint_every=1")

@@ -73,6 +73,7 @@ def cfg(monkeypatch):
     return cfg
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_the_uninterrupted_one(cfg, tmp_path):
     train(cfg, tmp_path / "whole", f"{STEPS} train.steps=10")
     train(cfg, tmp_path / "parts", f"{STEPS} train.steps=6")
@@ -94,6 +95,7 @@ def test_a_penalty_on_logits_needs_no_further_pass_of_the_critic(cfg):
     assert len(calls) == 2
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_the_state_of_a_part_is_refused(cfg, tmp_path):
     plain = configs.config("dataset=ring metric=none")
     train(plain, tmp_path, f"{STEPS} train.steps=2")
@@ -116,6 +118,7 @@ class TestOptimizers:
             groups = parts.solver.optimizers[name].param_groups
             assert [group["params"] for group in groups] == [list(own) for own in turn.players.values()]
 
+    @pytest.mark.slow
     def test_the_way_back_of_a_cyclegan_follows_the_way_there_unless_it_is_named(self):
         cfg = configs.config("game=cyclegan optimizer=ttur")
         OmegaConf.update(cfg, "optimizer.generator_back", {"lr": 0.25}, force_add=True)

@@ -44,6 +44,7 @@ def same(before, module):
 
 
 class TestBilinearGame:
+    @pytest.mark.slow
     def test_orbit_is_bounded(self):
         """From radius sqrt(5) the radius stays about 2.2 for 600 rounds; simultaneous steps would end at 44."""
         game = Bilinear(1.0, 2.0)

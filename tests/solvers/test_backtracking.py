@@ -73,6 +73,7 @@ def test_one_who_declines_rests():
     assert "loss/phi" in stats
 
 
+@pytest.mark.slow
 def test_a_saddle_is_found():
     game = Quadratic(diagonal(1.0, 3.0), torch.zeros(2, 1), diagonal(2.0))
     solver = make_solver(Backtracking, game, lr=0.3)

@@ -37,6 +37,7 @@ def test_bilinear(k):
     assert stats["grad_norm/theta"].item() == pytest.approx(abs(-0.5 + 2 * k * 0.3 * 1.5))
 
 
+@pytest.mark.slow
 def test_bilinear_converges_where_alternating_circles():
     radius = {}
     for k in (0, 3):
@@ -63,6 +64,7 @@ def test_dirac_gan(k):
     assert game.phi.item() == 0.6
 
 
+@pytest.mark.slow
 def test_quadratic_to_the_saddle_of_the_inner_optimum():
     """With many steps theta sees max over phi: gradient (A + B C^-1 B') theta."""
     game = random_quadratic(2, 3)
