@@ -187,7 +187,7 @@ def _job(cfg: DictConfig, context: HydraConf) -> float | None:
     in_worker = in_sweep and sweeper.is_parallel(context.launcher) and multiprocessing.parent_process() is not None
     try:
         with (
-            WORKER.busy() if in_worker else nullcontext(),
+            WORKER.busy() if in_worker else interrupting(),
             locked(folder) if in_sweep else nullcontext(),  # a single run's folder is locked before Hydra starts
         ):
             return train_in(folder, cfg, context)

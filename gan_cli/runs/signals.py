@@ -21,15 +21,20 @@ GRACE = 1.0
 
 
 class _Receiver:
-    """A handler that calls ``action`` with the number of a signal, except within ``GRACE`` of the one before."""
+    """A handler that calls ``action`` with the number of a signal, except within ``GRACE`` of the one before.
+
+    Attributes:
+        first: The first signal that was received, 0 before it.
+        newest: When the newest one was received.
+    """
 
     def __init__(self, action: Callable[[int], None]) -> None:
-        self.action, self.newest = action, -GRACE
+        self.action, self.first, self.newest = action, 0, -GRACE
 
     def __call__(self, number: int, frame: Any = None) -> None:
         now = time.monotonic()
         if now - self.newest >= GRACE:
-            self.newest = now
+            self.first, self.newest = self.first or number, now
             self.action(number)
 
 
@@ -44,11 +49,17 @@ def received_by(action: Callable[[int], None]) -> Iterator[Callable[[int], None]
 
     SIGHUP, SIGUSR1 and SIGUSR2 are left alone if they are ignored, as under ``nohup``, or handled by somebody else, as by
     submitit. Outside the main thread, where signals cannot be received, nothing happens.
+
+    A signal that has been received outside already is passed on to ``action`` at once: the exception that it raised there was
+    lost in code that catches everything, as some modules do while they are imported.
     """
     receiver, previous = _Receiver(action), {}
     with suppress(ValueError):  # in another thread
         previous = {number: signal.signal(number, receiver) for number in SIGNALS if _is_free(number)}
     try:
+        for outside in set(previous.values()):
+            if isinstance(outside, _Receiver) and outside.first:
+                action(outside.first)
         yield receiver
     finally:
         for number, handler in previous.items():
@@ -59,7 +70,7 @@ def received_by(action: Callable[[int], None]) -> Iterator[Callable[[int], None]
 
 @contextmanager
 def interrupting() -> Iterator[None]:
-    """Raise Interrupted at the first signal inside the context, and at any later SIGINT."""
+    """Raise Interrupted at the first signal inside the context, at any later SIGINT, and in place of an error after one."""
     received: list[int] = []
 
     def interrupt(number: int) -> None:
@@ -68,7 +79,14 @@ def interrupting() -> Iterator[None]:
             raise Interrupted(number)
 
     with received_by(interrupt):
-        yield
+        try:
+            yield
+        except Stopped:
+            raise
+        except Exception:
+            if received:  # the error is what became of the interruption
+                raise Interrupted(received[0]) from None
+            raise
 
 
 @contextmanager
@@ -162,6 +180,10 @@ class Worker:
             yield
         except Stopped as stopped:
             self.received = stopped.number
+            raise
+        except Exception:
+            if self.received:  # the error is what became of the interruption
+                raise Interrupted(self.received) from None
             raise
         finally:
             self.is_busy = False

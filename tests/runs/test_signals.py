@@ -90,6 +90,26 @@ def test_a_command_is_interrupted_once_unless_somebody_insists(clock):
             signal.raise_signal(signal.SIGINT)
 
 
+def test_an_interruption_that_was_lost_still_counts(clock):
+    """Code that catches everything swallows the exception, or turns it into an error of its own."""
+    received = []
+
+    def lose(outcome):
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        except BaseException:
+            with received_by(received.append):
+                raise outcome from None
+
+    with pytest.raises(Interrupted) as error, interrupting():
+        lose(ImportError("half a module"))
+    assert (error.value.number, received) == (signal.SIGHUP, [signal.SIGHUP])
+    with pytest.raises(Stopped), interrupting():
+        lose(Stopped("saved", signal.SIGHUP))
+    with pytest.raises(ImportError), interrupting():
+        raise ImportError("no such module")
+
+
 def test_the_status_after_a_warning_is_requeue():
     assert [status_after(number) for number in WARNINGS] == ["requeue"] * 3
     assert [status_after(number) for number in (signal.SIGINT, signal.SIGTERM)] == ["stopped"] * 2
