@@ -251,7 +251,7 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
 
 
 def _number(metric: dict[str, Any] | None) -> str:
-    if not metric or metric["final"] is None:
+    if not metric or metric.get("final") is None:
         return "finished"
     return f"{metric['name']} {metric['final']:.4g}"
 

@@ -91,7 +91,8 @@ def _call(key: str, target: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 def target_of(cfg: DictConfig, key: str, role: Any) -> Any:
     """Return the target of the node at ``key``, checked to make a ``role``."""
-    path = OmegaConf.select(cfg, f"{key}._target_")
+    node = OmegaConf.select(cfg, key)
+    path = node.get("_target_") if isinstance(node, DictConfig) else None
     if not isinstance(path, str):
         raise UserError(f"{key} has no _target_: choose one of its options, for instance with --help.")
     trust.admit(path)

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli import files
+from gan_cli.config.form import FormError, require_bounded
 from gan_cli.errors import UserError, first_line
 
 RUN_KEYS = {"train", "dataset", "model", "game", "loss"}
@@ -88,6 +89,10 @@ def plain_config(config: Any, source: object) -> dict[str, Any]:
         UserError: If it is no mapping, or a value in it is an interpolation or missing.
     """
     plain: Any = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
+    try:
+        require_bounded(plain, MOST)
+    except FormError as error:
+        raise UserError(f"{source} is not the config of a run: {error}.") from error
     if not isinstance(plain, dict) or not all(isinstance(key, str) for key in plain):
         raise UserError(f"{source} is not the config of a run: it is no mapping of words.")
     for key, value in leaves(plain):

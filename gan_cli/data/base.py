@@ -211,7 +211,8 @@ class Data:
         series = None if description["series"] is None else Series.from_dict(description["series"])
         same = self.series.matches(series) if self.series is not None and series is not None else self.series is series
         a, b = self.signature, description["signature"]
-        return same and a.shape == b.shape and torch.allclose(a, b, rtol=SIGNATURE_TOLERANCE, atol=SIGNATURE_TOLERANCE)
+        same = same and (a.shape, a.dtype, a.layout) == (b.shape, b.dtype, b.layout)
+        return same and torch.allclose(a, b, rtol=SIGNATURE_TOLERANCE, atol=SIGNATURE_TOLERANCE)
 
     def swapped(self) -> "Data":
         """Return the data of the inverse translation, from samples to sources."""

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_cli.config.form import FormError, require
 from gan_cli.errors import UserError
-from gan_cli.files import atomic_write, file_lock, write_json
+from gan_cli.evaluation.stored_form import StoredResults, require_result
+from gan_cli.files import atomic_write, file_lock, read_json, write_json
 from gan_cli.runs import environment
 
 if TYPE_CHECKING:
@@ -147,11 +149,11 @@ class Result:
         """Return the result that ``to_json`` has converted.
 
         Raises:
-            KeyError, TypeError, ValueError or AttributeError: If the content is anything else.
+            FormError: If the content is anything else.
         """
+        require_result(content)
+        require(content["provenance"], Provenance, "provenance")
         numbers = {name: _number(entry) for name, entry in content["numbers"].items()}
-        if not numbers:
-            raise ValueError("a result without numbers")
         parts = {"chosen": tuple(content["chosen"]), "provenance": Provenance(**content["provenance"]), "numbers": numbers}
         return cls(**{**content, **parts})
 
@@ -243,13 +245,14 @@ def read(folder: Path) -> list[Result]:
     """
     path = folder / JSON
     try:
-        return [Result.from_json(entry) for entry in json.loads(path.read_text(encoding="utf-8"))["results"]]
+        content = read_json(path)
+        require(content, StoredResults)
+        return [Result.from_json(entry) for entry in content["results"]]
     except FileNotFoundError:
         return []
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, FormError) as error:
         raise UserError(
-            f"{path} is damaged or was not written by this version of gan-eval ({type(error).__name__}: {error}).\n"
-            "Remove it and evaluate again."
+            f"{path} is damaged or was not written by this version of gan-eval ({error}).\nRemove it and evaluate again."
         ) from error
 
 

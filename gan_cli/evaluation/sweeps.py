@@ -1,16 +1,16 @@
 """The runs of a sweep: their configs, overrides and status, and the keys that were swept."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import yaml
 from yaml import YAMLError
 
 from gan_cli import files
+from gan_cli.config.form import FormError, require
 from gan_cli.config.identity import plain_hash
 from gan_cli.config.names import is_run_only
 from gan_cli.config.stored import LARGEST, read_composed, read_plain
@@ -22,6 +22,20 @@ EARLIER_VERSION = "made by an earlier version of gan-cli"
 """The problem of a run that this version cannot read."""
 ABSENT = "-"
 """The value of a key that a run does not have."""
+
+
+class StoredJob(TypedDict):
+    """A job in ``sweep.json``; further entries are free."""
+
+    folder: str
+    overrides: list[str]
+    reason: NotRequired[str]
+
+
+class StoredSweep(TypedDict):
+    """The content of ``sweep.json``."""
+
+    jobs: list[StoredJob]
 
 
 @dataclass(frozen=True)
@@ -85,8 +99,10 @@ def sweep_runs(folder: Path) -> list[SweepRun]:
     folders = sorted(path for path in folder.iterdir() if _holds_job(path)) if folder.is_dir() else []
     runs = _each_once([sweep_run(path) for path in folders])
     names = {run.name for run in runs}
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        for job in json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["jobs"]:
+    with suppress(OSError, UserError, FormError):
+        content = files.read_json(folder / "sweep.json")
+        require(content, StoredSweep)
+        for job in content["jobs"]:
             if (name := Path(job["folder"]).name) not in names:
                 runs.append(SweepRun(name, {}, job["overrides"], job.get("reason", "its folder is gone")))
     if not runs:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from gan_cli.build import build_data, build_game
 from gan_cli.config.locations import location_key
-from gan_cli.config.stored import plain_config
 from gan_cli.config.trust import check, remember
 from gan_cli.data.base import Data
 from gan_cli.data.images.arrays import to_float
@@ -70,7 +69,7 @@ class LoadedRun:
         **sampling: Unpack[Sampling],
     ) -> None:
         self.folder, self.step = folder, int(state["step"])
-        self.config: DictConfig = OmegaConf.create(plain_config(state["config"], folder))
+        self.config: DictConfig = OmegaConf.create(state["config"])
         check_version(folder, self.config)
         check(state["config"], folder)
         self.inverse, self.root = inverse, root

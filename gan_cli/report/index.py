@@ -1,22 +1,39 @@
 """An index page over the reports of several experiments."""
 
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 from urllib.parse import quote
 
 from PIL import Image
 
 from gan_cli import files
+from gan_cli.config.form import FormError, require
 from gan_cli.errors import UserError
 from gan_cli.report import page
 
 THUMBNAIL = 520
 """Width of the preview pictures in pixels."""
+
+
+class StoredClaim(TypedDict):
+    """A claim in ``summary.json``."""
+
+    claim: str
+    state: Literal["held", "not held", "undecided"]
+    reason: str
+
+
+class StoredSummary(TypedDict):
+    """The content of ``summary.json``."""
+
+    title: Any
+    source: Any
+    thumbnail: str | None
+    claims: list[StoredClaim]
 
 
 def write_index(folders: Sequence[Path], path: Path) -> Path:
@@ -45,10 +62,11 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
 
 def _entry(folder: Path, start: Path) -> dict[str, Any]:
     try:
-        summary = json.loads((folder / "report" / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        summary = files.read_json(folder / "report" / "summary.json")
+        require(summary, StoredSummary)
+    except (OSError, UserError, FormError):
         return {"title": folder.name, "source": None, "claims": [], "link": None, "picture": None}
-    picture = folder / "report" / summary["thumbnail"] if summary["thumbnail"] else None
+    picture = folder / "report" / Path(summary["thumbnail"]).name if summary["thumbnail"] else None
     return {
         **summary,
         "link": relative_link(folder / "report.html", start),
@@ -65,7 +83,7 @@ def _thumbnail(path: Path) -> bytes | None:
     try:
         with Image.open(path) as image:
             small = image.convert("RGB").resize((THUMBNAIL, round(THUMBNAIL * image.height / image.width)))
-    except OSError:
+    except Exception:  # a damaged image may raise anything
         return None
     file = io.BytesIO()
     small.save(file, format="PNG", optimize=True)

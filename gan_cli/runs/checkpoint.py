@@ -7,17 +7,54 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
+from torch import Tensor
 
 from gan_cli import files
+from gan_cli.config.form import FormError, require, require_bounded
+from gan_cli.config.stored import plain_config
 from gan_cli.errors import EarlierVersionError, UserError, warn, why_unloadable
 
 FORMAT = 3
 """Version of the checkpoint format; checkpoints of earlier versions are refused."""
 ADVICE = " Use an earlier one."
 """The end of the message about a checkpoint that cannot be read."""
+
+
+class SeriesState(TypedDict):
+    """Names, scaling and protocol of sequences."""
+
+    names: list[str]
+    low: list[float]
+    high: list[float]
+    protocol: str | None
+
+
+class DataState(TypedDict):
+    """The description of the data set in a checkpoint."""
+
+    shape: list[int]
+    classes: int
+    source: list[int] | None
+    series: SeriesState | None
+    signature: Tensor
+
+
+class State(TypedDict):
+    """The content of a checkpoint."""
+
+    format: int
+    step: int
+    config: dict[str, Any]
+    data: DataState
+    game: dict[str, Any]
+    ema: dict[str, Any]
+    objective: dict[str, Any]
+    solver: dict[str, Any]
+    batches: dict[str, int]
+    random: dict[str, Any]
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -70,6 +107,8 @@ def load(path: Path) -> dict[str, Any]:
     try:
         # torch.load detects a truncated file but not a flipped bit; the checksums of the archive do
         with zipfile.ZipFile(path) as archive:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise UserError(f"{path} is not a checkpoint of this program: it is compressed, and could expand to any size.")
             damaged = archive.testzip()
         if damaged:
             raise UserError(f"checkpoint {path} is damaged (checksum of {damaged}).{ADVICE}")
@@ -83,7 +122,29 @@ def load(path: Path) -> dict[str, Any]:
         raise EarlierVersionError(path)
     if not isinstance(state, dict) or written != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this program (format {FORMAT}).")
-    return state
+    try:
+        require_bounded({**state, "config": None})
+        require(state, State)
+        _require_sizes(state)
+    except FormError as error:
+        raise UserError(f"{path} is not a checkpoint of this program: {error}.") from error
+    return {**state, "config": plain_config(state["config"], path)}
+
+
+def _require_sizes(state: Mapping[str, Any]) -> None:
+    """Check that a checkpoint describes data that can exist.
+
+    Raises:
+        FormError: If it does not.
+    """
+    shape, source, series = (state["data"][name] for name in ("shape", "source", "series"))
+    for name, sides in (("shape", shape), ("source", [1] if source is None else source)):
+        if not 1 <= len(sides) <= 3 or min(sides) < 1:
+            raise FormError(f"data.{name} is {sides}")
+    if state["step"] < 0 or state["data"]["classes"] < 0:
+        raise FormError("step or data.classes is negative")
+    if series is not None and {len(series[name]) for name in ("names", "low", "high")} != {shape[-1]}:
+        raise FormError("data.series does not fit data.shape")
 
 
 def newest(folder: Path, tell: Callable[[str], None] = warn) -> dict[str, Any] | None:
@@ -119,11 +180,13 @@ def newest(folder: Path, tell: Callable[[str], None] = warn) -> dict[str, Any] |
 
 @contextmanager
 def fitting(folder: Path) -> Iterator[None]:
-    """Turn errors of loading a state into players of another shape into a UserError."""
+    """Turn errors of loading a state that has another form than the run's parts into a UserError."""
     try:
         yield
-    except (RuntimeError, KeyError, ValueError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    except torch.OutOfMemoryError:
+        raise
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise UserError(
             f"a checkpoint of {folder} does not fit its players: {lines[min(1, len(lines) - 1)]}\n"
             "The config or the code has changed since it was written."

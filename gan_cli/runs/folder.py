@@ -1,21 +1,44 @@
 """The folder of a run: its config and its result."""
 
-import json
 import os
 import shlex
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import files
 from gan_cli.config import trust
+from gan_cli.config.form import FormError, require
 from gan_cli.config.identity import config_hash
 from gan_cli.config.stored import read_config
 from gan_cli.errors import UserError
 from gan_cli.runs import environment
 from gan_cli.runs.version import check_version
+
+
+class StoredMetric(TypedDict, total=False):
+    """The metric in ``result.json``, with its first and last value in training and its floor; all other entries are free."""
+
+    name: Required[str]
+    initial: float | None
+    final: float | None
+    floor: float | None
+    higher_is_better: bool | None
+
+
+class StoredResult(TypedDict, total=False):
+    """The content of ``result.json``; further entries are free."""
+
+    status: Required[str]
+    reason: str
+    config: str
+    step: int
+    objective: float | None
+    metric: StoredMetric | None
+    seconds: float
+    seconds_evaluating: float
 
 
 def holds_config(folder: Path) -> bool:
@@ -88,10 +111,11 @@ def holds_run(folder: Path, cfg: DictConfig) -> bool:
 def read_result(folder: Path) -> dict[str, Any] | None:
     """Return the content of ``result.json`` in ``folder``, or None if it is missing or unreadable."""
     try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        result: dict[str, Any] = files.read_json(folder / "result.json")
+        require(result, StoredResult)
+    except (OSError, UserError, FormError):
         return None
-    return result if isinstance(result, dict) else None
+    return result
 
 
 def stored_config(folder: Path) -> DictConfig:

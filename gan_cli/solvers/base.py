@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, ClassVar
 
 import torch
@@ -118,6 +119,34 @@ class Solver(Contract, ABC):
         """Restore what ``state_dict`` returned."""
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+            require_fitting(optimizer)
+
+
+def require_fitting(optimizer: Optimizer) -> None:
+    """Check the state that an optimizer has loaded, which it would not use before its next step.
+
+    Raises:
+        ValueError: If a setting or an entry of the state cannot be one of this optimizer and these parameters.
+    """
+    for group in optimizer.param_groups:
+        for name, default in optimizer.defaults.items():
+            if not _is_alike(group.get(name, ...), default):
+                raise ValueError(f"the optimizer's {name} is missing or of another kind than {default}")
+    entries: dict[int, set[str]] = {}
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items() if isinstance(state, dict) else [("", ...)]:
+            if not isinstance(value, Tensor | int | float | list | NoneType):
+                raise ValueError(f"the optimizer's state {name} is of the wrong kind")
+        if state and entries.setdefault(parameter.ndim, set(state)) != set(state):
+            raise ValueError("the optimizer's state has other entries for one parameter than for the others")
+
+
+def _is_alike(value: Any, default: Any) -> bool:
+    if isinstance(default, list | tuple):
+        return isinstance(value, list | tuple) and len(value) == len(default) and all(map(_is_alike, value, default))
+    if isinstance(default, bool | NoneType):
+        return isinstance(value, bool | NoneType | int | float)
+    return isinstance(value, int | float | Tensor) if isinstance(default, int | float) else value is not ...
 
 
 def total_norm(gradients: Sequence[Tensor | None]) -> Tensor:

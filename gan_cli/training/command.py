@@ -48,7 +48,7 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
         environment.refuse_changed_code(folder, cfg)
     if cfg.resume and (result := finished_result(folder, cfg.train.steps)):
         say(console, f"{folder} is finished already, at step {result['step']}.")
-        objective: float | None = result["objective"]
+        objective: float | None = result.get("objective")
         return objective
     refuse_unused(cfg, named)
     advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size, or take precision=bf16"
@@ -76,7 +76,7 @@ def unused(cfg: DictConfig) -> list[str]:
 def finished_result(folder: Path, steps: int) -> dict[str, Any] | None:
     """Return the result of the run in ``folder`` if it has finished and reached ``steps``, else None."""
     result = read_result(folder) or {}
-    return result if result.get("status") == "finished" and result["step"] >= steps else None
+    return result if result.get("status") == "finished" and result.get("step", -1) >= steps else None
 
 
 def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:

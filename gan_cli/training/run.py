@@ -107,8 +107,8 @@ class Run:
             self.ema.game.load_state_dict(state["ema"])
             self.game.objective.load_state_dict(state["objective"])
             self.solver.load_state_dict(state["solver"])
-        self.batches.load_state_dict(state["batches"])
-        set_random_state(state["random"], self.device)
+            self.batches.load_state_dict(state["batches"])
+            set_random_state(state["random"], self.device)
         self.step = state["step"]
 
     def heldout_batch(self, step: int) -> Batch:

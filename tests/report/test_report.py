@@ -213,7 +213,7 @@ def test_a_folder_of_experiments_gets_a_page_for_each_and_an_index(run, tmp_path
     path = command.report_command(settings(tmp_path / "many"))
     html = path.read_text()
     assert path.name == "index.html"
-    assert set(re.findall(r'<h3><a href="([^"]*)"', html)) == {"toy/report.html", "sweep/report.html"}
+    assert set(re.findall(r'<h3><a href="([^"]*)"', html)) == {"./toy/report.html", "./sweep/report.html"}
     assert "empty no report yet" in words(html)
     assert re.search(r"1 held.*1 not held.*1 undecided", words(html))
     assert "nothing is logged yet" in capsys.readouterr().out

@@ -13,6 +13,13 @@ from gan_cli.config.identity import to_plain
 from gan_cli.runs import checkpoint, logger
 from gan_cli.training.command import train_command
 
+EMPTY_STATE: dict[str, Any] = {
+    "config": {"train": {}},
+    "data": {"shape": [2], "classes": 0, "source": None, "series": None, "signature": torch.zeros(1)},
+    **{name: {} for name in ("game", "ema", "objective", "solver", "batches", "random")},
+}
+"""The content of a checkpoint that holds nothing, for tests of saving."""
+
 
 def train(cfg: DictConfig, folder: Path, values: str = "", resume: bool = False) -> float | None:
     """Call ``train_command`` in ``folder``, made first, on a copy of ``cfg`` with ``values`` ("train.steps=60") set."""

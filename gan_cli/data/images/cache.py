@@ -17,22 +17,32 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypedDict
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gan_cli.config.form import require
 from gan_cli.data.base import evenly_spaced
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.images.decoding import processors
 from gan_cli.data.images.source import CorruptImage, ImageCollection, Source
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
-from gan_cli.files import file_lock, sync, temporary_name
+from gan_cli.files import file_lock, read_json, sync, temporary_name
 
 FORMAT = 1
 """Version of the entries' format, a part of every key."""
+
+
+class Meta(TypedDict):
+    """The content of ``meta.json``."""
+
+    shape: tuple[int, int, int, int]
+    classes: int
+    skipped: list[str]
+
 
 CHUNK = 1 << 25
 """Number of bytes of decoded images in memory at a time, for sets of any size."""
@@ -159,14 +169,18 @@ def _decode(
 
 def _mapped(entry: Path, skip_corrupt: bool) -> ImageArray:
     try:
-        meta = json.loads((entry / "meta.json").read_bytes())
+        meta = read_json(entry / "meta.json")
+        require(meta, Meta)
         shape = tuple(meta["shape"])
         if (entry / "images.u8").stat().st_size != np.prod(shape):
             raise ValueError("the size of images.u8 does not match meta.json")
         images = np.memmap(entry / "images.u8", np.uint8, "r", shape=shape)
         labels = np.load(entry / "labels.npy", allow_pickle=False) if (entry / "labels.npy").exists() else None
-    except (OSError, ValueError, KeyError) as error:
-        message = f"The decoded images in {entry} are damaged ({error}).\nDelete that folder to decode again."
+        if labels is not None and (not isinstance(labels, np.ndarray) or labels.dtype != np.int64 or labels.shape != shape[:1]):
+            raise ValueError("labels.npy does not match meta.json")
+    except (OSError, ValueError, OverflowError, EOFError, UserError) as error:
+        reason = "labels.npy holds no numbers" if "allow_pickle" in str(error) else error
+        message = f"The decoded images in {entry} are damaged ({reason}).\nDelete that folder to decode again."
         raise UserError(message) from error
     skipped = meta["skipped"]
     if skipped and not skip_corrupt:

@@ -52,7 +52,7 @@ class Bars(Figure):
     def _floor(self, runs: Sequence[RunRecord]) -> float | None:
         """Return the mean floor if ``number`` is the primary number of the runs' metric, else None."""
         metrics = [metric for run in self.select(runs) if (metric := run.result.get("metric"))]
-        floors = [metric["floor"] for metric in metrics if self.number == f"metric/{metric['name']}"]
+        floors = [metric.get("floor") for metric in metrics if self.number == f"metric/{metric['name']}"]
         known = [floor for floor in floors if floor is not None]
         return mean(known).value if known else None
 

@@ -144,7 +144,7 @@ def _training_table(name: str, methods: Mapping[str, Sequence[Mapping[str, Any]]
 
 
 def _over_seeds(metrics: Sequence[Mapping[str, Any]], key: str) -> Mean | None:
-    values = [metric[key] for metric in metrics if metric[key] is not None]
+    values = [metric[key] for metric in metrics if metric.get(key) is not None]
     return mean(values) if values else None
 
 

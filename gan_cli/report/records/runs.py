@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from gan_cli.errors import EarlierVersionError, UserError, warn
 from gan_cli.evaluation import results, sweeps
@@ -80,7 +81,8 @@ class RunRecord:
         counts: dict[str, int] = {}
         for key, value in (self._state or {}).get("game", {}).items():
             player = key.partition(".")[0]
-            counts[player] = counts.get(player, 0) + value.numel()
+            if isinstance(value, Tensor):
+                counts[player] = counts.get(player, 0) + value.numel()
         return counts
 
     @cached_property
