@@ -44,15 +44,16 @@ def locked(folder: Path) -> Iterator[None]:
     identity, process = (status.st_dev, status.st_ino), os.getpid()
     with _access:
         if _holders.get(identity) == process:  # opening the lock file again and closing it would release the lock
-            raise _in_use(folder, process, platform.node())
+            raise _in_use(folder, process, _host())
         _holders[identity] = process
     try:
-        descriptor = _acquire(folder)
+        path = folder.absolute() / NAME  # the work may change the current folder
+        descriptor = _acquire(folder, path)
         try:
             yield
         finally:
             if descriptor is not None and os.getpid() == process:
-                _release(folder, descriptor)
+                _release(path, descriptor)
     finally:
         with _access:
             _holders.pop(identity, None)
@@ -69,13 +70,12 @@ def holder(folder: Path) -> str | None:
         return str(error)
 
 
-def _acquire(folder: Path) -> int | None:
+def _acquire(folder: Path, path: Path) -> int | None:
     """Return the descriptor of the locked file, or None where files cannot be locked.
 
     The holder removes the file at the end. A lock on a file that has been removed in the meantime excludes nobody, so the
     file is opened again until the locked file is the one in the folder.
     """
-    path = folder / NAME
     while True:
         descriptor = _open(path)
         if descriptor is None:
@@ -93,7 +93,7 @@ def _acquire(folder: Path) -> int | None:
         os.close(descriptor)
     with suppress(OSError):  # on a full disk the lock holds, too
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {platform.node()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()} {_host()}\n".encode(), 0)
     return descriptor
 
 
@@ -121,6 +121,10 @@ def _open(path: Path) -> int | None:
     return descriptor
 
 
+def _host() -> str:
+    return re.sub(r"[^\x21-\x7e]", "?", platform.node())
+
+
 def _content(descriptor: int) -> bytes:
     return os.pread(descriptor, 300, 0)
 
@@ -137,8 +141,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _release(folder: Path, descriptor: int) -> None:
-    path = folder / NAME
+def _release(path: Path, descriptor: int) -> None:
     with suppress(OSError):
         if _is_at(path, descriptor):
             path.unlink()

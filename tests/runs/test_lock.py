@@ -4,8 +4,10 @@ import errno
 import fcntl
 import os
 import platform
+import shutil
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +58,18 @@ def test_a_lock_excludes_other_processes_until_its_holder_dies(tmp_path):
     with locked(tmp_path):
         assert (tmp_path / lock.NAME).read_text() == f"{os.getpid()} {platform.node()}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_name_of_a_host_and_the_current_folder_do_not_matter(tmp_path, monkeypatch):
+    monkeypatch.setattr(platform, "node", lambda: "my höst")
+    monkeypatch.chdir(tmp_path)
+    with locked(Path("run")):
+        monkeypatch.chdir(tmp_path / "run")
+        (tmp_path / "copy").mkdir()
+        shutil.copy(tmp_path / "run" / lock.NAME, tmp_path / "copy")
+    assert list((tmp_path / "run").iterdir()) == []
+    with locked(tmp_path / "copy"):  # left behind, as by a process that was killed
+        assert (tmp_path / "copy" / lock.NAME).read_text() == f"{os.getpid()} my?h?st\n"
 
 
 def test_a_forked_process_does_not_release_the_lock_of_its_parent(tmp_path):
