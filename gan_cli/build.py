@@ -51,7 +51,7 @@ class Parts(NamedTuple):
     data: Data
     game: Game
     solver: Solver
-    schedule: Schedule
+    schedule: Without
     idle: Sequence[str]
     """Turns that are not played in this run, because they come after its last round."""
     learning_rate: LearningRateSchedule

@@ -1,7 +1,9 @@
 """Errors that the user's own code raises, which lies neither in this package nor in an installed one. Standard library only."""
 
+import inspect
 import sysconfig
 import traceback
+from collections.abc import Callable
 from itertools import dropwhile
 from pathlib import Path
 from typing import Any
@@ -47,9 +49,9 @@ def place_of(error: BaseException) -> str | None:
     return f"{shown(frames[-1].filename)}, line {frames[-1].lineno}{where}"
 
 
-def definition_of(function: Any) -> str | None:
+def definition_of(function: Callable[..., Any]) -> str | None:
     """Return the file and line of a function of the user's own; None if it is not their own."""
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{shown(code.co_filename)}, line {code.co_firstlineno}" if code and is_own(code.co_filename) else None
 
 

@@ -1,7 +1,7 @@
 """Types shared by the whole package: batches, statistics and critics."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -11,6 +11,23 @@ Stats = dict[str, Tensor]
 
 Critic = Callable[[Tensor], Tensor]
 """x ``[B, *shape]`` -> logits: a discriminator whose labels are fixed."""
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """A part that remembers something between rounds, such as a moving average.
+
+    It may be a loss, a regularizer, a metric, a schedule, a learning rate or the training part of a data set.
+
+    The state is plain data and tensors. It is saved in every checkpoint and handed back, with its tensors on the CPU, when a
+    run is resumed, so that the resumed run equals the uninterrupted one.
+    """
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return everything that the part remembers."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> Any:
+        """Restore what ``state_dict`` returned."""
 
 
 class Batch(NamedTuple):

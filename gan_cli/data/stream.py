@@ -1,16 +1,18 @@
 """The endless stream of training batches."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gan_cli.data.base import Dataset, seeded_generator
 from gan_cli.errors import UserError
-from gan_cli.types import Batch
+from gan_cli.types import Batch, Stateful
 
 AHEAD = 2
 """Number of batches that are read in advance if reading a batch requires decoding."""
@@ -49,6 +51,7 @@ class Stream(Iterator[Batch]):
             raise UserError(f"train.batch_size is {batch_size}: it must be at least 1.")
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
         self.position = position
+        self._state = deepcopy(dataset.state_dict()) if isinstance(dataset, Stateful) else None
         self._order = lru_cache(maxsize=2)(self._epoch)
         self._reader: ThreadPoolExecutor | None = None
         self._ahead: deque[Future[Batch]] = deque()
@@ -66,15 +69,16 @@ class Stream(Iterator[Batch]):
         return torch.cat(parts)
 
     def __next__(self) -> Batch:
-        batch = self._next_ahead() if self.dataset.decodes else self._read(self.position)
+        batch = self._next_ahead() if self.dataset.decodes and self._state is None else self._read(self.position)
         self.position += 1
         return batch.to(self.device)
 
-    def state_dict(self) -> dict[str, int]:
-        """Return the position, and the size of the data set that gives it its meaning."""
-        return {"position": self.position, "samples": self.dataset.size}
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position, the size of the data set that gives it its meaning, and the data set's state if it has one."""
+        own = {} if self._state is None else {"dataset": self._state}
+        return {"position": self.position, "samples": self.dataset.size, **own}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue at the position of ``state``.
 
         Raises:
@@ -86,7 +90,7 @@ class Stream(Iterator[Batch]):
                 f"{self.dataset.size} now.\nA run resumes only on the data that it started with."
             )
         self._forget_ahead()
-        self.position = state["position"]
+        self.position, self._state = state["position"], state.get("dataset")
 
     def close(self) -> None:
         """Stop reading in advance. The stream can still be used and then starts to read again."""
@@ -99,7 +103,11 @@ class Stream(Iterator[Batch]):
         return self.dataset.epoch(seeded_generator(self.seed, "epoch", epoch))
 
     def _read(self, position: int) -> Batch:
+        if isinstance(self.dataset, Stateful) and self._state is not None:  # which other readers may have changed
+            self.dataset.load_state_dict(self._state)
         batch = self.dataset.batch(self.indices(position))
+        if isinstance(self.dataset, Stateful):
+            self._state = deepcopy(self.dataset.state_dict())
         if self.device.type == "cuda":  # copies from pinned memory run in parallel to the computation
             return Batch(batch.x.pin_memory(), None if batch.y is None else batch.y.pin_memory())
         return batch

@@ -8,24 +8,10 @@ from gan_cli.augmentations.base import Augmentation
 from gan_cli.augmentations.none import NoAugmentation
 from gan_cli.losses.base import Loss
 from gan_cli.regularizers.base import Regularizer
+from gan_cli.types import Stateful
 
 Part = Literal["loss", "regularizer", "augmentation"]
 """A config group that a game may or may not use, see ``Game.uses``."""
-
-
-@runtime_checkable
-class Stateful(Protocol):
-    """A loss or regularizer that remembers something between rounds, such as a moving average.
-
-    The state is plain data and tensors. It is saved in every checkpoint and handed back, with its tensors on the CPU, when a
-    run is resumed, so that the resumed run equals the uninterrupted one.
-    """
-
-    def state_dict(self) -> Mapping[str, Any]:
-        """Return everything that the part remembers."""
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> Any:
-        """Restore what ``state_dict`` returned."""
 
 
 @runtime_checkable

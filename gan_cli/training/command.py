@@ -22,6 +22,7 @@ from gan_cli.runs.console import ProgressDisplay, Terminal, say
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result
 from gan_cli.runs.logger import RunLogger
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
+from gan_cli.training.forgotten import WarnOfForgottenState
 from gan_cli.training.loop import Callback, Every, training_loop
 from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
 from gan_cli.training.result import write_result, write_stop
@@ -135,7 +136,9 @@ def train(run: Run, console: Console) -> float | None:
     display = ProgressDisplay(
         console, run.step, last, lambda: log_stats.latest | evaluate_metric.latest, live=_can_show_bar(console)
     )
+    warn_of_forgotten_state = WarnOfForgottenState(run.parts(), lambda line: say(console, line))
     callbacks: list[Callback] = [
+        warn_of_forgotten_state,
         run.ema,  # average the players
         run.set_learning_rates,  # of the next round
         log_stats,
@@ -143,7 +146,7 @@ def train(run: Run, console: Console) -> float | None:
         Every(cfg.log_every, log_heldout_estimate, log_game, last=last),
         Every(cfg.eval_every, check_finite, evaluate_metric, run_diagnostics, last=last),
         Every(cfg.sample_every, check_finite, draw_samples, last=last),
-        Every(cfg.checkpoint_every, save_checkpoint, last=last),
+        Every(cfg.checkpoint_every, warn_of_forgotten_state.compare, save_checkpoint, last=last),
         display,
         stop_on_signal,
         log_stats.clock.start,
@@ -153,6 +156,7 @@ def train(run: Run, console: Console) -> float | None:
             if run.step == 0:
                 for measure in (log_game, evaluate_metric, run_diagnostics, draw_samples):
                     measure(0)
+            run.recall()
             log_stats.clock.start()
             training_loop(run.solver, run.batches, run.schedule, last, callbacks, run.step, run.game.begin_round)
             save_checkpoint(last)  # written already, unless there were no rounds

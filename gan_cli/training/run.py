@@ -22,7 +22,7 @@ from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import run_folder
 from gan_cli.training.callbacks import ScheduleLearningRates
 from gan_cli.training.ema import EMA
-from gan_cli.types import Batch
+from gan_cli.types import Batch, Stateful
 
 
 class Run:
@@ -45,6 +45,7 @@ class Run:
         batches: Training batches without end.
         heldout: Held-out batches.
         diagnostics: Measures of the players.
+        remembering: Parts beside the objective and the data set that may have a state, by config key.
         measurement: The metric over the data.
         metric_description: The metric in one line, for the console.
         set_learning_rates: Callback that sets the learning rates.
@@ -65,6 +66,12 @@ class Run:
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
         self.metric_description = parts.metric.describe(self.data)
         self.measurement = Measurement(parts.metric, self.data, self.device)
+        self.remembering: dict[str, Any] = {
+            "metric": self.measurement.metric,
+            "schedule": parts.schedule.schedule,
+            "learning_rate": parts.learning_rate,
+        }
+        self._remembered: Mapping[str, Any] = {}
 
     def initialize_players(self) -> None:
         """Load the players that ``init_from`` names into a new run; without it they keep their initial weights."""
@@ -82,6 +89,7 @@ class Run:
             "ema": self.ema.game.state_dict(),
             "objective": self.game.objective.state_dict(),
             "solver": self.solver.state_dict(),
+            "parts": {key: part.state_dict() for key, part in self.stateful().items()},
             "batches": self.batches.state_dict(),
             "random": random_state(self.device),
         }
@@ -107,9 +115,25 @@ class Run:
             self.ema.game.load_state_dict(state["ema"])
             self.game.objective.load_state_dict(state["objective"])
             self.solver.load_state_dict(state["solver"])
+            self._remembered = {key: state["parts"][key] for key in self.stateful()}
             self.batches.load_state_dict(state["batches"])
             set_random_state(state["random"], self.device)
         self.step = state["step"]
+
+    def parts(self) -> dict[str, Any]:
+        """Return every part that may remember something between rounds, by its key in the config or its place in the game."""
+        modules = {f"game{f'.{name}' if name else ''}": module for name, module in self.game.named_modules()}
+        return {**modules, **self.game.objective.parts(), "dataset": self.data.train, **self.remembering}
+
+    def stateful(self) -> dict[str, Stateful]:
+        """Return the parts beside the objective and the data set that have a state, by config key."""
+        return {key: part for key, part in self.remembering.items() if isinstance(part, Stateful)}
+
+    def recall(self) -> None:
+        """Restore metric, schedule and learning rate, once nothing but training asks them any more."""
+        parts = self.stateful()
+        for key, state in self._remembered.items():
+            parts[key].load_state_dict(state)
 
     def heldout_batch(self, step: int) -> Batch:
         """Return the held-out batch of ``step``, which does not depend on earlier calls."""

@@ -149,7 +149,7 @@ def test_nothing_else(points):
     names = sorted(path.name for path in folder.iterdir())
     events_file = [name for name in names if name.startswith("events.out.tfevents.")]
     assert len(events_file) == 1
-    rest = {"config.yaml", "metrics.jsonl", "result.json", "samples", "checkpoints"}
+    rest = {"config.yaml", "environment.json", "metrics.jsonl", "result.json", "samples", "checkpoints"}
     assert set(names) - set(events_file) == rest
 
 
@@ -176,7 +176,19 @@ def test_checkpoints_hold_tensors_and_plain_data(run, request):
         assert signature.dtype == torch.float32
         assert signature.isfinite().all()
         assert content["data"] == form | {"source": None, "series": None}
-        assert set(content) == {"format", "step", "config", "data", "game", "objective", "ema", "solver", "batches", "random"}
+        assert set(content) == {
+            "format",
+            "step",
+            "config",
+            "data",
+            "game",
+            "objective",
+            "parts",
+            "ema",
+            "solver",
+            "batches",
+            "random",
+        }
         json.dumps(content["config"])
     assert OmegaConf.create(content["config"]).train.steps == 20
 
