@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan_cli.data.sequences.protocols import Windows, by_time, shuffled
+from gan_cli.data.sequences.protocols import Windows, by_time, covered, sequences, shuffled
 from gan_cli.data.sequences.series import ENERGY_COLUMNS, csv, energy, stocks
 from gan_cli.data.sequences.tables import Table
 from gan_cli.data.stream import Stream
@@ -47,6 +47,20 @@ def test_shuffled_has_every_window_once():
     assert sorted([*cut.train.tolist(), *cut.heldout.tolist()]) == list(range(16))
     assert len(cut.heldout) == 4
     assert torch.equal(shuffled(TABLE, 5, 0.25).heldout, cut.heldout), "every run holds out the same"
+
+
+@pytest.mark.parametrize("starts", [[0, 1, 2, 9], [3], [0, 4, 8], [1, 13]])
+def test_rows_in_windows_are_found_without_listing_the_rows_of_every_window(starts):
+    starts, window, n = torch.tensor(starts), 4, 17
+    listed = (starts[:, None] + torch.arange(window)).unique()
+    assert covered(n, starts, window).nonzero()[:, 0].tolist() == listed.tolist()
+
+
+def test_memory_does_not_grow_with_the_window():
+    """With all rows of all windows in memory at once, their numbers alone would take 41 GB."""
+    values = torch.arange(200_000.0, dtype=torch.float64)[:, None]
+    data = sequences(Table(values, ("u",), "u"), 40_000, "shuffled", None, None)
+    assert data.train.batch(torch.tensor([5])).x.shape == (1, 40_000, 1)
 
 
 def test_by_time_holds_out_only_later_rows():

@@ -132,11 +132,23 @@ def sequences(
         checks.share("heldout_share", heldout_share)
         share = heldout_share
     values, names, train, held = cut(table, window, share)
-    scaling = Scaling.fit(values[(train[:, None] + torch.arange(window)).unique()], names)
+    scaling = Scaling.fit(values[covered(len(values), train, window)], names)
     rows = scaling.from_units(values)
     parts = [Windows(rows, starts[evenly_spaced(len(starts), max_samples)], window) for starts in (train, held)]
     note = f"protocol: {description} ({len(parts[0])} windows to train on, {len(parts[1])} held out)"
     return Data(*parts, series=Series(names, scaling, description, (note, *notes), is_by_time))
+
+
+def covered(n: int, starts: Tensor, window: int) -> Tensor:
+    """Return which of ``n`` rows lie in a window, bool ``[n]``, in memory that grows with the rows and not with the window.
+
+    Args:
+        n: Number of rows.
+        starts: First row of each window, int64 ``[k]``.
+        window: Number of rows of a window.
+    """
+    begun, ended = (torch.bincount(rows, minlength=n + 1) for rows in (starts, starts + window))
+    return (begun - ended).cumsum(0)[:n] > 0
 
 
 def _heldout(table: Table, n: int, window: int, share: float) -> int:
