@@ -97,7 +97,7 @@ def sweep_runs(folder: Path) -> list[SweepRun]:
         UserError: If there is no run at all.
     """
     folders = sorted(path for path in folder.iterdir() if _holds_job(path)) if folder.is_dir() else []
-    runs = _each_once([sweep_run(path) for path in folders])
+    runs = [sweep_run(path) for path in folders]
     names = {run.name for run in runs}
     with suppress(OSError, UserError, FormError):
         content = files.read_json(folder / "sweep.json")
@@ -119,7 +119,7 @@ def sweep_run(folder: Path) -> SweepRun:
     return SweepRun(folder.name, config, recorded, _problem(folder, config))
 
 
-def _each_once(runs: Sequence[SweepRun]) -> list[SweepRun]:
+def each_once(runs: Sequence[SweepRun]) -> list[SweepRun]:
     """Return the runs; of several with one config and one seed only the first finished one, or the first, keeps its config.
 
     The others would be counted as further seeds. Overrides that affect the result tell runs of different versions apart.
@@ -127,12 +127,11 @@ def _each_once(runs: Sequence[SweepRun]) -> list[SweepRun]:
     firsts: dict[Any, SweepRun] = {}
     for run in sorted(runs, key=lambda run: run.problem is not None):
         firsts.setdefault(_identity(run), run)
-    return [
-        run
-        if not run.config or (first := firsts[_identity(run)]) is run
-        else replace(run, config={}, problem=f"repeats {first.name}")
-        for run in runs
-    ]
+    return [run if not run.config or firsts[_identity(run)] is run else _repeats(run, firsts[_identity(run)]) for run in runs]
+
+
+def _repeats(run: SweepRun, first: SweepRun) -> SweepRun:
+    return replace(run, config={}, problem=run.problem or f"repeats {first.name}")
 
 
 def _identity(run: SweepRun) -> Any:

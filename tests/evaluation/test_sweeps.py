@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from gan_cli.errors import UserError
-from gan_cli.evaluation.sweeps import SweepRun, groups, sweep_runs, swept_keys
+from gan_cli.evaluation.sweeps import SweepRun, each_once, groups, sweep_runs, swept_keys
 
 HINGE = {"loss": {"_target_": "gan_cli.losses.Hinge"}, "optimizer": {"lr": 2e-4}, "train": {"n_critic": 1}}
 WGAN_GP = {
@@ -90,8 +90,8 @@ def test_a_run_that_lies_in_two_folders_counts_once(tmp_path):
     folder(tmp_path / "b", words, {"seed": 1, **HINGE, "report": None}, {"status": "finished"})
     folder(tmp_path / "c", [*words, "device=cuda"], {"seed": 1, **HINGE, "device": "cuda"}, {"status": "finished"})
     folder(tmp_path / "d", ["loss=hinge", "seed=2"], {"seed": 2, **HINGE}, {"status": "finished"})
-    found = sweep_runs(tmp_path)
-    assert [(run.name, run.problem) for run in found] == [("a", "repeats b"), ("b", None), ("c", "repeats b"), ("d", None)]
+    found = each_once(sweep_runs(tmp_path))
+    assert [(run.name, run.problem) for run in found] == [("a", "unfinished"), ("b", None), ("c", "repeats b"), ("d", None)]
     assert [[run.name for run in group.sweep_runs] for group in groups(found)] == [["b", "d"]]
 
 

@@ -9,12 +9,20 @@ from gan_cli.cli import main
 from gan_cli.errors import DamageWarning, UserError, warn
 from gan_cli.runs import checkpoint
 
+STATE = {
+    "config": {},
+    "data": {"shape": [2], "classes": 0, "source": None, "series": None, "signature": torch.zeros(2)},
+    "game": {"generator.w": torch.arange(3)},
+    **{part: {} for part in ("ema", "objective", "solver", "batches", "random")},
+}
+"""The content of a checkpoint, as small as it can be."""
+
 
 @pytest.fixture
 def with_damaged_newest(tmp_path):
     """The folder of a run whose checkpoint of step 10 is damaged and whose checkpoint of step 5 is good."""
     for step in (5, 10):
-        checkpoint.save(tmp_path, step, {"game": {"generator.w": torch.arange(3)}, "data": {"shape": [2]}})
+        checkpoint.save(tmp_path, step, STATE)
     path = checkpoint.path_of(tmp_path, 10)
     path.write_bytes(path.read_bytes()[:100])
     (tmp_path / "config.yaml").write_text("{}\n")
@@ -67,10 +75,10 @@ def test_a_damaged_checkpoint_that_was_named_is_refused(with_damaged_newest):
 
 def test_one_flipped_bit_does_not_end_a_run_that_keeps_one_checkpoint(tmp_path):
     for step in (1, 2, 3):
-        checkpoint.save(tmp_path, step, {}, keep=1)
+        checkpoint.save(tmp_path, step, STATE, keep=1)
     assert checkpoint.steps_in(tmp_path) == [2, 3]
     content = bytearray(checkpoint.path_of(tmp_path, 3).read_bytes())
-    content[len(content) // 2] ^= 4
+    content[content.index(STATE["game"]["generator.w"].numpy().tobytes())] ^= 4
     checkpoint.path_of(tmp_path, 3).write_bytes(content)
     with pytest.warns(DamageWarning):
         assert checkpoint.newest(tmp_path)["step"] == 2

@@ -155,7 +155,7 @@ def run_records(folder: Path) -> list[RunRecord]:
         UserError: If there is no run, or none of them has logged anything yet.
     """
     alone = holds_config(folder)
-    sweep_runs = [sweeps.sweep_run(folder)] if alone else sweeps.sweep_runs(folder)
+    sweep_runs = [sweeps.sweep_run(folder)] if alone else sweeps.each_once(sweeps.sweep_runs(folder))
     grouped = [(group.settings, run) for group in sweeps.groups(sweep_runs) for run in group.sweep_runs]
     grouped += [({}, run) for run in sweep_runs if not run.config]
     if all(run.problem == sweeps.EARLIER_VERSION for run in sweep_runs):
