@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from torch import Tensor
@@ -42,6 +42,14 @@ class DataState(TypedDict):
     signature: Tensor
 
 
+class BatchesState(TypedDict):
+    """The position in the training batches, and the state of a data set that has one."""
+
+    position: int
+    samples: int
+    dataset: NotRequired[Any]
+
+
 class State(TypedDict):
     """The content of a checkpoint."""
 
@@ -53,7 +61,8 @@ class State(TypedDict):
     ema: dict[str, Any]
     objective: dict[str, Any]
     solver: dict[str, Any]
-    batches: dict[str, int]
+    parts: dict[str, Any]
+    batches: BatchesState
     random: dict[str, Any]
 
 
