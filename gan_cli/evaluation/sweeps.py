@@ -222,7 +222,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def _overrides(folder: Path) -> list[str] | None:
     """Return the words by which the job in ``folder`` was started, or None if they cannot be read."""
-    with suppress(OSError, UserError, YAMLError):
+    with suppress(OSError, UserError, ValueError, RecursionError, YAMLError):
         words = yaml.safe_load(files.read_bytes(folder / ".hydra" / "overrides.yaml", LARGEST))
         if isinstance(words, list) and all(isinstance(word, str) for word in words):
             return words

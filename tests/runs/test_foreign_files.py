@@ -140,6 +140,10 @@ def test_a_forged_evaluation_is_named(tmp_path, changed):
 def test_forged_tables_of_sweeps_and_summaries_of_reports_are_left_out(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "result.json").write_text('{"status": "failed"}')
+    (tmp_path / "a" / ".hydra").mkdir()
+    for content in ("3", DEEP, "[a: 1]", "- 2001-99-99", BOMB):
+        (tmp_path / "a" / ".hydra" / "overrides.yaml").write_text(content)
+        assert sweeps.sweep_run(tmp_path / "a").overrides is None
     for content in ("3", '{"jobs": 3}', '{"jobs": [{"folder": 1}]}', '{"jobs": [{"folder": "b", "overrides": [1]}]}', DEEP):
         (tmp_path / "sweep.json").write_text(content)
         assert [run.name for run in sweeps.sweep_runs(tmp_path)] == ["a"]
