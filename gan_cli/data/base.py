@@ -28,6 +28,7 @@ class Dataset(Contract, ABC):
         shape: Shape of one sample: ``(C, H, W)`` of images in [-1, 1], ``(d,)`` of points, ``(T, F)`` of sequences of T steps
             with F features, in [0, 1] if they are scaled.
         classes: Number of labels; 0 without labels.
+        class_names: Names of the classes; empty if they have none.
         decodes: True if a batch has to be decoded, so that reading ahead pays.
         source: Shape of one ``y`` if it is a source that is translated into a sample; None otherwise.
         paired: True if such a ``y`` belongs to its ``x``, False if it is drawn independently of it.
@@ -37,6 +38,7 @@ class Dataset(Contract, ABC):
     contract: ClassVar = {"batch": BATCH}
     shape: tuple[int, ...]
     classes: int
+    class_names: tuple[str, ...] = ()
     decodes: bool = False
     source: tuple[int, ...] | None = None
     paired: bool = False
@@ -73,6 +75,10 @@ class Dataset(Contract, ABC):
         """Draw the rows of one training epoch: those of ``order``, with more columns for random changes of the samples."""
         return self.order(random)
 
+    def known_labels(self) -> Tensor | None:
+        """Return the labels of all samples, int64 ``[len(self)]``, or None if only reading the samples would tell."""
+        return None
+
     @property
     def size(self) -> int:
         """Number of samples that determines the meaning of an index; a stream resumes only if it has not changed."""
@@ -104,10 +110,14 @@ class Subset(Dataset):
     def __init__(self, dataset: Dataset, indices: Tensor):
         self.dataset, self.indices = dataset, indices
         self.shape, self.classes, self.decodes = dataset.shape, dataset.classes, dataset.decodes
-        self.source, self.paired = dataset.source, dataset.paired
+        self.source, self.paired, self.class_names = dataset.source, dataset.paired, dataset.class_names
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def known_labels(self) -> Tensor | None:
+        labels = self.dataset.known_labels()
+        return None if labels is None else labels[self.indices]
 
     def batch(self, indices: Tensor) -> Batch:
         return self.dataset.batch(self.indices[indices])
@@ -122,10 +132,13 @@ class DatasetWrapper(Dataset):
 
     def __init__(self, dataset: Dataset):
         self.dataset, self.shape, self.classes, self.decodes = dataset, dataset.shape, dataset.classes, dataset.decodes
-        self.source, self.paired = dataset.source, dataset.paired
+        self.source, self.paired, self.class_names = dataset.source, dataset.paired, dataset.class_names
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def known_labels(self) -> Tensor | None:
+        return self.dataset.known_labels()
 
     def order(self, random: torch.Generator) -> Tensor:
         return self.dataset.order(random)

@@ -7,6 +7,8 @@ import shutil
 import signal
 import time
 from collections import namedtuple
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +16,12 @@ import torch
 from PIL import Image
 
 from gan_cli.data.images import cache
-from gan_cli.data.images.cache import cached
+from gan_cli.data.images import entry as entry_format
+from gan_cli.data.images.cache import ImageCache
 from gan_cli.data.images.decoding import DecodedImages
 from gan_cli.data.images.source import ImageCollection, Source, listing
 from gan_cli.data.images.transform import Transform
-from gan_cli.errors import UserError
+from gan_cli.errors import DamageWarning, UserError
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +51,10 @@ def source(items, identity=("v1",), labels=True):
     numbers = np.arange(len(items)) % 3 if labels else None
     pictures = ImageCollection(items, lambda index: f"shade {index}", numbers, 3 if labels else 0)
     return Source("shades", identity, 1, lambda: pictures)
+
+
+def cached(*args, **kwargs):
+    return ImageCache(*args, **kwargs).images()
 
 
 def entries(folder):
@@ -138,7 +145,7 @@ def test_chunks_bound_the_memory(tmp_path, monkeypatch):
             return super().__getitem__(index)
 
     class Sink:
-        def write(self, content):
+        def write(self, image):
             nonlocal held
             held -= 1
 
@@ -235,14 +242,109 @@ def test_folder_that_cannot_be_created(tmp_path):
         cached(source(Shades(5)), TRANSFORM, tmp_path / "file")
 
 
-def test_damaged_entry(tmp_path):
-    cached(source(Shades(5)), TRANSFORM, tmp_path)
+def flip(path, byte, bit=3):
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1 << bit
+    with path.open("r+b") as file:
+        file.write(content)
+
+
+def sealed(**changes):
+    """Return a function that changes ``meta.json`` and its checksum, as a forger would."""
+
+    def change(entry):
+        meta = json.loads((entry / "meta.json").read_text()) | changes
+        del meta["sha256"]
+        (entry / "meta.json").write_text(json.dumps({**meta, "sha256": entry_format._seal(meta)}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda entry: os.truncate(entry / "images.u8", 100), "size of images.u8"),
+        (lambda entry: (entry / "images.u8").unlink(), "images.u8: No such file"),
+        (lambda entry: flip(entry / "labels.i64", 8), "checksum of labels.i64"),
+        (lambda entry: flip(entry / "checksums.u32", 1), "checksum of checksums.u32"),
+        (lambda entry: os.truncate(entry / "labels.i64", 0), "checksum of labels.i64"),
+        (lambda entry: flip(entry / "meta.json", 11), r"meta.json"),
+        (lambda entry: (entry / "meta.json").write_text("[" * 100_000), "meta.json is damaged"),
+        (lambda entry: (entry / "meta.json").write_text("[]"), "checksum of meta.json"),
+        (lambda entry: (entry / "meta.json").write_text("{}"), "checksum of meta.json"),
+        (sealed(shape=None), "meta.json: shape"),
+        (sealed(shape=[5, 8, 8]), "meta.json: shape"),
+        (sealed(shape=["5", 1, 8, 8]), "meta.json: shape"),
+        (sealed(shape=[0, 1, 8, 8]), "meta.json does not describe"),
+        (sealed(shape=[10**30, 1, 8, 8]), "checksum of checksums.u32"),
+        (sealed(classes="3"), "meta.json: classes"),
+        (sealed(classes=2), "labels that are no classes"),
+        (sealed(skipped=[1]), "meta.json: skipped"),
+        (sealed(names=["one"]), "meta.json does not describe"),
+        (sealed(checksums=None), "meta.json: checksums"),
+    ],
+)
+def test_a_damaged_entry_is_decoded_again_when_it_is_opened(tmp_path, damage, reason):
+    whole = cached(source(Shades(5)), TRANSFORM, tmp_path).batch(torch.arange(5))
     (entry,) = entries(tmp_path)
-    with (entry / "images.u8").open("r+b") as file:
-        file.truncate(100)
-    with pytest.raises(UserError, match=r"damaged.*\n.*Delete that folder") as caught:
-        cached(source(Shades(5)), TRANSFORM, tmp_path)
-    assert str(entry) in str(caught.value)
+    damage(entry)
+    with pytest.warns(DamageWarning, match=rf"{entry.name} are damaged \(.*{reason}.*\) and are decoded again\.$") as told:
+        data = cached(source(Shades(5)), TRANSFORM, tmp_path)
+    assert len(told) == 1
+    assert "\n" not in str(told[0].message)
+    assert entries(tmp_path) == [entry]
+    for a, b in zip(data.batch(torch.arange(5)), whole, strict=True):
+        assert torch.equal(a, b)
+    assert cached(source(Shades(5)), TRANSFORM, tmp_path).labels.tolist() == [0, 1, 2, 0, 1], "repaired, without a warning"
+
+
+def test_no_flipped_pixel_is_used(tmp_path):
+    """The damaged image is decoded again before a batch holds it, in this and in later processes."""
+    items = Shades(20)
+    whole = cached(source(items), TRANSFORM, tmp_path).batch(torch.arange(20)).x
+    (entry,) = entries(tmp_path)
+    for position in (0, 700, 20 * 64 - 1):
+        flip(entry / "images.u8", position)
+        data = cached(source(items), TRANSFORM, tmp_path)
+        others = torch.tensor([index for index in range(20) if index != position // 64])
+        assert torch.equal(data.batch(others).x, whole[others])
+        with pytest.warns(DamageWarning, match=rf"the checksum of image {position // 64} does not match"):
+            batch = data.batch(torch.tensor([3, position // 64, 3]))
+        assert torch.equal(batch.x, whole[[3, position // 64, 3]])
+        assert torch.equal(data.batch(torch.arange(20)).x, whole)
+    assert len(items.decoded) == 4 * 20
+
+
+def test_damage_that_another_process_has_mended_is_not_mended_again(tmp_path):
+    items = Shades(5)
+    cached(source(items), TRANSFORM, tmp_path)
+    (entry,) = entries(tmp_path)
+    flip(entry / "images.u8", 0)
+    one, other = (cached(source(items), TRANSFORM, tmp_path) for _ in range(2))
+    with pytest.warns(DamageWarning):
+        one.batch(torch.tensor([0]))
+    assert torch.equal(other.batch(torch.tensor([0])).x, one.batch(torch.tensor([0])).x)
+    assert len(items.decoded) == 2 * 5
+
+
+def test_an_image_is_checked_once_in_a_process(tmp_path, monkeypatch):
+    data = cached(source(Shades(5)), TRANSFORM, tmp_path)
+    data.batch(torch.tensor([1, 2]))
+    checked = []
+    monkeypatch.setattr(entry_format.zlib, "crc32", lambda image: checked.append(image[0, 0, 0]) or data.checksums[checked[-1]])
+    data.batch(torch.tensor([2, 3, 1]))
+    data.batch(torch.tensor([3]))
+    assert checked == [3]
+
+
+def test_a_machine_that_reads_differently_every_time_ends_the_run(tmp_path):
+    data = cached(source(Shades(5)), TRANSFORM, tmp_path)
+    data.checksums = data.checksums + 1
+    with pytest.raises(UserError, match="memory or the disk of this machine is faulty"):
+        entry_format.CachedImages(
+            replace(entry_format.read_entry(entries(tmp_path)[0], (1, 8, 8)), checksums=data.checksums),
+            lambda: SimpleNamespace(images=data.images, labels=None, checksums=data.checksums),
+        ).batch(torch.tensor([1]))
 
 
 def test_a_corrupt_image_stops_the_decoding(tmp_path):
@@ -303,5 +405,7 @@ def test_corrupt_images_on_the_fly(capsys):
 def test_meta_is_plain(tmp_path):
     cached(source(Shades(5)), TRANSFORM, tmp_path)
     (entry,) = entries(tmp_path)
-    assert sorted(path.name for path in entry.iterdir()) == ["images.u8", "labels.npy", "meta.json"]
-    assert json.loads((entry / "meta.json").read_text()) == {"shape": [5, 1, 8, 8], "classes": 3, "skipped": []}
+    assert sorted(path.name for path in entry.iterdir()) == ["checksums.u32", "images.u8", "labels.i64", "meta.json"]
+    meta = json.loads((entry / "meta.json").read_text())
+    assert meta["shape"] == [5, 1, 8, 8]
+    assert (meta["classes"], meta["names"], meta["skipped"]) == (3, [], [])

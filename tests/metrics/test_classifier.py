@@ -9,7 +9,7 @@ from gan_cli.data.base import Data, seeded_generator
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.points.toy import ring
 from gan_cli.errors import UserError
-from gan_cli.metrics.features import classifier
+from gan_cli.metrics.features import cache, classifier
 from gan_cli.metrics.features.cache import encode_cached
 from gan_cli.metrics.features.classifier import Classifier, ClassifierNetwork, train_or_load
 
@@ -104,7 +104,11 @@ def test_trained_once_in_memory_and_on_the_disk(home, trainings):
     assert loaded.provenance == first.provenance
     for a, b in zip(loaded(x), expected, strict=True):
         assert torch.equal(a, b)
-    assert len(list(home.rglob("classifiers/*.npz"))) == 1
+    (path,) = home.rglob("classifiers/*.npz")
+    cache._write(path, {"heldout_accuracy": torch.tensor(1.0)}, False)
+    train_or_load.cache_clear()
+    assert Classifier(**SMALL).fitted(data(), CPU).provenance == first.provenance
+    assert trainings == [120, 120], "a forged file is replaced"
 
 
 def test_the_same_data_give_the_same_network_whatever_the_random_streams(home, monkeypatch, tmp_path):

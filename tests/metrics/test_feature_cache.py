@@ -128,6 +128,11 @@ def pickled(path):
         np.save(file, np.array([{"an": "object"}], dtype=object), allow_pickle=True)
 
 
+def forged(**tensors):
+    """Return a function that writes other tensors, with their right checksum."""
+    return lambda path: cache._write(path, {name: torch.as_tensor(values) for name, values in tensors.items()}, False)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -135,8 +140,13 @@ def pickled(path):
         lambda path: os.truncate(path, 0),
         pickled,
         lambda path: path.write_bytes(b"\x93NUMPY"),
+        forged(logits=X.double()),
+        forged(features=X[:3].double()),
+        forged(features=[0.0] * 4),
+        forged(features=X.long()),
+        forged(features=X.double(), more=X.double()),
     ],
-    ids=["truncated", "empty", "pickled", "no archive"],
+    ids=["truncated", "empty", "pickled", "no archive", "no features", "too few", "a vector", "integers", "too many"],
 )
 def test_a_damaged_entry_is_computed_again(home, damage, capsys):
     features = Doubled()
@@ -245,5 +255,5 @@ def test_an_error_while_computing_is_not_mistaken_for_a_full_disk(home):
         raise OSError("weights cannot be read")
 
     with pytest.raises(OSError, match="weights cannot be read"):
-        load_or_compute(home / "a.npz", compute, "")
+        load_or_compute(home / "a.npz", compute, lambda tensors: True, "")
     assert not entries(home)

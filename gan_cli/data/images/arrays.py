@@ -1,5 +1,7 @@
 """Images in a uint8 array, in memory or memory-mapped."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,10 +24,11 @@ class ImageArray(Dataset):
         images: uint8 ``[N, C, S, S]``.
         labels: int64 ``[N]``, or None.
         classes: Number of labels; 0 without labels.
+        class_names: Names of the classes; empty if they have none.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray | None = None, classes: int = 0):
-        self.images, self.labels, self.classes = images, labels, classes
+    def __init__(self, images: np.ndarray, labels: np.ndarray | None = None, classes: int = 0, class_names: Sequence[str] = ()):
+        self.images, self.labels, self.classes, self.class_names = images, labels, classes, tuple(class_names)
         self.shape = tuple(images.shape[1:])
 
     def __len__(self) -> int:
@@ -34,5 +37,12 @@ class ImageArray(Dataset):
     def batch(self, indices: Tensor) -> Batch:
         """Return x float32 ``[B, C, S, S]`` in [-1, 1] and y int64 ``[B]`` or None, for indices int64 ``[B]``."""
         chosen = indices.numpy()
-        x = to_float(np.asarray(self.images[chosen]))
+        x = to_float(self.pixels(chosen))
         return Batch(x, None if self.labels is None else torch.from_numpy(self.labels[chosen]))
+
+    def pixels(self, indices: np.ndarray) -> np.ndarray:
+        """Return the images at ``indices`` (int64 ``[B]``), uint8 ``[B, C, S, S]``."""
+        return np.asarray(self.images[indices])
+
+    def known_labels(self) -> Tensor | None:
+        return None if self.labels is None else torch.from_numpy(self.labels)

@@ -1,9 +1,10 @@
 """The image cache: a set is decoded once into a uint8 array on the disk, which is memory-mapped from then on.
 
-An entry is a folder ``<name>-<size>px-<key>`` with ``images.u8`` (uint8, row-major ``[N, C, S, S]``), ``labels.npy`` if there
-are labels, and ``meta.json``. The key is a hash of the identity of the content and of the transform, independent of the
-location of the set. An entry is written beside its final place and renamed when everything is on the disk, so that every
-entry is complete.
+An entry is a folder ``<name>-<size>px-<key>`` with ``images.u8`` (uint8, row-major ``[N, C, S, S]``), ``checksums.u32``,
+``labels.i64`` if there are labels, and ``meta.json``. The key is a hash of the identity of the content and of the transform,
+independent of the location of the set. An entry is written beside its final place and renamed when everything is on the disk,
+so that every entry is complete. An entry that was damaged later is noticed when it is opened or when a damaged image is read
+for the first time in a process; it is then decoded again.
 """
 
 import hashlib
@@ -15,34 +16,23 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, TypedDict
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gan_cli.config.form import require
 from gan_cli.data.base import evenly_spaced
-from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.images.decoding import processors
+from gan_cli.data.images.entry import IMAGES, CachedImages, Damaged, Entry, ImageFile, read_entry, write_meta
 from gan_cli.data.images.source import CorruptImage, ImageCollection, Source
 from gan_cli.data.images.transform import Transform
-from gan_cli.errors import UserError
-from gan_cli.files import file_lock, read_json, sync, temporary_name
+from gan_cli.errors import UserError, warn
+from gan_cli.files import file_lock, sync, temporary_name
 
-FORMAT = 1
+FORMAT = 2
 """Version of the entries' format, a part of every key."""
-
-
-class Meta(TypedDict):
-    """The content of ``meta.json``."""
-
-    shape: tuple[int, int, int, int]
-    classes: int
-    skipped: list[str]
-
 
 CHUNK = 1 << 25
 """Number of bytes of decoded images in memory at a time, for sets of any size."""
@@ -56,48 +46,105 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan-cli"
 
 
-def cached(
-    source: Source,
-    transform: Transform,
-    folder: Path,
-    max_samples: int | None = None,
-    workers: int | None = None,
-    skip_corrupt: bool = False,
-) -> ImageArray:
-    """Return the images as a mapped array, decoding them into ``folder`` first if necessary.
+@dataclass(frozen=True)
+class ImageCache:
+    """The decoded images of one source, in a folder shared by processes.
 
     If several processes need the same entry at the same time, one decodes and the others wait. If the file system has no
     locks, each decodes, and the first to finish wins.
 
-    Args:
+    Attributes:
         source: Images to decode.
         transform: Transform of each image.
         folder: Folder of the cache.
         max_samples: Largest number of images, evenly spaced; None for all.
         workers: Number of decoding threads; None for one per CPU.
         skip_corrupt: Leave out images that cannot be decoded.
-
-    Raises:
-        UserError: If an image cannot be decoded (unless ``skip_corrupt``), the disk is full, or the folder cannot be written.
     """
-    entry = folder / f"{source.name}-{transform.size}px-{_key(source, transform, max_samples)}"
-    if not entry.is_dir():
+
+    source: Source
+    transform: Transform
+    folder: Path
+    max_samples: int | None = None
+    workers: int | None = None
+    skip_corrupt: bool = False
+
+    @property
+    def entry(self) -> Path:
+        """Folder of the entry."""
+        content = json.dumps([FORMAT, self.source.identity, asdict(self.transform), self.max_samples])
+        key = hashlib.sha256(content.encode()).hexdigest()[:20]
+        return self.folder / f"{self.source.name}-{self.transform.size}px-{key}"
+
+    def found(self) -> CachedImages | None:
+        """Return the images as a mapped array, or None if they are not decoded yet or their entry is damaged."""
+        if not self.entry.is_dir():
+            return None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with file_lock(folder / f".{entry.name}.lock", WAITING) as locked:
+            return self._images(read_entry(self.entry, self.transform.shape))
+        except Damaged:
+            return None
+
+    def images(self) -> CachedImages:
+        """Return the images as a mapped array, decoding them first if necessary.
+
+        Raises:
+            UserError: If an image cannot be decoded (unless ``skip_corrupt``), the disk is full, or the folder cannot be
+                written.
+        """
+        return self.found() or self._images(self._decoded(thorough=False))
+
+    def _images(self, entry: Entry) -> CachedImages:
+        skipped, n = entry.skipped, len(entry.images)
+        if skipped and not self.skip_corrupt:
+            raise CorruptImage(skipped[0], f"it is one of {len(skipped)} corrupt images")
+        if skipped:
+            count = f"{len(skipped)} of {len(skipped) + n}"
+            print(f"Skipped {count} images that cannot be decoded; the first is {skipped[0]}", file=sys.stderr)
+        return CachedImages(entry, lambda: self._decoded(thorough=True))
+
+    def _decoded(self, thorough: bool) -> Entry:
+        """Return the entry, decoded again if it is damaged; ``thorough`` checks every image of one that exists."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with file_lock(self.folder / f".{self.entry.name}.lock", WAITING) as locked:
                 if locked:
-                    _remove_leftovers(entry)
-                if not entry.is_dir():
-                    _write(entry, source, transform, max_samples, workers, skip_corrupt)
-        except OSError as error:
-            reason = error.strerror or error
-            raise UserError(f"Cannot write the decoded images to {folder}: {reason}.\n{ALTERNATIVES}.") from error
-    return _mapped(entry, skip_corrupt)
+                    _remove_leftovers(self.entry)
+                if self.entry.is_dir():
+                    try:
+                        entry = read_entry(self.entry, self.transform.shape)
+                        if thorough:
+                            entry.verify()
+                        return entry
+                    except Damaged as damage:
+                        warn(f"the decoded images in {self.entry} are damaged ({damage}) and are decoded again.")
+                        _discard(self.entry)
+                self._write()
+                return read_entry(self.entry, self.transform.shape)
+        except (OSError, Damaged) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"Cannot write the decoded images to {self.folder}: {reason}.\n{ALTERNATIVES}.") from error
 
-
-def _key(source: Source, transform: Transform, max_samples: int | None) -> str:
-    content = json.dumps([FORMAT, source.identity, asdict(transform), max_samples])
-    return hashlib.sha256(content.encode()).hexdigest()[:20]
+    def _write(self) -> None:
+        pictures = self.source.open()
+        indices = evenly_spaced(len(pictures), self.max_samples).tolist()
+        shape, name = self.transform.shape, self.source.name
+        _require_space(self.folder, name, len(indices) * int(np.prod(shape)))
+        unfinished = self.folder / temporary_name(self.entry, uuid.uuid4().hex)
+        unfinished.mkdir()
+        try:
+            with (unfinished / IMAGES).open("wb") as opened, _progress(self.source, self.transform, len(indices)) as advance:
+                file = ImageFile(opened)
+                kept, skipped = _decode(pictures, indices, self.transform, self.workers, self.skip_corrupt, file, advance)
+            if not kept:
+                raise UserError(f"None of the {len(indices)} images of {name} can be decoded: {skipped[0]}, …")
+            labels = None if pictures.labels is None else pictures.labels[kept]
+            write_meta(unfinished, (len(kept), *shape), file.checksums, labels, pictures.classes, pictures.class_names, skipped)
+            for path in (*unfinished.iterdir(), unfinished):
+                sync(path)
+            _move(unfinished, self.entry)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _remove_leftovers(entry: Path) -> None:
@@ -106,30 +153,11 @@ def _remove_leftovers(entry: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _write(
-    entry: Path, source: Source, transform: Transform, max_samples: int | None, workers: int | None, skip_corrupt: bool
-) -> None:
-    pictures = source.open()
-    indices = evenly_spaced(len(pictures), max_samples).tolist()
-    shape = transform.shape
-    _require_space(entry.parent, source.name, len(indices) * int(np.prod(shape)))
-    unfinished = entry.parent / temporary_name(entry, uuid.uuid4().hex)
-    unfinished.mkdir()
-    try:
-        with (unfinished / "images.u8").open("wb") as file, _progress(source, transform, len(indices)) as advance:
-            kept, skipped = _decode(pictures, indices, transform, workers, skip_corrupt, file, advance)
-        if not kept:
-            raise UserError(f"None of the {len(indices)} images of {source.name} can be decoded: {skipped[0]}, …")
-        if pictures.labels is not None:
-            with (unfinished / "labels.npy").open("wb") as file:
-                np.save(file, pictures.labels[kept], allow_pickle=False)
-        meta = {"shape": (len(kept), *shape), "classes": pictures.classes, "skipped": skipped}
-        (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        for path in (*unfinished.iterdir(), unfinished):
-            sync(path)
-        _move(unfinished, entry)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+def _discard(entry: Path) -> None:
+    """Remove an entry, of which no part is visible at any time; processes that have mapped it keep it."""
+    unwanted = entry.parent / temporary_name(entry, uuid.uuid4().hex)
+    entry.rename(unwanted)
+    shutil.rmtree(unwanted, ignore_errors=True)
 
 
 def _decode(
@@ -138,7 +166,7 @@ def _decode(
     transform: Transform,
     workers: int | None,
     skip_corrupt: bool,
-    file: BinaryIO,
+    file: ImageFile,
     advance: Callable[[int], None],
 ) -> tuple[list[int], list[str]]:
     """Append the images to ``file``; return the indices that were written and the names of the images that were skipped."""
@@ -165,30 +193,6 @@ def _decode(
                     raise result
                 advance(1)
     return kept, skipped
-
-
-def _mapped(entry: Path, skip_corrupt: bool) -> ImageArray:
-    try:
-        meta = read_json(entry / "meta.json")
-        require(meta, Meta)
-        shape = tuple(meta["shape"])
-        if (entry / "images.u8").stat().st_size != np.prod(shape):
-            raise ValueError("the size of images.u8 does not match meta.json")
-        images = np.memmap(entry / "images.u8", np.uint8, "r", shape=shape)
-        labels = np.load(entry / "labels.npy", allow_pickle=False) if (entry / "labels.npy").exists() else None
-        if labels is not None and (not isinstance(labels, np.ndarray) or labels.dtype != np.int64 or labels.shape != shape[:1]):
-            raise ValueError("labels.npy does not match meta.json")
-    except (OSError, ValueError, OverflowError, EOFError, UserError) as error:
-        reason = "labels.npy holds no numbers" if "allow_pickle" in str(error) else error
-        message = f"The decoded images in {entry} are damaged ({reason}).\nDelete that folder to decode again."
-        raise UserError(message) from error
-    skipped = meta["skipped"]
-    if skipped and not skip_corrupt:
-        raise CorruptImage(skipped[0], f"it is one of {len(skipped)} corrupt images")
-    if skipped:
-        count = f"{len(skipped)} of {len(skipped) + len(images)}"
-        print(f"Skipped {count} images that cannot be decoded; the first is {skipped[0]}", file=sys.stderr)
-    return ImageArray(images, labels, meta["classes"])
 
 
 def _require_space(folder: Path, name: str, needed: int) -> None:

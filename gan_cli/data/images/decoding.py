@@ -48,12 +48,15 @@ class DecodedImages(Dataset):
         self.pictures, self.transform, self.skip_corrupt = pictures, transform, skip_corrupt
         self.chosen = evenly_spaced(len(pictures), max_samples).tolist()
         self.shape = transform.shape
-        self.classes = pictures.classes
+        self.classes, self.class_names = pictures.classes, tuple(pictures.class_names)
         self.corrupt: set[int] = set()
         self._pool = ThreadPoolExecutor(workers or processors(), thread_name_prefix="decode")
 
     def __len__(self) -> int:
         return len(self.chosen)
+
+    def known_labels(self) -> Tensor | None:
+        return None if self.pictures.labels is None else torch.from_numpy(self.pictures.labels[self.chosen])
 
     def batch(self, indices: Tensor) -> Batch:
         """Return x float32 ``[B, C, S, S]`` in [-1, 1] and y int64 ``[B]`` or None, for indices int64 ``[B]``.

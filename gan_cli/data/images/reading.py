@@ -7,7 +7,7 @@ import torch
 
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, Subset, seeded_generator
-from gan_cli.data.images.cache import cached, default_folder
+from gan_cli.data.images.cache import ImageCache, default_folder
 from gan_cli.data.images.decoding import DecodedImages
 from gan_cli.data.images.jitter import Jittered
 from gan_cli.data.images.source import Source
@@ -79,7 +79,7 @@ class ImageReader:
     def _dataset(self, source: Source, transform: Transform) -> Dataset:
         if self.cache:
             folder = default_folder() if self.cache_dir is None else Path(str(self.cache_dir)).expanduser()
-            return cached(source, transform, folder, self.max_samples, self.workers, self.skip_corrupt)
+            return ImageCache(source, transform, folder, self.max_samples, self.workers, self.skip_corrupt).images()
         return DecodedImages(source.open(), transform, self.max_samples, self.workers, self.skip_corrupt)
 
     def _split(self, whole: Dataset, name: str) -> Data:

@@ -35,12 +35,14 @@ class ImageCollection:
         name: Function that returns the name of image i in messages.
         labels: int64 ``[len(items)]``, or None.
         classes: Number of labels; 0 without labels.
+        class_names: Names of the classes; empty if they have none.
     """
 
     items: Any
     name: Callable[[int], str]
     labels: np.ndarray | None = None
     classes: int = 0
+    class_names: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.items)

@@ -45,6 +45,9 @@ class Points(Dataset):
     def __len__(self) -> int:
         return len(self.x)
 
+    def known_labels(self) -> Tensor | None:
+        return self.y
+
     def batch(self, indices: Tensor) -> Batch:
         return Batch(self.x[indices], None if self.y is None else self.y[indices])
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.images.cache import default_folder
-from gan_cli.files import atomic_write, file_lock, temporary_name
+from gan_cli.files import atomic_write, file_lock, regular, temporary_name
 from gan_cli.metrics.features.base import Encoded, Features
 
 FORMAT = 1
@@ -47,8 +47,13 @@ def encode_cached(features: Features, x: Tensor, y: Tensor | None = None) -> Enc
         values, logits = features(x)
         return {"features": values} if logits is None else {"features": values, "logits": logits}
 
+    def fits(tensors: Mapping[str, Tensor]) -> bool:
+        known = "features" in tensors and tensors.keys() <= {"features", "logits"}
+        rows = all(value.ndim == 2 and len(value) == len(x) and value.is_floating_point() for value in tensors.values())
+        return known and rows
+
     key = content_key({"format": FORMAT, "provenance": provenance}, x)
-    cached = load_or_compute(default_folder() / "statistics" / f"{key}.npz", compute, WAITING)
+    cached = load_or_compute(default_folder() / "statistics" / f"{key}.npz", compute, fits, WAITING)
     return Encoded(x, cached["features"], cached.get("logits"), y)
 
 
@@ -61,18 +66,22 @@ def content_key(metadata: Any, *tensors: Tensor) -> str:
     return digest.hexdigest()
 
 
-def load_or_compute(path: Path, compute: Callable[[], dict[str, Tensor]], waiting: str) -> dict[str, Tensor]:
+def load_or_compute(
+    path: Path, compute: Callable[[], dict[str, Tensor]], fits: Callable[[Mapping[str, Tensor]], bool], waiting: str
+) -> dict[str, Tensor]:
     """Return the named tensors stored at ``path``; compute and store them if they are not there yet.
 
-    If several processes ask at the same time, one computes and the others wait. A damaged file is replaced. If the folder is
+    If several processes ask at the same time, one computes and the others wait. A file that is damaged, or holds
+    other tensors than it should, is replaced. If the folder is
     not writable, a warning is printed to stderr once, and the tensors are computed every time.
 
     Args:
         path: File of the entry, ``<key>.npz``.
         compute: Function that returns the tensors by name.
+        fits: Function that returns True if stored tensors have the names and shapes of computed ones.
         waiting: Message that is printed while another process computes the same entry.
     """
-    if (tensors := _read(path)) is not None:
+    if (tensors := _read(path)) is not None and fits(tensors):
         return tensors
     with ExitStack() as stack:
         try:
@@ -81,7 +90,7 @@ def load_or_compute(path: Path, compute: Callable[[], dict[str, Tensor]], waitin
         except OSError as error:
             _warn_not_writable(path.parent, error.strerror)
             return compute()
-        if (tensors := _read(path)) is None:
+        if (tensors := _read(path)) is None or not fits(tensors):
             if path.exists():
                 print(f"{path} is damaged and is computed again.", file=sys.stderr)
             tensors = compute()
@@ -95,7 +104,7 @@ def load_or_compute(path: Path, compute: Callable[[], dict[str, Tensor]], waitin
 def _read(path: Path) -> dict[str, Tensor] | None:
     """Return the stored tensors, or None if the file is missing or damaged."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open(regular(path), "rb") as file, np.load(file, allow_pickle=False) as archive:
             tensors = {name: torch.from_numpy(archive[name]) for name in archive.files}
         return tensors if torch.equal(tensors.pop("sha256"), _checksum(tensors)) else None
     except Exception:  # a flipped bit may raise any of a dozen exception types

@@ -5,7 +5,7 @@ held-out images is reported with it: classes that it confuses in real images can
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -185,7 +185,12 @@ def train_or_load(data: Data, settings: Classifier, device: torch.device) -> Tra
 
     metadata = {"format": FORMAT, "classes": data.classes, **_settings(settings)}
     path = default_folder() / "classifiers" / f"{content_key(metadata, x, y, *heldout)}.npz"
-    state = load_or_compute(path, compute, WAITING)
+
+    def fits(tensors: Mapping[str, Tensor]) -> bool:
+        expected = {"heldout_accuracy": torch.zeros(()), **network.state_dict()}
+        return {name: t.shape for name, t in tensors.items()} == {name: t.shape for name, t in expected.items()}
+
+    state = load_or_compute(path, compute, fits, WAITING)
     accuracy = float(state.pop("heldout_accuracy"))
     network.load_state_dict(state)
     network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
