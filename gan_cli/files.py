@@ -1,11 +1,14 @@
 """Atomic writes, file locks, and reading of files from elsewhere. Standard library only."""
 
+import errno
 import fcntl
 import json
 import os
 import platform
+import shutil
 import stat
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,8 +40,44 @@ def atomic_write(path: Path, durable: bool = False) -> Iterator[Path]:
         os.replace(unfinished, path)
         if durable:
             sync(path.parent)
+    except OSError as error:
+        if error.filename is None:  # a write does not know to which file
+            error.filename = str(path)
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk_named(folder: Path, advice: str) -> Iterator[None]:
+    """Turn the error of a full disk or an exhausted quota inside the context into a UserError.
+
+    Args:
+        folder: A folder on the disk.
+        advice: What to do once there is room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(folder).free
+        what = error.filename or folder
+        raise UserError(f"{error.strerror}: {what} ({free} bytes are free).\nMake room. {advice}") from error
+
+
+def require_writable(folder: Path, advice: str) -> None:
+    """Check that files can be written into ``folder``, or into the folder that it would be made in.
+
+    Raises:
+        UserError: If they cannot.
+    """
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}. {advice}") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -58,6 +58,9 @@ def _main(command: Command) -> int:
     # cuBLAS is reproducible to the bit only with a fixed workspace
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
+        for word in words:
+            if re.search("[\ud800-\udfff]", word):
+                raise UserError(f"{word!a} is not written in UTF-8: rename it, or name it by a link.")
         with _warnings_in_one_line():
             _answer(command, words)
         if sys.stdout is not None:

@@ -66,6 +66,10 @@ def readable() -> Iterator[None]:
     except MarkedYAMLError as error:
         place = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise UserError(f"{place}{error.problem or error.context}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"a config file is not written in UTF-8: {error.object[max(error.start - 20, 0) : error.end]!r}."
+        ) from error
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise UserError(_first_lines(error)) from error
 

@@ -137,7 +137,7 @@ class Checkpoints:
             rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": untranslated}
             details["translation"] = {"table": [{"samples": row, **values} for row, values in rows.items()]}
         for title, picture in measurement.metric.pictures(measurement.real, fake).items():
-            drawing.save_png(to_pixels(picture), folder / "eval" / f"{title}_step_{run.step:08d}.png")
+            drawing.save_png(to_pixels(picture), Path(self.cfg.out or folder) / "eval" / f"{title}_step_{run.step:08d}.png")
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
         return run.step, {**provenance, "sampling": self.sampling}, numbers, details
 
@@ -148,7 +148,7 @@ class Checkpoints:
         data = run.check_data(self.data(OmegaConf.create(self.component_nodes(run.config))))
         report = diagnostics.since(partial(self.earlier_players, folder)).diagnose(run.game, data, seed)
         for title, pixels in report.pictures.items():
-            drawing.save_png(pixels, folder / "eval" / f"{title}_step_{run.step:08d}.png")
+            drawing.save_png(pixels, Path(self.cfg.out or folder) / "eval" / f"{title}_step_{run.step:08d}.png")
         self.advance(diagnostics.size)
         numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}
         n = min(diagnostics.size, len(getattr(data, diagnostics.split)))

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from gan_cli import device
+from gan_cli import device, files
 from gan_cli.build import build_metric
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError, first_line
@@ -93,6 +93,7 @@ def _measure_sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[lis
         for name in finished:
             try:
                 refuse_links(folder / name)
+                files.require_writable(folder / name, "Measure it alone with out=DIR.")
                 results.read(folder / name)
                 progress.expect(checkpoints.n_samples(folder / name))
             except UserError as error:
@@ -165,6 +166,7 @@ def _output_folder(cfg: DictConfig, default: Path) -> Path:
     out = default if cfg.out is None else _relative(cfg.out)
     if out.exists() and not out.is_dir():
         raise UserError(f"out={out} is a file: name a folder for {results.JSON} and {results.CSV}.")
+    files.require_writable(out, "Name another folder with out=DIR.")
     results.read(out)
     return out
 

@@ -96,6 +96,7 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
         UserError: If there is no run, nothing has been logged yet, or the declared report is invalid. Nothing is written then.
     """
     refuse_links(folder)
+    files.require_writable(folder, "Copy it to a folder where you may write.")
     runs = run_records(folder)
     node, remarks = declared_report(runs, changes)
     trust.check({"report": node}, folder)

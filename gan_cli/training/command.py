@@ -19,7 +19,7 @@ from gan_cli.device import memory_errors_named, threads
 from gan_cli.errors import Diverged, Stopped
 from gan_cli.runs import checkpoint, environment, machine
 from gan_cli.runs.console import ProgressDisplay, Terminal, say
-from gan_cli.runs.folder import holds_config, holds_run_already, read_result
+from gan_cli.runs.folder import holds_config, holds_run_already, read_result, resume_command
 from gan_cli.runs.logger import RunLogger
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.forgotten import WarnOfForgottenState
@@ -53,7 +53,8 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
         return objective
     refuse_unused(cfg, named)
     advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size, or take precision=bf16"
-    with memory_errors_named(cfg.device, advice), _own_modules_named(cfg):
+    again = f"Continue with: {resume_command(folder)}"
+    with files.full_disk_named(folder, again), memory_errors_named(cfg.device, advice), _own_modules_named(cfg):
         run = start_or_resume(cfg, folder, console)
         return train(run, console)
 

@@ -188,7 +188,7 @@ for _ in range(40):
         ({"data": {**EMPTY_STATE["data"], "shape": [1] * 9}}, "data.shape is"),
         ({"data": {**EMPTY_STATE["data"], "series": {"names": [], "low": [1], "high": [], "protocol": None}}}, "series"),
         ({"game": 3}, "game is of the wrong kind"),
-        ({"batches": {"position": "x"}}, "batches.position is of the wrong kind"),
+        ({"batches": {"position": "x", "samples": 0}}, "batches.position is of the wrong kind"),
     ],
 )
 def test_a_forged_checkpoint_is_named(tmp_path, changed, said):

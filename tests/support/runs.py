@@ -16,7 +16,8 @@ from gan_cli.training.command import train_command
 EMPTY_STATE: dict[str, Any] = {
     "config": {"train": {}},
     "data": {"shape": [2], "classes": 0, "source": None, "series": None, "signature": torch.zeros(1)},
-    **{name: {} for name in ("game", "ema", "objective", "solver", "batches", "random")},
+    **{name: {} for name in ("game", "ema", "objective", "solver", "parts", "random")},
+    "batches": {"position": 0, "samples": 0},
 }
 """The content of a checkpoint that holds nothing, for tests of saving."""
 

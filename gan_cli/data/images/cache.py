@@ -42,8 +42,15 @@ ALTERNATIVES = "dataset.cache_dir=DIR moves the cache, dataset.cache=false decod
 
 
 def default_folder() -> Path:
-    """Return ``$XDG_CACHE_HOME/gan-cli``, or ``~/.cache/gan-cli``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan-cli"
+    """Return ``$XDG_CACHE_HOME/gan-cli``, or ``~/.cache/gan-cli``.
+
+    Raises:
+        UserError: If there is neither.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan-cli"
+    except RuntimeError as error:
+        raise UserError("there is no home directory for the cache: set XDG_CACHE_HOME to a folder.") from error
 
 
 @dataclass(frozen=True)
