@@ -84,7 +84,7 @@ def check(config: Any, source: object) -> None:
                 f"type in or into PYTHONPATH, and add trust={top}.",
                 top,
             )
-        modules = list(dict.fromkeys(found[-1].name for other in strangers.values() if (found := find(other))))
+        modules = list(dict.fromkeys(way[-1].name for way in map(find, strangers.values()) if way))
         words = modules[0] if len(modules) == 1 else f"[{','.join(modules)}]"
         raise UserError(
             f"{source}: {key}={target}: the module {found[-1].name}, {found[-1].file or 'not in a file'}, is not trusted. "

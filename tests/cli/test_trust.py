@@ -143,6 +143,20 @@ def test_a_module_of_the_users_is_refused_until_it_is_named(work, monkeypatch):
         pass
 
 
+def test_all_modules_that_are_not_trusted_are_asked_for_at_once(work):
+    for name in ("mine", "theirs"):
+        (work / f"{name}.py").write_text(LOSS)
+    folder = stored(work / "run", "mine.Loss")
+    for other, words in (("theirs.Loss", "[mine,theirs]"), ("nowhere.Loss", "mine")):
+        config = OmegaConf.load(folder / "config.yaml")
+        config.zzz = {"_target_": other}
+        with trust.importable(work), pytest.raises(UserError) as error:
+            trust.check(OmegaConf.to_container(config), folder)
+        said = str(error.value)
+        assert said.startswith(f"{folder}: loss._target_=mine.Loss: the module mine, {work}/mine.py, is not trusted.")
+        assert said.endswith(f"add trust={words}.")
+
+
 def test_a_module_that_is_not_here_is_asked_for(work):
     assert "there is no module elsewhere here. Read its file, put it into" in refused(stored(work / "run", "elsewhere.Loss"))
 
