@@ -36,6 +36,19 @@ class FieldError(UserError):
         return UserError(f"{key}.{self}")
 
 
+class UnreadableData(UserError):
+    """A file of the data set cannot be read.
+
+    Args:
+        problem: Names the file and what is wrong, a sentence.
+        advice: What to do about it before a run, a sentence. A run that has begun says how it is continued instead.
+    """
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(f"{problem}\n{advice}")
+        self.problem = problem
+
+
 class EarlierVersionError(UserError):
     """A run or a checkpoint was made by an earlier version and cannot be read."""
 

@@ -16,7 +16,7 @@ from gan_cli.config import sources
 from gan_cli.config.identity import to_plain
 from gan_cli.config.trust import remember_targets
 from gan_cli.device import memory_errors_named, threads
-from gan_cli.errors import Diverged, Stopped
+from gan_cli.errors import Diverged, Stopped, UnreadableData, UserError
 from gan_cli.runs import checkpoint, environment, machine
 from gan_cli.runs.console import ProgressDisplay, Terminal, say
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result, resume_command
@@ -170,6 +170,11 @@ def train(run: Run, console: Console) -> float | None:
         saved = checkpoint.steps_in(run.folder)
         hint = f"The checkpoint of step {saved[-1]} is good." if saved else "No checkpoint had been written yet."
         raise Diverged(f"{error}\n{hint} A smaller optimizer.lr may help.") from None
+    except UnreadableData as error:
+        if not (saved := checkpoint.steps_in(run.folder)):
+            raise
+        advice = f"Restore it, and continue from step {saved[-1]} with: {resume_command(run.folder)}"
+        raise UserError(f"{error.problem}\n{advice}") from error
     finally:
         run.batches.close()
         logger.close()

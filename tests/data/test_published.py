@@ -1,5 +1,6 @@
 """Every published set, read by torchvision in its published layout, and any folder of images."""
 
+import multiprocessing
 import os
 import stat
 from urllib.error import URLError
@@ -314,6 +315,36 @@ class TestLsun:
         file = tmp_path / "bedroom_train_lmdb" / "data.mdb"
         damage(file, file.stat().st_size - 4096)
         with pytest.raises(UserError, match=r"data\.mdb is truncated: \d+ of \d+ bytes"):
+            published.lsun(root=str(tmp_path))
+
+    def test_shortened_while_it_is_read(self, tmp_path):
+        """Reading past its end would kill the process by SIGBUS, so it is done in a child."""
+        layouts.write_lsun(tmp_path, n=40)
+        file = tmp_path / "bedroom_train_lmdb" / "data.mdb"
+
+        def shorten_and_read():
+            train = published.lsun(root=str(tmp_path), cache=False).train
+            everything(train)
+            for size in (file.stat().st_size // 2, 0):
+                os.truncate(file, size)
+                with pytest.raises(UserError, match=rf"data\.mdb is truncated: {size} of \d+ bytes"):
+                    everything(train)
+                with pytest.raises(UserError, match=r"data\.mdb is truncated"):
+                    published.lsun(root=str(tmp_path), cache=False)
+
+        child = multiprocessing.get_context("fork").Process(target=shorten_and_read)
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+
+    def test_damaged_pages(self, tmp_path):
+        """LMDB has no checksums: it notices pages of another kind, and nothing else."""
+        layouts.write_lsun(tmp_path, n=40)
+        file = tmp_path / "bedroom_train_lmdb" / "data.mdb"
+        content = bytearray(file.read_bytes())
+        content[2 * 4096 :] = b"\0" * (len(content) - 2 * 4096)
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=r"data\.mdb is not a readable LMDB: .*\nCopy or unpack it again"):
             published.lsun(root=str(tmp_path))
 
     @pytest.mark.parametrize("content", [b"", b"this is not an LMDB" * 1000])

@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gan_cli.errors import UserError
+from gan_cli.errors import UnreadableData, UserError
 
 Listing = list[tuple[str, int, int]]
 """Files, sorted by path: (path relative to the folder, with slashes; size in bytes; modification time in ns)."""
 
 
-class CorruptImage(UserError):
+class CorruptImage(UnreadableData):
     """An image could not be decoded; ``name`` is its name."""
 
     def __init__(self, name: str, reason: object):
         super().__init__(
-            f"Cannot decode {name}: {reason}.\nReplace or remove it; dataset.skip_corrupt=true leaves out all such images."
+            f"Cannot decode {name}: {reason}.",
+            "Replace or remove it; dataset.skip_corrupt=true leaves out all such images.",
         )
         self.name = name
 
@@ -52,11 +53,15 @@ class ImageCollection:
 
         Raises:
             CorruptImage: If it cannot be decoded, for any reason.
+            UnreadableData: If the file that holds all images cannot be read any more.
         """
         try:
             return transform(self.items[index][0])
+        except UnreadableData:
+            raise
         except Exception as error:
-            raise CorruptImage(self.name(index), str(error) or type(error).__name__) from error
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise CorruptImage(self.name(index), reason) from error
 
 
 @dataclass(frozen=True)
