@@ -254,6 +254,8 @@ def read(folder: Path) -> list[Result]:
         raise UserError(
             f"{path} is damaged or was not written by this version of gan-eval ({error}).\nRemove it and evaluate again."
         ) from error
+    except UserError as error:
+        raise UserError(f"{error}\nRemove it and evaluate again.") from error
 
 
 def to_csv(results: Iterable[Result]) -> str:

@@ -73,7 +73,7 @@ class TestASweep:
         for name, reason in {
             "a failed": "failed: loss/generator became nan at step 1: training has diverged.",
             "b unfinished": "unfinished",
-            "c results": "sweep/c results/eval.json is damaged or was not written by this version of gan-eval",
+            "c results": "sweep/c results/eval.json is damaged: Expecting property name",
             "d empty": "sweep/d empty holds no checkpoint yet.",
             "e broken": "checkpoint sweep/e broken/checkpoints/step_00000002.pt cannot be read",
             "f config": "sweep/f config/config.yaml cannot be read",
