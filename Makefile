@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint docs docs-serve options experiments reports gallery bench-metrics bench-rates bench-sequences clean
+.PHONY: help setup demo test test-fast lint docs docs-serve options experiments reports gallery bench-metrics bench-rates bench-sequences torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -79,6 +79,14 @@ bench-sequences: setup ## sequences per second of recurrent layers beside a loop
 EXPERIMENT ?= family
 bench-rates: setup ## rounds in four minutes for every job of EXPERIMENT (family), on one thread
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_rates.py $(EXPERIMENT)
+
+SEED ?= 0
+SCALE ?= 1
+torture: setup ## faults of every kind against the four commands, at most 30 minutes on 2 CPU cores; ROWS, SEED and TRY choose
+	$(BIN)/python tests/torture $(ROWS) --scale $(SCALE) --seed $(SEED) $(if $(TRY),--only $(TRY))
+
+torture-long: setup ## the same with ten times the tries, 5 hours
+	$(BIN)/python tests/torture $(ROWS) --scale 10 --seed $(SEED)
 
 clean: ## remove what was built or cached here; outputs/ stays
 	rm -rf $(VENV) build dist site .cache .pytest_cache .ruff_cache .mypy_cache *.egg-info

@@ -20,7 +20,7 @@ from gan_cli.errors import Diverged, Stopped, UnreadableData, UserError
 from gan_cli.runs import checkpoint, environment, machine
 from gan_cli.runs.console import ProgressDisplay, Terminal, say
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result, resume_command
-from gan_cli.runs.logger import RunLogger
+from gan_cli.runs.logger import METRICS, RunLogger
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.forgotten import WarnOfForgottenState
 from gan_cli.training.loop import Callback, Every, training_loop
@@ -107,13 +107,20 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
     if cfg.resume and (changes := environment.differences(folder, facts)):
         say(console, f"warning: {'; '.join(changes)}. Only where these are the same is a resumed run equal to the bit.")
     environment.record(folder, run.step, facts, sources.of_config(cfg))
-    for leftover in (folder / "checkpoints").glob(".*.tmp"):  # of a process that was killed while it wrote a checkpoint
-        leftover.unlink()
+    remove_half_written(folder)
     if (read_result(folder) or {}).get("status") != "finished":  # why an earlier attempt failed or stopped
         (folder / "result.json").unlink(missing_ok=True)
     remember_targets(to_plain(cfg))
     files.write_bytes(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
     return run
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what a process left that was killed while it wrote a file of the run in ``folder``."""
+    for own in (METRICS, "config.yaml", "result.json", environment.FILE, "checkpoints/*", "samples/*"):
+        path = folder / own
+        for leftover in path.parent.glob(files.temporary_name(path, "*")):
+            leftover.unlink(missing_ok=True)
 
 
 def train(run: Run, console: Console) -> float | None:

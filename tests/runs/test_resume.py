@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan_cli.config.identity import edits
 from gan_cli.errors import DamageWarning, UserError
 from gan_cli.evaluation.sweeps import SweepRun
+from gan_cli.files import temporary_name
 from gan_cli.inference.load import load
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.runs import checkpoint, logger
@@ -218,10 +219,13 @@ def test_a_learning_rate_that_has_come_to_nothing_is_not_trained_on(tmp_path):
 
 
 def test_what_a_killed_save_left_is_cleared_away(cfg, finished):
-    leftover = finished / "checkpoints" / ".step_00000010.pt.1.tmp"
-    leftover.write_bytes(b"half")
+    """Whichever file of the run it was; a file that another command may be writing stays."""
+    names = ("checkpoints/step_00000010.pt", "samples/step_00000010.png", "metrics.jsonl", "config.yaml", "eval.json")
+    leftovers = [path.with_name(temporary_name(path, "1")) for path in map(finished.joinpath, names)]
+    for leftover in leftovers:
+        leftover.write_bytes(b"half")
     train(cfg, finished, "train.steps=11", resume=True)
-    assert not leftover.exists()
+    assert [leftover.exists() for leftover in leftovers] == [False, False, False, False, True]
 
 
 @pytest.mark.parametrize("last", [10, 8], ids=["finished", "killed after the first checkpoint"])

@@ -1,0 +1,1 @@
+"""Faults of every kind against the four commands: `make torture`."""
