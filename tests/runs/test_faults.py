@@ -23,7 +23,7 @@ from gan_cli import files
 from gan_cli.cli import main
 from gan_cli.config.identity import config_hash
 from gan_cli.config.schema import TrainConfig
-from gan_cli.errors import Diverged, Interrupted, Stopped
+from gan_cli.errors import Diverged, Interrupted, Stopped, UserError
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.runs import checkpoint, logger, signals
@@ -168,7 +168,7 @@ def test_a_failed_attempt_is_forgotten_when_the_run_goes_on(tmp_path, monkeypatc
     cfg = configs.config("features=identity", "train.steps=2 sample_every=0 eval_every=0")
     files.write_json(tmp_path / "result.json", {"status": "requeue"})
     monkeypatch.setattr(command, "training_loop", no_space)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="No space left"):
         train(cfg, tmp_path)
     assert not (tmp_path / "result.json").exists()
 
@@ -284,7 +284,7 @@ def test_a_disk_that_fills_up_while_a_run_trains(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", full_from_6)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(UserError, match="No space left"):
             train(cfg, folder)
     monkeypatch.undo()
     assert checkpoint.steps_in(folder) == [3]
