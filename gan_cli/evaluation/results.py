@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_cli.config.form import FormError, require
 from gan_cli.errors import UserError
-from gan_cli.evaluation.stored_form import StoredResults, require_result
+from gan_cli.evaluation.stored_form import StoredResults, plain, require_result
 from gan_cli.files import atomic_write, file_lock, read_json, write_json
 from gan_cli.runs import environment
 
@@ -198,17 +198,6 @@ def _remarks_within(details: Mapping[str, Any]) -> Iterator[str]:
             yield from value
         elif isinstance(value, Mapping):
             yield from _remarks_within(value)
-
-
-def plain(value: Any) -> Any:
-    """Return plain data: mappings as dicts, sequences as lists, NaN as None, infinity as a string, the rest unchanged."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return value
 
 
 def write(folder: Path, results: Sequence[Result]) -> list[Result]:

@@ -1,5 +1,6 @@
 """The form of ``eval.json``, which may come from somebody else."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -63,3 +64,14 @@ def _require_details(details: Mapping[str, Any]) -> None:
                 raise FormError("a table in details has no rows, or rows of different columns")
         elif isinstance(value, Mapping):
             _require_details(value)
+
+
+def plain(value: Any) -> Any:
+    """Return plain data: mappings as dicts, sequences as lists, NaN as None, infinity as a string, the rest unchanged."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return value
