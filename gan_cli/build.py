@@ -14,6 +14,7 @@ from gan_cli.augmentations.base import Augmentation
 from gan_cli.config import suggestions
 from gan_cli.config.instantiate import RESERVED, Role, instantiate, target_of
 from gan_cli.data.base import Data
+from gan_cli.data.images.reading import decoding_postponed
 from gan_cli.data.translation.degradations import Degradation
 from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
@@ -23,6 +24,7 @@ from gan_cli.games.objective import Objective, Part
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
+from gan_cli.randomness import random_state, set_random_state
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.turns import Schedule, Without
@@ -62,12 +64,24 @@ class Parts(NamedTuple):
 def build(cfg: DictConfig, device: Device, watch: Callable[[str, Tensor], None] = unwatched) -> Parts:
     """Build all parts of a training job; players are initialized on the CPU, so that they are the same on every device.
 
+    Images that must be decoded into the cache are decoded last, after everything has been built once without them.
+
     Args:
         cfg: The config.
         device: Device of the players.
         watch: Is shown every loss and every norm of a gradient, see ``Problem``.
     """
-    data = build_data(cfg)
+    before = random_state(device)
+    with decoding_postponed() as postponed:
+        data = build_data(cfg)
+    parts = _parts(cfg, data, device, watch)
+    if not postponed:
+        return parts
+    set_random_state(before, device)  # now everything fits, and decoding, which may take hours, is not in vain
+    return _parts(cfg, build_data(cfg), device, watch)
+
+
+def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Tensor], None]) -> Parts:
     game_class(cfg).check(data)
     game = build_game(cfg, data.shape, data.classes, data.source).to(device)
     turns = moving_turns(game, cfg.frozen)

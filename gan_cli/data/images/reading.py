@@ -1,5 +1,8 @@
 """Reader of image sets: cached or decoded on the fly, with a part held out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,24 @@ from gan_cli.errors import UserError
 
 MAX_HELDOUT = 5_000
 """Largest number of held-out images if a tenth of the training images is held out."""
+
+
+_postponed: ContextVar[list[str] | None] = ContextVar("postponed", default=None)
+
+
+@contextmanager
+def decoding_postponed() -> Iterator[list[str]]:
+    """Decode nothing into the cache inside the context, where images that are not cached are decoded when they are read.
+
+    Yields:
+        A list to which the names of these sets are added.
+    """
+    names: list[str] = []
+    token = _postponed.set(names)
+    try:
+        yield names
+    finally:
+        _postponed.reset(token)
 
 
 @dataclass(frozen=True)
@@ -79,7 +100,13 @@ class ImageReader:
     def _dataset(self, source: Source, transform: Transform) -> Dataset:
         if self.cache:
             folder = default_folder() if self.cache_dir is None else Path(str(self.cache_dir)).expanduser()
-            return ImageCache(source, transform, folder, self.max_samples, self.workers, self.skip_corrupt).images()
+            cache = ImageCache(source, transform, folder, self.max_samples, self.workers, self.skip_corrupt)
+            postponed = _postponed.get()
+            if postponed is None:
+                return cache.images()
+            if (found := cache.found()) is not None:
+                return found
+            postponed.append(source.name)
         return DecodedImages(source.open(), transform, self.max_samples, self.workers, self.skip_corrupt)
 
     def _split(self, whole: Dataset, name: str) -> Data:
