@@ -17,6 +17,8 @@ from gan_cli.types import Batch
 
 SIGNATURE_SAMPLES, SIGNATURE_SAMPLES_DECODED = 1024, 64
 """Number of samples of each part in a signature, and the number if each of them has to be decoded."""
+SHOWN_CLASSES = 12
+"""Largest number of classes that are listed when a run begins."""
 SIGNATURE_TOLERANCE = 2e-3
 """Tolerance between two signatures: above what two machines differ by in decoding an image or rounding a logarithm."""
 
@@ -195,6 +197,11 @@ class Data:
         return self.train.classes
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; empty if they have none."""
+        return self.train.class_names if self.classes else ()
+
+    @property
     def source(self) -> tuple[int, ...] | None:
         """Shape of a source that is translated into a sample; None without sources."""
         return self.train.source
@@ -209,11 +216,29 @@ class Data:
         """Concatenated signatures of both parts."""
         return torch.cat([self.train.signature(), self.heldout.signature()])
 
+    def summary(self) -> str:
+        """Return the number of samples of both parts, and the classes with their counts in the training part, in a line."""
+        kind = {3: "images", 2: "sequences"}.get(len(self.shape), "points")
+        text = f"data: {len(self.train)} {kind} to train on, {len(self.heldout)} held out"
+        if not self.classes:
+            return text
+        text += f"; {self.classes} classes"
+        labels = self.train.known_labels()
+        if not self.class_names or labels is None:
+            return text
+        counts = torch.bincount(labels, minlength=self.classes).tolist()
+        shown = [
+            f"{''.join(c if c.isprintable() else '?' for c in name)} {count}"
+            for name, count in list(zip(self.class_names, counts, strict=True))[:SHOWN_CLASSES]
+        ]
+        return f"{text}: {', '.join(shown)}{', ...' if self.classes > SHOWN_CLASSES else ''}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the description of the data that checkpoints keep."""
         return {
             "shape": list(self.shape),
             "classes": self.classes,
+            "class_names": list(self.class_names),
             "source": None if self.source is None else list(self.source),
             "series": None if self.series is None else self.series.to_dict(),
             "signature": self.signature,

@@ -37,6 +37,7 @@ class DataState(TypedDict):
 
     shape: list[int]
     classes: int
+    class_names: NotRequired[list[str]]
     source: list[int] | None
     series: SeriesState | None
     signature: Tensor

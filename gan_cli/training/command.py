@@ -89,6 +89,8 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
     """
     state = state_to_resume(cfg, folder, console) if cfg.resume else None
     run = Run(cfg, folder)
+    if not run.data.train.unlimited:
+        say(console, run.data.summary())
     for note in run.data.series.notes if run.data.series else ():
         say(console, note)
     if run.idle and cfg.train.steps:

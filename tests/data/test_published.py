@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import stat
 from urllib.error import URLError
 
@@ -13,8 +14,10 @@ from PIL import Image
 from support import layouts
 
 from gan_cli.data.images import published
+from gan_cli.data.images.fashion_mnist_mini import CLASS_NAMES
+from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.transform import Transform
-from gan_cli.errors import UserError
+from gan_cli.errors import DamageWarning, UserError
 
 pytestmark = pytest.mark.slow
 
@@ -188,6 +191,41 @@ def test_stl10_splits(read):
         read("stl10", split="test")
 
 
+NAMES = {
+    "mnist": tuple("0123456789"),
+    "fashion_mnist": CLASS_NAMES,
+    "cifar10": tuple(f"class {k}" for k in range(10)),
+    "image_folder": ("class_0", "class_1"),
+}
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_classes_are_named_and_counted(read, name, cache):
+    data = read(name, cache=cache)
+    assert data.class_names == NAMES[name]
+    counts = torch.bincount(everything(data.train).y, minlength=len(NAMES[name])).tolist()
+    listed = ", ".join(f"{one} {count}" for one, count in zip(NAMES[name], counts, strict=True))
+    assert data.summary() == (
+        f"data: {len(data.train)} images to train on, {len(data.heldout)} held out; {len(NAMES[name])} classes: {listed}"
+    )
+    assert data.to_dict()["class_names"] == list(NAMES[name])
+
+
+def test_classes_of_other_sets(read):
+    assert read("celeba", attribute="Smiling", heldout=2).class_names == ("not Smiling", "Smiling")
+    assert read("celeba").summary() == "data: 20 images to train on, 10 held out"
+
+
+def test_many_classes_and_names_that_cannot_be_printed(tmp_path):
+    for label in range(20):
+        folder = tmp_path / f"{label:02d}\n\x1b[2J"
+        folder.mkdir()
+        Image.new("L", (9, 9)).save(folder / "a.png")
+    summary = published.image_folder(root=str(tmp_path), size=8, heldout=1).summary()
+    assert re.search(r"19 images to train on, 1 held out; 20 classes: 00\?\?\[2J [01], 01.*, 11\?\?\[2J [01], \.\.\.$", summary)
+
+
 class TestImageFolder:
     def test_no_subfolders_no_labels(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=12, classes=0)
@@ -208,6 +246,18 @@ class TestImageFolder:
         x, y = everything(data.train)
         assert data.classes == 3
         assert torch.equal(((x[:, 0, 0, 0] + 1) * 127.5).round().long(), 10 * y)
+
+    @pytest.mark.parametrize("strays", [1, 5])
+    def test_images_beside_the_classes_are_left_out_with_a_warning(self, tmp_path, strays):
+        layouts.write_image_folder(tmp_path, n=12)
+        names = [f"stray{i}.png" for i in range(strays)]
+        for name in names:
+            Image.new("RGB", (9, 9)).save(tmp_path / name)
+        named = "stray0.png (1 in all)" if strays == 1 else "stray0.png, stray1.png, stray2.png, ... (5 in all)"
+        with pytest.warns(DamageWarning, match=f"{re.escape(str(tmp_path))} itself are left out.* 2 sub.*: {re.escape(named)}"):
+            data = published.image_folder(root=str(tmp_path))
+        assert (len(data.train) + len(data.heldout), data.classes) == (12, 2)
+        assert len(folder_source(tmp_path).open()) == 12 + strays, "of images without labels none is left out"
 
     def test_grey_only_if_every_image_is(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=12, grey=True)

@@ -82,7 +82,8 @@ def test_a_changed_table_is_noticed(cfg, run, tmp_path):
 def test_the_protocol_is_said_and_kept(cfg, tmp_path, capsys):
     train(cfg, tmp_path / "run", "train.steps=1")
     said = capsys.readouterr().out
-    assert f"protocol: {PROTOCOL} (16 windows to train on, 16 held out)" in said
+    assert "data: 16 sequences to train on, 16 held out" in said
+    assert f"protocol: {PROTOCOL}" in said
     assert f"train split, {PROTOCOL}); real against real: " in said
     assert result(tmp_path / "run")["metric"]["protocol"] == PROTOCOL
 

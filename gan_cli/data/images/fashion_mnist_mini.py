@@ -14,6 +14,7 @@ from gan_cli.data.images.transform import Transform
 
 FILE = Path(__file__).with_name("fashion_mnist_mini.npy.xz")
 TRAIN, HELDOUT = 10_000, 2_000
+CLASS_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 
 def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad", max_samples: int | None = None) -> Data:
@@ -52,4 +53,4 @@ def transformed(images: np.ndarray, labels: np.ndarray, transform: Transform, ch
         chosen: Indices int64 ``[m]``.
     """
     pixels = np.stack([transform(Image.fromarray(image)) for image in images[chosen]])
-    return ImageArray(pixels, labels[chosen], classes=10)
+    return ImageArray(pixels, labels[chosen], len(CLASS_NAMES), CLASS_NAMES)

@@ -9,7 +9,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from gan_cli.data.base import evenly_spaced
 from gan_cli.data.images.source import ImageCollection, Listing, Source, listing
 from gan_cli.data.images.transform import as_mode, is_grey
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, warn
 
 HEADERS = 256
 """Number of image headers that decide whether the images of a folder are grey."""
@@ -31,12 +31,13 @@ class ImageFiles:
         return image, None
 
 
-def folder_source(folder: Path, name: str = "image_folder") -> Source:
-    """Return all images below ``folder``; if every image lies in one of several direct subfolders, these are the classes.
+def folder_source(folder: Path, name: str = "image_folder", labelled: bool = False) -> Source:
+    """Return the images below ``folder``.
 
     Args:
         folder: Folder to search.
         name: Name of the source in cache folders and messages.
+        labelled: Take the direct subfolders as classes if there are several. Images beside them are left out, with a warning.
 
     Raises:
         UserError: If there are no images.
@@ -44,20 +45,28 @@ def folder_source(folder: Path, name: str = "image_folder") -> Source:
     files = listing(folder, IMG_EXTENSIONS)
     if not files:
         raise UserError(f"No images in {folder.absolute()}: no file there ends in {', '.join(IMG_EXTENSIONS)}.")
-    paths = [folder / name for name, _, _ in files]
-    labels, classes = _labels(files)
-    items = ImageFiles(paths)
-    pictures = ImageCollection(items, lambda index: str(paths[index]), labels, classes)
-    return Source(name, files, 1 if _grey(paths) else 3, lambda: pictures)
+    names = sorted({path.partition("/")[0] for path, _, _ in files if "/" in path}) if labelled else []
+    labels = None
+    if len(names) > 1:
+        files = _without_strays(files, folder, len(names))
+        number = {name: label for label, name in enumerate(names)}
+        labels = np.array([number[path.partition("/")[0]] for path, _, _ in files], np.int64)
+    paths = [folder / path for path, _, _ in files]
+    classes = 0 if labels is None else len(names)
+    pictures = ImageCollection(ImageFiles(paths), lambda index: str(paths[index]), labels, classes, names[:classes])
+    return Source(name, [classes, *files], 1 if _grey(paths) else 3, lambda: pictures)
 
 
-def _labels(files: Listing) -> tuple[np.ndarray | None, int]:
-    parents = [name.partition("/")[0] if "/" in name else None for name, _, _ in files]
-    classes = sorted({parent for parent in parents if parent is not None})
-    if None in parents or len(classes) < 2:
-        return None, 0
-    number = {name: label for label, name in enumerate(classes)}
-    return np.array([number[parent] for parent in parents if parent is not None], np.int64), len(classes)
+def _without_strays(files: Listing, folder: Path, classes: int) -> Listing:
+    """Return the files in subfolders; warn of the others."""
+    strays = [path for path, _, _ in files if "/" not in path]
+    if strays:
+        some = ", ".join(strays[:3]) + (", ..." if len(strays) > 3 else "")
+        warn(
+            f"images in {folder.absolute()} itself are left out, because its {classes} subfolders are the classes: "
+            f"{some} ({len(strays)} in all)."
+        )
+    return [file for file in files if "/" in file[0]]
 
 
 def _grey(paths: list[Path]) -> bool:

@@ -135,7 +135,9 @@ def lsun_source(root: Path, categories: Sequence[str], part: str) -> Source:
             return str(sets[labels[index]].name(index - first[labels[index]]))
 
         several = len(sets) > 1
-        return ImageCollection(ConcatDataset(sets), name, labels if several else None, len(sets) if several else 0)
+        return ImageCollection(
+            ConcatDataset(sets), name, labels if several else None, len(sets) if several else 0, categories if several else ()
+        )
 
     name_of_source = categories[0] if len(categories) == 1 else f"{len(categories)}_categories"
     return Source(f"lsun-{name_of_source}-{part}", identity, 3, opened)

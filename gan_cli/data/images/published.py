@@ -88,7 +88,8 @@ def cifar10(
 
     def opened(home: Path, part: str, download: bool) -> ImageCollection:
         images = datasets.CIFAR10(home.parent, train=part == "train", download=download)
-        return ImageCollection(images, _numbered(home, part), np.asarray(images.targets, np.int64), classes=10)
+        labels = np.asarray(images.targets, np.int64)
+        return ImageCollection(images, _numbered(home, part), labels, 10, _class_names(images))
 
     layout = "data_batch_1 … 5, test_batch and batches.meta"
     parts = _parts("cifar10", root, "cifar-10-batches-py", layout, opened, download, channels=3)
@@ -122,7 +123,9 @@ def stl10(
     def opened(home: Path, part: str, download: bool) -> ImageCollection:
         images = datasets.STL10(home.parent, split="test" if part == "test" else split, download=download)
         name = _numbered(home, images.split)
-        return ImageCollection(images, name, images.labels.astype(np.int64), 10) if labelled else ImageCollection(images, name)
+        if not labelled:
+            return ImageCollection(images, name)
+        return ImageCollection(images, name, images.labels.astype(np.int64), 10, _class_names(images))
 
     layout = "train_X.bin, train_y.bin, unlabeled_X.bin, test_X.bin and test_y.bin"
     parts = _parts("stl10", root, "stl10_binary", layout, opened, download, channels=3, identity=split)
@@ -161,7 +164,8 @@ def celeba(
         names = [word for word in images.attr_names if word]
         if attribute not in names:
             raise FieldError("attribute", attribute, f"it must be one of {', '.join(names)}.")
-        return ImageCollection(images, name, images.attr[:, names.index(attribute)].numpy(), classes=2)
+        present = images.attr[:, names.index(attribute)].numpy()
+        return ImageCollection(images, name, present, 2, (f"not {attribute}", attribute))
 
     layout = "img_align_celeba/ and the five lists list_attr_celeba.txt, list_eval_partition.txt, …"
     parts = _parts("celeba", root, "celeba", layout, opened, download, channels=3, identity=attribute)
@@ -207,7 +211,9 @@ def lsun(
 def image_folder(
     root: str | None = None, size: int = 64, channels: int | None = None, fit: str = "crop", **reading: Any
 ) -> Data:
-    """Return all images below ``root``, of any size; direct subfolders are classes if every image lies in one of several.
+    """Return all images below ``root``, of any size; if there are several direct subfolders, they are the classes.
+
+    Images beside such subfolders are left out, with a warning.
 
     Args:
         root: Folder that holds the images.
@@ -217,7 +223,7 @@ def image_folder(
         **reading: Fields of ``ImageReader``.
     """
     folder = required_folder(root, "image_folder", "the images, in subfolders or not")
-    return ImageReader(**reading).data(folder_source(folder), None, size, channels, fit)
+    return ImageReader(**reading).data(folder_source(folder, labelled=True), None, size, channels, fit)
 
 
 def _idx(name: str, dataset: type[datasets.MNIST], root: str | None, download: bool) -> tuple[Source, Source]:
@@ -225,7 +231,7 @@ def _idx(name: str, dataset: type[datasets.MNIST], root: str | None, download: b
 
     def opened(home: Path, part: str, download: bool) -> ImageCollection:
         images = dataset(home.parents[1], train=part == "train", download=download)
-        return ImageCollection(images, _numbered(home, part), images.targets.numpy(), classes=10)
+        return ImageCollection(images, _numbered(home, part), images.targets.numpy(), 10, _class_names(images))
 
     layout = "{train,t10k}-images-idx3-ubyte and {train,t10k}-labels-idx1-ubyte, unpacked"
     return _parts(name, root, f"{dataset.__name__}/raw", layout, opened, download, channels=1)
@@ -269,6 +275,12 @@ def _checked(sentence: str, opened: Callable[[], ImageCollection]) -> ImageColle
         raise
     except Exception as error:
         raise UserError(f"{sentence}\n({' '.join(str(error).split())[:200] or type(error).__name__}).") from error
+
+
+def _class_names(images: Any) -> tuple[str, ...]:
+    """Return torchvision's names of the ten classes, or none if the file that holds them is missing."""
+    names = tuple(name.partition(" - ")[0] for name in getattr(images, "classes", ()))  # MNIST's are "0 - zero", ...
+    return names if len(names) == 10 else ()
 
 
 def _numbered(home: Path, part: str) -> Callable[[int], str]:

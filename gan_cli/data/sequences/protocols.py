@@ -135,7 +135,7 @@ def sequences(
     scaling = Scaling.fit(values[covered(len(values), train, window)], names)
     rows = scaling.from_units(values)
     parts = [Windows(rows, starts[evenly_spaced(len(starts), max_samples)], window) for starts in (train, held)]
-    note = f"protocol: {description} ({len(parts[0])} windows to train on, {len(parts[1])} held out)"
+    note = f"protocol: {description}"
     return Data(*parts, series=Series(names, scaling, description, (note, *notes), is_by_time))
 
 

@@ -15,7 +15,6 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, DatasetWrapper
 from gan_cli.data.images.fashion_mnist_mini import fashion_mnist_mini
 from gan_cli.data.images.folder import folder_source
-from gan_cli.data.images.published import image_folder
 from gan_cli.data.images.reading import ImageReader, required_folder
 from gan_cli.data.images.transform import SideBySide
 from gan_cli.data.translation.degradations import LUMA, Degradation
@@ -117,7 +116,8 @@ def degraded_folder(
         fit: ``pad`` or ``crop``.
         **reading: Fields of ``ImageReader``.
     """
-    data = image_folder(root, size, channels, fit, **reading)
+    folder = required_folder(root, "colourisation_folder", "the images, in subfolders or not")
+    data = ImageReader(**reading).data(folder_source(folder), None, size, channels, fit)
     return Data(*(Degraded(part, source) for part in (data.train, data.heldout)))
 
 
