@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def _values(kind: type) -> tuple[str, ...]:
 
 
 def _config_dir(words: list[str]) -> str | None:
-    for flag, value in zip(words, [*words[1:], ""], strict=True):
+    for flag, value in pairwise([*words, ""]):
         if flag in ("-cd", "--config-dir"):
             return value if Path(value).is_dir() else None
         if flag.startswith("--config-dir="):

@@ -128,6 +128,7 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
         ("gan-train debug=t", ["debug=true"]),
         ("gan-train resume=", []),
         ("gan-train --", []),
+        ("lo", ["log_every=", "loss="]),  # without the command
     ],
 )
 def test_candidates(conf, line, answers):

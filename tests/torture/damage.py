@@ -13,7 +13,7 @@ from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint
 from torture.arena import Arena, Try
 from torture.children import call, refusal_problem
-from torture.oracle import PLAIN, left_behind, reference, resumed, seen, stopped_run, unequal
+from torture.oracle import PLAIN, left_behind, reference, resumed, stopped_run, unequal
 
 
 def damage(path: Path, draw: random.Random) -> str:
@@ -123,27 +123,24 @@ def image_words(folder: Path) -> str:
 def image_cache(arena: Arena) -> None:
     """Damage the image cache before a run that uses it."""
     place = arena.folder
-    root, cache = images(place / "images"), place / "cache"
-    start = reference(place, image_words(root), f"{PLAIN} dataset.cache_dir={cache}")
+    root = images(place / "images")
+    start = reference(place, image_words(root), f"{PLAIN} dataset.cache_dir=cache")
     outcomes = {"equal": 0, "refused": 0}
 
     def play(attempt: Try) -> str | None:
-        copy = shutil.copytree(cache, attempt.folder / "cache")
+        copy = shutil.copytree(place / "cache", attempt.folder / "cache")
         files = sorted(path for path in copy.rglob("*") if path.is_file() and path.stat().st_size)
         said = damage(attempt.random.choice(files), attempt.random)
         run = attempt.folder / "run"
-        answer = call([*start.words, f"dataset.cache_dir={copy}", f"hydra.run.dir={run}"], attempt.folder)
+        answer = call([*start.words, f"hydra.run.dir={run}"], attempt.folder)
         if problem := refusal_problem(answer):
             return f"{said}: {problem}"
         if answer.code == 2:
             outcomes["refused"] += 1
             return None
         outcomes["equal"] += 1
-        found, expected = seen(run), dict(start.expected)
-        for outcome in (found, expected):  # it names another cache folder
-            outcome.pop("config"), outcome["result"].pop("config")
-        changed = differences(expected, found)
-        return f"{said}: trained on it, {len(changed)} differences, {changed[:2]}" if changed else None
+        problem = unequal(start, run)
+        return f"{said}: trained on it, {problem}" if problem else None
 
     arena.repeat(play, int(60 * arena.scale))
     arena.add(f"{outcomes['refused']} refused, {outcomes['equal']} rebuilt or harmless")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from support.runs import state
 
 from gan_cli.runs import checkpoint
 from torture.arena import Arena, Try
@@ -60,6 +61,19 @@ def _prefixes(target: str) -> set[str]:
     return {".".join(parts[:end]) for end in range(1, len(parts))}
 
 
+def store(run: Path, config: dict[str, Any], attempt: Try) -> bool:
+    """Write a config into ``config.yaml``, and into the checkpoints most of the time; return True then.
+
+    The config in a checkpoint takes precedence, except in a resume, which refuses two that differ.
+    """
+    (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    if attempt.random.random() < 0.2:
+        return False
+    for step in checkpoint.steps_in(run):
+        checkpoint.save(run, step, {**state(run, step), "config": config})
+    return True
+
+
 def nothing_ran(answer: Answer, folder: Path, said: str, may_work: bool = False) -> str | None:
     """Return what a payload has done; None if the command has refused it, or has worked without it if it ``may_work``."""
     if canary := list(folder.rglob("canary")):
@@ -85,10 +99,10 @@ def configs(arena: Arena) -> None:
         node = {"_target_": target, **attempt.random.choice(ARGUMENTS)}
         where = attempt.random.choice(PLACES)
         where(config, node)
-        (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        trained = store(run, config, attempt)
         words = commands(attempt.random)
         answer = call(words, attempt.folder, guarded(target))
-        return nothing_ran(answer, attempt.folder, f"{target} by {' '.join(words)}", words[0] == "gan-report")
+        return nothing_ran(answer, attempt.folder, f"{target} by {' '.join(words)}", not trained or words[0] == "gan-report")
 
     arena.over(TARGETS * max(1, int(arena.scale)), play)
 
@@ -196,10 +210,10 @@ def environment(arena: Arena) -> None:
         run = shutil.copytree(good, attempt.folder / "run")
         config = yaml.safe_load((run / "config.yaml").read_text())
         put(config, reference_)
-        (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        trained = store(run, config, attempt)
         words = commands(attempt.random)
         answer = call(words, attempt.folder, environment={"TORTURE": SECRET})
-        return nothing_ran(answer, attempt.folder, f"{reference_} by {words[0]}", words[0] == "gan-report")
+        return nothing_ran(answer, attempt.folder, f"{reference_} by {words[0]}", not trained or words[0] == "gan-report")
 
     arena.over([(text, put) for text in REFERENCES for put in KEYS], play)
 

@@ -69,7 +69,7 @@ def parallel_sweeps(arena: Arena) -> None:
 
 
 def _sweeps(arena: Arena, launcher: list[str], fresh: bool, most: int) -> None:
-    start = reference(arena.folder, "game=dirac_gan", PLAIN)
+    start = reference(arena.folder, "dataset=ring", PLAIN)
     expected = {}
     for seed in SEEDS:
         folder = arena.folder / f"seed_{seed}"
@@ -85,9 +85,9 @@ def _sweeps(arena: Arena, launcher: list[str], fresh: bool, most: int) -> None:
         folder = attempt.folder / "sweep"
         child = Child(words, attempt.folder, fresh=fresh)
         numbers = interrupt(child, attempt, seconds)
-        seen_before = any(folder.rglob("config.yaml"))
+        begun = any(folder.glob("*/config.yaml"))
         answer = child.finish()
-        if seen_before and not any(folder.rglob("config.yaml")):
+        if begun and not any(folder.glob("*/config.yaml")):
             return f"the sweep was removed: {answer.shown()}"
         if problem := ending_problem(answer, numbers, folder) or left_behind(folder):
             return problem
@@ -96,8 +96,7 @@ def _sweeps(arena: Arena, launcher: list[str], fresh: bool, most: int) -> None:
             return f"again: {again.shown()}"
         for row in json.loads((folder / "sweep.json").read_text())["jobs"]:
             seed = next(int(word.partition("=")[2]) for word in row["overrides"] if word.startswith("seed="))
-            [run] = [path.parent for path in folder.rglob("config.yaml") if f"\nseed: {seed}\n" in path.read_text()]
-            if changed := differences(expected[seed], seen(run)):
+            if changed := differences(expected[seed], seen(attempt.folder / row["folder"])):
                 return f"seed {seed} differs at {len(changed)} places: {changed[:3]}"
         return None
 

@@ -1,5 +1,6 @@
 """Two processes on one run, one sweep or one cache, and data that vanishes while it is trained on."""
 
+import json
 import os
 import shutil
 import time
@@ -47,15 +48,17 @@ def one_run(arena: Arena) -> None:
 
 def one_sweep(arena: Arena) -> None:
     """Start a sweep twice in one folder: all of its jobs are finished at the end, each as it would be alone."""
-    start = reference(arena.folder, "game=dirac_gan", PLAIN)
+    start = reference(arena.folder, "dataset=ring", PLAIN)
     words = [*start.words, "-m", "seed=0,1", "hydra.sweep.dir=sweep"]
 
     def play(attempt: Try) -> str | None:
         if problem := judged(both(words, words, attempt)):
             return problem
-        runs = [path.parent for path in (attempt.folder / "sweep").rglob("config.yaml")]
-        [run] = [run for run in runs if "\nseed: 0\n" in (run / "config.yaml").read_text()]
-        return unequal(start, run) or left_behind(attempt.folder / "sweep") or (None if len(runs) == 2 else f"{len(runs)} runs")
+        jobs = json.loads((attempt.folder / "sweep" / "sweep.json").read_text())["jobs"]
+        if [job["status"] for job in jobs] != ["finished", "finished"]:
+            return f"not finished: {jobs}"
+        [run] = [attempt.folder / job["folder"] for job in jobs if "seed=0" in job["overrides"]]
+        return unequal(start, run) or left_behind(attempt.folder / "sweep")
 
     arena.repeat(play, int(15 * arena.scale))
 
