@@ -3,11 +3,14 @@
 import errno
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from support import configs
 from support.runs import train
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from gan_cli import files
 from gan_cli.cli import main
@@ -16,6 +19,7 @@ from gan_cli.data.images.cache import default_folder
 from gan_cli.errors import UserError
 from gan_cli.evaluation.command import measure
 from gan_cli.report.command import report_command
+from gan_cli.runs import events
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
@@ -82,3 +86,25 @@ def test_a_yaml_that_is_not_utf8_is_a_sentence(tmp_path):
     (tmp_path / "loss" / "mine.yaml").write_bytes("# Verlust f\xfcr\n_target_: m.Mine\n".encode("latin-1"))
     with pytest.raises(UserError, match="not written in UTF-8"):
         compose(loader(str(tmp_path)), "train", ["loss=mine"])
+
+
+def test_tensorboards_thread_prints_no_traceback_when_the_disk_is_full(tmp_path, monkeypatch):
+    """The error reaches the next call of the writer."""
+    printed = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+    writer = events.open_writer(tmp_path, 0)
+    monkeypatch.setattr(RecordWriter, "write", lambda self, data: no_space())
+    writer.add_scalar("loss", 1.0, 1)
+
+    def flush_until_it_fails():
+        for _ in range(1000):
+            writer.flush()
+            time.sleep(0.01)
+
+    with pytest.raises(OSError, match="No space left"):
+        flush_until_it_fails()
+    assert printed == []
+
+
+def no_space():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -30,6 +30,7 @@ def test_a_loss_names_its_try_and_keeps_its_folder(tmp_path):
     assert [path.name for path in found.folder.iterdir()] == ["try_2"]
     again = arena(tmp_path / "again", only=2)
     again.repeat(draw, 3)
+    assert again.tries == 1
     assert again.losses[0].splitlines()[0] == loss.splitlines()[0]
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,7 +27,7 @@ def open_writer(folder: Path, purge_step: int) -> SummaryWriter:
     """
     matches = (re.match(r"events\.out\.tfevents\.(\d+)\.", path.name) for path in files_in(folder))
     newest = max((int(match[1]) for match in matches if match), default=-1)
-    with _clock_from(newest + 1):
+    with _clock_from(newest + 1), _errors_passed_on():
         return SummaryWriter(str(folder), purge_step=purge_step)
 
 
@@ -70,3 +70,22 @@ def _clock_from(second: int) -> Iterator[None]:
         yield
     finally:
         event_file_writer.time = clock
+
+
+class _QuietThread(event_file_writer._AsyncWriterThread):  # type: ignore[misc]
+    """TensorBoard's writing thread, which keeps an error for its next caller, without printing a traceback as well."""
+
+    def run(self) -> None:
+        with suppress(Exception):
+            super().run()
+
+
+@contextmanager
+def _errors_passed_on() -> Iterator[None]:
+    """Let TensorBoard's writers take a thread that prints nothing, for instance when the disk is full."""
+    thread = event_file_writer._AsyncWriterThread
+    event_file_writer._AsyncWriterThread = _QuietThread
+    try:
+        yield
+    finally:
+        event_file_writer._AsyncWriterThread = thread

@@ -21,6 +21,8 @@ class Arena:
         scale: Factor on the number of tries of a row that has a fixed number.
         seed: Seed of all tries; each has a random stream of its own.
         only: Number of the one try to play; None plays all.
+        number: Number of the newest try.
+        tries: How many were played.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Arena:
     scale: float
     seed: int
     only: int | None = None
+    number: int = 0
     tries: int = 0
     losses: list[str] = field(default_factory=list)
     remark: str = ""
@@ -36,19 +39,22 @@ class Arena:
 
     def repeat(self, play: Callable[["Try"], str | None], most: int | None = None) -> None:
         """Play tries until the time or their number is used up. ``play`` returns why something was lost, or None."""
-        first, self.began = self.tries, time.monotonic()
-        while (most is None or self.tries - first < max(1, most)) and (self.tries == first or self.remaining() > 0):
-            self.tries += 1
-            if self.only not in (None, self.tries):
+        first, self.began = self.number, time.monotonic()
+        while (most is None or self.number - first < max(1, most)) and (self.number == first or self.remaining() > 0):
+            self.number += 1
+            if self.only not in (None, self.number):
                 continue
-            attempt = Try(self.tries, self.folder / f"try_{self.tries}", random.Random(f"{self.seed} {self.name} {self.tries}"))
+            self.tries += 1
+            attempt = Try(
+                self.number, self.folder / f"try_{self.number}", random.Random(f"{self.seed} {self.name} {self.number}")
+            )
             attempt.folder.mkdir(parents=True)
             try:
                 problem = play(attempt)
             except Exception:
                 problem = f"the row itself failed: {traceback.format_exc(limit=-3)}"
             if problem:
-                again = f"ROWS={self.name} SEED={self.seed} TRY={self.tries}"
+                again = f"ROWS={self.name} SEED={self.seed} TRY={self.number}"
                 self.losses.append(f"{self.name}: {problem}\n  again: make torture {again}; files: {attempt.folder}")
             else:
                 shutil.rmtree(attempt.folder, ignore_errors=True)
@@ -60,10 +66,10 @@ class Arena:
     def over(self, cases: Sequence[Any], play: Callable[["Try", Any], str | None]) -> None:
         """Play one try for each case, in an order drawn from the seed."""
         order = random.Random(f"{self.seed} {self.name}").sample(cases, len(cases))
-        first = self.tries
+        first = self.number
         self.repeat(lambda attempt: play(attempt, order[attempt.number - first - 1]), len(order))
-        if self.tries - first < len(order):
-            self.add(f"{self.tries - first} of {len(order)} cases in the time given")
+        if self.number - first < len(order):
+            self.add(f"{self.number - first} of {len(order)} cases in the time given")
 
     def add(self, remark: str) -> None:
         """Add to the remark of the row."""

@@ -118,8 +118,8 @@ def made_up(arena: Arena) -> None:
 
     arena.repeat(play, len(lines))
     arena.add("exit codes " + ", ".join(f"{code}: {count}" for code, count in sorted(codes.items())))
-    if arena.tries < len(lines):
-        arena.add(f"{arena.tries} of {len(lines)} lines in the time given")
+    if arena.number < len(lines):
+        arena.add(f"{arena.number} of {len(lines)} lines in the time given")
 
 
 def _prepare(folder: Path, good: Path) -> None:
