@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
@@ -12,6 +13,7 @@ from torch.optim import Optimizer
 
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.config import suggestions
+from gan_cli.config.compose import compose, loader
 from gan_cli.config.instantiate import RESERVED, Role, instantiate, target_of
 from gan_cli.data.base import Data
 from gan_cli.data.images.reading import decoding_postponed
@@ -24,6 +26,7 @@ from gan_cli.games.objective import Objective, Part
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
+from gan_cli.models.base import UnsupportedShape
 from gan_cli.randomness import random_state, set_random_state
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
@@ -43,6 +46,8 @@ PARTS: Mapping[Part, Callable[[DictConfig], dict[str, Any]]] = {
     "augmentation": lambda cfg: {"augmentation": make(cfg, "augmentation", Augmentation)},
 }
 """Config groups that make up a game's objective, and the fields of ``Objective`` that each of them makes."""
+SIMPLE_MODELS = ("model=mlp_small", "model=mlp", "model=cgan_mlp", "model=recurrent")
+"""Models that are proposed if the chosen one does not support the samples and the game accepts them."""
 WITHIN = {Solver: Solver, Data: Degradation}
 """Role of the nodes that may be nested in a component: a solver wraps another solver, a translation task has a degradation."""
 
@@ -64,8 +69,6 @@ class Parts(NamedTuple):
 def build(cfg: DictConfig, device: Device, watch: Callable[[str, Tensor], None] = unwatched) -> Parts:
     """Build all parts of a training job; players are initialized on the CPU, so that they are the same on every device.
 
-    Images that must be decoded into the cache are decoded last, after everything has been built once without them.
-
     Args:
         cfg: The config.
         device: Device of the players.
@@ -75,10 +78,10 @@ def build(cfg: DictConfig, device: Device, watch: Callable[[str, Tensor], None] 
     with decoding_postponed() as postponed:
         data = build_data(cfg)
     parts = _parts(cfg, data, device, watch)
-    if not postponed:
-        return parts
-    set_random_state(before, device)  # now everything fits, and decoding, which may take hours, is not in vain
-    return _parts(cfg, build_data(cfg), device, watch)
+    if postponed:  # everything fits without the decoded images, so that decoding, which may take hours, is not in vain
+        set_random_state(before, device)
+        parts = _parts(cfg, build_data(cfg), device, watch)
+    return parts
 
 
 def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Tensor], None]) -> Parts:
@@ -145,6 +148,24 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tu
     Raises:
         UserError: If the model has no networks for some players, or a regularizer names a player that the game does not have.
     """
+    try:
+        return _build_game(cfg, shape, classes, source)
+    except UnsupportedShape as error:
+        fitting = ", ".join(name for name in SIMPLE_MODELS if _can_play(cfg, name, shape, classes, source))
+        advice = f"{error.hint} {f'Models that fit: {fitting}.' if fitting else ''}".strip()
+        raise UserError(f"{error.problem}\n{advice or 'Choose another data set or another game.'}") from error
+
+
+def _can_play(cfg: DictConfig, model: str, shape: tuple[int, ...], classes: int, source: tuple[int, ...] | None) -> bool:
+    """Return whether the game of ``cfg`` can be built with another model, such as ``model=mlp``."""
+    other = cfg.copy()
+    other.model = compose(loader(), "train", [model]).model
+    with suppress(UserError):
+        return isinstance(_build_game(other, shape, classes, source), Game)
+    return False
+
+
+def _build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tuple[int, ...] | None) -> Game:
     wanted = needs(cfg)
     parts: dict[str, Any] = {
         player: build_player(cfg, f"model.{player}", classes, *game_class(cfg).shapes(player, shape, source))

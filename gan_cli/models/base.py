@@ -129,30 +129,39 @@ def effective_classes(classes: int, conditional: bool) -> int:
     return classes if conditional else 0
 
 
-OTHER_MODELS = (
-    "Use model=mlp_small (or model=mlp) for points, model=cgan_mlp for points with labels,\nmodel=recurrent for sequences."
-)
+class UnsupportedShape(UserError):
+    """A network does not support the shape of the samples; ``build_game`` adds which models do.
+
+    Args:
+        problem: What is wrong, as a sentence.
+        hint: What else than another model helps, as a sentence, if anything.
+    """
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__("\n".join(filter(None, (problem, hint))))
+        self.problem, self.hint = problem, hint
 
 
-def image_size(shape: tuple[int, ...], network: str, group: str = "model", instead: str = OTHER_MODELS) -> tuple[int, int]:
+def image_size(shape: tuple[int, ...], network: str, group: str = "model", instead: str = "") -> tuple[int, int]:
     """Return (channels, side) of square images whose side is a power of two from 8 to 256.
 
     Args:
         shape: Shape of one sample.
         network: Option that requires such images, for the message.
         group: Config group of that option.
-        instead: Options to use for other samples, for the message.
+        instead: What to use for other samples, for the message.
 
     Raises:
-        UserError: If samples of this shape are no such images.
+        UnsupportedShape: If samples of this shape are no such images.
     """
     if len(shape) != 3:
-        raise UserError(f"{group}={network} needs images, but this data set's samples have shape {tuple(shape)}.\n{instead}")
+        problem = f"{group}={network} needs images, but this data set's samples have shape {tuple(shape)}."
+        raise UnsupportedShape(problem, instead)
     channels, height, width = shape
     if height != width or not 8 <= height <= 256 or height & (height - 1):
-        raise UserError(
-            f"{group}={network} needs square images whose side is a power of two from 8 to 256, not {height}x{width}.\n"
-            "Set dataset.size=64, for instance, or use model=mlp."
+        raise UnsupportedShape(
+            f"{group}={network} needs square images whose side is a power of two from 8 to 256, not {height}x{width}.",
+            "Set dataset.size=64, for instance.",
         )
     return channels, height
 
@@ -165,11 +174,11 @@ def sequence_size(shape: tuple[int, ...], network: str) -> tuple[int, int]:
         network: Option of ``model`` that requires sequences, for the message.
 
     Raises:
-        UserError: If samples of this shape are no sequences.
+        UnsupportedShape: If samples of this shape are no sequences.
     """
     if len(shape) != 2:
-        raise UserError(
-            f"model={network} needs sequences, but this data set's samples have shape {tuple(shape)}.\n"
-            "Use a data set of sequences, such as dataset=sines, or another model."
+        raise UnsupportedShape(
+            f"model={network} needs sequences, but this data set's samples have shape {tuple(shape)}.",
+            "Use a data set of sequences, such as dataset=sines.",
         )
     return shape[0], shape[1]

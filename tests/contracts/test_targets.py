@@ -238,3 +238,25 @@ def test_a_player_that_the_game_lacks_cannot_have_a_rate_of_its_own():
     cfg.optimizer = {**cfg.optimizer, "discriminater": {"lr": 5.0}}
     with pytest.raises(UserError, match=r"optimizer\.discriminater: this game has no such player"):
         build(cfg, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "advice"),
+    [
+        (
+            "model=dcgan_small",
+            r"Set dataset\.size=64, .*\. Models that fit: model=mlp_small, model=mlp, model=cgan_mlp\.",
+        ),
+        ("game=acgan", r"Set dataset\.size=64, for instance\."),
+        ("game=pix2pix", r"Set dataset\.size=64, for instance\."),
+        ("game=ddpm", r"Set dataset\.size=64, for instance\."),
+        ("model=dcgan_small dataset=sines", r"Models that fit: model=mlp_small, model=mlp, model=recurrent\."),
+        ("game=ebgan dataset=ring model/generator=dcgan", r"Choose another data set or another game\."),
+    ],
+)
+def test_a_network_that_does_not_support_the_samples_names_only_models_that_fit(overrides, advice):
+    cfg = configs.config(overrides)
+    if "size" in cfg.dataset:
+        cfg.dataset.size = 12
+    with pytest.raises(UserError, match=rf"\n{advice}$"):
+        build(cfg, CPU)

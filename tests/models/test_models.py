@@ -67,9 +67,8 @@ class TestEverySize:
     ],
 )
 def test_shapes_that_dcgan_cannot_take(make, shape, message):
-    with pytest.raises(UserError, match=f"model=dcgan .*{message}") as caught:
+    with pytest.raises(UserError, match=f"model=dcgan .*{message}"):
         make(shape)
-    assert "model=mlp" in str(caught.value), "the message names an alternative"
 
 
 def test_image_size():

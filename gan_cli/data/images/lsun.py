@@ -92,7 +92,7 @@ class Category(LSUNClass):  # type: ignore[misc]  # torchvision's datasets have 
 
     def __getitem__(self, index: int) -> tuple[Image.Image, None]:
         self.database.require_whole()  # takes microseconds, an image milliseconds
-        return super().__getitem__(index)  # type: ignore[no-any-return]
+        return super().__getitem__(index)
 
     def name(self, index: int) -> str:
         """Return the name of image ``index`` in messages."""
@@ -118,9 +118,9 @@ def lsun_source(root: Path, categories: Sequence[str], part: str) -> Source:
                 f"No LSUN images in {folder.absolute()}.\ndataset.root=DIR must hold "
                 f"{folder.name}/data.mdb, unpacked from the published {folder.name}.zip."
             )
-        opened = database(folder)
+        published = database(folder)
         with reading(folder):
-            entries = opened.env.stat()["entries"]
+            entries = published.env.stat()["entries"]
         if not entries:
             raise UserError(f"{folder.absolute()} has no images.")
         status = os.stat(folder / "data.mdb")
