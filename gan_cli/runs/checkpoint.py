@@ -17,7 +17,7 @@ from gan_cli.config.form import FormError, require, require_bounded
 from gan_cli.config.stored import plain_config
 from gan_cli.errors import EarlierVersionError, UserError, warn, why_unloadable
 
-FORMAT = 3
+FORMAT = 4
 """Version of the checkpoint format; checkpoints of earlier versions are refused."""
 ADVICE = " Use an earlier one."
 """The end of the message about a checkpoint that cannot be read."""
