@@ -41,7 +41,7 @@ def atomic_write(path: Path, durable: bool = False) -> Iterator[Path]:
         if durable:
             sync(path.parent)
     except OSError as error:
-        if error.filename is None:  # a write does not know to which file
+        if error.errno is not None and error.filename is None:  # a write does not know to which file
             error.filename = str(path)
         raise
     finally:

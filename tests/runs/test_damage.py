@@ -4,18 +4,14 @@ import warnings
 
 import pytest
 import torch
+from support.runs import EMPTY_STATE
 
 from gan_cli.cli import main
 from gan_cli.errors import DamageWarning, UserError, warn
 from gan_cli.runs import checkpoint
 
-STATE = {
-    "config": {},
-    "data": {"shape": [2], "classes": 0, "source": None, "series": None, "signature": torch.zeros(2)},
-    "game": {"generator.w": torch.arange(3)},
-    **{part: {} for part in ("ema", "objective", "solver", "batches", "random")},
-}
-"""The content of a checkpoint, as small as it can be."""
+STATE = {**EMPTY_STATE, "game": {"generator.w": torch.arange(3)}}
+"""The content of a checkpoint with a player of one parameter."""
 
 
 @pytest.fixture

@@ -172,6 +172,8 @@ def test_checkpoints_hold_tensors_and_plain_data(run, request):
         assert plain(content["config"])
         assert content["config"] == to_plain(cfg)
         form = {"shape": [2], "classes": 8} if run == "points" else {"shape": [1, 8, 8], "classes": 10}
+        names = content["data"].pop("class_names")
+        assert len(names) == (0 if run == "points" else 10)
         signature = content["data"].pop("signature")
         assert signature.dtype == torch.float32
         assert signature.isfinite().all()
