@@ -1,4 +1,4 @@
-"""What may import what: the order of the house, read from the imports of every file."""
+"""Layers of the package: each file imports only from files below it."""
 
 import ast
 import sys

@@ -97,7 +97,7 @@ def show_train(overrides: list[str], config_dir: str | None, kind: str, package:
 
 
 def launch_eval(overrides: list[str]) -> None:
-    """Evaluates a run again, as ``conf/eval.yaml`` under ``overrides`` says."""
+    """Evaluate a run again, as ``conf/eval.yaml`` under ``overrides`` says."""
     cfg = evaluation_config(overrides)
     with importable(os.getcwd(), cfg.trust):
         from gan_cli.evaluation.command import evaluate_command
@@ -118,7 +118,7 @@ def evaluation_config(overrides: list[str]) -> DictConfig:
 
 
 def launch_sample(overrides: list[str]) -> None:
-    """Draws samples from a run, as ``conf/sample.yaml`` under ``overrides`` says."""
+    """Draw samples from a run, as ``conf/sample.yaml`` under ``overrides`` says."""
     cfg = compose(loader(), "sample", overrides)
     run_folder(cfg.run)
     with importable(os.getcwd(), cfg.trust):
@@ -128,7 +128,7 @@ def launch_sample(overrides: list[str]) -> None:
 
 
 def launch_report(overrides: list[str]) -> None:
-    """Writes the page about what ``run=`` names, as ``conf/report.yaml`` under ``overrides`` says.
+    """Write the page about the run or sweep that ``run=`` names, as ``conf/report.yaml`` under ``overrides`` says.
 
     Overrides of ``report.KEY`` change the report that the runs declare.
     """
@@ -171,7 +171,7 @@ def report_changes(words: list[str]) -> dict[str, Any]:
 
 
 def job(cfg: DictConfig) -> float | None:
-    """One training job in the folder that Hydra made for it; returns what an optimising sweeper minimises.
+    """Train in the folder that Hydra made for this job, and return the number that an optimising sweeper minimises.
 
     A failure or a stop is written to ``result.json``. It is raised, except in a sweep of ours, which reads that file:
     an exception might not survive the way back from a worker process, and would end the others.
@@ -207,7 +207,7 @@ def _job(cfg: DictConfig, context: HydraConf) -> float | None:
 
 
 def _failed(error: Exception, cfg: DictConfig, folder: Path, context: HydraConf) -> None:
-    """Writes why the job failed, if it had begun or its sweep will ask, and passes it on; a finished result stays."""
+    """Write why the job failed, if it had begun or its sweep will ask, and pass the error on; a finished result stays."""
     if not isinstance(error, UserError):
         log.error("the job failed", exc_info=error)
     record_failure(error, cfg, folder, context.mode == RunMode.MULTIRUN)

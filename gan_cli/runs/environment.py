@@ -101,8 +101,8 @@ def whereabouts(folder: Path, module: str) -> str:
     """Return a line that says where a module of the user's own lay when the run was made, and where its copy is, if known."""
     entry = next(reversed(read(folder)), None)
     modules = {} if entry is None else entry.modules
-    files = [one["file"] for name, one in modules.items() if name.partition(".")[0] == module]
-    return f"\nThe run was made with {', '.join(files)}; read the copy in {folder / entry.code}." if entry and files else ""
+    places = [one["file"] for name, one in modules.items() if name.partition(".")[0] == module]
+    return f"\nThe run was made with {', '.join(places)}; read the copy in {folder / entry.code}." if entry and places else ""
 
 
 def put_aside(folder: Path, place: Path) -> None:

@@ -30,16 +30,6 @@ from gan_cli.schedules.learning_rates import Constant
 CPU = torch.device("cpu")
 MEASURED = ("dataset", "experiment", "features", "game", "metric")
 """Groups that have a say in what the metric is taken of, or how."""
-KINDS = (
-    "",
-    "features=classifier",
-    "features=classifier game=cgan",
-    "dataset=ring",
-    "dataset=gaussians_1d",
-    "dataset=sines",
-    "game=pix2pix",
-)
-"""Data, features and games, for one of which a metric is made."""
 GIVEN = {
     "model": {"shape", "classes", "source"},
     "metric": {"features"},
@@ -108,28 +98,22 @@ def test_an_option(group, option, root, monkeypatch):
 
 
 @cache
-def kind(overrides: str) -> tuple[DictConfig, Parts]:
-    """Return the config and the parts of one kind of data, features and game, which all metrics share."""
-    cfg = configs.config(overrides)
-    if "max_samples" in cfg.dataset:
-        cfg.dataset.max_samples = 40
-    return cfg, build(cfg, CPU)
+def parts_of(kind: str) -> Parts:
+    """Return the parts of one kind of data, features and game, which all metrics share."""
+    return build(configs.measured(kind, "none"), CPU)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", configs.options("metric"))
 def test_a_metric_fits_some_kind_of_data(option):
     refusals = []
-    for overrides in KINDS:
-        cfg, parts = kind(overrides)
-        cfg.metric = configs.config(f"metric={option}").metric
-        if "n_samples" in cfg.metric:
-            cfg.metric.n_samples = 20  # of some composed metrics not every part can be shrunk
+    for kind in configs.KINDS:
+        cfg, parts = configs.measured(kind, option), parts_of(kind)
         try:
             assert_measures(cfg, build_metric(cfg), parts.data, parts.game)
         except UserError as error:
             refusals.append(str(error))
-    assert len(refusals) < len(KINDS), refusals
+    assert len(refusals) < len(configs.KINDS), refusals
 
 
 def assert_measures(cfg: DictConfig, metric: Metric, data: Data, game: Game) -> None:

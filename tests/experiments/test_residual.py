@@ -42,7 +42,7 @@ def test_the_class_and_the_truncation_decide_the_sample(biggan, monkeypatch):
 
 
 def test_statistics_of_conditional_batch_norm_are_averaged():
-    """Those of the live players belong to other weights; spectral norm's vectors are copied."""
+    """The statistics belong to the weights, so they are averaged as these are; spectral norm's vectors are copied."""
     parts, _ = configs.play(configs.config("experiment=biggan_small"))
     game, average = parts.game, EMA(parts.game, 0.5)
     conditional = game.generator.blocks[0].norm1.norm

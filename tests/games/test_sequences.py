@@ -422,7 +422,7 @@ ORDERS = {
 
 
 def play(solver, schedule, steps) -> list:
-    """What the rounds report; batches and draws are decided by the step alone."""
+    """Play rounds and return their numbers; the step alone decides batches and random draws."""
     found = []
     for step in steps:
         torch.manual_seed(step)

@@ -51,7 +51,7 @@ def test_sgd_by_hand():
 
 @pytest.mark.parametrize("inner", ["sgd", "adam", "rmsprop"])
 def test_corrections_telescope(inner):
-    """Where the steps do not depend on the weights, T of them end at w_T + u_T - u_1: each is counted once."""
+    """T steps that do not depend on the weights end at w_T + u_T - u_1: each correction is counted once."""
     plain, moved = parameters(), parameters()
     ends = play(INNER[inner](plain), plain, range(7))
     optimizer = Optimistic(INNER[inner](moved))

@@ -1,4 +1,4 @@
-"""What regularizers do to layers and weights: layer norm for batch norm, spectral norm, clipping; and what they refuse."""
+"""Changes of regularizers to layers and weights: layer norm for batch norm, spectral norm and clipping; their errors."""
 
 from itertools import repeat
 

@@ -210,7 +210,7 @@ def test_zero_centred_penalties_curve_where_the_slope_is_zero(regularizer):
 
 @pytest.mark.parametrize("regularizer", GRADIENT_PENALTIES)
 def test_fakes_that_can_be_differentiated_are(regularizer):
-    """Where the fake carries a graph (the generator's penalty, consensus), the penalty moves the generator too."""
+    """A penalty on fakes that carry a graph (the generator's penalty, consensus) moves the generator, too."""
     fake = torch.randn(5, 2, requires_grad=True)
     value = penalty(regularizer, lambda x: half_square(2 * x), torch.randn(5, 2), fake)
     (moved,) = torch.autograd.grad(value, fake, allow_unused=True)

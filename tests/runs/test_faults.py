@@ -1,4 +1,4 @@
-"""What goes wrong while a run trains: numbers that are none, signals, kills, a full disk."""
+"""Faults while a run trains: non-finite numbers, signals, kills, a full disk."""
 
 import errno
 import math

@@ -1,4 +1,4 @@
-"""What a run leaves behind: curves, pictures, numbers, its config, its result, its checkpoints."""
+"""Files of a run: curves, pictures, numbers, config, result and checkpoints."""
 
 import json
 import math
@@ -154,7 +154,7 @@ def test_nothing_else(points):
 
 
 def plain(content) -> bool:
-    """Whether it is made of nothing that a YAML or JSON file could not hold."""
+    """Return True if ``content`` holds nothing that a YAML or JSON file could not hold."""
     if isinstance(content, dict):
         return all(isinstance(key, str) and plain(value) for key, value in content.items())
     if isinstance(content, list):

@@ -1,4 +1,4 @@
-"""Where a run goes on: from nothing, from its end, beyond it, after a kill, past damage."""
+"""Resumed runs: without a checkpoint, at their end, beyond it, after a kill, and with damaged checkpoints."""
 
 import json
 import shutil

@@ -79,7 +79,7 @@ def test_operator_and_its_spectral_radius(kind, loss, s, gamma):
     ids=["simultaneous", "alternating"],
 )
 def test_spectral_radius_in_closed_form(kind, trace, determinant, gamma):
-    """Where it turns (gamma < 2 s) it is sqrt(det): alternating converges for any gamma > 0, simultaneous above eta s^2."""
+    """The radius of rotations (gamma < 2 s) is sqrt(det): alternating converges for gamma > 0, simultaneous above eta s^2."""
     t, d = trace(gamma, 0.5), determinant(gamma, 0.5)
     root = cmath.sqrt(t**2 / 4 - d)
     expected = max(abs(t / 2 + root), abs(t / 2 - root))

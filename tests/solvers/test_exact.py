@@ -1,4 +1,4 @@
-"""What a solver remembers is all that it needs to go on as if it had never stopped."""
+"""A solver that loads its state continues as if it had never stopped."""
 
 import io
 from functools import partial

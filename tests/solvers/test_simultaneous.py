@@ -24,7 +24,7 @@ from gan_cli.types import Batch
 NOTHING = repeat(Batch(torch.zeros(1)))
 ORDER = ["discriminator", "generator"]
 ONCE = [Simultaneous, Optimistic, Extragradient, partial(Extragradient, past=True), Consensus]
-"""Those that play every turn once a round."""
+"""Solvers that play every turn once a round."""
 
 
 @pytest.fixture(autouse=True)

@@ -58,6 +58,16 @@ SMALL = {
     "schedule.phases.*.rounds": 1,
 }
 """Values for the keys of a config, set wherever the key exists; ``*`` matches any name."""
+KINDS = (
+    "",
+    "features=classifier",
+    "features=classifier game=cgan",
+    "dataset=ring",
+    "dataset=gaussians_1d",
+    "dataset=sines",
+    "game=pix2pix",
+)
+"""Kinds of data, features and games; every metric is made for at least one of them."""
 
 
 @cache
@@ -182,6 +192,17 @@ def config(overrides: str = "", values: str = "", root: Path | None = None) -> D
         for assignment in values.split():
             key, _, value = assignment.partition("=")
             OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}")["value"])
+    return cfg
+
+
+def measured(kind: str, metric: str) -> DictConfig:
+    """Return the config of one of ``KINDS`` with a metric that it did not bring, and with samples enough to measure it."""
+    cfg = config(kind)
+    cfg.metric = config(f"metric={metric}").metric
+    if "max_samples" in cfg.dataset:
+        cfg.dataset.max_samples = 40
+    if "n_samples" in cfg.metric:
+        cfg.metric.n_samples = 20  # of some composed metrics not every part can be shrunk
     return cfg
 
 
