@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from torture.arena import Arena, Try
-from torture.children import call, refusal_problem
-from torture.injection import at_call, count_calls
-from torture.oracle import PLAIN, left_behind, reference, resume_problem, stopped_run
+from torture.children import Answer, call, refusal_problem
+from torture.injection import at_every_call
+from torture.oracle import PLAIN, Reference, left_behind, reference, resume_problem, stopped_run
 
 
 def no_space() -> None:
@@ -21,20 +21,13 @@ def no_space() -> None:
 
 def full_at_every_write(arena: Arena) -> None:
     """Let one call that changes a file fail as on a full disk, then resume with room again."""
-    start = reference(arena.folder, "game=dirac_gan", PLAIN)
-    calls = count_calls([*start.words, "hydra.run.dir=counted"], arena.folder)
 
-    def play(attempt: Try, number: int) -> str | None:
-        run = attempt.folder / "run"
-        answer = call([*start.words, f"hydra.run.dir={run}"], attempt.folder, at_call(number, no_space))
-        problem = refusal_problem(answer) or left_behind(run) or resume_or_finished(answer.code, run, attempt.folder)
-        return f"{problem}, after no space at call {number}, {calls[number - 1]}" if problem else None
+    def judge(start: Reference, answer: Answer, run: Path) -> str | None:
+        problem = refusal_problem(answer) or left_behind(run)
+        has_finished = answer.code == 0 and (run / "result.json").is_file()
+        return problem or (None if has_finished else resume_problem(start, run, run.parent))
 
-    def resume_or_finished(code: int, run: Path, cwd: Path) -> str | None:
-        return None if code == 0 and (run / "result.json").is_file() else resume_problem(start, run, cwd)
-
-    arena.over(range(1, len(calls) + 1), play)
-    arena.add(f"{len(calls)} calls")
+    at_every_call(arena, no_space, judge)
 
 
 def full_file_system(arena: Arena) -> None:

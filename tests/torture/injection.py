@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torture.children import call
+from torture.arena import Arena, Try
+from torture.children import Answer, call
+from torture.oracle import PLAIN, Reference, reference
 
 WATCHED = ("open", "write", "fsync", "replace", "rename", "unlink", "mkdir", "ftruncate")
 """Functions of ``os`` that change files, or open them."""
@@ -78,6 +80,27 @@ class _Halved:
 
     def __iter__(self) -> Any:
         return iter(self.file)
+
+
+def at_every_call(arena: Arena, fault: Callable[[], None], judge: Callable[[Reference, Answer, Path], str | None]) -> None:
+    """Play one try for each call of a small run that changes a file.
+
+    Args:
+        arena: The row.
+        fault: Acts at the call.
+        judge: (uninterrupted run, answer of the command, folder of the run) -> why something was lost, or None.
+    """
+    start = reference(arena.folder, "game=dirac_gan", PLAIN)
+    calls = count_calls([*start.words, "hydra.run.dir=counted"], arena.folder)
+
+    def play(attempt: Try, number: int) -> str | None:
+        run = attempt.folder / "run"
+        answer = call([*start.words, f"hydra.run.dir={run}"], attempt.folder, at_call(number, fault))
+        problem = judge(start, answer, run)
+        return f"{problem}, after call {number}, {calls[number - 1]}" if problem else None
+
+    arena.over(range(1, len(calls) + 1), play)
+    arena.add(f"{len(calls)} calls in a run with 3 checkpoints")
 
 
 def at_call(nth: int, action: Callable[[], None]) -> Callable[[], None]:

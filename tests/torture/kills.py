@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from torture.arena import Arena, Try
-from torture.children import Child, call
-from torture.injection import at_call, count_calls
-from torture.oracle import EVERY, GAMES, PLAIN, Reference, reference, resume_problem
+from torture.children import Answer, Child, call
+from torture.injection import at_every_call
+from torture.oracle import EVERY, GAMES, Reference, reference, resume_problem
 
 
 def in_mid_run(arena: Arena) -> None:
@@ -27,8 +27,6 @@ def in_mid_run(arena: Arena) -> None:
             time.sleep(attempt.random.uniform(0, seconds))
             child.send(signal.SIGKILL, to_group=True)
             kills += child.finish().code == -signal.SIGKILL
-        if (run / "result.json").is_file():
-            return None  # it was faster
         return resume_problem(start, run, attempt.folder)
 
     arena.repeat(play)
@@ -45,19 +43,13 @@ def timed(place: Path, words: str, values: str = EVERY) -> tuple[Reference, floa
 
 def in_saves(arena: Arena) -> None:
     """Kill a run before each call that changes a file, and in the middle of each write."""
-    start = reference(arena.folder, "game=dirac_gan", PLAIN)
-    calls = count_calls([*start.words, "hydra.run.dir=counted"], arena.folder)
 
-    def play(attempt: Try, number: int) -> str | None:
-        run = attempt.folder / "run"
-        answer = call([*start.words, f"hydra.run.dir={run}"], attempt.folder, at_call(number, die))
+    def judge(start: Reference, answer: Answer, run: Path) -> str | None:
         if answer.code != -signal.SIGKILL:
-            return f"not killed at call {number}: {answer.shown()}"
-        problem = resume_problem(start, run, attempt.folder)
-        return f"{problem}, after a kill at call {number}, {calls[number - 1]}" if problem else None
+            return f"not killed: {answer.shown()}"
+        return resume_problem(start, run, run.parent)
 
-    arena.over(range(1, len(calls) + 1), play)
-    arena.add(f"{len(calls)} calls in a run with 3 checkpoints")
+    at_every_call(arena, die, judge)
 
 
 def die() -> None:

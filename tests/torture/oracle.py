@@ -1,6 +1,7 @@
 """The oracle of all rows: a resumed run equals the uninterrupted one, and nothing half-written is left behind."""
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan_cli.build import uses
 from torture.children import Answer, call, refusal_problem
+
+logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it reports every resumed run
 
 GAMES = {
     "dirac_gan": "game=dirac_gan",
