@@ -59,6 +59,11 @@ def launch_train(overrides: list[str], config_dir: str | None = None, multirun: 
         SystemExit: With code 1 if jobs of a sweep failed.
         Exception: Whatever the job raises.
     """
+    with unfailing(), interrupting():  # from here on: libraries turn an interruption into errors of their own
+        _launch_train(overrides, config_dir, multirun)
+
+
+def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) -> None:
     if multirun and resumed_run(overrides) is not None:
         raise UserError("resume continues one run: leave out -m. A sweep continues when it is started again.")
     overrides = in_resumed_folder(overrides)
@@ -72,7 +77,7 @@ def launch_train(overrides: list[str], config_dir: str | None = None, multirun: 
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     check_resume(cfg, overrides)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    with unfailing(), interrupting(), working_folder(cfg, overrides, key) as folder:
+    with working_folder(cfg, overrides, key) as folder:
         overrides = [*overrides, f"{key}={quote(str(folder))}"]  # Hydra, too, works in the folder that is locked
         if multirun and cfg.hydra.sweeper._target_ == TARGET:
             overrides = as_job_overrides(overrides, configs)

@@ -177,12 +177,12 @@ def use_overrides(command: Command, words: list[str]) -> list[str]:
         if not assigned or (name not in keys and os.path.exists(word)):
             word = f"run={word}"
         overrides.append(word)
-    runs = [word for word in overrides if word.startswith("run=")]
+    runs = [value for key, _, value in (word.partition("=") for word in overrides) if key.lstrip("+~") == "run"]
     if len(runs) > 1:
-        raise UserError(f"one run at a time, not {len(runs)}: {', '.join(run.removeprefix('run=') for run in runs)}")
+        raise UserError(f"one run at a time, not {len(runs)}: {', '.join(runs)}")
     groups = help.groups(command)
     suggestions.check(overrides, groups, [*keys, *groups])
-    if not runs and not any(word.startswith(("real=", "fake=")) for word in overrides):
+    if not any(run not in ("", "null") for run in runs) and not any(word.startswith(("real=", "fake=")) for word in overrides):
         raise UserError(f"name the folder of a run: {command.name} outputs/...")
     return quote_paths([*map(_as_list, overrides)])
 

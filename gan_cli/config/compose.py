@@ -251,7 +251,9 @@ def _check_whole(cfg: DictConfig, known: Mapping[str, Scalar]) -> None:
     for key, value in values.items():
         if value == MISSING:
             raise UserError(f"{key} must be given, as in {key}=...")
-        problem = known[key].problem(value) if key in known else None
+    to_plain(cfg)  # an interpolation that leads nowhere, or to a value of another type, raises
+    for key, scalar in known.items():
+        value = OmegaConf.select(cfg, key)
+        problem = scalar.problem(value)
         if problem:
             raise UserError(f"{key} {problem}, not {_shown(value)}")
-    to_plain(cfg)  # an interpolation that leads nowhere raises

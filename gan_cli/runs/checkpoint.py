@@ -19,6 +19,8 @@ from gan_cli.errors import EarlierVersionError, UserError, warn, why_unloadable
 
 FORMAT = 4
 """Version of the checkpoint format; checkpoints of earlier versions are refused."""
+BLOCK = 1 << 20
+"""Bytes that are hashed at a time."""
 ADVICE = " Use an earlier one."
 """The end of the message about a checkpoint that cannot be read."""
 
@@ -94,13 +96,38 @@ def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = N
     # serialise in memory first: on a full disk torch.save destroys the file it overwrites and hides the cause
     torch.save({"format": FORMAT, "step": step, **state}, buffer)
     path = path_of(folder, step)
-    files.write_bytes(path, buffer.getvalue())
+    files.write_bytes(path, _sealed(buffer.getvalue()))
     if keep is not None:
         # checkpoints of later steps are damaged ones, otherwise the run would have continued from them
         until_now = [other for other in steps_in(folder) if other <= step]
         for old in until_now[: -max(keep, 2)]:  # one damaged file must not end a run
             path_of(folder, old).unlink(missing_ok=True)
     return path
+
+
+def _sealed(archive: bytes) -> bytes:
+    """Return a zip archive with the SHA-256 hash of all bytes before it as its comment.
+
+    torch.load detects a truncated file but not a flipped bit. The checksums of the archive cover its members, but not its
+    directory, where one bit makes torch read a member as zeros.
+    """
+    return archive[:-2] + _seal(hashlib.sha256(archive[:-2]))  # the last two bytes are the length of the comment
+
+
+def _seal(digest: "hashlib._Hash") -> bytes:
+    comment = digest.hexdigest().encode()
+    return len(comment).to_bytes(2, "little") + comment
+
+
+def _is_intact(path: Path) -> bool:
+    """Return whether a sealed checkpoint is as it was written."""
+    digest = hashlib.sha256()
+    left = path.stat().st_size - len(_seal(digest))
+    with path.open("rb") as file:
+        while left > 0 and (block := file.read(min(left, BLOCK))):
+            digest.update(block)
+            left -= len(block)
+        return file.read() == _seal(digest)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -115,13 +142,12 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"no checkpoint {path}.")
     try:
-        # torch.load detects a truncated file but not a flipped bit; the checksums of the archive do
         with zipfile.ZipFile(path) as archive:
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
                 raise UserError(f"{path} is not a checkpoint of this program: it is compressed, and could expand to any size.")
-            damaged = archive.testzip()
-        if damaged:
-            raise UserError(f"checkpoint {path} is damaged (checksum of {damaged}).{ADVICE}")
+            is_sealed, damaged = bool(archive.comment), archive.testzip()
+        if damaged or (is_sealed and not _is_intact(path)):
+            raise UserError(f"checkpoint {path} is damaged (checksum of {damaged or 'the file'}).{ADVICE}")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
@@ -132,6 +158,8 @@ def load(path: Path) -> dict[str, Any]:
         raise EarlierVersionError(path)
     if not isinstance(state, dict) or written != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this program (format {FORMAT}).")
+    if not is_sealed:
+        raise UserError(f"checkpoint {path} is damaged, or was not written by this program: it has no checksum.{ADVICE}")
     try:
         require_bounded({**state, "config": None})
         require(state, State)

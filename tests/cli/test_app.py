@@ -3,14 +3,16 @@
 import logging
 import os
 import platform
+import signal
 import sys
+from contextlib import suppress
 
 import pytest
 from omegaconf import OmegaConf
 from support import configs
 
-from gan_cli.cli import job
-from gan_cli.errors import Stopped, UserError
+from gan_cli.cli import app, job
+from gan_cli.errors import Interrupted, Stopped, UserError
 from gan_cli.runs.folder import read_result
 from gan_cli.runs.lock import locked
 
@@ -204,6 +206,17 @@ def test_an_interrupted_run_is_no_failure(call, jobs, tmp_path, error, code, sai
     assert not (tmp_path / "work" / "a" / "result.json").exists()
 
 
+def test_a_signal_that_a_library_turned_into_an_error_interrupts(call, jobs, monkeypatch):
+    def compose(*arguments):
+        with suppress(Interrupted):
+            signal.raise_signal(signal.SIGTERM)
+        raise AttributeError("'NoneType' object has no attribute '_is_none'")
+
+    monkeypatch.setattr(app, "compose", compose)
+    answer = call("train", "seed=3")
+    assert (answer.code, answer.err, jobs.trained) == (143, "gan-train: interrupted\n", [])
+
+
 def test_a_failed_continuation_leaves_the_result_of_the_finished_run(call, jobs, tmp_path):
     call("train", "seed=3", "hydra.run.dir=a")
     jobs.fail[3] = UserError("no such device")
@@ -261,6 +274,9 @@ def test_a_bare_path_is_the_run(call, jobs, tmp_path, command):
         ("evaluate", [], "name the folder of a run: gan-eval outputs/..."),
         ("evaluate", ["nowhere"], "no run in nowhere: there is no nowhere/config.yaml.\nName"),
         ("evaluate", ["a", "b"], "one run at a time, not 2: a, b"),
+        ("evaluate", ["a", "++run=b"], "one run at a time, not 2: a, b"),
+        ("evaluate", ["++run=null"], "name the folder of a run: gan-eval outputs/..."),
+        ("evaluate", ["run="], "name the folder of a run: gan-eval outputs/..."),
         ("evaluate", ["a", "sed=3"], "no key 'sed'. Did you mean seed?"),
         ("evaluate", ["a", "n_samples=many"], "n_samples must be an integer, not 'many'"),
         ("evaluate", ["a", "metric=aut"], "no metric named 'aut'. Did you mean auto?\navailable: auto"),

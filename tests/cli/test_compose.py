@@ -59,6 +59,13 @@ def make(conf):
         (["+train.x=1"], "no key 'train.x'. There is train.steps, train.batch_size, train.n_critic."),
         (["+x=1"], "no key 'x'. See --help for groups and keys."),
         (["dataset=images"], "dataset.root must be given, as in dataset.root=..."),
+        (["seed=${nowhere}"], "seed: Interpolation key 'nowhere' not found"),
+        (
+            ["seed=${device}"],
+            "seed: While dereferencing interpolation '${device}': Value 'auto' of type 'str' could not be conv",
+        ),
+        (["seed=${train}"], "seed: While dereferencing interpolation '${train}': Value '{"),
+        (["++train.batch_size=${train.n_steps}"], "train.batch_size: Interpolation key 'train.n_steps' not found"),
         (["dataset.root=${nowhere}"], "dataset.root: Interpolation key 'nowhere' not found"),
         (["loss={a:1}"], "no loss named '{'a': 1}'.\navailable: hinge, plain, wgan"),
         (["hydra/launcher=jobib"], "no hydra/launcher named 'jobib'. Did you mean joblib?\navailable: basic, joblib"),

@@ -181,9 +181,9 @@ class TestTheData:
         cfg.dataset.root = str(tmp_path / "gone")
         folder = tmp_path / "run"
         shutil.copytree(images, folder)
-        state = torch.load(checkpoint.path_of(folder, 2), weights_only=True)
+        state = checkpoint.load(checkpoint.path_of(folder, 2))
         state["config"]["dataset"]["root"] = str(tmp_path / "gone")
-        torch.save(state, checkpoint.path_of(folder, 2))
+        checkpoint.save(folder, 2, state)
         with pytest.raises(UserError, match="gone"):
             measure(folder, "checkpoint=last")
         [found] = measure(folder, "checkpoint=last", f"root={there}")

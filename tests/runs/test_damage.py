@@ -78,3 +78,33 @@ def test_one_flipped_bit_does_not_end_a_run_that_keeps_one_checkpoint(tmp_path):
     checkpoint.path_of(tmp_path, 3).write_bytes(content)
     with pytest.warns(DamageWarning):
         assert checkpoint.newest(tmp_path)["step"] == 2
+
+
+def test_a_flipped_bit_in_the_directory_of_the_archive_is_found(tmp_path):
+    """The checksums of the archive's members do not cover it, and torch.load reads a "folder" as zeros without an error."""
+    path = checkpoint.save(tmp_path, 1, STATE)
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"/data/"))  # of the last tensor
+    content[entry + 38] ^= 0x10  # the bit of its external attributes that says: a folder
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is damaged"):
+        checkpoint.load(path)
+
+
+def test_every_flipped_bit_of_the_seal_is_found(tmp_path):
+    path = checkpoint.save(tmp_path, 1, STATE)
+    content = path.read_bytes()
+    for place in range(len(content) - 64 - 22, len(content)):
+        for bit in range(8):
+            path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+            with pytest.raises(UserError, match=r"is damaged|cannot be read|has no checksum"):
+                checkpoint.load(path)
+    path.write_bytes(content)
+    assert checkpoint.load(path)["step"] == 1
+
+
+def test_a_checkpoint_without_a_checksum_is_refused(tmp_path):
+    path = tmp_path / "x.pt"
+    torch.save({"format": checkpoint.FORMAT, "step": 1, **STATE}, path)
+    with pytest.raises(UserError, match="it has no checksum"):
+        checkpoint.load(path)

@@ -3,7 +3,6 @@
 import sys
 
 import pytest
-import torch
 from omegaconf import OmegaConf
 from support import configs
 from support.runs import train
@@ -25,23 +24,23 @@ def add_key(folder):
     config = OmegaConf.load(folder / "config.yaml")
     config.schedule_of_old = 3
     OmegaConf.save(config, folder / "config.yaml")
-    state = torch.load(checkpoint.path_of(folder, 1), weights_only=True)
+    state = checkpoint.load(checkpoint.path_of(folder, 1))
     state["config"]["schedule_of_old"] = 3
-    torch.save(state, checkpoint.path_of(folder, 1))
+    checkpoint.save(folder, 1, state)
 
 
 def move_target(folder):
     config = OmegaConf.load(folder / "config.yaml")
     config.dataset._target_ = "gan_cli.data.toy.ring"
     OmegaConf.save(config, folder / "config.yaml")
-    state = torch.load(checkpoint.path_of(folder, 1), weights_only=True)
+    state = checkpoint.load(checkpoint.path_of(folder, 1))
     state["config"]["dataset"]["_target_"] = "gan_cli.data.toy.ring"
-    torch.save(state, checkpoint.path_of(folder, 1))
+    checkpoint.save(folder, 1, state)
 
 
 def lower_format(folder):
-    state = torch.load(checkpoint.path_of(folder, 1), weights_only=True)
-    torch.save({**state, "format": checkpoint.FORMAT - 1}, checkpoint.path_of(folder, 1))
+    state = checkpoint.load(checkpoint.path_of(folder, 1))
+    checkpoint.save(folder, 1, {**state, "format": checkpoint.FORMAT - 1})
 
 
 @pytest.mark.parametrize("age", [add_key, move_target, lower_format], ids=lambda age: age.__name__)

@@ -4,7 +4,6 @@ import json
 import shutil
 from functools import cache
 
-import torch
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -40,10 +39,10 @@ def without_seconds(results):
 def scale_generator(folder, step, factor):
     """Multiply all weights of the generator in one checkpoint by ``factor``."""
     path = checkpoint.path_of(folder, step)
-    state = torch.load(path, weights_only=True)
+    state = checkpoint.load(path)
     for players in (state["game"], state["ema"]):
         players |= {name: value * factor for name, value in players.items() if name.startswith("generator")}
-    torch.save(state, path)
+    checkpoint.save(folder, step, state)
 
 
 def copy_run(folder, to, curve):
