@@ -107,11 +107,11 @@ def test_what_is_not_there_is_a_sentence(images, tmp_path):
 
 def test_a_config_that_would_do_other_things_is_refused(images, tmp_path):
     trace = tmp_path / "trace"
-    content = torch.load(checkpoint.path_of(images, 6), weights_only=True)
+    content = checkpoint.load(checkpoint.path_of(images, 6))
     content["config"]["loss"] = {"_target_": "os.system", "command": f"touch {trace}"}
-    torch.save(content, tmp_path / "foreign.pt")
+    foreign = checkpoint.save(tmp_path, 6, content)
     with pytest.raises(UserError, match=r"loss\._target_=os\.system is no component"):
-        gan_cli.load(images, str(tmp_path / "foreign.pt"))
+        gan_cli.load(images, str(foreign))
     assert not trace.exists()
 
 
