@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint docs docs-serve options experiments reports gallery bench-metrics bench-rates bench-sequences torture torture-long clean
+.PHONY: help setup demo test test-fast test-long lint docs docs-serve options experiments reports gallery bench-metrics bench-rates bench-sequences torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -37,11 +37,14 @@ $(READY): pyproject.toml
 demo: setup ## train a DCGAN on the bundled images, 4 to 9 minutes on 2 CPU cores
 	$(BIN)/gan-train
 
-test: setup ## run the whole test suite, 5 to 10 minutes on 2 CPU cores
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+test: setup ## run the test suite, 5 to 10 minutes on 2 CPU cores
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
-test-fast: setup ## run the tests that are quick: all but those marked slow
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+test-fast: setup ## run the tests that are quick: all but those marked slow or long
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not long"
+
+test-long: setup ## run the further cases that `make test` leaves out: before a release, or when exactness or experiments change
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
 lint: setup ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .

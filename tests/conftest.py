@@ -11,15 +11,14 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by numpy and torch when they are imported, and by subprocesses
 import torch
-from hydra._internal import defaults_list
 
 from gan_cli.data.images import fashion_mnist_mini
 
 for name, value in (("GOMP_SPINCOUNT", "10000"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")):
     os.environ.setdefault(name, value)  # the command line sets both, and tests check that it changes nothing else
-# Hydra makes this map for every file that it reads, for interpolations in lists of defaults. No file has any, and the map
-# takes a third of the time of a composition.
-defaults_list._create_interpolation_map = lambda *_: None
+if not torch.cuda.is_available():
+    # torch keeps seeds for a GPU that may be used later, each with a printed stack, which takes 4 % of the suite
+    torch.cuda.random._lazy_call = lambda *_, **__: None
 torch.set_num_threads(1)  # two threads on two busy cores were measured to be twenty times slower than one
 
 

@@ -7,16 +7,19 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hydra import version
+from hydra._internal import defaults_list as hydra_defaults
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _locate, create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.default_element import InputDefault
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -32,6 +35,26 @@ BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 VERSION_BASE = "1.3"
 """The version whose behaviour Hydra is asked for."""
+
+
+def _defer_choices() -> None:
+    """Let Hydra make the config that a default such as ``model: ${dataset}`` refers to only where there is such a default.
+
+    Hydra makes one for every file that it reads, which takes a third of the time of a composition.
+    """
+    make_choices, resolve = hydra_defaults._create_interpolation_map, InputDefault._resolve_interpolation_impl
+
+    def deferred(*arguments: Any) -> Callable[[], DictConfig]:
+        return cache(lambda: make_choices(*arguments))
+
+    def resolve_deferred(default: InputDefault, choices: Callable[[], DictConfig], value: str | None) -> str:
+        return resolve(default, choices(), value)
+
+    hydra_defaults._create_interpolation_map = deferred  # type: ignore[assignment]
+    InputDefault._resolve_interpolation_impl = resolve_deferred  # type: ignore[method-assign, assignment]
+
+
+_defer_choices()
 
 
 class _CachedRepository(ConfigRepository):

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -132,6 +133,7 @@ def admit(target: str) -> None:
     sys.path += [str(folder) for folder in _working if str(folder) in beside and str(folder) not in sys.path]
 
 
+@cache
 def is_shipped(target: str) -> bool:
     """Return True if ``target`` is a name in a module file of this package, or one of torch's optimizers or modules."""
     top, *parts = target.split(".")

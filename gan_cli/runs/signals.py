@@ -4,6 +4,7 @@ import _thread
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -70,7 +71,10 @@ def received_by(action: Callable[[int], None]) -> Iterator[Callable[[int], None]
 
 @contextmanager
 def interrupting() -> Iterator[None]:
-    """Raise Interrupted at the first signal inside the context, at any later SIGINT, and in place of an error after one."""
+    """Raise Interrupted at the first signal inside the context, at any later SIGINT, and in place of an error after one.
+
+    Python prints an exception that it cannot raise, as in ``__del__``. Interrupted is not printed but raised at the end.
+    """
     received: list[int] = []
 
     def interrupt(number: int) -> None:
@@ -78,15 +82,29 @@ def interrupting() -> Iterator[None]:
         if len(received) == 1 or number == signal.SIGINT:
             raise Interrupted(number)
 
-    with received_by(interrupt):
-        try:
+    lost: list[Interrupted] = []
+    print_traceback = sys.unraisablehook
+
+    def note(unraisable: Any) -> None:
+        if isinstance(unraisable.exc_value, Interrupted):
+            lost.append(unraisable.exc_value)
+        else:
+            print_traceback(unraisable)
+
+    sys.unraisablehook = note
+    try:
+        with received_by(interrupt):
             yield
-        except Stopped:
-            raise
-        except Exception:
-            if received:  # the error is what became of the interruption
-                raise Interrupted(received[0]) from None
-            raise
+    except Stopped:
+        raise
+    except Exception:
+        if received:  # the error is what became of the interruption
+            raise Interrupted(received[0]) from None
+        raise
+    finally:
+        sys.unraisablehook = print_traceback
+    if lost:
+        raise lost[0]
 
 
 @contextmanager

@@ -170,7 +170,7 @@ class SaveCheckpoint:
         folder: Folder of the run.
         state: Returns the state to save: tensors and plain data.
         guard: Called before every checkpoint.
-        logger: Flushed after every checkpoint.
+        logger: Flushed before every checkpoint.
         keep: Number of newest checkpoints to keep; at least two are kept. None: all.
     """
 
@@ -184,8 +184,8 @@ class SaveCheckpoint:
         if step == self.saved_step:
             return
         self.guard(step)
+        self.logger.flush()  # first: a run that continues from this checkpoint does not log again what lies before it
         checkpoint.save(self.folder, step, self.state(), self.keep)
-        self.logger.flush()
         self.saved_step = step
 
 

@@ -134,6 +134,18 @@ def test_mistakes_in_own_files_name_the_place(conf, tmp_path, text, said):
     assert str(error.value).replace(str(tmp_path / "mine"), "FOLDER").startswith(said)
 
 
+def test_a_default_in_an_own_file_may_refer_to_another_choice(tmp_path):
+    """The options that such a default can refer to are given to Hydra only where there is one."""
+    for group in ("experiment", "model"):
+        (tmp_path / "mine" / group).mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "rmsprop.yaml").write_text("x: 3\n")
+    (tmp_path / "mine" / "experiment" / "own.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /model: ${optimizer}\n"
+    )
+    cfg = compose(loader(str(tmp_path / "mine")), "train", ["experiment=own", "optimizer=rmsprop"])
+    assert cfg.model == {"x": 3}
+
+
 def test_missing_config_dir(conf):
     with pytest.raises(UserError, match="nowhere: there is no such folder"):
         loader("nowhere")

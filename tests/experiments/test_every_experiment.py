@@ -76,7 +76,13 @@ def test_its_jobs_name_options_that_exist(experiment):
             assert set(option.strip("[]").split(",")) <= set(configs.options(key)), f"{key}={option}"
 
 
-@pytest.mark.parametrize("experiment", configs.experiments_with_report())
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        pytest.param(name, marks=[] if name in configs.experiments_with_a_new_kind() else pytest.mark.long)
+        for name in configs.experiments_with_report()
+    ],
+)
 def test_its_jobs_log_what_the_report_asks_for(experiment, tmp_path):
     """A few jobs play, so that every claim and figure is about one of them; the others are built."""
     evaluated = configs.compose(f"experiment={experiment}").eval_every > 0

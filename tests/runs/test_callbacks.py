@@ -1,15 +1,18 @@
 """Callbacks of training, each one alone."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from support import configs
+from support.runs import EMPTY_STATE
 from torch.nn import BatchNorm2d
 
 from gan_cli.build import build
 from gan_cli.errors import Diverged, UserError
-from gan_cli.runs import logger
+from gan_cli.runs import checkpoint, logger
 from gan_cli.schedules.learning_rates import LinearDecay
-from gan_cli.training.callbacks import DivergenceGuard, LogStats, ScheduleLearningRates, Stopwatch
+from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, ScheduleLearningRates, Stopwatch
 from gan_cli.training.ema import EMA
 
 CPU = torch.device("cpu")
@@ -118,3 +121,15 @@ def test_the_stopwatch_runs_between_start_and_stop(monkeypatch):
         watch.stop()
     assert watch.lap() == 7.0
     assert watch.lap() == 0.0
+
+
+def test_no_checkpoint_is_saved_without_the_curves_before_it(tmp_path):
+    """A run that continues from a checkpoint does not log again what lies before it."""
+
+    def full():
+        raise OSError(28, "No space left on device")
+
+    save = SaveCheckpoint(tmp_path, lambda: EMPTY_STATE, lambda step: None, SimpleNamespace(flush=full), None)
+    with pytest.raises(OSError, match="No space"):
+        save(4)
+    assert checkpoint.steps_in(tmp_path) == []

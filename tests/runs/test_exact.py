@@ -46,6 +46,10 @@ GAMES = {
 }
 
 
+SUITE = ("all regularizers", "a wrapped optimizer", "diffusion", "in the last of three phases", "two translators and pools")
+"""Games that differ in what a checkpoint must hold. `make test-long` plays the others."""
+
+
 def disturb() -> None:
     """Moves every stream that belongs to the whole process."""
     torch.rand(3)
@@ -53,7 +57,7 @@ def disturb() -> None:
     np.random.rand(5)
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", [*SUITE, *(pytest.param(name, marks=pytest.mark.long) for name in GAMES if name not in SUITE)])
 def test_stopping_and_going_on_changes_nothing(name, tmp_path):
     overrides, values = GAMES[name]
     cfg = configs.config(overrides, f"ema=0.9 {values}")

@@ -1,6 +1,7 @@
 """Signals: who receives them, what repeats are worth, and what a worker of a sweep does with them."""
 
 import signal
+import sys
 import threading
 
 import pytest
@@ -108,6 +109,17 @@ def test_an_interruption_that_was_lost_still_counts(clock):
         lose(Stopped("saved", signal.SIGHUP))
     with pytest.raises(ImportError), interrupting():
         raise ImportError("no such module")
+
+
+def test_an_interruption_that_cannot_be_raised_is_not_printed_and_counts(capsys):
+    class Finalized:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    hook = sys.unraisablehook
+    with pytest.raises(Interrupted) as error, interrupting():
+        Finalized()
+    assert (error.value.number, capsys.readouterr().err, sys.unraisablehook) == (signal.SIGTERM, "", hook)
 
 
 def test_the_status_after_a_warning_is_requeue():
