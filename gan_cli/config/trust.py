@@ -185,6 +185,8 @@ def _spec(name: str, places: list[str] | None) -> ModuleSpec | None:
     if places is not None:
         return PathFinder.find_spec(name, places)
     for finder in sys.meta_path:
+        if getattr(finder, "__module__", "") == "_distutils_hack":  # setuptools imports its own distutils to find distutils
+            continue
         if (spec := finder.find_spec(name, None)) is not None:
             return spec
     return PathFinder.find_spec(name, [str(folder) for folder in _working])

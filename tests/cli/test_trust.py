@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -114,6 +115,19 @@ def test_modules_that_act_on_import_are_refused_unseen(work, key, target):
     folder = stored(work / "run", nodes.get(key, target), key)
     assert f"_target_={target} is no component" in refused(folder)
     assert sys.modules.keys().isdisjoint({"antigravity", "venv.__main__", "unittest.__main__", "torch.utils.cpp_extension"})
+
+
+def test_setuptools_is_not_asked_where_distutils_lies(monkeypatch):
+    """It would import its own distutils to answer."""
+
+    def find_spec(name, path=None, target=None):
+        raise AssertionError("asked")
+
+    asked = SimpleNamespace(find_spec=find_spec, __module__="_distutils_hack")
+    monkeypatch.setattr(sys, "meta_path", [asked, *(finder for finder in sys.meta_path if "_distutils" not in str(finder))])
+    monkeypatch.delitem(sys.modules, "distutils", raising=False)
+    assert len(trust.find("distutils.spawn.spawn")) in (0, 2), "Python 3.12 has no distutils"
+    assert "distutils" not in sys.modules
 
 
 def test_a_module_of_the_users_is_refused_until_it_is_named(work, monkeypatch):
