@@ -3,6 +3,7 @@
 import io
 import lzma
 import os
+import signal
 import zlib
 from functools import cache
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ for name, value in (("GOMP_SPINCOUNT", "10000"), ("CUBLAS_WORKSPACE_CONFIG", ":4
 if not torch.cuda.is_available():
     # torch keeps seeds for a GPU that may be used later, each with a printed stack, which takes 4 % of the suite
     torch.cuda.random._lazy_call = lambda *_, **__: None
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` ignores it, and so would the runs of the tests
 torch.set_num_threads(1)  # two threads on two busy cores were measured to be twenty times slower than one
 
 

@@ -32,6 +32,8 @@ KINDS = {
     int: (IntegerNode, "an integer"),
     float: (FloatNode, "a number"),
 }
+COMBINED = {"regularizer"}
+"""Groups of which a run takes any number of options."""
 
 for _name, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema, provider="gan-cli")
@@ -134,6 +136,7 @@ def _sorted_out(
 ) -> tuple[list[str], list[Override]]:
     """Return the overrides that choose options of groups, and those that set values."""
     choices = [line for line in overrides if line.startswith("hydra.searchpath=")]
+    one_option = {*components(SCHEMAS[name])} - COMBINED
     searchpath, values = list(choices), []
     for override in OverridesParser.create(config_loader=loader).parse_overrides(overrides):
         key, value, line = override.key_or_group, override.value(), str(override.input_line)
@@ -145,6 +148,8 @@ def _sorted_out(
         options = [] if is_value else loader.get_group_options(key, config_name=name, overrides=searchpath)
         if options and not (override.is_delete() or isinstance(value, (str, list))):
             raise suggestions.unknown_option(key, _shown(value), options)
+        if options and isinstance(value, list) and len(value) > 1 and key.partition("/")[0] in one_option:
+            raise _several_options(name, key, value)
         if options:
             choices.append(line)
         elif line not in searchpath:
@@ -167,6 +172,13 @@ def flatten(cfg: DictConfig) -> dict[str, Any]:
                 yield from walk(value, f"{key}.")
 
     return dict(walk(OmegaConf.to_container(cfg, resolve=False), ""))
+
+
+def _several_options(name: str, key: str, options: list[str]) -> UserError:
+    """Return the error about a list of options of which only one can be used: Hydra would take the last without a word."""
+    listed = ",".join(map(str, options))
+    each = f"For a run of each: gan-train -m {key}={listed}" if name == "train" else f"For each of them type gan-{name} again."
+    return UserError(f"{key}=[{listed}] names several options where one is used.\n{each}")
 
 
 def _check_scalar(override: Override, scalar: Scalar) -> None:

@@ -41,6 +41,14 @@ class _UnlabelledImages(Dataset):
         raise UserError("this metric needs a data set, not folders of images: evaluate a run, or choose another metric.")
 
 
+def _refuse_nested(real: Path, fake: Path) -> None:
+    for inner, outer in ((fake, real), (real, fake)):
+        if inner.is_dir() and outer.resolve() in inner.resolve().parents:
+            raise UserError(
+                f"{inner} lies in {outer}, all of whose images are read: move one of the two folders out of the other."
+            )
+
+
 class FolderComparison:
     """A metric between the images of two folders.
 
@@ -53,13 +61,14 @@ class FolderComparison:
         device: Device of the features.
 
     Raises:
-        UserError: If a folder does not exist or holds no image, an image cannot be decoded, or the metric measures nothing or
-            needs more than images.
+        UserError: If a folder does not exist or holds no image, one lies in the other, an image cannot be decoded, or the
+            metric measures nothing or needs more than images.
     """
 
     def __init__(self, metric: Metric, real: Path, fake: Path, n: int | None, seed: int, device: torch.device):
         if metric.n_samples == 0:
             raise UserError("metric=none measures nothing: name another one, as in gan-eval real=DIR fake=DIR metric=frechet.")
+        _refuse_nested(real, fake)
         self.seed, self.metric = seed, metric
         self.real, self.fake = ShuffledImages(real, seed), ShuffledImages(fake, seed)
         n_real, n_fake = (len(side) if n is None else min(n, len(side)) for side in (self.real, self.fake))

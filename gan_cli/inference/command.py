@@ -42,7 +42,9 @@ def sample_command(cfg: DictConfig) -> Path:
     )
     name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
     name += "".join(f"_{key}_{value:g}" for key, value in sampling.items())
-    name += "_inverse" if cfg.inverse else ""
+    name += ("_inverse" if cfg.inverse else "") + ("" if cfg.ema else "_without_ema")
+    if cfg.classes is not None:
+        name += f"_{len(cfg.classes)}_classes" if len(cfg.classes) > 10 else f"_classes_{'_'.join(map(str, cfg.classes))}"
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     with memory_errors_named(cfg.device, "Lower n"):
         n = MODES[cfg.mode](run, cfg, out)
@@ -66,16 +68,42 @@ def write_grid(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
 
 
 def write_single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
-    """Write ``cfg.n`` samples one by one, in a folder for each of ``cfg.classes``; return their number."""
+    """Write ``cfg.n`` samples one by one, in a folder for each of ``cfg.classes``; return their number.
+
+    Raises:
+        UserError: If the folder holds images that would stay among the new ones.
+    """
     if cfg.classes is None:
+        refuse_strays(out, [image_path(out, index) for index in range(cfg.n)])
         samples = run.sample(cfg.n, cfg.seed, source_images(run, cfg))
         write_each(run, samples, out)
         return len(samples)
     y = class_labels(run, cfg, cfg.n)
+    counts = dict(zip(*(values.tolist() for values in y.unique(return_counts=True)), strict=True))
+    refuse_strays(out, [image_path(out / str(c), index) for c, count in counts.items() for index in range(count)])
     samples = run.sample(len(y), cfg.seed, y)
-    for c in y.unique().tolist():
+    for c in counts:
         write_each(run, samples[y == c], out / str(c))
     return len(samples)
+
+
+def image_path(folder: Path, index: int) -> Path:
+    """Return the file of one sample in a folder of samples."""
+    return folder / f"{index:05d}.png"
+
+
+def refuse_strays(folder: Path, images: list[Path]) -> None:
+    """Refuse a folder with images beside ``images``: whatever is measured of the folder would include them.
+
+    Raises:
+        UserError: If there are any.
+    """
+    strays = sorted({*folder.rglob("*.png")} - {*images})
+    if strays:
+        raise UserError(
+            f"{folder} holds {len(strays)} image{'s' * (len(strays) > 1)} that this command does not replace, as "
+            f"{strays[0].relative_to(folder)}. Remove the folder or choose another one with out=..."
+        )
 
 
 def write_interpolation(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
@@ -155,6 +183,6 @@ def write_each(run: LoadedRun, samples: Tensor, folder: Path) -> None:
         run.series.write(run.series.scaling.to_units(samples), folder / "sequences.csv")
     elif samples.ndim == 4:
         for index, image in enumerate(samples):
-            drawing.save_png(drawing.picture(image), folder / f"{index:05d}.png")
+            drawing.save_png(drawing.picture(image), image_path(folder, index))
     else:
         np.savetxt(folder / "points.csv", samples.flatten(1).numpy(), delimiter=",", fmt="%.9g")

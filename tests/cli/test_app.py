@@ -274,6 +274,11 @@ def test_a_bare_path_is_the_run(call, jobs, tmp_path, command):
         ("evaluate", [], "name the folder of a run: gan-eval outputs/..."),
         ("evaluate", ["nowhere"], "no run in nowhere: there is no nowhere/config.yaml.\nName"),
         ("evaluate", ["a", "b"], "one run at a time, not 2: a, b"),
+        (
+            "evaluate",
+            ["a", "metric=[auto,auto]"],
+            "metric=[auto,auto] names several options where one is used.\nFor each of them type gan-eval again.",
+        ),
         ("evaluate", ["a", "++run=b"], "one run at a time, not 2: a, b"),
         ("evaluate", ["++run=null"], "name the folder of a run: gan-eval outputs/..."),
         ("evaluate", ["run="], "name the folder of a run: gan-eval outputs/..."),

@@ -67,6 +67,11 @@ def make(conf):
         (["seed=${train}"], "seed: While dereferencing interpolation '${train}': Value '{"),
         (["++train.batch_size=${train.n_steps}"], "train.batch_size: Interpolation key 'train.n_steps' not found"),
         (["dataset.root=${nowhere}"], "dataset.root: Interpolation key 'nowhere' not found"),
+        (
+            ["loss=[hinge,wgan]"],
+            "loss=[hinge,wgan] names several options where one is used.\nFor a run of each: gan-train -m loss=hinge,wgan",
+        ),
+        (["model/generator=[tiny,other]"], "model/generator=[tiny,other] names several options where one is used."),
         (["loss={a:1}"], "no loss named '{'a': 1}'.\navailable: hinge, plain, wgan"),
         (["hydra/launcher=jobib"], "no hydra/launcher named 'jobib'. Did you mean joblib?\navailable: basic, joblib"),
         (["seed=1,2"], "seed=1,2 names several values.\nTo try each of them use gan-train -m; a list is written seed=[a,b]."),
@@ -111,6 +116,7 @@ def test_a_loss_brings_its_parts_along_and_the_command_line_wins(make):
     assert (list(kept.regularizer), kept.train.n_critic, kept.optimizer._target_) == (["none"], 1, "m.Adam")
     both = make("regularizer=[penalty,spectral]", "regularizer.penalty.weight=1")
     assert (list(both.regularizer), both.regularizer.penalty.weight) == (["penalty", "spectral"], 1)
+    assert make("loss=[hinge]").loss._target_ == "m.Hinge"
     assert make("model=other", "model/generator=tiny").model.generator.width == 8
     chosen = make("experiment=long", "train.n_critic=2")
     assert (chosen.loss._target_, chosen.train.steps, chosen.train.n_critic) == ("m.Hinge", 9, 2)

@@ -242,9 +242,21 @@ class TestImageFolder:
             (tmp_path / "a" / place).mkdir(parents=True)
             for i in range(4):
                 Image.new("L", (9, 9), 10 * label).save(tmp_path / "a" / place / f"{i}.png")
-        data = published.image_folder(root=str(tmp_path / "a"), size=8)
+        said = rf"not the folders below them \(ant/1, cow/3\)\. .*dataset\.root={re.escape(str(tmp_path))}/a/ant$"
+        with pytest.warns(DamageWarning, match=said):
+            data = published.image_folder(root=str(tmp_path / "a"), size=8)
         x, y = everything(data.train)
         assert data.classes == 3
+        assert torch.equal(((x[:, 0, 0, 0] + 1) * 127.5).round().long(), 10 * y)
+
+    def test_numbered_classes_are_in_the_order_of_their_numbers(self, tmp_path):
+        for label, name in enumerate(("1", "2", "10", "a")):
+            (tmp_path / name).mkdir()
+            for i in range(3):
+                Image.new("L", (9, 9), 10 * label).save(tmp_path / name / f"{i}.png")
+        data = published.image_folder(root=str(tmp_path), size=8, heldout=1)
+        x, y = everything(data.train)
+        assert data.class_names == ("1", "2", "10", "a")
         assert torch.equal(((x[:, 0, 0, 0] + 1) * 127.5).round().long(), 10 * y)
 
     @pytest.mark.parametrize("strays", [1, 5])

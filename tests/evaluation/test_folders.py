@@ -195,6 +195,8 @@ def test_incomparable_folders_are_refused_in_one_sentence(real, tmp_path):
         (PIXELS, tmp_path / "gone", real, "there is no folder .*gone"),
         (PIXELS, real, real / "000.png", r"there is no folder .*000\.png"),
         (PIXELS, real, tmp_path / "empty", "No images in .*empty"),
+        (PIXELS, tmp_path, real, "/real lies in .*all of whose images are read: move"),
+        (PIXELS, real, tmp_path, "/real lies in"),
         (PIXELS, real, broken, r"Cannot decode .*broken/007\.png: replace or remove it"),
         (PIXELS, real, one, "fd_pixels needs at least 2 images of either kind: 24 real, 1 generated"),
         (PIXELS, one, real, "1 real, 24 generated"),

@@ -97,9 +97,12 @@ def test_rows_of_the_classes_asked_for(runs, game):
 
 def test_a_folder_for_each_class_is_a_data_set_with_labels(runs):
     out = sample_command(command(runs("cgan"), classes="[2,5]", mode="single", n=6))
+    assert out.name.endswith("_classes_2_5")
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == [
         f"{c}/0000{i}.png" for c in (2, 5) for i in range(3)
     ]
+    with pytest.raises(UserError, match=r"holds 3 images that this command does not replace, as 2/00000\.png"):
+        sample_command(command(runs("cgan"), classes="[5]", mode="single", n=3, out=str(out)))
 
 
 def test_points_of_a_class(points):

@@ -178,6 +178,22 @@ def test_single_images(images, tmp_path):
             assert np.array_equal(np.asarray(picture)[..., 0], drawing.to_uint8(sample)[0].numpy())
 
 
+def test_images_of_an_earlier_command_do_not_stay_among_new_ones(images, tmp_path):
+    def write(n):
+        return sample_command(command("sample", images, mode="single", n=n, out=str(tmp_path / "fakes")))
+
+    write(3)
+    write(4)  # which replaces all three
+    with pytest.raises(UserError, match=r"fakes holds 1 image that this command does not replace, as 00003\.png\. Remove"):
+        write(3)
+    assert len(list((tmp_path / "fakes").iterdir())) == 4
+
+
+def test_default_names_tell_samples_with_and_without_the_averages(images):
+    names = [sample_command(command("sample", images, n=4, ema=ema)).name for ema in (True, False)]
+    assert names == ["grid_step_00000006_seed_0.png", "grid_step_00000006_seed_0_without_ema.png"]
+
+
 def test_single_points(points):
     out = sample_command(command("sample", points, mode="single", n=5, seed=1, checkpoint=3))
     assert out == points / "samples" / "single_step_00000003_seed_1"

@@ -1,5 +1,6 @@
 """Any folder of images as a ``Source``."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def folder_source(folder: Path, name: str = "image_folder", labelled: bool = Fal
     Args:
         folder: Folder to search.
         name: Name of the source in cache folders and messages.
-        labelled: Take the direct subfolders as classes if there are several. Images beside them are left out, with a warning.
+        labelled: Take the direct subfolders as classes if there are several, in natural order, ``2`` before ``10``. Images
+            beside them are left out, with a warning.
 
     Raises:
         UserError: If there are no images.
@@ -45,16 +47,33 @@ def folder_source(folder: Path, name: str = "image_folder", labelled: bool = Fal
     files = listing(folder, IMG_EXTENSIONS)
     if not files:
         raise UserError(f"No images in {folder.absolute()}: no file there ends in {', '.join(IMG_EXTENSIONS)}.")
-    names = sorted({path.partition("/")[0] for path, _, _ in files if "/" in path}) if labelled else []
+    names = sorted({path.partition("/")[0] for path, _, _ in files if "/" in path}, key=_natural) if labelled else []
     labels = None
     if len(names) > 1:
         files = _without_strays(files, folder, len(names))
+        _warn_of_deeper_folders(files, folder)
         number = {name: label for label, name in enumerate(names)}
         labels = np.array([number[path.partition("/")[0]] for path, _, _ in files], np.int64)
     paths = [folder / path for path, _, _ in files]
     classes = 0 if labels is None else len(names)
     pictures = ImageCollection(ImageFiles(paths), lambda index: str(paths[index]), labels, classes, names[:classes])
-    return Source(name, [classes, *files], 1 if _grey(paths) else 3, lambda: pictures)
+    return Source(name, [names[:classes], *files], 1 if _grey(paths) else 3, lambda: pictures)
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)], name  # which tells 1 from 01
+
+
+def _warn_of_deeper_folders(files: Listing, folder: Path) -> None:
+    """Warn of folders within the classes, whose images all belong to the class."""
+    deeper = sorted({"/".join(path.split("/")[:2]) for path, _, _ in files if path.count("/") > 1}, key=_natural)
+    if deeper:
+        some = ", ".join(deeper[:3]) + (", ..." if len(deeper) > 3 else "")
+        holder = folder.absolute() / deeper[0].partition("/")[0]
+        warn(
+            f"the classes are the subfolders of {folder.absolute()}, not the folders below them ({some}). "
+            f"If those are the classes, name the folder that holds them: dataset.root={holder}"
+        )
 
 
 def _without_strays(files: Listing, folder: Path, classes: int) -> Listing:
