@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from gan_cli import drawing
+from gan_cli.data.images.source import listing
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError
 from gan_cli.games.sampling import sampling_of
@@ -74,16 +76,16 @@ def write_single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
         UserError: If the folder holds images that would stay among the new ones.
     """
     if cfg.classes is None:
-        refuse_strays(out, [image_path(out, index) for index in range(cfg.n)])
         samples = run.sample(cfg.n, cfg.seed, source_images(run, cfg))
-        write_each(run, samples, out)
-        return len(samples)
-    y = class_labels(run, cfg, cfg.n)
-    counts = dict(zip(*(values.tolist() for values in y.unique(return_counts=True)), strict=True))
-    refuse_strays(out, [image_path(out / str(c), index) for c, count in counts.items() for index in range(count)])
-    samples = run.sample(len(y), cfg.seed, y)
-    for c in counts:
-        write_each(run, samples[y == c], out / str(c))
+        parts = {out: samples}
+    else:
+        y = class_labels(run, cfg, cfg.n)
+        samples = run.sample(len(y), cfg.seed, y)
+        parts = {out / str(c): samples[y == c] for c in y.unique().tolist()}
+    if samples.ndim == 4:
+        refuse_strays(out, [image_path(folder, index) for folder, part in parts.items() for index in range(len(part))])
+    for folder, part in parts.items():
+        write_each(run, part, folder)
     return len(samples)
 
 
@@ -98,8 +100,8 @@ def refuse_strays(folder: Path, images: list[Path]) -> None:
     Raises:
         UserError: If there are any.
     """
-    strays = sorted({*folder.rglob("*.png")} - {*images})
-    if strays:
+    found = {folder / path for path, _, _ in listing(folder, IMG_EXTENSIONS)} if folder.is_dir() else set()
+    if strays := sorted(found - {*images}):
         raise UserError(
             f"{folder} holds {len(strays)} image{'s' * (len(strays) > 1)} that this command does not replace, as "
             f"{strays[0].relative_to(folder)}. Remove the folder or choose another one with out=..."

@@ -187,6 +187,9 @@ def test_images_of_an_earlier_command_do_not_stay_among_new_ones(images, tmp_pat
     with pytest.raises(UserError, match=r"fakes holds 1 image that this command does not replace, as 00003\.png\. Remove"):
         write(3)
     assert len(list((tmp_path / "fakes").iterdir())) == 4
+    (tmp_path / "fakes" / "photo.jpg").touch()
+    with pytest.raises(UserError, match=r"as photo\.jpg"):
+        write(4)
 
 
 def test_default_names_tell_samples_with_and_without_the_averages(images):
