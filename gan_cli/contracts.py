@@ -1,5 +1,6 @@
 """Checks of what methods of the user's own components return, so that an error names the method and not its caller."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import FunctionType
@@ -102,9 +103,19 @@ def is_batch(value: Any, dataset: Any, indices: Tensor) -> bool:
     return isinstance(x, Tensor) and x.dtype == torch.float32 and x.shape == (len(indices), *dataset.shape)
 
 
+def is_plain(value: Any, *inputs: Any) -> bool:
+    """Return True if ``value`` is a mapping that JSON can hold."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(value, Mapping)
+
+
 SCALAR = Result("a scalar tensor of floating point, computed from its arguments", is_scalar)
 STATS = Result("a mapping from names to scalar tensors", is_stats)
 BATCH = Result("a Batch whose x is float32 with one row of the data set's shape for each index", is_batch)
+PLAIN = Result("a mapping of plain data: names, numbers, lists and mappings of these", is_plain)
 TENSOR = Result("a floating-point tensor", lambda value, *inputs: isinstance(value, Tensor) and value.is_floating_point())
 LOGITS = Result("logits", lambda value, *inputs: value is not None)
 

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.contracts import BATCH, Contract
+from gan_cli.contracts import BATCH, PLAIN, Contract
+from gan_cli.data.content import Content, is_small, read_content
 from gan_cli.data.scaling import Series
 from gan_cli.errors import UserError
 from gan_cli.types import Batch
@@ -37,7 +38,7 @@ class Dataset(Contract, ABC):
         unlimited: True if the data set has no samples and fills a batch of any size with placeholders.
     """
 
-    contract: ClassVar = {"batch": BATCH}
+    contract: ClassVar = {"batch": BATCH, "origins": PLAIN}
     shape: tuple[int, ...]
     classes: int
     class_names: tuple[str, ...] = ()
@@ -81,6 +82,21 @@ class Dataset(Contract, ABC):
         """Return the labels of all samples, int64 ``[len(self)]``, or None if only reading the samples would tell."""
         return None
 
+    def origins(self) -> Mapping[str, Any]:
+        """Return facts about the samples before they were transformed, which the record of the data holds.
+
+        They are plain data, by default none. Parts that were cut from one set return the same object, which describes the
+        whole set.
+        """
+        return {}
+
+    def content(self) -> Content | None:
+        """Return hashes and range of all samples, or None if reading all of them would take long."""
+        if self.decodes or not len(self) or not is_small(len(self), self.shape, 4):
+            return None
+        rows = self.order(seeded_generator("record"))
+        return read_content(self.batch, rows if rows.ndim > 1 else torch.arange(len(self)), self.classes > 0)
+
     @property
     def size(self) -> int:
         """Number of samples that determines the meaning of an index; a stream resumes only if it has not changed."""
@@ -121,6 +137,13 @@ class Subset(Dataset):
         labels = self.dataset.known_labels()
         return None if labels is None else labels[self.indices]
 
+    def origins(self) -> Mapping[str, Any]:
+        return self.dataset.origins()
+
+    def content(self) -> Content | None:
+        whole = self.dataset.content()
+        return None if whole is None else whole.at(self.indices.numpy())
+
     def batch(self, indices: Tensor) -> Batch:
         return self.dataset.batch(self.indices[indices])
 
@@ -141,6 +164,9 @@ class DatasetWrapper(Dataset):
 
     def known_labels(self) -> Tensor | None:
         return self.dataset.known_labels()
+
+    def origins(self) -> Mapping[str, Any]:
+        return self.dataset.origins()
 
     def order(self, random: torch.Generator) -> Tensor:
         return self.dataset.order(random)

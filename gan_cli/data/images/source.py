@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +73,14 @@ class Source:
         identity: Plain JSON data that changes when the content changes.
         channels: Number of channels of the images, 1 or 3.
         open: Function that opens the images. It is slow for some sets and only called if an image must be decoded.
+        passed_over: Number of files that lie among the images and are not read, by the reason.
     """
 
     name: str
     identity: Sequence[Any]
     channels: int
     open: Callable[[], ImageCollection]
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
 
 def listing(folder: Path, suffixes: tuple[str, ...] = ("",)) -> Listing:
