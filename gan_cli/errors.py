@@ -1,6 +1,7 @@
 """Exceptions that the command line prints as a sentence instead of a traceback, and warnings. Standard library only."""
 
 import warnings
+from collections.abc import Sequence
 from pickle import UnpicklingError
 from typing import Any
 
@@ -100,3 +101,13 @@ def why_unloadable(error: Exception) -> str:
 def first_line(error: object) -> str:
     """Return the first line of an exception's message."""
     return str(error).partition("\n")[0]
+
+
+def printable(text: str) -> str:
+    """Return the text with a question mark for each character that a terminal does not print."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def shortened_list(names: Sequence[str], most: int = 3) -> str:
+    """Return the first ``most`` names for a message of one line: ``a, b, c, ...``."""
+    return printable(", ".join(names[:most]) + (", ..." if len(names) > most else ""))

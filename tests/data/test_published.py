@@ -221,9 +221,10 @@ def test_many_classes_and_names_that_cannot_be_printed(tmp_path):
     for label in range(20):
         folder = tmp_path / f"{label:02d}\n\x1b[2J"
         folder.mkdir()
-        Image.new("L", (9, 9)).save(folder / "a.png")
+        for name in "ab":
+            Image.new("L", (9, 9)).save(folder / f"{name}.png")
     summary = published.image_folder(root=str(tmp_path), size=8, heldout=1).summary()
-    assert re.search(r"19 images to train on, 1 held out; 20 classes: 00\?\?\[2J [01], 01.*, 11\?\?\[2J [01], \.\.\.$", summary)
+    assert re.search(r"39 images to train on, 1 held out; 20 classes: 00\?\?\[2J [12], 01.*, 11\?\?\[2J [12], \.\.\.$", summary)
 
 
 class TestImageFolder:

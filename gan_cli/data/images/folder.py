@@ -10,7 +10,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from gan_cli.data.base import evenly_spaced
 from gan_cli.data.images.source import ImageCollection, Listing, Source, listing
 from gan_cli.data.images.transform import as_mode, is_grey
-from gan_cli.errors import UserError, warn
+from gan_cli.errors import UserError, shortened_list, warn
 
 HEADERS = 256
 """Number of image headers that decide whether the images of a folder are grey."""
@@ -68,10 +68,9 @@ def _warn_of_deeper_folders(files: Listing, folder: Path) -> None:
     """Warn of folders within the classes, whose images all belong to the class."""
     deeper = sorted({"/".join(path.split("/")[:2]) for path, _, _ in files if path.count("/") > 1}, key=_natural)
     if deeper:
-        some = ", ".join(deeper[:3]) + (", ..." if len(deeper) > 3 else "")
         holder = folder.absolute() / deeper[0].partition("/")[0]
         warn(
-            f"the classes are the subfolders of {folder.absolute()}, not the folders below them ({some}). "
+            f"the classes are the subfolders of {folder.absolute()}, not the folders below them ({shortened_list(deeper)}). "
             f"If those are the classes, name the folder that holds them: dataset.root={holder}"
         )
 
@@ -80,10 +79,9 @@ def _without_strays(files: Listing, folder: Path, classes: int) -> Listing:
     """Return the files in subfolders; warn of the others."""
     strays = [path for path, _, _ in files if "/" not in path]
     if strays:
-        some = ", ".join(strays[:3]) + (", ..." if len(strays) > 3 else "")
         warn(
             f"images in {folder.absolute()} itself are left out, because its {classes} subfolders are the classes: "
-            f"{some} ({len(strays)} in all)."
+            f"{shortened_list(strays)} ({len(strays)} in all)."
         )
     return [file for file in files if "/" in file[0]]
 

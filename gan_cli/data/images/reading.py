@@ -6,20 +6,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, Subset, seeded_generator
+from gan_cli.data.base import Data, Dataset
 from gan_cli.data.images.cache import ImageCache, default_folder
 from gan_cli.data.images.decoding import DecodedImages
 from gan_cli.data.images.jitter import Jittered
 from gan_cli.data.images.source import Source
+from gan_cli.data.images.split import split
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
-
-MAX_HELDOUT = 5_000
-"""Largest number of held-out images if a tenth of the training images is held out."""
-
 
 _postponed: ContextVar[list[str] | None] = ContextVar("postponed", default=None)
 
@@ -45,7 +40,8 @@ class ImageReader:
 
     Attributes:
         heldout: Number of training images that are held out, at least 1. None for the set's own test part, or, if it has none,
-            for a tenth of the images, at most 5 000. The choice is fixed: every run holds out the same images.
+            for a tenth of the images, at most 5 000. The choice is fixed: every run holds out the same images. Labelled images
+            are held out in proportion to the classes, see :func:`~gan_cli.data.images.split.split`.
         max_samples: Largest number of images of each published part, evenly spaced; None for all.
         jitter: Side to which training images are enlarged before a random crop, see
             :class:`~gan_cli.data.images.jitter.Jittered`; None for no cropping.
@@ -92,7 +88,7 @@ class ImageReader:
         if test is not None and self.heldout is None:
             data = Data(self._dataset(train, transform), self._dataset(test, transform))
         else:
-            data = self._split(self._dataset(train, transform), train.name)
+            data = split(self._dataset(train, transform), self.heldout, train.name)
         if self.jitter is None and not self.mirror:
             return data
         return Data(Jittered(data.train, self.jitter, self.mirror), data.heldout)
@@ -108,14 +104,6 @@ class ImageReader:
                 return found
             postponed.append(source.name)
         return DecodedImages(source.open(), transform, self.max_samples, self.workers, self.skip_corrupt)
-
-    def _split(self, whole: Dataset, name: str) -> Data:
-        n = len(whole)
-        heldout = min(MAX_HELDOUT, max(1, n // 10)) if self.heldout is None else self.heldout
-        if heldout >= n:
-            raise UserError(f"{name} has {n} images: holding out {heldout} (dataset.heldout) leaves none to train on.")
-        order = torch.randperm(n, generator=seeded_generator("heldout"))
-        return Data(Subset(whole, order[heldout:]), Subset(whole, order[:heldout]))
 
 
 def required_folder(root: str | None, dataset: str, holds: str, create: bool = False) -> Path:
