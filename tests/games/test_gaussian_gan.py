@@ -63,6 +63,27 @@ def test_the_distance_of_widths():
         assert numbers["generator/std"] == 1
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("data", "fakes", "exact"),
+    [
+        ((0.0, 0.001), (0.001, 0.001), (0.1114, 0.001)),
+        ((0.0, 1e-6), (0.0, 2e-6), (0.09273, 0.798e-6)),
+        ((100.0, 0.001), (100.001, 0.001), (0.1114, 0.001)),
+        ((0.0, 0.001), (1000.0, 0.001), (math.log(2), 1000.0)),
+        ((0.0, 0.001), (0.0, 0.0), (math.log(2), 0.000798)),
+    ],
+)
+def test_laws_of_every_width_are_measured_exactly(data, fakes, exact):
+    played = game(mean=data[0], std=data[1])
+    played.generator.mean.fill_(fakes[0])
+    played.generator.std.fill_(fakes[1])
+    numbers = played.measure(0)
+    assert (numbers["js/exact"], numbers["w/exact"]) == pytest.approx(exact, rel=2e-2)
+    assert 0 < numbers["discriminator/error"] < 1
+    assert played.picture(list).ndim == 3
+
+
 def test_the_data_is_drawn_afresh():
     played = game(mean=5.0, std=0.1)
     x = played.data(1000).x

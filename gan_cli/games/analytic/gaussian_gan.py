@@ -6,14 +6,13 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import Normal
 
 from gan_cli import checks, drawing
 from gan_cli.errors import UserError
+from gan_cli.games.analytic.normal_laws import Law, js, mean_over, quadrature, wasserstein
 from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective, Part
 from gan_cli.games.protocols import History
-from gan_cli.metrics.points.discrete import js
 from gan_cli.models.affine import Affine
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.types import Batch, Stats
@@ -64,16 +63,21 @@ class GaussianGAN(GAN):
         assert isinstance(self.generator, Affine)
         return float(self.generator.mean), float(self.generator.std)
 
-    def laws(self) -> "Laws":
-        """Return both densities, D and D* on a grid that covers all but 1e-6 of either law, and the picture's window."""
+    def laws(self) -> tuple[Law, Law]:
+        """Return the laws of the data and of the fakes, both in units of the data: (x - ``mean``) / ``std``.
+
+        These units keep all digits of narrow laws that are far from 0. A generator of standard deviation 0 has a tiny one.
+        """
         mean, std = self.affine()
-        std = abs(std) + 1e-6
-        low = min(self.window()[0], self.mean - 5 * self.std, mean - 5 * std)
-        high = max(self.window()[1], self.mean + 5 * self.std, mean + 5 * std)
-        x = torch.linspace(low, high, 2001, dtype=torch.float64)
-        log_p, log_q = Normal(self.mean, self.std).log_prob(x), Normal(mean, std).log_prob(x)
+        mean, std = (mean - self.mean) / self.std, abs(std) / self.std
+        return Law(0.0, 1.0), Law(mean, max(std, 1e-9 * max(1.0, abs(mean))))
+
+    def curves(self, units: Tensor) -> "Curves":
+        """Return both densities, D and D* at these points of the line ``[n]``, in units of the data."""
+        log_p, log_q = (law.log_density(units) for law in self.laws())
+        x = self.mean + self.std * units
         D = torch.sigmoid(self.discriminator(x[:, None].float().to(self.device)).double().cpu())
-        return Laws(x, log_p.exp(), log_q.exp(), D, torch.sigmoid(log_p - log_q))
+        return Curves(x, log_p.exp() / self.std, log_q.exp() / self.std, D, torch.sigmoid(log_p - log_q))
 
     def measure(self, step: int) -> Mapping[str, float]:
         """Return errors of the discriminator, exact distances and the generator's moments.
@@ -81,21 +85,25 @@ class GaussianGAN(GAN):
         ``discriminator/error`` = E |D - D*| and ``discriminator/from_half`` = E |D - 1/2| over half data, half fakes;
         ``js/exact`` and ``w/exact`` between the laws; the generator's mean and standard deviation.
         """
-        x, p, q, D, best = self.laws()
-        p, q = p / p.sum(), q / q.sum()
-        both = (p + q) / 2
+        p, q = self.laws()
+        points = quadrature(p, q)
+        curves = self.curves(points.x)
+        error, from_half = (curves.D - curves.best).abs(), (curves.D - 0.5).abs()
         return {
-            "discriminator/error": float((both * (D - best).abs()).sum()),
-            "discriminator/from_half": float((both * (D - 0.5).abs()).sum()),
+            "discriminator/error": (mean_over(p, error, points) + mean_over(q, error, points)) / 2,
+            "discriminator/from_half": (mean_over(p, from_half, points) + mean_over(q, from_half, points)) / 2,
             "js/exact": js(p, q),
-            "w/exact": float((p - q).cumsum(0).abs().sum() * (x[1] - x[0])),
+            "w/exact": wasserstein(p, q) * self.std,
             "generator/mean": self.affine()[0],
             "generator/std": abs(self.affine()[1]),
         }
 
     def picture(self, history: History) -> np.ndarray:
         """Plot p_data, p_g, D and D*, and below them the generator's map of z, as in the paper's figure 1."""
-        x, p, q, D, best = (values.numpy() for values in self.laws())
+        low, high = self.window()
+        across = (torch.linspace(low, high, 2001, dtype=torch.float64) - self.mean) / self.std
+        points = torch.cat([across, quadrature(*self.laws()).x]).sort().values  # narrow peaks lie between the first ones
+        x, p, q, D, best = (values.numpy() for values in self.curves(points))
         return drawing.densities(x, p, q, D, best, self.affine(), self.window())
 
     def window(self) -> tuple[float, float]:
@@ -103,7 +111,7 @@ class GaussianGAN(GAN):
         return min(-3.0, self.mean - 3 * self.std), max(3.0, self.mean + 3 * self.std)
 
 
-class Laws(NamedTuple):
+class Curves(NamedTuple):
     """Densities p of the data and q of the generator, D and D* at the points ``x``; float64 ``[n]`` each."""
 
     x: Tensor

@@ -139,7 +139,9 @@ class TwoGaussians(Game):
     def picture(self, history: History) -> np.ndarray:
         """Plot both densities with D and f, and below them their slopes."""
         low, high = sorted((self.real, self.fake))
-        x = torch.linspace(low - 4 * self.std, high + 4 * self.std, 400, device=self.device)
+        across = torch.linspace(low - 4 * self.std, high + 4 * self.std, 400, device=self.device)
+        peaks = (_quantiles(mean, self.std, self.device) for mean in (low, high))  # narrow ones lie between the other points
+        x = torch.cat([across, *peaks]).sort().values
         real, fake = (Normal(mean, self.std).log_prob(x).exp().cpu().numpy() for mean in (self.real, self.fake))
         curves = (self.curves()[name] for name in ("discriminator", "critic"))
         discriminator, critic = (
