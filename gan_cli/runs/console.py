@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gan_cli.types import Stats
 
 SHOWN = ("loss", "estimate", "metric")
-"""Kinds of numbers that are shown, each under the last part of its tag: a loss under the name of its turn."""
+"""Kinds of numbers that are shown. Behind its kind each number stands under the last part of its tag, a loss under its turn."""
 LINE_EVERY = 15.0
 """Seconds between plain lines when there is no live bar."""
 
@@ -72,10 +72,18 @@ class ProgressDisplay:
     def numbers(self) -> str:
         """Return the newest losses, estimate, metric and speed in one short line."""
         latest = self.latest()
-        selected = {tag.rpartition("/")[2]: value for tag, value in latest.items() if tag.split("/")[0] in SHOWN}
+        parts = []
+        for kind in SHOWN:
+            named = {tag.rpartition("/")[2]: value for tag, value in latest.items() if tag.split("/")[0] == kind}
+            if named:
+                parts.append(f"{kind} {', '.join(f'{name} {_short(value)}' for name, value in named.items())}")
         speed = latest.get("time/samples_per_second")
-        parts = [f"{name} {value:.0f}" if abs(value) >= 100 else f"{name} {value:.3g}" for name, value in selected.items()]
         return "  ".join([*parts, *([f"{speed:.0f} samples/s"] if speed is not None else [])])
+
+
+def _short(value: float) -> str:
+    value += 0.0  # which makes -0 0
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def say(console: Console, message: str) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -134,19 +135,20 @@ def train(run: Run, console: Console) -> float | None:
     """
     cfg, last, start_time = run.cfg, run.cfg.train.steps, time.perf_counter()
     logger = RunLogger(run.folder, run.step)
+    say_line = partial(say, console)
     log_stats = LogStats(logger, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size, run.watched)
-    log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, cfg.seed)
-    log_game = LogGame(run.game, logger, cfg.seed)
-    evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, cfg.seed)
-    run_diagnostics = RunDiagnostics(run.diagnostics, run.game, run.data, logger, cfg.seed)
-    draw_samples = DrawSamples(run.ema.game, run.game, run.data, logger, cfg.seed)
+    log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, say_line, cfg.seed)
+    log_game = LogGame(run.game, logger, say_line, cfg.seed)
+    evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, say_line, cfg.seed)
+    run_diagnostics = RunDiagnostics(run.diagnostics, run.game, run.data, logger, say_line, cfg.seed)
+    draw_samples = DrawSamples(run.ema.game, run.game, run.data, logger, say_line, cfg.seed)
     check_finite = DivergenceGuard(run.game, run.solver, log_stats)
     save_checkpoint = SaveCheckpoint(run.folder, run.state, check_finite, logger, cfg.keep_checkpoints)
     stop_on_signal = StopOnSignal(save_checkpoint)
     display = ProgressDisplay(
         console, run.step, last, lambda: log_stats.latest | evaluate_metric.latest, live=_can_show_bar(console)
     )
-    warn_of_forgotten_state = WarnOfForgottenState(run.parts(), lambda line: say(console, line))
+    warn_of_forgotten_state = WarnOfForgottenState(run.parts(), say_line)
     callbacks: list[Callback] = [
         warn_of_forgotten_state,
         run.ema,  # average the players

@@ -1,16 +1,21 @@
 """Callbacks that observe a run without changing it: estimates, the metric, diagnostics and pictures."""
 
+import logging
+import math
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 
-from gan_cli import drawing
+from gan_cli import drawing, own_code
 from gan_cli.data.base import Data
 from gan_cli.data.scaling import unnamed
 from gan_cli.diagnostics.base import Diagnostics
+from gan_cli.errors import Diverged, Stopped, UnreadableData
 from gan_cli.evaluation.measurement import Measurement
 from gan_cli.games.base import Game
 from gan_cli.games.protocols import HasMeasurements, HasPicture
@@ -26,9 +31,59 @@ N_STRIPS = 24
 """Number of sources shown for a translator."""
 N_POINTS = 1000
 """Number of points in a scatter plot."""
+ENDING = (Diverged, Stopped, UnreadableData, OSError)
+"""Errors that are no fault of a measurement: training cannot go on either."""
+
+log = logging.getLogger(__name__)
 
 
-class LogHeldOutEstimate:
+class Monitor(ABC):
+    """A callback that observes a run. If it fails, training goes on.
+
+    The first failure is reported in one line, and its traceback goes to the log. The numbers that the callback has logged
+    before are logged as NaN. At step 0, where no training would be lost, the error is raised.
+
+    Args:
+        logger: Receives the numbers.
+        say: Prints a line.
+    """
+
+    subject: ClassVar[str]
+    """What is observed, for the report of a failure."""
+
+    def __init__(self, logger: RunLogger, say: Callable[[str], None]) -> None:
+        self.logger, self.say = logger, say
+        self.tags: Sequence[str] = ()
+        self.has_failed = False
+
+    @abstractmethod
+    def observe(self, step: int) -> Mapping[str, float]:
+        """Return the numbers after round ``step`` by their tags."""
+
+    def __call__(self, step: int, stats: Stats | None = None) -> None:
+        try:
+            numbers = self.observe(step)
+        except ENDING:
+            raise
+        except Exception as error:
+            if step == 0:
+                raise
+            self.report(step, error)
+            numbers = dict.fromkeys(self.tags, math.nan)
+        if numbers:
+            self.tags = list(numbers)
+            self.logger.numbers(step, numbers)
+
+    def report(self, step: int, error: Exception) -> None:
+        """Say that the observation has failed, once."""
+        if not self.has_failed:
+            self.has_failed = True
+            log.warning("%s failed at step %d", self.subject, step, exc_info=error)
+            reason = own_code.reason(error).rstrip(".")
+            self.say(f"warning: {self.subject} failed at step {step}: {reason}. Training goes on without it.")
+
+
+class LogHeldOutEstimate(Monitor):
     """Logs the loss's estimate on a held-out batch as ``heldout/<name>``.
 
     Args:
@@ -36,49 +91,64 @@ class LogHeldOutEstimate:
         solver: Its autocast context is used for the forward passes.
         batch_at: Step -> the held-out batch of that step.
         logger: Receives the numbers.
+        say: Prints a line.
         seed: Start of the random stream, which also depends on the step.
     """
 
-    def __init__(self, game: Game, solver: Solver, batch_at: Callable[[int], Batch], logger: RunLogger, seed: int) -> None:
-        self.game, self.autocast, self.batch_at = game, solver.autocast, batch_at
-        self.logger, self.seed = logger, seed
+    subject = "the estimate on held-out data"
+
+    def __init__(
+        self,
+        game: Game,
+        solver: Solver,
+        batch_at: Callable[[int], Batch],
+        logger: RunLogger,
+        say: Callable[[str], None],
+        seed: int,
+    ) -> None:
+        super().__init__(logger, say)
+        self.game, self.autocast, self.batch_at, self.seed = game, solver.autocast, batch_at, seed
 
     @torch.no_grad()
-    def __call__(self, step: int, stats: Stats) -> None:
+    def observe(self, step: int) -> Mapping[str, float]:
         with preserve_buffers(self.game), fork_rng(self.seed + step, self.game.device), self.autocast():
             estimate = self.game.estimate(self.batch_at(step))
-        if estimate:
-            self.logger.numbers(step, {f"heldout/{name}": float(value) for name, value in estimate.items()})
+        return {f"heldout/{name}": float(value) for name, value in estimate.items()}
 
 
-class LogGame:
+class LogGame(Monitor):
     """Logs the numbers that ``Game.measure`` returns, if the game has any."""
 
-    def __init__(self, game: Game, logger: RunLogger, seed: int) -> None:
-        self.game, self.logger, self.seed = game, logger, seed
+    subject = "the game's own measurement"
 
-    def __call__(self, step: int, stats: Stats | None = None) -> None:
+    def __init__(self, game: Game, logger: RunLogger, say: Callable[[str], None], seed: int) -> None:
+        super().__init__(logger, say)
+        self.game, self.seed = game, seed
+
+    def observe(self, step: int) -> Mapping[str, float]:
         if not isinstance(self.game, HasMeasurements):
-            return
+            return {}
         with preserve_buffers(self.game), fork_rng(self.seed + step, self.game.device), eval_mode(self.game):
-            numbers = self.game.measure(step)
-        if numbers:
-            self.logger.numbers(step, numbers)
+            return self.game.measure(step)
 
 
-class RunDiagnostics:
+class RunDiagnostics(Monitor):
     """Logs the diagnostics of the game that is being trained, without changing it."""
 
-    def __init__(self, diagnostics: Diagnostics, game: Game, data: Data, logger: RunLogger, seed: int) -> None:
-        self.diagnostics, self.game, self.data, self.logger, self.seed = diagnostics, game, data, logger, seed
+    subject = "the diagnostics"
 
-    def __call__(self, step: int, stats: Stats | None = None) -> None:
+    def __init__(
+        self, diagnostics: Diagnostics, game: Game, data: Data, logger: RunLogger, say: Callable[[str], None], seed: int
+    ) -> None:
+        super().__init__(logger, say)
+        self.diagnostics, self.game, self.data, self.seed = diagnostics, game, data, seed
+
+    def observe(self, step: int) -> Mapping[str, float]:
         report = self.diagnostics.diagnose(self.game, self.data, self.seed)
-        if report.values:
-            self.logger.numbers(step, {name: value.value for name, value in report.values.items()})
+        return {name: value.value for name, value in report.values.items()}
 
 
-class EvaluateMetric:
+class EvaluateMetric(Monitor):
     """Logs the metric of the averaged players, if there is a metric.
 
     Also logs ``untranslated/<number>``, the metric of a translator's sources, and ``time/evaluation_share``, the fraction of
@@ -88,6 +158,7 @@ class EvaluateMetric:
         measurement: The metric over the run's data.
         game: The averaged game.
         logger: Receives the numbers.
+        say: Prints a line.
         seed: Decides the samples.
 
     Attributes:
@@ -95,14 +166,18 @@ class EvaluateMetric:
         seconds: Time spent in all evaluations.
     """
 
-    def __init__(self, measurement: Measurement, game: Game, logger: RunLogger, seed: int) -> None:
-        self.measurement, self.game, self.logger, self.seed = measurement, game, logger, seed
+    subject = "the metric"
+
+    def __init__(self, measurement: Measurement, game: Game, logger: RunLogger, say: Callable[[str], None], seed: int) -> None:
+        super().__init__(logger, say)
+        self.measurement, self.game, self.seed = measurement, game, seed
         self.latest: dict[str, float] = {}
         self.created, self.seconds = time.perf_counter(), 0.0
 
-    def __call__(self, step: int, stats: Stats | None = None) -> None:
+    def observe(self, step: int) -> Mapping[str, float]:
+        self.latest = {}
         if not self.measurement.enabled:
-            return
+            return {}
         start = time.perf_counter()
         values = {f"metric/{name}": value.value for name, value in self.measurement(self.game, self.seed).items()}
         sources = {f"untranslated/{name}": value for name, value in self.measurement.untranslated.items()}
@@ -110,10 +185,10 @@ class EvaluateMetric:
         self.seconds += now - start
         self.latest = {self.measurement.tag: values[self.measurement.tag]}
         share = {"time/evaluation_share": self.seconds / (now - self.created)}
-        self.logger.numbers(step, values | sources | share)
+        return values | sources | share
 
 
-class DrawSamples:
+class DrawSamples(Monitor):
     """Draws samples of the averaged players from latents that are fixed at construction.
 
     Images are drawn as a grid; points over the contours of the trained critic if it takes samples alone; sequences with
@@ -125,14 +200,18 @@ class DrawSamples:
         live: The game that is being trained.
         data: Provides labels, sources and real samples.
         logger: Receives the picture.
+        say: Prints a line.
         seed: Decides the latents, labels and sources.
 
     Attributes:
         path: The last picture, None before the first one.
     """
 
-    def __init__(self, ema: Game, live: Game, data: Data, logger: RunLogger, seed: int) -> None:
-        self.ema, self.live, self.logger = ema, live, logger
+    subject = "the picture of samples"
+
+    def __init__(self, ema: Game, live: Game, data: Data, logger: RunLogger, say: Callable[[str], None], seed: int) -> None:
+        super().__init__(logger, say)
+        self.ema, self.live = ema, live
         self.images, self.sequences = len(data.shape) == 3, len(data.shape) == 2
         self.series = data.series or unnamed(data.shape[-1])
         n = (
@@ -151,9 +230,11 @@ class DrawSamples:
         self.targets = self.real if data.paired else None
         self.path: Path | None = None
 
-    def __call__(self, step: int, stats: Stats | None = None) -> None:
+    def observe(self, step: int) -> Mapping[str, float]:
+        """Log the picture, and return no numbers."""
         picture = self.own_picture()
         self.path = self.logger.picture(step, "samples", self.samples() if picture is None else picture)
+        return {}
 
     def own_picture(self) -> np.ndarray | None:
         """Return the game's picture of itself, None if it has none."""

@@ -104,8 +104,17 @@ def weights(folder: Path) -> dict[str, dict[str, Tensor]]:
 def test_the_progress_line_shows_the_loss_of_every_turn(cfg):
     _, stats = configs.play(cfg)
     numbers = {name: float(value) for name, value in stats.items()}
-    shown = ProgressDisplay(Terminal(), 0, 10, lambda: numbers, live=False).numbers().split("  ")
-    assert [part.split(" ")[0] for part in shown] == ["discriminator", "js", "generator", "third"]
+    losses, estimate = ProgressDisplay(Terminal(), 0, 10, lambda: numbers, live=False).numbers().split("  ")
+    assert [part.split(" ")[-2:][0] for part in losses.split(", ")] == ["discriminator", "generator", "third"]
+    assert losses.startswith("loss discriminator ")
+    assert estimate.startswith("estimate js ")
+
+
+def test_the_progress_line_says_that_losses_are_losses():
+    """In a game of two numbers a turn has the name of its parameter."""
+    numbers = {"loss/theta": 0.0, "loss/phi": -0.0, "grad_norm/phi": 3.0, "metric/w1": 250.4, "time/samples_per_second": 12.3}
+    shown = ProgressDisplay(Terminal(), 0, 10, lambda: numbers, live=False).numbers()
+    assert shown == "loss theta 0, phi 0  metric w1 250  12 samples/s"
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,17 @@ from types import SimpleNamespace
 import pytest
 import torch
 from support import configs
-from support.runs import EMPTY_STATE
+from support.runs import EMPTY_STATE, result, train
 from torch.nn import BatchNorm2d
 
 from gan_cli.build import build
-from gan_cli.errors import Diverged, UserError
+from gan_cli.errors import Diverged, UnreadableData, UserError
+from gan_cli.games.analytic.gaussian_gan import GaussianGAN
 from gan_cli.runs import checkpoint, logger
 from gan_cli.schedules.learning_rates import LinearDecay
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, ScheduleLearningRates, Stopwatch
 from gan_cli.training.ema import EMA
+from gan_cli.training.monitors import Monitor
 
 CPU = torch.device("cpu")
 
@@ -110,6 +112,58 @@ def test_moments_that_are_not_finite_are_not_saved():
         Diverged, match=r"solver\.inner\.optimizers\.generator\.state\.0\.exp_avg_sq is no longer finite at step 4"
     ):
         check(4)
+
+
+class Fails(Monitor):
+    """Logs the step as ``step``, and fails at the steps given."""
+
+    subject = "the count"
+
+    def __init__(self, logger, say, *steps, error=None):
+        super().__init__(logger, say)
+        self.steps, self.error = steps, error or UserError("weights must be a vector.\nTake others.")
+
+    def observe(self, step):
+        if step in self.steps:
+            raise self.error
+        return {"count/step": float(step)}
+
+
+def test_a_measurement_that_fails_is_reported_once_and_gives_nan(tmp_path):
+    said = []
+    log = logger.RunLogger(tmp_path, 0)
+    monitor = Fails(log, said.append, 2, 3, 5)
+    for step in range(6):
+        monitor(step)
+    log.close()
+    assert [row["count/step"] for row in logger.read(tmp_path)] == [0, 1, None, None, 4, None]
+    assert said == ["warning: the count failed at step 2: weights must be a vector. Take others. Training goes on without it."]
+
+
+def test_a_measurement_that_fails_before_training_ends_the_run():
+    with pytest.raises(UserError, match="weights"):
+        Fails(None, None, 0)(0)
+
+
+@pytest.mark.parametrize("error", [Diverged("nan"), UnreadableData("gone", "restore"), OSError(28, "No space left on device")])
+def test_what_ends_training_passes_through_a_measurement(error):
+    with pytest.raises(type(error)):
+        Fails(None, None, 1, error=error)(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["measure", "estimate", "picture"])
+def test_training_outlives_a_game_that_cannot_be_measured(part, tmp_path, monkeypatch, capsys):
+    def fail(self, *given):
+        raise ZeroDivisionError("by zero")
+
+    cfg = configs.config("game=gaussian_gan", "train.steps=4 log_every=1 eval_every=2 sample_every=2")
+    monkeypatch.setattr(GaussianGAN, part, lambda self, step, *more: {"x": 1.0} if step == 0 else fail(self))
+    if part == "picture":
+        monkeypatch.setattr(GaussianGAN, part, lambda self, history: fail(self) if len(history()) > 1 else None)
+    train(cfg, tmp_path)
+    assert capsys.readouterr().out.count("by zero") == 1
+    assert result(tmp_path)["status"] == "finished"
 
 
 def test_the_stopwatch_runs_between_start_and_stop(monkeypatch):
