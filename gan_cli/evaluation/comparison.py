@@ -179,6 +179,13 @@ def joint_level(methods: int) -> float:
     return 1 - (1 - LEVEL) / max(1, methods * (methods - 1) // 2)
 
 
+def describe_level(level: float) -> str:
+    """Return the kind of interval in words: its level and, if several hold jointly, the level of each one."""
+    if level == LEVEL:
+        return f"{100 * LEVEL:g} % intervals"
+    return f"{100 * LEVEL:g} % simultaneous intervals (Bonferroni over all pairs of methods, {100 * level:.5g} % each)"
+
+
 def difference(method: Mapping[int, float], best: Mapping[int, float], higher_is_better: bool, level: float) -> Difference:
     """Compare a method with the best one on the seeds that both have.
 

@@ -40,6 +40,16 @@ def format_fixed(value: float, decimals: int) -> str:
     return f"{rounded:.{max(0, decimals)}f}"
 
 
+def format_interval(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Format a value and its interval, with signs: two significant digits of half the width.
+
+    An end that would be rounded to 0 has two significant digits of its own, so that an interval without 0 shows it.
+    """
+    decimals = decimal_place((high - low) / 2, 2) if high > low else decimal_place(value, 4)
+    ends = (decimals if round(end, decimals) or not end else decimal_place(end, 2) for end in (low, high))
+    return format_signed(value, decimals), *(format_signed(end, places) for end, places in zip((low, high), ends, strict=True))
+
+
 def format_signed(value: float, decimals: int | None = None) -> str:
     """Format ``value`` with its sign, rounded to ``decimals`` places."""
     text = format_value(value) if decimals is None else format_fixed(value, decimals)

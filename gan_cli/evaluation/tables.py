@@ -8,9 +8,16 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from gan_cli.evaluation.comparison import LEVEL, Comparison, Mean, Ranking, Row
+from gan_cli.evaluation.comparison import Comparison, Mean, Ranking, Row, describe_level
 from gan_cli.evaluation.layout import blank_table, numeric_column, titled_table, wrap_name
-from gan_cli.evaluation.number_format import decimal_place, format_fixed, format_signed, format_value, is_significant
+from gan_cli.evaluation.number_format import (
+    decimal_place,
+    format_fixed,
+    format_interval,
+    format_signed,
+    format_value,
+    is_significant,
+)
 from gan_cli.evaluation.results import Number, Provenance, Result, format_setting, remarks
 
 MAX_COLUMNS = 4
@@ -188,10 +195,9 @@ def _short_key(key: str) -> str:
 
 
 def _legend(ranking: Ranking) -> str:
-    each = "" if ranking.level == LEVEL else f", each with {100 * ranking.level:.5g} %"
     return (
-        "To the best: mean of the paired differences over shared seeds [interval]; with 95 % all pairs of methods lie in theirs"
-        f"{each}. No difference: these seeds show none."
+        f"To the best: mean of the paired differences over shared seeds, with {describe_level(ranking.level)}. "
+        "No difference: the interval contains 0."
     )
 
 
@@ -221,10 +227,8 @@ def _difference_text(row: Row) -> tuple[str, str]:
         return "", "best"
     if difference.interval is None:
         return "" if math.isnan(difference.value) else format_signed(difference.value), difference.verdict
-    low, high = difference.interval
-    decimals = decimal_place((high - low) / 2, 2) if high > low else decimal_place(difference.value, 4)
-    ends = f"[{format_signed(low, decimals)},{format_signed(high, decimals)}]"
-    return f"{format_signed(difference.value, decimals)} {ends}", difference.verdict
+    value, low, high = format_interval(difference.value, *difference.interval)
+    return f"{value} [{low},{high}]", difference.verdict
 
 
 def _seeds_text(row: Row) -> Text:

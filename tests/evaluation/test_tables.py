@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from gan_cli.evaluation.comparison import compare
+from gan_cli.evaluation.comparison import compare, describe_level, joint_level
 from gan_cli.evaluation.details import remark_tables
-from gan_cli.evaluation.number_format import format_value
+from gan_cli.evaluation.number_format import format_interval, format_value
 from gan_cli.evaluation.results import Number, Provenance, Result, remarks
 from gan_cli.evaluation.sweeps import SweepRun
 from gan_cli.evaluation.tables import caption, curve_tables, run_tables, sweep_tables
@@ -74,6 +74,30 @@ def sweep(n_keys, seeds=5, n_of_last=1000):
 )
 def test_the_error_determines_the_digits(value, error, expected):
     assert format_value(value, error) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((0.47, 0.0043, 0.936), ("+0.47", "+0.0043", "+0.94")),
+        ((-0.47, -0.936, -0.0043), ("-0.47", "-0.94", "-0.0043")),
+        ((0.47, -0.0043, 0.944), ("+0.47", "-0.0043", "+0.94")),
+        ((0.47, 0.0, 0.94), ("+0.47", "+0.00", "+0.94")),
+        ((321.0, 12.3, 654.0), ("+320", "+10", "+650")),
+        ((2.0, 2.0, 2.0), ("+2.000", "+2.000", "+2.000")),
+    ],
+)
+def test_an_interval_without_zero_shows_it(given, expected):
+    assert format_interval(*given) == expected
+
+
+def test_the_legend_says_what_the_intervals_are():
+    def legend(*args):
+        return " ".join(text(sweep_tables(compare(*sweep(*args))), 200).split())
+
+    assert "with 95 % simultaneous intervals (Bonferroni over all pairs of methods, 98.333 % each)" in legend(1)
+    assert describe_level(joint_level(2)) == "95 % intervals"
+    assert "99.5 % each" in describe_level(joint_level(5))
 
 
 def test_the_caption_holds_all_that_decides():

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import stats
 
 from gan_cli import checks
-from gan_cli.evaluation.comparison import LEVEL, difference
-from gan_cli.evaluation.number_format import format_signed, format_value
+from gan_cli.evaluation.comparison import LEVEL, describe_level, difference
+from gan_cli.evaluation.number_format import format_interval, format_signed, format_value
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, check_bounds, describe_bounds, judge_bounds
 from gan_cli.report.records.runs import RunRecord
 
@@ -21,8 +21,8 @@ STATES = {"better": HELD, "worse": NOT_HELD}
 class Ordering(Claim):
     """One method is better than another by the mean of their paired differences over seeds.
 
-    Held if the 95 % interval of the differences at equal seeds lies on the side of ``better``, not held if it lies on the other
-    side, and undecided if it contains 0 or fewer than three seeds are paired.
+    Held if the 95 % interval of the mean paired difference at equal seeds lies on the side of ``better``, not held if it lies
+    on the other side, and undecided if it contains 0 or fewer than three seeds are paired.
 
     Args:
         number: Name of a gan-eval number at the last checkpoint, or a tag (``metric/w1``), whose last value is used.
@@ -42,7 +42,8 @@ class Ordering(Claim):
     def rule(self) -> str:
         names = (", ".join(f"{key}={value}" for key, value in where.items()) for where in (self.better, self.worse))
         side = "higher" if self.higher_is_better else "lower"
-        return f"{self.number} is {side} for {' than for '.join(names)}, by {LEVEL:.0%} of the paired differences over seeds"
+        compared = f"{self.number} is {side} for {' than for '.join(names)}"
+        return f"{compared}, by {describe_level(LEVEL)} of the mean paired difference over seeds"
 
     def assess(self, runs: Sequence[RunRecord]) -> Assessment:
         chosen = self.select(runs)
@@ -52,9 +53,11 @@ class Ordering(Claim):
         paired = difference(a, b, self.higher_is_better, LEVEL)
         if not paired.n:
             return self.assessment(UNDECIDED, f"no seed has {self.number} for both")
-        reason = f"difference {format_signed(paired.value)} over {paired.n} paired seeds"
+        seeds = f"over {paired.n} paired seeds"
+        reason = f"difference {format_signed(paired.value)} {seeds}"
         if paired.interval is not None:
-            reason += f", interval {format_signed(paired.interval[0])} to {format_signed(paired.interval[1])}"
+            value, low, high = format_interval(paired.value, *paired.interval)
+            reason = f"difference {value} {seeds}, interval {low} to {high}"
         return self.assessment(STATES.get(paired.verdict, UNDECIDED), f"{paired.verdict} ({reason})")
 
     def _compares(self, run: RunRecord) -> bool:

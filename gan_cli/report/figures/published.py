@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as MplFigure
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.evaluation.comparison import Mean, difference, joint_level, mean
+from gan_cli.evaluation.comparison import Mean, describe_level, difference, joint_level, mean
 from gan_cli.evaluation.number_format import format_signed, format_value
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim
 from gan_cli.report.figures import style
@@ -185,7 +185,11 @@ class PublishedRanking(Claim):
         best_first = sorted(self.published, key=lambda system: self.published[system], reverse=self.higher_is_better)
         order = ", ".join(f"{system} ({self.published[system]:g})" for system in best_first)
         side = "higher" if self.higher_is_better else "lower"
-        return f"{self.number} is {side} for the better published system of each pair, by paired differences: {order}"
+        intervals = describe_level(joint_level(len(self.systems)))
+        return (
+            f"{self.number} is {side} for the better published system of each pair, "
+            f"by {intervals} of the mean paired difference: {order}"
+        )
 
     def assess(self, runs: Sequence[RunRecord]) -> Assessment:
         chosen = self.select(runs)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gan_cli.evaluation.comparison import LEVEL, Mean, Ranking, Row, compare, mean
-from gan_cli.evaluation.number_format import format_signed, format_value
+from gan_cli.evaluation.comparison import Mean, Ranking, Row, compare, describe_level, mean
+from gan_cli.evaluation.number_format import format_interval, format_value
 from gan_cli.evaluation.results import Provenance, Result, differences, remarks
 from gan_cli.evaluation.tables import caption
 from gan_cli.report.figures import style
@@ -111,7 +111,8 @@ def _sweep_table(ranking: Ranking, remarks: Sequence[str]) -> Table:
         for row in ranking.rows
     ]
     floor = [f"real against real: {format_value(ranking.floor[1])}"] if ranking.floor else []
-    legend = f"{ranking.chosen} checkpoints; mean over seeds ± standard error; paired differences with {LEVEL:.0%} intervals"
+    compared = f"; mean paired difference over shared seeds, with {describe_level(ranking.level)}" if len(rows) > 1 else ""
+    legend = f"{ranking.chosen} checkpoints; mean over seeds ± standard error{compared}"
     notes = [legend, *floor, *caption(ranking.provenance, seed=False).splitlines(), *remarks]
     return Table(f"{ranking.primary}, ranked", head, rows, notes)
 
@@ -172,8 +173,8 @@ def _difference(row: Row) -> str:
         return ""
     if row.difference.interval is None:
         return row.difference.verdict
-    low, high = row.difference.interval
-    return f"{format_signed(row.difference.value)} [{format_signed(low)}, {format_signed(high)}]: {row.difference.verdict}"
+    value, low, high = format_interval(row.difference.value, *row.difference.interval)
+    return f"{value} [{low}, {high}]: {row.difference.verdict}"
 
 
 def _mean_text(value: Mean | None) -> str:
