@@ -37,6 +37,10 @@ class FieldError(UserError):
         return UserError(f"{key}.{self}")
 
 
+class TooFewSamples(UserError):
+    """A metric needs more samples than there are."""
+
+
 class UnreadableData(UserError):
     """A file of the data set cannot be read.
 

@@ -99,7 +99,11 @@ class EvalConfig(SamplingConfig):
     real: str | None = _scalar(None, "folder of real images, instead of a run")
     fake: str | None = _scalar(None, "folder of generated images, beside real=")
     checkpoint: str | None = _scalar(None, "last, best, all, a step, or a path (null: last and best)")
-    n_samples: int | None = _scalar(None, "real and generated samples (null: as in the run; of folders, all)", low=1)
+    n_samples: int | None = _scalar(
+        None,
+        "real and generated samples (null: n_samples of the metric, which is the run's or that of metric=; of folders, all)",
+        low=1,
+    )
     root: str | None = _scalar(None, "folder or file where the data set lies (null: as in the run)")
     out: str | None = _scalar(None, "folder for eval.json and eval.csv (null: the run's own; of folders, outputs/)")
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")

@@ -18,13 +18,13 @@ from gan_cli.build import build_data, build_diagnostics, build_metric
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import Diagnostics, NoDiagnostics
 from gan_cli.errors import EarlierVersionError, UserError, first_line
-from gan_cli.evaluation.measurement import Floor, Measurement
+from gan_cli.evaluation.measurement import Measurement
+from gan_cli.evaluation.numbers import numbers_and_details
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import Sampling, sampling_of
 from gan_cli.inference.load import LoadedRun, load, place_of
-from gan_cli.metrics.base import Metric, Picture, Value
-from gan_cli.metrics.features.base import Encoded
+from gan_cli.metrics.base import Picture, Value
 from gan_cli.runs import checkpoint, environment
 from gan_cli.runs.logger import read
 from gan_cli.runs.trained import is_own, trained_config
@@ -276,15 +276,6 @@ class Checkpoints:
     def seed(self, config: DictConfig) -> int:
         """Return the seed of the latents."""
         return int(config.seed if self.cfg.seed is None else self.cfg.seed)
-
-
-def numbers_and_details(metric: Metric, real: Encoded, fake: Encoded, floor: Floor) -> tuple[dict[str, Number], dict[str, Any]]:
-    """Return the numbers of a metric with errors and floors, and its details with the sample count of the floor."""
-    numbers = {
-        name: Number(value.value, value.error, value.higher_is_better, floor.values.get(name))
-        for name, value in metric.with_errors(real, fake).items()
-    }
-    return numbers, {"floor_n": floor.n, "floor_two_times": floor.two_times, **metric.details(real, fake)}
 
 
 def to_pixels(picture: Picture) -> np.ndarray:

@@ -17,10 +17,11 @@ from gan_cli.build import build_metric
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError, first_line
 from gan_cli.evaluation import results, sweeps
-from gan_cli.evaluation.checkpoints import Checkpoints, numbers_and_details
+from gan_cli.evaluation.checkpoints import Checkpoints
 from gan_cli.evaluation.comparison import compare
 from gan_cli.evaluation.details import detail_tables, reference_tables, remark_tables
 from gan_cli.evaluation.folders import FolderComparison
+from gan_cli.evaluation.numbers import numbers_and_details
 from gan_cli.evaluation.results import Evaluation, Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
 from gan_cli.games.sampling import Sampling

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.base import Data, Dataset, seeded_generator
+from gan_cli.data.images.arrays import to_float
 from gan_cli.data.images.decoding import processors
 from gan_cli.data.images.folder import native, native_images
 from gan_cli.data.images.source import CorruptImage
@@ -28,17 +30,17 @@ CHUNK = 250
 
 
 class _UnlabelledImages(Dataset):
-    """Shape and number of unlabelled images, for metrics that need to know them before they measure."""
+    """The first ``n`` images of a folder as a data set without labels, for metrics that look at it before they measure."""
 
-    def __init__(self, shape: tuple[int, ...], n: int):
-        self.shape, self.n, self.classes = shape, n, 0
+    def __init__(self, images: "ShuffledImages", n: int):
+        self.images, self.shape, self.n, self.classes = images, tuple(images.image(0).shape), n, 0
 
     def __len__(self) -> int:
         return self.n
 
     def batch(self, indices: Tensor) -> Batch:
-        """Refuse to load a batch: a metric that needs more than the two sets cannot be used with folders."""
-        raise UserError("this metric needs a data set, not folders of images: evaluate a run, or choose another metric.")
+        """Return images of one size, for metrics that look at one before they measure."""
+        return Batch(to_float(np.stack([self.images.image(index).numpy() for index in indices.tolist()])))
 
 
 def _refuse_nested(real: Path, fake: Path) -> None:
@@ -74,14 +76,16 @@ class FolderComparison:
         n_real, n_fake = (len(side) if n is None else min(n, len(side)) for side in (self.real, self.fake))
         if metric.equal_sizes:
             n_real = n_fake = min(n_real, n_fake)
-        if min(n_real, n_fake) < 2:
-            raise UserError(f"{metric.name} needs at least 2 images of either kind: {n_real} real, {n_fake} generated.")
+        if need := metric.shortage(min(n_real, n_fake)):
+            raise UserError(
+                f"{metric.name} {need.replace('samples', 'images of either kind')}: {n_real} real, {n_fake} generated."
+            )
         self.n_real, self.n_fake = n_real, n_fake
         # the floor compares real images with other real ones: further ones, or else a part of these, whichever is more
         unused = len(self.real) - n_real
         self.n_extra = min(n_fake, unused) if unused >= max(2, min(n_fake, n_real // 2)) else 0
-        shape = tuple(self.real.image(0).shape)
-        self.metric = metric.fitted(Data(_UnlabelledImages(shape, n_real), _UnlabelledImages(shape, 0)), device)
+        data = Data(_UnlabelledImages(self.real, n_real), _UnlabelledImages(self.real, 0))
+        self.metric = replace(metric, n_samples=min(n_real, n_fake)).fitted(data, device)
 
     @property
     def n_images(self) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.translation.degradations import grey
-from gan_cli.errors import UserError
+from gan_cli.errors import TooFewSamples, UserError
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import CHUNK, eval_mode
 from gan_cli.metrics.base import Metric, Value
@@ -62,7 +62,8 @@ class Measurement:
         seconds: Time that fitting the metric took.
 
     Raises:
-        UserError: If the metric does not fit the data, or fewer than two samples are left.
+        TooFewSamples: If the metric needs more samples than are left.
+        UserError: If the metric does not fit the data.
     """
 
     def __init__(
@@ -72,10 +73,7 @@ class Measurement:
         self.data, self.device, self.role = data, device, role
         self.split: Dataset = getattr(data, metric.split)
         self.requested = metric.n_samples if n_samples is None else n_samples
-        self.n = min(self.requested, len(self.split))
-        if self.enabled and self.n < 2:
-            least = f"n_samples={self.requested}" if self.requested < 2 else f"the {metric.split} split holds {self.n}"
-            raise UserError(f"{metric.name} needs at least 2 samples, but {least}.")
+        self.n = check_counts(metric, data, n_samples)
         start = time.perf_counter()
         self.metric = replace(metric, n_samples=self.n).fitted(data, device) if self.enabled else metric
         self.seconds = time.perf_counter() - start
@@ -85,11 +83,16 @@ class Measurement:
         """``metric/<name>`` of the primary number."""
         return f"metric/{self.metric.name}"
 
+    def limits(self) -> list[str]:
+        """Return what the number of samples in the split limits: the parts that are left out, and the number itself."""
+        lines = left_out_lines(self.metric)
+        if self.n < self.requested:
+            lines.append(f"n_samples: {self.n}, not {self.requested}: the {self.metric.split} split holds no more")
+        return lines
+
     def notes(self) -> list[str]:
         """Return notes on deviations from the requested evaluation."""
-        notes = list(self.data.series.notes) if self.data.series else []
-        if self.n < self.requested:
-            notes.append(f"n_samples: {self.n}, not {self.requested}: the {self.metric.split} split holds no more")
+        notes = [*(self.data.series.notes if self.data.series else ()), *self.limits()]
         if 2 * self.n > len(self.split):
             shared = 2 * self.n - len(self.split)
             notes.append(
@@ -149,6 +152,8 @@ class Measurement:
             others = self._encode_split(other, _order(other)[:n])
         else:
             n = len(self.split) // 2
+            if not n:
+                return Floor({}, 0)
             real, others = (self._encode_split(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
         # half of the data may be too little for a metric that works on the whole split
         floor = self.metric.floor if n == self.n else self.metric.floor_or_empty
@@ -218,6 +223,26 @@ class Measurement:
         x = torch.cat([to_metric_input(batch.x, self.metric.features) for batch in batches])
         labels = [batch.y for batch in batches if batch.y is not None]
         return encode_cached(self.metric.features, x, torch.cat(labels) if labels else None)
+
+
+def left_out_lines(metric: Metric) -> list[str]:
+    """Return a line for each part of a combined metric that cannot be computed, with the reason."""
+    return [f"{name} is left out: {reason}" for name, reason in metric.left_out.items()]
+
+
+def check_counts(metric: Metric, data: Data, n_samples: int | None = None) -> int:
+    """Return the number of samples that ``metric`` measures of ``data``; see ``Measurement`` for the arguments.
+
+    Raises:
+        TooFewSamples: If the metric needs more.
+    """
+    split: Dataset = getattr(data, metric.split)
+    requested = metric.n_samples if n_samples is None else n_samples
+    n = min(requested, len(split))
+    if metric.n_samples > 0 and (need := metric.shortage(n)):
+        found = f"n_samples={n}" if n == requested else f"the {metric.split} split holds {n}"
+        raise TooFewSamples(f"{metric.name} {need}, but {found}.")
+    return n
 
 
 def concatenate(parts: list[Encoded]) -> Encoded:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,12 +185,16 @@ class Evaluation:
 def remarks(results: Sequence[Result]) -> list[str]:
     """Return the remarks of metrics on their own numbers, for instance that a scoring network has not converged.
 
-    Remarks are stored under ``remarks`` in the details, at any depth. With several results each remark names its result.
+    Remarks are stored under ``remarks`` in the details, at any depth. A remark that not all results have names its result.
     """
-    pairs = [(result, remark) for result in results for remark in _remarks_within(result.details)]
-    if len(results) == 1:
-        return [remark for _, remark in pairs]
-    return [f"{result.source}{'' if result.step is None else f', step {result.step}'}: {remark}" for result, remark in pairs]
+    each = [list(_remarks_within(result.details)) for result in results]
+    shared = [remark for remark in dict.fromkeys(chain(*each)) if all(remark in found for found in each)]
+    return shared + [
+        f"{result.source}{'' if result.step is None else f', step {result.step}'}: {remark}"
+        for result, found in zip(results, each, strict=True)
+        for remark in found
+        if remark not in shared
+    ]
 
 
 def _remarks_within(details: Mapping[str, Any]) -> Iterator[str]:

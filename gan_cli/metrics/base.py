@@ -69,6 +69,8 @@ class Metric(Contract, ABC):
     features: Features
     n_samples: int = 2000
     split: str = "train"
+    least_samples: ClassVar[int] = 2
+    """Smallest number of samples of each kind from which the metric can be computed."""
     equal_sizes: ClassVar[bool] = False
     """True if the metric needs as many real samples as generated ones."""
     needs_samples: ClassVar[bool] = False
@@ -106,6 +108,15 @@ class Metric(Contract, ABC):
         """
         return dataclasses.replace(self, features=self.features.fitted(data, device))
 
+    def shortage(self, n: int) -> str | None:
+        """Return what the metric needs if ``n`` samples of each kind are too few, as ``needs ...``; None if they are enough."""
+        return None if n >= self.least_samples else f"needs at least {self.least_samples} samples"
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """The parts of a combined metric that cannot be computed, by name, each with the reason as a sentence."""
+        return {}
+
     @property
     @abstractmethod
     def name(self) -> str:
@@ -140,8 +151,8 @@ class Metric(Contract, ABC):
         σ² = (G − 1)/G Σ_g (t_g − t̄)² over G = 10 values t_g, each computed without one tenth of the generated samples. The
         error covers the variation over samples of the same players, with the real samples fixed. If the metric needs equal
         sizes, a tenth of both sets is left out, and the error covers the variation over samples of both kinds. All t_g come
-        from the same number of samples and so have the same bias, which cancels. With fewer than 20 samples no error is
-        computed. Kott: The Delete-a-Group Jackknife (2001).
+        from the same number of samples and so have the same bias, which cancels. With fewer than 20 samples, or if nine tenths
+        of them are too few for the metric, no error is computed. Kott: The Delete-a-Group Jackknife (2001).
 
         Args:
             real: N encoded real samples.
@@ -149,6 +160,8 @@ class Metric(Contract, ABC):
         """
         values = self.measure(real, fake)
         if len(fake) < 2 * JACKKNIFE_GROUPS or all(value.error is not None for value in values.values()):
+            return values
+        if self.shortage(len(fake) - -(-len(fake) // JACKKNIFE_GROUPS)) is not None:
             return values
         if not self.needs_samples:
             real, fake = real.without_samples(), fake.without_samples()  # saves ten copies of samples that are not used

@@ -4,13 +4,13 @@ import dataclasses
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
 from gan_cli.data.base import Data, Dataset
-from gan_cli.errors import UserError
+from gan_cli.errors import TooFewSamples, UserError, first_line
 from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.features.classifier import Classifier
@@ -32,7 +32,8 @@ T = TypeVar("T")
 class Combined(Metric):
     """Several metrics, its parts, of the same samples in the same features; the first part holds the primary number.
 
-    ``parts`` are the metrics for any data. ``extra_parts`` are added by ``fitted`` if the data allow them.
+    ``parts`` are the metrics for any data. ``extra_parts`` are added by ``fitted`` if the data allow them. ``fitted`` leaves
+    out the parts that need more samples than ``n_samples``, or that are not defined for the data; ``left_out`` says why.
     """
 
     @abstractmethod
@@ -44,19 +45,38 @@ class Combined(Metric):
         return ()
 
     def fitted(self, data: Data, device: torch.device) -> Metric:
-        """Return all parts, fitted to ``data``.
+        """Return the parts that can be computed, fitted to ``data``.
 
         Raises:
-            UserError: If one of ``parts`` is not defined for such data.
+            UserError: If there are none.
         """
         whole = dataclasses.replace(self, features=self.features.fitted(data, device))
-        members = tuple(part.fitted(data, device) for part in (*whole.parts(), *whole.extra_parts(data)))
-        return MetricCollection(whole.features, whole.n_samples, whole.split, members)
+        members: list[Metric] = []
+        errors: list[UserError] = []
+        left_out: dict[str, str] = {}
+        for part in (*whole.parts(), *whole.extra_parts(data)):
+            if need := part.shortage(whole.n_samples):
+                left_out[part.name] = f"it {need}, and there are {whole.n_samples}."
+                errors.append(TooFewSamples(f"{part.name} {need}, and there are {whole.n_samples}."))
+                continue
+            try:
+                members.append(part.fitted(data, device))
+            except UserError as error:
+                left_out[part.name] = first_line(error)
+                errors.append(error)
+        if not members:
+            raise errors[0]
+        return MetricCollection(whole.features, whole.n_samples, whole.split, tuple(members), left_out)
 
     @property
     def name(self) -> str:
         """Name of the first part."""
         return self.parts()[0].name
+
+    @property
+    def least_samples(self) -> int:  # type: ignore[override]
+        """The number from which any part can be computed."""
+        return min(part.least_samples for part in self.parts())
 
     @property
     def equal_sizes(self) -> bool:  # type: ignore[override]
@@ -114,9 +134,16 @@ class MetricCollection(Combined):
 
     Args:
         members: The metrics; the first one holds the primary number.
+        omitted: The metrics that cannot be computed, by name, each with the reason.
     """
 
     members: tuple[Metric, ...] = ()
+    omitted: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Return ``omitted``."""
+        return self.omitted
 
     def parts(self) -> Sequence[Metric]:
         """Return ``members``."""
@@ -156,6 +183,7 @@ class AllImageMetrics(Combined):
 class AllTranslationMetrics(Combined):
     """All metrics for translations: Fréchet distance to the target domain (primary), KID, and for pairs L1, PSNR and SSIM."""
 
+    least_samples: ClassVar[int] = 1  # type: ignore[misc]  # of the reconstruction of pairs
     n_samples: int = 1000
     split: str = "heldout"
 

@@ -56,7 +56,7 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
     advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size, or take precision=bf16"
     again = f"Continue with: {resume_command(folder)}"
     with files.full_disk_named(folder, again), memory_errors_named(cfg.device, advice), _own_modules_named(cfg):
-        run = start_or_resume(cfg, folder, console)
+        run = start_or_resume(cfg, folder, console, named)
         return train(run, console)
 
 
@@ -82,14 +82,14 @@ def finished_result(folder: Path, steps: int) -> dict[str, Any] | None:
     return result if result.get("status") == "finished" and result.get("step", -1) >= steps else None
 
 
-def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
+def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = ()) -> Run:
     """Build the run at step 0, or at its newest readable checkpoint if ``cfg.resume`` is set, and write its config.
 
     Raises:
         UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
     """
     state = state_to_resume(cfg, folder, console) if cfg.resume else None
-    run = Run(cfg, folder)
+    run = Run(cfg, folder, named)
     if not run.data.train.unlimited:
         say(console, run.data.summary())
     for note in run.data.series.notes if run.data.series else ():
@@ -97,8 +97,8 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console) -> Run:
     if run.idle and cfg.train.steps:
         turns = ", ".join(run.idle)
         say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {turns}: see schedule.phases")
-    if run.measurement.enabled:
-        say(console, run.metric_description)
+    for line in run.metric_lines:
+        say(console, line)
     if state is None:
         run.initialize_players()
     else:

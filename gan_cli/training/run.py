@@ -1,6 +1,6 @@
 """The state of a training run: its parts, and its checkpoints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,17 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli import device
-from gan_cli.build import build
+from gan_cli.build import build, build_data, build_metric
 from gan_cli.config.identity import to_plain
 from gan_cli.config.locations import location_key
+from gan_cli.data.base import Data
+from gan_cli.data.images.reading import decoding_postponed
 from gan_cli.data.stream import Stream
 from gan_cli.device import threads
-from gan_cli.errors import UserError
-from gan_cli.evaluation.measurement import Measurement
+from gan_cli.errors import TooFewSamples, UserError
+from gan_cli.evaluation.measurement import Measurement, check_counts
 from gan_cli.games.base import Game
+from gan_cli.metrics.base import Metric, NoMetric
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import run_folder
@@ -31,6 +34,8 @@ class Run:
     Args:
         cfg: The whole config of the run.
         folder: Folder of the run.
+        named: The keys that the command line names. A metric among them is refused if there are too few samples for it; one
+            that the data set or an experiment brings along is left out.
 
     Attributes:
         step: Number of rounds played.
@@ -47,12 +52,16 @@ class Run:
         diagnostics: Measures of the players.
         remembering: Parts beside the objective and the data set that may have a state, by config key.
         measurement: The metric over the data.
-        metric_description: The metric in one line, for the console.
+        metric_lines: The metric, and what cannot be measured of it, for the console.
         set_learning_rates: Callback that sets the learning rates.
     """
 
-    def __init__(self, cfg: DictConfig, folder: Path) -> None:
+    def __init__(self, cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
+        typed = "metric" in {key.partition(".")[0] for key in named}
+        if typed:
+            with decoding_postponed():  # refused now rather than after hours of decoding
+                check_counts(build_metric(cfg), build_data(cfg))
         self.device = prepare(cfg)
         self.watched: list[tuple[str, Tensor]] = []
         parts = build(cfg, self.device, lambda name, value: self.watched.append((name, value)))
@@ -64,8 +73,7 @@ class Run:
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
         self.ema = EMA(self.game, cfg.ema or 0.0)
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
-        self.metric_description = parts.metric.describe(self.data)
-        self.measurement = Measurement(parts.metric, self.data, self.device)
+        self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, typed)
         self.remembering: dict[str, Any] = {
             "metric": self.measurement.metric,
             "schedule": parts.schedule.schedule,
@@ -138,6 +146,25 @@ class Run:
     def heldout_batch(self, step: int) -> Batch:
         """Return the held-out batch of ``step``, which does not depend on earlier calls."""
         return self.data.heldout.batch(self.heldout.indices(step)).to(self.device)
+
+
+def measure_with(metric: Metric, data: Data, device: torch.device, typed: bool) -> tuple[Measurement, list[str]]:
+    """Return the metric over the data, and lines that say what is measured and what cannot be.
+
+    Raises:
+        UserError: If the metric does not fit the data.
+        TooFewSamples: If the metric needs more samples than there are and was ``typed``; otherwise nothing is measured.
+    """
+    try:
+        measurement = Measurement(metric, data, device)
+    except TooFewSamples as error:
+        if typed:
+            raise
+        return Measurement(NoMetric(metric.features), data, device), [f"metric: none, because {error}"]
+    if not measurement.enabled:
+        return measurement, []
+    left = measurement.metric if measurement.metric.left_out else metric
+    return measurement, [left.describe(data), *measurement.limits()]
 
 
 def load_players(game: Game, source: str | None, players: Sequence[str] | None) -> None:

@@ -43,7 +43,7 @@ class TestARun:
         assert entry["provenance"].pop("reference")
         assert entry["provenance"] == {
             "metric": "fd",
-            "settings": {"kid": {"subsets": 100, "subset_size": 1000}},
+            "settings": {"kid": {"subsets": 100, "subset_size": 30}},
             "features": {"extractor": "identity"},
             "n_real": 30,
             "n_fake": 30,

@@ -10,14 +10,15 @@ from PIL import Image
 
 from gan_cli.errors import UserError
 from gan_cli.evaluation import results
-from gan_cli.evaluation.checkpoints import numbers_and_details
 from gan_cli.evaluation.folders import FolderComparison, ShuffledImages
+from gan_cli.evaluation.numbers import numbers_and_details
 from gan_cli.metrics.base import NoMetric
 from gan_cli.metrics.features.cache import encode_cached
 from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
 from gan_cli.metrics.images.frechet import Frechet, frechet_distance
+from gan_cli.metrics.images.inception_score import InceptionScore
 from gan_cli.metrics.images.memorisation import Memorisation
 from gan_cli.metrics.images.precision_recall import PrecisionRecall
 from gan_cli.metrics.points.wasserstein import WassersteinDistance
@@ -253,3 +254,27 @@ def test_errors_leave_no_files(call, real, tmp_path):
     assert (code, out) == (2, "")
     assert err.splitlines()[-1] == f"gan-eval: there is no folder {tmp_path / 'gone'}."
     assert not (tmp_path / "outputs").exists()
+
+
+def test_combined_metrics_leave_out_what_needs_more_images(call, tmp_path):
+    """With 12 images the Inception Score lacks 8 of the 20 for its splits; the other parts are measured."""
+    written(tmp_path / "real", noise(12))
+    written(tmp_path / "fake", noise(12, seed=1))
+    code, out, _ = call("real=real", "fake=fake", "metric=all", "out=here")
+    [result] = results.read(tmp_path / "here")
+    reason = "it needs at least 20 samples, and there are 12."
+    assert (code, result.details["left_out"]) == (0, {"is_efficientnet_lite0": reason})
+    assert f"is_efficientnet_lite0 is left out: {reason}" in " ".join(out.split())
+    assert {"fd_efficientnet_lite0", "precision_efficientnet_lite0"} < result.numbers.keys()
+
+
+def test_the_inception_score_of_a_folder(real, tmp_path):
+    fake = written(tmp_path / "fake", noise(20, seed=1))
+    assert 1 <= distance(InceptionScore(EfficientNetLite0(), splits=2), real, fake) < 20
+    few = written(tmp_path / "few", noise(3, seed=1))
+    with pytest.raises(UserError, match="is_efficientnet_lite0 needs at least 4 images of either kind: 24 real, 3 generated"):
+        compared(InceptionScore(EfficientNetLite0(), splits=2), real, few)
+
+
+def test_settings_name_the_subsets_that_were_drawn(real, fake):
+    assert compared(PIXELS, real, fake)[0].provenance()["settings"] == {"kid": {"subsets": 100, "subset_size": 20}}

@@ -9,8 +9,8 @@ from support.players import Numbers, images_gan, noisy_gan, points_gan
 
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.scaling import Scaling, Series
-from gan_cli.errors import UserError
-from gan_cli.evaluation.measurement import Floor, Measurement
+from gan_cli.errors import TooFewSamples, UserError
+from gan_cli.evaluation.measurement import Floor, Measurement, check_counts
 from gan_cli.metrics.base import Metric, NoMetric, Value
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
@@ -219,3 +219,17 @@ def test_notes_report_limited_and_overlapping_samples():
     assert overlapping == [
         "of 30 real samples 10 are among those that choose the best checkpoint, too: n_samples=25 keeps them apart"
     ]
+
+
+@dataclass(frozen=True)
+class NeedsTwelve(Difference):
+    least_samples: ClassVar[int] = 12
+
+
+def test_a_metric_that_needs_more_samples_is_refused_before_it_is_fitted():
+    said = r"difference needs at least 12 samples, but the heldout split holds 8\."
+    with pytest.raises(TooFewSamples, match=said):
+        Measurement(NeedsTwelve(Identity(), 20, "heldout"), data(heldout=8), CPU)
+    with pytest.raises(TooFewSamples, match=r"needs at least 12 samples, but n_samples=10\."):
+        check_counts(NeedsTwelve(Identity()), data(), 10)
+    assert check_counts(NeedsTwelve(Identity()), data()) == 20

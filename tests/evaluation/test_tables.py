@@ -188,9 +188,12 @@ def test_what_a_metric_remarks_of_its_numbers_stands_under_the_table():
     told = {"floor_n": 9, "score": {"remarks": ["not converged"], "losses": [1.0]}, "remarks": ["too few"]}
     one, other = (replace(result(70.0, step), details=told) for step in (1, 2))
     assert remarks([one]) == ["not converged", "too few"]
-    assert remarks([one, other])[3] == "outputs/[run], step 2: too few"
+    assert remarks([one, other]) == ["not converged", "too few"], "all results have them"
+    third = replace(result(70.0, 3), details={})
+    assert remarks([one, other, third])[3] == "outputs/[run], step 2: too few"
     assert remarks([result(70.0)]) == []
     assert "not converged" in text(run_tables([one]))
-    assert "outputs/[run], step 2: too few" in text(curve_tables([one, other]))
-    assert "remarks\noutputs/[run], step 1: not converged" in text(remark_tables([one, other]))
+    assert "outputs/[run], step 2: too few" in text(curve_tables([one, other, third]))
+    assert "remarks\noutputs/[run], step 1: not converged" in text(remark_tables([one, other, third]))
+    assert "remarks\nnot converged\ntoo few" in text(remark_tables([one, other]))
     assert remark_tables([result(70.0)]) == []

@@ -218,3 +218,34 @@ def test_the_floor_skips_parts_for_which_sets_are_too_small():
     with pytest.raises(UserError, match="Inception Score"):
         whole.measure(*sets)
     assert set(whole.floor_or_empty(*sets)) == {"fd", "kid"}
+
+
+def test_parts_that_need_more_samples_are_left_out_with_the_reason():
+    """Ten splits of the Inception Score need 20 samples, balls to the fifth neighbour 6."""
+    data = picture_data(classes=0)
+    metric = AllImageMetrics(Net(logits=True), n_samples=12).fitted(data, CPU)
+    assert [part.name for part in metric.parts()] == ["fd_x", "precision_x"]
+    assert metric.left_out == {"is_x": "it needs at least 20 samples, and there are 12."}
+    few = AllImageMetrics(Net(), n_samples=4).fitted(data, CPU)
+    assert ([part.name for part in few.parts()], list(few.left_out)) == (["fd_x"], ["precision_x"])
+    with pytest.raises(UserError, match="fd_x needs at least 2 samples, and there are 1"):
+        AllImageMetrics(Net(), n_samples=1).fitted(data, CPU)
+    assert AllImageMetrics(Net(logits=True), n_samples=20).fitted(data, CPU).left_out == {}
+
+
+def test_parts_that_are_not_defined_for_the_data_are_left_out_with_the_reason():
+    metric = AllPointMetrics(Identity(), n_samples=6000).fitted(swiss_roll(n=20, n_heldout=20), CPU)
+    assert [part.name for part in metric.parts()] == ["sw2", "mmd2", "js"]
+    assert list(metric.left_out) == ["w1", "w2"]
+    assert metric.left_out["w1"].endswith("6000 samples make the assignment problem too large; at most 5000 are possible.")
+
+
+def test_an_error_is_left_out_if_nine_tenths_of_the_samples_are_too_few():
+    real, fake = sets(20)
+    assert NeedsTwenty(Identity()).with_errors(real, fake)["mean_a"].error is None
+    assert Mean(Identity()).with_errors(real, fake)["mean_a"].error > 0
+
+
+@dataclass(frozen=True)
+class NeedsTwenty(Mean):
+    least_samples: ClassVar[int] = 20

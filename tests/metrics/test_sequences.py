@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -94,3 +95,10 @@ def test_tsne_keeps_neighbours_and_uses_no_default_random_stream():
     again = tsne(x, x + 10)
     assert torch.equal(real, again.real)
     assert torch.equal(torch.get_rng_state(), torch_state)
+
+
+def test_scores_that_need_more_windows_are_left_out():
+    metric = replace(small(), n_samples=4)
+    assert metric.left_out == {"discriminative_score": "it needs at least 5 samples, and there are 4."}
+    assert [part.name for part in metric.parts()][:2] == ["predictive_score", "sw2"]
+    assert small().left_out == {}

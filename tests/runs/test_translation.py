@@ -15,9 +15,12 @@ import gan_cli
 from gan_cli import drawing
 from gan_cli.cli.quoting import quote
 from gan_cli.config import compose
+from gan_cli.data.images.cache import ImageCache
 from gan_cli.errors import UserError
+from gan_cli.evaluation.measurement import Floor
 from gan_cli.inference import command
 from gan_cli.runs import logger
+from gan_cli.training.run import Run
 
 pytestmark = pytest.mark.slow
 
@@ -166,3 +169,34 @@ def test_a_game_without_sources_takes_none(tmp_path):
     with pytest.raises(UserError, match="not translated from images"):
         run.images(tmp_path, 3)
     assert len(run.picture_strips(3)) == 1
+
+
+class TestOneHeldOutPair:
+    """A Fréchet distance needs two samples: without them a run is trained, and measured by what needs one."""
+
+    def started(self, tmp_path, overrides, *named):
+        cfg = configs.config(f"{overrides} features=pixels", f"{STEPS} dataset.max_samples=20 dataset.heldout=1", tmp_path)
+        return Run(cfg, tmp_path / "run", named)
+
+    def test_pairs_are_measured_by_their_reconstruction(self, tmp_path):
+        run = self.started(tmp_path, "game=pix2pix dataset=side_by_side")
+        assert run.metric_lines == [
+            "metric: l1",
+            "fd_pixels is left out: it needs at least 2 samples, and there are 1.",
+            "n_samples: 1, not 8: the heldout split holds no more",
+        ]
+        assert run.measurement(run.game, 0)["l1"].value > 0
+        assert run.measurement.floor == Floor({}, 0)
+
+    def test_domains_are_not_measured(self, tmp_path):
+        run = self.started(tmp_path, "game=cyclegan dataset=unpaired_folder")
+        assert not run.measurement.enabled
+        assert run.metric_lines == ["metric: none, because fd_pixels needs at least 2 samples, and there are 1."]
+
+    def test_a_metric_of_the_command_line_is_refused(self, tmp_path, monkeypatch):
+        decoded = []
+        monkeypatch.setattr(ImageCache, "images", lambda cache: decoded.append(cache))
+        for named in (["metric"], ["loss", "metric.n_samples"]):
+            with pytest.raises(UserError, match="fd_pixels needs at least 2 samples, but the heldout split holds 1"):
+                self.started(tmp_path, "game=pix2pix dataset=side_by_side metric=frechet metric.split=heldout", *named)
+        assert not decoded

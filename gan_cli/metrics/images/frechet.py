@@ -68,8 +68,8 @@ class Frechet(Metric):
         return {**self.jackknife_values(real, fake), self.features.label("kid"): kid}
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings of KID."""
-        return {"kid": {"subsets": SUBSETS, "subset_size": SUBSET_SIZE}}
+        """Return the settings of KID; a subset has at most ``n_samples`` samples."""
+        return {"kid": {"subsets": SUBSETS, "subset_size": min(SUBSET_SIZE, self.n_samples)}}
 
     def jackknife_values(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """Return the Fréchet distance alone, since KID has an error of its own."""

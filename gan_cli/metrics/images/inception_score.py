@@ -94,6 +94,11 @@ class InceptionScore(Metric):
         return dataclasses.replace(self, features=features)
 
     @property
+    def least_samples(self) -> int:  # type: ignore[override]
+        """Two samples in each split."""
+        return 2 * self.splits
+
+    @property
     def name(self) -> str:
         """``is_<features>``."""
         return self.features.label("is")

@@ -5,7 +5,7 @@ Bińkowski et al.: Demystifying MMD GANs (2018), https://arxiv.org/abs/1801.0140
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -116,6 +116,10 @@ class KID(Metric):
     def name(self) -> str:
         """``kid`` for the samples themselves, ``kid_<features>`` for other features."""
         return self.features.label("kid")
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings; a subset has at most ``n_samples`` samples."""
+        return {**super().settings(), "subset_size": min(self.subset_size, self.n_samples)}
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """Return ``kid`` with its standard error."""

@@ -97,6 +97,11 @@ class PrecisionRecall(Metric):
         checks.count("k_density", self.k_density)
 
     @property
+    def least_samples(self) -> int:  # type: ignore[override]
+        """One sample more than the neighbour that the balls reach to."""
+        return max(self.k, self.k_density) + 1
+
+    @property
     def name(self) -> str:
         """``precision_<features>``."""
         return self.features.label("precision")

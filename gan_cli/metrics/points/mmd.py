@@ -8,7 +8,7 @@ Games also use ``rational_quadratic`` and ``mmd2_of_kernel``, on batches whose k
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -162,6 +162,7 @@ class MMD(Metric):
             ``scaled`` is true.
     """
 
+    least_samples: ClassVar[int] = 4
     bandwidths: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
     scaled: bool = True
 

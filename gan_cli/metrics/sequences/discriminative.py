@@ -6,7 +6,7 @@ Yoon, Jarrett, van der Schaar: Time-series Generative Adversarial Networks (Time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -153,6 +153,7 @@ class DiscriminativeScore(TrainedScore):
             than 5 sequences of a kind.
     """
 
+    least_samples: ClassVar[int] = 5
     strong: bool = True
 
     def __post_init__(self) -> None:

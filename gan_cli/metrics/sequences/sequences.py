@@ -51,10 +51,24 @@ class AllSequenceMetrics(Combined):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.parts()
+        self._all_parts()
 
     def parts(self) -> Sequence[Metric]:
-        """Return the metrics for any sequences."""
+        """Return the metrics for any sequences that can be computed from ``n_samples`` of them."""
+        return [part for part in self._all_parts() if part.shortage(self.n_samples) is None]
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """The other metrics for any sequences, each with the reason."""
+        needs = {part.name: part.shortage(self.n_samples) for part in self._all_parts()}
+        return {name: f"it {need}, and there are {self.n_samples}." for name, need in needs.items() if need is not None}
+
+    @property
+    def least_samples(self) -> int:  # type: ignore[override]
+        """The number from which any of the metrics can be computed."""
+        return min(part.least_samples for part in self._all_parts())
+
+    def _all_parts(self) -> Sequence[Metric]:
         settings = (Identity(), self.n_samples, self.split)
         univariate = self.series is not None and len(self.series.names) == 1
         return [
