@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from gan_cli import drawing
+from gan_cli.drawing import analytic
 
 
 def test_to_uint8():
@@ -153,3 +154,63 @@ class TestSequences:
         middle = picture[:, picture.shape[1] // 2]
         lines = middle[(middle.max(1) - middle.min(1)) > 60]  # what is coloured, from top to bottom
         assert lines[0].sum() > lines[-1].sum()
+
+
+class TestGamesWithKnownSolutions:
+    """Nothing is cut off at the top, however narrow a law or large a distance is."""
+
+    @pytest.fixture(autouse=True)
+    def undrawn(self, monkeypatch):
+        """Return figures instead of their pixels, which saves the drawing."""
+        monkeypatch.setattr(analytic, "render", lambda figure: figure)
+
+    @staticmethod
+    def peaks(std):
+        x = np.linspace(-3, 3, 601)
+        density = np.exp(-((x / std) ** 2) / 2) / (std * np.sqrt(2 * np.pi))
+        return x, density, np.full(601, 0.5)
+
+    @pytest.mark.parametrize("std", [0.05, 0.39, 1.0])
+    def test_densities(self, std):
+        x, narrow, half = self.peaks(std)
+        wide = self.peaks(1.0)[1]
+        for p, q in ((wide, narrow), (narrow, wide)):
+            laws = drawing.densities(x, p, q, half, half, (0.0, std), (-3, 3)).axes[0]
+            assert laws.get_ylim()[1] > max(p.max(), q.max())
+
+    @pytest.mark.parametrize("std", [0.05, 0.39, 1.0])
+    def test_judges(self, std):
+        x, density, half = self.peaks(std)
+        judge = drawing.Judge(half, half / std**2)
+        figure = drawing.judges(x, density, density, judge, judge, half)
+        assert all(axes.dataLim.y1 <= axes.get_ylim()[1] for axes in figure.axes)
+        assert figure.axes[0].get_ylim() == (0, 1.05), "D keeps its scale"
+
+    def test_distances_beyond_one(self):
+        rows = [
+            {"theta": theta} | {f"{name}/{how}": theta for name in analytic.PANELS for how in analytic.STYLES}
+            for theta in (0.0, 5.0)
+        ]
+        rows.append({**rows[1], "kl/closed": None})
+        figure = drawing.distances(rows, (0.0, 5.0))
+        assert all(axes.get_ylim()[1] > 5.0 for axes in figure.axes)
+        infinite = figure.axes[2].lines[0].get_ydata()[-1]
+        assert infinite == 5.0
+        assert figure.axes[2].get_yticks().tolist() == [0, 2.5, 5.0]
+
+    def test_probabilities_of_the_generator(self):
+        assert drawing.tables(np.array([0.5, 0.5]), np.array([1.0, 0.0]), np.full(2, 0.5)).axes[0].get_ylim()[1] > 1.0
+
+    def test_estimates_of_either_sign(self):
+        one = np.ones(2)
+        figure = drawing.earth_mover(np.arange(2.0), (one, one), np.zeros((2, 2)), one, {0: -2.0, 1: 3.0, 2: None}, 0.0, 0.0)
+        low, high = figure.axes[2].get_ylim()
+        assert low <= -2.0
+        assert high > 3.0
+
+    def test_a_path_that_leaves(self):
+        field = drawing.Field(1.0, np.zeros((3, 3)), np.zeros((2, 3, 3)))
+        figure = drawing.phase_portrait([0, 1], np.array([[1e-5, 0.0], [1e4, 0.0]]), field, "θφ")
+        low, high = figure.axes[1].get_ylim()
+        assert low <= 1e-5
+        assert high >= 1e4

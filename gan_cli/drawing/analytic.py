@@ -13,7 +13,7 @@ from gan_cli.drawing.figures import BLUE, GREY, ORANGE, new_figure, render
 PANELS = {"w": "Wasserstein-1", "js": "Jensen-Shannon", "kl": "KL", "tv": "total variation"}
 """Distances between parallel lines, and their titles."""
 TOP = 1.0
-"""Upper end of the axes, at which infinite distances are drawn."""
+"""Least upper end of the axes of distances. Infinite distances are drawn at the upper end."""
 STYLES: Mapping[str, Mapping[str, Any]] = {
     "closed": {"color": GREY, "linewidth": 5, "alpha": 0.5, "label": "closed form"},
     "shared": {"color": BLUE, "marker": ".", "linestyle": "", "label": "samples, shared z"},
@@ -61,7 +61,8 @@ def phase_portrait(steps: Sequence[int], path: np.ndarray, field: Field, formula
     distances = np.hypot(*path.T)
     distance.plot(steps, np.maximum(distances, 1e-16), color=BLUE)
     distance.set(xlabel="round", ylabel="distance to the equilibrium", title=f"now {distances[-1]:.3g}")
-    distance.set(yscale="log", ylim=(1e-3, 100))
+    shown = distances[np.isfinite(distances) & (distances > 1e-16)]
+    distance.set(yscale="log", ylim=(min([1e-3, *shown]), max([100, *shown])))
     distance.grid(alpha=0.3)
     return render(figure)
 
@@ -79,7 +80,7 @@ def tables(p: np.ndarray, q: np.ndarray, best: np.ndarray) -> np.ndarray:
     axes = figure.subplots()
     axes.bar(points - 0.2, p, 0.4, color=GREY, label="p (data)")
     axes.bar(points + 0.2, q, 0.4, color=ORANGE, label="q (generator)")
-    axes.set(xlabel="point", ylabel="probability", xticks=points, ylim=(0, 1.1 * p.max()))
+    axes.set(xlabel="point", ylabel="probability", xticks=points, ylim=(0, 1.1 * max(p.max(), q.max())))
     other = axes.twinx()
     other.plot(points, best, color=BLUE, marker="o", linestyle="--", label="D* = p / (p + q)")
     other.axhline(0.5, color=BLUE, linewidth=0.5)
@@ -113,7 +114,7 @@ def densities(
     laws, lines = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     laws.plot(x, p, color="black", linestyle=":", linewidth=2.5, label="p_data")
     laws.plot(x, q, color=ORANGE, linewidth=2.5, label="p_g")
-    laws.set(ylim=(0, 1.5 * p.max()), ylabel="density")
+    laws.set(ylim=(0, max(1.5 * p.max(), 1.1 * q.max())), ylabel="density")
     other = laws.twinx()
     seen = p + q > 1e-3  # elsewhere D* is a ratio of two densities that are nearly 0
     other.plot(x, D, color=BLUE, linestyle="--", linewidth=2.5, label="D")
@@ -138,15 +139,15 @@ def distances(rows: Sequence[Mapping[str, Any]], window: tuple[float, float]) ->
     """
     figure = new_figure(11, 6)
     for axes, (name, title) in zip(figure.subplots(2, 2, sharex=True).flat, PANELS.items(), strict=True):
+        top = max([TOP, *(row[f"{name}/{how}"] or 0.0 for row in rows for how in STYLES)])
         for how, style in STYLES.items():
             jumps = {"linestyle": "", "marker": "s"} if how == "closed" and name != "w" else {}
-            values = [TOP if row[f"{name}/{how}"] is None else row[f"{name}/{how}"] for row in rows]
+            values = [top if row[f"{name}/{how}"] is None else row[f"{name}/{how}"] for row in rows]
             axes.plot([row["theta"] for row in rows], values, **{**style, **jumps})
-        axes.set(title=title, xlim=window)
+        axes.set(title=title, xlim=window, ylim=(-0.08 * top, 1.08 * top))
         axes.grid(alpha=0.3)
-        axes.set_ylim(-0.08, 1.08 * TOP)
         if name == "kl":
-            axes.set_yticks([0, TOP / 2, TOP], ["0", f"{TOP / 2:g}", "∞"])
+            axes.set_yticks([0, top / 2, top], ["0", f"{top / 2:.3g}", "∞"])
     for axes in figure.axes[2:]:
         axes.set_xlabel("θ")
     figure.axes[0].legend(loc="upper center")
@@ -180,9 +181,10 @@ def judges(
     """
     figure = new_figure(9, 8)
     values, slopes = figure.subplots(2, 1, sharex=True)
-    other = values.twinx()
-    values.fill_between(x, real, color=GREY, alpha=0.35, label="density of real")
-    values.fill_between(x, fake, color=ORANGE, alpha=0.35, label="density of fake")
+    other, laws = values.twinx(), values.twinx()
+    for density, colour, label in ((real, GREY, "density of real"), (fake, ORANGE, "density of fake")):
+        laws.fill_between(x, density, color=colour, alpha=0.35, linewidth=0, label=f"{label}, peak {density.max():.3g}")
+    laws.set(ylim=(0, 1.05 * max(real.max(), fake.max())), yticks=[])
     for axes, judge, style, label in (
         (values, discriminator, {"color": BLUE}, "GAN discriminator D"),
         (other, critic, {"color": "black", "linestyle": "--"}, "WGAN critic f"),
@@ -190,12 +192,13 @@ def judges(
         axes.plot(x, judge.values, **style, label=label)
         slopes.plot(x, judge.slopes.clip(min=1e-12), **style, label=label)
     slopes.plot(x, optimum, color=BLUE, linestyle=":", label="optimal D*")
-    values.set(ylim=(-0.05, 1.05), ylabel="density; D")
+    values.set(ylim=(0, 1.05), ylabel="D")
     other.set_ylabel("f")
-    slopes.set(yscale="log", ylim=(1e-10, 10), xlabel="x", ylabel="size of the slope")
+    steepest = max(float(judge.slopes.max()) for judge in (discriminator, critic))
+    slopes.set(yscale="log", ylim=(1e-10, max(10.0, 2 * steepest)), xlabel="x", ylabel="size of the slope")
     slopes.grid(alpha=0.3)
     slopes.legend(loc="lower center")
-    figure.legend(*_legend_entries(values, other), loc="outside upper center", ncols=4)
+    figure.legend(*_legend_entries(laws, values, other), loc="outside upper center", ncols=4)
     return render(figure)
 
 
@@ -231,7 +234,9 @@ def earth_mover(
     middle.set(title="critic f, slopes within ±1", xlabel="position", ylabel="f")
     right.axhline(exact, color=GREY, linewidth=5, alpha=0.5, label="exact W₁")
     right.plot(list(estimates), list(estimates.values()), color=BLUE, label="critic")
-    right.set(title="E f(P) − E f(Q), the critic's estimate", xlabel="round", ylim=(0, 1.2 * exact))
+    finite = [value for value in estimates.values() if value is not None and np.isfinite(value)]
+    right.set(title="E f(P) − E f(Q), the critic's estimate", xlabel="round")
+    right.set_ylim(min([0.0, *finite]), 1.2 * max([exact, *finite]) or 1.0)
     right.legend(loc="lower right")
     for axes in (middle, right):
         axes.grid(alpha=0.3)
