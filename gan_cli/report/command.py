@@ -18,7 +18,7 @@ from gan_cli.config.schema import REPORT_TEXTS
 from gan_cli.errors import UserError
 from gan_cli.evaluation import sweeps
 from gan_cli.report import page
-from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim
+from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, describe_shortened
 from gan_cli.report.figures import quiz, standard, style, tables
 from gan_cli.report.figures.curves import Curves, Figure
 from gan_cli.report.figures.progression import MAX_METHODS, Progression, animated_gif, animation_frames, first_runs
@@ -120,6 +120,7 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
         "title": title,
         "source": node.get("source"),
         "differences": node.get("differences"),
+        "shortened": describe_shortened(runs),
         "remarks": [*remarks, *_problems(runs), *missing],
         "counts": count_states(assessments),
         "assessments": assessments,

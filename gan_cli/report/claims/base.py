@@ -136,11 +136,32 @@ class RunClaim(Claim):
             return Verdict(UNDECIDED, f"unfinished, at step {run.step}")
         if run.sweep_run.problem is not None:
             return Verdict(UNDECIDED, run.sweep_run.problem)
+        if run.shortened:
+            return Verdict(UNDECIDED, f"too short to judge: {', '.join(run.shortened)}")
         if self.improves is not None and self.metric is not None:
             unfinished = insufficient_training(self.metric, run.series(self.metric), self.improves, self.settled)
             if unfinished is not None:
                 return Verdict(UNDECIDED, unfinished)
         return self.verdict(run)
+
+
+def undecidable(runs: Sequence[RunRecord]) -> str | None:
+    """Return why runs cannot be compared with each other: they have not finished, or were shortened. None if they can."""
+    if unfinished := [run.name for run in runs if run.sweep_run.problem is not None]:
+        return f"not finished: {', '.join(unfinished)}"
+    texts = describe_shortened(runs)
+    return f"too short to judge: {'; '.join(texts)}" if texts else None
+
+
+def describe_shortened(runs: Sequence[RunRecord]) -> list[str]:
+    """Return the sizes below those of the experiment, each combination with the names of its runs unless all runs have it."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for run in runs:
+        if run.shortened:
+            names.setdefault(run.shortened, []).append(run.name)
+    return [
+        ", ".join(sizes) + ("" if len(having) == len(runs) else f" ({'; '.join(having)})") for sizes, having in names.items()
+    ]
 
 
 def combine_verdicts(verdicts: Sequence[Verdict], share: float) -> Verdict:

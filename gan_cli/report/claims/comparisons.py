@@ -11,7 +11,17 @@ from scipy import stats
 from gan_cli import checks
 from gan_cli.evaluation.comparison import LEVEL, describe_level, difference
 from gan_cli.evaluation.number_format import format_interval, format_signed, format_value
-from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, check_bounds, describe_bounds, judge_bounds
+from gan_cli.report.claims.base import (
+    HELD,
+    NOT_HELD,
+    UNDECIDED,
+    Assessment,
+    Claim,
+    check_bounds,
+    describe_bounds,
+    judge_bounds,
+    undecidable,
+)
 from gan_cli.report.records.runs import RunRecord
 
 STATES = {"better": HELD, "worse": NOT_HELD}
@@ -48,8 +58,8 @@ class Ordering(Claim):
     def assess(self, runs: Sequence[RunRecord]) -> Assessment:
         chosen = self.select(runs)
         a, b = (self._by_seed([run for run in chosen if run.matches(where)]) for where in (self.better, self.worse))
-        if unfinished := [run.name for run in chosen if self._compares(run) and run.sweep_run.problem is not None]:
-            return self.assessment(UNDECIDED, f"not finished: {', '.join(unfinished)}")
+        if reason := undecidable([run for run in chosen if self._compares(run)]):
+            return self.assessment(UNDECIDED, reason)
         paired = difference(a, b, self.higher_is_better, LEVEL)
         if not paired.n:
             return self.assessment(UNDECIDED, f"no seed has {self.number} for both")
@@ -98,8 +108,8 @@ class Trend(Claim):
 
     def assess(self, runs: Sequence[RunRecord]) -> Assessment:
         chosen = self.select(runs)
-        if unfinished := [run.name for run in chosen if run.sweep_run.problem is not None]:
-            return self.assessment(UNDECIDED, f"not finished: {', '.join(unfinished)}")
+        if reason := undecidable(chosen):
+            return self.assessment(UNDECIDED, reason)
         points = [(x, y) for run in chosen if (x := run.setting(self.key)) is not None and (y := self._value(run)) is not None]
         if len(points) < self.n or len({x for x, _ in points}) < 3:
             return self.assessment(UNDECIDED, f"only {len(points)} runs have {self.number} and a numeric {self.key}")

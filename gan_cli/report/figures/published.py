@@ -12,7 +12,7 @@ from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import Mean, describe_level, difference, joint_level, mean
 from gan_cli.evaluation.number_format import format_signed, format_value
-from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim
+from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, undecidable
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.style import FAINT, INK, WIDTH, RenderedFigure
@@ -193,8 +193,8 @@ class PublishedRanking(Claim):
 
     def assess(self, runs: Sequence[RunRecord]) -> Assessment:
         chosen = self.select(runs)
-        if unfinished := [run.name for run in chosen if run.sweep_run.problem is not None]:
-            return self.assessment(UNDECIDED, f"not finished: {', '.join(unfinished)}")
+        if reason := undecidable(chosen):
+            return self.assessment(UNDECIDED, reason)
         values = {system: self._by_seed(chosen, where) for system, where in self.systems.items()}
         level = joint_level(len(self.systems))
         verdicts, reasons = [], []

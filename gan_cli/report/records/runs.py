@@ -14,6 +14,7 @@ from gan_cli.errors import EarlierVersionError, UserError, warn
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.results import Result
 from gan_cli.evaluation.sweeps import SweepRun
+from gan_cli.report.records import presets
 from gan_cli.report.records.series import ScalarSeries
 from gan_cli.runs import checkpoint, logger
 from gan_cli.runs.folder import holds_config, read_result
@@ -69,6 +70,11 @@ class RunRecord:
     def result(self) -> Mapping[str, Any]:
         """The content of ``result.json``; empty if there is none."""
         return read_result(self.folder) or {}
+
+    @cached_property
+    def shortened(self) -> tuple[str, ...]:
+        """The sizes that are below those of the run's experiment, as ``train.steps=600 instead of 1500``."""
+        return presets.shortened(self.folder, self.config, self.sweep_run.overrides)
 
     @cached_property
     def shape(self) -> tuple[int, ...] | None:

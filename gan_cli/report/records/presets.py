@@ -1,0 +1,108 @@
+"""Sizes of a run that are smaller than those of the experiment that it names."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.types import RunMode
+from yaml import YAMLError
+
+from gan_cli import files
+from gan_cli.config.compose import flatten, loader, readable
+from gan_cli.config.identity import flat
+from gan_cli.config.schema import TrainConfig, scalars
+from gan_cli.config.stored import LARGEST
+from gan_cli.errors import UserError
+
+SIZES = re.compile(
+    r"train\.steps|schedule\.phases\.\w+\.rounds|dataset\.(max_samples|n|n_heldout)"
+    r"|metric\.(\w+\.)*(n_samples|max_train|seeds|subsets|(\w+_)?iterations)"
+)
+"""Keys whose smaller values make a run shorter, its data fewer or its measurements coarser. Null stands for no limit."""
+CHOICE = re.compile(r"\+?(?!hydra)[\w/]+=[\w/,+\[\]-]+")
+"""An override that chooses an option. Others cannot change the sizes of a preset."""
+
+
+def shortened(folder: Path, config: Mapping[str, Any], overrides: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the sizes of a run that are below its experiment's, as ``train.steps=600 instead of 1500``.
+
+    Args:
+        folder: Folder of the run.
+        config: Config of the run as plain data.
+        overrides: The words that started it, None if they were not recorded.
+
+    Returns:
+        One text for each size. Empty for a run that names no experiment, or one whose yaml is not there any more.
+    """
+    settings = scalars(TrainConfig)  # the seed and others, which change no size
+    words = [word for word in overrides or () if CHOICE.fullmatch(word) and word.partition("=")[0] not in settings]
+    if not any(word.lstrip("+").startswith("experiment=") for word in words):
+        return ()
+    preset = _preset(tuple(words), _own_options(folder))
+    values, below = flat(config), []
+    for key, wanted in _sizes(preset, overrides or ()).items():
+        found = values.get(key)
+        if type(found) is int and all(value is None or found < value for value in wanted):
+            below.append(f"{key}={found} instead of {' or '.join(_written(value) for value in wanted)}")
+    return tuple(below)
+
+
+def _sizes(preset: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, list[int | None]]:
+    """Return the sizes of a preset by key; one that the preset itself sweeps has several values."""
+    cases = [list(map(str, case)) for case in preset.get("hydra.sweeper.cases") or ()]
+    shared = [len(set(case) & set(overrides)) for case in cases]
+    own_cases = [case for case, n in zip(cases, shared, strict=True) if n == max(shared)]
+    swept: dict[str, dict[int | None, None]] = {}
+    for key, texts in _assigned(own_cases, preset.get("hydra.sweeper.params") or {}):
+        with suppress(ValueError):
+            swept.setdefault(key, {}).update(dict.fromkeys(map(_read, texts)))
+    values = {key: [value] for key, value in preset.items() if value is None or type(value) is int}
+    return {key: found for key, found in {**values, **{k: list(v) for k, v in swept.items()}}.items() if SIZES.fullmatch(key)}
+
+
+def _assigned(cases: Iterable[Sequence[str]], params: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    for word in (word for case in cases for word in case):
+        key, _, value = word.partition("=")
+        yield key.lstrip("+"), [value]
+    for key, value in params.items():
+        yield str(key), str(value).split(",")
+
+
+@lru_cache
+def _preset(words: tuple[str, ...], own: Path | None) -> Mapping[str, Any]:
+    """Return the composed config of these options by dotted key; empty if it cannot be composed here."""
+    with suppress(UserError, OSError), readable():
+        return flatten(_loader(own).load_configuration("train", list(words), RunMode.RUN, from_shell=False))
+    return {}
+
+
+_loader = lru_cache(lambda own: loader(None if own is None else str(own)))
+
+
+def _own_options(folder: Path) -> Path | None:
+    """Return the folder of the user's own options that the run was started with, None if there was none.
+
+    A folder inside the run's own place is left out: it came with the run.
+    """
+    with suppress(OSError, UserError, YAMLError, ValueError, RecursionError, TypeError, KeyError):
+        stored = yaml.safe_load(files.read_bytes(folder / ".hydra" / "hydra.yaml", LARGEST))
+        sources = stored["hydra"]["runtime"]["config_sources"]
+        paths = [Path(source["path"]) for source in sources if source["provider"] == "command-line"]
+        return next((path for path in paths if path.is_dir() and not _within(path, folder.parent)), None)
+    return None
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _read(text: str) -> int | None:
+    return None if text.strip() == "null" else int(text)
+
+
+def _written(value: int | None) -> str:
+    return "null" if value is None else str(value)
