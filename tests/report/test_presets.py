@@ -8,6 +8,8 @@ from gan_cli.report.claims.comparisons import Ordering
 from gan_cli.report.claims.runs import Reaches
 from gan_cli.report.records.runs import run_records
 
+pytestmark = pytest.mark.slow
+
 CURVES = {"x": [3.0, 2.0]}
 
 
