@@ -98,6 +98,8 @@ class EvalConfig(SamplingConfig):
     run: str | None = _scalar(None, "folder of a run or of several (a sweep); the bare path will do")
     real: str | None = _scalar(None, "folder of real images, instead of a run")
     fake: str | None = _scalar(None, "folder of generated images, beside real=")
+    size: int | None = _scalar(None, "side in pixels that real images of a folder are brought to (null: as they are)", low=1)
+    fit: str | None = _scalar(None, "how they are brought to it, as dataset.fit (null: crop)", choices=("pad", "crop"))
     checkpoint: str | None = _scalar(None, "last, best, all, a step, or a path (null: last and best)")
     n_samples: int | None = _scalar(
         None,

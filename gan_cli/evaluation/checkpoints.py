@@ -139,7 +139,9 @@ class Checkpoints:
         for title, picture in measurement.metric.pictures(measurement.real, fake).items():
             drawing.save_png(to_pixels(picture), Path(self.cfg.out or folder) / "eval" / f"{title}_step_{run.step:08d}.png")
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
-        return run.step, {**provenance, "sampling": self.sampling}, numbers, details
+        preprocessing = {key: run.config.dataset[key] for key in ("size", "fit") if key in run.config.dataset}
+        origin = {**provenance, "sampling": self.sampling, "preprocessing": preprocessing}
+        return run.step, origin, numbers, details
 
     def measure_players(self, folder: Path, name: str) -> MeasuredCheckpoint:
         """Measure a checkpoint's trained players with the diagnostics; pictures are written to ``folder/eval``."""

@@ -57,6 +57,9 @@ def measure(cfg: DictConfig, console: Console) -> tuple[Evaluation, Sequence[Ren
         if cfg.real is not None or cfg.fake is not None:
             found, tables, out = _measure_folders(cfg, console)
         else:
+            for key in ("size", "fit"):
+                if cfg[key] is not None:
+                    raise UserError(f"{key}={cfg[key]} is for two folders: real samples of a run are prepared as in training.")
             folder = _relative(cfg.run)
             measure_folder = _measure_sweep if not holds_config(folder) and sweeps.has_runs(folder) else _measure_run
             found, tables, out = measure_folder(cfg, folder, console)
@@ -134,11 +137,15 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
     with _progress(console) as progress:
         progress.say(metric.describe())
         chosen = device.choose(cfg.device)
-        folders = FolderComparison(metric, Path(cfg.real), Path(cfg.fake), cfg.n_samples, cfg.seed or 0, chosen)
+        real, fake = Path(cfg.real), Path(cfg.fake)
+        folders = FolderComparison(metric, real, fake, cfg.n_samples, cfg.seed or 0, chosen, cfg.size, cfg.fit)
+        for line in folders.warnings:
+            progress.say(f"warning: {line}")
         progress.expect(folders.n_images)
-        real, fake, floor = folders.measure(progress.advance)
-        numbers, details = numbers_and_details(folders.metric, real, fake, floor)
+        numbers, details = numbers_and_details(folders.metric, *folders.measure(progress.advance))
         details["floor_against"] = folders.floor_against
+        if folders.warnings:
+            details["remarks"] = [*folders.warnings, *details.get("remarks", ())]
     provenance = Provenance(**folders.provenance())
     seconds = round(time.perf_counter() - start, 2)
     found = [Result(cfg.fake, None, (), provenance, numbers, details, seconds)]

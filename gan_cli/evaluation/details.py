@@ -9,7 +9,8 @@ from rich.text import Text
 
 from gan_cli.evaluation.layout import blank_table, titled_table
 from gan_cli.evaluation.number_format import format_value
-from gan_cli.evaluation.results import Result, remarks
+from gan_cli.evaluation.remarks import remarks
+from gan_cli.evaluation.results import Result
 
 
 def detail_tables(results: Sequence[Result]) -> list[Group]:

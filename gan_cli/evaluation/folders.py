@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from gan_cli.data.base import Data, Dataset, seeded_generator
@@ -16,8 +17,10 @@ from gan_cli.data.images.arrays import to_float
 from gan_cli.data.images.decoding import processors
 from gan_cli.data.images.folder import native, native_images
 from gan_cli.data.images.source import CorruptImage
+from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 from gan_cli.evaluation.measurement import Floor, concatenate
+from gan_cli.evaluation.sizes import sizes_of, warnings
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Encoded, Features
 from gan_cli.metrics.features.cache import content_key, encode_cached
@@ -61,18 +64,37 @@ class FolderComparison:
         n: Number of images of either folder. None: all.
         seed: Decides which images are drawn.
         device: Device of the features.
+        size: Side to which real images are brought, as a data set does it. None: they are measured as they are.
+        fit: ``crop`` or ``pad``, see ``Transform``. None: ``crop``.
+
+    Attributes:
+        warnings: Differences of size and colour between both folders.
 
     Raises:
-        UserError: If a folder does not exist or holds no image, one lies in the other, an image cannot be decoded, or the
-            metric measures nothing or needs more than images.
+        UserError: If a folder does not exist or holds no image, one lies in the other, an image cannot be decoded, the metric
+            measures nothing or needs more than images, or ``fit`` is given without ``size``.
     """
 
-    def __init__(self, metric: Metric, real: Path, fake: Path, n: int | None, seed: int, device: torch.device):
+    def __init__(
+        self,
+        metric: Metric,
+        real: Path,
+        fake: Path,
+        n: int | None,
+        seed: int,
+        device: torch.device,
+        size: int | None = None,
+        fit: str | None = None,
+    ):
         if metric.n_samples == 0:
             raise UserError("metric=none measures nothing: name another one, as in gan-eval real=DIR fake=DIR metric=frechet.")
         _refuse_nested(real, fake)
-        self.seed, self.metric = seed, metric
-        self.real, self.fake = ShuffledImages(real, seed), ShuffledImages(fake, seed)
+        if size is None and fit is not None:
+            raise UserError(f"fit={fit} needs size=PIXELS, the side that the real images are brought to.")
+        transform = None if size is None else Transform(size, 3, fit or "crop")
+        self.seed, self.metric, self.preprocessing = seed, metric, {"size": size, "fit": transform and transform.fit}
+        self.real, self.fake = ShuffledImages(real, seed, transform or native), ShuffledImages(fake, seed)
+        self.warnings = warnings(sizes_of(self.real.paths, transform), sizes_of(self.fake.paths), fake)
         n_real, n_fake = (len(side) if n is None else min(n, len(side)) for side in (self.real, self.fake))
         if metric.equal_sizes:
             n_real = n_fake = min(n_real, n_fake)
@@ -154,18 +176,30 @@ class FolderComparison:
             "ema": None,
             "reference": self.reference,
             "seed": self.seed,
+            "preprocessing": self.preprocessing,
         }
 
 
 class ShuffledImages:
-    """The images of a folder in a random order decided by ``seed``, decoded on access."""
+    """The images of a folder in a random order decided by ``seed``, decoded on access.
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.pictures = native_images(folder)
+    Args:
+        folder: The folder.
+        seed: Seed of the order.
+        transform: Applied to each image; its result is uint8 ``[3, H, W]``.
+    """
+
+    def __init__(self, folder: Path, seed: int, transform: Callable[[Image.Image], np.ndarray] = native) -> None:
+        self.pictures, self.transform = native_images(folder), transform
         self.order = torch.randperm(len(self.pictures), generator=seeded_generator("folder", seed)).tolist()
 
     def __len__(self) -> int:
         return len(self.order)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Files of the images, sorted by name."""
+        return [Path(self.pictures.name(index)) for index in range(len(self.pictures))]
 
     def image(self, index: int) -> Tensor:
         """Return an image as uint8 ``[3, H, W]``.
@@ -174,7 +208,7 @@ class ShuffledImages:
             UserError: If it cannot be decoded.
         """
         try:
-            return torch.from_numpy(np.asarray(self.pictures.array(self.order[index], native)))
+            return torch.from_numpy(np.asarray(self.pictures.array(self.order[index], self.transform)))
         except CorruptImage as error:
             raise UserError(f"Cannot decode {error.name}: replace or remove it.") from error
 

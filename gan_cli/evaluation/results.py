@@ -5,9 +5,8 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +55,7 @@ class Provenance:
         seed: Seed of the generated samples.
         sampling: Sampling options that differ from training.
         protocol: How sequences were cut and split, in words. None: other data.
+        preprocessing: How real images were brought to their size: ``size`` in pixels and ``fit``; None: as they are.
         group: Config group of the option that gave the number: ``metric`` for samples, ``diagnostics`` for players.
     """
 
@@ -71,10 +71,11 @@ class Provenance:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     protocol: str | None = None
     group: str = "metric"
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # the same plain form that a file contains, so that a result read back equals the one written
-        for name in ("settings", "features", "sampling"):
+        for name in ("settings", "features", "sampling", "preprocessing"):
             object.__setattr__(self, name, plain(getattr(self, name)))
 
     def decisive(self) -> dict[str, Any]:
@@ -88,6 +89,7 @@ class Provenance:
             "split": self.split,
             "ema": self.ema,
             "reference": self.reference,
+            **self.preprocessing,
             **self.sampling,
             **({"protocol": self.protocol} if self.protocol else {}),
         }
@@ -182,29 +184,6 @@ class Evaluation:
         return pandas.DataFrame([row for result in self.results for row in _rows(result)])
 
 
-def remarks(results: Sequence[Result]) -> list[str]:
-    """Return the remarks of metrics on their own numbers, for instance that a scoring network has not converged.
-
-    Remarks are stored under ``remarks`` in the details, at any depth. A remark that not all results have names its result.
-    """
-    each = [list(_remarks_within(result.details)) for result in results]
-    shared = [remark for remark in dict.fromkeys(chain(*each)) if all(remark in found for found in each)]
-    return shared + [
-        f"{result.source}{'' if result.step is None else f', step {result.step}'}: {remark}"
-        for result, found in zip(results, each, strict=True)
-        for remark in found
-        if remark not in shared
-    ]
-
-
-def _remarks_within(details: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in details.items():
-        if key == "remarks":
-            yield from value
-        elif isinstance(value, Mapping):
-            yield from _remarks_within(value)
-
-
 def write(folder: Path, results: Sequence[Result]) -> list[Result]:
     """Add ``results`` to those in ``folder``, and write both files atomically.
 
@@ -280,6 +259,7 @@ def _rows(result: Result) -> Iterable[dict[str, Any]]:
             "settings": json.dumps(origin.settings, sort_keys=True),
             "reference": origin.reference,
             "sampling": json.dumps(origin.sampling, sort_keys=True),
+            "preprocessing": json.dumps(origin.preprocessing, sort_keys=True),
             "protocol": origin.protocol,
             "environment": environment.in_words(result.environment),
             **dict.fromkeys(("extractor", "weights", "resizing")),

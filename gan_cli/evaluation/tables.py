@@ -18,7 +18,8 @@ from gan_cli.evaluation.number_format import (
     format_value,
     is_significant,
 )
-from gan_cli.evaluation.results import Number, Provenance, Result, format_setting, remarks
+from gan_cli.evaluation.remarks import remarks
+from gan_cli.evaluation.results import Number, Provenance, Result, format_setting
 
 MAX_COLUMNS = 4
 """Maximum number of value columns in one table; further numbers go to another table."""
@@ -38,8 +39,8 @@ def caption(provenance: Provenance, seed: bool = True) -> str:
             if extractor
             else []
         ),
-        f"{provenance.n_fake} generated against {provenance.n_real} real samples ({provenance.split}, content "
-        f"{format_setting(provenance.reference)})"
+        f"{provenance.n_fake} generated against {provenance.n_real} real samples ({provenance.split}, "
+        f"{_preprocessing(provenance)}content {format_setting(provenance.reference)})"
         + {None: "", True: ", averaged players", False: ", trained players"}[provenance.ema]
         + "".join(f", {key} {format_setting(value)}" for key, value in provenance.sampling.items())
         + (f", seed {provenance.seed}" if seed else ""),
@@ -47,6 +48,14 @@ def caption(provenance: Provenance, seed: bool = True) -> str:
     ]
     settings = ", ".join(f"{key} {format_setting(value)}" for key, value in flatten_settings(provenance.settings))
     return "\n".join([*lines, *([f"{provenance.metric}: {settings}"] if settings else [])])
+
+
+def _preprocessing(provenance: Provenance) -> str:
+    """Return how real images were brought to their size, with a comma behind it; empty for other samples."""
+    if not provenance.preprocessing:
+        return ""
+    given = [f"{key} {format_setting(value)}" for key, value in provenance.preprocessing.items() if value is not None]
+    return f"{', '.join(given) or 'sizes as they are'}, "
 
 
 def flatten_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

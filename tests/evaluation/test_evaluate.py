@@ -53,6 +53,7 @@ class TestARun:
             "sampling": {},
             "protocol": None,
             "group": "metric",
+            "preprocessing": {},
         }
         assert entry["details"]["floor_n"] == 30
         assert entry["seconds"] > 0

@@ -8,10 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
+from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
 from gan_cli.evaluation import results
 from gan_cli.evaluation.folders import FolderComparison, ShuffledImages
 from gan_cli.evaluation.numbers import numbers_and_details
+from gan_cli.evaluation.results import differences
+from gan_cli.evaluation.sizes import sizes_of, warnings
 from gan_cli.metrics.base import NoMetric
 from gan_cli.metrics.features.cache import encode_cached
 from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
@@ -52,10 +55,10 @@ def fake(tmp_path):
     return written(tmp_path / "fake", noise(20, seed=1))
 
 
-def compared(metric, real, fake, n=None, seed=0):
+def compared(metric, real, fake, n=None, seed=0, **options):
     """Return (folders, numbers, floor), encoded and measured as gan-eval does."""
     heard = []
-    folders = FolderComparison(metric, real, fake, n, seed, CPU)
+    folders = FolderComparison(metric, real, fake, n, seed, CPU, **options)
     real, fake, floor = folders.measure(heard.append)
     assert sum(heard) == folders.n_images, "the progress bar is complete"
     assert (len(real), len(fake)) == (folders.n_real, folders.n_fake)
@@ -278,3 +281,82 @@ def test_the_inception_score_of_a_folder(real, tmp_path):
 
 def test_settings_name_the_subsets_that_were_drawn(real, fake):
     assert compared(PIXELS, real, fake)[0].provenance()["settings"] == {"kid": {"subsets": 100, "subset_size": 20}}
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Twelve photographs of 40 by 20 pixels, one of them upright by its EXIF tag."""
+    folder = written(tmp_path / "photographs", noise(11, size=(20, 40)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(1, 9, (40, 20))[0]).save(folder / "011.png", exif=exif)
+    return folder
+
+
+def prepared(folder, to, size, fit):
+    """Write the images of ``folder`` as the data set of a run prepares them."""
+    for path in sorted(folder.iterdir()):
+        pixels = Transform(size, 3, fit)(Image.open(path))
+        written(to, [pixels.transpose(1, 2, 0)])
+    return to
+
+
+class TestPreprocessing:
+    @pytest.mark.parametrize("fit", ["crop", "pad"])
+    def test_the_same_photographs_prepared_as_in_training_are_at_distance_0(self, photographs, tmp_path, fit):
+        fake = prepared(photographs, tmp_path / "fake", 10, fit)
+        folders, numbers, _ = compared(PIXELS, photographs, fake, size=10, fit=fit)
+        assert numbers["fd_pixels"].value < 1e-5
+        assert folders.provenance()["preprocessing"] == {"size": 10, "fit": fit}
+        assert folders.warnings == []
+        other = {"crop": "pad", "pad": "crop"}[fit]
+        assert distance(PIXELS, photographs, fake, size=10, fit=other) > 10
+
+    def test_other_sizes_are_warned_of_with_what_to_type(self, call, photographs, tmp_path):
+        prepared(photographs, tmp_path / "fake", 10, "crop")
+        words = ["real=photographs", "fake=fake", "features=efficientnet_lite0", "metric=kid", "out=here"]
+        code, out, err = call(*words)
+        said = "the images differ in size: real ones 40×20, generated ones 10×10. The numbers measure this difference, too."
+        advice = "size=10 fit=crop, or fit=pad, gives the real ones that size"
+        assert (code, f"warning: {said} {advice}" in err, said in " ".join(out.split())) == (0, True, True)
+        [result] = results.read(tmp_path / "here")
+        assert result.provenance.preprocessing == {"size": None, "fit": None}
+        assert result.details["remarks"][0].startswith(said)
+        assert "12 real samples (folder, sizes as they are, content " in out
+        code, out, err = call(*words, "size=10")
+        assert (code, "differ" in err, "(folder, size 10, fit crop, content " in out) == (0, False, True)
+        assert differences(*(result.provenance for result in results.read(tmp_path / "here")))[:2] == [
+            "reference " + " against ".join(result.provenance.reference for result in results.read(tmp_path / "here")),
+            "size none against 10",
+        ]
+
+    def test_the_advice_is_what_the_run_of_the_samples_used(self, photographs, tmp_path):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "config.yaml").write_text("dataset: {size: 10, fit: pad}")
+        fake = prepared(photographs, tmp_path / "run" / "samples" / "single", 10, "pad")
+        [line] = warnings(sizes_of(sorted(photographs.iterdir())), sizes_of(sorted(fake.iterdir())), fake)
+        assert line.endswith("size=10 fit=pad prepares the real ones as that run did.")
+
+    def test_sets_of_many_sizes_are_compared_by_their_medians(self, tmp_path):
+        a, b, c = (
+            sizes_of(list(written(tmp_path / name, [*noise(3, size=size), *noise(2, size=(9, 9))]).iterdir()))
+            for name, size in (("a", (20, 40)), ("b", (21, 40)), ("c", (40, 20)))
+        )
+        assert warnings(a, b, tmp_path) == []
+        [line] = warnings(a, c, tmp_path)
+        assert "real ones 40×20 and 1 other size, generated ones 20×40 and 1 other size" in line
+        assert line.endswith("Give the images of both folders the same size first.")
+
+    def test_grey_samples_of_coloured_photographs_are_warned_of(self, real, tmp_path):
+        grey = written(tmp_path / "grey", noise(3), mode="L")
+        assert warnings(sizes_of(list(real.iterdir())), sizes_of(list(grey.iterdir())), grey) == [
+            "the generated images are grey, and the real ones are not. The numbers measure this difference, too."
+        ]
+
+    def test_what_does_not_apply_is_refused(self, call, real, fake):
+        assert call("real=real", "fake=fake", "fit=pad")[2].endswith(
+            "gan-eval: fit=pad needs size=PIXELS, the side that the real images are brought to.\n"
+        )
+        code, _, err = call("real", "size=32")
+        said = "gan-eval: size=32 is for two folders: real samples of a run are prepared as in training.\n"
+        assert (code, err) == (2, said)

@@ -9,7 +9,8 @@ from rich.console import Console
 from gan_cli.evaluation.comparison import compare, describe_level, joint_level
 from gan_cli.evaluation.details import remark_tables
 from gan_cli.evaluation.number_format import format_interval, format_value
-from gan_cli.evaluation.results import Number, Provenance, Result, remarks
+from gan_cli.evaluation.remarks import remarks
+from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.evaluation.sweeps import SweepRun
 from gan_cli.evaluation.tables import caption, curve_tables, run_tables, sweep_tables
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from gan_cli.evaluation.comparison import Mean, Ranking, Row, compare, describe_level, mean
 from gan_cli.evaluation.number_format import format_interval, format_value
-from gan_cli.evaluation.results import Provenance, Result, differences, remarks
+from gan_cli.evaluation.remarks import remarks
+from gan_cli.evaluation.results import Provenance, Result, differences
 from gan_cli.evaluation.tables import caption
 from gan_cli.report.figures import style
 from gan_cli.report.figures.style import WIDTH, RenderedFigure
