@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.data.base import Data, Dataset, seeded_generator
+from gan_cli.data.record import DataRecord
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, differentiable_in_all_players
 from gan_cli.games.gan import GAN
@@ -178,10 +179,12 @@ def check_solver(make: Callable[[Problem], Solver]) -> None:
 
 
 def check_dataset(data: Data) -> None:
-    """Check both parts of a data set: shapes, labels, and that reading repeats itself."""
+    """Check both parts of a data set: shapes, labels, that reading repeats itself, and the record of it."""
     for name, part in (("train", data.train), ("heldout", data.heldout)):
         _require((part.shape, part.classes) == (data.shape, data.classes), "both parts must have the same shape and classes")
-        _check_part(name, part)
+        if not part.unlimited:
+            _check_part(name, part)
+    _check_record(data)
 
 
 def check_metric(metric: Metric, data: Data) -> None:
@@ -252,3 +255,16 @@ def _check_part(name: str, part: Dataset) -> None:
     if part.classes:
         _require(y is not None and y.dtype == torch.int64, f"{name}: labels must be int64 [B]")
         _require(y is not None and 0 <= int(y.min()) <= int(y.max()) < part.classes, f"{name}: labels must be below classes")
+
+
+def _check_record(data: Data) -> None:
+    before = torch.random.get_rng_state()
+    record = DataRecord.of(data)
+    _require(torch.equal(before, torch.random.get_rng_state()), "reading all samples must not draw from torch's generator")
+    _require(DataRecord.of(data) == record, "samples and origins must be the same whenever they are read")
+    plain = record.to_dict()
+    _require(DataRecord.from_dict(json.loads(json.dumps(plain))).to_dict() == plain, "origins must be plain data")
+    _require((record.train, record.heldout) == (len(data.train), len(data.heldout)), "the record must count all samples")
+    for name, part in (("train", data.train), ("heldout", data.heldout)):
+        counts = [getattr(one, name) for one in record.classes]
+        _require(not counts or None in counts or sum(counts) == len(part), f"{name}: known_labels must label every sample")

@@ -61,6 +61,10 @@ FAULTS = {
         "class Points(Dataset):\n    shape, classes = (2,), 0\n    def __len__(self): return 40\n"
         "    def batch(self, indices): return Batch(torch.zeros(len(indices), 2).double())\n"
         "def own() -> Data: return Data(Points(), Points())": "Points.batch returned .*: it must return a Batch",
+        "class Points(Dataset):\n    shape, classes = (2,), 0\n    def __len__(self): return 40\n"
+        "    def origins(self): return {'camera': torch.zeros(1)}\n"
+        "    def batch(self, indices): return Batch(torch.zeros(len(indices), 2))\n"
+        "def own() -> Data: return Data(Points(), Points())": "Points.origins returned .*: it must return a mapping of plain",
     },
     "schedule": {"class Own(Schedule):\n    def __call__(self, step): ...": "returned None: it must return a list of names"},
     "learning_rate": {"class Own(LearningRateSchedule):\n    def __call__(self, step): ...": "returned None: it must"},

@@ -18,8 +18,6 @@ from gan_cli.types import Batch
 
 SIGNATURE_SAMPLES, SIGNATURE_SAMPLES_DECODED = 1024, 64
 """Number of samples of each part in a signature, and the number if each of them has to be decoded."""
-SHOWN_CLASSES = 12
-"""Largest number of classes that are listed when a run begins."""
 SIGNATURE_TOLERANCE = 2e-3
 """Tolerance between two signatures: above what two machines differ by in decoding an image or rounding a logarithm."""
 
@@ -192,6 +190,12 @@ class Swapped(DatasetWrapper):
         super().__init__(dataset)
         self.shape, self.source, self.classes = dataset.source, dataset.shape, 0
 
+    def origins(self) -> Mapping[str, Any]:
+        return self.dataset.origins() if self.paired else {}
+
+    def content(self) -> Content | None:
+        return self.dataset.content() if self.paired else super().content()
+
     def batch(self, indices: Tensor) -> Batch:
         x, y = self.dataset.batch(indices)
         assert y is not None
@@ -241,23 +245,6 @@ class Data:
     def signature(self) -> Tensor:
         """Concatenated signatures of both parts."""
         return torch.cat([self.train.signature(), self.heldout.signature()])
-
-    def summary(self) -> str:
-        """Return the number of samples of both parts, and the classes with their counts in the training part, in a line."""
-        kind = {3: "images", 2: "sequences"}.get(len(self.shape), "points")
-        text = f"data: {len(self.train)} {kind} to train on, {len(self.heldout)} held out"
-        if not self.classes:
-            return text
-        text += f"; {self.classes} classes"
-        labels = self.train.known_labels()
-        if not self.class_names or labels is None:
-            return text
-        counts = torch.bincount(labels, minlength=self.classes).tolist()
-        shown = [
-            f"{''.join(c if c.isprintable() else '?' for c in name)} {count}"
-            for name, count in list(zip(self.class_names, counts, strict=True))[:SHOWN_CLASSES]
-        ]
-        return f"{text}: {', '.join(shown)}{', ...' if self.classes > SHOWN_CLASSES else ''}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description of the data that checkpoints keep."""

@@ -16,9 +16,10 @@ from gan_cli.build import refuse_unused, uses
 from gan_cli.config import sources
 from gan_cli.config.identity import to_plain
 from gan_cli.config.trust import remember_targets
+from gan_cli.data.record import DataRecord
 from gan_cli.device import memory_errors_named, threads
 from gan_cli.errors import Diverged, Stopped, UnreadableData, UserError
-from gan_cli.runs import checkpoint, environment, machine
+from gan_cli.runs import checkpoint, environment, machine, record
 from gan_cli.runs.console import ProgressDisplay, Terminal, say
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result, resume_command
 from gan_cli.runs.logger import METRICS, RunLogger
@@ -82,18 +83,43 @@ def finished_result(folder: Path, steps: int) -> dict[str, Any] | None:
     return result if result.get("status") == "finished" and result.get("step", -1) >= steps else None
 
 
-def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = ()) -> Run:
-    """Build the run at step 0, or at its newest readable checkpoint if ``cfg.resume`` is set, and write its config.
+def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console: Console | None = None) -> None:
+    """Build a run, or restore the one that ``cfg.resume`` continues, and show its data without training.
+
+    Images are decoded into the cache as they are for training; nothing else is written.
+
+    Args:
+        cfg: The whole config.
+        folder: Folder of the run that is resumed; a new run needs none.
+        named: The keys that the command line names; a part that is named but not used by the game is refused.
+        console: Where the data are shown (None: standard output).
+
+    Raises:
+        UserError: If the config or the data does not fit, or memory runs out.
+    """
+    console = console or Terminal()
+    refuse_unused(cfg, named)
+    advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size"
+    with memory_errors_named(cfg.device, advice), _own_modules_named(cfg):
+        run, _ = build_or_restore(cfg, folder, console, named)
+    run.batches.close()
+    say(console, "dry run: everything fits; nothing was trained or written")
+
+
+def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = ()) -> tuple[Run, DataRecord]:
+    """Build the run at step 0, or at its newest readable checkpoint if ``cfg.resume`` is set, and show its data.
+
+    Returns:
+        The run and the record of its data.
 
     Raises:
         UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
     """
     state = state_to_resume(cfg, folder, console) if cfg.resume else None
     run = Run(cfg, folder, named)
-    if not run.data.train.unlimited:
-        say(console, run.data.summary())
-    for note in run.data.series.notes if run.data.series else ():
-        say(console, note)
+    data = DataRecord.of(run.data)
+    for line in (*data.lines(), *(run.data.series.notes if run.data.series else ())):
+        say(console, line)
     if run.idle and cfg.train.steps:
         turns = ", ".join(run.idle)
         say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {turns}: see schedule.phases")
@@ -103,9 +129,24 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Coll
         run.initialize_players()
     else:
         run.restore(state)
+        before = record.read(folder)
+        if before is not None and before.checksum != data.checksum:
+            say(
+                console, f"warning: the samples are not those of {folder / record.FILE} to the bit: {before.differences(data)}."
+            )
     if cfg.resume:
         check_steps_left(run)
         say(console, f"continuing at step {run.step}{'' if state else ': the run has not written a checkpoint yet'}")
+    return run, data
+
+
+def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = ()) -> Run:
+    """Build the run or restore it, and write its config, its environment and the record of its data.
+
+    Raises:
+        UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
+    """
+    run, data = build_or_restore(cfg, folder, console, named)
     facts = machine.facts(run.device)
     if cfg.resume and (changes := environment.differences(folder, facts)):
         say(console, f"warning: {'; '.join(changes)}. Only where these are the same is a resumed run equal to the bit.")
@@ -114,13 +155,15 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Coll
     if (read_result(folder) or {}).get("status") != "finished":  # why an earlier attempt failed or stopped
         (folder / "result.json").unlink(missing_ok=True)
     remember_targets(to_plain(cfg))
+    if run.step == 0 or not (folder / record.FILE).is_file():  # a resumed run keeps the record that it began with
+        record.write(folder, data)
     files.write_bytes(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
     return run
 
 
 def remove_half_written(folder: Path) -> None:
     """Remove what a process left that was killed while it wrote a file of the run in ``folder``."""
-    for own in (METRICS, "config.yaml", "result.json", environment.FILE, "checkpoints/*", "samples/*"):
+    for own in (METRICS, "config.yaml", "result.json", environment.FILE, record.FILE, "checkpoints/*", "samples/*"):
         path = folder / own
         for leftover in path.parent.glob(files.temporary_name(path, "*")):
             leftover.unlink(missing_ok=True)

@@ -15,9 +15,10 @@ from support import configs, layouts
 
 from gan_cli import drawing, testing
 from gan_cli.build import GIVEN as GIVEN_TO_GAMES
-from gan_cli.build import Parts, build, build_metric
+from gan_cli.build import Parts, build, build_data, build_metric
 from gan_cli.config.instantiate import RESERVED
 from gan_cli.data.base import Data
+from gan_cli.data.record import DataRecord
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.evaluation.measurement import Measurement
@@ -93,6 +94,8 @@ def test_an_option(group, option, root, monkeypatch):
     assert fake.isfinite().all()
     if group == "game":
         testing.check_game(game, batch)
+    if group == "dataset":
+        assert_recorded(cfg, data)
     if group in MEASURED and group != "metric":
         assert_measures(cfg, metric, data, game)
 
@@ -127,6 +130,31 @@ def assert_measures(cfg: DictConfig, metric: Metric, data: Data, game: Game) -> 
     assert json.dumps(measurement.provenance(ema=True, seed=0))
     for picture in measurement.metric.pictures(real, fake).values():
         assert drawing.grid(picture.images.float(), picture.columns).ndim == 3
+
+
+def assert_recorded(cfg: DictConfig, data: Data) -> None:
+    """Assert that the record of a data set adds up, repeats itself, and tells it from another data set."""
+    testing.check_dataset(data)
+    record = DataRecord.of(data)
+    assert DataRecord.of(build_data(cfg)) == record
+    assert len(record.lines()) in range(5)
+    assert bool(record.lines()) == (not data.train.unlimited)
+    for name, origins in record.origins.items():
+        if "modes" in origins:
+            assert sum(origins["modes"].values()) == origins["images"] == recorded(record, name)
+        if "windows" in origins:
+            assert recorded(record, name) <= origins["windows"] < origins["rows"]
+    other = cfg.copy()
+    for key, value in (("seed", 1), ("max_samples", 5)):
+        if key in cfg.dataset:
+            other.dataset[key] = value
+    if other != cfg:
+        assert DataRecord.of(build_data(other)).checksum != record.checksum
+
+
+def recorded(record: DataRecord, name: str) -> int:
+    """Return the number of samples of a part, or of both parts together if ``name`` is all."""
+    return sum(count for part, count in (("train", record.train), ("heldout", record.heldout)) if name in (part, "all"))
 
 
 def keys_are_arguments_and_arguments_are_keys(cfg: DictConfig) -> None:

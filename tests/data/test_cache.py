@@ -19,6 +19,7 @@ from gan_cli.data.images import cache
 from gan_cli.data.images import entry as entry_format
 from gan_cli.data.images.cache import ImageCache
 from gan_cli.data.images.decoding import DecodedImages
+from gan_cli.data.images.originals import Tally
 from gan_cli.data.images.source import ImageCollection, Source, listing
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import DamageWarning, UserError
@@ -149,7 +150,9 @@ def test_chunks_bound_the_memory(tmp_path, monkeypatch):
             nonlocal held
             held -= 1
 
-    kept, skipped = cache._decode(source(Counting(50)).open(), list(range(50)), TRANSFORM, 2, False, Sink(), lambda count: None)
+    kept, skipped = cache._decode(
+        source(Counting(50)).open(), list(range(50)), Tally(TRANSFORM), 2, False, Sink(), lambda n: None
+    )
     assert kept == list(range(50))
     assert not skipped
     assert most <= 7
@@ -267,6 +270,7 @@ def sealed(**changes):
         (lambda entry: (entry / "images.u8").unlink(), "images.u8: No such file"),
         (lambda entry: flip(entry / "labels.i64", 8), "checksum of labels.i64"),
         (lambda entry: flip(entry / "checksums.u32", 1), "checksum of checksums.u32"),
+        (lambda entry: flip(entry / "hashes.u64", 1), "checksum of hashes.u64"),
         (lambda entry: os.truncate(entry / "labels.i64", 0), "checksum of labels.i64"),
         (lambda entry: flip(entry / "meta.json", 11), r"meta.json"),
         (lambda entry: (entry / "meta.json").write_text("[" * 100_000), "meta.json is damaged"),
@@ -405,7 +409,13 @@ def test_corrupt_images_on_the_fly(capsys):
 def test_meta_is_plain(tmp_path):
     cached(source(Shades(5)), TRANSFORM, tmp_path)
     (entry,) = entries(tmp_path)
-    assert sorted(path.name for path in entry.iterdir()) == ["checksums.u32", "images.u8", "labels.i64", "meta.json"]
+    assert sorted(path.name for path in entry.iterdir()) == [
+        "checksums.u32",
+        "hashes.u64",
+        "images.u8",
+        "labels.i64",
+        "meta.json",
+    ]
     meta = json.loads((entry / "meta.json").read_text())
     assert meta["shape"] == [5, 1, 8, 8]
     assert (meta["classes"], meta["names"], meta["skipped"]) == (3, [], [])

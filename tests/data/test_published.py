@@ -17,6 +17,7 @@ from gan_cli.data.images import published
 from gan_cli.data.images.fashion_mnist_mini import CLASS_NAMES
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.transform import Transform
+from gan_cli.data.record import DataRecord
 from gan_cli.errors import DamageWarning, UserError
 
 pytestmark = pytest.mark.slow
@@ -204,9 +205,10 @@ NAMES = {
 def test_classes_are_named_and_counted(read, name, cache):
     data = read(name, cache=cache)
     assert data.class_names == NAMES[name]
-    counts = torch.bincount(everything(data.train).y, minlength=len(NAMES[name])).tolist()
-    listed = ", ".join(f"{one} {count}" for one, count in zip(NAMES[name], counts, strict=True))
-    assert data.summary() == (
+    counts = [torch.bincount(everything(p).y, minlength=len(NAMES[name])).tolist() for p in (data.train, data.heldout)]
+    rows = zip(NAMES[name], *counts, strict=True)
+    listed = ", ".join(f"{one} ({train} + {heldout})" for one, train, heldout in rows)
+    assert DataRecord.of(data).lines()[0].partition("; none held out")[0] == (
         f"data: {len(data.train)} images to train on, {len(data.heldout)} held out; {len(NAMES[name])} classes: {listed}"
     )
     assert data.to_dict()["class_names"] == list(NAMES[name])
@@ -214,7 +216,7 @@ def test_classes_are_named_and_counted(read, name, cache):
 
 def test_classes_of_other_sets(read):
     assert read("celeba", attribute="Smiling", heldout=2).class_names == ("not Smiling", "Smiling")
-    assert read("celeba").summary() == "data: 20 images to train on, 10 held out"
+    assert DataRecord.of(read("celeba")).lines()[0] == "data: 20 images to train on, 10 held out"
 
 
 def test_many_classes_and_names_that_cannot_be_printed(tmp_path):
@@ -223,8 +225,11 @@ def test_many_classes_and_names_that_cannot_be_printed(tmp_path):
         folder.mkdir()
         for name in "ab":
             Image.new("L", (9, 9)).save(folder / f"{name}.png")
-    summary = published.image_folder(root=str(tmp_path), size=8, heldout=1).summary()
-    assert re.search(r"39 images to train on, 1 held out; 20 classes: 00\?\?\[2J [12], 01.*, 11\?\?\[2J [12], \.\.\.$", summary)
+    line = DataRecord.of(published.image_folder(root=str(tmp_path), size=8, heldout=1)).lines()[0]
+    assert re.search(
+        r"39 images to train on, 1 held out; 20 classes: 00\?\?\[2J \([12] \+ [01]\), 01.*, 11\?.*\), \.\.\.;", line
+    )
+    assert re.search(r"; none held out of 0.*, \.\.\.$", line)
 
 
 class TestImageFolder:

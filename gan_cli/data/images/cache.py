@@ -1,10 +1,10 @@
 """The image cache: a set is decoded once into a uint8 array on the disk, which is memory-mapped from then on.
 
 An entry is a folder ``<name>-<size>px-<key>`` with ``images.u8`` (uint8, row-major ``[N, C, S, S]``), ``checksums.u32``,
-``labels.i64`` if there are labels, and ``meta.json``. The key is a hash of the identity of the content and of the transform,
-independent of the location of the set. An entry is written beside its final place and renamed when everything is on the disk,
-so that every entry is complete. An entry that was damaged later is noticed when it is opened or when a damaged image is read
-for the first time in a process; it is then decoded again.
+``hashes.u64``, ``labels.i64`` if there are labels, and ``meta.json``. The key is a hash of the identity of the content and of
+the transform, independent of the location of the set. An entry is written beside its final place and renamed when everything
+is on the disk, so that every entry is complete. An entry that was damaged later is noticed when it is opened or when a damaged
+image is read for the first time in a process; it is then decoded again.
 """
 
 import hashlib
@@ -20,18 +20,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gan_cli.data.base import evenly_spaced
-from gan_cli.data.images.decoding import processors
+from gan_cli.data.images.decoding import CORRUPT, NOT_CHOSEN, processors
 from gan_cli.data.images.entry import IMAGES, CachedImages, Damaged, Entry, ImageFile, read_entry, write_meta
+from gan_cli.data.images.originals import Original, Tally, image_origins
 from gan_cli.data.images.source import CorruptImage, ImageCollection, Source
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError, warn
 from gan_cli.files import file_lock, sync, temporary_name
 
-FORMAT = 2
+FORMAT = 3
 """Version of the entries' format, a part of every key."""
 
 CHUNK = 1 << 25
@@ -108,7 +110,9 @@ class ImageCache:
         if skipped:
             count = f"{len(skipped)} of {len(skipped) + n}"
             print(f"Skipped {count} images that cannot be decoded; the first is {skipped[0]}", file=sys.stderr)
-        return CachedImages(entry, lambda: self._decoded(thorough=True))
+        passed_over = {**self.source.passed_over, CORRUPT: len(skipped), NOT_CHOSEN: entry.not_chosen}
+        origins = image_origins(entry.originals, self.transform, passed_over)
+        return CachedImages(entry, lambda: self._decoded(thorough=True), origins)
 
     def _decoded(self, thorough: bool) -> Entry:
         """Return the entry, decoded again if it is damaged; ``thorough`` checks every image of one that exists."""
@@ -141,12 +145,11 @@ class ImageCache:
         unfinished.mkdir()
         try:
             with (unfinished / IMAGES).open("wb") as opened, _progress(self.source, self.transform, len(indices)) as advance:
-                file = ImageFile(opened)
-                kept, skipped = _decode(pictures, indices, self.transform, self.workers, self.skip_corrupt, file, advance)
+                file, tally = ImageFile(opened), Tally(self.transform)
+                kept, skipped = _decode(pictures, indices, tally, self.workers, self.skip_corrupt, file, advance)
             if not kept:
                 raise UserError(f"None of the {len(indices)} images of {name} can be decoded: {skipped[0]}, …")
-            labels = None if pictures.labels is None else pictures.labels[kept]
-            write_meta(unfinished, (len(kept), *shape), file.checksums, labels, pictures.classes, pictures.class_names, skipped)
+            write_meta(unfinished, (len(kept), *shape), file, pictures, kept, skipped, tally.counts())
             for path in (*unfinished.iterdir(), unfinished):
                 sync(path)
             _move(unfinished, self.entry)
@@ -170,28 +173,37 @@ def _discard(entry: Path) -> None:
 def _decode(
     pictures: ImageCollection,
     indices: list[int],
-    transform: Transform,
+    tally: Tally,
     workers: int | None,
     skip_corrupt: bool,
     file: ImageFile,
     advance: Callable[[int], None],
 ) -> tuple[list[int], list[str]]:
-    """Append the images to ``file``; return the indices that were written and the names of the images that were skipped."""
+    """Append the images, as the transform of ``tally`` makes them, to ``file`` and count them.
 
-    def attempt(index: int) -> np.ndarray | CorruptImage:
+    Returns:
+        The indices that were written, and the names of the images that were skipped.
+    """
+
+    def transformed(image: Image.Image) -> tuple[Original, np.ndarray]:
+        return Original.of(image), tally.transform(image)
+
+    def attempt(index: int) -> tuple[Original, np.ndarray] | CorruptImage:
         try:
-            return pictures.array(index, transform)
+            return pictures.array(index, transformed)
         except CorruptImage as error:
             return error
 
     kept, skipped = [], []
-    step = max(1, CHUNK // int(np.prod(transform.shape)))
+    step = max(1, CHUNK // int(np.prod(tally.transform.shape)))
     with ThreadPoolExecutor(workers or processors()) as pool:
         for start in range(0, len(indices), step):
             chunk = indices[start : start + step]
             for index, result in zip(chunk, pool.map(attempt, chunk), strict=True):
-                if isinstance(result, np.ndarray):
-                    file.write(result.tobytes())
+                if not isinstance(result, CorruptImage):
+                    original, pixels = result
+                    tally.add(original)
+                    file.write(pixels)
                     kept.append(index)
                 elif skip_corrupt:
                     skipped.append(result.name)

@@ -1,7 +1,7 @@
 """The bundled images: a tenth of Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, MIT licence)."""
 
 import lzma
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from PIL import Image
 from gan_cli import checks
 from gan_cli.data.base import Data, evenly_spaced
 from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.images.decoding import NOT_CHOSEN
+from gan_cli.data.images.originals import Original, Tally, image_origins
 from gan_cli.data.images.transform import Transform
 
 FILE = Path(__file__).with_name("fashion_mnist_mini.npy.xz")
@@ -32,7 +34,12 @@ def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad
     if max_samples is not None:
         checks.count("max_samples", max_samples)
     transform = Transform(size, 1 if channels is None else channels, fit)
-    return Data(*(transformed(*part, transform, evenly_spaced(len(part[0]), max_samples).numpy()) for part in unpacked()))
+
+    def part(images: np.ndarray, labels: np.ndarray) -> ImageArray:
+        chosen = evenly_spaced(len(images), max_samples).numpy()
+        return transformed(images, labels, transform, chosen, {NOT_CHOSEN: len(images) - len(chosen)})
+
+    return Data(*(part(*both) for both in unpacked()))
 
 
 def unpacked() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -43,7 +50,9 @@ def unpacked() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield images[part], labels[part].astype(np.int64)
 
 
-def transformed(images: np.ndarray, labels: np.ndarray, transform: Transform, chosen: np.ndarray) -> ImageArray:
+def transformed(
+    images: np.ndarray, labels: np.ndarray, transform: Transform, chosen: np.ndarray, passed_over: Mapping[str, int]
+) -> ImageArray:
     """Transform the images at the indices ``chosen``.
 
     Args:
@@ -51,6 +60,10 @@ def transformed(images: np.ndarray, labels: np.ndarray, transform: Transform, ch
         labels: int64 ``[n]``.
         transform: Transform of each image.
         chosen: Indices int64 ``[m]``.
+        passed_over: Number of the other images, by the reason why they were not chosen.
     """
     pixels = np.stack([transform(Image.fromarray(image)) for image in images[chosen]])
-    return ImageArray(pixels, labels[chosen], len(CLASS_NAMES), CLASS_NAMES)
+    tally = Tally(transform)
+    tally.add(Original(28, 28, "L"), len(chosen))
+    origins = image_origins(tally.counts(), transform, passed_over)
+    return ImageArray(pixels, labels[chosen], len(CLASS_NAMES), CLASS_NAMES, origins)

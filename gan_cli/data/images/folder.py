@@ -31,6 +31,10 @@ class ImageFiles:
             image.load()  # while the file is open
         return image, None
 
+    def header(self, index: int) -> Image.Image:
+        """Open an image without decoding it."""
+        return Image.open(self.paths[index])
+
 
 def folder_source(folder: Path, name: str = "image_folder", labelled: bool = False) -> Source:
     """Return the images below ``folder``.
@@ -56,7 +60,8 @@ def folder_source(folder: Path, name: str = "image_folder", labelled: bool = Fal
         labels = np.array([number[path.partition("/")[0]] for path, _, _ in files], np.int64)
     paths = [folder / path for path, _, _ in files]
     classes = 0 if labels is None else len(names)
-    pictures = ImageCollection(ImageFiles(paths), lambda index: str(paths[index]), labels, classes, names[:classes])
+    images = ImageFiles(paths)
+    pictures = ImageCollection(images, lambda index: str(paths[index]), labels, classes, names[:classes], images.header)
     return Source(name, [names[:classes], *files], 1 if _grey(paths) else 3, lambda: pictures)
 
 

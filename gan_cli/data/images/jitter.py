@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from gan_cli.data.base import Dataset, DatasetWrapper
+from gan_cli.data.content import Content
 from gan_cli.errors import FieldError
 from gan_cli.types import Batch
 
@@ -35,6 +36,9 @@ class Jittered(DatasetWrapper):
                 "It is the side to which they are enlarged before a random crop, for instance 286 for 256.",
             )
         self.enlarged, self.mirror = enlarged or side, mirror
+
+    def content(self) -> Content | None:
+        return self.dataset.content()
 
     def epoch(self, random: torch.Generator) -> Tensor:
         """Draw rows of (index, top, left, mirrored), int64 ``[len(self), 4]``."""

@@ -103,7 +103,7 @@ class ImageReader:
             if (found := cache.found()) is not None:
                 return found
             postponed.append(source.name)
-        return DecodedImages(source.open(), transform, self.max_samples, self.workers, self.skip_corrupt)
+        return DecodedImages(source.open(), transform, self.max_samples, self.workers, self.skip_corrupt, source.passed_over)
 
 
 def required_folder(root: str | None, dataset: str, holds: str, create: bool = False) -> Path:

@@ -5,13 +5,14 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from gan_cli.errors import UnreadableData, UserError
 
+Result = TypeVar("Result")
 Listing = list[tuple[str, int, int]]
 """Files, sorted by path: (path relative to the folder, with slashes; size in bytes; modification time in ns)."""
 
@@ -37,6 +38,7 @@ class ImageCollection:
         labels: int64 ``[len(items)]``, or None.
         classes: Number of labels; 0 without labels.
         class_names: Names of the classes; empty if they have none.
+        header: Function that opens image i without decoding it; None if only decoding tells its size.
     """
 
     items: Any
@@ -44,12 +46,13 @@ class ImageCollection:
     labels: np.ndarray | None = None
     classes: int = 0
     class_names: Sequence[str] = ()
+    header: Callable[[int], Image.Image] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def array(self, index: int, transform: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
-        """Decode and transform image ``index``: uint8 ``[C, H, W]``.
+    def array(self, index: int, transform: Callable[[Image.Image], Result]) -> Result:
+        """Decode and transform image ``index``.
 
         Raises:
             CorruptImage: If it cannot be decoded, for any reason.

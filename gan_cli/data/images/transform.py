@@ -53,9 +53,30 @@ class Transform:
         pixels = np.asarray(image)
         return pixels[None] if self.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
+    def changes(self, width: int, height: int, mode: str) -> list[str]:
+        """Return what happens to an image: ``converted``, ``cropped`` or ``padded``, and ``enlarged`` or ``reduced``.
+
+        Args:
+            width: Width in pixels, in its EXIF orientation.
+            height: Height in pixels.
+            mode: PIL's name of the pixel format.
+        """
+        changes = [] if mode == ("L" if self.channels == 1 else "RGB") else ["converted"]
+        if self.fit == "pad":
+            scale = self._scale(max(width, height))
+            if (round(scale * width), round(scale * height)) != (self.size, self.size):
+                changes.append("padded")
+        else:
+            scale = self.size / min(width, height)
+            if width != height:
+                changes.append("cropped")
+        return changes + (["enlarged"] if scale > 1 else ["reduced"] if scale < 1 else [])
+
+    def _scale(self, longer: int) -> float:
+        return self.size // longer if longer <= self.size else self.size / longer
+
     def _padded(self, image: Image.Image) -> Image.Image:
-        longer = max(image.size)
-        scale = self.size // longer if longer <= self.size else self.size / longer
+        scale = self._scale(max(image.size))
         if scale != 1:
             width, height = (max(1, round(side * scale)) for side in image.size)
             image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -84,6 +105,10 @@ class SideBySide(Transform):
     def shape(self) -> tuple[int, int, int]:
         """Shape of a transformed pair."""
         return 2 * self.channels, self.size, self.size
+
+    def changes(self, width: int, height: int, mode: str) -> list[str]:
+        """Return what happens to both halves of an image of ``width`` by ``height`` pixels."""
+        return super().changes(width // 2, height, mode)
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Return uint8 ``[2 * channels, size, size]`` of ``image``."""

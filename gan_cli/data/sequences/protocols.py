@@ -1,8 +1,8 @@
 """Protocols that cut one long series into windows and split them into a training and a held-out part."""
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,15 +22,20 @@ class Windows(Dataset):
         rows: The series, float32 ``[N, F]``.
         starts: First row of each window, int64 ``[n]``.
         window: Number of rows T of a window.
+        origins: Facts about the table that the series was read from.
     """
 
     classes = 0
 
-    def __init__(self, rows: Tensor, starts: Tensor, window: int):
+    def __init__(self, rows: Tensor, starts: Tensor, window: int, origins: Mapping[str, Any]):
         self.rows, self.starts, self.shape = rows, starts, (window, rows.shape[1])
+        self._origins = origins
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def origins(self) -> Mapping[str, Any]:
+        return self._origins
 
     def batch(self, indices: Tensor) -> Batch:
         return Batch(self.rows[self.starts[indices][:, None] + torch.arange(self.shape[0])])
@@ -134,7 +139,15 @@ def sequences(
     values, names, train, held = cut(table, window, share)
     scaling = Scaling.fit(values[covered(len(values), train, window)], names)
     rows = scaling.from_units(values)
-    parts = [Windows(rows, starts[evenly_spaced(len(starts), max_samples)], window) for starts in (train, held)]
+    origins = {
+        "table": table.title,
+        "rows": len(table.values),
+        "columns": list(table.names),
+        "left_out": list(table.left_out),
+        "window": window,
+        "windows": len(train) + len(held),
+    }
+    parts = [Windows(rows, starts[evenly_spaced(len(starts), max_samples)], window, origins) for starts in (train, held)]
     note = f"protocol: {description}"
     return Data(*parts, series=Series(names, scaling, description, (note, *notes), is_by_time))
 

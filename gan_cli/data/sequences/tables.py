@@ -21,11 +21,13 @@ class Table(NamedTuple):
         values: float64 ``[N, F]``, finite.
         names: Names of the F columns.
         title: Name of the table in messages.
+        left_out: Names of the columns that were not taken.
     """
 
     values: Tensor
     names: tuple[str, ...]
     title: str
+    left_out: tuple[str, ...] = ()
 
 
 def read_table(
@@ -46,7 +48,8 @@ def read_table(
     """
     title = title or path.name
     marks = _marks(separator, decimal)
-    names = _selected_columns(_header(path, marks), columns, title)
+    known = _header(path, marks)
+    names = _selected_columns(known, columns, title)
     frame = _frame(path, marks)
     if not len(frame):
         raise UserError(f"{title} has no rows below the line that names its columns.")
@@ -60,7 +63,7 @@ def read_table(
             f"{title}: {word} in row {row + 1}, column {frame.columns[column]}{f' (and {others} more)' if others else ''}.\n"
             "Fill the gaps, remove these rows, or leave such columns out by naming the others in dataset.columns."
         )
-    return Table(values, tuple(frame.columns), title)
+    return Table(values, tuple(frame.columns), title, tuple(name for name in known if name not in names))
 
 
 def row_number_columns(table: Table) -> list[str]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, DatasetWrapper
+from gan_cli.data.content import Content
 from gan_cli.data.images.fashion_mnist_mini import fashion_mnist_mini
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.reading import ImageReader, required_folder
@@ -37,6 +38,10 @@ class Degraded(DatasetWrapper):
         self.degrade, self.classes, self.paired = source, 0, True
         self.source = tuple(source(torch.zeros(1, *dataset.shape)).shape[1:])
 
+    def content(self) -> Content | None:
+        """Return the content of the images that the pairs are made of."""
+        return self.dataset.content()
+
     def batch(self, indices: Tensor) -> Batch:
         """Return targets x and sources y at ``indices`` (int64 ``[B]``)."""
         x = self.dataset.batch(indices).x
@@ -55,6 +60,10 @@ class Tinted(DatasetWrapper):
         self.shape = (3, *dataset.shape[1:])
         hues = torch.tensor([colorsys.hsv_to_rgb(k / dataset.classes, 1, 1) for k in range(dataset.classes)])
         self.colours = 0.5 + 0.56 * (hues - (hues @ torch.tensor(LUMA))[:, None])
+
+    def content(self) -> Content | None:
+        """Return the content of the grey images."""
+        return self.dataset.content()
 
     def batch(self, indices: Tensor) -> Batch:
         """Return images ``[B, 3, S, S]`` and their labels at ``indices`` (int64 ``[B]``)."""
@@ -75,6 +84,10 @@ class Halved(DatasetWrapper):
         channels, *sides = dataset.shape
         self.shape = self.source = (channels // 2, *sides)
         self.classes, self.paired = 0, True
+
+    def content(self) -> Content | None:
+        """Return the content of the images that the pairs are made of."""
+        return self.dataset.content()
 
     def batch(self, indices: Tensor) -> Batch:
         a, b = self.dataset.batch(indices).x.chunk(2, dim=1)

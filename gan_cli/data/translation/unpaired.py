@@ -3,7 +3,7 @@
 x is a sample of the target domain, and y is an independently drawn sample of the source domain.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, DatasetWrapper, evenly_spaced
+from gan_cli.data.content import Content
+from gan_cli.data.images.decoding import NOT_CHOSEN
 from gan_cli.data.images.fashion_mnist_mini import transformed, unpacked
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.reading import ImageReader, required_folder
@@ -46,6 +48,12 @@ class Unpaired(Dataset):
         x, y = indices.unbind(1) if indices.ndim > 1 else (indices, indices % len(self.sources))
         return Batch(self.targets.batch(x).x, self.sources.batch(y).x)
 
+    def origins(self) -> Mapping[str, Any]:
+        return self.targets.origins()
+
+    def content(self) -> Content | None:
+        return self.targets.content()
+
     def order(self, random: torch.Generator) -> Tensor:
         """Draw rows of (target, source), int64 ``[len(self), 2]``."""
         return self._rows(self.targets.order, self.sources.order, random)
@@ -72,6 +80,10 @@ class Unpaired(Dataset):
 
 class Inverted(DatasetWrapper):
     """Negatives of another data set's images: x -> −x."""
+
+    def content(self) -> Content | None:
+        """Return the content of the images themselves."""
+        return self.dataset.content()
 
     def batch(self, indices: Tensor) -> Batch:
         x, y = self.dataset.batch(indices)
@@ -113,7 +125,9 @@ def unpaired_bundled(
     def domain(images: np.ndarray, labels: np.ndarray, classes: Sequence[int], others: Sequence[int], offset: int) -> Dataset:
         members = [np.flatnonzero(labels == k)[offset::2] if k in others else np.flatnonzero(labels == k) for k in classes]
         indices = np.sort(np.concatenate(members))
-        return transformed(images, labels, transform, indices[evenly_spaced(len(indices), max_samples).numpy()])
+        chosen = indices[evenly_spaced(len(indices), max_samples).numpy()]
+        passed_over = {"of no class of the domain": len(images) - len(indices), NOT_CHOSEN: len(indices) - len(chosen)}
+        return transformed(images, labels, transform, chosen, passed_over)
 
     parts = []
     for part in unpacked():

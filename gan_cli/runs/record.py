@@ -1,0 +1,23 @@
+"""The record of a run's data, ``data.json`` in its folder."""
+
+from pathlib import Path
+
+from gan_cli import files
+from gan_cli.config.form import FormError
+from gan_cli.data.record import DataRecord
+from gan_cli.errors import UserError
+
+FILE = "data.json"
+
+
+def write(folder: Path, record: DataRecord) -> None:
+    """Write the record into the folder of a run."""
+    files.write_json(folder / FILE, record.to_dict())
+
+
+def read(folder: Path) -> DataRecord | None:
+    """Return the record in the folder of a run, or None if there is none or it cannot be read."""
+    try:
+        return DataRecord.from_dict(files.read_json(folder / FILE))
+    except (OSError, UserError, FormError):
+        return None
