@@ -189,8 +189,8 @@ def _build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: t
 
 
 def build_objective(cfg: DictConfig) -> Objective:
-    """Build the loss, regularizers and augmentation that the game uses; the others are left at their neutral defaults."""
-    used = game_class(cfg).uses
+    """Build the loss, regularizers and augmentation that the game uses; others, and nodes that are None, stay neutral."""
+    used = (name for name in game_class(cfg).uses if cfg[name] is not None)
     return Objective(**{field: part for name in used for field, part in PARTS[name](cfg).items()})
 
 

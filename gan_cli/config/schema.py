@@ -136,7 +136,7 @@ class SampleConfig(SamplingConfig):
     source: str | None = _scalar(None, "folder of images for a translator (null: held-out sources of its data set)")
     inverse: bool = _scalar(False, "translate the other way, where the game can")
     root: str | None = _scalar(None, "folder or file where the data set lies, if it is needed (null: as in the run)")
-    out: str | None = _scalar(None, "file or folder to be written (null: inside the run)")
+    out: str | None = _scalar(None, "file or folder to be written; the suffix decides the format (null: inside the run)")
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)

@@ -2,8 +2,10 @@
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +80,31 @@ class Series:
     by_time: bool = False
 
     def write(self, u: Tensor, path: Path) -> None:
-        """Write sequences as a CSV table with the columns sample, t and the features, one row per time step.
+        """Write sequences ``[N, T, F]`` in the data's own units as the table of ``table``."""
+        with self.table(path) as add:
+            add(u)
+
+    @contextmanager
+    def table(self, path: Path) -> Iterator[Callable[[Tensor], None]]:
+        """Open a CSV table with the columns sample, t and the features, one row per time step.
 
         Args:
-            u: Sequences ``[N, T, F]`` in the data's own units.
-            path: File to write.
+            path: File to write. It is there once the context has ended.
+
+        Yields:
+            A function that adds sequences ``[N, T, F]`` in the data's own units.
         """
-        steps = [(sample, t) for sample in range(u.shape[0]) for t in range(u.shape[1])]
+        number = count()
         with atomic_write(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(["sample", "t", *self.names])
-            for step, values in zip(steps, u.flatten(0, 1).tolist(), strict=True):
-                table.writerow([*step, *(f"{value:.9g}" for value in values)])
+
+            def add(u: Tensor) -> None:
+                for sequence in u.tolist():
+                    sample = next(number)
+                    table.writerows([sample, t, *(f"{value:.9g}" for value in step)] for t, step in enumerate(sequence))
+
+            yield add
 
     def to_dict(self) -> dict[str, Any]:
         """Return names, scaling and protocol as plain data."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import make_grid
 
@@ -45,6 +46,11 @@ class Panel(NamedTuple):
 
 def panels(grids: Sequence[Panel]) -> np.ndarray:
     """Draw labelled grids of images below each other."""
+    return render(panels_figure(grids))
+
+
+def panels_figure(grids: Sequence[Panel]) -> Figure:
+    """Return the figure that ``panels`` draws."""
     inch = 0.6
     heights = [inch * len(panel.rows) + 0.7 for panel in grids]
     figure = new_figure(inch * max(len(panel.columns) for panel in grids) + 1.2, sum(heights))
@@ -59,7 +65,7 @@ def panels(grids: Sequence[Panel]) -> np.ndarray:
         axes.set_yticks([(i + 0.5) * height - 0.5 for i in range(rows)], panel.rows)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    return render(figure)
+    return figure
 
 
 def strips(parts: Sequence[Tensor]) -> np.ndarray:
@@ -85,5 +91,11 @@ def to_uint8(images: Tensor) -> Tensor:
 
 def picture(image: Tensor) -> np.ndarray:
     """Convert one image ``[C, H, W]`` in [-1, 1]; if C is neither 1 nor 3, only the first channel is drawn."""
-    pixels = to_uint8(image if len(image) in (1, 3) else image[:1])
-    return pixels.expand(3, -1, -1).permute(1, 2, 0).cpu().numpy()
+    drawn = pixels(image)
+    return drawn if drawn.ndim == 3 else np.repeat(drawn[..., None], 3, axis=2)
+
+
+def pixels(image: Tensor) -> np.ndarray:
+    """Convert one image ``[C, H, W]`` in [-1, 1] to uint8 ``[H, W, 3]``, or ``[H, W]`` unless it is in colour, where C is 3."""
+    drawn = to_uint8(image).cpu()
+    return (drawn.permute(1, 2, 0) if len(image) == 3 else drawn[0]).numpy()

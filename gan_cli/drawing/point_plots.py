@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from gan_cli.drawing.figures import BLUE, GREY, ORANGE, new_figure, render
@@ -21,6 +22,11 @@ def points(fake: Tensor, real: Tensor | None = None, critic: Critic | None = Non
         real: Real points ``[M, d]``, or None.
         critic: The critic, or None.
     """
+    return render(points_figure(fake, real, critic))
+
+
+def points_figure(fake: Tensor, real: Tensor | None = None, critic: Critic | None = None) -> Figure:
+    """Return the figure that ``points`` draws."""
     fake = fake.float().cpu()
     real = fake[:0] if real is None else real.float().cpu()
     figure = new_figure(6, 6)
@@ -30,7 +36,7 @@ def points(fake: Tensor, real: Tensor | None = None, critic: Critic | None = Non
     else:
         _plane(axes, real, fake, critic if fake.shape[1] == 2 else None)
     axes.legend(loc="upper right", framealpha=0.9)
-    return render(figure)
+    return figure
 
 
 def scatter(real: Tensor, fake: Tensor, title: str) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from gan_cli.drawing.figures import new_figure, render
@@ -21,6 +22,11 @@ def sequences(fake: Tensor, names: Sequence[str], real: Tensor | None = None, wa
         real: Real sequences ``[M, T, F]`` in the same units, or None.
         walk: If not None, this many sequences form a walk through latent space, drawn from dark to light.
     """
+    return render(sequences_figure(fake, names, real, walk))
+
+
+def sequences_figure(fake: Tensor, names: Sequence[str], real: Tensor | None = None, walk: int | None = None) -> Figure:
+    """Return the figure that ``sequences`` draws."""
     parts = {"generated": fake} if real is None else {"data": real, "generated": fake}
     drawn = list(names)[:FEATURES]
     figure = new_figure(4.2 * len(parts) + 0.4, 1.25 * len(drawn) + 0.8)
@@ -39,4 +45,4 @@ def sequences(fake: Tensor, names: Sequence[str], real: Tensor | None = None, wa
         axes.set_title(title, fontsize=10)
     for axes in rows[-1]:
         axes.set_xlabel("t" if len(drawn) == len(names) else f"t ({len(drawn)} of {len(names)} features)", fontsize=8)
-    return render(figure)
+    return figure

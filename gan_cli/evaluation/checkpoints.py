@@ -23,7 +23,8 @@ from gan_cli.evaluation.numbers import numbers_and_details
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import Sampling, sampling_of
-from gan_cli.inference.load import LoadedRun, load, place_of
+from gan_cli.inference.load import LoadedRun, load
+from gan_cli.inference.needed import place_of
 from gan_cli.metrics.base import Picture, Value
 from gan_cli.runs import checkpoint, environment
 from gan_cli.runs.logger import read

@@ -32,7 +32,8 @@ class AdversarialGame(GeneratorGame):
         super().__init__(objective)
         self.add_players(generator=generator, discriminator=discriminator)
         self.augmentation = objective.augmentation
-        if self.augmentation.needs_boundary and self.loss.boundary is None:
+        loss = objective.loss  # a run that is only sampled may have none
+        if self.augmentation.needs_boundary and loss is not None and loss.boundary is None:
             raise UserError(
                 "this augmentation adapts to what D takes for data, and the logits of this loss do not tell.\n"
                 "Set augmentation.target=null, so that it grows whatever D does, or take augmentation=diff_augment."

@@ -14,7 +14,7 @@ from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.games.protocols import HasPanels, HasSamplingOptions, Truncatable
-from gan_cli.randomness import fork_rng
+from gan_cli.randomness import fork_rng, random_state, set_random_state
 from gan_cli.types import Batch
 
 CHUNK = 250
@@ -98,8 +98,41 @@ def generate(game: Game, n: int, seed: int, y: Tensor | None = None) -> Tensor:
         seed: Seed of all draws; torch's own random streams stay as they are.
         y: Labels ``[n]``, or the sources ``[n, *source]`` of a translator.
     """
+    return torch.cat([*chunks(game, n, seed, y)])
+
+
+def chunks(game: Game, n: int, seed: int, y: "Tensor | Readable | None" = None) -> Iterator[Tensor]:
+    """Yield the same samples ``CHUNK`` at a time, so that the memory they take does not grow with ``n``; only latents do.
+
+    Between two chunks, torch's own random streams are as they were, too.
+    """
     with fork_rng(seed, game.device):
-        return decode(game, game.latents(n), y)
+        latents, state = game.latents(n), random_state(game.device)
+    for start in range(0, len(latents), CHUNK):
+        part = slice(start, start + CHUNK)
+        with fork_rng(seed, game.device):
+            set_random_state(state, game.device)
+            made = decode(game, latents[part], None if y is None else y[part])
+            state = random_state(game.device)
+        yield made
+
+
+class Readable:
+    """Conditions of samples, such as sources to be translated, that are read when their turn comes.
+
+    Args:
+        n: Their number.
+        read: Returns the conditions of these indices.
+    """
+
+    def __init__(self, n: int, read: Callable[[range], Tensor]) -> None:
+        self.n, self.read = n, read
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, part: slice) -> Tensor:
+        return self.read(range(*part.indices(self.n)))
 
 
 def decode(game: Game, latents: Tensor, y: Tensor | None = None) -> Tensor:

@@ -1,8 +1,13 @@
 """The gan-sample command: pictures, files and tables of one checkpoint's samples."""
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from omegaconf import DictConfig
 from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
@@ -11,8 +16,11 @@ from gan_cli import drawing
 from gan_cli.data.images.source import listing
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError
-from gan_cli.games.sampling import sampling_of
+from gan_cli.games.sampling import Readable, sampling_of
+from gan_cli.inference import writers
+from gan_cli.inference.formats import TABLE, check_out, is_data
 from gan_cli.inference.load import LoadedRun, load
+from gan_cli.inference.writers import Write, image_path
 from gan_cli.runs.console import Terminal, say
 
 WALK = 8
@@ -22,7 +30,8 @@ WALK = 8
 def sample_command(cfg: DictConfig) -> Path:
     """Write a grid, single samples, an interpolation or a traversal from one checkpoint.
 
-    Sequences are also written as a table, in the data's own units.
+    A picture of sequences is accompanied by a table of them, in the data's own units. A file of an array or a table takes the
+    place of the picture.
 
     Args:
         cfg: Config of gan-sample.
@@ -48,10 +57,12 @@ def sample_command(cfg: DictConfig) -> Path:
     if cfg.classes is not None:
         name += f"_{len(cfg.classes)}_classes" if len(cfg.classes) > 10 else f"_classes_{'_'.join(map(str, cfg.classes))}"
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
+    check_out(out, cfg.mode, run.shape)
+    write = write_data if is_data(out) else MODES[cfg.mode]
     with memory_errors_named(cfg.device, "Lower n"):
-        n = MODES[cfg.mode](run, cfg, out)
+        n = write(run, cfg, out)
     table = ""
-    if len(run.shape) == 2 and cfg.mode != "single":
+    if len(run.shape) == 2 and cfg.mode != "single" and not is_data(out):
         table = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"
     say(Terminal(), f"{n} samples of step {run.step}: {out}{table}")
     return out
@@ -60,38 +71,90 @@ def sample_command(cfg: DictConfig) -> Path:
 def write_grid(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     """Write one picture of ``cfg.n`` samples, with a row for each of ``cfg.classes`` or with sources; return their number."""
     if cfg.classes is None:
-        parts = run.picture_strips(cfg.n, cfg.seed, source_images(run, cfg))
+        sources = source_images(run, cfg)
+        parts = run.picture_strips(cfg.n, cfg.seed, None if sources is None else sources[:])
         if len(parts) == 1:
             return write_picture(run, parts[0], None, out)
-        drawing.save_png(drawing.strips(parts), out)
+        drawing.save_picture(as_drawn(drawing.strips(parts), *parts), out)
         return len(parts[0])
     y = class_labels(run, cfg, cfg.n)
     return write_picture(run, run.sample(len(y), cfg.seed, y), len(y) // len(cfg.classes), out)
 
 
+class Drawn(NamedTuple):
+    """Samples that are generated as they are asked for.
+
+    Attributes:
+        n: Their number.
+        labels: Their labels ``[n]``, None if there are none.
+        parts: The samples, some hundred at a time.
+    """
+
+    n: int
+    labels: Tensor | None
+    parts: Iterator[Tensor]
+
+
+def draw(run: LoadedRun, cfg: DictConfig) -> Drawn:
+    """Return ``cfg.n`` samples, of ``cfg.classes`` or translated from ``cfg.source`` if one of them is given."""
+    y: Tensor | Readable | None
+    y = source_images(run, cfg) if cfg.classes is None else class_labels(run, cfg, cfg.n)
+    y = run.conditions(cfg.n, cfg.seed) if y is None else y
+    labels = y if isinstance(y, Tensor) and y.ndim == 1 and run.game.conditional else None
+    return Drawn(cfg.n if y is None else len(y), labels, run.chunks(cfg.n, cfg.seed, y))
+
+
+def write_data(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
+    """Write the samples themselves, as an array or a table; return their number."""
+    if cfg.mode == "interpolation":
+        x, _ = walks(run, cfg)
+        n, labels, parts = Drawn(len(x), None, iter([x]))
+    else:
+        n, labels, parts = draw(run, cfg)
+    is_table = out.suffix.lower() == TABLE
+    file = writers.table(out, run.series, run.shape) if is_table else writers.array(out, n, run.series, labels)
+    with file as write:
+        for part in parts:
+            write(part)
+    return n
+
+
 def write_single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
-    """Write ``cfg.n`` samples one by one, in a folder for each of ``cfg.classes``; return their number.
+    """Write ``cfg.n`` images one by one, or a table of points or sequences, in a folder for each of ``cfg.classes``.
+
+    Returns:
+        The number of samples.
 
     Raises:
         UserError: If the folder holds images that would stay among the new ones.
     """
-    if cfg.classes is None:
-        samples = run.sample(cfg.n, cfg.seed, source_images(run, cfg))
-        parts = {out: samples}
-    else:
-        y = class_labels(run, cfg, cfg.n)
-        samples = run.sample(len(y), cfg.seed, y)
-        parts = {out / str(c): samples[y == c] for c in y.unique().tolist()}
-    if samples.ndim == 4:
-        refuse_strays(out, [image_path(folder, index) for folder, part in parts.items() for index in range(len(part))])
-    for folder, part in parts.items():
-        write_each(run, part, folder)
-    return len(samples)
+    n, labels, parts = draw(run, cfg)
+    keys = torch.zeros(n, dtype=torch.long) if cfg.classes is None or labels is None else labels
+    counts = Counter(keys.tolist())
+    folders = {c: out if cfg.classes is None else out / str(c) for c in counts}
+    are_images = len(run.shape) == 3
+    replaced = [image_path(folders[c], index) for c in counts for index in range(counts[c] if are_images else 0)]
+    if are_images:
+        refuse_strays(out, replaced)
+    start, write = 0, dict[int, Write]()
+    with ExitStack() as stack:
+        for part in parts:
+            if not write:  # from here on, an interruption leaves no mixture of earlier images and new ones
+                for path in replaced:
+                    path.unlink(missing_ok=True)
+                write = {c: stack.enter_context(writer(run, folder)) for c, folder in folders.items()}
+            of_part = keys[start : start + len(part)]
+            for c in of_part.unique().tolist():
+                write[c](part[of_part == c])
+            start += len(part)
+    return n
 
 
-def image_path(folder: Path, index: int) -> Path:
-    """Return the file of one sample in a folder of samples."""
-    return folder / f"{index:05d}.png"
+def writer(run: LoadedRun, folder: Path) -> AbstractContextManager[Write]:
+    """Return the writer of single samples: a file for each image, or one table of all points or sequences in ``folder``."""
+    if len(run.shape) == 3:
+        return writers.image_files(folder)
+    return writers.table(folder / ("sequences.csv" if len(run.shape) == 2 else "points.csv"), run.series, run.shape)
 
 
 def refuse_strays(folder: Path, images: list[Path]) -> None:
@@ -110,13 +173,19 @@ def refuse_strays(folder: Path, images: list[Path]) -> None:
 
 def write_interpolation(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     """Write walks of ``WALK`` samples, ``cfg.n`` in all, equally many of each of ``cfg.classes``; return their number."""
+    samples, columns = walks(run, cfg)
+    return write_picture(run, samples, columns, out, walk=True)
+
+
+def walks(run: LoadedRun, cfg: DictConfig) -> tuple[Tensor, int]:
+    """Return the samples of the walks of an interpolation, one walk after the other, and the number of samples in each."""
     refuse_sources(cfg)
     columns = min(cfg.n, WALK)
-    walks = -(-cfg.n // columns)
+    n_walks = -(-cfg.n // columns)
     if cfg.classes is None:
-        return write_picture(run, run.interpolate(walks, columns, cfg.seed)[: cfg.n], columns, out, walk=True)
-    y = run.labels_of(cfg.classes, walks)
-    return write_picture(run, run.interpolate(len(y), columns, cfg.seed, y), columns, out, walk=True)
+        return run.interpolate(n_walks, columns, cfg.seed)[: cfg.n], columns
+    y = run.labels_of(cfg.classes, n_walks)
+    return run.interpolate(len(y), columns, cfg.seed, y), columns
 
 
 def write_traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
@@ -125,7 +194,7 @@ def write_traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     if cfg.classes is not None:
         raise UserError("classes cannot be used with mode=traversal: the codes of a traversal are not the data's classes.")
     panels = run.traverse(cfg.n, cfg.seed)
-    drawing.save_png(drawing.panels(panels), out)
+    drawing.save_picture(drawing.panels_figure(panels), out)
     return sum(len(panel.images) for panel in panels)
 
 
@@ -133,9 +202,9 @@ MODES = {"grid": write_grid, "single": write_single, "interpolation": write_inte
 """Writer of each mode; it returns the number of samples."""
 
 
-def source_images(run: LoadedRun, cfg: DictConfig) -> Tensor | None:
+def source_images(run: LoadedRun, cfg: DictConfig) -> Readable | None:
     """Return the first ``cfg.n`` images of ``cfg.source``, or None to translate held-out ones."""
-    return None if cfg.source is None else run.images(Path(cfg.source), cfg.n)
+    return None if cfg.source is None else run.sources(Path(cfg.source), cfg.n)
 
 
 def refuse_sources(cfg: DictConfig) -> None:
@@ -166,25 +235,20 @@ def write_picture(run: LoadedRun, samples: Tensor, columns: int | None, out: Pat
         run: The run that was sampled.
         samples: ``[n, *shape]``.
         columns: Number of columns of the grid, or samples of a walk. None: chosen by the number of samples.
-        out: The PNG file.
+        out: The file of the picture.
         walk: True if consecutive sequences form walks.
     """
     if len(run.shape) == 2:
         u = run.series.scaling.to_units(samples)
-        drawing.save_png(drawing.sequences(u, run.series.names, walk=columns if walk else None), out)
+        drawing.save_picture(drawing.sequences_figure(u, run.series.names, walk=columns if walk else None), out)
         run.series.write(u, out.with_suffix(".csv"))
+    elif len(run.shape) == 3:
+        drawing.save_picture(as_drawn(drawing.grid(samples, columns), samples), out)
     else:
-        drawing.save_png(drawing.grid(samples, columns) if len(run.shape) == 3 else drawing.points(samples.flatten(1)), out)
+        drawing.save_picture(drawing.points_figure(samples.flatten(1)), out)
     return len(samples)
 
 
-def write_each(run: LoadedRun, samples: Tensor, folder: Path) -> None:
-    """Write images as ``folder/00000.png`` ..., points to ``folder/points.csv``, sequences to ``folder/sequences.csv``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if samples.ndim == 3:
-        run.series.write(run.series.scaling.to_units(samples), folder / "sequences.csv")
-    elif samples.ndim == 4:
-        for index, image in enumerate(samples):
-            drawing.save_png(drawing.picture(image), image_path(folder, index))
-    else:
-        np.savetxt(folder / "points.csv", samples.flatten(1).numpy(), delimiter=",", fmt="%.9g")
+def as_drawn(picture: np.ndarray, *images: Tensor) -> np.ndarray:
+    """Return a picture ``[H, W, 3]`` of these images with one channel, ``[H, W]``, unless some of them are in colour."""
+    return picture if any(part.shape[1] == 3 for part in images) else picture[..., 0]

@@ -1,6 +1,7 @@
 """Loading of trained runs for sampling."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
@@ -11,8 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from gan_cli.build import build_data, build_game
-from gan_cli.config.locations import location_key
-from gan_cli.config.trust import check, remember
+from gan_cli.config.trust import check, importable
 from gan_cli.data.base import Data
 from gan_cli.data.images.arrays import to_float
 from gan_cli.data.images.folder import native_images
@@ -23,20 +23,21 @@ from gan_cli.drawing import Panel
 from gan_cli.errors import UserError
 from gan_cli.games.protocols import HasTraversals, Invertible
 from gan_cli.games.sampling import (
+    Readable,
     Sampling,
+    chunks,
     conditions,
     cycling_labels,
     decode,
     examples,
-    generate,
     picture_strips,
     set_sampling,
 )
+from gan_cli.inference.needed import needed, with_root
 from gan_cli.randomness import fork_rng
-from gan_cli.runs.checkpoint import fitting, newest, path_of, steps_in
-from gan_cli.runs.checkpoint import load as load_checkpoint
-from gan_cli.runs.folder import resume_command, run_folder
-from gan_cli.runs.trained import is_own, warn_of_edits
+from gan_cli.runs.checkpoint import fitting
+from gan_cli.runs.folder import run_folder
+from gan_cli.runs.trained import is_own, named_checkpoint, warn_of_edits
 from gan_cli.runs.version import check_version
 
 
@@ -44,11 +45,13 @@ class LoadedRun:
     """One checkpoint of a run, ready to be sampled; see ``load`` for the arguments.
 
     The data set is needed only to translate held-out sources. It is then read from where the config says, or from ``root``.
+    A loss, regularizer or augmentation whose module is not here is left out: samples do not depend on it, but turns do.
 
     Attributes:
         folder: Folder of the run.
         step: Step of the checkpoint.
         config: Config of the run.
+        left_out: Keys of the parts that are left out, such as ``loss``.
         game: The averaged or the trained players, in eval mode.
         shape: Shape of one sample.
         classes: Number of labels, 0 if there are none.
@@ -71,17 +74,15 @@ class LoadedRun:
         self.folder, self.step = folder, int(state["step"])
         self.config: DictConfig = OmegaConf.create(state["config"])
         check_version(folder, self.config)
-        check(state["config"], folder)
+        parts, self.left_out = needed(state["config"], folder)
         self.inverse, self.root = inverse, root
         self.trained_on = state["data"]
         shape, source = tuple(self.trained_on["shape"]), self.trained_on["source"]
         self.classes = int(self.trained_on["classes"])
         self.source: tuple[int, ...] | None = None if source is None else tuple(source)
         with fork_rng(0, place):  # initial weights, replaced below, must not advance the random streams
-            self.game = build_game(self.config, shape, self.classes, self.source).requires_grad_(False)
-        with fitting(folder):
-            self.game.load_state_dict(state["ema" if ema else "game"])
-            self.game.objective.load_state_dict(state["objective"])
+            self.game = build_game(parts, shape, self.classes, self.source).requires_grad_(False)
+        self._load_state(state, "ema" if ema else "game")
         self.game.begin_round(max(self.step, 1))
         if inverse:
             if not isinstance(self.game, Invertible):
@@ -98,10 +99,26 @@ class LoadedRun:
             raise UserError("standing_statistics: this run's samples are translated from sources, not drawn. Leave it out.")
         set_sampling(self.game, self.classes, **sampling)
 
+    def _load_state(self, state: Mapping[str, Any], which: str) -> None:
+        """Load the ``ema`` or the ``game`` of a checkpoint.
+
+        The weights of what is left out, such as buffers of an augmentation, have no place.
+
+        Raises:
+            UserError: If they do not fit, or players lack weights because a regularizer is left out.
+        """
+        with fitting(self.folder):
+            found = self.game.load_state_dict(state[which], strict=not self.left_out)
+            self.game.objective.load_state_dict(state["objective"])
+        if found.missing_keys:
+            check(state["config"], self.folder)  # names the module that is not here
+
     @cached_property
     def data(self) -> Data:
         """The data set of the run, with source and target swapped if ``inverse`` is set."""
-        data = build_data(with_root(self.config, self.root))
+        with importable(os.getcwd()):
+            check({"dataset": OmegaConf.to_container(self.config.dataset)}, self.folder)
+            data = build_data(with_root(self.config, self.root))
         return self.check_data(data.swapped() if self.inverse else data)
 
     def check_data(self, data: Data) -> Data:
@@ -131,8 +148,18 @@ class LoadedRun:
             float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``, or sequences ``[n, T,
             F]``, which ``series.scaling.to_units`` converts to the data's own units.
         """
+        return torch.cat([*self.chunks(n, seed, y)])
+
+    def chunks(self, n: int, seed: int = 0, y: Tensor | Readable | None = None) -> Iterator[Tensor]:
+        """Yield the samples of ``sample`` in parts, for as many of them as memory does not hold.
+
+        Args:
+            n: Number of samples.
+            seed: Decides the samples, as for ``sample``; how they are divided changes nothing.
+            y: Labels or sources, as for ``sample``.
+        """
         y = self.conditions(n, seed) if y is None else y
-        return generate(self.game, n if y is None else len(y), seed, y)
+        return chunks(self.game, n if y is None else len(y), seed, y)
 
     def picture_strips(self, n: int, seed: int = 0, y: Tensor | None = None) -> list[Tensor]:
         """Return the same samples as strips of a picture; for a translator with sources and, if the data is paired, targets."""
@@ -183,6 +210,10 @@ class LoadedRun:
         return cycling_labels(n, self.classes) if self.source is None else conditions(self.data, n, seed)
 
     def images(self, folder: Path, n: int) -> Tensor:
+        """Return the same images as ``sources`` in one tensor."""
+        return self.sources(folder, n)[:]
+
+    def sources(self, folder: Path, n: int) -> Readable:
         """Return the first ``n`` images of ``folder`` by name as sources ``[n, *source]``, centre-cropped and resized.
 
         Raises:
@@ -192,7 +223,11 @@ class LoadedRun:
             raise UserError(f"source={folder}: the samples of this run are not translated from images. Leave it out.")
         channels, side, _ = self.source
         pictures, transform = native_images(folder), Transform(side, channels)
-        return to_float(np.stack([pictures.array(index, transform) for index in range(min(n, len(pictures)))]))
+
+        def read(indices: range) -> Tensor:
+            return to_float(np.stack([pictures.array(index, transform) for index in indices]))
+
+        return Readable(min(n, len(pictures)), read)
 
     def labels_of(self, classes: Sequence[int], n: int) -> Tensor:
         """Return labels of ``n`` samples, rounded up to equally many of each of ``classes``, one class after the other.
@@ -220,6 +255,8 @@ def load(
 ) -> LoadedRun:
     """Open the run in the folder ``run`` for sampling: ``gan_cli.load("outputs/...").sample(16)``.
 
+    Modules of your own are looked for where Python looks and in the working folder, as by the commands.
+
     Args:
         run: Folder of the run.
         checkpoint: ``"last"``, a step, or the path of a checkpoint file.
@@ -235,55 +272,9 @@ def load(
         UserError: If there is no run, no readable checkpoint, no way back, or the game cannot be sampled in this way; or if
             the run names a module that is not trusted.
     """
-    remember([trust] if isinstance(trust, str) else trust)
-    folder = run_folder(run)
-    state = _state(folder, str(checkpoint))
-    if is_own(folder, str(checkpoint)):
-        warn_of_edits(folder, state)
-    return LoadedRun(
-        folder,
-        state,
-        choose(device),
-        ema,
-        inverse=inverse,
-        root=root,
-        **sampling,
-    )
-
-
-def with_root(config: DictConfig, root: str | None) -> DictConfig:
-    """Return the config with its data set in the folder, or file, ``root`` (None: where the config says).
-
-    Raises:
-        UserError: If the data set lies in no folder and no file.
-    """
-    if root is None:
-        return config
-    moved = OmegaConf.merge(config, {"dataset": {place_of(config.dataset, root): root}})
-    assert isinstance(moved, DictConfig)
-    return moved
-
-
-def place_of(dataset: DictConfig, root: str) -> str:
-    """Return the key of a data set that says where it lies.
-
-    Raises:
-        UserError: If there is none, so that ``root`` is of no use.
-    """
-    key = location_key(dataset)
-    if key is None:
-        raise UserError(f"root={root}: this run's data set lies in no folder and no file.")
-    return key
-
-
-def _state(folder: Path, name: str) -> dict[str, Any]:
-    if name == "last":
-        state = newest(folder)
-        if state is None:
-            raise UserError(f"{folder} holds no checkpoint yet. Continue the run with: {resume_command(folder)}")
-        return state
-    if name.isdecimal():
-        if int(name) not in (steps := steps_in(folder)):
-            raise UserError(f"{folder} holds no checkpoint of step {name}. There are: {', '.join(map(str, steps)) or 'none'}.")
-        return load_checkpoint(path_of(folder, int(name)))
-    return load_checkpoint(Path(name))
+    with importable(os.getcwd(), [trust] if isinstance(trust, str) else trust):
+        folder = run_folder(run)
+        state = named_checkpoint(folder, str(checkpoint))
+        if is_own(folder, str(checkpoint)):
+            warn_of_edits(folder, state)
+        return LoadedRun(folder, state, choose(device), ema, inverse=inverse, root=root, **sampling)

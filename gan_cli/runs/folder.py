@@ -62,7 +62,7 @@ def run_folder(path: str | Path) -> Path:
     Raises:
         UserError: If there is no run in it, or it holds a link that leads out of it.
     """
-    folder = Path(path)
+    folder = Path(path).expanduser()
     if holds_config(folder):
         refuse_links(folder)
         return folder

@@ -1,4 +1,4 @@
-"""The config that a run was trained with, which the checkpoints hold; ``config.yaml`` may have been edited since."""
+"""The checkpoints of a run by name, and the config in them that it was trained with; ``config.yaml`` may have been edited."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli.config import trust
 from gan_cli.config.identity import edits
 from gan_cli.config.stored import plain_config, read_plain
-from gan_cli.errors import warn
+from gan_cli.errors import UserError, warn
 from gan_cli.runs import checkpoint
-from gan_cli.runs.folder import stored_config
+from gan_cli.runs.folder import resume_command, stored_config
 
 
 def trained_config(folder: Path) -> DictConfig:
@@ -44,3 +44,21 @@ def shortened(texts: Sequence[str]) -> str:
 def is_own(folder: Path, name: str) -> bool:
     """Return True if the checkpoint ``name`` is one of the run in ``folder``: ``last``, a step, or a path in the folder."""
     return name == "last" or name.isdecimal() or Path(name).resolve().is_relative_to(folder.resolve())
+
+
+def named_checkpoint(folder: Path, name: str) -> dict[str, Any]:
+    """Return the checkpoint ``name`` of the run in ``folder``: ``last``, a step, or a path.
+
+    Raises:
+        UserError: If there is none, or it cannot be read.
+    """
+    if name == "last":
+        state = checkpoint.newest(folder)
+        if state is None:
+            raise UserError(f"{folder} holds no checkpoint yet. Continue the run with: {resume_command(folder)}")
+        return state
+    if name.isdecimal():
+        if int(name) not in (steps := checkpoint.steps_in(folder)):
+            raise UserError(f"{folder} holds no checkpoint of step {name}. There are: {', '.join(map(str, steps)) or 'none'}.")
+        return checkpoint.load(checkpoint.path_of(folder, int(name)))
+    return checkpoint.load(Path(name).expanduser())

@@ -10,7 +10,9 @@ from gan_cli.errors import UserError
 from gan_cli.games import sampling
 from gan_cli.games.analytic.two_parameter import Saddle
 from gan_cli.games.sampling import (
+    Readable,
     choose,
+    chunks,
     cycling_labels,
     decode,
     eval_mode,
@@ -19,7 +21,7 @@ from gan_cli.games.sampling import (
     set_standing_statistics,
     truncate,
 )
-from gan_cli.randomness import random_state
+from gan_cli.randomness import fork_rng, random_state
 from gan_cli.regularizers.spectral_norm import SpectralNorm
 from gan_cli.types import Batch
 
@@ -77,6 +79,32 @@ def test_chunks_do_not_matter(make, monkeypatch):
     monkeypatch.setattr(sampling, "CHUNK", 3)
     assert decode(game, latents).shape == whole.shape
     torch.testing.assert_close(decode(game, latents), whole, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", GAMES)
+def test_chunks_are_the_samples_and_leave_the_stream_between_them(make, monkeypatch):
+    monkeypatch.setattr(sampling, "CHUNK", 3)
+    game, stream, sizes, parts = make(), torch.get_rng_state(), [], []
+    for part in chunks(game, 8, seed=3):
+        assert torch.equal(torch.get_rng_state(), stream)
+        torch.randn(1)  # whoever draws between the parts changes none of them
+        stream = torch.get_rng_state()
+        sizes.append(len(part))
+        parts.append(part)
+    assert sizes == [3, 3, 2]
+    with fork_rng(3, CPU):
+        assert torch.equal(torch.cat(parts), decode(game, game.latents(8)))
+
+
+def test_conditions_are_read_when_their_turn_comes(monkeypatch):
+    monkeypatch.setattr(sampling, "CHUNK", 4)
+    read = []
+    y = Readable(6, lambda indices: (read.append(len(indices)), torch.tensor([*indices]))[1])
+    parts = chunks(noisy_gan(), len(y), 0, y)
+    assert read == []
+    next(parts)
+    assert read == [4]
+    assert torch.equal(torch.cat([*chunks(noisy_gan(), 6, 0, y)]), generate(noisy_gan(), 6, 0, torch.arange(6)))
 
 
 def test_labels_go_with_their_latents(monkeypatch):

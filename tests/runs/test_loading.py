@@ -174,8 +174,8 @@ def test_single_images(images, tmp_path):
     loaded = gan_cli.load(images).sample(5, seed=1)
     for file, sample in zip(files, loaded, strict=True):
         with Image.open(file) as picture:
-            assert picture.size == (8, 8)
-            assert np.array_equal(np.asarray(picture)[..., 0], drawing.to_uint8(sample)[0].numpy())
+            assert (picture.size, picture.mode) == ((8, 8), "L")
+            assert np.array_equal(np.asarray(picture), drawing.to_uint8(sample)[0].numpy())
 
 
 def test_images_of_an_earlier_command_do_not_stay_among_new_ones(images, tmp_path):
@@ -217,4 +217,4 @@ def test_an_interpolation(run, n, walks, length, request, capsys):
         else:
             assert picture.size == ((length * 80 + 16, walks * 80 + 16) if n > 1 else (64, 64))
             expected = drawing.grid(gan_cli.load(folder).interpolate(walks, length, seed=4)[:n], columns=length)
-            assert np.array_equal(np.asarray(picture), expected)
+            assert np.array_equal(np.asarray(picture), expected[..., 0])
