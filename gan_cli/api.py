@@ -68,13 +68,14 @@ class Run:
         checkpoint: str | int = "last",
         ema: bool = True,
         device: str = "cpu",
+        labels: str = "data",
         trust: str | Sequence[str] = (),
         **options: "Unpack[Sampling]",
     ) -> "LoadedRun":
         """Return one checkpoint, ready to be sampled; see :func:`gan_cli.load`."""
         from gan_cli.inference.load import load
 
-        return load(self.folder, checkpoint, ema, device, trust=trust, **options)
+        return load(self.folder, checkpoint, ema, device, labels=labels, trust=trust, **options)
 
     def sample(self, n: int, seed: int = 0) -> "Tensor":
         """Return ``n`` samples of the newest checkpoint, float32 ``[n, *shape]``; images lie in [-1, 1]."""

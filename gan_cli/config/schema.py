@@ -82,6 +82,9 @@ class TrainConfig:
 class SamplingConfig:
     """Options that change how samples are drawn after training."""
 
+    labels: str = _scalar(
+        "data", "shares of the classes among samples: those of the data, or equal ones", choices=("data", "uniform")
+    )
     truncation: float | None = _scalar(None, "bound on each coordinate of normal latents (null: none)", low=0)
     standing_statistics: int | None = _scalar(
         None, "batches from which batch norm's statistics are computed again (null: those of training)", low=1

@@ -252,6 +252,7 @@ class Data:
             "shape": list(self.shape),
             "classes": self.classes,
             "class_names": list(self.class_names),
+            "class_counts": None if (y := self.train.known_labels()) is None else y.bincount(minlength=self.classes).tolist(),
             "source": None if self.source is None else list(self.source),
             "series": None if self.series is None else self.series.to_dict(),
             "signature": self.signature,

@@ -55,8 +55,9 @@ class Checkpoints:
         self.measurements: dict[str, Measurement] = {}
         self.diagnostics: Diagnostics = NoDiagnostics() if cfg.diagnostics is None else build_diagnostics(cfg)
         self.measures_samples = not self.diagnostics.size or cfg.metric is not None or cfg.features is not None
-        if not self.measures_samples and self.sampling:
-            named = " and ".join(self.sampling)
+        given = [*self.sampling, *(["labels"] if cfg.labels != "data" else [])]
+        if not self.measures_samples and given:
+            named = " and ".join(given)
             raise UserError(f"diagnostics={self.diagnostics.family} measures players, not samples: leave {named} out.")
 
     def results(self, folder: Path) -> list[Result]:
@@ -132,7 +133,7 @@ class Checkpoints:
         run = self.load(folder, name, self.cfg.ema, **self.sampling)
         measurement, seed = self.measurement(run.config, "report"), self.seed(run.config)
         run.check_data(measurement.data)
-        fake = measurement.fake(run.game, seed, self.advance)
+        fake = measurement.fake(run.game, seed, self.advance, self.cfg.labels)
         numbers, details = numbers_and_details(measurement.metric, measurement.real, fake, measurement.floor)
         if untranslated := measurement.untranslated:
             rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": untranslated}
@@ -141,7 +142,8 @@ class Checkpoints:
             drawing.save_png(to_pixels(picture), Path(self.cfg.out or folder) / "eval" / f"{title}_step_{run.step:08d}.png")
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
         preprocessing = {key: run.config.dataset[key] for key in ("size", "fit") if key in run.config.dataset}
-        origin = {**provenance, "sampling": self.sampling, "preprocessing": preprocessing}
+        labels = self.cfg.labels if run.labels.taken else None
+        origin = {**provenance, "sampling": self.sampling, "preprocessing": preprocessing, "labels": labels}
         return run.step, origin, numbers, details
 
     def measure_players(self, folder: Path, name: str) -> MeasuredCheckpoint:
@@ -165,7 +167,7 @@ class Checkpoints:
         Raises:
             UserError: If it belongs to another run.
         """
-        run = load(folder, name, ema, self.cfg.device, inverse=self.cfg.inverse, **sampling)
+        run = load(folder, name, ema, self.cfg.device, inverse=self.cfg.inverse, labels=self.cfg.labels, **sampling)
         keys = () if is_own(folder, name) else ("model", "game", "loss", "seed")
         if any(run.config[key] != trained_config(folder)[key] for key in keys):
             raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
@@ -208,8 +210,8 @@ class Checkpoints:
         for step in steps:
             measurement = self.measurement(trained_config(folder), "select")
             try:
-                run = load(folder, step, self.cfg.ema, self.cfg.device, inverse=self.cfg.inverse, **self.sampling)
-                fake = measurement.fake(run.game, self.seed(run.config), self.advance)
+                run = self.load(folder, str(step), self.cfg.ema, **self.sampling)
+                fake = measurement.fake(run.game, self.seed(run.config), self.advance, self.cfg.labels)
                 values[step] = measurement.metric.measure(measurement.real, fake)[measurement.metric.name]
             except UserError as error:
                 self.say(f"step {step} cannot be selected: {first_line(error)}")
@@ -221,7 +223,7 @@ class Checkpoints:
         config = trained_config(folder)
         nodes = self.component_nodes(config)
         same_metric = all(nodes[key] == OmegaConf.to_container(config[key]) for key in ("metric", "features"))
-        same_sampling = self.cfg.ema and not self.cfg.inverse and not self.sampling
+        same_sampling = self.cfg.ema and not self.cfg.inverse and not self.sampling and self.cfg.labels == "data"
         if not same_metric or not same_sampling or self.seed(config) != config.seed or self.cfg.n_samples is not None:
             return None
         measurement = self.measurement(config, "select")

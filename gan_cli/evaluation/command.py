@@ -129,6 +129,8 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
     for key in ("checkpoint", "root", *Sampling.__annotations__):
         if cfg[key] is not None:
             raise UserError(f"{key}={cfg[key]} applies to a run: leave it out with real= and fake=.")
+    if cfg.labels != "data":
+        raise UserError(f"labels={cfg.labels} applies to a run: leave it out with real= and fake=.")
     if cfg.diagnostics is not None:
         raise UserError("diagnostics measure the players of a run: leave them out with real= and fake=.")
     start = time.perf_counter()

@@ -13,7 +13,7 @@ from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.translation.degradations import grey
 from gan_cli.errors import TooFewSamples, UserError
 from gan_cli.games.base import Game
-from gan_cli.games.sampling import CHUNK, eval_mode
+from gan_cli.games.sampling import CHUNK, cycling_labels, eval_mode
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, to_metric_input
 from gan_cli.metrics.features.cache import content_key, encode_cached
@@ -159,7 +159,7 @@ class Measurement:
         floor = self.metric.floor if n == self.n else self.metric.floor_or_empty
         return Floor({name: value.value for name, value in floor(real, others).items()}, n, two_times)
 
-    def fake(self, game: Game, seed: int, advance: Callable[[int], None] = ignore_progress) -> Encoded:
+    def fake(self, game: Game, seed: int, advance: Callable[[int], None] = ignore_progress, labels: str = "data") -> Encoded:
         """Return ``n`` samples of ``game`` with their features.
 
         They have labels only if the game is conditional on labels.
@@ -168,6 +168,7 @@ class Measurement:
             game: The game that is sampled.
             seed: Decides the samples, together with the role.
             advance: Called with the size of each chunk that has been measured.
+            labels: ``data`` for the labels of the real samples, ``uniform`` for equally many of each class.
 
         Raises:
             UserError: If the metric needs labels and the game takes none.
@@ -177,7 +178,7 @@ class Measurement:
                 f"{self.metric.name} needs labels, and the samples of this game have none.\n"
                 "Choose a conditional game, such as game=cgan, or metric=all, which measures the balance of classes."
             )
-        y = self.real.y
+        y = self.real.y if labels == "data" else cycling_labels(self.n, self.data.classes)
         with fork_rng(f"{self.role}/{seed}", self.device), eval_mode(game):
             latents = game.latents(self.n)
             chunks = []

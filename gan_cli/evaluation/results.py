@@ -55,6 +55,7 @@ class Provenance:
         seed: Seed of the generated samples.
         sampling: Sampling options that differ from training.
         protocol: How sequences were cut and split, in words. None: other data.
+        labels: How the labels of generated samples were drawn: ``data`` or ``uniform``. None: they have none.
         preprocessing: How real images were brought to their size: ``size`` in pixels and ``fit``; None: as they are.
         group: Config group of the option that gave the number: ``metric`` for samples, ``diagnostics`` for players.
     """
@@ -72,6 +73,7 @@ class Provenance:
     protocol: str | None = None
     group: str = "metric"
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    labels: str | None = None
 
     def __post_init__(self) -> None:
         # the same plain form that a file contains, so that a result read back equals the one written
@@ -91,6 +93,7 @@ class Provenance:
             "reference": self.reference,
             **self.preprocessing,
             **self.sampling,
+            **({"labels": self.labels} if self.labels else {}),
             **({"protocol": self.protocol} if self.protocol else {}),
         }
 
@@ -260,6 +263,7 @@ def _rows(result: Result) -> Iterable[dict[str, Any]]:
             "reference": origin.reference,
             "sampling": json.dumps(origin.sampling, sort_keys=True),
             "preprocessing": json.dumps(origin.preprocessing, sort_keys=True),
+            "labels": origin.labels,
             "protocol": origin.protocol,
             "environment": environment.in_words(result.environment),
             **dict.fromkeys(("extractor", "weights", "resizing")),

@@ -20,6 +20,7 @@ from gan_cli.evaluation.number_format import (
 )
 from gan_cli.evaluation.remarks import remarks
 from gan_cli.evaluation.results import Number, Provenance, Result, format_setting
+from gan_cli.inference.labels import LABELS
 
 MAX_COLUMNS = 4
 """Maximum number of value columns in one table; further numbers go to another table."""
@@ -43,6 +44,7 @@ def caption(provenance: Provenance, seed: bool = True) -> str:
         f"{_preprocessing(provenance)}content {format_setting(provenance.reference)})"
         + {None: "", True: ", averaged players", False: ", trained players"}[provenance.ema]
         + "".join(f", {key} {format_setting(value)}" for key, value in provenance.sampling.items())
+        + (f", {LABELS[provenance.labels]}" if provenance.labels in LABELS else "")
         + (f", seed {provenance.seed}" if seed else ""),
         *([f"protocol: {provenance.protocol}"] if provenance.protocol else []),
     ]

@@ -49,11 +49,13 @@ def sample_command(cfg: DictConfig) -> Path:
         cfg.device,
         inverse=cfg.inverse,
         root=cfg.root,
+        labels=cfg.labels,
         **(sampling := sampling_of(cfg)),
     )
     name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
     name += "".join(f"_{key}_{value:g}" for key, value in sampling.items())
     name += ("_inverse" if cfg.inverse else "") + ("" if cfg.ema else "_without_ema")
+    name += "" if cfg.labels == "data" else f"_{cfg.labels}_labels"
     if cfg.classes is not None:
         name += f"_{len(cfg.classes)}_classes" if len(cfg.classes) > 10 else f"_classes_{'_'.join(map(str, cfg.classes))}"
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
@@ -64,7 +66,8 @@ def sample_command(cfg: DictConfig) -> Path:
     table = ""
     if len(run.shape) == 2 and cfg.mode != "single" and not is_data(out):
         table = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"
-    say(Terminal(), f"{n} samples of step {run.step}: {out}{table}")
+    labels = run.labels.in_words() if cfg.classes is None and cfg.mode != "traversal" else ""
+    say(Terminal(), f"{n} samples of step {run.step}{labels}: {out}{table}")
     return out
 
 

@@ -27,12 +27,12 @@ from gan_cli.games.sampling import (
     Sampling,
     chunks,
     conditions,
-    cycling_labels,
     decode,
     examples,
     picture_strips,
     set_sampling,
 )
+from gan_cli.inference.labels import Labels
 from gan_cli.inference.needed import needed, with_root
 from gan_cli.randomness import fork_rng
 from gan_cli.runs.checkpoint import fitting
@@ -57,6 +57,7 @@ class LoadedRun:
         classes: Number of labels, 0 if there are none.
         source: Shape of one source that is translated. None: samples are not translated.
         inverse: True if the translator's way back is used.
+        labels: How the labels of samples are drawn.
         series: For sequences, the names of the features and the scaling to the data's own units, as stored in the checkpoint.
     """
 
@@ -69,6 +70,7 @@ class LoadedRun:
         *,
         inverse: bool = False,
         root: str | None = None,
+        labels: str = "data",
         **sampling: Unpack[Sampling],
     ) -> None:
         self.folder, self.step = folder, int(state["step"])
@@ -92,6 +94,8 @@ class LoadedRun:
             assert self.source is not None
             shape, self.source = self.source, shape
         self.shape = shape
+        classes = self.classes if self.source is None else 0
+        self.labels = Labels.of(self.game, labels, classes, self.trained_on["class_counts"])
         series = self.trained_on["series"]
         self.series = unnamed(shape[-1]) if series is None else Series.from_dict(series)
         self.game.to(place).eval()
@@ -140,9 +144,9 @@ class LoadedRun:
         Args:
             n: Number of samples.
             seed: Equal seeds give equal samples; torch's own random streams are not changed.
-            y: Labels ``[n]`` for a conditional game, by default 0, 1, 2, ... repeated; sources ``[n, *source]`` for a
-                translator, by default held-out ones drawn by ``seed``, repeated if there are too few. If given, its length
-                replaces ``n``.
+            y: Labels ``[n]`` for a conditional game, by default in the shares of the training data, or equally many of each
+                class if the run was loaded with ``labels="uniform"``; sources ``[n, *source]`` for a translator, by default
+                held-out ones drawn by ``seed``, repeated if there are too few. If given, its length replaces ``n``.
 
         Returns:
             float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``, or sequences ``[n, T,
@@ -175,7 +179,7 @@ class LoadedRun:
             pairs: Number of walks.
             steps: Number of samples in each walk.
             seed: Decides the latents.
-            y: Labels ``[pairs]`` for a conditional game, constant along each walk; by default 0, 1, 2, ... repeated.
+            y: Labels ``[pairs]`` for a conditional game, constant along each walk; by default as in ``sample``.
 
         Returns:
             ``[pairs * steps, *shape]``.
@@ -206,8 +210,8 @@ class LoadedRun:
             return [Panel(decode(self.game, t.latents), t.title, t.rows, t.columns) for t in self.game.traversals(n)]
 
     def conditions(self, n: int, seed: int) -> Tensor | None:
-        """Return the conditions of ``n`` samples: labels 0, 1, 2, ... repeated, held-out sources, or None."""
-        return cycling_labels(n, self.classes) if self.source is None else conditions(self.data, n, seed)
+        """Return the conditions of ``n`` samples: labels drawn as ``labels`` says, held-out sources, or None."""
+        return self.labels.draw(n, seed) if self.source is None else conditions(self.data, n, seed)
 
     def images(self, folder: Path, n: int) -> Tensor:
         """Return the same images as ``sources`` in one tensor."""
@@ -250,6 +254,7 @@ def load(
     *,
     inverse: bool = False,
     root: str | None = None,
+    labels: str = "data",
     trust: str | Sequence[str] = (),
     **sampling: Unpack[Sampling],
 ) -> LoadedRun:
@@ -264,6 +269,7 @@ def load(
         device: auto, cpu, cuda, cuda:N or mps.
         inverse: Use a translator's way back.
         root: Folder or file of the data set if its samples are needed and it has moved.
+        labels: ``data`` for labels in the shares of the training data, ``uniform`` for equally many of each class.
         trust: Modules of your own, or that you have read, which the run may name. They are remembered.
         **sampling: Sampling options that differ from training, see :class:`~gan_cli.games.sampling.Sampling`.
 
@@ -277,4 +283,4 @@ def load(
         state = named_checkpoint(folder, str(checkpoint))
         if is_own(folder, str(checkpoint)):
             warn_of_edits(folder, state)
-        return LoadedRun(folder, state, choose(device), ema, inverse=inverse, root=root, **sampling)
+        return LoadedRun(folder, state, choose(device), ema, inverse=inverse, root=root, labels=labels, **sampling)

@@ -54,6 +54,7 @@ class TestARun:
             "protocol": None,
             "group": "metric",
             "preprocessing": {},
+            "labels": None,
         }
         assert entry["details"]["floor_n"] == 30
         assert entry["seconds"] > 0

@@ -8,6 +8,7 @@ import torch
 from hydra.types import RunMode
 from PIL import Image
 from support import configs
+from support.evaluation import measure
 from support.runs import differences, outcome, result, train
 
 import gan_cli
@@ -19,7 +20,10 @@ from gan_cli.config import compose
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.evaluation import results
+from gan_cli.evaluation.results import differences as differing
+from gan_cli.evaluation.tables import caption
 from gan_cli.inference.command import sample_command
+from gan_cli.inference.labels import drawn_labels
 from gan_cli.runs import checkpoint, logger
 
 pytestmark = pytest.mark.slow
@@ -188,3 +192,61 @@ def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, ca
     monkeypatch.setattr("sys.argv", ["gan-eval", "run", "diagnostics=codes", "device=cpu", "standing_statistics=1"])
     assert main.gan_eval() == 2
     assert "diagnostics=codes measures players, not samples: leave standing_statistics out" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def unbalanced(tmp_path_factory):
+    """Points of three classes, 30, 8 and 2 of them, and a run of two steps on them."""
+    folder = tmp_path_factory.mktemp("runs") / "unbalanced"
+    root = folder.parent / "photographs"
+    for name, n in {"a": 31, "b": 9, "c": 3}.items():
+        (root / name).mkdir(parents=True)
+        for index in range(n):
+            pixels = np.random.default_rng(index).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{index}.png")
+    cfg = configs.config("game=cgan dataset=image_folder features=pixels metric=frechet")
+    train(cfg, folder, f"{STEPS} train.steps=2 dataset.root={root} dataset.max_samples=null dataset.heldout=3")
+    return folder
+
+
+class TestShares:
+    def test_labels_are_drawn_in_the_shares_of_the_data(self, unbalanced):
+        run = gan_cli.load(unbalanced)
+        assert run.trained_on["class_counts"] == [30, 8, 2]
+        y = run.conditions(400, seed=0)
+        assert y.bincount().tolist() == [300, 80, 20]
+        assert torch.equal(y, run.conditions(400, seed=0))
+        assert not torch.equal(y, run.conditions(400, seed=1))
+        assert torch.equal(run.sample(40, seed=3), run.sample(40, 3, run.conditions(40, 3)))
+        assert gan_cli.load(unbalanced, labels="uniform").conditions(7, 0).tolist() == [0, 1, 2, 0, 1, 2, 0]
+
+    def test_gan_sample_says_which(self, unbalanced, capsys):
+        said = {"data": "labels in the shares of the data", "uniform": "labels in equal shares"}
+        for labels, words in said.items():
+            out = sample_command(command(unbalanced, n=4, labels=labels))
+            assert f"4 samples of step 2, {words}: " in " ".join(capsys.readouterr().out.split())
+            assert out.stem.endswith("_uniform_labels") == (labels == "uniform")
+        sample_command(command(unbalanced, n=3, classes="[2]"))
+        assert "labels" not in capsys.readouterr().out
+
+    def test_gan_eval_draws_the_same_shares_and_says_so(self, unbalanced):
+        [data], [uniform] = (measure(unbalanced, "checkpoint=last", f"labels={labels}") for labels in ("data", "uniform"))
+        assert (data.provenance.labels, uniform.provenance.labels) == ("data", "uniform")
+        assert differing(data.provenance, uniform.provenance) == ["labels data against uniform"]
+        assert data.numbers["fd_pixels"].value != uniform.numbers["fd_pixels"].value
+        assert ", labels in equal shares, seed 5" in caption(uniform.provenance)
+
+    def test_labels_of_a_game_that_takes_none_are_refused(self, runs):
+        with pytest.raises(UserError, match="labels=uniform: the game of this run takes no labels"):
+            gan_cli.load(runs("infogan"), labels="uniform")
+        with pytest.raises(UserError, match="labels=some: it must be data or uniform"):
+            gan_cli.load(runs("cgan"), labels="some")
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 100])
+def test_every_class_is_drawn_its_share_of_times_rounded(n):
+    counts = [30, 8, 0, 2]
+    for seed in range(20):
+        drawn = drawn_labels(n, counts, seed).bincount(minlength=4).tolist()
+        assert sum(drawn) == n
+        assert all(abs(found - n * count / 40) < 1 for found, count in zip(drawn, counts, strict=True))
