@@ -11,8 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by numpy and torch when they are imported, and by subprocesses
+import matplotlib.layout_engine
 import torch
 
+from gan_cli.config import hydra_internals
+from gan_cli.config.suggestions import conf_dir
 from gan_cli.data.images import fashion_mnist_mini
 
 for name, value in (("GOMP_SPINCOUNT", "10000"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")):
@@ -21,6 +24,7 @@ if not torch.cuda.is_available():
     # torch keeps seeds for a GPU that may be used later, each with a printed stack, which takes 4 % of the suite
     torch.cuda.random._lazy_call = lambda *_, **__: None
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` ignores it, and so would the runs of the tests
+LAY_OUT = matplotlib.layout_engine.ConstrainedLayoutEngine.execute
 torch.set_num_threads(1)  # two threads on two busy cores were measured to be twenty times slower than one
 
 
@@ -46,6 +50,37 @@ def cache_bundled_images():
         opened_from_memory = SimpleNamespace(open=lambda path, mode: io.BytesIO(content(path)))
         monkeypatch.setattr(fashion_mnist_mini, "lzma", opened_from_memory)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_shipped_configs_once():
+    """Read each shipped config file once per process instead of once per command."""
+    shipped: dict[tuple[str, ...], dict[str, bytes]] = {}
+    initialize = hydra_internals._CachedRepository.initialize_sources
+
+    def initialize_shared(self, search_path) -> None:
+        initialize(self, search_path)
+        paths = tuple(str(entry.path) for entry in search_path.get_path())
+        if all(path == str(conf_dir()) or path.startswith(("pkg://", "structured://")) for path in paths):
+            self.results = shipped.setdefault(paths, {})
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(hydra_internals._CachedRepository, "initialize_sources", initialize_shared)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leave_figures_without_layout():
+    """Skip the layout of figures, half of the time of a drawing; ``laid_out`` brings it back for the tests of figures."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(matplotlib.layout_engine.ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
+        yield
+
+
+@pytest.fixture
+def laid_out(monkeypatch):
+    """Lay out figures as the program does."""
+    monkeypatch.setattr(matplotlib.layout_engine.ConstrainedLayoutEngine, "execute", LAY_OUT)
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,8 @@ from PIL import Image
 from gan_cli import drawing
 from gan_cli.drawing import analytic
 
+pytestmark = pytest.mark.usefixtures("laid_out")
+
 
 def test_to_uint8():
     values = torch.tensor([-1.0, -1 + 2 / 255, 0.0, 1.0, -7.0, 7.0])

@@ -24,6 +24,7 @@ from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import run_folder
 from gan_cli.training.callbacks import ScheduleLearningRates
+from gan_cli.training.compiler import postpone_compiler
 from gan_cli.training.ema import EMA
 from gan_cli.types import Batch, Stateful
 
@@ -218,7 +219,9 @@ def prepare(cfg: DictConfig) -> torch.device:
     chosen = device.choose(cfg.device)
     if (count := threads()) is not None:
         torch.set_num_threads(count)
-    torch.use_deterministic_algorithms(cfg.deterministic, warn_only=True)
+    postpone_compiler()
+    # torch.use_deterministic_algorithms does the same, and imports the compiler
+    torch.set_deterministic_debug_mode("warn" if cfg.deterministic else "default")
     torch.backends.cudnn.deterministic = cfg.deterministic
     torch.backends.cudnn.benchmark = not cfg.deterministic
     seed_all(cfg.seed)
