@@ -19,13 +19,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import checks
 from gan_cli.cli import sweeper
-from gan_cli.cli.combinations import as_job_overrides, first_job
+from gan_cli.cli.combinations import as_job_overrides, first_job, first_of_sweep
 from gan_cli.cli.job import (
     check_resume,
     in_resumed_folder,
     record_failure,
-    resumed_run,
+    refuse_several_resumed,
     short,
+    show_data_of,
     train_in,
     working_folder,
 )
@@ -64,8 +65,7 @@ def launch_train(overrides: list[str], config_dir: str | None = None, multirun: 
 
 
 def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) -> None:
-    if multirun and resumed_run(overrides) is not None:
-        raise UserError("resume continues one run: leave out -m. A sweep continues when it is started again.")
+    refuse_several_resumed(overrides, multirun)
     overrides = in_resumed_folder(overrides)
     if "hydra/launcher=joblib" in overrides:
         checks.package("hydra-joblib-launcher", "sweeps", "hydra/launcher=joblib")
@@ -99,6 +99,27 @@ def show_train(overrides: list[str], config_dir: str | None, kind: str, package:
     check_resume(compose(configs, "train", first), first)
     with readable():
         show(configs, "train", first, kind, package, resolve)
+
+
+def show_data(overrides: list[str], config_dir: str | None = None, multirun: bool = False) -> None:
+    """Build a training job, or the first job of a sweep, and print the record of its data, without training.
+
+    Raises:
+        UserError: If the config cannot be composed, or the parts or the data do not fit.
+    """
+    with unfailing(), interrupting():
+        refuse_several_resumed(overrides, multirun)
+        overrides, configs = in_resumed_folder(overrides), loader(config_dir)
+        first = first_job(overrides, configs)
+        cfg = compose(configs, "train", first)
+        if multirun or cfg.hydra.mode == RunMode.MULTIRUN:
+            first = first_of_sweep(cfg.hydra.sweeper, overrides, configs)
+            cfg = compose(configs, "train", first)
+            print(f"the first job of the sweep: {' '.join(first)}")
+        elif first != overrides:
+            compose(configs, "train", overrides)  # refuses several values where there is one job
+        check_resume(cfg, first)
+        show_data_of(without_hydra(cfg), cfg.hydra)
 
 
 def launch_eval(overrides: list[str]) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
 
-from gan_cli.config.compose import readable
+from gan_cli.config.compose import TARGET, readable
 from gan_cli.config.hydra_internals import BasicSweeper
 
 
@@ -41,6 +42,20 @@ def first_job(overrides: list[str], configs: ConfigLoader) -> list[str]:
         elif not override.is_sweep_override():
             first.append(str(override.input_line))
     return first
+
+
+def first_of_sweep(sweeper: DictConfig, overrides: list[str], configs: ConfigLoader) -> list[str]:
+    """Return the overrides of the first job of a sweep.
+
+    Args:
+        sweeper: The node of the sweeper; of other sweepers than ours, only what the overrides name is known.
+        overrides: The words of the command line.
+        configs: Hydra's config loader.
+    """
+    if sweeper._target_ != TARGET:
+        return first_job(overrides, configs)
+    task = [str(word.input_line) for word in _parse(overrides, configs) if not word.is_hydra_override()]
+    return combinations(sweeper.params or {}, sweeper.cases, as_job_overrides(task, configs), configs)[0]
 
 
 def as_job_overrides(overrides: list[str], configs: ConfigLoader) -> list[str]:

@@ -54,7 +54,7 @@ def candidates(command: Command, line: str) -> list[str]:
     """
     *before, word = line.split(" ")
     if word.startswith("-"):
-        return []
+        return sorted(flag for flag in help.flags(command) if flag.startswith(word))
     groups = help.groups(command, _config_dir(before))
     known = scalars(command.schema)
     sign = re.match(r"[+~]*", word)[0]  # type: ignore[index]  # it always matches

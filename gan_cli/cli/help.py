@@ -57,6 +57,7 @@ Writes report.html, one page that needs nothing beside it: claims, curves, sampl
 
 FLAGS = {
     "-m, --multirun": "every combination of the values that commas separate",
+    "--dry-run": "build the run and show its data without training; of a sweep, the first job",
     "-cd, --config-dir DIR": "a folder with groups and options of your own, as in DIR/loss/mine.yaml",
     "-c, --cfg job|hydra|all": "print the config instead of running it (-p KEY: a part, --resolve: without ${...})",
 }
@@ -86,6 +87,12 @@ def groups(command: Command, config_dir: str | None = None) -> suggestions.Group
     """Return the groups that a command accepts: all of them for training, otherwise those in its schema."""
     found = suggestions.groups(config_dir)
     return found if command.schema is TrainConfig else {name: found[name] for name in components(command.schema)}
+
+
+def flags(command: Command) -> list[str]:
+    """Return the flags of a command in their long form."""
+    named = [*(FLAGS if command.schema is TrainConfig else {}), *COMMON_FLAGS]
+    return [word.rstrip(",") for name in named for word in name.split() if word.startswith("--")]
 
 
 def text(command: Command, config_dir: str | None = None) -> str:

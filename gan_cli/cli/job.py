@@ -46,6 +46,16 @@ def resumed_run(overrides: Sequence[str]) -> str | None:
     return None if value == "null" else value
 
 
+def refuse_several_resumed(overrides: Sequence[str], multirun: bool) -> None:
+    """Check that a sweep resumes no run.
+
+    Raises:
+        UserError: If it does.
+    """
+    if multirun and resumed_run(overrides) is not None:
+        raise UserError("resume continues one run: leave out -m. A sweep continues when it is started again.")
+
+
 def in_resumed_folder(overrides: list[str]) -> list[str]:
     """Return the overrides with the folder of the run that they resume, if they resume one.
 
@@ -147,8 +157,31 @@ def train_in(
 
         if cfg.resume is None and not in_sweep:
             show(choices(context, cfg, unused(cfg)))
-        named = {word.lstrip("+").partition("=")[0] for word in overrides} if cfg.resume is None else set()
+        named = _named(overrides) if cfg.resume is None else set()
         return train_command(cfg, folder, named, console)
+
+
+def show_data_of(cfg: DictConfig, context: HydraConf) -> None:
+    """Build the run of ``cfg`` and print its choices and the record of its data, without training.
+
+    Args:
+        cfg: The composed config.
+        context: Hydra's own node.
+    """
+    overrides = context.overrides.task
+    with importable(context.runtime.cwd, cfg.trust):
+        folder = Path(cfg.resume or context.run.dir)
+        if cfg.resume is not None:
+            cfg = _stored(cfg, folder, overrides)
+        from gan_cli.training.command import dry_run, unused
+
+        show(f"continues {folder}" if cfg.resume is not None else choices(context, cfg, unused(cfg)))
+        dry_run(cfg, folder, set() if cfg.resume is not None else _named(overrides))
+
+
+def _named(overrides: Sequence[str]) -> set[str]:
+    """Return the keys that the overrides name."""
+    return {word.lstrip("+").partition("=")[0] for word in overrides}
 
 
 def record_failure(error: Exception, cfg: DictConfig, folder: Path, in_sweep: bool = False) -> None:

@@ -136,6 +136,8 @@ def _train(arguments: argparse.Namespace) -> None:
 
     if arguments.cfg:
         app.show_train(overrides, arguments.config_dir, arguments.cfg, arguments.package, arguments.resolve)
+    elif arguments.dry_run:
+        app.show_data(overrides, arguments.config_dir, arguments.multirun)
     else:
         app.launch_train(overrides, arguments.config_dir, arguments.multirun)
 
@@ -208,6 +210,7 @@ def _parse(command: Command, words: list[str]) -> argparse.Namespace:
     if command is TRAIN:
         parser.add_argument("-cd", "--config-dir")
         parser.add_argument("-m", "--multirun", action="store_true")
+        parser.add_argument("--dry-run", action="store_true")
         parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
         parser.add_argument("-p", "--package")
         parser.add_argument("--resolve", action="store_true")

@@ -98,12 +98,14 @@ def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console:
         UserError: If the config or the data does not fit, or memory runs out.
     """
     console = console or Terminal()
+    if cfg.resume:
+        environment.refuse_changed_code(folder, cfg)
     refuse_unused(cfg, named)
     advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size"
     with memory_errors_named(cfg.device, advice), _own_modules_named(cfg):
         run, _ = build_or_restore(cfg, folder, console, named)
     run.batches.close()
-    say(console, "dry run: everything fits; nothing was trained or written")
+    say(console, "dry run: everything fits; nothing was trained, and no run was written")
 
 
 def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = ()) -> tuple[Run, DataRecord]:

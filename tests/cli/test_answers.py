@@ -127,7 +127,7 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
         ("gan-train precision=", ["precision=bf16", "precision=fp32"]),
         ("gan-train debug=t", ["debug=true"]),
         ("gan-train resume=", []),
-        ("gan-train --", []),
+        ("gan-train --c", ["--cfg", "--completion", "--config-dir"]),
         ("lo", ["log_every=", "loss="]),  # without the command
     ],
 )

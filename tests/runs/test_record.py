@@ -1,0 +1,60 @@
+"""The record of the data in a run's folder: written once, compared on resume."""
+
+import pytest
+from support import configs
+from support.runs import state, train
+
+from gan_cli.data.record import DataRecord
+from gan_cli.runs import checkpoint, record
+
+pytestmark = pytest.mark.slow
+
+QUIET = "checkpoint_every=2 eval_every=0 sample_every=0"
+
+
+@pytest.fixture
+def cfg(tmp_path):
+    return configs.config("dataset=csv", root=tmp_path / "data")
+
+
+def test_a_run_keeps_the_record_that_it_began_with(cfg, tmp_path, capsys):
+    folder = tmp_path / "run"
+    train(cfg, folder, f"train.steps=2 {QUIET}")
+    written = record.read(folder)
+    shown = capsys.readouterr().out
+    assert all(line[:60] in shown.replace("\n", "") for line in written.lines())
+    assert written.lines()[1].startswith("table: 600 rows of table.csv, 2 columns")
+    content = (folder / record.FILE).read_bytes()
+    train(cfg, folder, f"train.steps=4 {QUIET}", resume=True)
+    assert "to the bit those of" not in capsys.readouterr().out
+    assert (folder / record.FILE).read_bytes() == content
+
+
+def test_a_resumed_run_warns_of_samples_that_differ_within_the_tolerance(cfg, tmp_path, capsys):
+    folder, table = tmp_path / "run", tmp_path / "data" / "csv" / "table.csv"
+    train(cfg, folder, f"train.steps=2 {QUIET}")
+    head, *rows = table.read_text().splitlines()
+    values = [tuple(map(float, row.split(","))) for row in rows]
+    moved = [f"{price:.6f},{wave + 1e-6 * (abs(wave) < 0.9):.6f}" for price, wave in values]
+    table.write_text("\n".join([head, *moved]) + "\n")
+    content = (folder / record.FILE).read_bytes()
+    train(cfg, folder, f"train.steps=4 {QUIET}", resume=True)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "data.json: checksum" in shown
+    assert "warning: the samples are not to the bit those of" in shown
+    assert (folder / record.FILE).read_bytes() == content
+
+
+def test_a_record_that_is_missing_or_damaged_is_done_without(cfg, tmp_path):
+    folder = tmp_path / "run"
+    train(cfg, folder, f"train.steps=2 {QUIET}")
+    good = record.read(folder)
+    for text in ("{", "[]", '{"kind": 3}'):
+        (folder / record.FILE).write_text(text)
+        assert record.read(folder) is None
+    (folder / record.FILE).unlink()
+    assert record.read(folder) is None
+    train(cfg, folder, f"train.steps=4 {QUIET}", resume=True)
+    assert record.read(folder) == good
+    assert isinstance(good, DataRecord)
+    assert state(folder)["step"] == checkpoint.steps_in(folder)[-1] == 4
