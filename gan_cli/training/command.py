@@ -133,9 +133,8 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
         run.restore(state)
         before = record.read(folder)
         if before is not None and before.checksum != data.checksum:
-            say(
-                console, f"warning: the samples are not those of {folder / record.FILE} to the bit: {before.differences(data)}."
-            )
+            began_with = f"those that the run began with, {folder / record.FILE}"
+            say(console, f"warning: the samples are not equal to {began_with}: {before.differences(data)}.")
     if cfg.resume:
         check_steps_left(run)
         say(console, f"continuing at step {run.step}{'' if state else ': the run has not written a checkpoint yet'}")

@@ -26,7 +26,7 @@ def test_a_run_keeps_the_record_that_it_began_with(cfg, tmp_path, capsys):
     assert written.lines()[1].startswith("table: 600 rows of table.csv, 2 columns")
     content = (folder / record.FILE).read_bytes()
     train(cfg, folder, f"train.steps=4 {QUIET}", resume=True)
-    assert "to the bit those of" not in capsys.readouterr().out
+    assert "the run began with" not in capsys.readouterr().out
     assert (folder / record.FILE).read_bytes() == content
 
 
@@ -41,7 +41,7 @@ def test_a_resumed_run_warns_of_samples_that_differ_within_the_tolerance(cfg, tm
     train(cfg, folder, f"train.steps=4 {QUIET}", resume=True)
     shown = " ".join(capsys.readouterr().out.split())
     assert "data.json: checksum" in shown
-    assert "warning: the samples are not to the bit those of" in shown
+    assert "warning: the samples are not equal to those that the run began with" in shown
     assert (folder / record.FILE).read_bytes() == content
 
 
