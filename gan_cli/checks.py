@@ -40,6 +40,16 @@ def number(name: str, value: Any, least: float = -math.inf, above: float = -math
         raise FieldError(name, value, f"it must be a number{bound}.")
 
 
+def interval(name: str, value: Any) -> None:
+    """Check that ``value`` is a list of two finite numbers, the smaller one first."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise FieldError(name, value, "it must be a list of two numbers, for instance [0,4095].")
+    for index, limit in enumerate(value):
+        number(f"{name}[{index}]", limit)
+    if not value[0] < value[1]:
+        raise FieldError(name, value, "the first number must be below the second.")
+
+
 def flag(name: str, value: Any) -> None:
     """Check that ``value`` is true or false."""
     if not isinstance(value, bool):

@@ -56,7 +56,7 @@ def sizes_of(paths: Sequence[Path], transform: Transform | None = None) -> Sizes
         with suppress(Exception), Image.open(paths[index]) as image:
             width, height = image.size
             exchanged = image.getexif().get(ORIENTATION, 1) >= 5
-            grey &= is_grey(image)
+            grey &= is_grey(image.mode)
             counts[(height, width) if exchanged else (width, height)] += 1
     return Sizes(counts if transform is None else Counter({(transform.size, transform.size): 1}), grey)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from gan_cli import drawing
-from gan_cli.data.images.source import listing
+from gan_cli.data.images.listing import listing
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError
 from gan_cli.games.sampling import Readable, sampling_of

@@ -19,8 +19,9 @@ from gan_cli.data.images import cache
 from gan_cli.data.images import entry as entry_format
 from gan_cli.data.images.cache import ImageCache
 from gan_cli.data.images.decoding import DecodedImages
+from gan_cli.data.images.listing import listing
 from gan_cli.data.images.originals import Tally
-from gan_cli.data.images.source import ImageCollection, Source, listing
+from gan_cli.data.images.source import ImageCollection, Source
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import DamageWarning, UserError
 

@@ -277,14 +277,6 @@ class TestImageFolder:
         assert (len(data.train) + len(data.heldout), data.classes) == (12, 2)
         assert len(folder_source(tmp_path).open()) == 12 + strays, "of images without labels none is left out"
 
-    def test_grey_only_if_every_image_is(self, tmp_path):
-        layouts.write_image_folder(tmp_path / "a", n=12, grey=True)
-        for i in range(2, 12, 3):  # WebP knows no grey
-            (tmp_path / "a" / f"class_{i % 2}" / f"{i:03d}.webp").unlink()
-        assert published.image_folder(root=str(tmp_path / "a")).shape == (1, 64, 64)
-        Image.new("RGB", (64, 64)).save(tmp_path / "a" / "class_0" / "colour.png")
-        assert published.image_folder(root=str(tmp_path / "a")).shape == (3, 64, 64)
-
     @pytest.mark.parametrize("cache", [True, False])
     def test_corrupt_image(self, tmp_path, cache, capsys):
         layouts.write_image_folder(tmp_path / "a", n=12)
@@ -296,16 +288,6 @@ class TestImageFolder:
         assert torch.isfinite(everything(data.train).x).all()
         assert "class_1/001.jpg" in capsys.readouterr().err
         assert len(data.train) == (10 if cache else 11)
-
-    def test_other_files_are_ignored(self, tmp_path):
-        layouts.write_image_folder(tmp_path / "a", n=12, classes=0)
-        (tmp_path / "a" / "README.md").write_text("not an image")
-        assert len(published.image_folder(root=str(tmp_path / "a"), heldout=2).train) == 10
-
-    def test_empty_folder(self, tmp_path):
-        (tmp_path / "notes.txt").write_text("no image")
-        with pytest.raises(UserError, match=r"No images in .*no file there ends in \.jpg"):
-            published.image_folder(root=str(tmp_path))
 
     def test_no_image_left_to_train_on(self, tmp_path):
         layouts.write_image_folder(tmp_path / "a", n=3)

@@ -132,7 +132,13 @@ def photographs(tmp_path):
 
 
 def read(folder, **options):
-    options = {"size": 16, "heldout": 4, "skip_corrupt": True, "cache_dir": str(folder.parent / "cache")} | options
+    options = {
+        "size": 16,
+        "channels": 3,
+        "heldout": 4,
+        "skip_corrupt": True,
+        "cache_dir": str(folder.parent / "cache"),
+    } | options
     return DataRecord.of(published.image_folder(root=str(folder), **options))
 
 

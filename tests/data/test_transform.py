@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.data.images.transform import Transform, is_grey
+from gan_cli.data.images.transform import Transform, as_mode, is_grey
 from gan_cli.errors import UserError
 
 
@@ -87,11 +87,45 @@ def test_exif_orientation_is_applied(tmp_path):
     assert array[4, 8] == 0
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_a_known_range_maps_its_ends_to_black_and_white(dtype):
+    values = np.array([[-50, 100], [600, 1100], [1099, 4000]]).clip(0 if dtype == np.uint16 else -50).astype(dtype)
+    picture = Image.fromarray(values)
+    array = np.asarray(as_mode(picture, "L", (100, 1100)))
+    assert array.tolist() == [[0, 0], [128, 255], [255, 255]]
+
+
+def test_pixels_of_unknown_range_are_refused():
+    for values in (np.full((2, 2), 0.5, np.float32), np.array([[0, 70_000]], np.int32), np.array([[-1, 9]], np.int32)):
+        with pytest.raises(
+            ValueError, match=r"its pixels are from .* to .*, of which it is not known which are black and white"
+        ):
+            as_mode(Image.fromarray(values), "L")
+    with pytest.raises(ValueError, match="not a number"):
+        as_mode(Image.fromarray(np.array([[0, np.nan]], np.float32)), "L", (0, 1))
+
+
+MODES = {"1": 255, "L": 180, "LA": 180, "P": (10, 20, 30), "RGB": (10, 20, 30), "RGBA": (10, 20, 30), "CMYK": (10, 20, 30)}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_becomes_its_colour_or_its_grey(mode):
+    colour = MODES[mode] if isinstance(MODES[mode], tuple) else (MODES[mode],) * 3
+    picture = Image.new("RGB", (4, 4), colour).convert(mode, palette=Image.Palette.ADAPTIVE)
+    assert np.abs(np.asarray(as_mode(picture, "RGB")).astype(int) - colour).max() <= 1
+    luma = np.asarray(Image.new("RGB", (4, 4), colour).convert("L")).astype(int)
+    assert np.abs(np.asarray(as_mode(picture, "L")).astype(int) - luma).max() <= 1
+
+
 @pytest.mark.parametrize(
-    ("mode", "grey"), [("L", True), ("1", True), ("LA", True), ("I;16", True), ("RGB", False), ("P", False)]
+    ("mode", "grey"),
+    [
+        *[("L", True), ("1", True), ("LA", True), ("I;16", True), ("I;16B", True), ("I", True), ("F", True)],
+        *[("RGB", False), ("P", False), ("RGBA", False), ("CMYK", False)],
+    ],
 )
 def test_is_grey(mode, grey):
-    assert is_grey(Image.new(mode, (2, 2))) == grey
+    assert is_grey(mode) == grey
 
 
 @pytest.mark.parametrize(
@@ -101,6 +135,9 @@ def test_is_grey(mode, grey):
         ({"size": "big", "channels": 3}, r"size='big'"),
         ({"size": 8, "channels": 2}, r"channels=2"),
         ({"size": 8, "channels": 3, "fit": "squash"}, r"fit='squash'.*pad, crop"),
+        ({"size": 8, "channels": 3, "range": [0]}, r"range=\[0\]: it must be a list of two numbers"),
+        ({"size": 8, "channels": 3, "range": [0, "a"]}, r"range\[1\]='a'"),
+        ({"size": 8, "channels": 3, "range": [5, 5]}, r"range=\[5, 5\]: the first number must be below the second"),
     ],
 )
 def test_invalid_fields(fields, message):

@@ -9,7 +9,7 @@ from PIL import Image
 from support import configs
 
 from gan_cli.cli import main
-from gan_cli.data.images.source import listing
+from gan_cli.data.images.listing import listing
 from gan_cli.errors import FieldError, UserError
 from gan_cli.evaluation import results
 from gan_cli.report.figures.gallery import Gallery

@@ -1,19 +1,24 @@
 """Any folder of images as a ``Source``."""
 
 import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from gan_cli.data.base import evenly_spaced
-from gan_cli.data.images.source import ImageCollection, Listing, Source, listing
+from gan_cli.data.images.headers import read_headers
+from gan_cli.data.images.listing import Listing, is_output, search, visible_folders
+from gan_cli.data.images.source import ImageCollection, Source
 from gan_cli.data.images.transform import as_mode, is_grey
-from gan_cli.errors import UserError, shortened_list, warn
+from gan_cli.errors import UserError, printable, shortened_list, warn
 
-HEADERS = 256
-"""Number of image headers that decide whether the images of a folder are grey."""
+STRAY, FRAMES = "beside the folders of classes", "further frames of a file"
+"""Reasons why images are passed over, beside those of ``listing``."""
+CONVERT = "Convert the images to 8 bits."
+"""Advice for images whose range of pixels is unknown."""
 
 
 class ImageFiles:
@@ -36,33 +41,77 @@ class ImageFiles:
         return Image.open(self.paths[index])
 
 
-def folder_source(folder: Path, name: str = "image_folder", labelled: bool = False) -> Source:
-    """Return the images below ``folder``.
+def folder_source(
+    folder: Path,
+    name: str = "image_folder",
+    labelled: bool = False,
+    *,
+    known_range: bool = False,
+    advice: str = CONVERT,
+    cache: Path | None = None,
+) -> Source:
+    """Return the images below ``folder``, without those in outputs of gan-cli, of which a warning tells.
 
     Args:
         folder: Folder to search.
         name: Name of the source in cache folders and messages.
         labelled: Take the direct subfolders as classes if there are several, in natural order, ``2`` before ``10``. Images
             beside them are left out, with a warning.
+        known_range: True if the range of pixels with more than 8 bits is known.
+        advice: What to do if it is not known and cannot be seen, see ``Headers.refuse_unknown_range``.
+        cache: Folder in which the headers of many images are stored; None for none.
 
     Raises:
-        UserError: If there are no images.
+        UserError: If there are no images, the folder itself holds outputs of gan-cli, or the range of pixels is unknown.
     """
-    files = listing(folder, IMG_EXTENSIONS)
+    files, passed_over, outputs = search(folder, IMG_EXTENSIONS)
+    if outputs:
+        own = shortened_list([path.relative_to(folder).as_posix() for path in outputs])
+        warn(f"pictures that gan-cli has written are not read as images of {folder.absolute()}: {own}.")
     if not files:
-        raise UserError(f"No images in {folder.absolute()}: no file there ends in {', '.join(IMG_EXTENSIONS)}.")
-    names = sorted({path.partition("/")[0] for path, _, _ in files if "/" in path}, key=_natural) if labelled else []
+        others = f"\nPassed over: {counted(passed_over)}." if passed_over else ""
+        raise UserError(f"No images in {folder.absolute()}: no file there ends in {', '.join(IMG_EXTENSIONS)}.{others}")
+    names = _classes(files, folder) if labelled else []
     labels = None
-    if len(names) > 1:
-        files = _without_strays(files, folder, len(names))
+    if names:
+        everything, files = files, _without_strays(files, folder, len(names))
+        passed_over = {**passed_over, STRAY: len(everything) - len(files)}
         _warn_of_deeper_folders(files, folder)
         number = {name: label for label, name in enumerate(names)}
         labels = np.array([number[path.partition("/")[0]] for path, _, _ in files], np.int64)
     paths = [folder / path for path, _, _ in files]
-    classes = 0 if labels is None else len(names)
+    headers = read_headers(paths, files, cache)
+    if not known_range:
+        headers.refuse_unknown_range(folder, advice)
+    passed_over = {reason: count for reason, count in {**passed_over, FRAMES: headers.frames}.items() if count}
     images = ImageFiles(paths)
-    pictures = ImageCollection(images, lambda index: str(paths[index]), labels, classes, names[:classes], images.header)
-    return Source(name, [names[:classes], *files], 1 if _grey(paths) else 3, lambda: pictures)
+    pictures = ImageCollection(images, lambda index: str(paths[index]), labels, len(names), names, images.header)
+    channels = 1 if headers.modes and all(map(is_grey, headers.modes)) else 3
+    return Source(name, [names, *files], channels, lambda: pictures, passed_over, headers.modes)
+
+
+def counted(passed_over: Mapping[str, int]) -> str:
+    """Return what was passed over in words: ``12 .heic, 3 .txt, 1 hidden``."""
+    return printable(", ".join(f"{count} {reason}" for reason, count in passed_over.items()))
+
+
+def _classes(files: Listing, folder: Path) -> list[str]:
+    """Return the direct subfolders with images in natural order, if there are several; warn of classes that are none."""
+    names = sorted({path.partition("/")[0] for path, _, _ in files if "/" in path}, key=_natural)
+    inside = sorted({"/".join(path.split("/")[:2]) for path, _, _ in files if path.count("/") > 1}, key=_natural)
+    empty = sorted(
+        (entry.name for entry in visible_folders(folder) if entry.name not in names and not is_output(entry)), key=_natural
+    )
+    if empty and names:
+        none = "" if len(names) > 1 else f"; {names[0]} alone is no class, so that the images have no labels"
+        warn(f"these subfolders of {folder.absolute()} hold no images and are no classes: {shortened_list(empty)}{none}.")
+    elif len(names) == 1 and len(inside) > 1:
+        warn(
+            f"the images in {folder.absolute()} have no labels: its only subfolder is {names[0]}, and the folders in it are no "
+            f"classes ({shortened_list(inside)}). If they are, name the folder that holds them: "
+            f"dataset.root={folder.absolute() / names[0]}"
+        )
+    return names if len(names) > 1 else []
 
 
 def _natural(name: str) -> tuple[list[str | int], str]:
@@ -91,27 +140,20 @@ def _without_strays(files: Listing, folder: Path, classes: int) -> Listing:
     return [file for file in files if "/" in file[0]]
 
 
-def _grey(paths: list[Path]) -> bool:
-    """Return whether all images whose headers were read are grey."""
-    seen = []
-    for index in evenly_spaced(len(paths), HEADERS).tolist():
-        try:
-            with Image.open(paths[index]) as image:
-                seen.append(is_grey(image))
-        except Exception:
-            continue  # the decoder reports corrupt images
-    return bool(seen) and all(seen)
-
-
 def native_images(folder: Path) -> ImageCollection:
     """Return all images below ``folder``, sorted by name, for decoding at their own sizes with ``native``.
 
+    A line on stderr counts what is passed over.
+
     Raises:
-        UserError: If the folder does not exist or has no images.
+        UserError: If the folder does not exist, has no images, or holds outputs of gan-cli, or the range of pixels is unknown.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder.absolute()}.")
-    return folder_source(folder).open()
+    source = folder_source(folder)
+    if source.passed_over:
+        print(f"Passed over in {folder}: {counted(source.passed_over)}", file=sys.stderr)
+    return source.open()
 
 
 def native(image: Image.Image) -> np.ndarray:

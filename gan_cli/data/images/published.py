@@ -17,9 +17,9 @@ from torchvision import datasets
 
 from gan_cli import checks
 from gan_cli.data.base import Data
-from gan_cli.data.images.folder import folder_source
+from gan_cli.data.images.listing import listing
 from gan_cli.data.images.reading import ImageReader, required_folder
-from gan_cli.data.images.source import ImageCollection, Source, listing
+from gan_cli.data.images.source import ImageCollection, Source
 from gan_cli.errors import FieldError, UserError
 
 
@@ -223,7 +223,8 @@ def image_folder(
         **reading: Fields of ``ImageReader``.
     """
     folder = required_folder(root, "image_folder", "the images, in subfolders or not")
-    return ImageReader(**reading).data(folder_source(folder, labelled=True), None, size, channels, fit)
+    reader = ImageReader(**reading)
+    return reader.data(reader.folder(folder, labelled=True), None, size, channels, fit)
 
 
 def _idx(name: str, dataset: type[datasets.MNIST], root: str | None, download: bool) -> tuple[Source, Source]:

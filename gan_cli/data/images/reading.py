@@ -1,6 +1,7 @@
 """Reader of image sets: cached or decoded on the fly, with a part held out."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -10,12 +11,15 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset
 from gan_cli.data.images.cache import ImageCache, default_folder
 from gan_cli.data.images.decoding import DecodedImages
+from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.jitter import Jittered
 from gan_cli.data.images.source import Source
 from gan_cli.data.images.split import split
-from gan_cli.data.images.transform import Transform
-from gan_cli.errors import UserError
+from gan_cli.data.images.transform import Transform, is_deep, is_grey
+from gan_cli.errors import FieldError, UserError, warn
 
+SET_RANGE = "Set dataset.range={range}, the values of black and white, or convert the images to 8 bits."
+"""Advice for images whose range of pixels is unknown."""
 _postponed: ContextVar[list[str] | None] = ContextVar("postponed", default=None)
 
 
@@ -50,6 +54,9 @@ class ImageReader:
         cache_dir: Folder of the cache; None for ``$XDG_CACHE_HOME/gan-cli``.
         workers: Number of decoding threads; None for one per CPU.
         skip_corrupt: Leave out images that cannot be decoded.
+        range: Values of pixels that become black and white, of images with more than 8 bits, see
+            :class:`~gan_cli.data.images.transform.Transform`. None for 0 and 65 535; floating-point and 32-bit pixels are then
+            refused, and so are 16-bit ones that stay in the lower half.
 
     Raises:
         UserError: If a field is out of its range.
@@ -63,6 +70,7 @@ class ImageReader:
     cache_dir: str | None = None
     workers: int | None = None
     skip_corrupt: bool = False
+    range: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         for field in ("heldout", "max_samples", "jitter", "workers"):
@@ -70,6 +78,23 @@ class ImageReader:
                 checks.count(field, getattr(self, field))
         for field in ("mirror", "cache", "skip_corrupt"):
             checks.flag(field, getattr(self, field))
+        if self.range is not None:
+            checks.interval("range", self.range)
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """``range`` as a pair of numbers."""
+        return None if self.range is None else (float(self.range[0]), float(self.range[1]))
+
+    @property
+    def cache_folder(self) -> Path:
+        """Folder of the cache."""
+        return default_folder() if self.cache_dir is None else Path(str(self.cache_dir)).expanduser()
+
+    def folder(self, folder: Path, name: str = "image_folder", labelled: bool = False) -> Source:
+        """Return the images below ``folder``, see :func:`~gan_cli.data.images.folder.folder_source`."""
+        cache = self.cache_folder if self.cache else None
+        return folder_source(folder, name, labelled, known_range=self.range is not None, advice=SET_RANGE, cache=cache)
 
     def data(self, train: Source, test: Source | None, size: int, channels: int | None, fit: str) -> Data:
         """Return both parts as data sets of images ``[channels, size, size]``.
@@ -81,10 +106,18 @@ class ImageReader:
             channels: 1 or 3; None for those of the images.
             fit: ``pad`` or ``crop``, see ``Transform``.
         """
-        return self.parts(train, test, Transform(size, train.channels if channels is None else channels, fit))
+        return self.parts(train, test, Transform(size, common_channels(channels, train, test), fit, self.limits))
 
     def parts(self, train: Source, test: Source | None, transform: Transform) -> Data:
-        """Return both parts, with each image transformed by ``transform``."""
+        """Return both parts, with each image transformed by ``transform``.
+
+        Raises:
+            UserError: If ``range`` is set and no image has more than 8 bits.
+        """
+        if self.range is not None and not any(map(is_deep, (*train.modes, *(test.modes if test else ())))):
+            raise FieldError(
+                "range", list(self.range), f"no image of {train.name} has more than 8 bits per pixel. Leave it out."
+            )
         if test is not None and self.heldout is None:
             data = Data(self._dataset(train, transform), self._dataset(test, transform))
         else:
@@ -95,8 +128,7 @@ class ImageReader:
 
     def _dataset(self, source: Source, transform: Transform) -> Dataset:
         if self.cache:
-            folder = default_folder() if self.cache_dir is None else Path(str(self.cache_dir)).expanduser()
-            cache = ImageCache(source, transform, folder, self.max_samples, self.workers, self.skip_corrupt)
+            cache = ImageCache(source, transform, self.cache_folder, self.max_samples, self.workers, self.skip_corrupt)
             postponed = _postponed.get()
             if postponed is None:
                 return cache.images()
@@ -104,6 +136,26 @@ class ImageReader:
                 return found
             postponed.append(source.name)
         return DecodedImages(source.open(), transform, self.max_samples, self.workers, self.skip_corrupt, source.passed_over)
+
+
+def common_channels(channels: int | None, *sources: Source | None) -> int:
+    """Return ``channels``, or if it is None, 3 if any image of the sources is in colour and 1 if all are grey.
+
+    A warning counts both kinds if there are both.
+    """
+    if channels is not None:
+        return channels
+    given = [source for source in sources if source]
+    modes = Counter[str]()
+    for source in given:
+        modes.update(source.modes)
+    grey = sum(count for mode, count in modes.items() if is_grey(mode))
+    if 0 < grey < modes.total():
+        warn(
+            f"{given[0].name}: {modes.total() - grey} images are in colour and {grey} are grey, and all are read in colour. "
+            "dataset.channels=1 turns all of them grey."
+        )
+    return max(source.channels for source in given)
 
 
 def required_folder(root: str | None, dataset: str, holds: str, create: bool = False) -> Path:

@@ -1,20 +1,15 @@
 """Images before decoding: their identity, and access to one of them."""
 
-import os
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
-from gan_cli.errors import UnreadableData, UserError
+from gan_cli.errors import UnreadableData
 
 Result = TypeVar("Result")
-Listing = list[tuple[str, int, int]]
-"""Files, sorted by path: (path relative to the folder, with slashes; size in bytes; modification time in ns)."""
 
 
 class CorruptImage(UnreadableData):
@@ -77,6 +72,7 @@ class Source:
         channels: Number of channels of the images, 1 or 3.
         open: Function that opens the images. It is slow for some sets and only called if an image must be decoded.
         passed_over: Number of files that lie among the images and are not read, by the reason.
+        modes: Number of images of each pixel format, by PIL's name; empty if all images of the set have the same.
     """
 
     name: str
@@ -84,38 +80,4 @@ class Source:
     channels: int
     open: Callable[[], ImageCollection]
     passed_over: Mapping[str, int] = field(default_factory=dict)
-
-
-def listing(folder: Path, suffixes: tuple[str, ...] = ("",)) -> Listing:
-    """Return every file below ``folder`` whose lower-case name ends in one of ``suffixes``, except hidden files and folders.
-
-    Pipes and devices are left out. A broken link is listed with size −1, so that it is reported as an unreadable image. Links
-    to folders are followed; each folder is entered once.
-
-    Raises:
-        UserError: If a folder cannot be read.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise UserError(f"Cannot read {error.filename}: {error.strerror}.") from error
-
-    files, seen = [], set()
-    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        status = os.stat(parent)
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            if not name.startswith(".") and name.lower().endswith(suffixes):
-                path = os.path.join(parent, name)
-                try:
-                    status = os.stat(path)
-                    if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
-                        continue
-                    size, modified = status.st_size, status.st_mtime_ns
-                except FileNotFoundError:
-                    size, modified = -1, 0
-                files.append((Path(path).relative_to(folder).as_posix(), size, modified))
-    return sorted(files)
+    modes: Mapping[str, int] = field(default_factory=dict)

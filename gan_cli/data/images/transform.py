@@ -15,8 +15,7 @@ FITS = ("pad", "crop")
 class Transform:
     """PIL image -> uint8 ``[channels, size, size]``.
 
-    Scaling is bilinear, with antialiasing when it shrinks. EXIF orientation is applied, transparency becomes black, and 16-bit
-    grey keeps its upper 8 bits.
+    Scaling is bilinear, with antialiasing when it shrinks. EXIF orientation is applied, and transparency becomes black.
 
     Attributes:
         size: Side in pixels.
@@ -24,6 +23,8 @@ class Transform:
         fit: ``pad`` keeps the whole image: one that fits is enlarged by the largest integer factor that still fits (28 and
             20 keep their pixels at 32, 14 doubles them), a larger one is shrunk until its longer side is ``size``, and it is
             centred on black. ``crop`` scales the largest centred square to ``size``.
+        range: Values of pixels that become black and white, of images with more than 8 bits; the scale between them is linear,
+            and values outside are clipped. None for 0 and 65 535, of which the upper 8 bits are kept.
 
     Raises:
         UserError: If a field is out of its range.
@@ -32,6 +33,7 @@ class Transform:
     size: int
     channels: int
     fit: str = "crop"
+    range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         checks.count("size", self.size)
@@ -39,6 +41,8 @@ class Transform:
             raise FieldError("channels", self.channels, "it must be 1, 3 or null (what the images have).")
         if self.fit not in FITS:
             raise FieldError("fit", self.fit, f"it must be one of {', '.join(FITS)}.")
+        if self.range is not None:
+            checks.interval("range", self.range)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -48,7 +52,7 @@ class Transform:
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Return uint8 ``[channels, size, size]``; decode ``image`` if it was only opened."""
         ImageOps.exif_transpose(image, in_place=True)
-        image = as_mode(image, "L" if self.channels == 1 else "RGB")
+        image = as_mode(image, "L" if self.channels == 1 else "RGB", self.range)
         image = self._padded(image) if self.fit == "pad" else self._cropped(image)
         pixels = np.asarray(image)
         return pixels[None] if self.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -120,16 +124,43 @@ class SideBySide(Transform):
         return np.concatenate([super(SideBySide, self).__call__(image.crop(half)) for half in halves])
 
 
-def is_grey(image: Image.Image) -> bool:
-    """Return whether an image, decoded or only opened, has one colour channel."""
-    return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+def is_grey(mode: str) -> bool:
+    """Return whether images of PIL's pixel format ``mode`` have one colour channel."""
+    return mode in ("1", "L", "LA", "La") or is_deep(mode)
 
 
-def as_mode(image: Image.Image, mode: str) -> Image.Image:
-    """Return the image in ``mode`` (L or RGB), with transparency on black and 16-bit grey reduced to its upper 8 bits."""
-    if image.mode.startswith("I"):  # PIL would clip 16 bits at 255
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+def is_deep(mode: str) -> bool:
+    """Return whether images of PIL's pixel format ``mode`` have more than 8 bits per pixel, to which ``range`` applies."""
+    return mode == "F" or mode.startswith("I")
+
+
+def as_mode(image: Image.Image, mode: str, limits: tuple[float, float] | None = None) -> Image.Image:
+    """Return the image in ``mode`` (L or RGB), with transparency on black and more than 8 bits reduced to 8.
+
+    Args:
+        image: The image.
+        mode: L or RGB.
+        limits: Values that become black and white, of floating-point pixels and of integers with more than 8 bits. None for 0
+            and 65 535, of which the upper 8 bits are kept.
+
+    Raises:
+        ValueError: If a pixel is NaN, or lies outside 16 bits or is a floating-point number and ``limits`` is None.
+    """
+    if is_deep(image.mode):
+        image = Image.fromarray(_eight_bits(np.asarray(image), limits))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     return image if image.mode == mode else image.convert(mode)
+
+
+def _eight_bits(pixels: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
+    if np.isnan(pixels).any():
+        raise ValueError("it has pixels that are not a number (NaN)")
+    if limits is not None:
+        black, white = limits
+        return np.rint(((pixels.astype(np.float64) - black) * (255 / (white - black))).clip(0, 255)).astype(np.uint8)
+    low, high = pixels.min(), pixels.max()
+    if pixels.dtype.kind == "f" or low < 0 or high > 65535:
+        raise ValueError(f"its pixels are from {low:g} to {high:g}, of which it is not known which are black and white")
+    return (pixels >> 8).astype(np.uint8)

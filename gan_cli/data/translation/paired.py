@@ -15,8 +15,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, DatasetWrapper
 from gan_cli.data.content import Content
 from gan_cli.data.images.fashion_mnist_mini import fashion_mnist_mini
-from gan_cli.data.images.folder import folder_source
-from gan_cli.data.images.reading import ImageReader, required_folder
+from gan_cli.data.images.reading import ImageReader, common_channels, required_folder
 from gan_cli.data.images.transform import SideBySide
 from gan_cli.data.translation.degradations import LUMA, Degradation
 from gan_cli.errors import FieldError, UserError
@@ -130,7 +129,8 @@ def degraded_folder(
         **reading: Fields of ``ImageReader``.
     """
     folder = required_folder(root, "colourisation_folder", "the images, in subfolders or not")
-    data = ImageReader(**reading).data(folder_source(folder), None, size, channels, fit)
+    reader = ImageReader(**reading)
+    data = reader.data(reader.folder(folder), None, size, channels, fit)
     return Data(*(Degraded(part, source) for part in (data.train, data.heldout)))
 
 
@@ -170,9 +170,10 @@ def side_by_side(
     if split is not None and not (home / split).is_dir():
         raise FieldError("split", split, f"there is no folder {home.absolute() / split}.")
     tests = [name for name in ([split] if split else ["val", "test"]) if (home / name).is_dir()]
-    train, *rest = (folder_source(home / name, f"side_by_side-{name}") for name in ["train", *tests[:1]])
-    transform = SideBySide(size, train.channels if channels is None else channels, fit)
-    data = ImageReader(**reading).parts(train, rest[0] if rest else None, transform)
+    reader = ImageReader(**reading)
+    train, *rest = (reader.folder(home / name, f"side_by_side-{name}") for name in ["train", *tests[:1]])
+    transform = SideBySide(size, common_channels(channels, train, *rest), fit, reader.limits)
+    data = reader.parts(train, rest[0] if rest else None, transform)
     pairs = Data(Halved(data.train), Halved(data.heldout))
     return pairs if direction == "AtoB" else pairs.swapped()
 

@@ -15,7 +15,6 @@ from gan_cli.data.base import Data, Dataset, DatasetWrapper, evenly_spaced
 from gan_cli.data.content import Content
 from gan_cli.data.images.decoding import NOT_CHOSEN
 from gan_cli.data.images.fashion_mnist_mini import transformed, unpacked
-from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.reading import ImageReader, required_folder
 from gan_cli.data.images.transform import Transform
 from gan_cli.data.translation.paired import checked_direction
@@ -170,10 +169,12 @@ def unpaired_folder(
     if len(tests) == 1:
         raise UserError(f"dataset.root: {home.absolute()} holds {tests[0]}/ alone; testA/ and testB/ belong together.")
 
+    reader = ImageReader(**reading)
+
     def domain(letter: str) -> Data:
-        train = folder_source(home / f"train{letter}", f"train{letter}")
-        test = folder_source(home / f"test{letter}", f"test{letter}") if tests else None
-        return ImageReader(**reading).data(train, test, size, channels, fit)
+        train = reader.folder(home / f"train{letter}", f"train{letter}")
+        test = reader.folder(home / f"test{letter}", f"test{letter}") if tests else None
+        return reader.data(train, test, size, channels, fit)
 
     a, b = domain("A"), domain("B")
     data = Data(Unpaired(b.train, a.train), Unpaired(b.heldout, a.heldout))
