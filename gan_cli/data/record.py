@@ -14,6 +14,7 @@ from gan_cli.config.form import require
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.content import MOST_BYTES, MOST_SAMPLES, Content, digests
 from gan_cli.data.origins import Origins, described
+from gan_cli.errors import printable, shortened_list
 from gan_cli.randomness import fork_rng
 from gan_cli.types import Stateful
 
@@ -112,7 +113,7 @@ class DataRecord:
         lines = [f"data: {self._counts()}", described(self.origins, self._units()), self._values()]
         if self.sources is not None:
             lines.insert(1, f"sources: {self.sources._counts()}")
-        return ["".join(c if c.isprintable() else "?" for c in line) for line in lines if line]
+        return [printable(line) for line in lines if line]
 
     def differences(self, other: "DataRecord") -> str:
         """Return the fields in which another record differs, in words."""
@@ -151,15 +152,13 @@ class DataRecord:
             return text
         text += f"; {len(self.classes)} classes"
         known = [(one.name, one.train, one.heldout) for one in self.classes if one.train is not None]
-        shown = [f"{name} ({train} + {heldout})" for name, train, heldout in known[:SHOWN]]
-        text += f": {', '.join(shown)}{', ...' if len(known) > SHOWN else ''}" if shown else ""
+        shown = [f"{name} ({train} + {heldout})" for name, train, heldout in known]
+        text += f": {shortened_list(shown, SHOWN)}" if shown else ""
         lacking = [name for name, _, heldout in known if heldout == 0]
-        some = ", ".join(lacking[:SHOWN]) + (", ..." if len(lacking) > SHOWN else "")
-        return f"{text}; none held out of {some}" if lacking else text
+        return f"{text}; none held out of {shortened_list(lacking, SHOWN)}" if lacking else text
 
     def _units(self) -> str:
-        shown = [f"{name} {low:.6g} to {high:.6g}" for name, (low, high) in list(self.units.items())[:SHOWN]]
-        return ", ".join(shown) + (", ..." if len(self.units) > SHOWN else "")
+        return shortened_list([f"{name} {low:.6g} to {high:.6g}" for name, (low, high) in self.units.items()], SHOWN)
 
     def _values(self) -> str:
         parts = [] if self.values is None else ["values {:.6g} to {:.6g}".format(*self.values)]

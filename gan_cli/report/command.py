@@ -25,6 +25,7 @@ from gan_cli.report.figures.progression import MAX_METHODS, Progression, animate
 from gan_cli.report.figures.style import RenderedFigure
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
+from gan_cli.report.records.data import data_records
 from gan_cli.report.records.primary import primary_metric, resolve_primary
 from gan_cli.report.records.runs import RunRecord, run_records
 from gan_cli.runs.console import say
@@ -137,6 +138,7 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
         "config": reproduce.config_yaml(logged[0]),
         "config_of": logged[0].name if len(runs) > 1 else "",
         "facts": reproduce.facts(runs),
+        "data": data_records(runs),
     }
     html = page.render_page("report.html", content)
     images: dict[str, bytes] = {}
