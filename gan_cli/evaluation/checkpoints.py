@@ -9,23 +9,23 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import device, drawing
+from gan_cli import device
 from gan_cli.build import build_data, build_diagnostics, build_metric
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import Diagnostics, NoDiagnostics
 from gan_cli.errors import EarlierVersionError, UserError, first_line
 from gan_cli.evaluation.measurement import Measurement
 from gan_cli.evaluation.numbers import numbers_and_details
+from gan_cli.evaluation.pictures import save_pictures, to_pixels
+from gan_cli.evaluation.requested import requested_nodes
 from gan_cli.evaluation.results import Number, Provenance, Result
+from gan_cli.evaluation.selection import best_of, gone_steps
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import Sampling, sampling_of
 from gan_cli.inference.load import LoadedRun, load
-from gan_cli.inference.needed import place_of
-from gan_cli.metrics.base import Picture, Value
+from gan_cli.metrics.base import Value
 from gan_cli.runs import checkpoint, environment
 from gan_cli.runs.logger import read
 from gan_cli.runs.trained import is_own, trained_config
@@ -64,17 +64,23 @@ class Checkpoints:
         """Measure the run in ``folder``: its last and its best checkpoint, all of them, or one.
 
         The best checkpoint is chosen on other samples, generated and real, than those that it is reported on. Without a
-        measure of samples the last one counts as the best.
+        measure of samples the last one counts as the best. If the best one is gone, none takes its place.
 
         Raises:
-            UserError: If nothing can be measured. A checkpoint that cannot be measured among others is only reported.
+            UserError: If nothing can be measured, or the best checkpoint is asked for and is gone. A checkpoint that cannot be
+                measured among others is only reported.
         """
         name = self.cfg.checkpoint
         if name not in CHOICES:
             return [self.result(folder, name, ("step",), measure) for measure in self.measures]
         steps = _steps(folder)
-        best = self.best_step(folder, steps) if self.measures_samples and name != "last" else steps[-1]
-        selected = {None: sorted({best, steps[-1]}, reverse=True), "last": steps[-1:], "best": [best], "all": steps}[name]
+        best = self.best_left(folder, steps) if self.measures_samples and name != "last" else steps[-1]
+        selected = {
+            None: sorted({best or steps[-1], steps[-1]}, reverse=True),
+            "last": steps[-1:],
+            "best": [best],
+            "all": steps,
+        }[name]
         results, first_error = [], None
         for step, measure in product(selected, self.measures):
             labels = {"last": step == steps[-1], "best": step == best and name != "last"}
@@ -138,8 +144,8 @@ class Checkpoints:
         if untranslated := measurement.untranslated:
             rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": untranslated}
             details["translation"] = {"table": [{"samples": row, **values} for row, values in rows.items()]}
-        for title, picture in measurement.metric.pictures(measurement.real, fake).items():
-            drawing.save_png(to_pixels(picture), Path(self.cfg.out or folder) / "eval" / f"{title}_step_{run.step:08d}.png")
+        pictures = measurement.metric.pictures(measurement.real, fake)
+        save_pictures(Path(self.cfg.out or folder), run.step, {title: to_pixels(one) for title, one in pictures.items()})
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
         preprocessing = {key: run.config.dataset[key] for key in ("size", "fit") if key in run.config.dataset}
         labels = self.cfg.labels if run.labels.taken else None
@@ -150,10 +156,9 @@ class Checkpoints:
         """Measure a checkpoint's trained players with the diagnostics; pictures are written to ``folder/eval``."""
         run = self.load(folder, name, ema=False)
         diagnostics, seed = self.diagnostics, self.seed(run.config)
-        data = run.check_data(self.data(OmegaConf.create(self.component_nodes(run.config))))
+        data = run.check_data(self.data(OmegaConf.create(requested_nodes(self.cfg, run.config))))
         report = diagnostics.since(partial(self.earlier_players, folder)).diagnose(run.game, data, seed)
-        for title, pixels in report.pictures.items():
-            drawing.save_png(pixels, Path(self.cfg.out or folder) / "eval" / f"{title}_step_{run.step:08d}.png")
+        save_pictures(Path(self.cfg.out or folder), run.step, report.pictures)
         self.advance(diagnostics.size)
         numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}
         n = min(diagnostics.size, len(getattr(data, diagnostics.split)))
@@ -177,16 +182,33 @@ class Checkpoints:
         """Return the trained players of the checkpoint of ``step``. None: of the first checkpoint that was kept."""
         return load(folder, _steps(folder)[0] if step is None else step, False, self.cfg.device).game
 
+    def best_left(self, folder: Path, steps: list[int]) -> int | None:
+        """Return the step of the best checkpoint, or None, with a line for the user, if it is gone by the recorded curve.
+
+        Raises:
+            UserError: If it is gone, and it was asked for.
+        """
+        gone = gone_steps(trained_config(folder), steps)
+        selector = self.selector(folder) if gone else None
+        curve = {} if selector is None else selector.recorded_curve(folder)
+        written = {step: curve[step] for step in (*steps, *gone) if step in curve}
+        if (best := best_of(written)) is None or best in steps:
+            return self.best_step(folder, steps)
+        said = f"the best checkpoint of {folder} by its log, step {best}, is gone"
+        if self.cfg.checkpoint == "best":
+            left = ", ".join(map(str, steps))
+            raise UserError(f"{said}.\nName another one: checkpoint=last, or a step with checkpoint=STEP. There are: {left}.")
+        self.say(f"{said}: no other is called the best.")
+        return None
+
     def best_step(self, folder: Path, steps: list[int]) -> int:
         """Return the step of the best checkpoint, by the curve that training recorded if it applies, else by new samples."""
         if len(steps) == 1:
             return steps[0]
         selector = self.selector(folder)
         values = {} if selector is None else selector.recorded_values(folder, steps) or selector.selection_values(folder, steps)
-        finite = {step: value for step, value in values.items() if math.isfinite(value.value)}
-        if not finite:
-            return steps[-1]
-        return max(finite, key=lambda step: (finite[step].value * (1 if finite[step].higher_is_better else -1), step))
+        best = best_of(values)
+        return steps[-1] if best is None else best
 
     def selector(self, folder: Path) -> "Checkpoints | None":
         """Return the measurement that selects the best checkpoint, or None if the run has no metric.
@@ -206,6 +228,8 @@ class Checkpoints:
 
     def selection_values(self, folder: Path, steps: list[int]) -> dict[int, Value]:
         """Measure the primary number of every checkpoint on the samples for selection."""
+        if gone := gone_steps(trained_config(folder), steps):
+            self.say(f"the best checkpoint of {folder} is the best of the {len(steps)} that are left: {len(gone)} are gone.")
         values = {}
         for step in steps:
             measurement = self.measurement(trained_config(folder), "select")
@@ -220,17 +244,20 @@ class Checkpoints:
 
     def recorded_values(self, folder: Path, steps: list[int]) -> dict[int, Value] | None:
         """Return the selection values that training recorded, or None unless it measured all checkpoints in the same way."""
+        curve = self.recorded_curve(folder)
+        return {step: curve[step] for step in steps} if set(steps) <= set(curve) else None
+
+    def recorded_curve(self, folder: Path) -> dict[int, Value]:
+        """Return the selection values that training recorded, by step; empty unless it measured in the same way."""
         config = trained_config(folder)
-        nodes = self.component_nodes(config)
+        nodes = requested_nodes(self.cfg, config)
         same_metric = all(nodes[key] == OmegaConf.to_container(config[key]) for key in ("metric", "features"))
         same_sampling = self.cfg.ema and not self.cfg.inverse and not self.sampling and self.cfg.labels == "data"
         if not same_metric or not same_sampling or self.seed(config) != config.seed or self.cfg.n_samples is not None:
-            return None
+            return {}
         measurement = self.measurement(config, "select")
-        curve = {row["step"]: row[measurement.tag] for row in read(folder) if row.get(measurement.tag) is not None}
-        if not set(steps) <= set(curve):
-            return None
-        return {step: Value(curve[step], None, measurement.metric.higher_is_better) for step in steps}
+        tag, higher = measurement.tag, measurement.metric.higher_is_better
+        return {row["step"]: Value(row[tag], None, higher) for row in read(folder) if row.get(tag) is not None}
 
     def measurement(self, config: DictConfig, role: str) -> Measurement:
         """Return the metric over the data of a run.
@@ -239,7 +266,7 @@ class Checkpoints:
             config: Config of the run.
             role: ``select`` or ``report``, see ``Measurement``.
         """
-        nodes = self.component_nodes(config)
+        nodes = requested_nodes(self.cfg, config)
         key = json.dumps([nodes, role], sort_keys=True)
         if key not in self.measurements:
             cfg = OmegaConf.create(nodes)
@@ -261,18 +288,6 @@ class Checkpoints:
         data = build_data(cfg)
         return data.swapped() if self.cfg.inverse else data
 
-    def component_nodes(self, config: DictConfig) -> dict[str, Any]:
-        """Return the nodes of data set, metric and features as plain data: the run's, or those that the evaluation requests."""
-        nodes = {
-            "dataset": config.dataset,
-            "metric": config.metric if self.cfg.metric is None else self.cfg.metric,
-            "features": config.features if self.cfg.features is None else self.cfg.features,
-        }
-        plain: dict[str, Any] = {key: OmegaConf.to_container(node, resolve=True) for key, node in nodes.items()}
-        if self.cfg.root is not None:
-            plain["dataset"][place_of(config.dataset, self.cfg.root)] = self.cfg.root
-        return plain
-
     @property
     def sampling(self) -> Sampling:
         """The sampling options that differ from training."""
@@ -281,12 +296,6 @@ class Checkpoints:
     def seed(self, config: DictConfig) -> int:
         """Return the seed of the latents."""
         return int(config.seed if self.cfg.seed is None else self.cfg.seed)
-
-
-def to_pixels(picture: Picture) -> np.ndarray:
-    """Return the picture as ``[H, W, 3]``."""
-    images = picture.images
-    return drawing.grid(images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images, picture.columns)
 
 
 def _steps(folder: Path) -> list[int]:

@@ -55,7 +55,9 @@ class TestWhichAreReported:
         shutil.copytree(points, tmp_path / "run")
         for step in (2, 4):
             checkpoint.path_of(tmp_path / "run", step).unlink()
-        (tmp_path / "run" / "metrics.jsonl").unlink()
+        for path in events.files_in(tmp_path / "run"):  # the second source of the curve
+            path.unlink()
+        (tmp_path / "run" / "metrics.jsonl").write_text("")
         heard = []
         [result] = make_checkpoints(advance=heard.append).results(tmp_path / "run")
         assert (result.step, result.chosen, sum(heard)) == (6, ("last", "best"), 10)
@@ -190,3 +192,38 @@ class TestChoosing:
         scale_generator(folder, 6, 1e20)
         [result] = measure(folder, "checkpoint=best", "seed=6")
         assert result.step in (2, 4)
+
+
+class TestTheBestIsGone:
+    def test_none_takes_its_place(self, edited):
+        folder, said = edited(4), []
+        checkpoint.path_of(folder, 4).unlink()
+        gone = f"the best checkpoint of {folder} by its log, step 4, is gone"
+        for words, found in (((), [(6, ("last",))]), (("checkpoint=all",), [(2, ()), (6, ("last",))])):
+            assert [(one.step, one.chosen) for one in make_checkpoints(*words, say=said.append).results(folder)] == found
+            assert f"{gone}: no other is called the best." in said
+            said.clear()
+        with pytest.raises(UserError, match=rf"{gone}\.\nName another one: .* There are: 2, 6\."):
+            measure(folder, "checkpoint=best")
+        assert [one.step for one in measure(folder, "checkpoint=last")] == [6]
+
+    def test_it_is_not_the_only_one_that_is_left(self, edited):
+        folder, said = edited(2), []
+        for step in (2, 4):
+            checkpoint.path_of(folder, step).unlink()
+        [result] = make_checkpoints(say=said.append).results(folder)
+        assert (result.step, result.chosen, "step 2, is gone" in " ".join(said)) == (6, ("last",), True)
+
+    def test_one_that_is_worse_is_not_missed(self, edited):
+        folder, said = edited(4), []
+        checkpoint.path_of(folder, 2).unlink()
+        found = make_checkpoints(say=said.append).results(folder)
+        assert [(result.step, result.chosen) for result in found] == [(6, ("last",)), (4, ("best",))]
+        assert "gone" not in " ".join(said)
+
+    def test_a_new_measurement_is_of_those_that_are_left(self, edited):
+        folder, said = edited(4), []
+        checkpoint.path_of(folder, 4).unlink()
+        found = make_checkpoints("seed=6", say=said.append).results(folder)
+        assert "best" in [choice for result in found for choice in result.chosen]
+        assert f"the best checkpoint of {folder} is the best of the 2 that are left: 1 are gone." in said

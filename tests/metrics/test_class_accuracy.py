@@ -94,6 +94,12 @@ def test_details_by_class():
         "recall_per_class": [None, None, None],
         "confusion": [[1, 1, 0], [0, 2, 0], [0, 0, 0]],
         "heldout_accuracy": None,
+        "classes": {"accuracy_classifier": 2, "class_recall_classifier": 0},
+        "remarks": [
+            "accuracy_classifier is over 2 of 3 classes: no sample was generated of 2.",
+            "class_recall_classifier is over 0 of 3 classes: it needs more than 3 real and 3 generated samples of "
+            "0 (1 and 2), 1 (0 and 2), 2 (0 and 0).",
+        ],
     }
 
 
@@ -134,6 +140,17 @@ class TestRecallWithinClasses:
         real, fake = cloud(y), cloud(y, seed=1)
         assert class_recalls(real, fake)[2] is None
         assert "class_recall_classifier" in ClassAccuracy(Classifier()).measure(real, fake)
+        details = ClassAccuracy(Classifier()).details(real, fake)
+        assert details["classes"] == {"accuracy_classifier": 3, "class_recall_classifier": 2}
+        said = (
+            "class_recall_classifier is over 2 of 3 classes: it needs more than 3 real and 3 generated samples of 2 (3 and 3)."
+        )
+        assert details["remarks"] == [said]
+
+    def test_no_class_is_left_out_without_a_remark(self):
+        details = ClassAccuracy(Classifier()).details(cloud(self.y), cloud(self.y, seed=1))
+        assert details["classes"] == {"accuracy_classifier": 3, "class_recall_classifier": 3}
+        assert "remarks" not in details
 
     def test_labels_of_both_sets_are_required(self):
         real = cloud(self.y)
@@ -174,6 +191,22 @@ def test_features_with_other_classes_are_refused(features):
     message = rf"(?s)has 3 classes, but features={features.name} has {told}.*features=classifier"
     with pytest.raises(UserError, match=message):
         ClassAccuracy(features).fitted(Data(squares(6, 0), squares(3, 0)), CPU)
+
+
+def test_classes_that_the_heldout_part_lacks_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    train_or_load.cache_clear()
+    whole, names = squares(60, 0), ("left", "middle", "right")
+    train = ImageArray(whole.images, whole.labels, 3, names)
+    kept = whole.labels < 2
+    heldout = ImageArray(whole.images[kept], whole.labels[kept], 3, names)
+    metric = ClassAccuracy(Classifier(epochs=1, width=2)).fitted(Data(train, heldout), CPU)
+    real, fake = (metric.features.encode(*part.batch(torch.arange(len(part)))) for part in (heldout, train))
+    details = metric.details(real, fake)
+    assert details["classes"] == {"heldout_accuracy": 2, "accuracy_classifier": 3, "class_recall_classifier": 2}
+    assert details["remarks"][0] == "heldout_accuracy is over 2 of 3 classes: the held-out part has none of right."
+    assert details["remarks"][1].endswith("samples of right (0 and 20).")
+    train_or_load.cache_clear()
 
 
 def test_data_without_labels_are_refused():

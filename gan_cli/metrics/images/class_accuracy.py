@@ -5,8 +5,8 @@ Shmelkov, Schmid, Alahari: How good is my GAN? (2018), https://arxiv.org/abs/180
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import torch
@@ -14,10 +14,13 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.base import Data
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, shortened_list
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.images.neighbourhoods import neighbourhoods
+
+NAMED = 12
+"""Largest number of left-out classes that a remark names."""
 
 
 def confusion_matrix(logits: Tensor, y: Tensor) -> Tensor:
@@ -126,6 +129,8 @@ class ClassAccuracy(Metric):
     n_samples: int = 1000
     split: str = "heldout"
     k: int = 3
+    class_names: Sequence[str] = field(default=(), init=False, repr=False, compare=False)
+    heldout: Sequence[int | None] = field(default=(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -145,7 +150,12 @@ class ClassAccuracy(Metric):
                 f"metric=class_accuracy: this data set has {data.classes} classes, but features={features.name} has "
                 f"{classes}.\nUse a data set with labels, and features=classifier, which is trained on them."
             )
-        return dataclasses.replace(self, features=features)
+        ready = dataclasses.replace(self, features=features)
+        labels = data.heldout.known_labels()
+        counts = [] if labels is None else torch.bincount(labels, minlength=data.classes).tolist()
+        object.__setattr__(ready, "class_names", data.class_names)
+        object.__setattr__(ready, "heldout", [count or None for count in counts])
+        return ready
 
     @property
     def name(self) -> str:
@@ -167,18 +177,45 @@ class ClassAccuracy(Metric):
 
         Returns:
             ``per_class``, the accuracy; ``recall_per_class``, None for classes with too few samples; ``confusion``, counts with
-            a row for each wanted class; ``heldout_accuracy``, the classifier's own accuracy on held-out images.
+            a row for each wanted class; ``heldout_accuracy``, the classifier's own accuracy on held-out images;
+            ``classes``, the number of classes that each number is over; ``remarks`` on the classes that a number leaves out.
         """
         if fake.y is None:
             return {}
         confusion = confusion_matrix(*self._classified(fake, "generated")).tolist()
         self._classified(real, "real")
-        return {
+        details = {
             "per_class": [row[k] / sum(row) if sum(row) else None for k, row in enumerate(confusion)],
             "recall_per_class": [None if r is None else float(r.mean()) for r in class_recalls(real, fake, self.k)],
             "confusion": confusion,
             "heldout_accuracy": self.features.provenance.get("heldout_accuracy"),
         }
+        return {**details, **self._coverage(details, real, fake)}
+
+    def _coverage(self, details: Mapping[str, Any], real: Encoded, fake: Encoded) -> dict[str, Any]:
+        """Return how many classes each number is over, and remarks on those that it leaves out."""
+        recall = self.features.label("class_recall")
+        of = {
+            "heldout_accuracy": (self.heldout, "the held-out part has none of"),
+            self.name: (details["per_class"], "no sample was generated of"),
+            recall: (details["recall_per_class"], f"it needs more than {self.k} real and {self.k} generated samples of"),
+        }
+        remarks = []
+        for number, (values, reason) in of.items():
+            if missing := [c for c, value in enumerate(values) if value is None]:
+                over = f"{number} is over {len(values) - len(missing)} of {len(values)} classes"
+                remarks.append(f"{over}: {reason} {self._named(missing, real, fake, counted=number == recall)}.")
+        counts = {number: sum(value is not None for value in values) for number, (values, _) in of.items() if values}
+        return {"classes": counts, **({"remarks": remarks} if remarks else {})}
+
+    def _named(self, classes: Sequence[int], real: Encoded, fake: Encoded, counted: bool) -> str:
+        """Return the names of classes, the first of many, with the numbers of their samples if these are ``counted``."""
+        found = [
+            (self.class_names[c] if self.class_names else str(c))
+            + (f" ({int((real.y == c).sum())} and {int((fake.y == c).sum())})" if counted else "")
+            for c in classes
+        ]
+        return shortened_list(found, NAMED)
 
     def _classified(self, samples: Encoded, kind: str) -> tuple[Tensor, Tensor]:
         if samples.y is None:

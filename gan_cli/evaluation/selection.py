@@ -1,0 +1,28 @@
+"""The best of a run's checkpoints, and the checkpoints that are gone."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from omegaconf import DictConfig
+
+from gan_cli.metrics.base import Value
+
+
+def best_of(values: Mapping[int, Value]) -> int | None:
+    """Return the step with the best finite value, the latest of equal ones; None if no value is finite."""
+    finite = {step: value for step, value in values.items() if math.isfinite(value.value)}
+    if not finite:
+        return None
+    return max(finite, key=lambda step: (finite[step].value * (1 if finite[step].higher_is_better else -1), step))
+
+
+def gone_steps(config: DictConfig, steps: Iterable[int]) -> list[int]:
+    """Return the steps at which the run with this config wrote a checkpoint that is none of ``steps`` any more.
+
+    Args:
+        config: Config of the run.
+        steps: Steps of the checkpoints that are left.
+    """
+    left = set(steps)
+    every = config.checkpoint_every or config.train.steps or 1
+    return sorted({*range(every, max(left, default=0) + 1, every)} - left)
