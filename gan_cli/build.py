@@ -26,7 +26,7 @@ from gan_cli.games.objective import Objective, Part
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
-from gan_cli.models.base import UnsupportedShape
+from gan_cli.models.base import UnfitModel
 from gan_cli.randomness import random_state, set_random_state
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
@@ -46,8 +46,10 @@ PARTS: Mapping[Part, Callable[[DictConfig], dict[str, Any]]] = {
     "augmentation": lambda cfg: {"augmentation": make(cfg, "augmentation", Augmentation)},
 }
 """Config groups that make up a game's objective, and the fields of ``Objective`` that each of them makes."""
-SIMPLE_MODELS = ("model=mlp_small", "model=mlp", "model=cgan_mlp", "model=recurrent")
-"""Models that are proposed if the chosen one does not support the samples and the game accepts them."""
+SIMPLE_MODELS = ("model=mlp_small", "model=mlp", "model=cgan_mlp", "model=recurrent", "model=cgan", "model=rcgan_labels")
+"""Models that are proposed if the chosen one does not fit and the game accepts them."""
+BROUGHT_BY_GAMES = {"denoiser"}
+"""Players whose networks no option of ``model`` brings along, only a game."""
 WITHIN = {Solver: Solver, Data: Degradation}
 """Role of the nodes that may be nested in a component: a solver wraps another solver, a translation task has a degradation."""
 
@@ -150,7 +152,7 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tu
     """
     try:
         return _build_game(cfg, shape, classes, source)
-    except UnsupportedShape as error:
+    except UnfitModel as error:
         fitting = ", ".join(name for name in SIMPLE_MODELS if _can_play(cfg, name, shape, classes, source))
         advice = f"{error.hint} {f'Models that fit: {fitting}.' if fitting else ''}".strip()
         raise UserError(f"{error.problem}\n{advice or 'Choose another data set or another game.'}") from error
@@ -226,12 +228,13 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
         UserError: If the game does not use one of them.
     """
     used = uses(cfg)
+    used["model"] = any(used[f"model/{player}"] for player in cfg.model if player not in BROUGHT_BY_GAMES)
     for key in sorted({_group(name) for name in named}):
         if not used.get(key, True):
-            takes = [name for name, is_used in used.items() if is_used]
+            takes = [name for name, is_used in used.items() if is_used and name != "model"] or ["none of these"]
             raise UserError(
                 f"{key} is named, but the game {target_of(cfg, 'game', Game).__name__} does not use it.\n"
-                f"Leave it out, or choose another game; this one takes: {', '.join(takes)}."
+                f"Leave it out, or choose another game. Of {', '.join(PARTS)} and model this one takes: {', '.join(takes)}."
             )
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from gan_cli.games.base import Game as Game
     from gan_cli.games.base import Turn as Turn
     from gan_cli.games.c_rnn_gan import CRNNGAN as CRNNGAN
+    from gan_cli.games.cgan import ConditionalGAN as ConditionalGAN
+    from gan_cli.games.cgan import EmbeddingGAN as EmbeddingGAN
+    from gan_cli.games.cgan import ProjectionGAN as ProjectionGAN
     from gan_cli.games.cyclegan import CycleGAN as CycleGAN
     from gan_cli.games.ddpm import DDPM as DDPM
     from gan_cli.games.ebgan import EBGAN as EBGAN

@@ -39,11 +39,19 @@ class ACGAN(GAN):
     ) -> None:
         checks.number("weight", weight, least=0)
         require_classes(classes)
-        if not generator.conditional:
-            raise UserError("game=acgan needs a generator that takes labels: model=cgan_auxiliary, or model/generator=one_hot.")
         super().__init__(generator, discriminator, objective)
         self.discriminator = require_features(self.discriminator, "game=acgan")
         self.weight, self.classifier = weight, nn.Linear(self.discriminator.feature_dim, classes)
+
+    @classmethod
+    def check_labels(cls, generator: Generator, discriminator: Discriminator) -> None:
+        """Check that the generator looks at labels; the discriminator predicts them.
+
+        Raises:
+            UserError: If it does not.
+        """
+        if not generator.conditional:
+            raise UserError("game=acgan needs a generator that takes labels: model=cgan_auxiliary, or model/generator=one_hot.")
 
     def turns(self) -> Mapping[str, Turn]:
         own = self.turn("discriminator", "classifier", loss=self.discriminator_loss, after=self.augmentation.adapt)

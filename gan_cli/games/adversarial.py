@@ -10,7 +10,7 @@ from gan_cli.games.base import Turn, frozen
 from gan_cli.games.generator_game import GeneratorGame
 from gan_cli.games.objective import Objective, Part
 from gan_cli.losses.base import Loss
-from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.base import Discriminator, Generator, UnfitModel
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Critic, Stats
 
@@ -22,7 +22,8 @@ class AdversarialGame(GeneratorGame):
     the whole loss of a turn, the loss given fakes, or the loss given logits.
 
     Raises:
-        UserError: If the augmentation needs to know what D takes for data, and the logits of the loss do not tell.
+        UserError: If one player looks at labels and the other does not, or the augmentation needs to know what D takes for
+            data, and the logits of the loss do not tell.
     """
 
     uses: ClassVar[tuple[Part, ...]] = ("loss", "regularizer", "augmentation")
@@ -30,6 +31,7 @@ class AdversarialGame(GeneratorGame):
 
     def __init__(self, generator: Generator, discriminator: Discriminator, objective: Objective) -> None:
         super().__init__(objective)
+        self.check_labels(generator, discriminator)
         self.add_players(generator=generator, discriminator=discriminator)
         self.augmentation = objective.augmentation
         loss = objective.loss  # a run that is only sampled may have none
@@ -37,6 +39,20 @@ class AdversarialGame(GeneratorGame):
             raise UserError(
                 "this augmentation adapts to what D takes for data, and the logits of this loss do not tell.\n"
                 "Set augmentation.target=null, so that it grows whatever D does, or take augmentation=diff_augment."
+            )
+
+    @classmethod
+    def check_labels(cls, generator: Generator, discriminator: Discriminator) -> None:
+        """Check that both players look at labels, or neither does.
+
+        Raises:
+            UnfitModel: If only one of them does, from which neither learns what the labels mean.
+        """
+        if generator.conditional != discriminator.conditional:
+            sees, blind = ("generator", "discriminator") if generator.conditional else ("discriminator", "generator")
+            raise UnfitModel(
+                f"the {sees} looks at labels and the {blind} does not, so that neither learns what they mean.",
+                "Let both look at them, as model=cgan does, or neither.",
             )
 
     @property
@@ -47,7 +63,7 @@ class AdversarialGame(GeneratorGame):
 
     @property
     def conditional(self) -> bool:
-        return any(getattr(player, "conditional", False) for player in (self.generator, self.discriminator))
+        return bool(getattr(self.generator, "conditional", False))
 
     def turns(self) -> Mapping[str, Turn]:
         return {

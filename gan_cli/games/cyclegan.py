@@ -65,7 +65,7 @@ class CycleGAN(Game):
         pool: Number of past fakes kept for each critic; 0 for none.
 
     Raises:
-        UserError: If ``identity`` is set and the domains differ in their channels.
+        UserError: If a generator is no translator, or ``identity`` is set and the domains differ in their channels.
     """
 
     uses: ClassVar[tuple[Part, ...]] = ("loss", "regularizer", "augmentation")
@@ -89,6 +89,12 @@ class CycleGAN(Game):
         for name, weight in (("adversarial", adversarial), ("cycle", cycle), ("identity", identity)):
             checks.number(name, weight, least=0)
         self.weights = {"adversarial": adversarial, "cycle": cycle, "identity": identity}
+        for translator in (generator, generator_back):
+            if not isinstance(translator, Translator):
+                raise UserError(
+                    f"game=cyclegan needs generators that translate, and {type(translator).__name__} looks at no sources.\n"
+                    "Take model=unet_translator or model=resnet_translator, or one of their smaller versions."
+                )
         there = GAN(generator, discriminator, objective)
         other = replace(objective, augmentation=deepcopy(objective.augmentation))
         back = BackwardGAN(generator_back, discriminator_back, other)

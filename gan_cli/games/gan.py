@@ -1,4 +1,4 @@
-"""gan, cgan, cgan_embedding, cgan_projection: one generator of normal latents against one discriminator."""
+"""GAN: one generator of normal latents against one discriminator."""
 
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.generator_game import NormalLatents

@@ -15,6 +15,7 @@ from gan_cli.games.base import Turn
 from gan_cli.games.objective import Objective
 from gan_cli.games.protocols import Traversal
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, require_features
+from gan_cli.models.conditional import refuse_labels
 from gan_cli.types import Batch, Stats
 
 REACH = 2.0
@@ -51,7 +52,7 @@ class InfoGAN(AdversarialGame):
         q_width: Width of the hidden layer of Q.
 
     Raises:
-        UserError: If the latents have no room for the codes, or D has no features.
+        UserError: If the latents have no room for the codes, D has no features, or a player looks at labels.
     """
 
     follows: ClassVar[Mapping[str, str]] = {"q": "generator"}
@@ -73,6 +74,11 @@ class InfoGAN(AdversarialGame):
         checks.number("weight", weight, least=0)
         checks.number("continuous_weight", continuous_weight, least=0)
         checks.counts(q_width=q_width)
+        if len(generator.latent_shape) > 1:
+            raise UserError(
+                "game=infogan joins its codes to one z, and this generator takes new noise at every step.\n"
+                "Take another one, such as model=conv1d or model=mlp_small."
+            )
         super().__init__(generator, discriminator, objective)
         self.K, self.m = categorical, continuous
         self.z_dim = generator.latent_dim - categorical - continuous
@@ -89,6 +95,15 @@ class InfoGAN(AdversarialGame):
             nn.LeakyReLU(0.1),
             nn.Linear(q_width, categorical + 2 * continuous),
         )
+
+    @classmethod
+    def check_labels(cls, generator: Generator, discriminator: Discriminator) -> None:
+        """Check that neither player looks at labels: the codes are found without them.
+
+        Raises:
+            UserError: If one does.
+        """
+        refuse_labels("game=infogan finds its codes without labels", generator, discriminator)
 
     def turns(self) -> Mapping[str, Turn]:
         return {**super().turns(), "generator": self.turn("generator", "q", loss=self.generator_loss)}

@@ -15,6 +15,7 @@ from gan_cli.games.generator_game import NormalLatents
 from gan_cli.games.protocols import History
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.models.conditional import refuse_labels
 from gan_cli.models.log_linear import LogLinear
 from gan_cli.types import Batch, Critic, Stats
 
@@ -36,7 +37,7 @@ class LinearDiscriminatorGame(NormalLatents):
             (w, theta); None: fresh ones in each turn, as many as there are data.
 
     Raises:
-        UserError: If the discriminator is not log-linear.
+        UserError: If the discriminator is not log-linear, or the generator looks at labels.
     """
 
     fixed: Tensor
@@ -45,6 +46,7 @@ class LinearDiscriminatorGame(NormalLatents):
         super().__init__()
         if not isinstance(discriminator, LogLinear):
             raise UserError("this game must know the discriminator's features: it takes model/discriminator=log_linear.")
+        refuse_labels("this game compares samples without their labels", generator)
         checks.number("C", C, above=0)
         if fixed is not None:
             checks.count("fixed", fixed)

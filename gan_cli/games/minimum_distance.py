@@ -9,17 +9,20 @@ from gan_cli.device import in_full_precision
 from gan_cli.games.base import Turn
 from gan_cli.games.generator_game import NormalLatents
 from gan_cli.models.base import Generator
+from gan_cli.models.conditional import refuse_labels
 from gan_cli.types import Batch, Stats
 
 
 class MinimumDistance(NormalLatents):
     """min over G of a distance between the batch and as many fakes, z ~ N(0, I); subclasses define the distance.
 
-    Fakes carry the labels of the batch if the generator uses them; the distance ignores labels.
+    Raises:
+        UserError: If the generator looks at labels, which the distance ignores.
     """
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
+        refuse_labels("this game compares samples without their labels", generator)
         self.generator = generator
 
     @abstractmethod

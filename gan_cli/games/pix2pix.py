@@ -16,14 +16,14 @@ from gan_cli.types import Batch, Critic, Stats
 class Pix2Pix(GAN):
     """A GAN given sources y: L_G + l1 E |x - G(y)|, so that samples also come near the target (Isola et al., 2017, equation 4).
 
-    D judges the pair (x, y) if it takes sources. An augmentation is applied to both together, as channels of one image, so
+    D judges the pair (x, y). An augmentation is applied to both together, as channels of one image, so
     that they still fit. The generator's noise is its dropout, during training and after.
 
     Args:
         l1: Weight >= 0 of the distance to the target; 100 in the paper.
 
     Raises:
-        UserError: If the generator is no translator.
+        UserError: If the generator is no translator, or the discriminator looks at no sources.
     """
 
     def __init__(self, generator: Generator, discriminator: Discriminator, objective: Objective, l1: float = 100.0) -> None:
@@ -31,6 +31,11 @@ class Pix2Pix(GAN):
             raise UserError(
                 f"game=pix2pix needs a generator that translates, and {type(generator).__name__} looks at no sources.\n"
                 "Take model=unet_translator or model=resnet_translator, or one of their smaller versions."
+            )
+        if discriminator.source is None:
+            raise UserError(
+                f"game=pix2pix judges pairs, and {type(discriminator).__name__} looks at no sources.\n"
+                "Take model/discriminator=patch, or one of its smaller versions."
             )
         super().__init__(generator, discriminator, objective)
         checks.number("l1", l1, least=0)

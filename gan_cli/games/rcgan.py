@@ -5,7 +5,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.base import Data
-from gan_cli.errors import FieldError
+from gan_cli.errors import FieldError, UserError
 from gan_cli.games.base import need_sequences
 from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective
@@ -26,7 +26,7 @@ class RCGAN(GAN):
             in which D(x, y) counts once.
 
     Raises:
-        UserError: If ``wrong_labels`` is true and D uses no labels.
+        UserError: If a player does not work step by step, or ``wrong_labels`` is true and D uses no labels.
     """
 
     def __init__(
@@ -42,6 +42,11 @@ class RCGAN(GAN):
             raise FieldError(
                 *("wrong_labels", wrong_labels),
                 "this discriminator uses no labels.\nTake model=rcgan_labels and a data set with classes, or leave it out.",
+            )
+        if len(generator.latent_shape) < 2 or not discriminator.stepwise:
+            raise UserError(
+                "game=rcgan needs a generator with new noise and a discriminator with a logit at every step.\n"
+                "Take model=rcgan, with labels model=rcgan_labels; with other networks play game=gan."
             )
         super().__init__(generator, discriminator, objective)
         self.classes, self.wrong_labels = classes, wrong_labels

@@ -40,10 +40,14 @@ class Discriminator(Contract, nn.Module):
 
     Attributes:
         conditional: True if the logits depend on the labels.
+        source: Shape of the sources that it sees beside the samples; None if it sees samples alone.
+        stepwise: True if every step of a sequence has a logit of its own.
     """
 
     contract: ClassVar = {"forward": LOGITS, "features": TENSOR, "logits": TENSOR}
     conditional: ClassVar[bool] = False
+    source: tuple[int, ...] | None = None
+    stepwise: bool = False
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         raise NotImplementedError
@@ -129,8 +133,8 @@ def effective_classes(classes: int, conditional: bool) -> int:
     return classes if conditional else 0
 
 
-class UnsupportedShape(UserError):
-    """A network does not support the shape of the samples; ``build_game`` adds which models do.
+class UnfitModel(UserError):
+    """A network does not fit the samples or the game; ``build_game`` adds which models do.
 
     Args:
         problem: What is wrong, as a sentence.
@@ -140,6 +144,10 @@ class UnsupportedShape(UserError):
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__("\n".join(filter(None, (problem, hint))))
         self.problem, self.hint = problem, hint
+
+
+class UnsupportedShape(UnfitModel):
+    """A network does not support the shape of the samples."""
 
 
 def image_size(shape: tuple[int, ...], network: str, group: str = "model", instead: str = "") -> tuple[int, int]:

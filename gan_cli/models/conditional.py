@@ -104,6 +104,7 @@ class LabelledDiscriminator(Discriminator):
         self.labels = LabelEncoding(classes, embedding_dim)
         steps = shape[:1] if len(shape) == 2 else ()
         self.inner = inner(shape=(*steps, shape[len(steps)] + self.labels.dim, *shape[len(steps) + 1 :]), classes=classes)
+        self.stepwise = self.inner.stepwise
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         e = self.labels(y)
@@ -165,6 +166,23 @@ def require_classes(classes: int) -> None:
             "Use one with classes, such as fashion_mnist_mini, ring or a folder with one subfolder per class; "
             "or an unconditional model."
         )
+
+
+def refuse_labels(reason: str, *players: Generator | Discriminator) -> None:
+    """Check that no player looks at labels.
+
+    Args:
+        reason: The reason why they must not, the beginning of a sentence.
+        *players: The players.
+
+    Raises:
+        UserError: If one does.
+    """
+    for player in players:
+        if player.conditional:
+            raise UserError(
+                f"{reason}, and {type(player).__name__} looks at them.\nTake an unconditional model, or game=cgan for labels."
+            )
 
 
 def require_labels(y: Tensor | None) -> Tensor:

@@ -145,6 +145,7 @@ class StepwiseDiscriminator(Discriminator):
         super().__init__()
         _, features = sequence_size(shape, "rcgan")
         self.body = Recurrent(features, 1, hidden, layers, cell)
+        self.stepwise = True
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.body(x).squeeze(2)
