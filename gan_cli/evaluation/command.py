@@ -119,7 +119,11 @@ def _measure_sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[lis
     sweep_runs = [replace(sweep_run, problem=refused.get(sweep_run.name, sweep_run.problem)) for sweep_run in sweep_runs]
     chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
     in_tables = [result for result in everything if chosen in result.chosen]
-    tables = [*sweep_tables(compare(sweep_runs, found, chosen)), *reference_tables(everything), *remark_tables(in_tables)]
+    tables = [
+        *sweep_tables(compare(sweep_runs, found, chosen)),
+        *reference_tables(sweep_runs, found),
+        *remark_tables(in_tables),
+    ]
     return everything, tables, out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from gan_cli.evaluation.results import Number, Provenance, Result, differences
-from gan_cli.evaluation.sweeps import Group, SweepRun, groups
+from gan_cli.evaluation.sweeps import Group, SweepRun, groups, shared_settings
 
 LEVEL = 0.95
 """Joint confidence level of all intervals of a ranking."""
@@ -91,6 +91,15 @@ class Ranking:
     floor: tuple[float, float] | None
     level: float
     differs_in: tuple[str, ...] = ()
+
+    @property
+    def shared(self) -> Mapping[str, str]:
+        """The settings that all methods have in common, such as the data set of this ranking."""
+        return shared_settings([row.settings for row in self.rows])
+
+    def own(self, row: Row) -> Mapping[str, str]:
+        """Return the settings in which a method differs from the others."""
+        return {key: value for key, value in row.settings.items() if key not in self.shared}
 
 
 @dataclass(frozen=True)

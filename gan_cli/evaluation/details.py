@@ -10,7 +10,8 @@ from rich.text import Text
 from gan_cli.evaluation.layout import blank_table, titled_table
 from gan_cli.evaluation.number_format import format_value
 from gan_cli.evaluation.remarks import remarks
-from gan_cli.evaluation.results import Result
+from gan_cli.evaluation.results import Result, differences, format_setting
+from gan_cli.evaluation.sweeps import SweepRun, groups, shared_settings
 
 
 def detail_tables(results: Sequence[Result]) -> list[Group]:
@@ -22,10 +23,32 @@ def detail_tables(results: Sequence[Result]) -> list[Group]:
     ]
 
 
-def reference_tables(results: Sequence[Result]) -> list[Group]:
-    """Return the reference rows of a sweep's first result, which all results share."""
-    tables = list(_tables_within(results[0].details, results[0].provenance.metric))
-    return [titled_table(f"{name}: references", _detail_table(rows[1:])) for name, rows in tables]
+def reference_tables(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Result]]) -> list[Group]:
+    """Return the rows of references in a sweep's results: once for all results of equal provenance.
+
+    If there are several, as for several data sets, the title says which runs a table belongs to.
+    """
+    settings = {run.name: group.settings for group in groups(sweep_runs) for run in group.sweep_runs}
+    alike: list[tuple[Result, dict[str, Mapping[str, str]]]] = []
+    for name, result in ((name, result) for name, found in results.items() for result in found):
+        if not any(_tables_within(result.details, "")):
+            continue
+        known = next((runs for first, runs in alike if not differences(first.provenance, result.provenance)), None)
+        if known is None:
+            alike.append((result, known := {}))
+        known[name] = settings.get(name, {})
+    return [
+        titled_table(f"{name}: references{_belongs(result, runs) if len(alike) > 1 else ''}", _detail_table(rows[1:]))
+        for result, runs in alike
+        for name, rows in _tables_within(result.details, result.provenance.metric)
+    ]
+
+
+def _belongs(result: Result, runs: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the settings that the runs share, or else the content of the real samples."""
+    shared = next(iter(runs.values())) if len(runs) == 1 else shared_settings(list(runs.values()))
+    pairs = ", ".join(f"{key}={value}" for key, value in shared.items())
+    return f", {pairs or f'content {format_setting(result.provenance.reference)}'}"
 
 
 def remark_tables(results: Sequence[Result]) -> list[Group]:

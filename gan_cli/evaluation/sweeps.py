@@ -153,6 +153,12 @@ def groups(runs: Iterable[SweepRun]) -> list[Group]:
     return [Group(dict(zip(keys, values, strict=True)), tuple(seeds)) for values, seeds in methods.items()]
 
 
+def shared_settings(methods: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the settings that several methods have in common; empty for a single one, whose settings are all its own."""
+    first, *others = methods
+    return {key: value for key, value in first.items() if others and all(other.get(key) == value for other in others)}
+
+
 def swept_keys(runs: Sequence[SweepRun]) -> list[str]:
     """Return the keys that distinguish the methods of a sweep; the seed and keys that do not affect the result are ignored.
 

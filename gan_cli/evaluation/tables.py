@@ -159,7 +159,8 @@ def _ranking_table(ranking: Ranking) -> Group:
         *([_legend(ranking)] if several else []),
         caption(ranking.provenance, seed=False),
     ]
-    return titled_table(f"{_with_direction(ranking.primary, ranking.numbers[ranking.primary])}, best first", table, *notes)
+    title = f"{_with_direction(ranking.primary, ranking.numbers[ranking.primary])}, best first{_shared(ranking)}"
+    return titled_table(title, table, *notes)
 
 
 def _other_tables(ranking: Ranking) -> Iterable[Group]:
@@ -176,12 +177,12 @@ def _other_tables(ranking: Ranking) -> Iterable[Group]:
         empty = [""] * (len(table.columns) - len(names) - 1)
         table.add_section()
         table.add_row("floor", *empty, *(_floor_text(ranking.numbers[name]) for name in names))
-        yield titled_table(f"other numbers of the {_checkpoint_name(ranking)}", table)
+        yield titled_table(f"other numbers of the {_checkpoint_name(ranking)}{_shared(ranking)}", table)
 
 
 def _key_columns(table: Table, ranking: Ranking) -> Callable[[Row], list[Text]]:
-    """Add the columns of the swept keys, and return the function that fills them."""
-    keys = list(ranking.rows[0].settings)
+    """Add the columns of the swept keys in which methods differ, and return the function that fills them."""
+    keys = list(ranking.own(ranking.rows[0]))
     if not keys:
         table.add_column("")
         return lambda row: [Text("all runs")]
@@ -192,6 +193,12 @@ def _key_columns(table: Table, ranking: Ranking) -> Callable[[Row], list[Text]]:
     for key in keys:
         table.add_column(_short_key(key), overflow="fold", max_width=KEYS_WIDTH)
     return lambda row: [Text(row.settings[key]) for key in keys]
+
+
+def _shared(ranking: Ranking) -> str:
+    """Return what all rows have in common, for the title."""
+    pairs = ", ".join(f"{_short_key(key)}={value}" for key, value in ranking.shared.items())
+    return f": {pairs}" if pairs else ""
 
 
 def _setting(key: str, value: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from gan_cli.evaluation.comparison import compare, describe_level, joint_level
-from gan_cli.evaluation.details import remark_tables
+from gan_cli.evaluation.details import reference_tables, remark_tables
 from gan_cli.evaluation.number_format import format_interval, format_value
 from gan_cli.evaluation.remarks import remarks
 from gan_cli.evaluation.results import Number, Provenance, Result
@@ -169,6 +169,36 @@ def test_a_sweep_says_what_it_compares():
     assert "a0 failed: no luck" in found
     assert re.search(r"Floor, real against real: 100\.\d to 12\d\.\d\.", found)
     assert "1000 generated against 1000 real samples" in found
+
+
+def two_data_sets():
+    sweep_runs, results = [], {}
+    for name, content in (("ring", "a1"), ("grid25", "b2")):
+        for loss in ("wgan", "hinge"):
+            for seed in (1, 2):
+                run = SweepRun(f"{name}-{loss}-{seed}", {"seed": seed}, [f"dataset={name}", f"loss={loss}", f"seed={seed}"])
+                origin = replace(provenance(seed), reference=content * 32)
+                rows = [{"": "samples", "modes": 3}, {"": f"data of {name}", "modes": 8}]
+                results[run.name] = [replace(result(5.0), provenance=origin, details={"table": rows})]
+                sweep_runs.append(run)
+    return sweep_runs, results
+
+
+def test_each_data_set_has_its_own_references():
+    found = text(reference_tables(*two_data_sets()))
+    assert [line for line in found.splitlines() if "references" in line] == [
+        "fd_efficientnet_lite0: references, dataset=ring",
+        "fd_efficientnet_lite0: references, dataset=grid25",
+    ]
+    assert "data of ring" in found
+    assert "data of grid25" in found
+
+
+def test_what_all_rows_share_stands_in_the_title_alone():
+    found = text(sweep_tables(compare(*two_data_sets())), 160)
+    assert "fd_efficientnet_lite0 ↓, best first: dataset=ring\n" in found
+    assert "fd_efficientnet_lite0 ↓, best first: dataset=grid25\n" in found
+    assert not re.search(r"^ *ring ", found, re.MULTILINE)
 
 
 def test_one_seed_has_no_error_and_no_verdict():
