@@ -154,6 +154,7 @@ class ReportConfig:
     run: str = _scalar(MISSING, "folder of a run, a sweep, or several of them; the bare path will do")
     median: int | None = _scalar(None, "width of the curves' median filter in points, odd (null: a 25th of each)", low=1)
     stages: int = _scalar(5, "pictures of samples under the curve", low=1, high=13)
+    methods: int | None = _scalar(12, "methods of each data set whose samples and estimates are shown (null: all)", low=1)
     quiz: int = _scalar(24, "images of the real-or-generated quiz (0: none)", low=0, high=401)
     seed: int = _scalar(0, "draws the quiz", low=0, high=2**63)
     root: str | None = _scalar(None, "folder or file where the data set lies (null: as in the run)")

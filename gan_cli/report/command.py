@@ -3,7 +3,6 @@
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,9 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation import sweeps
 from gan_cli.report import page
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, describe_shortened
-from gan_cli.report.figures import quiz, standard, style, tables
-from gan_cli.report.figures.curves import Curves, Figure
-from gan_cli.report.figures.progression import MAX_METHODS, Progression, animated_gif, animation_frames, first_runs
-from gan_cli.report.figures.style import RenderedFigure
+from gan_cli.report.figures import quiz, sections, style, tables
+from gan_cli.report.figures.curves import Figure
+from gan_cli.report.figures.progression import Progression, animated_gif
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
 from gan_cli.report.records.data import data_records
@@ -105,12 +103,10 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
     claims: list[Claim] = make_each(OmegaConf.create({"report": node}), "report.claims", Claim)
     assessments = [claim.assess(runs) for claim in claims]
     logged = [run for run in runs if run.rows]
-    declared, missing = draw_all([_with_median(figure, cfg.median) for figure in figures], logged)
-    standard_figures, _ = draw_all(standard.standard_figures(logged, cfg.median), logged)
-    has_progression = any(isinstance(figure, Progression) for figure in figures)
-    progressions, _ = draw_all([] if has_progression else standard.progression_figures(logged, cfg.stages, cfg.median), logged)
-    animations, unreadable = animated_runs(logged)
-    missing += unreadable
+    declared, missing = sections.declared(figures, logged, cfg.median)
+    training = sections.training(logged, cfg)
+    samples = sections.samples(logged, cfg, progressions=not any(isinstance(figure, Progression) for figure in figures))
+    missing += samples.missing
     evaluation = reproduce.evaluation_commands(folder, node.get("evaluation"))
     if evaluation and not any(run.results for run in runs):
         missing.append(f"not evaluated yet: {evaluation[0]}")
@@ -126,9 +122,9 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
         "counts": count_states(assessments),
         "assessments": assessments,
         "declared_figures": declared,
-        "standard_figures": standard_figures,
-        "progressions": progressions,
-        "animations": [(run.name if run.method else "", frames) for run, frames in animations],
+        "training": training,
+        "samples": samples,
+        "animations": [(run.name if run.method else "", frames) for run, frames in samples.animations],
         "tables": tables.tables(runs),
         "bars": bars,
         "cards": cards,
@@ -142,10 +138,10 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
     }
     html = page.render_page("report.html", content)
     images: dict[str, bytes] = {}
-    for figure in [*declared, *progressions, *standard_figures, *bars]:
+    for figure in [*declared, *samples.figures, *training, *bars]:
         same_name = sum(name.startswith(figure.slug) for name in images)
         images[f"{figure.slug}{f'_{same_name + 1}' if same_name else ''}.png"] = figure.png
-    images |= {f"samples_{style.slug(run.name)}.gif": animated_gif(run) for run, _ in animations}
+    images |= {f"samples_{style.slug(run.name)}.gif": animated_gif(run) for run, _ in samples.animations}
     summary = {
         "title": title,
         "source": node.get("source"),
@@ -198,35 +194,6 @@ def _changed(node: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return {str(key): value for key, value in plain.items() if value is not None}
 
 
-def draw_all(figures: Sequence[Figure], runs: Sequence[RunRecord]) -> tuple[list[RenderedFigure], list[str]]:
-    """Draw all figures.
-
-    Returns:
-        The rendered figures, and a message for each figure that could not be drawn.
-    """
-    rendered: list[RenderedFigure] = []
-    missing: list[str] = []
-    for figure in figures:
-        try:
-            rendered += figure.draw(runs)
-        except UserError as error:
-            missing.append(f"{figure.title or type(figure).__name__}: {error}")
-    return rendered, missing
-
-
-def animated_runs(runs: Sequence[RunRecord]) -> tuple[list[tuple[RunRecord, dict[int, bytes]]], list[str]]:
-    """Return the first run of each method with its frames, and a message for each run with a picture that cannot be read."""
-    animated: list[tuple[RunRecord, dict[int, bytes]]] = []
-    unreadable: list[str] = []
-    for run in first_runs(runs)[:MAX_METHODS]:
-        try:
-            if frames := animation_frames(run):
-                animated.append((run, frames))
-        except UserError as error:
-            unreadable.append(str(error))
-    return animated, unreadable
-
-
 def count_states(assessments: Sequence[Assessment]) -> Mapping[str, int]:
     """Return the number of claims for each state of a verdict."""
     states = Counter(assessment.verdict.state for assessment in assessments)
@@ -245,11 +212,6 @@ def _quiz_cards(runs: Sequence[RunRecord], cfg: DictConfig) -> tuple[list[quiz.C
 
 def _problems(runs: Sequence[RunRecord]) -> list[str]:
     return [f"{run.name}: {run.sweep_run.problem}" for run in runs if run.sweep_run.problem is not None]
-
-
-def _with_median(figure: Figure, median: int | None) -> Figure:
-    """Apply the median width of the command line to a figure that does not set its own."""
-    return replace(figure, median=median) if isinstance(figure, Curves | Progression) and figure.median is None else figure
 
 
 def _is_sweep(path: Path) -> bool:

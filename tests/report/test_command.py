@@ -56,5 +56,5 @@ def test_help_and_completion_know_it(call):
     code, printed = call("--help")
     assert code == 0
     assert "usage: gan-report RUN_OR_SWEEP" in printed.out
-    assert completion.candidates(main.REPORT, "gan-report outputs/x me") == ["median="]
+    assert completion.candidates(main.REPORT, "gan-report outputs/x med") == ["median="]
     assert all("gan-report" in script for script in completion.SCRIPTS.values())

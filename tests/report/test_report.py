@@ -49,8 +49,8 @@ REPORT = {
 
 
 def settings(folder, **changed):
-    defaults = {"run": str(folder), "median": None, "stages": 3, "quiz": 8, "seed": 0, "root": None, "debug": False}
-    return OmegaConf.create({**defaults, **changed})
+    defaults = {"median": None, "stages": 3, "methods": 12, "quiz": 8, "seed": 0, "root": None, "debug": False}
+    return OmegaConf.create({"run": str(folder), **defaults, **changed})
 
 
 def words(html):

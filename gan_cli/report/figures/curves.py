@@ -36,6 +36,11 @@ class Figure(ABC):
     caption: str = ""
     where: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def shares_axes(self) -> bool:
+        """True if the numbers of several runs share axes, which those of several data sets must not."""
+        return False
+
     @abstractmethod
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
         """Draw the figure from ``runs``.
@@ -90,6 +95,10 @@ class Curves(Figure):
     log_y: bool = False
     y_limits: Sequence[float] | None = None
     levels: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def shares_axes(self) -> bool:
+        return True
 
     def __post_init__(self) -> None:
         if self.median is not None:
@@ -173,6 +182,10 @@ class XYPlot(Figure):
     exact: Sequence[str] = ()
     log_x: bool = False
     log_y: bool = False
+
+    @property
+    def shares_axes(self) -> bool:
+        return True
 
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
         chosen = self.select(runs)

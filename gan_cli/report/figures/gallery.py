@@ -1,6 +1,7 @@
 """Pictures of several methods, side by side."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +14,17 @@ from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import read_cropped, read_image
 from gan_cli.report.figures.style import WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
+from gan_cli.report.records.selection import equal_seeds
 
-MAX_METHODS = 24
-"""Maximum number of methods shown."""
+PAGE = 24
+"""Number of methods in one image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gallery(Figure):
-    """The newest picture of each method that matches a glob pattern, taken from the first run that has one.
+    """The newest picture of each method that matches a glob pattern, all with the smallest seed that every method has.
+
+    Many methods are shown in several images.
 
     Args:
         glob: Pattern relative to the run's folder, as ``eval/pca_step_*.png``.
@@ -38,15 +42,27 @@ class Gallery(Figure):
         checks.flag("cropped", self.cropped)
 
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
-        newest: dict[str, tuple[RunRecord, Path]] = {}
-        for run in self.select(runs):
-            if paths := sorted(run.folder.glob(self.glob)):
-                newest.setdefault(run.method, (run, paths[-1]))
-        if not newest:
+        newest = {run.folder: max(paths) for run in self.select(runs) if (paths := list(run.folder.glob(self.glob)))}
+        selection = equal_seeds([run for run in runs if run.folder in newest])
+        if not selection.runs:
             raise UserError(f"nothing to draw: no run has a picture {self.glob}.")
+        pages = [selection.runs[start : start + PAGE] for start in range(0, len(selection.runs), PAGE)]
+        note = selection.note or f"{selection.runs[0].name}."
+        return [
+            self.rendered(self._page(page, newest), f"{note} Image {number} of {len(pages)}." if len(pages) > 1 else note)
+            for number, page in enumerate(pages, 1)
+        ]
+
+    def _page(self, runs: Sequence[RunRecord], paths: Mapping[Path, Path]) -> bytes:
+        """Return the PNG of the pictures of these runs."""
+        files = [paths[run.folder] for run in runs]
+        steps = {path.stem for path in files}  # told where they differ
         images = [
-            (run.method or run.name, read_cropped(path, run.shape) if self.cropped else read_image(path))
-            for run, path in list(newest.values())[:MAX_METHODS]
+            (
+                f"{run.method or run.name}{f', {_readable(path)}' if len(steps) > 1 else ''}",
+                read_cropped(path, run.shape) if self.cropped else read_image(path),
+            )
+            for run, path in zip(runs, files, strict=True)
         ]
         columns = min(self.columns, len(images))
         rows = -(-len(images) // columns)
@@ -62,4 +78,10 @@ class Gallery(Figure):
                 if len(images) > 1:
                     ax.set_title(name, fontsize=9, wrap=True)
 
-        return [self.rendered(style.render((width * columns, rows * height), paint))]
+        return style.render((width * columns, rows * height), paint)
+
+
+def _readable(path: Path) -> str:
+    """Return the step of a picture, or its name if it is of no step."""
+    step = re.search(r"step_(\d+)$", path.stem)
+    return f"step {int(step[1])}" if step else path.stem

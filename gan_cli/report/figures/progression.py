@@ -16,6 +16,7 @@ from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Curves, Figure
 from gan_cli.report.figures.style import FAINT, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
+from gan_cli.report.records.selection import equal_seeds
 
 LARGEST = 50_000_000
 """Number of pixels beyond which a picture is not shown."""
@@ -23,8 +24,6 @@ NARROWEST = 100
 """Ratio of its sides beyond which a picture is not shown."""
 MAX_FRAMES = 40
 """Maximum number of frames of an animation; they are spaced evenly over training."""
-MAX_METHODS = 6
-"""Maximum number of methods drawn."""
 FRAME_WIDTH = 480
 """Width of an animation frame in pixels."""
 
@@ -33,7 +32,7 @@ FRAME_WIDTH = 480
 class Progression(Figure):
     """A curve with samples below it, each connected to its step, as in figure 3 of the WGAN paper (Arjovsky et al., 2017).
 
-    There is one figure for the first seed of each method, for at most ``MAX_METHODS`` methods.
+    There is one figure for each method, all with the smallest seed that every method has.
 
     Args:
         tag: The curve; of several tags the first one that was logged.
@@ -54,11 +53,15 @@ class Progression(Figure):
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
         tags = [self.tag] if isinstance(self.tag, str) else list(self.tag)
         figures = []
-        for run in first_runs(self.select(runs))[:MAX_METHODS]:
+        selection = equal_seeds([run for run in self.select(runs) if run.pictures()])
+        for run in selection.runs:
             tag = next((tag for tag in tags if run.series(tag)), None)
             pictures = self._choose(run.pictures())
             if tag is not None and pictures:
-                figures.append(self.rendered(self._render(run, tag, pictures), run.name + "." if run.method else "", run.name))
+                text = " ".join(
+                    filter(None, [f"{run.name}." if run.method else "", selection.note if selection.seed is None else ""])
+                )
+                figures.append(self.rendered(self._render(run, tag, pictures), text, run.name))
         if not figures:
             raise UserError(f"nothing to draw: no run has logged {' or '.join(tags)} and pictures of its samples.")
         return figures
@@ -116,15 +119,6 @@ class Pictures(Figure):
         return [
             self.rendered(_png(read_image(path)), f"{run.name}: {path.name}.", f"{run.name} {path.stem}") for run, path in files
         ]
-
-
-def first_runs(runs: Sequence[RunRecord]) -> list[RunRecord]:
-    """Return the first run of each method that has drawn samples."""
-    first: dict[str, RunRecord] = {}
-    for run in runs:
-        if run.pictures():
-            first.setdefault(run.method, run)
-    return list(first.values())
 
 
 def evenly_spaced(pictures: Mapping[int, Path], n: int) -> dict[int, Path]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from gan_cli.evaluation.comparison import mean
 from gan_cli.report.figures.curves import Curves, Figure
 from gan_cli.report.figures.gallery import Gallery
-from gan_cli.report.figures.progression import MAX_METHODS, Progression
+from gan_cli.report.figures.progression import Progression
 from gan_cli.report.records.runs import RunRecord
+from gan_cli.report.records.selection import left_out
 
 EXACT = {"wasserstein": "metric/w1", "js": "metric/js"}
 """The tag of the exact distance that is drawn with an estimate of the same distance."""
@@ -14,22 +16,23 @@ MAX_PANELS = 6
 """Maximum number of panels in one figure."""
 SEQUENCE_CAPTIONS = {
     "windows": "Real and generated windows, in the data's own units, drawn by gan-eval.",
-    "pca": "Whole windows, flattened, on the two principal axes of the data; first seed of each method.",
-    "tsne": "Whole windows, flattened; neighbourhoods are preserved, distances are not. First seed of each method.",
+    "pca": "Whole windows, flattened, on the two principal axes of the data.",
+    "tsne": "Whole windows, flattened; neighbourhoods are preserved, distances are not.",
 }
 """Pictures that gan-eval draws for sequences, with their captions."""
 
 
-def standard_figures(runs: Sequence[RunRecord], median: int | None) -> list[Figure]:
+def standard_figures(runs: Sequence[RunRecord], median: int | None, methods: int | None = None) -> list[Figure]:
     """Return figures of estimates with exact distances, metrics, losses, gradient norms and all other logged numbers.
 
     Args:
         runs: The runs that have logged something.
         median: Width of the median filter in points, odd. None: chosen by the length of each curve.
+        methods: Maximum number of methods whose estimates are drawn, in a figure each. None: all.
     """
     tags = list(dict.fromkeys(tag for run in runs for tag in run.tags if not tag.startswith(OMITTED)))
     figures: list[Figure] = [
-        *_estimates(runs, tags, median),
+        *_estimates(runs, tags, median, methods),
         *_group("The metric", "Measured on samples of the averaged players.", tags, ("metric/",), 1, runs=runs),
         *_group("Losses", "The loss of each player, penalties included.", tags, ("loss/", "penalty_"), median),
         *_group(
@@ -56,6 +59,11 @@ def _sequence_figures(runs: Sequence[RunRecord]) -> list[Figure]:
     return [Gallery(title=titles[name], caption=SEQUENCE_CAPTIONS[name], glob=globs[name]) for name in present]
 
 
+def last_samples() -> list[Figure]:
+    """Return a gallery of the newest picture of every method."""
+    return [Gallery(title="Last samples of each method", glob="samples/step_*.png", cropped=True)]
+
+
 def progression_figures(runs: Sequence[RunRecord], steps: int, median: int | None) -> list[Figure]:
     """Return samples below the curve that tracks them best: the Wasserstein estimate, else the metric, else the loss of D.
 
@@ -70,14 +78,15 @@ def progression_figures(runs: Sequence[RunRecord], steps: int, median: int | Non
     return [Progression(title="Samples under the curve", tag=tag, steps=steps, median=median)]
 
 
-def _estimates(runs: Sequence[RunRecord], tags: Sequence[str], median: int | None) -> Iterable[Figure]:
+def _estimates(runs: Sequence[RunRecord], tags: Sequence[str], median: int | None, limit: int | None) -> Iterable[Figure]:
     """Yield a figure for each method and estimate.
 
     A clipped critic estimates K·W with K unknown, so that its estimate has an axis of its own.
     """
-    methods = list({run.method: run for run in runs if run.rows}.values())[:MAX_METHODS]
+    methods = {run.method: run for run in runs if any(tag.startswith(("estimate/", "heldout/")) for tag in run.tags)}
+    hidden = left_out(list(methods), limit)
     estimates = dict.fromkeys(tag.partition("/")[2] for tag in tags if tag.startswith(("estimate/", "heldout/")))
-    for run in methods:
+    for run in list(methods.values())[:limit]:
         for name in estimates:
             estimated = [tag for tag in (f"estimate/{name}", f"heldout/{name}") if run.series(tag)]
             exact = EXACT.get(name, "")
@@ -86,6 +95,7 @@ def _estimates(runs: Sequence[RunRecord], tags: Sequence[str], median: int | Non
             clipped = "weight_clipping" in (run.config.get("regularizer") or {})
             panels = [estimated, [exact]] if clipped else [[*estimated, exact]]
             note = "The estimate is the critic's; the exact distance is measured on samples." if exact in tags else ""
+            note = " ".join(filter(None, [note, hidden]))
             yield Curves(
                 title=f"Estimated{' and exact' if exact in tags else ''} distance" + (f": {run.method}" if run.method else ""),
                 caption=note + (" A clipped critic estimates K·W with K unknown, hence two axes." if clipped else ""),
@@ -113,5 +123,5 @@ def _group(
             for run in runs
             if (metric := run.result.get("metric")) and metric.get("floor") is not None and part == [f"metric/{metric['name']}"]
         }
-        levels = {"real against real": max(floors)} if floors else {}
+        levels = {"real against real": mean(sorted(floors)).value} if floors else {}
         yield Curves(title=title, caption=caption, tags=part, median=median, log_y=log_y, levels=levels)

@@ -31,6 +31,10 @@ class Bars(Figure):
     log_x: bool = False
     ranked: bool = False
 
+    @property
+    def shares_axes(self) -> bool:
+        return not any(map(_is_data_set, self.by))
+
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
         groups: dict[str, list[float]] = {}
         for run in self.select(runs):
@@ -73,6 +77,10 @@ class SweepCurves(Figure):
     log_x: bool = False
     log_y: bool = False
 
+    @property
+    def shares_axes(self) -> bool:
+        return not _is_data_set(self.key)
+
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
         values: dict[str, dict[float, list[float]]] = {number: {} for number in self.numbers}
         for run in self.select(runs):
@@ -99,6 +107,11 @@ class SweepCurves(Figure):
             ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
 
         return [self.rendered(style.render((WIDTH, 4.4), paint))]
+
+
+def _is_data_set(key: str) -> bool:
+    """Return True if a swept key tells data sets apart, which are what is compared then."""
+    return key.partition(".")[0] == "dataset"
 
 
 def bars(ax: Any, groups: Mapping[str, Sequence[float]], label: str, log: bool = False, floor: float | None = None) -> None:

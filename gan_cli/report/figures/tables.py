@@ -13,7 +13,8 @@ from gan_cli.evaluation.tables import caption
 from gan_cli.report.figures import style
 from gan_cli.report.figures.style import WIDTH, RenderedFigure
 from gan_cli.report.figures.sweeps import bars
-from gan_cli.report.records.runs import RunRecord
+from gan_cli.report.records.data_sets import by_data_set
+from gan_cli.report.records.runs import RunRecord, settings_text
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def _bars(ranking: Ranking, runs: Sequence[RunRecord], index: int) -> RenderedFi
         same = [run for run in runs if run.settings == row.settings and run.sweep_run.seed in row.seeds]
         results = [_find_result(run, ranking.provenance, ranking.chosen) for run in same]
         values = [result.numbers[ranking.primary].value for result in results if result is not None]
-        groups[same[0].method] = [value for value in values if math.isfinite(value)]
+        groups[_row_name(ranking, row)] = [value for value in values if math.isfinite(value)]
     floor = ranking.floor[1] if ranking.floor else None
     height = 0.42 * len(groups) + 1.3
     png = style.render(
@@ -71,7 +72,8 @@ def _bars(ranking: Ranking, runs: Sequence[RunRecord], index: int) -> RenderedFi
     )
     better = "right" if ranking.numbers[ranking.primary].higher_is_better else "left"
     text = f"Mean over seeds with its standard error, and a dot for each seed; further {better} is better."
-    return RenderedFigure(f"numbers_{index}", f"{ranking.primary} by method", text, png, f"{ranking.primary} by method. {text}")
+    title = f"{ranking.primary} by method{_shared(ranking)}"
+    return RenderedFigure(f"numbers_{index}", title, text, png, f"{title}. {text}")
 
 
 def _find_result(run: RunRecord, provenance: Provenance, chosen: str) -> Result | None:
@@ -104,7 +106,7 @@ def _sweep_table(ranking: Ranking, remarks: Sequence[str]) -> Table:
     head = ["", "seeds", *numbers, f"{ranking.primary}, difference to the first"]
     rows = [
         [
-            ", ".join(f"{key}={value}" for key, value in row.settings.items()) or "all runs",
+            _row_name(ranking, row),
             f"{len(row.seeds)} of {row.n_seeds}",
             *(_mean_text(row.means[ranking.chosen].get(name)) for name in ranking.numbers),
             _difference(row),
@@ -115,20 +117,31 @@ def _sweep_table(ranking: Ranking, remarks: Sequence[str]) -> Table:
     compared = f"; mean paired difference over shared seeds, with {describe_level(ranking.level)}" if len(rows) > 1 else ""
     legend = f"{ranking.chosen} checkpoints; mean over seeds ± standard error{compared}"
     notes = [legend, *floor, *caption(ranking.provenance, seed=False).splitlines(), *remarks]
-    return Table(f"{ranking.primary}, ranked", head, rows, notes)
+    return Table(f"{ranking.primary}, ranked{_shared(ranking)}", head, rows, notes)
+
+
+def _row_name(ranking: Ranking, row: Row) -> str:
+    """Return the settings in which a method differs from the others."""
+    return settings_text(ranking.own(row)) or "all runs"
+
+
+def _shared(ranking: Ranking) -> str:
+    """Return what all methods of a ranking have in common, for its title."""
+    return f" ({settings_text(ranking.shared)})" if ranking.shared else ""
 
 
 def _training_tables(runs: Sequence[RunRecord]) -> list[Table]:
-    """Return a table for each metric measured during training: means over the seeds of each method, best first."""
-    measured: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
-    for run in runs:
-        if metric := run.result.get("metric"):
-            method = run.method or ("all runs" if len(runs) > 1 else run.name)
-            measured.setdefault(metric["name"], {}).setdefault(method, []).append(metric)
-    return [_training_table(name, methods) for name, methods in measured.items()]
+    """Return a table for each data set and metric measured during training: means over the seeds of each method, best first."""
+    measured: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
+    for data_set, group in by_data_set(runs).items():
+        for run in group:
+            if metric := run.result.get("metric"):
+                method = run.method or ("all runs" if len(runs) > 1 else run.name)
+                measured.setdefault((metric["name"], data_set), {}).setdefault(method, []).append(metric)
+    return [_training_table(name, data_set, methods) for (name, data_set), methods in measured.items()]
 
 
-def _training_table(name: str, methods: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+def _training_table(name: str, data_set: str, methods: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     better = next(iter(methods.values()))[0].get("higher_is_better")  # None: not recorded
     order = list(methods)
     if better is not None:
@@ -142,7 +155,8 @@ def _training_table(name: str, methods: Mapping[str, Sequence[Mapping[str, Any]]
         for method in order
     ]
     notes = ["measured during training; mean over seeds ± standard error; run gan-eval to measure with more samples"]
-    return Table(_with_direction(name, better), ["", "seeds", "step 0", "last step", "real against real"], rows, notes)
+    title = _with_direction(name, better) + (f" ({data_set})" if data_set else "")
+    return Table(title, ["", "seeds", "step 0", "last step", "real against real"], rows, notes)
 
 
 def _over_seeds(metrics: Sequence[Mapping[str, Any]], key: str) -> Mean | None:

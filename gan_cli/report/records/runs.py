@@ -49,7 +49,7 @@ class RunRecord:
     @property
     def method(self) -> str:
         """The swept settings in one line; empty for a single run."""
-        return ", ".join(_setting_text(key, value) for key, value in self.settings.items())
+        return settings_text(self.settings)
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -176,9 +176,17 @@ def run_records(folder: Path) -> list[RunRecord]:
     return records
 
 
-def _setting_text(key: str, value: str) -> str:
-    """Return a swept key with its value; a ``method`` stands without its key."""
-    return value if key == "method" else f"{key.removesuffix('._target_').rpartition('.')[2]}={value}"
+def settings_text(settings: Mapping[str, str]) -> str:
+    """Return swept keys with their values.
+
+    A key is shortened to the last parts that tell it apart from the others. A ``method`` stands without its key.
+    """
+    keys = [key.removesuffix("._target_").split(".") for key in settings]
+    pairs = []
+    for parts, (key, value) in zip(keys, settings.items(), strict=True):
+        n = next(n for n in range(1, len(parts) + 1) if n == len(parts) or sum(other[-n:] == parts[-n:] for other in keys) == 1)
+        pairs.append(value if key == "method" else f"{'.'.join(parts[-n:])}={value}")
+    return ", ".join(pairs)
 
 
 def _override_text(value: Any) -> str:
