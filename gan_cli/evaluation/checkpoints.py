@@ -74,16 +74,12 @@ class Checkpoints:
         if name not in CHOICES:
             return [self.result(folder, name, ("step",), measure) for measure in self.measures]
         steps = _steps(folder)
-        best = self.best_left(folder, steps) if self.measures_samples and name != "last" else steps[-1]
-        selected = {
-            None: sorted({best or steps[-1], steps[-1]}, reverse=True),
-            "last": steps[-1:],
-            "best": [best],
-            "all": steps,
-        }[name]
+        last = steps[-1]
+        best = self.best_left(folder, steps) if self.measures_samples and name != "last" else last
+        selected = {None: sorted({best or last, last}, reverse=True), "last": [last], "best": [best], "all": steps}[name]
         results, first_error = [], None
         for step, measure in product(selected, self.measures):
-            labels = {"last": step == steps[-1], "best": step == best and name != "last"}
+            labels = {"last": step == last, "best": step == best and name != "last"}
             chosen = tuple(label for label, applies in labels.items() if applies)
             try:
                 results.append(self.result(folder, str(step), chosen, measure))
@@ -196,8 +192,9 @@ class Checkpoints:
             return self.best_step(folder, steps)
         said = f"the best checkpoint of {folder} by its log, step {best}, is gone"
         if self.cfg.checkpoint == "best":
-            left = ", ".join(map(str, steps))
-            raise UserError(f"{said}.\nName another one: checkpoint=last, or a step with checkpoint=STEP. There are: {left}.")
+            raise UserError(
+                f"{said}.\nName another one: checkpoint=last or checkpoint=STEP. There are: {', '.join(map(str, steps))}."
+            )
         self.say(f"{said}: no other is called the best.")
         return None
 
