@@ -21,12 +21,12 @@ from gan_cli.evaluation.numbers import numbers_and_details
 from gan_cli.evaluation.pictures import save_pictures, to_pixels
 from gan_cli.evaluation.requested import requested_nodes
 from gan_cli.evaluation.results import Number, Provenance, Result
-from gan_cli.evaluation.selection import best_of, gone_steps
+from gan_cli.evaluation.selection import best_of, gone_steps, left_steps
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import Sampling, sampling_of
 from gan_cli.inference.load import LoadedRun, load
 from gan_cli.metrics.base import Value
-from gan_cli.runs import checkpoint, environment
+from gan_cli.runs import environment
 from gan_cli.runs.logger import read
 from gan_cli.runs.trained import is_own, trained_config
 
@@ -73,7 +73,7 @@ class Checkpoints:
         name = self.cfg.checkpoint
         if name not in CHOICES:
             return [self.result(folder, name, ("step",), measure) for measure in self.measures]
-        steps = _steps(folder)
+        steps = left_steps(folder)
         last = steps[-1]
         best = self.best_left(folder, steps) if self.measures_samples and name != "last" else last
         selected = {None: sorted({best or last, last}, reverse=True), "last": [last], "best": [best], "all": steps}[name]
@@ -102,7 +102,7 @@ class Checkpoints:
 
     def n_samples(self, folder: Path) -> int:
         """Return an upper bound of the number of samples that ``results`` will measure, for a progress bar."""
-        steps = _steps(folder)
+        steps = left_steps(folder)
         if not self.measures_samples:
             return self.diagnostics.size * (len(steps) if self.cfg.checkpoint == "all" else 1)
         config = trained_config(folder)
@@ -176,7 +176,7 @@ class Checkpoints:
 
     def earlier_players(self, folder: Path, step: int | None) -> Game:
         """Return the trained players of the checkpoint of ``step``. None: of the first checkpoint that was kept."""
-        return load(folder, _steps(folder)[0] if step is None else step, False, self.cfg.device).game
+        return load(folder, left_steps(folder)[0] if step is None else step, False, self.cfg.device).game
 
     def best_left(self, folder: Path, steps: list[int]) -> int | None:
         """Return the step of the best checkpoint, or None, with a line for the user, if it is gone by the recorded curve.
@@ -293,10 +293,3 @@ class Checkpoints:
     def seed(self, config: DictConfig) -> int:
         """Return the seed of the latents."""
         return int(config.seed if self.cfg.seed is None else self.cfg.seed)
-
-
-def _steps(folder: Path) -> list[int]:
-    steps = checkpoint.steps_in(folder)
-    if not steps:
-        raise UserError(f"{folder} holds no checkpoint yet.")
-    return steps

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from omegaconf import DictConfig
 
+from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
+from gan_cli.runs import checkpoint
 
 
 def best_of(values: Mapping[int, Value]) -> int | None:
@@ -26,3 +29,15 @@ def gone_steps(config: DictConfig, steps: Iterable[int]) -> list[int]:
     left = set(steps)
     every = config.checkpoint_every or config.train.steps or 1
     return sorted({*range(every, max(left, default=0) + 1, every)} - left)
+
+
+def left_steps(folder: Path) -> list[int]:
+    """Return the steps of the checkpoints in the folder of a run.
+
+    Raises:
+        UserError: If there are none.
+    """
+    steps = checkpoint.steps_in(folder)
+    if not steps:
+        raise UserError(f"{folder} holds no checkpoint yet.")
+    return steps
