@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import files
+from gan_cli.cli import again
 from gan_cli.config.compose import readable
 from gan_cli.config.identity import config_hash
 from gan_cli.config.locations import LOCATION
@@ -21,7 +22,7 @@ from gan_cli.config.names import RUN_ONLY
 from gan_cli.config.schema import TrainConfig, components
 from gan_cli.config.stored import read_config
 from gan_cli.config.trust import importable
-from gan_cli.errors import UserError
+from gan_cli.errors import Diverged, UserError
 from gan_cli.own_code import reason
 from gan_cli.runs import lock
 from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, refuse_links, run_folder, stored_config
@@ -158,7 +159,15 @@ def train_in(
         if cfg.resume is None and not in_sweep:
             show(choices(context, cfg, unused(cfg)))
         named = _named(overrides) if cfg.resume is None else set()
-        return train_command(cfg, folder, named, console)
+        try:
+            return train_command(cfg, folder, named, console)
+        except Diverged as error:
+            line = again.command(cfg, folder, context)
+            advice = "Smaller learning rates may help" + (f": {line}" if line else ", in a new run with init_from=CHECKPOINT.")
+            if in_sweep:  # whose table shows the reason of each job
+                show(advice)
+                raise
+            raise Diverged(f"{error} {advice}") from None
 
 
 def show_data_of(cfg: DictConfig, context: HydraConf) -> None:

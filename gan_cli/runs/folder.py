@@ -6,13 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import files
 from gan_cli.config import trust
 from gan_cli.config.form import FormError, require
 from gan_cli.config.identity import config_hash
-from gan_cli.config.stored import read_config
+from gan_cli.config.stored import LARGEST, read_config
 from gan_cli.errors import UserError
 from gan_cli.runs import environment
 from gan_cli.runs.version import check_version
@@ -135,3 +136,15 @@ def stored_config(folder: Path) -> DictConfig:
     except trust.ModuleMissing as error:
         raise UserError(f"{error}{environment.whereabouts(folder, error.module)}") from error
     return config
+
+
+def options_folder(folder: Path) -> Path | None:
+    """Return the folder of the user's own options that the run in ``folder`` was started with.
+
+    None if there was none, or it was not recorded: Hydra does so, for runs of the command line.
+    """
+    with suppress(OSError, UserError, yaml.YAMLError, ValueError, RecursionError, TypeError, KeyError):
+        stored = yaml.safe_load(files.read_bytes(folder / ".hydra" / "hydra.yaml", LARGEST))
+        sources = stored["hydra"]["runtime"]["config_sources"]
+        return next((Path(source["path"]) for source in sources if source["provider"] == "command-line"), None)
+    return None

@@ -224,7 +224,7 @@ def train(run: Run, console: Console) -> float | None:
     except Diverged as error:
         saved = checkpoint.steps_in(run.folder)
         hint = f"The checkpoint of step {saved[-1]} is good." if saved else "No checkpoint had been written yet."
-        raise Diverged(f"{error}\n{hint} A smaller optimizer.lr may help.") from None
+        raise Diverged(f"{error}\n{hint}") from None
     except UnreadableData as error:
         if not (saved := checkpoint.steps_in(run.folder)):
             raise

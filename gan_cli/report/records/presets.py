@@ -7,16 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.types import RunMode
-from yaml import YAMLError
 
-from gan_cli import files
 from gan_cli.config.compose import flatten, loader, readable
 from gan_cli.config.identity import flat
 from gan_cli.config.schema import TrainConfig, scalars
-from gan_cli.config.stored import LARGEST
 from gan_cli.errors import UserError
+from gan_cli.runs.folder import options_folder
 
 SIZES = re.compile(
     r"train\.steps|schedule\.phases\.\w+\.rounds|dataset\.(max_samples|n|n_heldout)"
@@ -88,12 +85,8 @@ def _own_options(folder: Path) -> Path | None:
 
     A folder inside the run's own place is left out: it came with the run.
     """
-    with suppress(OSError, UserError, YAMLError, ValueError, RecursionError, TypeError, KeyError):
-        stored = yaml.safe_load(files.read_bytes(folder / ".hydra" / "hydra.yaml", LARGEST))
-        sources = stored["hydra"]["runtime"]["config_sources"]
-        paths = [Path(source["path"]) for source in sources if source["provider"] == "command-line"]
-        return next((path for path in paths if path.is_dir() and not _within(path, folder.parent)), None)
-    return None
+    path = options_folder(folder)
+    return path if path is not None and path.is_dir() and not _within(path, folder.parent) else None
 
 
 def _within(path: Path, folder: Path) -> bool:
