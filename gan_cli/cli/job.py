@@ -1,6 +1,7 @@
 """One training job: the run that it continues, the folder it works in, and its failure on record."""
 
 import os
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -70,7 +71,10 @@ def in_resumed_folder(overrides: list[str]) -> list[str]:
     location = _location(Path(str(unquoted)))
     may_change = (*MAY_CHANGE, *location)
     for word in overrides:
-        key = word.partition("=")[0].lstrip("+~")
+        key, _, value = word.partition("=")
+        key = key.lstrip("+~")
+        if key == "train.steps" and value.startswith("+"):
+            raise _further_steps(Path(str(unquoted)), value)
         if key not in (*may_change, "resume"):
             raise UserError(
                 f"resume continues a run with its own config; {key} cannot change (only {', '.join(may_change)} may)."
@@ -78,6 +82,14 @@ def in_resumed_folder(overrides: list[str]) -> list[str]:
     # the composed config, of which a resumed run takes these keys only, need not have a data set that lies somewhere
     overrides = [f"++{word}" if word.partition("=")[0] in location else word for word in overrides]
     return [*overrides, f"hydra.run.dir={resumed}", "hydra.output_subdir=null"]
+
+
+def _further_steps(folder: Path, number: str) -> UserError:
+    """Return the error about ``train.steps=+100``, which Hydra reads as 100."""
+    saved = (re.fullmatch(r"step_(\d+)\.pt", path.name) for path in (folder / "checkpoints").glob("step_*.pt"))
+    reached = max([(read_result(folder) or {}).get("step", 0), *(int(match[1]) for match in saved if match)])
+    further = f": for {number[1:]} more type train.steps={reached + int(number[1:])}" if number[1:].isdecimal() else ""
+    return UserError(f"train.steps={number}: train.steps is the last step of a run. {folder} is at step {reached}{further}.")
 
 
 def _location(folder: Path) -> tuple[str, ...]:

@@ -50,7 +50,10 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
     if cfg.resume:
         environment.refuse_changed_code(folder, cfg)
     if cfg.resume and (result := finished_result(folder, cfg.train.steps)):
-        say(console, f"{folder} is finished already, at step {result['step']}.")
+        step, asked = result["step"], cfg.train.steps
+        fewer = f"; train.steps={asked} leaves nothing to do" if asked < step else ""
+        say(console, f"{folder} is finished already, at step {step}{fewer}.")
+        say(console, f"To train on: {resume_command(folder)} train.steps={2 * max(step, 1)}")
         objective: float | None = result.get("objective")
         return objective
     refuse_unused(cfg, named)

@@ -1,12 +1,12 @@
 """The state of a training run: its parts, and its checkpoints."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_cli import device
 from gan_cli.build import build, build_data, build_metric
@@ -18,14 +18,13 @@ from gan_cli.data.stream import Stream
 from gan_cli.device import threads
 from gan_cli.errors import TooFewSamples, UserError
 from gan_cli.evaluation.measurement import Measurement, check_counts
-from gan_cli.games.base import Game
 from gan_cli.metrics.base import Metric, NoMetric
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import checkpoint
-from gan_cli.runs.folder import run_folder
 from gan_cli.training.callbacks import ScheduleLearningRates
 from gan_cli.training.compiler import postpone_compiler
 from gan_cli.training.ema import EMA
+from gan_cli.training.initial import load_players
 from gan_cli.types import Batch, Stateful
 
 
@@ -84,7 +83,7 @@ class Run:
 
     def initialize_players(self) -> None:
         """Load the players that ``init_from`` names into a new run; without it they keep their initial weights."""
-        load_players(self.game, self.cfg.init_from, self.cfg.init_players)
+        load_players(self.game, self.cfg, self.data)
         self.ema.game.load_state_dict(self.game.state_dict())
 
     def state(self) -> dict[str, Any]:
@@ -166,48 +165,6 @@ def measure_with(metric: Metric, data: Data, device: torch.device, typed: bool) 
         return measurement, []
     left = measurement.metric if measurement.metric.left_out else metric
     return measurement, [left.describe(data), *measurement.limits()]
-
-
-def load_players(game: Game, source: str | None, players: Sequence[str] | None) -> None:
-    """Load players of another run into ``game``: the trained ones, not the averaged ones.
-
-    Args:
-        game: The game whose players are loaded.
-        source: Folder of a run, or a checkpoint file. None: nothing is loaded.
-        players: Names of the players to load. None: all.
-
-    Raises:
-        UserError: If there is no such run or player, or the weights do not fit.
-    """
-    if source is None:
-        if players is not None:
-            raise UserError("init_players needs init_from: name the run or checkpoint to load them from, init_from=RUN_DIR.")
-        return
-    path = Path(source)
-    state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))
-    if state is None:
-        raise UserError(f"init_from={source}: this run holds no checkpoint yet.")
-    own = game.players()
-    weights = {name: weights_of(game, network, state["game"]) for name, network in own.items()}
-    for player in own if players is None else players:
-        if not weights.get(player):
-            common = ", ".join(sorted(name for name, entries in weights.items() if entries))
-            raise UserError(
-                f"init_from={source}: both games must have a player {player!r}. They have in common: {common or 'none'}."
-            )
-        with checkpoint.fitting(path):
-            own[player].load_state_dict(weights[player])
-
-
-def weights_of(game: Game, player: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the entries of ``state``, the state of a game, that belong to this player of ``game``, under the player's keys."""
-    place = next((f"{name}." for name, module in game.named_modules() if module is player), None)
-    if place is not None:
-        return {key.removeprefix(place): value for key, value in state.items() if key.startswith(place)}
-    # its parameters belong to the game directly
-    keys = {id(tensor): key for key, tensor in game.state_dict(keep_vars=True).items()}
-    entries = {name: keys[id(tensor)] for name, tensor in player.state_dict(keep_vars=True).items()}
-    return {name: state[key] for name, key in entries.items() if key in state}
 
 
 def prepare(cfg: DictConfig) -> torch.device:

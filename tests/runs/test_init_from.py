@@ -5,10 +5,11 @@ import torch
 from support import configs
 from support.runs import differences, state, train
 
-from gan_cli.build import build
+from gan_cli.build import build, build_game
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint, logger
-from gan_cli.training.run import Run, weights_of
+from gan_cli.training.initial import load_players, weights_of
+from gan_cli.training.run import Run
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +111,11 @@ def test_a_resumed_run_does_not_look_for_its_source_again(source, tmp_path):
             "init_from='SOURCE' init_players=[critic]",
             "a player 'critic'. They have in common: discriminator, generator",
         ),
-        ("init_from='SOURCE' model.generator.width=8", "does not fit its players"),
+        (
+            "init_from='SOURCE' model.generator.width=8",
+            r"its generator does not fit this run: model\.generator\.width 16 there, 8 here\.\nMake them equal",
+        ),
+        ("init_from='SOURCE' dataset.size=16", r"its generator does not fit this run: samples of 8 px there, 16 px here\.\n"),
         ("init_players=[generator]", "init_players needs init_from"),
         ("frozen=[critic]", r"frozen=\[critic\]: this game has no such player. Its players are: generator, discriminator"),
     ],
@@ -118,6 +123,42 @@ def test_a_resumed_run_does_not_look_for_its_source_again(source, tmp_path):
 def test_what_cannot_be_is_a_sentence(source, tmp_path, settings, said):
     with pytest.raises(UserError, match=said):
         train(configs.config(), tmp_path / "new", f"{STEPS} {settings.replace('SOURCE', str(source))}")
+
+
+@pytest.mark.parametrize(
+    ("choices", "values", "said"),
+    [
+        ("model=mlp", "", r"its generator does not fit this run: model\.generator DCGANGenerator there, MLPGenerator here"),
+        ("regularizer=spectral_norm", "", r"its discriminator .*: regularizer none there, spectral_norm here\.\n"),
+        ("dataset=ring", "", r"10 classes there, 8 here; samples of shape \[1, 8, 8\] there, \[2\] here"),
+    ],
+)
+def test_runs_that_differ_are_told_apart_in_words(source, tmp_path, choices, values, said):
+    with pytest.raises(UserError, match=said) as error:
+        train(configs.config(choices), tmp_path / "new", f"{STEPS} init_from='{source}' {values}")
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_a_player_for_another_number_of_classes_is_named_by_it(tmp_path):
+    cfg = configs.config("game=cgan")
+    train(cfg, tmp_path / "source", STEPS)
+    state_of = state(tmp_path / "source")
+    run = Run(cfg, tmp_path / "new")
+    run.data.train.classes = 3
+    game = build_game(cfg, run.data.shape, 3)
+    cfg.init_from = str(tmp_path / "source")
+    with pytest.raises(UserError, match="its generator does not fit this run: 10 classes there, 3 here"):
+        load_players(game, cfg, run.data)
+    assert state_of["data"]["classes"] == 10
+
+
+def test_code_that_has_changed_is_named_where_nothing_else_differs(source, tmp_path):
+    path = checkpoint.path_of(tmp_path, 4)
+    saved = state(source)
+    saved["game"]["generator.extra"] = torch.zeros(1)
+    checkpoint.save(tmp_path, 4, saved)
+    with pytest.raises(UserError, match="The config or the code has changed"):
+        train(configs.config(), tmp_path / "new", f"{STEPS} init_from='{path}'")
 
 
 def test_who_rests_repeats_no_turn(source, tmp_path):

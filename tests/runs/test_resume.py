@@ -82,9 +82,10 @@ def test_players_whose_turn_never_comes_are_named(tmp_path, capsys):
 
 def test_finished_already_says_so(cfg, finished, capsys):
     before = files(finished)
-    for steps in (10, 7):
+    for steps, fewer in ((10, ""), (7, "; train.steps=7 leaves nothing to do")):
         assert train(cfg, finished, f"train.steps={steps}", resume=True) == result(finished)["objective"]
-        assert "is finished already, at step 10" in capsys.readouterr().out
+        said = " ".join(capsys.readouterr().out.split())
+        assert f"is finished already, at step 10{fewer}. To train on: gan-train resume={finished} train.steps=20" in said
     assert files(finished) == before
 
 
