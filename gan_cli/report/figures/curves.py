@@ -10,10 +10,12 @@ from matplotlib.figure import Figure as MplFigure
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.report.figures import style
+from gan_cli.report.figures import scales, style
 from gan_cli.report.figures.style import DASHES, FAINT, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
+Line = tuple[str, str]
+"""A method and a tag."""
 PANEL = 2.5
 """Height of one panel in inches."""
 FEW_METHODS = 4
@@ -80,7 +82,7 @@ class Curves(Figure):
     """Tags over steps: the median-filtered curve, with the raw curve faint behind it.
 
     A single run has a colour for each tag. In a sweep each method has a colour and each seed a line, and tags in one panel
-    differ in their dashes.
+    differ in their dashes. Lines of unlike scale have panels of their own, unless the axis is logarithmic or has limits.
 
     Args:
         tags: One panel for each entry; a list of tags inside the list shares one panel.
@@ -108,24 +110,43 @@ class Curves(Figure):
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
         chosen = self.select(runs)
         groups = [[entry] if isinstance(entry, str) else list(entry) for entry in self.tags]
-        panels = [tags for group in groups if (tags := [tag for tag in group if any(run.series(tag) for run in chosen)])]
-        if not panels:
+        logged = [tags for group in groups if (tags := [tag for tag in group if any(run.series(tag) for run in chosen)])]
+        if not logged:
             raise UserError(f"nothing to draw: no run has logged {', '.join(tag for group in groups for tag in group)}.")
 
         methods = list(dict.fromkeys(run.method for run in chosen))
+        panels = [(tags, part) for tags in logged for part in self.parts(tags, chosen)]
 
         def paint(figure: MplFigure) -> None:
             axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-            for ax, tags in zip(axes, panels, strict=True):
+            for ax, (tags, part) in zip(axes, panels, strict=True):
                 # a long legend of methods is drawn only once
-                self.panel(ax, tags, chosen, legend=ax is axes[0] or len(tags) > 1 or len(methods) <= FEW_METHODS)
+                once = ax is axes[0] or len(tags) > 1 or len(methods) <= FEW_METHODS or len(panels) > len(logged)
+                self.panel(ax, tags, chosen, part, legend=once)
             axes[-1].set_xlabel("step")
 
         rows = max(0, len(methods) / _columns(methods) - FEW_METHODS / 2)  # rows of the legend that do not fit in a panel
-        return [self.rendered(style.render((WIDTH, PANEL * len(panels) + 0.22 * rows + 0.8), paint))]
+        png = style.render((WIDTH, PANEL * len(panels) + 0.22 * rows + 0.8), paint)
+        return [self.rendered(png, scales.NOTE if len(panels) > len(logged) else "")]
 
-    def panel(self, ax: Any, tags: Sequence[str], runs: Sequence[RunRecord], legend: bool = True) -> None:
-        """Draw ``tags`` of ``runs`` into the axes ``ax``."""
+    def parts(self, tags: Sequence[str], runs: Sequence[RunRecord]) -> list[list[Line]]:
+        """Return the lines of each panel: all of them, or those of like scale where the axis is linear and fits its lines."""
+        values: dict[Line, list[float]] = {}
+        for run in runs:
+            for tag in tags:
+                values.setdefault((run.method, tag), []).extend(run.series(tag).smooth(self.median).values.tolist())
+        drawn = {line: found for line, found in values.items() if found}
+        return [list(drawn)] if self.log_y or self.y_limits is not None else scales.group_by_scale(drawn)
+
+    def panel(
+        self,
+        ax: Any,
+        tags: Sequence[str],
+        runs: Sequence[RunRecord],
+        lines: Collection[Line] | None = None,
+        legend: bool = True,
+    ) -> None:
+        """Draw ``tags`` of ``runs`` into the axes ``ax``; if ``lines`` is not None, these alone."""
         methods = list(dict.fromkeys(run.method for run in runs))
         colour = style.colours(methods if len(methods) > 1 else tags)
         labels: set[str] = set()
@@ -140,7 +161,7 @@ class Curves(Figure):
                     "linestyle": _dashes(cycle + 1)[-1] if len(tags) == 1 or len(methods) == 1 else dash,
                 }
                 raw, smooth = run.series(tag), run.series(tag).smooth(self.median)
-                if not smooth:
+                if not smooth or (lines is not None and (run.method, tag) not in lines):
                     continue
                 if not np.array_equal(raw.values, smooth.values):
                     ax.plot(raw.steps, raw.values, color=colour[key], alpha=0.18, linewidth=0.9)
@@ -148,7 +169,10 @@ class Curves(Figure):
                 alpha = 1 / (0.7 + 0.3 * _seeds(runs))
                 ax.plot(*smooth, label=None if label in labels else label, alpha=alpha, **line, **marker)
                 labels.add(label)
+        reach = max(abs(ax.dataLim.y0), abs(ax.dataLim.y1))  # of the lines: a level far beyond them would flatten them
         for text, level in self.levels.items():
+            if not (self.log_y or abs(level) < scales.UNLIKE * reach):
+                continue
             ax.axhline(level, color=FAINT, linestyle=":", linewidth=1.3)
             ax.annotate(
                 text, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=9, color="#5b6270"
@@ -196,23 +220,25 @@ class XYPlot(Figure):
         colour = style.colours(self.y)
         exact = {tag: colour[self.y[i]] if i < len(self.y) else FAINT for i, tag in enumerate(self.exact)}
 
-        def paint(figure: MplFigure) -> None:
-            ax = figure.subplots()
-            for run in chosen:
-                for tag in tags:
-                    points = lines[run.name, tag]
-                    label = style.label(tag) if run is chosen[0] else None
-                    if not len(points):
-                        continue
-                    if tag in exact:
-                        ax.plot(*points.T, color=exact[tag], linestyle=DASHES[1], linewidth=1.4, label=label)
-                    else:
-                        ax.plot(*points.T, color=colour[tag], marker="o", markersize=3.5, linewidth=1.2, label=label)
-            ax.set_xlabel(style.label(self.x))
-            style.set_scales(ax, self.log_x, self.log_y)
-            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+        panels = [tags]
+        if not self.log_y:
+            panels = scales.group_by_scale({tag: [y for run in chosen for _, y in lines[run.name, tag]] for tag in tags})
 
-        return [self.rendered(style.render((WIDTH, 4.6), paint))]
+        def paint(figure: MplFigure) -> None:
+            axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+            for ax, shown in zip(axes, panels, strict=True):
+                for tag in shown:
+                    for index, points in enumerate(found for run in chosen if len(found := lines[run.name, tag])):
+                        look: dict[str, Any] = {"color": colour.get(tag), "marker": "o", "markersize": 3.5, "linewidth": 1.2}
+                        if tag in exact:
+                            look = {"color": exact[tag], "linestyle": DASHES[1], "linewidth": 1.4}
+                        ax.plot(*points.T, **look, label=style.label(tag) if index == 0 else None)
+                style.set_scales(ax, self.log_x, self.log_y)
+                ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+            axes[-1].set_xlabel(style.label(self.x))
+
+        png = style.render((WIDTH, 4.6 if len(panels) == 1 else 3.2 * len(panels)), paint)
+        return [self.rendered(png, scales.NOTE if len(panels) > 1 else "")]
 
 
 def _pairs(run: RunRecord, x: str, y: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as MplFigure
 
 from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import mean
-from gan_cli.report.figures import style
+from gan_cli.report.figures import scales, style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.style import FAINT, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
@@ -93,20 +93,23 @@ class SweepCurves(Figure):
             raise UserError(f"nothing to draw: no run has a number as {self.key} and one of {', '.join(self.numbers)}.")
         colour = style.colours(self.numbers)
 
-        def paint(figure: MplFigure) -> None:
-            ax = figure.subplots()
-            for number, by_setting in values.items():
-                x = sorted(by_setting)
-                means = [mean(by_setting[setting]) for setting in x]
-                error = [entry.error or 0.0 for entry in means]
-                ax.errorbar(
-                    x, [m.value for m in means], error, marker="o", capsize=3, color=colour[number], label=style.label(number)
-                )
-            ax.set_xlabel(self.key)
-            style.set_scales(ax, self.log_x, self.log_y)
-            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+        lines = {number: [mean(seeds).value for seeds in by_setting.values()] for number, by_setting in values.items()}
+        panels = [list(lines)] if self.log_y else scales.group_by_scale(lines)
 
-        return [self.rendered(style.render((WIDTH, 4.4), paint))]
+        def paint(figure: MplFigure) -> None:
+            axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+            for ax, numbers in zip(axes, panels, strict=True):
+                for number in numbers:
+                    x = sorted(values[number])
+                    means = [mean(values[number][setting]) for setting in x]
+                    y, error = [entry.value for entry in means], [entry.error or 0.0 for entry in means]
+                    ax.errorbar(x, y, error, marker="o", capsize=3, color=colour[number], label=style.label(number))
+                style.set_scales(ax, self.log_x, self.log_y)
+                ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+            axes[-1].set_xlabel(self.key)
+
+        png = style.render((WIDTH, 4.4 if len(panels) == 1 else 3.2 * len(panels)), paint)
+        return [self.rendered(png, scales.NOTE if len(panels) > 1 else "")]
 
 
 def _is_data_set(key: str) -> bool:
