@@ -108,7 +108,7 @@ def kill_a_worker(process, worker):
 @pytest.mark.parametrize(
     ("act", "code", "reasons"),
     [
-        (twice_to_the_group, 130, ["saved after [2]", "saved after [2]", "interrupted"]),
+        pytest.param(twice_to_the_group, 130, ["saved after [2]", "saved after [2]", "interrupted"], marks=pytest.mark.long),
         (once_to_the_sweep, 143, ["saved after [15]", "saved after [15]", "interrupted"]),
         (kill_a_worker, 1, ["TerminatedWorkerError"] * 3),
     ],

@@ -55,7 +55,15 @@ def test_the_table_is_not_empty():
 @pytest.mark.parametrize(
     ("group", "option"),
     [
-        pytest.param(group, option, marks=[] if option == configs.options(group)[0] else pytest.mark.slow)
+        pytest.param(
+            group,
+            option,
+            marks=pytest.mark.long
+            if (group, option) == ("features", "inception")  # tests/metrics/test_inception.py computes it, too
+            else []
+            if option == configs.options(group)[0]
+            else pytest.mark.slow,
+        )
         for group, option in sorted(
             {*configs.all_options()} - {("experiment", name) for name in configs.experiments_with_report()}
         )

@@ -39,7 +39,10 @@ def config(tmp_path, monkeypatch):
     return compose
 
 
-@pytest.mark.parametrize("dataset", WRITERS)
+@pytest.mark.parametrize(
+    "dataset",
+    [name if name in ("image_folder", "unpaired_folder") else pytest.param(name, marks=pytest.mark.long) for name in WRITERS],
+)
 def test_sizes_that_the_networks_cannot_have(config, dataset, monkeypatch):
     cfg = config(dataset, "" if dataset in GAMES else "model=dcgan_small")
     cfg.dataset.size = 48

@@ -29,7 +29,9 @@ def run(experiment: str, folder, values: str = "") -> list[dict]:
     return logger.read(folder / experiment)
 
 
-@pytest.mark.parametrize("experiment", EXACT)
+@pytest.mark.parametrize(
+    "experiment", ["em_worked_example", *(pytest.param(name, marks=pytest.mark.long) for name in EXACT[1:])]
+)
 def test_what_is_exact_is_held(experiment, tmp_path):
     run(experiment, tmp_path, "sample_every=0" if experiment != "wgan_fig1" else "game.n=200")
     found = run_records(tmp_path / experiment)

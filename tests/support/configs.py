@@ -6,11 +6,13 @@ it has.
 
 import pickle
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 import torch
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -93,6 +95,17 @@ def distinct_options(group: str) -> list[str]:
     return list(first.values())
 
 
+def pairs(
+    firsts: Sequence[str], seconds: Sequence[str], with_all_firsts: Sequence[str], with_all_seconds: Sequence[str]
+) -> list[Any]:
+    """Return every pair as a parameter of a test; `make test` plays those of the last two, `make test-long` the others."""
+    return [
+        pytest.param(first, second, marks=[] if second in with_all_firsts or first in with_all_seconds else pytest.mark.long)
+        for first in firsts
+        for second in seconds
+    ]
+
+
 def all_options(*among: str) -> list[tuple[str, str]]:
     """Return (group, option) for all options of the groups ``among``, or of every group."""
     return [(group, option) for group in among or groups() for option in options(group)]
@@ -106,12 +119,12 @@ def experiments_with_report() -> list[str]:
 
 @cache
 def experiments_with_a_new_kind() -> list[str]:
-    """Return experiments that together have every kind of claim and figure; each has a kind that those before it lack."""
+    """Return experiments that together have every kind of claim; each has a kind that those before it lack."""
     kinds: set[str] = set()
     found = []
     for name in experiments_with_report():
         report = option_text("experiment", name).partition("\nreport:")[2]
-        more = set(re.findall(r"_target_: (\S+)", report)) - kinds
+        more = set(re.findall(r"_target_: (gan_cli\.report\.claims\S+)", report)) - kinds
         if more:
             found.append(name)
             kinds |= more
