@@ -135,7 +135,7 @@ class SampleConfig(SamplingConfig):
         choices=("grid", "single", "interpolation", "traversal"),
     )
     n: int = _scalar(64, "how many samples; rounded up to as many of each class", low=1)
-    classes: list[int] | None = _scalar(None, "the classes to be shown, a row or folder for each (null: all, in turn)")
+    classes: list[str] | None = _scalar(None, "classes by name or number, a row or folder for each (null: all, see labels)")
     source: str | None = _scalar(None, "folder of images for a translator (null: held-out sources of its data set)")
     inverse: bool = _scalar(False, "translate the other way, where the game can")
     root: str | None = _scalar(None, "folder or file where the data set lies, if it is needed (null: as in the run)")

@@ -33,9 +33,10 @@ def groups(config_dir: str | None = None) -> Groups:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean x?`` for the nearest known word, or an empty string if none is near."""
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f" Did you mean {near[0]}?" if near else ""
+    """Return `` Did you mean x?`` for the nearest known word in upper or lower case, or an empty string if none is near."""
+    words = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), list(words), 1)
+    return f" Did you mean {words[near[0]]}?" if near else ""
 
 
 def meant_key(key: str, known: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """The gan-sample command: pictures, files and tables of one checkpoint's samples."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -13,9 +14,10 @@ from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from gan_cli import drawing
+from gan_cli.data.classes import LISTED, LONGEST, file_names, name_of
 from gan_cli.data.images.listing import listing
 from gan_cli.device import memory_errors_named
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, shortened_list
 from gan_cli.games.sampling import Readable, sampling_of
 from gan_cli.inference import writers
 from gan_cli.inference.formats import TABLE, check_out, is_data
@@ -25,6 +27,8 @@ from gan_cli.runs.console import Terminal, say
 
 WALK = 8
 """Number of samples of one walk in an interpolation."""
+CLASSES = {"grid": "rows", "single": "folders", "interpolation": "walks of"}
+"""What there is for each class in a mode, as the output says it."""
 
 
 def sample_command(cfg: DictConfig) -> Path:
@@ -52,12 +56,12 @@ def sample_command(cfg: DictConfig) -> Path:
         labels=cfg.labels,
         **(sampling := sampling_of(cfg)),
     )
+    check_classes(cfg)
     name = f"{cfg.mode}_step_{run.step:08d}_seed_{cfg.seed}"
     name += "".join(f"_{key}_{value:g}" for key, value in sampling.items())
     name += ("_inverse" if cfg.inverse else "") + ("" if cfg.ema else "_without_ema")
     name += "" if cfg.labels == "data" else f"_{cfg.labels}_labels"
-    if cfg.classes is not None:
-        name += f"_{len(cfg.classes)}_classes" if len(cfg.classes) > 10 else f"_classes_{'_'.join(map(str, cfg.classes))}"
+    name += named_classes(run, cfg)
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     check_out(out, cfg.mode, run.shape)
     write = write_data if is_data(out) else MODES[cfg.mode]
@@ -66,9 +70,29 @@ def sample_command(cfg: DictConfig) -> Path:
     table = ""
     if len(run.shape) == 2 and cfg.mode != "single" and not is_data(out):
         table = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"
-    labels = run.labels.in_words() if cfg.classes is None and cfg.mode != "traversal" else ""
+    labels = classes_in_words(run, cfg) if cfg.mode != "traversal" else ""
     say(Terminal(), f"{n} samples of step {run.step}{labels}: {out}{table}")
     return out
+
+
+def named_classes(run: LoadedRun, cfg: DictConfig) -> str:
+    """Return ``cfg.classes`` as a part of a file's name: the names of up to ten, or else a hash of their labels."""
+    if cfg.classes is None:
+        return ""
+    labels = run.labels_of(cfg.classes, 1).tolist()
+    files = file_names(run.class_names, run.classes)
+    joined = "_".join(files[label] for label in labels)
+    if len(labels) > 10 or len(joined) > LONGEST:
+        joined = f"{len(labels)}_{hashlib.sha256(repr(labels).encode()).hexdigest()[:8]}"
+    return f"_classes_{joined}"
+
+
+def classes_in_words(run: LoadedRun, cfg: DictConfig) -> str:
+    """Return the law of the labels, or the classes in the order of the rows or folders, with a comma before it."""
+    if cfg.classes is None:
+        return run.labels.in_words()
+    names = [name_of(label, run.class_names) for label in run.labels_of(cfg.classes, 1).tolist()]
+    return f", {CLASSES[cfg.mode]} {shortened_list(names, LISTED)}"
 
 
 def write_grid(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
@@ -80,7 +104,7 @@ def write_grid(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
             return write_picture(run, parts[0], None, out)
         drawing.save_picture(as_drawn(drawing.strips(parts), *parts), out)
         return len(parts[0])
-    y = class_labels(run, cfg, cfg.n)
+    y = run.labels_of(cfg.classes, cfg.n)
     return write_picture(run, run.sample(len(y), cfg.seed, y), len(y) // len(cfg.classes), out)
 
 
@@ -101,7 +125,7 @@ class Drawn(NamedTuple):
 def draw(run: LoadedRun, cfg: DictConfig) -> Drawn:
     """Return ``cfg.n`` samples, of ``cfg.classes`` or translated from ``cfg.source`` if one of them is given."""
     y: Tensor | Readable | None
-    y = source_images(run, cfg) if cfg.classes is None else class_labels(run, cfg, cfg.n)
+    y = source_images(run, cfg) if cfg.classes is None else run.labels_of(cfg.classes, cfg.n)
     y = run.conditions(cfg.n, cfg.seed) if y is None else y
     labels = y if isinstance(y, Tensor) and y.ndim == 1 and run.game.conditional else None
     return Drawn(cfg.n if y is None else len(y), labels, run.chunks(cfg.n, cfg.seed, y))
@@ -134,7 +158,8 @@ def write_single(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     n, labels, parts = draw(run, cfg)
     keys = torch.zeros(n, dtype=torch.long) if cfg.classes is None or labels is None else labels
     counts = Counter(keys.tolist())
-    folders = {c: out if cfg.classes is None else out / str(c) for c in counts}
+    names = file_names(run.class_names, run.classes)
+    folders = {c: out if cfg.classes is None else out / names[c] for c in counts}
     are_images = len(run.shape) == 3
     replaced = [image_path(folders[c], index) for c in counts for index in range(counts[c] if are_images else 0)]
     if are_images:
@@ -194,8 +219,6 @@ def walks(run: LoadedRun, cfg: DictConfig) -> tuple[Tensor, int]:
 def write_traversal(run: LoadedRun, cfg: DictConfig, out: Path) -> int:
     """Write a panel of images for each latent code, one below the other; return the number of samples."""
     refuse_sources(cfg)
-    if cfg.classes is not None:
-        raise UserError("classes cannot be used with mode=traversal: the codes of a traversal are not the data's classes.")
     panels = run.traverse(cfg.n, cfg.seed)
     drawing.save_picture(drawing.panels_figure(panels), out)
     return sum(len(panel.images) for panel in panels)
@@ -220,15 +243,18 @@ def refuse_sources(cfg: DictConfig) -> None:
         raise UserError(f"source cannot be used with mode={cfg.mode}: choose mode=grid or mode=single.")
 
 
-def class_labels(run: LoadedRun, cfg: DictConfig, n: int) -> Tensor:
-    """Return labels of ``n`` samples of ``cfg.classes``.
+def check_classes(cfg: DictConfig) -> None:
+    """Check that ``cfg.classes`` can be used with the mode and the sources.
 
     Raises:
-        UserError: If a source is given, too.
+        UserError: If they cannot.
     """
+    if cfg.classes is None:
+        return
+    if cfg.mode == "traversal":
+        raise UserError("classes cannot be used with mode=traversal: the codes of a traversal are not the data's classes.")
     if cfg.source is not None:
         raise UserError("source and classes cannot be used together: a sample has a source or a class.")
-    return run.labels_of(cfg.classes, n)
 
 
 def write_picture(run: LoadedRun, samples: Tensor, columns: int | None, out: Path, walk: bool = False) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor
 from gan_cli.build import build_data, build_game
 from gan_cli.config.trust import check, importable
 from gan_cli.data.base import Data
+from gan_cli.data.classes import labels_of
 from gan_cli.data.images.arrays import to_float
 from gan_cli.data.images.folder import native_images
 from gan_cli.data.images.transform import Transform
@@ -55,6 +56,7 @@ class LoadedRun:
         game: The averaged or the trained players, in eval mode.
         shape: Shape of one sample.
         classes: Number of labels, 0 if there are none.
+        class_names: Names of the classes; empty if they have none.
         source: Shape of one source that is translated. None: samples are not translated.
         inverse: True if the translator's way back is used.
         labels: How the labels of samples are drawn.
@@ -81,6 +83,7 @@ class LoadedRun:
         self.trained_on = state["data"]
         shape, source = tuple(self.trained_on["shape"]), self.trained_on["source"]
         self.classes = int(self.trained_on["classes"])
+        self.class_names: list[str] = self.trained_on["class_names"]
         self.source: tuple[int, ...] | None = None if source is None else tuple(source)
         with fork_rng(0, place):  # initial weights, replaced below, must not advance the random streams
             self.game = build_game(parts, shape, self.classes, self.source).requires_grad_(False)
@@ -233,17 +236,20 @@ class LoadedRun:
 
         return Readable(min(n, len(pictures)), read)
 
-    def labels_of(self, classes: Sequence[int], n: int) -> Tensor:
+    def labels_of(self, classes: Sequence[int | str], n: int) -> Tensor:
         """Return labels of ``n`` samples, rounded up to equally many of each of ``classes``, one class after the other.
+
+        Args:
+            classes: Names or numbers, see :func:`gan_cli.data.classes.labels_of`.
+            n: Number of samples.
 
         Raises:
             UserError: If the game takes no labels, or the data set has no such class.
         """
         if not self.game.conditional:
             raise UserError(f"classes={[*classes]}: the game of this run takes no labels.")
-        if not classes or not all(0 <= c < self.classes for c in classes):
-            raise UserError(f"classes={[*classes]}: this run's data set has the classes 0 to {self.classes - 1}.")
-        return torch.tensor(classes).repeat_interleave(-(-n // len(classes)))
+        labels = labels_of(classes, self.class_names, self.classes, "classes")
+        return torch.tensor(labels).repeat_interleave(-(-n // len(labels)))
 
 
 def load(

@@ -73,6 +73,14 @@ def test_domains_share_no_image():
     assert x.mean() > 0 > y.mean(), "negatives of clothes on black"
 
 
+def test_domains_by_name_are_those_by_number():
+    named, numbered = domains(["Trouser", "Ankle boot"], ["Dress"], size=8), domains([9, 1, 1], [3], size=8)
+    assert len(named.train.sources) == 2000
+    assert torch.equal(take(named.train, 100).y, take(numbered.train, 100).y)
+    with pytest.raises(UserError, match=r"targets=\['Dres'\]: there is no class Dres\. Did you mean Dress\?"):
+        domains([1], ["Dres"])
+
+
 def test_domains_are_the_selected_classes():
     a, b = domains([1], [3], size=8), domains([3], [1], size=8)
     assert len(a.train) == len(b.train) == 1000
@@ -120,7 +128,7 @@ def test_a_stream_of_domains_resumes_exactly():
 
 @pytest.mark.parametrize(("sources", "targets"), [([], [1]), ([1], [10]), (1, [2]), ([1.5], [2])])
 def test_unknown_classes(sources, targets):
-    with pytest.raises(UserError, match=r"(sources|targets)=.*classes from 0 to 9"):
+    with pytest.raises(UserError, match=r"(sources|targets)=.*(there is no class|a list of classes)"):
         domains(sources, targets, size=8)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from torchvision import datasets
 
 from gan_cli import checks
+from gan_cli.config import suggestions
 from gan_cli.data.base import Data
 from gan_cli.data.images.listing import listing
 from gan_cli.data.images.reading import ImageReader, required_folder
@@ -163,7 +164,8 @@ def celeba(
             return ImageCollection(images, name)
         names = [word for word in images.attr_names if word]
         if attribute not in names:
-            raise FieldError("attribute", attribute, f"it must be one of {', '.join(names)}.")
+            meant = suggestions.meant(str(attribute), names)
+            raise FieldError("attribute", attribute, f"it must be one of {', '.join(names)}.{meant}")
         present = images.attr[:, names.index(attribute)].numpy()
         return ImageCollection(images, name, present, 2, (f"not {attribute}", attribute))
 

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, DatasetWrapper, evenly_spaced
+from gan_cli.data.classes import labels_of
 from gan_cli.data.content import Content
 from gan_cli.data.images.decoding import NOT_CHOSEN
-from gan_cli.data.images.fashion_mnist_mini import transformed, unpacked
+from gan_cli.data.images.fashion_mnist_mini import CLASS_NAMES, transformed, unpacked
 from gan_cli.data.images.reading import ImageReader, required_folder
 from gan_cli.data.images.transform import Transform
 from gan_cli.data.translation.paired import checked_direction
-from gan_cli.errors import FieldError, UserError
+from gan_cli.errors import UserError
 from gan_cli.types import Batch
 
 Rows = Callable[[torch.Generator], Tensor]
@@ -90,8 +91,8 @@ class Inverted(DatasetWrapper):
 
 
 def unpaired_bundled(
-    sources: Sequence[int],
-    targets: Sequence[int],
+    sources: Sequence[int | str],
+    targets: Sequence[int | str],
     invert: bool = False,
     size: int = 32,
     fit: str = "pad",
@@ -102,8 +103,8 @@ def unpaired_bundled(
     A class in both domains is divided between them, every other image to each, so that no image is its own counterpart.
 
     Args:
-        sources: Classes of the source domain, from 0 to 9.
-        targets: Classes of the target domain, from 0 to 9.
+        sources: Classes of the source domain, by name or by number from 0 to 9.
+        targets: Classes of the target domain.
         invert: Use the negatives of the targets.
         size: Side in pixels.
         fit: ``pad`` or ``crop``.
@@ -115,14 +116,13 @@ def unpaired_bundled(
     checks.flag("invert", invert)
     if max_samples is not None:
         checks.count("max_samples", max_samples)
-    for name, classes in (("sources", sources), ("targets", targets)):
-        known = isinstance(classes, list | tuple) and classes and all(isinstance(k, int) and 0 <= k < 10 for k in classes)
-        if not known:
-            raise FieldError(name, classes, "it must be a list of classes from 0 to 9, for instance [6].")
+    a, b = (set(labels_of(words, CLASS_NAMES, 10, field)) for field, words in (("sources", sources), ("targets", targets)))
     transform = Transform(size, 1, fit)
 
-    def domain(images: np.ndarray, labels: np.ndarray, classes: Sequence[int], others: Sequence[int], offset: int) -> Dataset:
-        members = [np.flatnonzero(labels == k)[offset::2] if k in others else np.flatnonzero(labels == k) for k in classes]
+    def domain(images: np.ndarray, labels: np.ndarray, classes: set[int], others: set[int], offset: int) -> Dataset:
+        members = [
+            np.flatnonzero(labels == k)[offset::2] if k in others else np.flatnonzero(labels == k) for k in sorted(classes)
+        ]
         indices = np.sort(np.concatenate(members))
         chosen = indices[evenly_spaced(len(indices), max_samples).numpy()]
         passed_over = {"of no class of the domain": len(images) - len(indices), NOT_CHOSEN: len(indices) - len(chosen)}
@@ -130,7 +130,7 @@ def unpaired_bundled(
 
     parts = []
     for part in unpacked():
-        y, x = domain(*part, sources, targets, 0), domain(*part, targets, sources, 1)
+        y, x = domain(*part, a, b, 0), domain(*part, b, a, 1)
         parts.append(Unpaired(Inverted(x) if invert else x, y))
     return Data(*parts)
 
