@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas
     from torch import Tensor
 
+    from gan_cli.data.record import DataRecord
     from gan_cli.evaluation.results import Evaluation
     from gan_cli.games.sampling import Sampling
     from gan_cli.inference.load import LoadedRun
@@ -50,6 +51,13 @@ class Run:
     def result(self) -> dict[str, Any]:
         """The content of ``result.json``: status, metric before and after, fingerprint; empty until the run has ended."""
         return read_result(self.folder) or {}
+
+    @property
+    def data(self) -> "DataRecord | None":
+        """The record of the data that the run is trained on: counts, classes, originals, duplicates, checksum."""
+        from gan_cli.runs import record
+
+        return record.read(self.folder)
 
     @property
     def metrics(self) -> "pandas.DataFrame":

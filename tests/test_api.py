@@ -61,6 +61,7 @@ def test_a_run_equals_the_command_lines(run, tmp_path, monkeypatch, capsys):
 def test_what_a_run_holds(run):
     assert (run.config["seed"], run.config["dataset"]["n"], run.config["train"]["steps"]) == (3, 64, 4)
     assert run.result["status"] == "finished"
+    assert run.data.train == 64
     assert list(run.metrics.index) == [0, 2, 4]
     assert run.metrics["metric/w1"].notna().all()
     assert run.metrics["metric/w1"][4] == run.result["metric"]["final"]

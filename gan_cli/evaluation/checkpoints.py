@@ -26,7 +26,7 @@ from gan_cli.games.base import Game
 from gan_cli.games.sampling import Sampling, sampling_of
 from gan_cli.inference.load import LoadedRun, load
 from gan_cli.metrics.base import Value
-from gan_cli.runs import environment
+from gan_cli.runs import environment, record
 from gan_cli.runs.logger import read
 from gan_cli.runs.trained import is_own, trained_config
 
@@ -143,7 +143,7 @@ class Checkpoints:
         pictures = measurement.metric.pictures(measurement.real, fake)
         save_pictures(Path(self.cfg.out or folder), run.step, {title: to_pixels(one) for title, one in pictures.items()})
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
-        preprocessing = {key: run.config.dataset[key] for key in ("size", "fit") if key in run.config.dataset}
+        preprocessing = record.preprocessing(folder, run.config.dataset)
         labels = self.cfg.labels if run.labels.taken else None
         origin = {**provenance, "sampling": self.sampling, "preprocessing": preprocessing, "labels": labels}
         return run.step, origin, numbers, details

@@ -13,6 +13,7 @@ from gan_cli.config.stored import read_plain
 from gan_cli.data.base import evenly_spaced
 from gan_cli.data.images.transform import Transform, is_grey
 from gan_cli.errors import UserError
+from gan_cli.runs import record
 from gan_cli.runs.folder import holds_config
 
 HEADERS = 1024
@@ -96,11 +97,11 @@ def _advice(fake: Sizes, folder: Path) -> str:
 
 
 def _fit_of_run(folder: Path) -> str | None:
-    """Return ``dataset.fit`` of the run that ``folder`` lies in, or None if there is none."""
+    """Return the ``fit`` of the images of the run that ``folder`` lies in, or None if there is none."""
     run = next((parent for parent in (folder.resolve(), *folder.resolve().parents) if holds_config(parent)), None)
     if run is None:
         return None
     with suppress(OSError, UserError):
-        fit = read_plain(run / "config.yaml").get("dataset", {}).get("fit")
+        fit = record.preprocessing(run, read_plain(run / "config.yaml").get("dataset", {})).get("fit")
         return fit if isinstance(fit, str) else None
     return None

@@ -1,6 +1,8 @@
 """The record of a run's data, ``data.json`` in its folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gan_cli import files
 from gan_cli.config.form import FormError
@@ -21,3 +23,15 @@ def read(folder: Path) -> DataRecord | None:
         return DataRecord.from_dict(files.read_json(folder / FILE))
     except (OSError, UserError, FormError):
         return None
+
+
+def preprocessing(folder: Path, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``size`` and ``fit`` of the images of a run, as far as they are known.
+
+    Args:
+        folder: Folder of the run.
+        dataset: The ``dataset`` node of its config, which is asked where there is no record.
+    """
+    found = read(folder)
+    known = dataset if found is None else found.preprocessing
+    return {key: known[key] for key in ("size", "fit") if key in known}

@@ -153,7 +153,7 @@ def assert_recorded(cfg: DictConfig, data: Data) -> None:
         if "windows" in origins:
             assert recorded(record, name) <= origins["windows"] < origins["rows"]
     other = cfg.copy()
-    for key, value in (("seed", 1), ("max_samples", 5)):
+    for key, value in (("seed", 1), ("max_samples", len(data.train) + len(data.heldout) - 1)):
         if key in cfg.dataset:
             other.dataset[key] = value
     if other != cfg:

@@ -4,6 +4,8 @@ import pytest
 from support import configs
 from support.runs import state, train
 
+from gan_cli.data.images.fashion_mnist_mini import fashion_mnist_mini
+from gan_cli.data.points.toy import ring
 from gan_cli.data.record import DataRecord
 from gan_cli.runs import checkpoint, record
 
@@ -58,3 +60,12 @@ def test_a_record_that_is_missing_or_damaged_is_done_without(cfg, tmp_path):
     assert record.read(folder) == good
     assert isinstance(good, DataRecord)
     assert state(folder)["step"] == checkpoint.steps_in(folder)[-1] == 4
+
+
+def test_size_and_fit_come_from_the_record_or_else_from_the_config(tmp_path):
+    dataset = {"size": 32, "fit": "pad", "root": "somewhere"}
+    assert record.preprocessing(tmp_path, dataset) == {"size": 32, "fit": "pad"}
+    record.write(tmp_path, DataRecord.of(fashion_mnist_mini(size=8, fit="crop", max_samples=4)))
+    assert record.preprocessing(tmp_path, {}) == {"size": 8, "fit": "crop"}
+    record.write(tmp_path, DataRecord.of(ring(n=4, n_heldout=4)))
+    assert record.preprocessing(tmp_path, dataset) == {}, "the size of another kind of data is none of images"
