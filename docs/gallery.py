@@ -4,6 +4,7 @@ python docs/gallery.py outputs/experiments
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,11 +60,11 @@ def page(summaries: dict[str, dict[str, Any]], commit: str) -> str:
 
 def section(name: str, summary: dict[str, Any]) -> str:
     """Return the section of one experiment: its command, its figure, its claims, and what was measured in each run."""
-    lines = [f"## {name}", "", f"**{summary['title']}.** {summary['source']}.", ""]
+    lines = [f"## {name}", "", f"**{plain(summary['title'])}.** {plain(summary['source'])}.", ""]
     if summary["differences"]:
-        lines += [f"Differences from the source: {summary['differences']}", ""]
+        lines += [f"Differences from the source: {plain(summary['differences'])}", ""]
     if summary["thumbnail"]:
-        lines += [f"![{summary['title']}](gallery/{name}.png)", ""]
+        lines += [f"![{plain(summary['title'])}](gallery/{name}.png)", ""]
     lines += ["| | claim | verdict | result |", "|---|---|---|---|"]
     for number, claim in enumerate(summary["claims"], 1):
         lines.append(f"| {number} | {cell(claim['claim'])} | **{claim['state']}** | {cell(claim['reason'])} |")
@@ -84,7 +85,12 @@ def runs(claims: list[dict[str, Any]]) -> list[str]:
 
 def cell(text: str) -> str:
     """Return ``text`` as it can stand in a cell of a table."""
-    return text.replace("\\|", "|").replace("|", "\\|")
+    return plain(text).replace("\\|", "|").replace("|", "\\|")
+
+
+def plain(text: str) -> str:
+    """Return ``text`` in one line, without characters that Markdown or HTML would interpret."""
+    return re.sub(r"([*_<`])", r"\\\1", " ".join(text.split()))
 
 
 def shrink(source: Path, target: Path) -> None:

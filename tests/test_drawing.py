@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from gan_cli import drawing
-from gan_cli.drawing import analytic
+from gan_cli.drawing import analytic, images, time_series
 
 pytestmark = pytest.mark.usefixtures("laid_out")
 
@@ -156,6 +156,20 @@ class TestSequences:
         middle = picture[:, picture.shape[1] // 2]
         lines = middle[(middle.max(1) - middle.min(1)) > 60]  # what is coloured, from top to bottom
         assert lines[0].sum() > lines[-1].sum()
+
+
+def test_names_are_no_formulas(monkeypatch):
+    monkeypatch.setattr(images, "render", lambda figure: figure)
+    monkeypatch.setattr(time_series, "render", lambda figure: figure)
+    name = "$a$ \n b_c"
+    shown = r"\$a\$ \n b_c"
+    [axes] = drawing.panels([drawing.Panel(torch.zeros(1, 1, 2, 2), name, [name], [name])]).axes
+    assert [axes.get_title(), *(label.get_text() for label in (*axes.get_xticklabels(), *axes.get_yticklabels()))] == [
+        shown
+    ] * 3
+    [axes] = drawing.sequences(torch.zeros(1, 2, 1), [name]).axes
+    assert axes.get_ylabel() == shown
+    assert drawing.scatter(torch.zeros(2, 2), torch.zeros(2, 2), r"$\no$").any(), "no formula"
 
 
 class TestGamesWithKnownSolutions:

@@ -37,6 +37,16 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def literal(text: str) -> str:
+    """Return ``text`` such that matplotlib shows it as it is: in one line, and without formulas between dollar signs."""
+    return printable(text).replace("$", r"\$")
+
+
+def printable(text: str) -> str:
+    """Return ``text`` in one line: line breaks and other characters that cannot be printed as escapes, such as ``\\n``."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def render(figure: Figure) -> np.ndarray:
     """Return the pixels of a figure."""
     figure.canvas.draw()

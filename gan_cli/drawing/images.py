@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from gan_cli.drawing.figures import new_figure, render
+from gan_cli.drawing.figures import literal, new_figure, render
 
 
 def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
@@ -60,9 +60,9 @@ def panels_figure(grids: Sequence[Panel]) -> Figure:
         rows, columns, (height, width) = len(panel.rows), len(panel.columns), images.shape[1:3]
         tiled = images.reshape(rows, columns, height, width, 3).transpose(1, 2).reshape(rows * height, columns * width, 3)
         axes.imshow(tiled.numpy(), interpolation="nearest")
-        axes.set_title(panel.title, fontsize=10)
-        axes.set_xticks([(i + 0.5) * width - 0.5 for i in range(columns)], panel.columns)
-        axes.set_yticks([(i + 0.5) * height - 0.5 for i in range(rows)], panel.rows)
+        axes.set_title(literal(panel.title), fontsize=10)
+        axes.set_xticks([(i + 0.5) * width - 0.5 for i in range(columns)], list(map(literal, panel.columns)))
+        axes.set_yticks([(i + 0.5) * height - 0.5 for i in range(rows)], list(map(literal, panel.rows)))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     return figure

@@ -8,7 +8,7 @@ from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gan_cli.drawing.figures import BLUE, GREY, ORANGE, new_figure, render
+from gan_cli.drawing.figures import BLUE, GREY, ORANGE, literal, new_figure, render
 from gan_cli.types import Critic
 
 
@@ -46,7 +46,7 @@ def scatter(real: Tensor, fake: Tensor, title: str) -> np.ndarray:
     for part, colour, label in ((real, GREY, "data"), (fake, ORANGE, "generator")):
         axes.scatter(part[:, 0], part[:, 1], s=12, color=colour, alpha=0.6, linewidths=0, label=label)
     axes.set(xticks=[], yticks=[])
-    axes.set_title(title, fontsize=10, wrap=True)
+    axes.set_title(literal(title), fontsize=10, wrap=True)
     axes.legend(loc="upper right", framealpha=0.9)
     return render(figure)
 

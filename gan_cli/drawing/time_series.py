@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gan_cli.drawing.figures import new_figure, render
+from gan_cli.drawing.figures import literal, new_figure, render
 
 LINES, FEATURES = 8, 8
 """Largest number of sequences, and of features, in a picture."""
@@ -40,7 +40,7 @@ def sequences_figure(fake: Tensor, names: Sequence[str], real: Tensor | None = N
                 axes.plot(sequence[:, k], color=colours[line % len(colours)], linewidth=0.9)
             axes.tick_params(labelsize=7)
             axes.yaxis.offsetText.set_fontsize(7)
-        row[0].set_ylabel(drawn[k], fontsize=8)
+        row[0].set_ylabel(literal(drawn[k]), fontsize=8)
     for axes, title in zip(rows[0], parts, strict=True):
         axes.set_title(title, fontsize=10)
     for axes in rows[-1]:

@@ -139,9 +139,9 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
     html = page.render_page("report.html", content)
     images: dict[str, bytes] = {}
     for figure in [*declared, *samples.figures, *training, *bars]:
-        same_name = sum(name.startswith(figure.slug) for name in images)
-        images[f"{figure.slug}{f'_{same_name + 1}' if same_name else ''}.png"] = figure.png
-    images |= {f"samples_{style.slug(run.name)}.gif": animated_gif(run) for run, _ in samples.animations}
+        images[style.unique(figure.slug, images, ".png")] = figure.png
+    for run, _ in samples.animations:
+        images[style.unique(f"samples_{style.slug(run.name)}", images, ".gif")] = animated_gif(run)
     summary = {
         "title": title,
         "source": node.get("source"),

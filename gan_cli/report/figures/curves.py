@@ -154,7 +154,7 @@ class Curves(Figure):
             for tag, dash in zip(tags, _dashes(len(tags)), strict=True):
                 key = run.method if len(methods) > 1 else tag
                 name = [style.label(tag)] if len(tags) > 1 or len(methods) == 1 else []
-                label = ", ".join([*([run.method] if len(methods) > 1 else []), *name])
+                label = style.legend_entry(", ".join([*([run.method] if len(methods) > 1 else []), *name]))
                 cycle = methods.index(run.method) // len(style.COLOURS)  # colours that repeat get another dash pattern
                 line = {
                     "color": colour[key],
@@ -171,7 +171,7 @@ class Curves(Figure):
                 labels.add(label)
         reach = max(abs(ax.dataLim.y0), abs(ax.dataLim.y1))  # of the lines: a level far beyond them would flatten them
         for text, level in self.levels.items():
-            if not (self.log_y or abs(level) < scales.UNLIKE * reach):
+            if reach and abs(level) > scales.UNLIKE * reach and not self.log_y:
                 continue
             ax.axhline(level, color=FAINT, linestyle=":", linewidth=1.3)
             ax.annotate(

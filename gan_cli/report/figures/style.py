@@ -2,9 +2,10 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import matplotlib
@@ -40,8 +41,10 @@ STYLE: Any = {
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
     "figure.facecolor": "white",
+    "text.parse_math": False,  # names from configs stand as they are, dollar signs included
 }
 
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NAMES = {
     "estimate": "estimate on training batches",
     "heldout": "estimate on held-out batches",
@@ -101,9 +104,14 @@ def log_axis(ax: Any, which: str) -> None:
     low, high = sorted(abs(end) for end in axis.get_view_interval())
     decades = np.log10(high / low) if low > 0 else 9.0
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
-    if decades < 6:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if decades < 6 else power_of_ten(value)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def power_of_ten(value: float) -> str:
+    """Return a power of ten as ``10⁻³``, without mathtext; empty for a value that is none."""
+    exponent = round(np.log10(value)) if value > 0 else 0
+    return f"10{str(exponent).translate(SUPERSCRIPTS)}" if np.isclose(value, 10.0**exponent, rtol=1e-6, atol=0) else ""
 
 
 def set_scales(ax: Any, log_x: bool, log_y: bool) -> None:
@@ -118,10 +126,21 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "_", text.lower()).strip("_.")[:80] or "figure"
 
 
+def unique(slug: str, taken: Collection[str], suffix: str) -> str:
+    """Return the file name ``slug`` + ``suffix``, with a number if it is ``taken``."""
+    names = (f"{slug}{'' if n == 1 else f'_{n}'}{suffix}" for n in count(1))
+    return next(name for name in names if name not in taken)
+
+
 def label(tag: str) -> str:
     """Return the readable label of a tag, or the tag itself if it has none."""
     kind, _, short = tag.partition("/")
-    return NAMES.get(tag, f"{short}: {NAMES[kind]}" if kind in NAMES else tag)
+    return legend_entry(NAMES.get(tag, f"{short}: {NAMES[kind]}" if kind in NAMES else tag))
+
+
+def legend_entry(text: str) -> str:
+    """Return ``text`` for a legend, which leaves out entries that begin with an underscore."""
+    return f" {text}" if text.startswith("_") else text
 
 
 def colours(keys: Sequence[str]) -> dict[str, str]:

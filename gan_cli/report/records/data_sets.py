@@ -5,6 +5,7 @@ from copy import copy
 from typing import Any
 
 from gan_cli.config.identity import flat
+from gan_cli.drawing.figures import printable
 from gan_cli.report.records.runs import RunRecord
 
 LIMITS = ("max_samples", "n", "n_heldout", "seed", "download")
@@ -40,7 +41,7 @@ def _names(examples: Sequence[RunRecord]) -> list[str]:
     for base, own in zip(bases, arguments, strict=True):
         alike = [other for other_base, other in zip(bases, arguments, strict=True) if other_base == base]
         keys = [key for key in dict.fromkeys(key for one in alike for key in one) if len({one.get(key) for one in alike}) > 1]
-        names.append(", ".join([base, *(f"{key}={own[key]}" for key in keys if key in own)]))
+        names.append(printable(", ".join([base, *(f"{key}={own[key]}" for key in keys if key in own)])))
     return names
 
 

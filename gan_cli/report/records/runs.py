@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from gan_cli.drawing.figures import printable
 from gan_cli.errors import EarlierVersionError, UserError, warn
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.results import Result
@@ -186,7 +187,7 @@ def settings_text(settings: Mapping[str, str]) -> str:
     for parts, (key, value) in zip(keys, settings.items(), strict=True):
         n = next(n for n in range(1, len(parts) + 1) if n == len(parts) or sum(other[-n:] == parts[-n:] for other in keys) == 1)
         pairs.append(value if key == "method" else f"{'.'.join(parts[-n:])}={value}")
-    return ", ".join(pairs)
+    return printable(", ".join(pairs))
 
 
 def _override_text(value: Any) -> str:

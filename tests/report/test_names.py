@@ -1,0 +1,58 @@
+"""Names from configs stand in figures and file names as they are, whatever characters they hold."""
+
+import pytest
+from matplotlib.figure import Figure as MplFigure
+from matplotlib.text import Text
+
+from gan_cli.report.figures import style
+from gan_cli.report.figures.curves import Curves
+from gan_cli.report.figures.sweeps import Bars
+from gan_cli.report.records.runs import run_records
+
+NAMES = ["$$", "$a$ and $b", "_ours", "a|b", "<b>*x*", "two\nlines", r"\frac{"]
+
+
+@pytest.fixture
+def runs(run):
+    for index, name in enumerate(NAMES):
+        folder = run(f"s/{index}", {"loss/d": [1.0, 2.0]}, 1, overrides=[f"method={index}"], method=name).parent
+    return run_records(folder)
+
+
+@pytest.fixture
+def texts(monkeypatch):
+    """``texts(figure, runs)`` -> the texts of a figure, each with whether matplotlib reads formulas in it."""
+    found = []
+
+    def render(size, paint):
+        figure = MplFigure()
+        with style.style_context():
+            paint(figure)
+            found.extend((text.get_text().strip(), text.get_parse_math()) for text in figure.findobj(Text))
+        return b""
+
+    monkeypatch.setattr(style, "render", render)
+    return lambda figure, runs: figure.draw(runs) and found
+
+
+@pytest.mark.parametrize("figure", [Curves(title="a", tags=["loss/d"]), Bars(title="a", number="loss/d")])
+def test_figures_show_them(texts, runs, figure):
+    found = texts(figure, runs)
+    shown = {name.replace("\n", "\\n") for name in NAMES}
+    assert shown <= {text for text, _ in found}
+    assert not any(formula for _, formula in found)
+
+
+def test_powers_of_ten_need_no_formula():
+    assert [style.power_of_ten(value) for value in (1e-12, 1.0, 1e4, 3.0, -1.0)] == ["10⁻¹²", "10⁰", "10⁴", "", ""]
+    ax = MplFigure().subplots()
+    ax.plot([1e-9, 1e9])
+    style.log_axis(ax, "y")
+    assert ax.yaxis.get_major_formatter()(1e-6) == "10⁻⁶"
+
+
+def test_files_have_names_of_their_own():
+    taken = {}
+    for slug in ("x_2", "x", "x", "seed_1", "seed_1"):
+        taken[style.unique(slug, taken, ".png")] = b""
+    assert list(taken) == ["x_2.png", "x.png", "x_3.png", "seed_1.png", "seed_1_2.png"]
