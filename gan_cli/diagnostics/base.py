@@ -20,8 +20,8 @@ class DiagnosticReport(NamedTuple):
 
     Attributes:
         values: Numbers by name.
-        details: Plain data: eigenvalues with residuals, verdicts, and ``skipped``, a mapping from name to the reason why it
-            is missing.
+        details: Plain data: eigenvalues with residuals, verdicts, ``skipped``, a mapping from name to the reason why it is
+            missing, and ``remarks``, sentences about the values.
         pictures: uint8 arrays ``[H, W, 3]`` by name.
     """
 
@@ -34,11 +34,15 @@ class DiagnosticReport(NamedTuple):
         """Merge several reports into one."""
         values: dict[str, Value] = {}
         details: dict[str, Any] = {"skipped": {}}
+        remarks: list[str] = []
         pictures: dict[str, np.ndarray] = {}
         for report in reports:
             values |= report.values
             details |= report.details | {"skipped": details["skipped"] | report.details.get("skipped", {})}
             pictures |= report.pictures
+            remarks += report.details.get("remarks", [])
+        if remarks:
+            details["remarks"] = remarks
         return cls(values, details, pictures)
 
 

@@ -1,6 +1,7 @@
 """Best responses of copies of the players to fixed opponents, and the duality gap that follows from them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -44,10 +45,22 @@ class DualityGap(NamedTuple):
     gains: dict[str, HeldoutMean]
 
 
+class Response(NamedTuple):
+    """A player's best response.
+
+    Attributes:
+        game: The game after all steps of that player.
+        halfway: The game after half of them.
+    """
+
+    game: Game
+    halfway: Game
+
+
 def best_response(
     game: Game, player: str, batches: Iterator[Batch], optimizer: OptimizerFactory, steps: int, seed: int | str = 0
-) -> Game:
-    """Return a copy of ``game`` in which ``player`` alone has taken ``steps`` turns.
+) -> Response:
+    """Return copies of ``game`` in which ``player`` alone has taken ``steps`` turns, and half as many.
 
     Constraints such as weight clipping are applied after each turn. ``game``, its buffers and random streams do not change.
 
@@ -68,13 +81,16 @@ def best_response(
             raise UserError(f"This game has no player named {player!r}. Its players are: {', '.join(turns)}.")
         turn = turns[player]
         step_optimizer = optimizer(turn.parameters)
-        for _ in range(steps):
+        halfway = copy
+        for step in range(steps):
+            if step == steps // 2:
+                halfway = deepcopy(copy)
             value, _ = turn.loss(next(batches).to(copy.device))
             step_optimizer.zero_grad()
             value.backward(inputs=list(turn.parameters))
             step_optimizer.step()
             turn.finish()
-    return copy
+    return Response(copy, halfway)
 
 
 def duality_gap(game: Game, responses: Mapping[str, Game], heldout: Sequence[Batch], seed: int | str = 0) -> DualityGap:
@@ -89,7 +105,7 @@ def duality_gap(game: Game, responses: Mapping[str, Game], heldout: Sequence[Bat
 
     Args:
         game: The game.
-        responses: Result of ``best_response`` by player.
+        responses: The game after each player's best response.
         heldout: Held-out batches.
         seed: Determines the latents.
     """
@@ -118,6 +134,27 @@ def estimate_gain(
     """
     before, after = _estimates(game, heldout, seed), _estimates(response, heldout, seed)
     return {name: (_mean(value), _mean(after[name] - value)) for name, value in before.items()}
+
+
+def still_gains(
+    player: str, response: Response, gain: float, heldout: Sequence[Batch], seed: int | str = 0, share: float = 0.1
+) -> bool:
+    """Return True if the second half of a player's best response made a large part of its gain.
+
+    The gain, and with it the duality gap, is then far from its limit, if it has one: of a loss without a bound it grows
+    for ever.
+
+    Args:
+        player: Name of the player.
+        response: Its best response.
+        gain: Its gain after all steps.
+        heldout: Held-out batches.
+        seed: Determines the latents.
+        share: The part of the gain that counts as large; the second half must also be above two standard errors.
+    """
+    second = _losses(response.halfway, player, heldout, seed) - _losses(response.game, player, heldout, seed)
+    error = float(second.std()) / len(second) ** 0.5 if len(second) > 1 else 0.0
+    return float(second.mean()) > max(share * gain, 2 * error)
 
 
 def _losses(game: Game, player: str, batches: Sequence[Batch], seed: int | str) -> Tensor:

@@ -1,6 +1,7 @@
 """All diagnostics of a game at once."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -11,10 +12,11 @@ from torch.optim import Adam
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.diagnostics.base import DiagnosticReport, Diagnostics, skipped
-from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gain
+from gan_cli.diagnostics.duality import best_response, duality_gap, estimate_gain, still_gains
 from gan_cli.diagnostics.gradients import critic_slopes, gradient_norms
 from gan_cli.diagnostics.spectrum import Eigenvalue, hessian_extremes, jacobian_spectrum
 from gan_cli.games.base import Game
+from gan_cli.games.protocols import HasDualityGap
 from gan_cli.games.sampling import choose
 from gan_cli.metrics.base import Value
 from gan_cli.regularizers.weight_clipping import WeightClipping
@@ -131,7 +133,13 @@ class GameDiagnostics(Diagnostics):
         )
 
     def responses(self, game: Game, data: Data, seed: int) -> Iterator[DiagnosticReport]:
-        """Yield ``game/duality_gap``, ``game/gain/<player>``, ``game/estimate/<name>`` and ``game/critic_gain/<name>``."""
+        """Yield ``game/duality_gap_exact`` of a game that knows it, and what the best responses of the players say.
+
+        ``game/duality_gap_at_least``, ``game/gain_at_least/<player>`` and ``game/critic_gain_at_least/<name>`` are lower
+        bounds, because the responses take finitely many steps; ``game/estimate/<name>`` is an estimate of the players.
+        """
+        if isinstance(game, HasDualityGap):
+            yield exact_gap(game.duality_gap())
         players = list(game.turns())
         if len(players) < 2 or not self.steps:
             reason = "steps=0" if len(players) > 1 else "a game of one player has no opponents to respond to"
@@ -142,19 +150,39 @@ class GameDiagnostics(Diagnostics):
         for player in players:
             training = random_batches(data.train, self.batch_size, seed, player)
             best[player] = best_response(game, player, training, optimizer, self.steps, seed)
+        after = {player: response.game for player, response in best.items()}
         batches = random_batches(data.heldout, self.batch_size, seed, "heldout")
         heldout = [next(batches) for _ in range(self.batches)]
-        gap = duality_gap(game, best, heldout, seed)
-        gains = {f"game/gain/{player}": Value(*gain) for player, gain in gap.gains.items()}
-        yield DiagnosticReport({"game/duality_gap": Value(*gap.total)} | gains, {})
+        gap = duality_gap(game, after, heldout, seed)
+        gains = {f"game/gain_at_least/{player}": Value(*gain) for player, gain in gap.gains.items()}
+        gaining = [player for player in players if still_gains(player, best[player], gap.gains[player].value, heldout, seed)]
+        yield DiagnosticReport(
+            {"game/duality_gap_at_least": Value(*gap.total)} | gains,
+            {"remarks": [self.remark(gaining)]} if gaining else {},
+        )
         if self.critic not in best:
             yield skipped("critic_gain", f"this game has no player named {self.critic!r}")
             return
-        estimates = estimate_gain(game, best[self.critic], heldout, seed)
+        estimates = estimate_gain(game, after[self.critic], heldout, seed)
         if not estimates:
             yield skipped("critic_gain", "these players estimate no distance")
         for name, (before, gain) in estimates.items():
-            yield DiagnosticReport({f"game/estimate/{name}": Value(*before), f"game/critic_gain/{name}": Value(*gain)}, {})
+            yield DiagnosticReport(
+                {f"game/estimate/{name}": Value(*before), f"game/critic_gain_at_least/{name}": Value(*gain)}, {}
+            )
+
+    def remark(self, gaining: Sequence[str]) -> str:
+        """Return the remark on players that had not come to the end of their best responses."""
+        return (
+            f"duality_gap_at_least: {' and '.join(gaining)} {'were' if len(gaining) > 1 else 'was'} still gaining after "
+            f"{self.steps} steps: the gap is larger, or has no bound; raise diagnostics.steps"
+        )
+
+
+def exact_gap(value: float) -> DiagnosticReport:
+    """Return the exact duality gap, with a remark if it is infinite."""
+    remarks = {"remarks": ["duality_gap_exact: infinite, as a player can lower its loss without a bound"]}
+    return DiagnosticReport({"game/duality_gap_exact": Value(value)}, {} if math.isfinite(value) else remarks)
 
 
 def random_batches(dataset: Dataset, size: int, *words: int | str) -> Iterator[Batch]:

@@ -11,6 +11,7 @@ from gan_cli.games.generator_game import GeneratorGame
 from gan_cli.games.objective import Objective, Part
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator, UnfitModel
+from gan_cli.models.conditional import looks_at_labels
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Critic, Stats
 
@@ -48,8 +49,8 @@ class AdversarialGame(GeneratorGame):
         Raises:
             UnfitModel: If only one of them does, from which neither learns what the labels mean.
         """
-        if generator.conditional != discriminator.conditional:
-            sees, blind = ("generator", "discriminator") if generator.conditional else ("discriminator", "generator")
+        if looks_at_labels(generator) != looks_at_labels(discriminator):
+            sees, blind = ("generator", "discriminator") if looks_at_labels(generator) else ("discriminator", "generator")
             raise UnfitModel(
                 f"the {sees} looks at labels and the {blind} does not, so that neither learns what they mean.",
                 "Let both look at them, as model=cgan does, or neither.",
@@ -63,7 +64,7 @@ class AdversarialGame(GeneratorGame):
 
     @property
     def conditional(self) -> bool:
-        return bool(getattr(self.generator, "conditional", False))
+        return looks_at_labels(self.generator)
 
     def turns(self) -> Mapping[str, Turn]:
         return {

@@ -6,7 +6,13 @@ from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective
 from gan_cli.models.base import Discriminator, Generator, UnfitModel
 from gan_cli.models.biggan import BigGANDiscriminator
-from gan_cli.models.conditional import LabelledDiscriminator, LabelledGenerator, ProjectionDiscriminator, require_classes
+from gan_cli.models.conditional import (
+    LabelledDiscriminator,
+    LabelledGenerator,
+    ProjectionDiscriminator,
+    looks_at_labels,
+    require_classes,
+)
 
 
 class ConditionalGAN(GAN):
@@ -30,7 +36,7 @@ class ConditionalGAN(GAN):
         Raises:
             UnfitModel: If one does not.
         """
-        blind = [type(player).__name__ for player in (generator, discriminator) if not player.conditional]
+        blind = [type(player).__name__ for player in (generator, discriminator) if not looks_at_labels(player)]
         if blind:
             raise UnfitModel(
                 f"a conditional game needs players that look at labels; not so {' and '.join(blind)}.",

@@ -32,7 +32,7 @@ class Pix2Pix(GAN):
                 f"game=pix2pix needs a generator that translates, and {type(generator).__name__} looks at no sources.\n"
                 "Take model=unet_translator or model=resnet_translator, or one of their smaller versions."
             )
-        if discriminator.source is None:
+        if getattr(discriminator, "source", None) is None:
             raise UserError(
                 f"game=pix2pix judges pairs, and {type(discriminator).__name__} looks at no sources.\n"
                 "Take model/discriminator=patch, or one of its smaller versions."

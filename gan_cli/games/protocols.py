@@ -87,6 +87,14 @@ class HasMeasurements(Protocol):
 
 
 @runtime_checkable
+class HasDualityGap(Protocol):
+    """A game that knows its exact duality gap."""
+
+    def duality_gap(self) -> float:
+        """Return how much all players together could gain by best responses; infinite if one of them has none."""
+
+
+@runtime_checkable
 class HasPicture(Protocol):
     """A game that draws a picture of itself instead of its samples."""
 

@@ -43,7 +43,7 @@ class RCGAN(GAN):
                 *("wrong_labels", wrong_labels),
                 "this discriminator uses no labels.\nTake model=rcgan_labels and a data set with classes, or leave it out.",
             )
-        if len(generator.latent_shape) < 2 or not discriminator.stepwise:
+        if len(generator.latent_shape) < 2 or not getattr(discriminator, "stepwise", False):
             raise UserError(
                 "game=rcgan needs a generator with new noise and a discriminator with a logit at every step.\n"
                 "Take model=rcgan, with labels model=rcgan_labels; with other networks play game=gan."

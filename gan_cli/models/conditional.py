@@ -168,7 +168,12 @@ def require_classes(classes: int) -> None:
         )
 
 
-def refuse_labels(reason: str, *players: Generator | Discriminator) -> None:
+def looks_at_labels(player: nn.Module) -> bool:
+    """Return True if the output of a player depends on labels; a network of the user's own may not say so."""
+    return bool(getattr(player, "conditional", False))
+
+
+def refuse_labels(reason: str, *players: nn.Module) -> None:
     """Check that no player looks at labels.
 
     Args:
@@ -179,7 +184,7 @@ def refuse_labels(reason: str, *players: Generator | Discriminator) -> None:
         UserError: If one does.
     """
     for player in players:
-        if player.conditional:
+        if looks_at_labels(player):
             raise UserError(
                 f"{reason}, and {type(player).__name__} looks at them.\nTake an unconditional model, or game=cgan for labels."
             )

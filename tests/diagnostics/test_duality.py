@@ -21,7 +21,7 @@ from gan_cli.types import Batch
 
 
 def responses(game, steps=400, lr=0.05, batches=DUMMY_BATCHES):
-    return {player: best_response(game, player, batches, partial(SGD, lr=lr), steps) for player in game.turns()}
+    return {player: best_response(game, player, batches, partial(SGD, lr=lr), steps).game for player in game.turns()}
 
 
 class TestDualityGap:
@@ -67,7 +67,7 @@ class TestBestResponse:
     def test_moves_one_player_of_a_copy(self):
         game = random_quadratic(3, 2)
         before = {name: value.clone() for name, value in game.state_dict().items()}
-        copy = best_response(game, "phi", DUMMY_BATCHES, partial(SGD, lr=0.05), 400)
+        copy = best_response(game, "phi", DUMMY_BATCHES, partial(SGD, lr=0.05), 400).game
         assert all(torch.equal(before[name], value) for name, value in game.state_dict().items())
         assert torch.equal(copy.theta, game.theta)
         torch.testing.assert_close(copy.phi.detach(), torch.linalg.inv(game.C) @ game.B.T @ game.theta.detach())
@@ -75,7 +75,7 @@ class TestBestResponse:
     def test_every_step_uses_its_own_batch_and_applies_constraints(self):
         game = Bilinear(1.0, 1.0)
         batches = (Batch(tensor([[float(i)]])) for i in count())
-        copy = best_response(game, "phi", batches, partial(SGD, lr=0.1), 5)
+        copy = best_response(game, "phi", batches, partial(SGD, lr=0.1), 5).game
         assert [float(x) for x in copy.batches] == [0, 1, 2, 3, 4]
         assert copy.moves == ["phi"] * 5
         assert not game.batches
@@ -83,7 +83,7 @@ class TestBestResponse:
 
     def test_a_player_whose_parameters_are_frozen(self):
         game = Bilinear(1.0, 1.0).requires_grad_(False)
-        assert best_response(game, "phi", DUMMY_BATCHES, partial(SGD, lr=0.5), 1).phi.item() == 1.5
+        assert best_response(game, "phi", DUMMY_BATCHES, partial(SGD, lr=0.5), 1).game.phi.item() == 1.5
 
     def test_an_unknown_player_is_named(self):
         with pytest.raises(UserError, match=r"no player named 'critic'\. Its players are: theta, phi"):
@@ -95,7 +95,7 @@ class TestEstimateGain:
         """Return the gain for data at (1, 0) and fakes at (0, 2); with |ψ| ≤ 0.1 the best critic estimates 0.1·(1 + 2)."""
         game = GAN(Dirac(0.0, 2.0), Linear(*psi), Objective(Wasserstein(), {"clip": WeightClipping(bound=0.1)}))
         data = Batch(tensor([[1.0, 0.0]]).expand(4, 2))
-        response = best_response(game, "discriminator", repeat(data), partial(SGD, lr=0.05), 10)
+        response = best_response(game, "discriminator", repeat(data), partial(SGD, lr=0.05), 10).game
         return estimate_gain(game, response, [data, data])["wasserstein"]
 
     def test_of_an_untrained_critic(self):

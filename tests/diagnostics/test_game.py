@@ -15,6 +15,7 @@ from torch import nn
 from gan_cli.data.base import Data, Dataset
 from gan_cli.diagnostics.game import GameDiagnostics, random_batches
 from gan_cli.errors import UserError
+from gan_cli.games.analytic import two_parameter
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.randomness import random_state
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
@@ -63,15 +64,16 @@ def test_a_gan_has_all_numbers():
     report = diagnostics().diagnose(points_gan(Wasserstein(), [WeightClipping()]), data(2), 0)
     both = ("discriminator", "generator")
     assert set(report.values) == {
-        *(f"game/{name}/{player}" for name in ("grad_norm", "hessian_min", "hessian_max", "gain") for player in both),
+        *(f"game/{name}/{player}" for name in ("grad_norm", "hessian_min", "hessian_max", "gain_at_least") for player in both),
         *(f"game/critic_slope{name}" for name in ("", "_std", "_above_1")),
-        *("game/weights_at_bound/discriminator", "game/jacobian_re_min", "game/jacobian_im_max", "game/duality_gap"),
-        *("game/estimate/wasserstein", "game/critic_gain/wasserstein"),
+        *("game/weights_at_bound/discriminator", "game/jacobian_re_min", "game/jacobian_im_max", "game/duality_gap_at_least"),
+        *("game/estimate/wasserstein", "game/critic_gain_at_least/wasserstein"),
     }
     assert all(math.isfinite(value.value) for value in report.values.values())
     assert report.values["game/hessian_min/generator"].higher_is_better
     assert report.details["skipped"] == {}
-    assert set(report.details) == {"skipped", "hessian/discriminator", "hessian/generator", "jacobian"}
+    assert set(report.details) == {"skipped", "hessian/discriminator", "hessian/generator", "jacobian", "remarks"}
+    assert report.details["remarks"][0].startswith("duality_gap_at_least: ")
     assert len(report.details["jacobian"]["leading"]) == 2
     json.dumps(report.details)
 
@@ -84,7 +86,7 @@ def test_a_quadratic_game():
     assert values["game/hessian_min/theta"].value == pytest.approx(float(torch.linalg.eigvalsh(game.A)[0]))
     assert values["game/hessian_max/phi"].value == pytest.approx(float(torch.linalg.eigvalsh(game.C)[-1]))
     assert values["game/jacobian_re_min"].value == pytest.approx(float(eigenvalues.real.min()))
-    assert values["game/duality_gap"].value == pytest.approx(game.gap(), rel=1e-3)
+    assert values["game/duality_gap_at_least"].value == pytest.approx(game.gap(), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,23 @@ def test_missing_quantities_are_skipped_with_a_reason(game, skips):
     assert set(report.details["skipped"]) == skips
     assert all(report.details["skipped"].values())
     assert {f"game/grad_norm/{player}" for player in game.turns()} <= set(report.values)
+
+
+@pytest.mark.parametrize(("game", "gap"), [("Saddle", 5.0), ("Bilinear", math.inf), ("DiracGAN", math.inf)])
+def test_the_gap_of_few_steps_is_a_lower_bound_and_the_exact_one_stands_beside_it(game, gap):
+    report = diagnostics(eigenvalues=0, steps=20).diagnose(getattr(two_parameter, game)(1.0, 2.0), data(1), 0)
+    values = {name: value.value for name, value in report.values.items() if "gap" in name}
+    assert values["game/duality_gap_exact"] == gap
+    assert 0 < values["game/duality_gap_at_least"] < 1
+    said = report.details["remarks"]
+    assert "theta and phi were still gaining after 20 steps: the gap is larger, or has no bound" in said[-1]
+    assert any("infinite" in line for line in said) == math.isinf(gap)
+
+
+def test_a_gap_that_is_reached_has_no_remark():
+    report = diagnostics(eigenvalues=0, steps=600, lr=0.05).diagnose(two_parameter.Saddle(1.0, 2.0), data(1), 0)
+    assert report.values["game/duality_gap_at_least"].value == pytest.approx(5, rel=1e-3)
+    assert "remarks" not in report.details
 
 
 def test_unrequested_quantities_are_not_computed():
@@ -155,8 +174,13 @@ def test_best_responses_are_evaluated_on_held_out_samples():
     elsewhere = Data(whole.train, Normal((2,), 19))
     one, other = (diagnostics().diagnose(game, d, 0).values for d in (whole, elsewhere))
     judged = {name for name in one if one[name] != other[name]}
-    assert {name.split("/")[1] for name in judged} <= {"duality_gap", "gain", "estimate", "critic_gain"}
-    assert "game/gain/discriminator" in judged
+    assert {name.split("/")[1] for name in judged} <= {
+        "duality_gap_at_least",
+        "gain_at_least",
+        "estimate",
+        "critic_gain_at_least",
+    }
+    assert "game/gain_at_least/discriminator" in judged
 
 
 def test_random_batches_are_determined_by_their_seed():

@@ -127,7 +127,7 @@ class TestTheGameItself:
     def test_diagnostics_measure_the_trained_players(self, points):
         [result] = measure(points, *self.WORDS)
         norms = {f"game/grad_norm/{player}" for player in ("generator", "discriminator")}
-        assert norms | {"game/duality_gap", "game/gain/generator", "game/critic_slope"} <= set(result.numbers)
+        assert norms | {"game/duality_gap_at_least", "game/gain_at_least/generator", "game/critic_slope"} <= set(result.numbers)
         assert all(math.isfinite(number.value) and number.floor is None for number in result.numbers.values())
         assert {number.higher_is_better for number in result.numbers.values()} == {None}
         origin = result.provenance
@@ -156,7 +156,7 @@ class TestTheGameItself:
         checkpoints = make_checkpoints(*self.WORDS, "checkpoint=all", advance=heard.append)
         expected, found = checkpoints.n_samples(points), checkpoints.results(points)
         assert [result.step for result in found] == [2, 4, 6]
-        assert len({result.numbers["game/duality_gap"].value for result in found}) == 3
+        assert len({result.numbers["game/duality_gap_at_least"].value for result in found}) == 3
         assert sum(heard) == expected
 
     def test_the_path_from_an_earlier_checkpoint(self, points, tmp_path):

@@ -93,7 +93,7 @@ class TestARun:
         words = ["batch_size=8", "steps=1", "batches=2", "eigenvalues=0"]
         code, out, _ = call("mine", "checkpoint=all", "diagnostics=game", *(f"diagnostics.{word}" for word in words))
         assert (code, "game/" in out, "trained players" in out) == (0, True, True)
-        assert [step for step, _ in eval_scalars(run)["eval/game/duality_gap"]] == [1, 2]
+        assert [step for step, _ in eval_scalars(run)["eval/game/duality_gap_at_least"]] == [1, 2]
 
     def test_a_repeated_evaluation(self, call, run):
         call("mine")

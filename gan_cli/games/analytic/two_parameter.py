@@ -1,5 +1,6 @@
 """bilinear, saddle, dirac_gan: min over theta, max over phi of V(theta, phi), with an equilibrium at (0, 0)."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
@@ -37,6 +38,10 @@ class TwoParameterGame(Game):
     @abstractmethod
     def value(self, theta: Tensor, phi: Tensor) -> Tensor:
         """Return V(theta, phi), for tensors of any equal shape."""
+
+    @abstractmethod
+    def duality_gap(self) -> float:
+        """Return max over phi' of V(theta, phi') - min over theta' of V(theta', phi)."""
 
     def players(self) -> Mapping[str, nn.Module]:
         return {"theta": nn.ParameterList([self.theta]), "phi": nn.ParameterList([self.phi])}
@@ -88,6 +93,9 @@ class Bilinear(TwoParameterGame):
     def value(self, theta: Tensor, phi: Tensor) -> Tensor:
         return theta * phi
 
+    def duality_gap(self) -> float:
+        return math.inf if bool(self.theta) or bool(self.phi) else 0.0
+
 
 class Saddle(TwoParameterGame):
     """V = theta^2 - phi^2: a differential Nash equilibrium, towards which the field points everywhere."""
@@ -96,6 +104,9 @@ class Saddle(TwoParameterGame):
 
     def value(self, theta: Tensor, phi: Tensor) -> Tensor:
         return theta.square() - phi.square()
+
+    def duality_gap(self) -> float:
+        return float(self.theta.detach() ** 2 + self.phi.detach() ** 2)
 
 
 class DiracGAN(TwoParameterGame):
@@ -108,3 +119,7 @@ class DiracGAN(TwoParameterGame):
 
     def value(self, theta: Tensor, phi: Tensor) -> Tensor:
         return logsigmoid(theta * phi) - float(np.log(2))
+
+    def duality_gap(self) -> float:
+        """Return infinity unless phi is 0: V has no minimum in theta'. Then it is log 2, which phi' approaches; 0 at (0, 0)."""
+        return math.inf if bool(self.phi) else math.log(2) if bool(self.theta) else 0.0
