@@ -35,7 +35,7 @@ def rows(n, text="{k},{square}"):
 
 def test_windows():
     values = torch.arange(12.0).view(6, 2)
-    windows = Windows(values, torch.tensor([3, 0]), 3)
+    windows = Windows(values, torch.tensor([3, 0]), 3, {})
     assert windows.shape == (3, 2)
     assert torch.equal(windows.batch(torch.tensor([1, 0, 1])).x, torch.stack([values[:3], values[3:], values[:3]]))
 
@@ -155,6 +155,10 @@ def test_text_in_another_encoding(tmp_path):
     [
         (["a,b", *rows(9), "3,"], {}, "mine.csv: a value is missing in row 10, column b"),
         (["a,b", *rows(3), ",", "NA,2", *rows(3)], {}, r"missing in row 4, column a \(and 2 more\)"),
+        (["a,b", *rows(3), "", *rows(3)], {}, r"missing in row 4, column a \(and 1 more\)"),
+        (["a", "1", "2", "", "4"], {}, r"missing in row 3, column a\."),
+        (["a,b", *rows(3, '"1,23{k}",{k}')], {}, r"'1,231' in column a may .* thousands or.*\nRemove .* from the file\.$"),
+        (["a;b", *rows(3, "1,23{k};{k}")], {"separator": ";"}, r"'1,231' in column a may [^;]*; .* add 'dataset\.decimal=,'"),
         (["a,b", *rows(3), "inf,2"], {}, "a value is infinite in row 4, column a"),
         (["day,a", *rows(9, "2020-01-0{k},{square}")], {}, r"holds text, not numbers, in day\.\n.*dataset\.columns=\[a\]"),
         (["day,city", *rows(9, "mon,x{k}")], {}, r"in day, city\.\nThere is no column of numbers"),
@@ -236,3 +240,26 @@ def test_energy_in_its_published_form(tmp_path):
 def test_energy_with_other_columns(table):
     with pytest.raises(UserError, match="has no column 'Appliances'"):
         energy(table("a,b", *rows(9)))
+
+
+@pytest.mark.parametrize(
+    ("dates", "noted"),
+    [
+        (["2024-01-03", "2024-01-02", "2024-01-01", "2023-12-31"], True),
+        (["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"], False),
+        (["01/02/2024", "02/02/2024", "13/02/2024", "01/03/2024"], False),  # the day is first
+        (["17:00", "18:00", "17:00", "18:00"], False),
+        (["Mon", "Tue", "Wed", "Mon"], False),
+    ],
+)
+def test_rows_that_are_not_in_the_order_of_a_date_that_is_left_out(table, dates, noted):
+    path = table("day,x", *(f"{day},{k}" for k, day in enumerate(dates)))
+    notes = csv(path, columns=["x"], window=2, protocol="shuffled").series.notes
+    said = [note for note in notes if "not in the order of day, which goes from 2024-01-03 to 2023-12-31" in note]
+    assert len(said) == noted
+
+
+def test_blank_lines_around_the_rows(table):
+    data = csv(table("", "a,b", *rows(4), "", ",", ""), window=2)
+    assert len(data.train) + len(data.heldout) == 3
+    assert any(note.endswith("the last 3 rows are empty and left out.") for note in data.series.notes)

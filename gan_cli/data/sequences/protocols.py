@@ -149,7 +149,7 @@ def sequences(
     }
     parts = [Windows(rows, starts[evenly_spaced(len(starts), max_samples)], window, origins) for starts in (train, held)]
     note = f"protocol: {description}"
-    return Data(*parts, series=Series(names, scaling, description, (note, *notes), is_by_time))
+    return Data(*parts, series=Series(names, scaling, description, (note, *notes, *table.notes), is_by_time))
 
 
 def covered(n: int, starts: Tensor, window: int) -> Tensor:

@@ -1,8 +1,10 @@
 """Tables of numbers in CSV files: columns by name, rows in the order of time."""
 
+import gzip
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +13,15 @@ import torch
 from torch import Tensor
 
 from gan_cli.config import suggestions
+from gan_cli.data.base import evenly_spaced
 from gan_cli.errors import FieldError, UserError, first_line
+
+DATES = 1_000
+"""Number of rows of a column of dates that are looked at."""
+DATE = r"\d{1,4}[-/. ]\w{1,9}[-/., ]+\d{1,4}\b"
+"""Beginning of a date, which a time of day does not have."""
+THOUSANDS = r"[+-]?\d{1,3}([., '\u202f]\d{3})+"
+"""Form of numbers that may have marks between thousands."""
 
 
 class Table(NamedTuple):
@@ -22,12 +32,14 @@ class Table(NamedTuple):
         names: Names of the F columns.
         title: Name of the table in messages.
         left_out: Names of the columns that were not taken.
+        notes: What a user should know about the rows.
     """
 
     values: Tensor
     names: tuple[str, ...]
     title: str
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_table(
@@ -44,15 +56,21 @@ def read_table(
 
     Raises:
         UserError: If the file is missing or no such table, if a column is missing, unnamed or not unique, or if a value is
-            text, missing or infinite. Messages count rows from 1, after the line with the names.
+            text, missing or infinite. A blank line between rows holds missing values. Messages count rows from 1, after the
+            line with the names.
     """
     title = title or path.name
     marks = _marks(separator, decimal)
     known = _header(path, marks)
     names = _selected_columns(known, columns, title)
-    frame = _frame(path, marks)
+    everything = _frame(path, marks)
+    frame = _without_empty_end(everything)
     if not len(frame):
         raise UserError(f"{title} has no rows below the line that names its columns.")
+    left_out = tuple(name for name in known if name not in names)
+    notes = [_disorder(frame[name], title) for name in left_out if name in frame and _is_out_of_order(frame[name])]
+    if empty := len(everything) - len(frame):
+        notes.append(f"{title}: the {f'last {empty} rows are' if empty > 1 else 'last row is'} empty and left out.")
     frame = frame[names]
     _require_numbers(frame, title, marks)
     values = torch.tensor(frame.to_numpy(dtype="float64", na_value=float("nan")))
@@ -63,7 +81,7 @@ def read_table(
             f"{title}: {word} in row {row + 1}, column {frame.columns[column]}{f' (and {others} more)' if others else ''}.\n"
             "Fill the gaps, remove these rows, or leave such columns out by naming the others in dataset.columns."
         )
-    return Table(values, tuple(frame.columns), title, tuple(name for name in known if name not in names))
+    return Table(values, tuple(frame.columns), title, left_out, tuple(notes))
 
 
 def row_number_columns(table: Table) -> list[str]:
@@ -71,6 +89,25 @@ def row_number_columns(table: Table) -> list[str]:
     steps = table.values.diff(dim=0)
     even = (steps == steps[:1]).all(0) & (steps[:1] > 0).all(0) & (len(steps) > 1)
     return [name for name, counts in zip(table.names, even.tolist(), strict=True) if counts]
+
+
+def _is_out_of_order(column: pandas.Series) -> bool:
+    """Return whether a column of dates does not rise, whether the day or the month is first; some of its rows are looked at."""
+    some = column.iloc[evenly_spaced(len(column), DATES).tolist()].astype(str)
+    if not some.str.match(DATE).all():
+        return False
+    with warnings.catch_warnings(action="ignore"):  # pandas would warn that it has to guess the format
+        readings = [pandas.to_datetime(some, errors="coerce", utc=True, dayfirst=day_first) for day_first in (False, True)]
+    known = [dates for dates in readings if dates.notna().all()]
+    return bool(known) and not any(dates.is_monotonic_increasing for dates in known)
+
+
+def _disorder(column: pandas.Series, title: str) -> str:
+    first, last = column.iloc[0], column.iloc[-1]
+    return (
+        f"warning: the rows of {title} are not in the order of {column.name}, which goes from {first} to {last}; "
+        "sequences take the order of the rows for the order of time. Sort the file, oldest row first."
+    )
 
 
 class _Marks(NamedTuple):
@@ -114,7 +151,26 @@ def _header(path: Path, marks: _Marks) -> list[str]:
 def _frame(path: Path, marks: _Marks) -> pandas.DataFrame:
     with _reading(path), warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)  # pandas would truncate rows with more fields than names
-        return pandas.read_csv(path, **marks._asdict(), skipinitialspace=True, index_col=False, low_memory=False)
+        return pandas.read_csv(
+            path,
+            **marks._asdict(),
+            skipinitialspace=True,
+            index_col=False,
+            low_memory=False,
+            skip_blank_lines=False,  # a blank line between rows is a gap in time
+            skiprows=_leading_blank_lines(path),
+        )
+
+
+def _without_empty_end(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Return the rows up to the last one that holds anything."""
+    filled = frame.notna().any(axis=1).to_numpy()
+    return frame.iloc[: int(filled.nonzero()[0].max(initial=-1)) + 1]
+
+
+def _leading_blank_lines(path: Path) -> int:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return sum(1 for _ in takewhile(lambda line: not line.strip(), file))
 
 
 @contextmanager
@@ -164,7 +220,17 @@ def _require_numbers(frame: pandas.DataFrame, title: str, marks: _Marks) -> None
         return
     for name in texts:
         other = "," if marks.decimal == "." else "."
-        if marks.sep != other and _numeric(frame[name].astype(str).str.replace(other, ".")).notna().all():
+        words = frame[name].astype(str)
+        if words.str.fullmatch(THOUSANDS).any() and (words.str.fullmatch(THOUSANDS) | _numeric(words).notna()).all():
+            shown = words[words.str.fullmatch(THOUSANDS)].iloc[0]
+            decimals = (
+                "" if marks.sep == other else f"; if it is the decimal mark, add 'dataset.decimal={other}', with the quotes"
+            )
+            raise UserError(
+                f"{title}: {shown!r} in column {name} may have a mark between thousands or another decimal mark.\n"
+                f"Remove marks between thousands from the file{decimals}."
+            )
+        if marks.sep != other and _numeric(words.str.replace(other, ".")).notna().all():
             raise UserError(
                 f"{title}: {frame[name].iloc[0]!r} in column {name} is a number with another decimal mark.\n"
                 f"Add 'dataset.decimal={other}', with the quotes."
