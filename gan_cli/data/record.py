@@ -155,7 +155,7 @@ class DataRecord:
         shown = [f"{name} ({train} + {heldout})" for name, train, heldout in known]
         text += f": {shortened_list(shown, SHOWN)}" if shown else ""
         lacking = [name for name, _, heldout in known if heldout == 0]
-        return f"{text}; none held out of {shortened_list(lacking, SHOWN)}" if lacking else text
+        return f"{text}; classes without held-out samples: {shortened_list(lacking, SHOWN)}" if lacking else text
 
     def _units(self) -> str:
         return shortened_list([f"{name} {low:.6g} to {high:.6g}" for name, (low, high) in self.units.items()], SHOWN)
@@ -168,8 +168,8 @@ class DataRecord:
             parts.append("no exact duplicates")
         else:
             parts.append(
-                f"exact duplicates: {found.train} in training, {found.heldout} in held out, "
-                f"{found.between} held-out ones also in training"
+                f"exact duplicates: {found.train} in the training part, {found.heldout} in the held-out part, "
+                f"{found.between} between them"
             )
         return "; ".join([*parts, f"checksum {self.checksum[:12]} of {self.checksum_of}"])
 

@@ -208,7 +208,7 @@ def test_classes_are_named_and_counted(read, name, cache):
     counts = [torch.bincount(everything(p).y, minlength=len(NAMES[name])).tolist() for p in (data.train, data.heldout)]
     rows = zip(NAMES[name], *counts, strict=True)
     listed = ", ".join(f"{one} ({train} + {heldout})" for one, train, heldout in rows)
-    assert DataRecord.of(data).lines()[0].partition("; none held out")[0] == (
+    assert DataRecord.of(data).lines()[0].partition("; classes without")[0] == (
         f"data: {len(data.train)} images to train on, {len(data.heldout)} held out; {len(NAMES[name])} classes: {listed}"
     )
     assert data.to_dict()["class_names"] == list(NAMES[name])
@@ -229,7 +229,7 @@ def test_many_classes_and_names_that_cannot_be_printed(tmp_path):
     assert re.search(
         r"39 images to train on, 1 held out; 20 classes: 00\?\?\[2J \([12] \+ [01]\), 01.*, 11\?.*\), \.\.\.;", line
     )
-    assert re.search(r"; none held out of 0.*, \.\.\.$", line)
+    assert re.search(r"; classes without held-out samples: 0.*, \.\.\.$", line)
 
 
 class TestImageFolder:

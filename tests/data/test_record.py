@@ -31,8 +31,9 @@ def test_counts_duplicates_and_values():
     assert record.classes == (ClassCount("0", 2, 2), ClassCount("1", 2, 1), ClassCount("2", 1, 0))
     assert record.values == (1, 4)
     assert record.lines() == [
-        "data: 5 points to train on, 3 held out; 3 classes: 0 (2 + 2), 1 (2 + 1), 2 (1 + 0); none held out of 2",
-        "values 1 to 4; exact duplicates: 2 in training, 1 in held out, 2 held-out ones also in training; "
+        "data: 5 points to train on, 3 held out; 3 classes: 0 (2 + 2), 1 (2 + 1), 2 (1 + 0); "
+        "classes without held-out samples: 2",
+        "values 1 to 4; exact duplicates: 2 in the training part, 1 in the held-out part, 2 between them; "
         f"checksum {record.checksum[:12]} of all samples",
     ]
 
