@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,16 @@ from rich.text import Text
 
 from gan_cli import files
 from gan_cli.cli.combinations import combinations
+from gan_cli.cli.jobs import (
+    ASIDE,
+    Job,
+    common_words,
+    finished_config,
+    folders_by_config,
+    options_hash,
+    recorded,
+    swept_keys,
+)
 from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import TARGET, compose, readable
 from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin
@@ -24,47 +34,20 @@ from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
 from gan_cli.own_code import reason
 from gan_cli.runs import environment, lock
-from gan_cli.runs.folder import holds_run, read_result
+from gan_cli.runs.folder import holds_config, holds_run
 from gan_cli.runs.lock import InUse, locked
 from gan_cli.runs.signals import passed_on
 
-ASIDE = "earlier_code"
-"""Folder of a sweep for the runs that are repeated because modules of the user's own have changed."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job of a sweep.
-
-    Attributes:
-        overrides: Its overrides.
-        folder: Its folder.
-        subdir: The folder's path within the sweep's.
-        config: The hash of its config.
-        again: True if it is run again, because modules of the user's own have changed since.
-    """
-
-    overrides: list[str]
-    folder: Path
-    subdir: str
-    config: str
-    again: bool = False
-
-    def result(self) -> dict[str, Any] | None:
-        """Return the result in the job's folder, or None if it is missing or belongs to another config."""
-        found = read_result(self.folder)
-        return found if found and found.get("config") == self.config else None
-
-    def is_finished(self) -> bool:
-        """Return True if the job has finished."""
-        return (self.result() or {}).get("status") == "finished"
+FEW = 5
+"""Number of configs that are composed without a word."""
 
 
 class Sweep(BasicSweeper):
     """Hydra's basic sweeper, except that it skips finished jobs and that a failed job does not hide the results of others.
 
-    A job is identified by its folder (``hydra.sweep.dir`` and its overrides) and by the hash of its config. Its outcome is
-    read from its ``result.json`` and therefore survives the process that ran it.
+    A job is identified by the hash of its config, and its folder is named after its overrides, swept keys first. A run of the
+    same config is found under any name. The outcome of a job is read from its ``result.json`` and therefore survives the
+    process that ran it. A finished job that ``sweep.json`` lists is not composed again, as long as no option has changed.
 
     Args:
         max_batch_size: Jobs that are handed to the launcher at a time; None: all of them.
@@ -83,6 +66,7 @@ class Sweep(BasicSweeper):
     ) -> None:
         super().__init__(max_batch_size, params)
         self.cases = cases
+        self.options: str | None = None
 
     def sweep(self, arguments: list[str]) -> None:
         """Run every combination that ``arguments`` describe.
@@ -103,6 +87,7 @@ class Sweep(BasicSweeper):
                 with locked(job.folder):
                     environment.put_aside(job.folder, folder / ASIDE)
         done = {job.folder for job in jobs if job.is_finished()}
+        print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {len(done)} of them finished already: {folder}", flush=True)
         excuse, started = "interrupted", 0
         try:
             with passed_on() if self._has_workers() else nullcontext():
@@ -114,7 +99,7 @@ class Sweep(BasicSweeper):
         except Exception as error:  # the launcher lost its workers, not one job its way
             excuse = reason(error)
         finally:
-            failed = print_summary(folder, jobs, done, excuse)
+            failed = print_summary(folder, jobs, done, excuse, self.options)
         if failed:
             raise SystemExit(1)
 
@@ -128,30 +113,58 @@ class Sweep(BasicSweeper):
         # as they were written: their interpolations are of the job's config
         ours = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
         assert isinstance(ours, list)
+        self.options = options_hash(configs, ours)
+        known, swept = recorded(self._folder(), self.options), swept_keys(batch)
+        if (unknown := sum(tuple(overrides) not in known for overrides in batch)) > FEW:
+            print(f"composing the configs of {unknown} jobs", flush=True)
         jobs: dict[str, Job] = {}
         for overrides in batch:
             try:
-                cfg = compose(configs, "train", [*ours, *overrides])
-                with readable():
-                    subdir = os.path.normpath(job_subdir(cfg, len(jobs)))
-                folder = self._folder() / subdir
-                if subdir == os.curdir:
-                    raise UserError("hydra.sweep.subdir is the folder of the sweep itself: give each job one of its own.")
-                again = holds_run(folder, cfg) and self._has_changed_code(folder, cfg)
+                job = self._finished(overrides, known.get(tuple(overrides)))
+                if job is None:
+                    cfg = compose(configs, "train", [*ours, *overrides])
+                    job = self._composed(overrides, cfg, len(jobs), swept)
             except UserError as error:
                 raise UserError(f"job {' '.join(overrides)}: {error}") from error
-            other = jobs.setdefault(subdir, Job(overrides, folder, subdir, config_hash(cfg), again))
+            other = jobs.setdefault(job.subdir, job)
             if sorted(other.overrides) != sorted(overrides):
-                if other.config == config_hash(cfg):
+                if other.config == job.config:
                     raise UserError(
                         f"the jobs {' '.join(other.overrides)} and {' '.join(overrides)} are one run: what differs does not "
                         "affect the result.\nGive such a key a single value."
                     )
                 raise UserError(
-                    f"hydra.sweep.subdir gives two jobs the same folder {folder}: {' '.join(other.overrides)} and "
+                    f"hydra.sweep.subdir gives two jobs the same folder {job.folder}: {' '.join(other.overrides)} and "
                     f"{' '.join(overrides)}.\nLeave it out, or name in it every key that is swept, as in run_${{seed}}."
                 )
         return list(jobs.values())
+
+    def _finished(self, overrides: list[str], subdir: str | None) -> Job | None:
+        """Return the job if the folder ``subdir``, where an earlier call had it, holds a finished run, else None."""
+        cfg = None if subdir is None else finished_config(self._folder() / subdir)
+        if cfg is None or subdir is None:
+            return None
+        cfg.code = next((value for key, _, value in (word.partition("=") for word in overrides) if key == "code"), "same")
+        folder = self._folder() / subdir
+        return Job(overrides, folder, subdir, config_hash(cfg), self._has_changed_code(folder, cfg))
+
+    def _composed(self, overrides: list[str], cfg: DictConfig, number: int, swept: list[str]) -> Job:
+        """Return the job of a composed config, in the folder of a run of the same config if the sweep has one."""
+        with readable():
+            subdir = os.path.normpath(job_subdir(cfg, number, swept))
+        if subdir == os.curdir:
+            raise UserError("hydra.sweep.subdir is the folder of the sweep itself: give each job one of its own.")
+        identity = config_hash(cfg)
+        if not holds_config(self._folder() / subdir):
+            subdir = self._earlier.get(identity, subdir)
+        folder = self._folder() / subdir
+        again = holds_run(folder, cfg) and self._has_changed_code(folder, cfg)
+        return Job(overrides, folder, subdir, identity, again)
+
+    @cached_property
+    def _earlier(self) -> dict[str, str]:
+        """The runs of earlier calls, whose folders may have been named after other keys."""
+        return folders_by_config(self._folder())
 
     def _has_changed_code(self, folder: Path, cfg: DictConfig) -> bool:
         with importable(os.getcwd()):
@@ -214,7 +227,7 @@ def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
     return [f"++hydra.job.env_set.GAN_CLI_THREADS={max(1, cpu_count() // workers)}"]
 
 
-def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excuse: str) -> int:
+def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excuse: str, options: str | None) -> int:
     """Print the closing table, write ``sweep.json``, and return the number of failed jobs.
 
     Args:
@@ -222,27 +235,29 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
         jobs: All jobs of the sweep.
         done: Folders of the jobs that an earlier call had finished.
         excuse: The reason shown for a job that left no result.
+        options: Hash of the options that the configs of the jobs were composed of.
     """
-    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
-    table = Table("job", "result", "folder")
+    common, console = common_words([job.overrides for job in jobs]), Console()
+    table = Table("job", "result")
+    # a line is enough: names begin with what is swept, and sweep.json has the whole ones
+    table.add_column("folder", no_wrap=True, max_width=max(30, console.width - 60))
     rows, failed = [], 0
     for job in jobs:
         result = job.result() or {"status": "failed", "reason": excuse}
         if result["status"] != "finished" and (in_use := lock.holder(job.folder)):
             result = {"status": "failed", "reason": in_use}
         if result["status"] == "finished":
-            earlier = " (finished earlier)" if job.folder in done else ""
-            outcome = Text(f"{_number(result.get('metric'))}{earlier}")
+            outcome = Text(_number(result.get("metric"), "finished earlier" if job.folder in done else ""))
         else:
             failed += 1
             outcome = Text(result.get("reason", ""), style="red")
         own = " ".join(word for word in job.overrides if word not in common)
-        table.add_row(Text(own or "defaults"), outcome, Text(job.folder.name, overflow="fold"))
-        rows.append({"overrides": job.overrides, "folder": str(job.folder), **result})
-    files.write_json(folder / "sweep.json", {"jobs": rows})
+        table.add_row(Text(own or "defaults"), outcome, Text(job.folder.name, overflow="ellipsis"))
+        rows.append({"overrides": job.overrides, "folder": str(job.folder), "subdir": job.subdir, **result})
+    files.write_json(folder / "sweep.json", {"options": options, "jobs": rows})
     if common:
         print("all jobs:", *sorted(common))
-    Console().print(table)
+    console.print(table)
     print(f"{len(jobs) - failed} of {len(jobs)} jobs finished. They lie in {folder}, their numbers in sweep.json there.")
     if failed:
         again = shlex.quote(f"hydra.sweep.dir={folder}")
@@ -250,10 +265,11 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
     return failed
 
 
-def _number(metric: dict[str, Any] | None) -> str:
+def _number(metric: dict[str, Any] | None, earlier: str) -> str:
+    """Return the metric of a finished job, if it has one, and that it finished ``earlier``."""
     if not metric or metric.get("final") is None:
-        return "finished"
-    return f"{metric['name']} {metric['final']:.4g}"
+        return earlier or "finished"
+    return f"{metric['name']} {metric['final']:.4g}{f' ({earlier})' if earlier else ''}"
 
 
 register_plugin(Sweep, TARGET)

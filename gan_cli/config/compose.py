@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,6 @@ def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig
             value is missing, or an interpolation cannot be resolved.
     """
     known = scalars(SCHEMAS[name])
-
-    def load(overrides: list[str]) -> DictConfig:
-        return loader.load_configuration(name, overrides, RunMode.RUN, from_shell=False)
-
     with readable():
         choices, values = _sorted_out(loader, name, overrides, known)
         for override in values:
@@ -121,14 +118,20 @@ def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig
                 _check_scalar(override, known[override.key_or_group])
         others = [override for override in values if not (override.is_hydra_override() or override.key_or_group in known)]
         if others:
-            _check(others, flatten(load(choices)))
+            _check(others, _defaults(loader, name, tuple(choices)))
         try:
-            cfg = load(overrides)
+            cfg = loader.load_configuration(name, overrides, RunMode.RUN, from_shell=False)
         except HydraException:  # one of Hydra's own keys is wrong: report it like other keys
-            _check([override for override in values if override.is_hydra_override()], flatten(load(choices)))
+            _check([override for override in values if override.is_hydra_override()], _defaults(loader, name, tuple(choices)))
             raise
         _check_whole(cfg, known)
     return cfg
+
+
+@lru_cache(maxsize=16)
+def _defaults(loader: ConfigLoader, name: str, choices: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the values of all keys under these options; the jobs of a sweep have many options in common."""
+    return flatten(loader.load_configuration(name, list(choices), RunMode.RUN, from_shell=False))
 
 
 def _sorted_out(

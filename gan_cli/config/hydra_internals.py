@@ -104,12 +104,19 @@ def register_plugin(plugin: type[Any], target: str) -> None:
     Plugins.instance().register(plugin)
 
 
-def job_subdir(cfg: DictConfig, number: int) -> str:
-    """Return the folder of a sweep's job within the sweep's, for the composed config of the job and its number."""
+def job_subdir(cfg: DictConfig, number: int, swept: Sequence[str]) -> str:
+    """Return the folder of a sweep's job within the sweep's.
+
+    Args:
+        cfg: The composed config of the job.
+        number: The number of the job.
+        swept: The keys in which the jobs of the sweep differ.
+    """
     current = HydraConfig.instance()
     before = current.cfg
     with open_dict(cfg):
         cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
+        cfg.hydra.sweeper.swept = list(swept)
     current.set_config(cfg)  # which the resolver ${hydra:KEY} reads
     try:
         return str(OmegaConf.select(cfg, "hydra.sweep.subdir", throw_on_missing=True))

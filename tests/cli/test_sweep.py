@@ -185,10 +185,10 @@ def test_cases_are_no_grid(call, jobs, experiments):
 def test_the_command_line_counts_instead_of_what_an_experiment_sweeps(call, jobs, experiments):
     assert call("train", "experiment=both", "hydra.sweep.dir=s", "loss=plain", "seed=7,8").code == 0
     assert names(jobs) == [
-        "experiment-both+loss-plain+seed-7",
-        "experiment-both+loss-plain+seed-7+train.steps-3",
-        "experiment-both+loss-plain+seed-8",
-        "experiment-both+loss-plain+seed-8+train.steps-3",
+        "seed-7+experiment-both+loss-plain",
+        "seed-7+train.steps-3+experiment-both+loss-plain",
+        "seed-8+experiment-both+loss-plain",
+        "seed-8+train.steps-3+experiment-both+loss-plain",
     ]
     jobs.trained.clear()
     assert call("train", "experiment=both", "hydra.sweep.dir=t", "loss=plain", "train.steps=5", "seed=1").code == 0
