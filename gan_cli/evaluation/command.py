@@ -149,7 +149,6 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
             progress.say(f"warning: {line}")
         progress.expect(folders.n_images)
         numbers, details = numbers_and_details(folders.metric, *folders.measure(progress.advance))
-        details["floor_against"] = folders.floor_against
         if folders.warnings:
             details["remarks"] = [*folders.warnings, *details.get("remarks", ())]
     provenance = Provenance(**folders.provenance())

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -79,6 +79,8 @@ class Ranking:
         numbers: One example of every number, for its direction.
         rows: The methods.
         floor: Lowest and highest floor of the primary number. None: not measured.
+        floor_error: Largest standard deviation of these floors over draws. None: not known.
+        floor_details: How one of them was measured, see ``numbers.floor_details``.
         level: Confidence level of each interval, such that all of them hold jointly with ``LEVEL``.
         differs_in: Reasons why these results cannot be ranked with those of the first ranking.
     """
@@ -89,6 +91,8 @@ class Ranking:
     numbers: Mapping[str, Number]
     rows: tuple[Row, ...]
     floor: tuple[float, float] | None
+    floor_error: float | None
+    floor_details: Mapping[str, Any]
     level: float
     differs_in: tuple[str, ...] = ()
 
@@ -269,7 +273,10 @@ def _ranking(methods: Sequence[Group], pool: _Comparable, chosen: str, differs_i
     rows = (first, *(replace(row, difference=difference(values, best, higher, level)) for row, values in others))
     floors = [floor for result in examples if (floor := result.numbers[primary].floor) is not None]
     span = (min(floors), max(floors)) if floors else None
-    return Ranking(primary, chosen, pool.provenance, numbers, rows, span, level, differs_in)
+    errors = [error for result in examples if (error := result.numbers[primary].floor_error) is not None]
+    measured_as = {key: value for key, value in examples[0].details.items() if key.startswith("floor_")}
+    floor = (span, max(errors, default=None), measured_as)
+    return Ranking(primary, chosen, pool.provenance, numbers, rows, *floor, level, differs_in)
 
 
 def _means(results: Sequence[Result]) -> dict[str, Mean]:

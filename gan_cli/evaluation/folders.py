@@ -19,10 +19,10 @@ from gan_cli.data.images.folder import native, native_images
 from gan_cli.data.images.source import CorruptImage
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
-from gan_cli.evaluation.measurement import Floor, concatenate
+from gan_cli.evaluation.floors import Floor, measure_floor
 from gan_cli.evaluation.sizes import sizes_of, warnings
 from gan_cli.metrics.base import Metric
-from gan_cli.metrics.features.base import Encoded, Features
+from gan_cli.metrics.features.base import Encoded, Features, concatenate
 from gan_cli.metrics.features.cache import content_key, encode_cached
 from gan_cli.types import Batch
 
@@ -135,8 +135,7 @@ class FolderComparison:
             kept = self.floor_against = min(kept, self.floor_against)
         others = every.subset(slice(len(every) - self.floor_against, None))
         # the remaining images may be too few for this metric
-        floor = self.metric.floor_or_empty(every.subset(slice(0, kept)), others)
-        return real, fake, Floor({name: value.value for name, value in floor.items()}, kept)
+        return real, fake, measure_floor(self.metric, every.subset(slice(0, kept)), others, partial=True)
 
     def encode(self, images: "ShuffledImages", n: int, how: Encoder, advance: Advance) -> tuple[Encoded, str]:
         """Decode and encode the first ``n`` images in chunks.

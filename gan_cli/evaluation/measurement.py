@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,29 +12,16 @@ from torch import Tensor
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.translation.degradations import grey
 from gan_cli.errors import TooFewSamples, UserError
+from gan_cli.evaluation.floors import Floor, measure_floor
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import CHUNK, cycling_labels, eval_mode
 from gan_cli.metrics.base import Metric, Value
-from gan_cli.metrics.features.base import Encoded, to_metric_input
+from gan_cli.metrics.features.base import Encoded, concatenate, to_metric_input
 from gan_cli.metrics.features.cache import content_key, encode_cached
 from gan_cli.randomness import fork_rng
 
 ROLES = ("select", "report")
 """Purpose of a measurement: selecting a checkpoint, as in training, or reporting it, on other samples."""
-
-
-class Floor(NamedTuple):
-    """The numbers of a metric between two sets of real samples: differences below the floor are not meaningful.
-
-    Attributes:
-        values: Value of each number.
-        n: Number of samples in each set.
-        two_times: True if the sets are of different periods of a time series, so that the floor includes how they differ.
-    """
-
-    values: Mapping[str, float]
-    n: int
-    two_times: bool = False
 
 
 def ignore_progress(n: int) -> None:
@@ -134,30 +121,30 @@ class Measurement:
     def floor(self) -> Floor:
         """The metric between these real samples and as many other real samples.
 
-        The others are the block of the other role. If the split is too small for that, they are held-out samples if training
-        samples are compared and there are enough held-out ones, else both sets are halves of the split. If the two splits are
-        of different periods of a time series, the others always come from the other split, as many as it holds.
+        The others are the block of the other role. If the split is too small for that, they come from the other split if it
+        holds enough. Training samples are no others of held-out ones if the metric or its features have seen them. Otherwise
+        both sets are halves of the split. If the two splits are of different periods of a time series, the others always come
+        from the other split, as many as it holds.
         """
-        other = self.data.heldout
+        name = "heldout" if self.metric.split == "train" else "train"
+        other: Dataset = getattr(self.data, name)
         real, n = self.real, self.n
-        two_times = self.data.series is not None and self.data.series.by_time
-        if two_times:
-            other = other if self.metric.split == "train" else self.data.train
+        if self.data.series is not None and self.data.series.by_time:
             n = min(n, len(other))
-            real = self._encode_split(self.split, self._block(self.role)[:n]) if n < self.n else real
-            others = self._encode_split(other, _order(other)[:n])
-        elif 2 * n <= len(self.split):
-            others = self._encode_split(self.split, self._block("report" if self.role == "select" else "select"))
-        elif self.metric.split == "train" and n <= len(other):
-            others = self._encode_split(other, _order(other)[:n])
-        else:
-            n = len(self.split) // 2
-            if not n:
-                return Floor({}, 0)
-            real, others = (self._encode_split(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
+            real = self._encode_for_floor(self.split, self._block(self.role)[:n]) if n < self.n else real
+            return measure_floor(
+                self.metric, real, self._encode_for_floor(other, _order(other)[:n]), n < self.n, name, two_times=True
+            )
+        if 2 * n <= len(self.split):
+            others = self._encode_for_floor(self.split, self._block("report" if self.role == "select" else "select"))
+            return measure_floor(self.metric, *((real, others) if self.role == "report" else (others, real)))
+        if n <= len(other) and (name == "heldout" or not self.metric.has_seen_training_samples):
+            return measure_floor(self.metric, real, self._encode_for_floor(other, _order(other)[:n]), split=name)
+        if not (n := len(self.split) // 2):
+            return Floor()
+        halves = [self._encode_for_floor(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2)]
         # half of the data may be too little for a metric that works on the whole split
-        floor = self.metric.floor if n == self.n else self.metric.floor_or_empty
-        return Floor({name: value.value for name, value in floor(real, others).items()}, n, two_times)
+        return measure_floor(self.metric, *halves, partial=True)
 
     def fake(self, game: Game, seed: int, advance: Callable[[int], None] = ignore_progress, labels: str = "data") -> Encoded:
         """Return ``n`` samples of ``game`` with their features.
@@ -219,6 +206,9 @@ class Measurement:
     def _without_unused_samples(self, encoded: Encoded) -> Encoded:
         return encoded if self.metric.needs_samples else encoded.without_samples()
 
+    def _encode_for_floor(self, dataset: Dataset, indices: Tensor) -> Encoded:
+        return self._without_unused_samples(self._encode_split(dataset, indices))
+
     def _encode_split(self, dataset: Dataset, indices: Tensor) -> Encoded:
         batches = [dataset.batch(chunk) for chunk in indices.split(CHUNK)]
         x = torch.cat([to_metric_input(batch.x, self.metric.features) for batch in batches])
@@ -244,18 +234,6 @@ def check_counts(metric: Metric, data: Data, n_samples: int | None = None) -> in
         found = f"n_samples={n}" if n == requested else f"the {metric.split} split holds {n}"
         raise TooFewSamples(f"{metric.name} {need}, but {found}.")
     return n
-
-
-def concatenate(parts: list[Encoded]) -> Encoded:
-    """Concatenate several encoded sets."""
-    logits = [part.logits for part in parts if part.logits is not None]
-    labels = [part.y for part in parts if part.y is not None]
-    return Encoded(
-        torch.cat([part.x for part in parts]),
-        torch.cat([part.features for part in parts]),
-        torch.cat(logits) if logits else None,
-        torch.cat(labels) if labels else None,
-    )
 
 
 def _order(dataset: Dataset) -> Tensor:

@@ -2,20 +2,27 @@
 
 from typing import Any
 
-from gan_cli.evaluation.measurement import Floor, left_out_lines
+from gan_cli.evaluation.floors import Floor
+from gan_cli.evaluation.measurement import left_out_lines
 from gan_cli.evaluation.results import Number
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Encoded
 
 
 def numbers_and_details(metric: Metric, real: Encoded, fake: Encoded, floor: Floor) -> tuple[dict[str, Number], dict[str, Any]]:
-    """Return the numbers of a metric with errors and floors, and its details with the sample count of the floor."""
+    """Return the numbers of a metric with errors and floors, and its details with those of the floor."""
     numbers = {
-        name: Number(value.value, value.error, value.higher_is_better, floor.values.get(name))
+        name: Number(value.value, value.error, value.higher_is_better, floor.values.get(name), floor.errors.get(name))
         for name, value in metric.with_errors(real, fake).items()
     }
-    details = {"floor_n": floor.n, "floor_two_times": floor.two_times, **metric.details(real, fake)}
+    details = {**floor_details(floor), **metric.details(real, fake)}
     if metric.left_out:
         details["left_out"] = dict(metric.left_out)
         details["remarks"] = [*left_out_lines(metric), *details.get("remarks", ())]
     return numbers, details
+
+
+def floor_details(floor: Floor) -> dict[str, Any]:
+    """Return how a floor was measured, as plain data: the keys ``floor_n``, ``floor_against``, ``floor_draws`` and so on."""
+    names = ("n", "against", "draws", "split", "two_times")
+    return {f"floor_{name}": getattr(floor, name) for name in names}

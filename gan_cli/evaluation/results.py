@@ -30,13 +30,15 @@ class Number:
         value: The number.
         error: Its standard error. None: unknown.
         higher_is_better: Direction of improvement. None: neither direction is better.
-        floor: The same measure between real samples and other real samples, as many as were compared. None: not measured.
+        floor: The same measure between real samples and other real samples, the mean over several draws. None: not measured.
+        floor_error: Standard deviation of one of these draws. None: there was one draw.
     """
 
     value: float
     error: float | None = None
     higher_is_better: bool | None = False
     floor: float | None = None
+    floor_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,6 @@ def _without_moved_choices(old: Result, results: Sequence[Result]) -> Result:
 
 
 def _number(entry: Mapping[str, Any]) -> Number:
-    value, others = entry["value"], ("error", "floor")
+    value, others = entry["value"], ("error", "floor", "floor_error")
     known = {key: float(entry[key]) for key in others if entry.get(key) is not None}
     return Number(**{**entry, **known, "value": math.nan if value is None else float(value)})

@@ -14,6 +14,7 @@ class StoredNumber(TypedDict):
     error: NotRequired[float | Literal["inf", "-inf"] | None]
     higher_is_better: NotRequired[bool | None]
     floor: NotRequired[float | Literal["inf", "-inf"] | None]
+    floor_error: NotRequired[float | Literal["inf", "-inf"] | None]
 
 
 class StoredForm(TypedDict):

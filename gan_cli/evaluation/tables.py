@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_cli.evaluation.comparison import Comparison, Mean, Ranking, Row, describe_level
+from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_note
 from gan_cli.evaluation.layout import blank_table, numeric_column, titled_table, wrap_name
 from gan_cli.evaluation.number_format import (
     decimal_place,
@@ -112,7 +113,7 @@ def _run_table(results: Sequence[Result]) -> Group:
     for name, number in results[0].numbers.items():
         cells = [_number_text(result.numbers.get(name)) for result in results]
         table.add_row(Text(_with_direction(name, number)), *cells, *([_floor_text(number)] if floored else []))
-    return titled_table(results[0].source, table, *remarks(results), *_floor_note(results[0]), caption(results[0].provenance))
+    return titled_table(results[0].source, table, *remarks(results), *floor_note(results[0]), caption(results[0].provenance))
 
 
 def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
@@ -130,7 +131,7 @@ def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
         if _has_floor(ordered[0]):
             table.add_section()
             table.add_row("", "floor", *(_floor_text(ordered[0].numbers[name]) for name in names))
-        notes = [*remarks(ordered), *_floor_note(ordered[0])]
+        notes = [*remarks(ordered), *floor_note(ordered[0])]
         yield titled_table(ordered[0].source, table, *notes, caption(ordered[0].provenance))
 
 
@@ -154,8 +155,8 @@ def _ranking_table(ranking: Ranking) -> Group:
         table.add_row(*keys(row), _seeds_text(row), *primary, *judged, style=_emphasis(row))
     notes = [
         *([f"Not comparable with the first table: {', '.join(ranking.differs_in)}."] if ranking.differs_in else []),
-        f"By the {_checkpoint_name(ranking)}. "
-        f"Mean ± standard error over seeds{_single_seed_note(ranking)}.{_floor_range(ranking)}",
+        f"By the {_checkpoint_name(ranking)}. Mean ± standard error over seeds{_single_seed_note(ranking)}.",
+        *([f"Floor, {REAL}: {floor_in_words(ranking)}."] if ranking.floor else []),
         *([_legend(ranking)] if several else []),
         caption(ranking.provenance, seed=False),
     ]
@@ -227,13 +228,6 @@ def _single_seed_note(ranking: Ranking) -> str:
     return "; a single seed has no error" if any(len(row.seeds) == 1 for row in ranking.rows) else ""
 
 
-def _floor_range(ranking: Ranking) -> str:
-    if ranking.floor is None:
-        return ""
-    low, high = (format_value(bound) for bound in ranking.floor)
-    return f" Floor, real against real: {low}{'' if high == low else f' to {high}'}."
-
-
 def _emphasis(row: Row) -> str | None:
     return "bold" if row.difference is None else None
 
@@ -262,9 +256,11 @@ def _number_text(number: Number | None) -> Text:
 
 
 def _floor_text(number: Number) -> Text:
-    """Format a floor to the decimal place of its number."""
+    """Format a floor with its standard deviation, or else to the decimal place of its number."""
     if number.floor is None:
         return Text("")
+    if number.floor_error is not None:
+        return Text(format_value(number.floor, number.floor_error))
     if number.error is None or not math.isfinite(number.floor) or not is_significant(number.value, number.error):
         return Text(format_value(number.floor))
     return Text(format_fixed(number.floor, decimal_place(number.error, 2)))
@@ -272,16 +268,6 @@ def _floor_text(number: Number) -> Text:
 
 def _has_floor(result: Result) -> bool:
     return any(number.floor is not None for number in result.numbers.values())
-
-
-def _floor_note(result: Result) -> list[str]:
-    if not _has_floor(result):
-        return []
-    n = result.details.get("floor_n", result.provenance.n_real)
-    against = result.details.get("floor_against", n)
-    others = "as many" if against == n else str(against)
-    time = " of another time" if result.details.get("floor_two_times") else ""
-    return [f"Floor: the same numbers between {n} real samples and {others} other real ones{time}."]
 
 
 def _with_direction(name: str, number: Number) -> str:

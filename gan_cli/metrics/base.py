@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -77,6 +77,8 @@ class Metric(Contract, ABC):
     """True if the metric needs the samples themselves besides their features, logits and labels."""
     needs_labels: ClassVar[bool] = False
     """True if the primary number is defined only for samples that were generated for a given class."""
+    floor_draws: ClassVar[int] = 10
+    """Largest number of draws that the floor is averaged over: 1 if a draw is expensive, or if all draws are equal."""
     selects_checkpoint: ClassVar[bool] = True
     """True if the best checkpoint of a run is the one with the best primary number."""
     higher_is_better: ClassVar[bool] = False
@@ -144,6 +146,25 @@ class Metric(Contract, ABC):
             return self.floor(real, others)
         except UserError:
             return {}
+
+    def floors(
+        self, draw: Callable[[int], tuple[Encoded, Encoded]], draws: int, partial: bool = False
+    ) -> Mapping[str, list[float]]:
+        """Return the numbers of the floor over several draws of real samples.
+
+        Args:
+            draw: Returns the two sets of a draw, from 0 on.
+            draws: Number of draws; ``floor_draws`` limits it.
+            partial: True to leave out the numbers for which the sets are too small.
+        """
+        floor = self.floor_or_empty if partial else self.floor
+        found = [floor(*draw(index)) for index in range(min(draws, self.floor_draws))]
+        return {name: [each[name].value for each in found] for name in found[0]}
+
+    @property
+    def has_seen_training_samples(self) -> bool:
+        """True if training samples are unlike other real ones, because the metric or its features were fitted to them."""
+        return self.features.trained_on_data
 
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """Return ``measure``, with missing standard errors filled in by a delete-a-group jackknife.

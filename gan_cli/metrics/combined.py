@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -109,6 +109,17 @@ class Combined(Metric):
     def floor_or_empty(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
         """Return the floors of those parts for which the sets are large enough."""
         return _merge(part.floor_or_empty(real, others) for part in self.parts())
+
+    def floors(
+        self, draw: Callable[[int], tuple[Encoded, Encoded]], draws: int, partial: bool = False
+    ) -> Mapping[str, list[float]]:
+        """Return the floors of all parts, each over its own number of draws."""
+        return _merge(part.floors(draw, draws, partial) for part in self.parts())
+
+    @property
+    def has_seen_training_samples(self) -> bool:
+        """True if any part has seen them."""
+        return any(part.has_seen_training_samples for part in self.parts())
 
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """Return the numbers of all parts; each part computes its own errors."""

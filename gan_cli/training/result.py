@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gan_cli import files
 from gan_cli.config.identity import config_hash, flat, to_plain
+from gan_cli.evaluation.numbers import floor_details
 from gan_cli.runs import checkpoint, signals
 from gan_cli.runs.console import say
 from gan_cli.runs.logger import RunLogger, read
@@ -92,8 +93,8 @@ def _metric_summary(run: Run) -> dict[str, Any] | None:
         "final": curve.get(run.cfg.train.steps),
         "higher_is_better": measurement.metric.higher_is_better,
         "floor": floor.values.get(name),
-        "floor_n": floor.n,
-        "floor_two_times": floor.two_times,
+        "floor_error": floor.errors.get(name),
+        **floor_details(floor),
         **({"untranslated": untranslated[name]} if untranslated else {}),
         **measurement.provenance(run.cfg.ema is not None, run.cfg.seed),
     }
@@ -104,10 +105,11 @@ def _before_and_after(metric: dict[str, Any]) -> str:
         return "not finite" if value is None else f"{value:.4g}"
 
     protocol = f", {metric['protocol']}" if metric["protocol"] else ""
+    error = "" if metric["floor_error"] is None else f" ± {metric['floor_error']:.2g}"
     floor_n = f" at {metric['floor_n']} samples" if metric["floor_n"] != metric["n_fake"] else ""
     two_times = ", of two times" if metric["floor_two_times"] else ""
     return (
         f"{number(metric['initial'])} before training, {number(metric['final'])} after "
         f"({metric['n_fake']} samples against {metric['n_real']} real ones, {metric['split']} split{protocol}); "
-        f"real against real: {number(metric['floor'])}{floor_n}{two_times}"
+        f"real against real: {number(metric['floor'])}{error}{floor_n}{two_times}"
     )

@@ -27,11 +27,12 @@ class TestARun:
         assert (last.source, last.provenance.n_fake, last.provenance.seed) == (".", 10, 1)
         values = [last.numbers["w1"].value, best.numbers["w1"].value, last.numbers["w1"].floor]
         assert len(set(values)) == 3
-        assert " ".join(["w1", "↓", *map(format_value, values)]) in " ".join(out.split())
+        shown = [*map(format_value, values[:2]), format_value(values[2], last.numbers["w1"].floor_error)]
+        assert " ".join(["w1", "↓", *shown]) in " ".join(out.split())
         assert re.search(r"last +best", out)
         assert re.search(r"step 2 +step 1 +floor", out)
         assert "10 generated against 10 real samples (train, content " in out
-        assert "Floor: the same numbers between 10 real samples and as many other real ones." in out
+        assert "Floor: the same numbers between 10 real samples and as many other real ones; mean ± standard deviation" in out
         assert out.endswith("written: mine/eval.json, eval.csv\n")
 
     def test_the_contents_of_the_files(self, call, run):
@@ -56,7 +57,13 @@ class TestARun:
             "preprocessing": {},
             "labels": None,
         }
-        assert entry["details"]["floor_n"] == 30
+        assert {key: value for key, value in entry["details"].items() if key.startswith("floor_")} == {
+            "floor_n": 30,
+            "floor_against": 30,
+            "floor_draws": 10,
+            "floor_split": None,
+            "floor_two_times": False,
+        }
         assert entry["seconds"] > 0
         with open(run / "eval.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

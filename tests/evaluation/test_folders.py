@@ -10,7 +10,7 @@ from PIL import Image
 
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
-from gan_cli.evaluation import results
+from gan_cli.evaluation import floors, results
 from gan_cli.evaluation.folders import FolderComparison, ShuffledImages
 from gan_cli.evaluation.numbers import numbers_and_details
 from gan_cli.evaluation.results import differences
@@ -63,6 +63,12 @@ def compared(metric, real, fake, n=None, seed=0, **options):
     assert sum(heard) == folders.n_images, "the progress bar is complete"
     assert (len(real), len(fake)) == (folders.n_real, folders.n_fake)
     return folders, numbers_and_details(folders.metric, real, fake, floor)[0], floor
+
+
+@pytest.fixture
+def one_draw(monkeypatch):
+    """The floor is that of the first draw."""
+    monkeypatch.setattr(floors, "MOST_DRAWS", 1)
 
 
 def distance(metric, real, fake, **options):
@@ -157,7 +163,7 @@ def test_only_requested_images_are_decoded(real, fake):
         compared(PIXELS, real, fake)
 
 
-def test_the_floor_compares_different_images(real, fake):
+def test_the_floor_compares_different_images(real, fake, one_draw):
     for n in (12, None):
         folders, numbers, floor = compared(PIXELS, real, fake, n=n)
         both = folders.encode(folders.real, 24, encode_cached, lambda n: None)[0].features.split(12)
@@ -219,7 +225,9 @@ def test_from_the_command_line(call, real, fake, tmp_path):
     [folder] = (tmp_path / "outputs").glob("*_eval")
     assert sorted(path.name for path in folder.iterdir() if path.suffix != ".lock") == ["eval.csv", "eval.json"]
     assert f"written: outputs/{folder.name}/eval.json, eval.csv" in out
-    assert "Floor: the same numbers between 12 real samples" in out
+    assert (
+        "Floor, at other counts than the numbers: the same numbers between 12 real samples and as many other real ones" in out
+    )
     [result] = results.read(folder)
     assert (result.source, result.step, result.chosen, result.primary) == ("fake", None, (), "fd_pixels")
     assert result.numbers["fd_pixels"].value == distance(PIXELS, real, fake)

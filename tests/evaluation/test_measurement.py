@@ -10,8 +10,11 @@ from support.players import Numbers, images_gan, noisy_gan, points_gan
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.scaling import Scaling, Series
 from gan_cli.errors import TooFewSamples, UserError
-from gan_cli.evaluation.measurement import Floor, Measurement, check_counts
+from gan_cli.evaluation import floors
+from gan_cli.evaluation.floors import Floor
+from gan_cli.evaluation.measurement import Measurement, check_counts
 from gan_cli.metrics.base import Metric, NoMetric, Value
+from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
 from gan_cli.metrics.images.frechet import Frechet
@@ -41,6 +44,7 @@ class Difference(Metric):
 
     n_samples: int = 20
     needs_samples: ClassVar[bool] = True
+    floor_draws: ClassVar[int] = 1
 
     @property
     def name(self):
@@ -60,6 +64,31 @@ class Picky(Difference):
         if len(real) < 8:
             raise UserError("too few")
         return super().measure(real, fake)
+
+
+@dataclass(frozen=True)
+class SeveralDraws(Difference):
+    """The same metric, whose floor is averaged over ten draws."""
+
+    floor_draws: ClassVar[int] = 10
+
+
+@dataclass(frozen=True)
+class SeenMetric(Difference):
+    """A metric that was fitted to training samples."""
+
+    has_seen_training_samples = True
+
+
+class SeenFeatures(Identity):
+    """Features that were trained on training samples."""
+
+    trained_on_data = True
+
+
+def independent_pairs(n: int, pairs: int):
+    x = torch.randn(pairs, 2, n, 1, generator=seeded_generator("pairs"))
+    return [(Encoded(a, a), Encoded(b, b)) for a, b in x]
 
 
 @pytest.fixture(autouse=True)
@@ -164,8 +193,9 @@ class TestFloor:
         measurement = Measurement(Difference(Identity(), n, split), replace(parts, series=series), CPU, role="report")
         others = parts.heldout if split == "train" else parts.train
         mean = others.batch(others.order(seeded_generator("reference"))[:n]).x.mean()
-        expected = Floor({"difference": pytest.approx(float((measurement.real.x.mean() - mean).abs())), "n": n}, n, True)
-        assert measurement.floor == expected
+        values = {"difference": pytest.approx(float((measurement.real.x.mean() - mean).abs())), "n": n}
+        other = "heldout" if split == "train" else "train"
+        assert measurement.floor == Floor(values, {}, n, n, split=other, two_times=True)
 
     def test_the_floor_of_a_split_by_time_is_limited_by_the_other_period(self):
         series = Series(("x",), Scaling((0.0,), (1.0,)), by_time=True)
@@ -177,7 +207,46 @@ class TestFloor:
         assert (floor.n, floor.values["n"]) == (25, 25)
 
     def test_halves_that_are_too_small_give_no_floor(self):
-        assert Measurement(Picky(Identity(), 12), data(12, 3), CPU).floor == Floor({}, 6)
+        assert Measurement(Picky(Identity(), 12), data(12, 3), CPU).floor == Floor(n=6, against=6)
+
+    def test_held_out_samples_are_compared_with_as_many_training_samples(self):
+        """The held-out split alone would give 10 against 10, while the numbers are of 20."""
+        floor = Measurement(Difference(Identity(), 20, "heldout"), data(), CPU).floor
+        assert (floor.n, floor.against, floor.split) == (20, 20, "train")
+
+    @pytest.mark.parametrize("seen", ["metric", "features"])
+    def test_training_samples_that_the_metric_has_seen_are_no_others(self, seen):
+        metric = SeenMetric(Identity(), 20, "heldout") if seen == "metric" else Difference(SeenFeatures(), 20, "heldout")
+        floor = Measurement(metric, data(), CPU).floor
+        assert (floor.n, floor.against, floor.split) == (10, 10, None)
+
+    def test_the_mean_over_several_draws_and_the_scatter_of_one(self):
+        parts, n = data(4000, 20), 50
+        metric = SeveralDraws(Identity(), n)
+        select, report = (Measurement(metric, parts, CPU, role=role) for role in ("select", "report"))
+        assert select.floor == report.floor
+        assert (report.floor.draws, set(report.floor.errors)) == (10, {"difference", "n"})
+        pool = torch.cat([report.real.features, select.real.features])
+        splits = [torch.randperm(2 * n, generator=seeded_generator("floor", i)) for i in range(1, 10)]
+        each = [pool[:n].mean() - pool[n:].mean(), *(pool[i[:n]].mean() - pool[i[n:]].mean() for i in splits)]
+        each = torch.stack(each).abs()
+        assert report.floor.values["difference"] == pytest.approx(float(each.mean()))
+        assert report.floor.errors["difference"] == pytest.approx(float(each.std()), rel=1e-4)
+
+    def test_splits_of_one_pool_scatter_like_independent_draws(self):
+        """The mean and the scatter of |mean − mean| of normal samples: √(2/π) and √(1 − 2/π), in units of √(2/n)."""
+        draws = [Encoded(x, x) for x in torch.randn(2, 400, 1, generator=seeded_generator("independent"))]
+        found = [SeveralDraws(Identity()).floor(*pair)["difference"].value for pair in independent_pairs(400, 60)]
+        floor = floors.measure_floor(SeveralDraws(Identity()), *draws)
+        unit = (2 / 400) ** 0.5
+        assert torch.tensor(found).mean() / unit == pytest.approx((2 / torch.pi) ** 0.5, rel=0.3)
+        assert 0.3 < floor.values["difference"] / unit < 1.5
+        assert 0.2 < floor.errors["difference"] / unit < 1.2
+
+    @pytest.mark.parametrize(("n", "draws"), [(2, 10), (2000, 10), (5000, 4), (6666, 3), (7000, 1), (50_000, 1)])
+    def test_the_number_of_draws_falls_with_the_number_of_samples(self, n, draws):
+        x = torch.zeros(n, 1)
+        assert floors.measure_floor(SeveralDraws(Identity()), Encoded(x, x), Encoded(x, x)).draws == draws
 
     def test_errors_at_equal_counts_are_reported(self):
         with pytest.raises(UserError, match="too few"):

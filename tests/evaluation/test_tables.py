@@ -8,6 +8,7 @@ from rich.console import Console
 
 from gan_cli.evaluation.comparison import compare, describe_level, joint_level
 from gan_cli.evaluation.details import reference_tables, remark_tables
+from gan_cli.evaluation.floor_words import floor_in_words, floor_label, result_label
 from gan_cli.evaluation.number_format import format_interval, format_value
 from gan_cli.evaluation.remarks import remarks
 from gan_cli.evaluation.results import Number, Provenance, Result
@@ -167,8 +168,47 @@ def test_a_sweep_says_what_it_compares():
     assert "Not comparable with the first table: n_real 1000 against 5000, n_fake 1000 against 5000." in found
     assert "wgan_gp 4 of 5" in found
     assert "a0 failed: no luck" in found
-    assert re.search(r"Floor, real against real: 100\.\d to 12\d\.\d\.", found)
+    assert re.search(r"Floor, real against real: 100\.\d to 12\d\.\d \(one draw\)\.", found)
     assert "1000 generated against 1000 real samples" in found
+
+
+class TestFloors:
+    """A floor is shown with its scatter over draws, and marked where its counts are not those of the numbers."""
+
+    def measured(self, **details):
+        number = Number(300.0, 4.0, False, floor=100.0, floor_error=None if details["floor_draws"] == 1 else 7.0)
+        return replace(result(300.0), numbers={"fd_efficientnet_lite0": number}, details=details)
+
+    def test_of_a_run(self):
+        several = text(run_tables([self.measured(floor_n=1000, floor_against=1000, floor_draws=10)]), 200)
+        assert "100.0 ± 7.0" in several
+        assert (
+            "Floor: the same numbers between 1000 real samples and as many other real ones; mean ± standard deviation over 10 "
+            "random splits of these." in several
+        )
+        one = text(run_tables([self.measured(floor_n=500, floor_against=500, floor_draws=1, floor_split="train")]), 200)
+        assert (
+            "Floor, at other counts than the numbers: the same numbers between 500 real samples and as many other real ones of "
+            "the train split; one draw, whose error is not known." in one
+        )
+
+    def test_of_a_sweep(self):
+        run = SweepRun("a", {"seed": 0}, ["seed=0"])
+        cases = {
+            (1000, 10): "100.0 ± 7.0 (± standard deviation over 10 random splits)",
+            (500, 1): "100 (500 against 500 samples, one draw)",
+        }
+        for (n, draws), words in cases.items():
+            details = {"floor_n": n, "floor_against": n, "floor_draws": draws}
+            comparison = compare([run], {"a": [self.measured(**details)]})
+            assert floor_in_words(comparison.rankings[0]) == words
+            assert f"Floor, real against real: {words}." in " ".join(text(sweep_tables(comparison), 160).split())
+
+    def test_of_a_figure(self):
+        counts = {"n_real": 1000, "n_fake": 1000}
+        assert floor_label({**counts, "floor_n": 1000, "floor_against": 1000}) == "real against real"
+        assert floor_label(counts | {"floor_n": 500, "floor_against": 500}) == "real against real, 500 against 500 samples"
+        assert result_label(self.measured(floor_n=500, floor_against=400, floor_draws=1)).endswith("500 against 400 samples")
 
 
 def two_data_sets():

@@ -55,7 +55,7 @@ def test_a_table_beside_published_numbers(table):
     assert drawn.png.startswith(b"\x89PNG")
     fake = figure()
     assert fake._values(runs, "discriminative_score", {"game": "timegan", "dataset": "ar1"}) == [0.1, 0.2, 0.15]
-    assert fake._floor(runs, "discriminative_score", {"dataset": "ar1"}) == pytest.approx(0.02)
+    assert fake._floor(runs, "discriminative_score", {"dataset": "ar1"}) == (pytest.approx(0.02), "real against real")
     assert fake._floor(runs, "discriminative_score", {"dataset": "stocks"}) is None
     lines = figure(references={"predictive": {"twice": "discriminative_score", "none": "none_such"}})
     assert lines.draw(runs)[0].png != drawn.png

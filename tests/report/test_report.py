@@ -366,7 +366,7 @@ def test_what_training_measured_is_ranked_over_seeds(run):
         ("slow", "3", "2.20 ± 0.12", "0.5000"),
     ]
     drawn = Bars(title="", number="metric/w1", ranked=True)
-    assert drawn._floor(run_records(folder)) == 0.5
+    assert drawn._floor(run_records(folder)) == (0.5, "real against real")
     assert Bars(title="", number="metric/other")._floor(run_records(folder)) is None
     assert drawn.draw(run_records(folder))
 

@@ -17,7 +17,6 @@ from gan_cli.cli.quoting import quote
 from gan_cli.config import compose
 from gan_cli.data.images.cache import ImageCache
 from gan_cli.errors import UserError
-from gan_cli.evaluation.measurement import Floor
 from gan_cli.inference import command
 from gan_cli.runs import logger
 from gan_cli.training.run import Run
@@ -187,7 +186,8 @@ class TestOneHeldOutPair:
             "n_samples: 1, not 8: the heldout split holds no more",
         ]
         assert run.measurement(run.game, 0)["l1"].value > 0
-        assert run.measurement.floor == Floor({}, 0)
+        floor = run.measurement.floor
+        assert (floor.values, floor.n, floor.split) == ({"l1": 0, "psnr": pytest.approx(58.9, abs=0.1), "ssim": 1}, 1, "train")
 
     def test_domains_are_not_measured(self, tmp_path):
         run = self.started(tmp_path, "game=cyclegan dataset=unpaired_folder")

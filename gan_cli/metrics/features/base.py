@@ -44,6 +44,18 @@ class Encoded:
         return Encoded(self.x[index], self.features[index], logits, None if self.y is None else self.y[index])
 
 
+def concatenate(parts: list[Encoded]) -> Encoded:
+    """Concatenate several encoded sets."""
+    logits = [part.logits for part in parts if part.logits is not None]
+    labels = [part.y for part in parts if part.y is not None]
+    return Encoded(
+        torch.cat([part.x for part in parts]),
+        torch.cat([part.features for part in parts]),
+        torch.cat(logits) if logits else None,
+        torch.cat(labels) if labels else None,
+    )
+
+
 class Features(Contract, ABC):
     """A map from samples ``[N, *shape]`` to features ``[N, d]`` and, for a classifier, logits ``[N, K]``.
 
@@ -54,6 +66,8 @@ class Features(Contract, ABC):
 
     contract: ClassVar = {"__call__": instance_of(tuple, "features and logits, or None for these")}
     name: ClassVar[str]
+    trained_on_data: ClassVar[bool] = False
+    """True if the features were trained on the training samples, whose features then differ from those of other samples."""
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """Return these features, prepared for samples of ``data`` and computed on ``device``.

@@ -127,6 +127,7 @@ class Classifier(Features):
     seed: int = 0
     trained: TrainedClassifier | None = field(default=None, init=False, repr=False, compare=False)
     name: ClassVar[str] = "classifier"
+    trained_on_data: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for least, names in ((1, ("epochs", "width")), (2, ("batch_size", "max_samples")), (0, ("seed",))):

@@ -132,6 +132,11 @@ class Memorisation(Metric):
         return ready
 
     @property
+    def has_seen_training_samples(self) -> bool:
+        """True: it searches them."""
+        return True
+
+    @property
     def name(self) -> str:
         """``copies_<features>``."""
         return self.features.label("copies")

@@ -97,6 +97,7 @@ class Reconstruction(Metric):
     n_samples: int = 1000
     split: str = "heldout"
     least_samples: ClassVar[int] = 1
+    floor_draws: ClassVar[int] = 1
     equal_sizes: ClassVar[bool] = True
     needs_samples: ClassVar[bool] = True
 

@@ -213,6 +213,7 @@ class TrainedScore(SequenceMetric):
         UserError: If a field is out of range.
     """
 
+    floor_draws: ClassVar[int] = 1  # each draw would train networks
     selects_checkpoint: ClassVar[bool] = False  # networks would be trained for every checkpoint, and the number is noisy
     n_samples: int = 2000
     cell: str = "gru"

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as MplFigure
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import Mean, describe_level, difference, joint_level, mean
+from gan_cli.evaluation.floor_words import result_label
 from gan_cli.evaluation.number_format import format_signed, format_value
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, undecidable
 from gan_cli.report.figures import style
@@ -65,7 +66,7 @@ class PublishedComparison(Figure):
             for row, (name, number) in zip(axes, self.numbers.items(), strict=True):
                 for ax, (data_set, of) in zip(row, self.data_sets.items(), strict=True):
                     level = self._floor(chosen, number, of)
-                    lines = {**({} if level is None else {"real against real": level}), **self._references(chosen, name, of)}
+                    lines = {**({} if level is None else {level[1]: level[0]}), **self._references(chosen, name, of)}
                     lines |= _lookup(self.levels, name, data_set)
                     _panel(ax, values[name, data_set], _lookup(self.published, name, data_set), lines)
                     ax.set_title(f"{name}, {data_set}")
@@ -86,16 +87,16 @@ class PublishedComparison(Figure):
         by_label = {label: self._values(runs, number, where) for label, number in self.references.get(name, {}).items()}
         return {label: float(np.mean(values)) for label, values in by_label.items() if values}
 
-    def _floor(self, runs: Sequence[RunRecord], number: str, where: Where) -> float | None:
-        """Return the mean floor of the evaluations of these runs, or None if none was measured."""
-        floors = [
-            result.numbers[number].floor
+    def _floor(self, runs: Sequence[RunRecord], number: str, where: Where) -> tuple[float, str] | None:
+        """Return the mean floor of the evaluations of these runs and its label, or None if none was measured."""
+        known = [
+            (result, floor)
             for run in runs
             for result in run.results
             if run.matches(where) and number in result.numbers and "last" in result.chosen
+            if (floor := result.numbers[number].floor) is not None
         ]
-        known = [floor for floor in floors if floor is not None]
-        return float(np.mean(known)) if known else None
+        return (float(np.mean([floor for _, floor in known])), result_label(*(one for one, _ in known))) if known else None
 
 
 def _lookup(table: Mapping[str, Mapping[str, Mapping[str, float]]], name: str, data_set: str) -> Mapping[str, float]:

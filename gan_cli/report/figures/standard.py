@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from gan_cli.evaluation.comparison import mean
+from gan_cli.evaluation.floor_words import floor_label
 from gan_cli.report.figures.curves import Curves, Figure
 from gan_cli.report.figures.gallery import Gallery
 from gan_cli.report.figures.progression import Progression
@@ -118,10 +119,11 @@ def _group(
     chosen = [tag for tag in tags if tag.startswith(prefixes)]
     for start in range(0, len(chosen), MAX_PANELS):
         part = chosen[start : start + MAX_PANELS]
-        floors = {
-            metric["floor"]
+        floors = [
+            metric
             for run in runs
             if (metric := run.result.get("metric")) and metric.get("floor") is not None and part == [f"metric/{metric['name']}"]
-        }
-        levels = {"real against real": mean(sorted(floors)).value} if floors else {}
+        ]
+        distinct = sorted({metric["floor"] for metric in floors})
+        levels = {floor_label(*floors): mean(distinct).value} if floors else {}
         yield Curves(title=title, caption=caption, tags=part, median=median, log_y=log_y, levels=levels)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as MplFigure
 
 from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import mean
+from gan_cli.evaluation.floor_words import floor_label
 from gan_cli.report.figures import scales, style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.style import FAINT, WIDTH, RenderedFigure
@@ -53,12 +54,11 @@ class Bars(Figure):
         )
         return [self.rendered(png)]
 
-    def _floor(self, runs: Sequence[RunRecord]) -> float | None:
-        """Return the mean floor if ``number`` is the primary number of the runs' metric, else None."""
+    def _floor(self, runs: Sequence[RunRecord]) -> tuple[float, str] | None:
+        """Return the mean floor, with its label, if ``number`` is the primary number of the runs' metric, else None."""
         metrics = [metric for run in self.select(runs) if (metric := run.result.get("metric"))]
-        floors = [metric.get("floor") for metric in metrics if self.number == f"metric/{metric['name']}"]
-        known = [floor for floor in floors if floor is not None]
-        return mean(known).value if known else None
+        known = [one for one in metrics if self.number == f"metric/{one['name']}" and one.get("floor") is not None]
+        return (mean([one["floor"] for one in known]).value, floor_label(*known)) if known else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,13 @@ def _is_data_set(key: str) -> bool:
     return key.partition(".")[0] == "dataset"
 
 
-def bars(ax: Any, groups: Mapping[str, Sequence[float]], label: str, log: bool = False, floor: float | None = None) -> None:
+def bars(
+    ax: Any,
+    groups: Mapping[str, Sequence[float]],
+    label: str,
+    log: bool = False,
+    floor: tuple[float, str] | None = None,
+) -> None:
     """Draw means with standard errors and a dot for each value.
 
     Args:
@@ -125,7 +131,7 @@ def bars(ax: Any, groups: Mapping[str, Sequence[float]], label: str, log: bool =
         groups: Values over seeds by method.
         label: Label of the x axis.
         log: Logarithmic x axis.
-        floor: Value of real samples against real samples, drawn as a dotted line.
+        floor: Value of real samples against real samples, drawn as a dotted line, and its label.
     """
     for row, (_, values) in enumerate(groups.items()):
         if not values:
@@ -136,10 +142,9 @@ def bars(ax: Any, groups: Mapping[str, Sequence[float]], label: str, log: bool =
         ax.plot(values, [row] * len(values), "o", color=style.COLOURS[1], alpha=0.6, markersize=5, zorder=2)
         ax.plot(centre.value, row, "D", color=style.COLOURS[0], markersize=7, zorder=4)
     if floor is not None:
-        ax.axvline(floor, color=FAINT, linestyle=":", linewidth=1.5)
-        ax.annotate(
-            "real against real", (floor, 1), xycoords=("data", "axes fraction"), fontsize=9, color="#5b6270", va="bottom"
-        )
+        value, name = floor
+        ax.axvline(value, color=FAINT, linestyle=":", linewidth=1.5)
+        ax.annotate(name, (value, 1), xycoords=("data", "axes fraction"), fontsize=9, color="#5b6270", va="bottom")
     ax.set(yticks=range(len(groups)), yticklabels=list(groups), xlabel=label)
     style.set_scales(ax, log, False)
     ax.set_ylim(len(groups) - 0.5, -0.5)

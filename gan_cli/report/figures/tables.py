@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_cli.evaluation.comparison import Mean, Ranking, Row, compare, describe_level, mean
+from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_label, floor_note, result_label
 from gan_cli.evaluation.number_format import format_interval, format_value
 from gan_cli.evaluation.remarks import remarks
 from gan_cli.evaluation.results import Provenance, Result, differences
@@ -65,7 +66,8 @@ def _bars(ranking: Ranking, runs: Sequence[RunRecord], index: int) -> RenderedFi
         results = [_find_result(run, ranking.provenance, ranking.chosen) for run in same]
         values = [result.numbers[ranking.primary].value for result in results if result is not None]
         groups[_row_name(ranking, row)] = [value for value in values if math.isfinite(value)]
-    floor = ranking.floor[1] if ranking.floor else None
+    measured = [result for run in runs if (result := _find_result(run, ranking.provenance, ranking.chosen)) is not None]
+    floor = (ranking.floor[1], result_label(*measured)) if ranking.floor else None
     height = 0.42 * len(groups) + 1.3
     png = style.render(
         (WIDTH, height), lambda figure: bars(figure.subplots(), groups, style.label(ranking.primary), floor=floor)
@@ -82,17 +84,18 @@ def _find_result(run: RunRecord, provenance: Provenance, chosen: str) -> Result 
 
 
 def _run_table(results: Sequence[Result]) -> Table:
-    head = ["", *(f"{', '.join(result.chosen)} (step {result.step})" for result in results), "real against real"]
+    head = ["", *(f"{', '.join(result.chosen)} (step {result.step})" for result in results), REAL]
     rows = [
         [
             _with_direction(name, number.higher_is_better),
             *(format_value(result.numbers[name].value, result.numbers[name].error) for result in results),
-            "" if number.floor is None else format_value(number.floor),
+            "" if number.floor is None else format_value(number.floor, number.floor_error),
         ]
         for name, number in results[0].numbers.items()
         if all(name in result.numbers for result in results)
     ]
-    return Table(results[0].primary, head, rows, [*remarks(results), *caption(results[0].provenance).splitlines()])
+    notes = [*remarks(results), *floor_note(results[0]), *caption(results[0].provenance).splitlines()]
+    return Table(results[0].primary, head, rows, notes)
 
 
 def _remarks(ranking: Ranking, runs: Sequence[RunRecord]) -> list[str]:
@@ -113,7 +116,7 @@ def _sweep_table(ranking: Ranking, remarks: Sequence[str]) -> Table:
         ]
         for row in ranking.rows
     ]
-    floor = [f"real against real: {format_value(ranking.floor[1])}"] if ranking.floor else []
+    floor = [f"{REAL}: {floor_in_words(ranking)}"] if ranking.floor else []
     compared = f"; mean paired difference over shared seeds, with {describe_level(ranking.level)}" if len(rows) > 1 else ""
     legend = f"{ranking.chosen} checkpoints; mean over seeds ± standard error{compared}"
     notes = [legend, *floor, *caption(ranking.provenance, seed=False).splitlines(), *remarks]
@@ -156,7 +159,8 @@ def _training_table(name: str, data_set: str, methods: Mapping[str, Sequence[Map
     ]
     notes = ["measured during training; mean over seeds ± standard error; run gan-eval to measure with more samples"]
     title = _with_direction(name, better) + (f" ({data_set})" if data_set else "")
-    return Table(title, ["", "seeds", "step 0", "last step", "real against real"], rows, notes)
+    floor = floor_label(*(metric for metrics in methods.values() for metric in metrics))
+    return Table(title, ["", "seeds", "step 0", "last step", floor], rows, notes)
 
 
 def _over_seeds(metrics: Sequence[Mapping[str, Any]], key: str) -> Mean | None:
