@@ -76,9 +76,9 @@ class Checkpoints:
         steps = left_steps(folder)
         last = steps[-1]
         best = self.best_left(folder, steps) if self.measures_samples and name != "last" else last
-        selected = {None: sorted({best or last, last}, reverse=True), "last": [last], "best": [best], "all": steps}[name]
+        chosen_steps = {None: sorted({best or last, last}, reverse=True), "last": [last], "best": [best or last], "all": steps}
         results, first_error = [], None
-        for step, measure in product(selected, self.measures):
+        for step, measure in product(chosen_steps[name], self.measures):
             labels = {"last": step == last, "best": step == best and name != "last"}
             chosen = tuple(label for label, applies in labels.items() if applies)
             try:

@@ -275,8 +275,8 @@ def _ranking(methods: Sequence[Group], pool: _Comparable, chosen: str, differs_i
     span = (min(floors), max(floors)) if floors else None
     errors = [error for result in examples if (error := result.numbers[primary].floor_error) is not None]
     measured_as = {key: value for key, value in examples[0].details.items() if key.startswith("floor_")}
-    floor = (span, max(errors, default=None), measured_as)
-    return Ranking(primary, chosen, pool.provenance, numbers, rows, *floor, level, differs_in)
+    scatter = max(errors, default=None)
+    return Ranking(primary, chosen, pool.provenance, numbers, rows, span, scatter, measured_as, level, differs_in)
 
 
 def _means(results: Sequence[Result]) -> dict[str, Mean]:

@@ -1,6 +1,5 @@
 """The floor of a metric: its numbers between real samples and other real samples, over several draws."""
 
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -66,9 +65,10 @@ def measure_floor(
         return pool.subset(order[: len(real)]), pool.subset(order[len(real) :])
 
     found = metric.floors(draw, draws, partial)
-    values = {name: statistics.fmean(each) for name, each in found.items()}
-    errors = {name: statistics.stdev(each) for name, each in found.items() if len(each) >= LEAST_DRAWS}
-    n_draws = max((len(each) for each in found.values()), default=1)
+    series = {name: torch.tensor(each, dtype=torch.float64) for name, each in found.items()}
+    values = {name: float(each.mean()) for name, each in series.items()}
+    errors = {name: float(each.std()) for name, each in series.items() if len(each) >= LEAST_DRAWS}
+    n_draws = max(map(len, series.values()), default=1)
     return Floor(values, errors, len(real), len(others), n_draws, split, two_times)
 
 

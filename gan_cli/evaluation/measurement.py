@@ -142,9 +142,9 @@ class Measurement:
             return measure_floor(self.metric, real, self._encode_for_floor(other, _order(other)[:n]), split=name)
         if not (n := len(self.split) // 2):
             return Floor()
-        halves = [self._encode_for_floor(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2)]
+        first, second = (self._encode_for_floor(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
         # half of the data may be too little for a metric that works on the whole split
-        return measure_floor(self.metric, *halves, partial=True)
+        return measure_floor(self.metric, first, second, partial=True)
 
     def fake(self, game: Game, seed: int, advance: Callable[[int], None] = ignore_progress, labels: str = "data") -> Encoded:
         """Return ``n`` samples of ``game`` with their features.
@@ -171,8 +171,8 @@ class Measurement:
             chunks = []
             for start in range(0, self.n, CHUNK):
                 chunk = slice(start, start + CHUNK)
-                labels = None if y is None else y[chunk].to(self.device)
-                x = to_metric_input(game.sample(latents[chunk], labels), self.metric.features)
+                given = None if y is None else y[chunk].to(self.device)
+                x = to_metric_input(game.sample(latents[chunk], given), self.metric.features)
                 classes = y[chunk] if y is not None and game.conditional else None
                 chunks.append(self._without_unused_samples(self.metric.features.encode(x, classes)))
                 advance(len(x))

@@ -158,8 +158,8 @@ class Metric(Contract, ABC):
             partial: True to leave out the numbers for which the sets are too small.
         """
         floor = self.floor_or_empty if partial else self.floor
-        found = [floor(*draw(index)) for index in range(min(draws, self.floor_draws))]
-        return {name: [each[name].value for each in found] for name in found[0]}
+        found = [floor(*draw(0)), *(self.floor_or_empty(*draw(index)) for index in range(1, min(draws, self.floor_draws)))]
+        return {name: [each[name].value for each in found if name in each] for name in found[0]}
 
     @property
     def has_seen_training_samples(self) -> bool:

@@ -194,7 +194,7 @@ class AllImageMetrics(Combined):
 class AllTranslationMetrics(Combined):
     """All metrics for translations: Fréchet distance to the target domain (primary), KID, and for pairs L1, PSNR and SSIM."""
 
-    least_samples: ClassVar[int] = 1  # type: ignore[misc]  # of the reconstruction of pairs
+    least_samples: ClassVar[int] = 1  # of the reconstruction of pairs
     n_samples: int = 1000
     split: str = "heldout"
 

@@ -1,5 +1,6 @@
 """Measurements are reproducible and use different samples for selection and for the report."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -242,6 +243,17 @@ class TestFloor:
         assert torch.tensor(found).mean() / unit == pytest.approx((2 / torch.pi) ** 0.5, rel=0.3)
         assert 0.3 < floor.values["difference"] / unit < 1.5
         assert 0.2 < floor.errors["difference"] / unit < 1.2
+
+    def test_a_number_that_is_not_finite_in_a_draw(self):
+        @dataclass(frozen=True)
+        class Infinite(SeveralDraws):
+            def measure(self, real, fake):
+                return {"difference": Value(float("inf") if real.features[0, 0] > 3 else 1.0)}
+
+        x, y = torch.arange(8.0)[:4, None], torch.arange(8.0)[4:, None]
+        floor = floors.measure_floor(Infinite(Identity()), Encoded(x, x), Encoded(y, y))
+        assert floor.values["difference"] == float("inf")
+        assert math.isnan(floor.errors["difference"])
 
     @pytest.mark.parametrize(("n", "draws"), [(2, 10), (2000, 10), (5000, 4), (6666, 3), (7000, 1), (50_000, 1)])
     def test_the_number_of_draws_falls_with_the_number_of_samples(self, n, draws):

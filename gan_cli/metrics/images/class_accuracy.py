@@ -204,17 +204,17 @@ class ClassAccuracy(Metric):
         for number, (values, reason) in of.items():
             if missing := [c for c, value in enumerate(values) if value is None]:
                 over = f"{number} is over {len(values) - len(missing)} of {len(values)} classes"
-                remarks.append(f"{over}: {reason} {self._named(missing, real, fake, counted=number == recall)}.")
+                remarks.append(f"{over}: {reason} {self._named(missing, (real, fake) if number == recall else ())}.")
         counts = {number: sum(value is not None for value in values) for number, (values, _) in of.items() if values}
         return {"classes": counts, **({"remarks": remarks} if remarks else {})}
 
-    def _named(self, classes: Sequence[int], real: Encoded, fake: Encoded, counted: bool) -> str:
-        """Return the names of classes, the first of many, with the numbers of their samples if these are ``counted``."""
-        found = [
-            (self.class_names[c] if self.class_names else str(c))
-            + (f" ({int((real.y == c).sum())} and {int((fake.y == c).sum())})" if counted else "")
-            for c in classes
-        ]
+    def _named(self, classes: Sequence[int], sets: Sequence[Encoded]) -> str:
+        """Return the names of classes, the first of many, with the numbers of their samples in ``sets``."""
+        found = []
+        for c in classes:
+            name = self.class_names[c] if self.class_names else str(c)
+            counts = " and ".join(str(side.y.tolist().count(c)) for side in sets if side.y is not None)
+            found.append(f"{name} ({counts})" if counts else name)
         return shortened_list(found, NAMED)
 
     def _classified(self, samples: Encoded, kind: str) -> tuple[Tensor, Tensor]:
