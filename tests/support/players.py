@@ -118,9 +118,15 @@ def points_gan(loss=None, regularizers=(), width: int = 16) -> GAN:
     return GAN(*players, Objective(loss or NonSaturating(), by_class_name(regularizers)))
 
 
+class LabelledDiscriminator(MLPDiscriminator):
+    """A perceptron that counts as one that looks at labels."""
+
+    conditional = True
+
+
 def noisy_gan() -> GAN:
     """Return a GAN in the plane whose generator draws random numbers while it samples."""
-    return GAN(Noisy(), MLPDiscriminator((2,), 0, 4, 2), Objective(NonSaturating()))
+    return GAN(Noisy(), LabelledDiscriminator((2,), 0, 4, 2), Objective(NonSaturating()))
 
 
 def images_gan(loss=None, regularizers=(), width: int = 4, size: int = 16) -> GAN:
