@@ -329,6 +329,7 @@ def test_a_progression_shows_the_inside_of_a_plots_frame(tmp_path):
     pixels[10:71, [10, 60]] = 0
     pixels[10:71, [80, 90]] = 0  # a colour bar
     pixels[40, 30] = (200, 0, 0)
+    pixels[11:20, 11:60] = (108, 76, 129)  # dark contours of a critic
     Image.fromarray(pixels).save(tmp_path / "a.png")
     assert progression.read_cropped(tmp_path / "a.png", (2,)).shape == (59, 49, 3)
     assert progression.read_cropped(tmp_path / "a.png", (1, 16, 16)).shape == (45, 50, 3)

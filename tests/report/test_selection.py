@@ -123,7 +123,6 @@ class TestDataSets:
         gallery, progression = "Last samples of each method", "Samples under the curve"
         assert {title for title, _ in undrawn} == {f"{t} ({n})" for t in (gallery, progression) for n in ("ring", "grid25")}
         assert {title.partition(" (")[0]: len(names) for title, names in undrawn} == {gallery: 2, progression: 1}
-        assert "ring: Every method is shown with seed 1." in section.notes
         assert "ring: 1 of 2 methods are shown here, and methods=2 shows all. Left out: loss=wgan." in section.notes
         assert len(section.animations) == 2
 

@@ -79,6 +79,8 @@ class Progression(Figure):
             curve = figure.add_subplot(grid[0, :])
             Curves(tags=[tag], median=self.median, log_y=self.log_y).panel(curve, [tag], [run])
             curve.set_xlabel("step")
+            for label in (curve.xaxis.label, *curve.get_xticklabels()):
+                label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
             y = curve.get_ylim()[0]
             for column, (step, image) in enumerate(images.items()):
                 panel = figure.add_subplot(grid[1, column])
@@ -89,7 +91,7 @@ class Progression(Figure):
                 connector = ConnectionPatch(
                     (step, y), (0.5, 1.16), "data", "axes fraction", axesA=curve, axesB=panel, color=FAINT, linewidth=1
                 )
-                connector.set_in_layout(False)
+                connector.set(in_layout=False, zorder=-1)  # behind the labels of the axis
                 figure.add_artist(connector)
                 curve.axvline(step, color=FAINT, linewidth=0.8, linestyle=(0, (2, 3)))
 
@@ -143,7 +145,7 @@ def read_cropped(path: Path, shape: tuple[int, ...] | None) -> np.ndarray:
         return picture
     if shape is not None and len(shape) == 3:
         return picture[: picture.shape[0] // 2, : picture.shape[1] // 2]
-    dark = picture.max(axis=2) < 140
+    dark = (picture.max(axis=2) < 140) & (np.ptp(picture, axis=2) < 25)  # the critic's contours are dark, too, but not grey
     top, bottom = _frame_interior(np.flatnonzero(dark.mean(axis=1) > 0.4), len(picture))
     left, right = _frame_interior(np.flatnonzero(dark[top:bottom].mean(axis=0) > 0.95), picture.shape[1])
     return picture[top:bottom, left:right]

@@ -22,7 +22,7 @@ class Samples:
     Attributes:
         figures: Progressions, and for several methods a gallery of their last samples.
         animations: Runs with the frames of their samples.
-        notes: The seeds that are shown, and the methods that are left out.
+        notes: The methods that are left out, with the way to see them.
         missing: Pictures that cannot be read.
     """
 
@@ -49,9 +49,8 @@ def samples(runs: Sequence[RunRecord], cfg: DictConfig, progressions: bool) -> S
         if progressions:
             wanted = standard.progression_figures(shown, cfg.stages, cfg.median)
             section.figures += draw_all([_titled(figure, name) for figure in wanted], shown)[0]
-        methods = [run.method for run in selection.runs]
-        notes = (selection.note, left_out(methods, cfg.methods))
-        section.notes += [f"{name}: {note}" if name else note for note in notes if note]
+        if note := left_out([run.method for run in selection.runs], cfg.methods):
+            section.notes.append(f"{name}: {note}" if name else note)
         for run in shown:
             try:
                 if frames := animation_frames(run):
