@@ -112,7 +112,8 @@ class DataRecord:
             return []
         lines = [f"data: {self._counts()}", described(self.origins, self._units()), self._values()]
         if self.sources is not None:
-            lines.insert(1, f"sources: {self.sources._counts()}")
+            facts = [self.sources._counts(), described(self.sources.origins, "")]
+            lines.insert(1, f"sources: {'; '.join(filter(None, facts))}")
         return [printable(line) for line in lines if line]
 
     def differences(self, other: "DataRecord") -> str:

@@ -16,6 +16,7 @@ from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.images.arrays import to_float
 from gan_cli.data.images.decoding import processors
 from gan_cli.data.images.folder import native, native_images
+from gan_cli.data.images.listing import is_output
 from gan_cli.data.images.source import CorruptImage
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
@@ -46,9 +47,15 @@ class _UnlabelledImages(Dataset):
         return Batch(to_float(np.stack([self.images.image(index).numpy() for index in indices.tolist()])))
 
 
+def _left_out(inner: Path, outer: Path) -> bool:
+    """Return whether the images of ``inner`` lie in outputs of gan-cli, which are not read as images of ``outer``."""
+    between = [inner, *inner.parents]
+    return any(map(is_output, between[: between.index(outer)]))
+
+
 def _refuse_nested(real: Path, fake: Path) -> None:
     for inner, outer in ((fake, real), (real, fake)):
-        if inner.is_dir() and outer.resolve() in inner.resolve().parents:
+        if inner.is_dir() and outer.resolve() in inner.resolve().parents and not _left_out(inner.resolve(), outer.resolve()):
             raise UserError(
                 f"{inner} lies in {outer}, all of whose images are read: move one of the two folders out of the other."
             )

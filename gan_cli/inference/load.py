@@ -229,7 +229,9 @@ class LoadedRun:
         if self.source is None or len(self.source) != 3:
             raise UserError(f"source={folder}: the samples of this run are not translated from images. Leave it out.")
         channels, side, _ = self.source
-        pictures, transform = native_images(folder), Transform(side, channels)
+        limits = OmegaConf.select(self.config, "dataset.range")
+        transform = Transform(side, channels, range=None if limits is None else tuple(limits))
+        pictures = native_images(folder, known_range=limits is not None)
 
         def read(indices: range) -> Tensor:
             return to_float(np.stack([pictures.array(index, transform) for index in indices]))

@@ -12,6 +12,7 @@ from PIL import Image
 from gan_cli.data.images import headers
 from gan_cli.data.images.folder import folder_source, native_images
 from gan_cli.data.images.published import image_folder
+from gan_cli.data.record import DataRecord
 from gan_cli.data.translation.paired import side_by_side
 from gan_cli.data.translation.unpaired import unpaired_folder
 from gan_cli.errors import DamageWarning, UserError
@@ -81,10 +82,12 @@ class TestPassedOver:
     def test_parts_of_a_translation_count_them(self, tmp_path):
         for letter in "AB":
             (paint(tmp_path / f"train{letter}", "a.png b.png") / f"c.{letter}").touch()
-        unpaired = unpaired_folder(root=str(tmp_path), size=8, cache=False)
-        assert unpaired.train.targets.dataset.pictures.name(0).endswith("a.png")
-        paint(tmp_path / "train", "a.png b.png", size=(18, 9))
-        assert len(side_by_side(root=str(tmp_path), size=8, cache=False).train) == 1
+        record = DataRecord.of(unpaired_folder(root=str(tmp_path), size=8, cache=False))
+        assert record.lines()[1].endswith("; passed over: .a 1")
+        assert record.lines()[2].endswith("; passed over: .b 1")
+        (paint(tmp_path / "train", "a.png b.png", size=(18, 9)) / "c.svg").touch()
+        data = side_by_side(root=str(tmp_path), size=8, cache=False)
+        assert DataRecord.of(data).lines()[1].endswith("; passed over: .svg 1")
 
 
 class TestClasses:

@@ -102,7 +102,9 @@ def test_sources_of_an_unpaired_task_have_a_record_of_their_own():
     record = DataRecord.of(unpaired_bundled([6], [1, 2], size=8, max_samples=5))
     assert (record.train, record.sources.train, record.sources.sources) == (5, 5, None)
     assert record.sources.checksum != record.checksum
-    assert record.lines()[1] == "sources: 5 images to train on, 5 held out"
+    assert record.lines()[1].startswith(
+        "sources: 5 images to train on, 5 held out; originals: 10 images of 28 by 28 pixels, L 10"
+    )
     assert record.origins["train"]["passed_over"] == {"of no class of the domain": 8000, "more than max_samples": 1995}
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from gan_cli.data.images.transform import Transform
-from gan_cli.errors import UserError
+from gan_cli.errors import DamageWarning, UserError
 from gan_cli.evaluation import floors, results
 from gan_cli.evaluation.folders import FolderComparison, ShuffledImages
 from gan_cli.evaluation.numbers import numbers_and_details
@@ -368,3 +368,13 @@ class TestPreprocessing:
         code, _, err = call("real", "size=32")
         said = "gan-eval: size=32 is for two folders: real samples of a run are prepared as in training.\n"
         assert (code, err) == (2, said)
+
+
+def test_samples_in_a_run_among_the_real_images_are_not_real(real):
+    run = real / "outputs" / "x"
+    fake = written(run / "samples" / "single", noise(20, seed=1))
+    for name in ("config.yaml", "environment.json"):
+        (run / name).touch()
+    with pytest.warns(DamageWarning, match="pictures that gan-cli has written are not read"):
+        folders = FolderComparison(PIXELS, real, fake, None, 0, CPU)
+    assert (folders.n_real, folders.n_fake) == (24, 20)

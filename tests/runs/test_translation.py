@@ -114,6 +114,15 @@ def test_images_of_ones_own(folders, tmp_path):
     assert len(run.picture_strips(2, y=sources)) == 2, "there is no target"
 
 
+def test_images_of_ones_own_are_read_in_the_range_of_the_run(folders, tmp_path):
+    Image.fromarray(np.full((20, 20), 50, np.float32)).save(tmp_path / "a.tif")
+    run = gan_cli.load(folders / "pairs")
+    with pytest.raises(UserError, match=r"floating-point pixels from 50 to 50 .*\nConvert the images to 8 bits"):
+        run.images(tmp_path, 1)
+    run.config.dataset.range = [0, 100]
+    assert run.images(tmp_path, 1)[:].unique().tolist() == pytest.approx([0], abs=0.01)
+
+
 def test_samples_that_sources_decide_cannot_be_walked_between(folders):
     with pytest.raises(UserError, match="depend on their sources"):
         gan_cli.load(folders / "pairs").interpolate(1, 3)

@@ -140,17 +140,21 @@ def _without_strays(files: Listing, folder: Path, classes: int) -> Listing:
     return [file for file in files if "/" in file[0]]
 
 
-def native_images(folder: Path) -> ImageCollection:
+def native_images(folder: Path, known_range: bool = False) -> ImageCollection:
     """Return all images below ``folder``, sorted by name, for decoding at their own sizes with ``native``.
 
     A line on stderr counts what is passed over.
+
+    Args:
+        folder: The folder.
+        known_range: True if the range of pixels with more than 8 bits is known.
 
     Raises:
         UserError: If the folder does not exist, has no images, or holds outputs of gan-cli, or the range of pixels is unknown.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder.absolute()}.")
-    source = folder_source(folder)
+    source = folder_source(folder, known_range=known_range)
     if source.passed_over:
         print(f"Passed over in {folder}: {counted(source.passed_over)}", file=sys.stderr)
     return source.open()

@@ -120,7 +120,7 @@ def _from_json(stored: Any) -> Headers:
 
 def _read(paths: Sequence[Path]) -> Headers:
     if len(paths) >= STORED:
-        print(f"Reading the headers of {len(paths)} images, once.", file=sys.stderr)
+        print(f"Reading the headers of {len(paths)} images.", file=sys.stderr)
     with ThreadPoolExecutor(4 * processors()) as pool:  # they wait for the disk most of the time
         found = list(pool.map(_header, paths))
     headers = [header for header in found if header is not None]
