@@ -6,6 +6,7 @@ from matplotlib.text import Text
 
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Curves
+from gan_cli.report.figures.gallery import Gallery
 from gan_cli.report.figures.sweeps import Bars
 from gan_cli.report.records.runs import run_records
 
@@ -15,7 +16,7 @@ NAMES = ["$$", "$a$ and $b", "_ours", "a|b", "<b>*x*", "two\nlines", r"\frac{"]
 @pytest.fixture
 def runs(run):
     for index, name in enumerate(NAMES):
-        folder = run(f"s/{index}", {"loss/d": [1.0, 2.0]}, 1, overrides=[f"method={index}"], method=name).parent
+        folder = run(f"s/{index}", {"loss/d": [1.0, 2.0]}, 1, overrides=[f"method={index}"], method=name, pictures=(1,)).parent
     return run_records(folder)
 
 
@@ -41,6 +42,12 @@ def test_figures_show_them(texts, runs, figure):
     shown = {name.replace("\n", "\\n") for name in NAMES}
     assert shown <= {text for text, _ in found}
     assert not any(formula for _, formula in found)
+
+
+@pytest.mark.slow
+def test_figures_with_them_are_drawn(runs):
+    for figure in (Curves(title="a", tags=["loss/d"]), Gallery(title="a", glob="samples/*.png")):
+        assert figure.draw(runs)[0].png
 
 
 def test_powers_of_ten_need_no_formula():

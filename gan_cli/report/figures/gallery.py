@@ -1,6 +1,7 @@
 """Pictures of several methods, side by side."""
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from gan_cli.report.figures.style import WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.report.records.selection import equal_seeds
 
+CHARACTER = 0.08
+"""Width of a character of a title in inches."""
 PAGE = 24
 """Number of methods in one image."""
 
@@ -58,25 +61,28 @@ class Gallery(Figure):
         files = [paths[run.folder] for run in runs]
         steps = {path.stem for path in files}  # told where they differ
         images = [
-            (
-                f"{run.method or run.name}{f', {_readable(path)}' if len(steps) > 1 else ''}",
-                read_cropped(path, run.shape) if self.cropped else read_image(path),
-            )
-            for run, path in zip(runs, files, strict=True)
+            read_cropped(path, run.shape) if self.cropped else read_image(path) for run, path in zip(runs, files, strict=True)
         ]
         columns = min(self.columns, len(images))
         rows = -(-len(images) // columns)
         width = WIDTH / max(columns, 1.6)  # a single picture does not fill the page
-        height = max(width * picture.shape[0] / picture.shape[1] for _, picture in images) + 0.35
+        names = [
+            f"{run.method or run.name}{f', {_readable(path)}' if len(steps) > 1 else ''}"
+            for run, path in zip(runs, files, strict=True)
+        ]
+        # matplotlib's own wrapping reads formulas in a text that is to be shown as it is
+        titles = [textwrap.fill(name, int(width / CHARACTER)) for name in names]
+        lines = max(title.count("\n") for title in titles) + 1
+        height = max(width * image.shape[0] / image.shape[1] for image in images) + 0.17 + 0.18 * lines
 
         def paint(figure: MplFigure) -> None:
             axes = figure.subplots(rows, columns, squeeze=False)
             for ax in axes.flat:
                 ax.set_axis_off()
-            for ax, (name, picture) in zip(axes.flat, images, strict=False):
-                ax.imshow(picture)
+            for ax, title, image in zip(axes.flat, titles, images, strict=False):
+                ax.imshow(image)
                 if len(images) > 1:
-                    ax.set_title(name, fontsize=9, wrap=True)
+                    ax.set_title(title, fontsize=9)
 
         return style.render((width * columns, rows * height), paint)
 
