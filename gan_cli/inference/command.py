@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from gan_cli import drawing
+from gan_cli.config.names import folder_name
 from gan_cli.data.classes import LISTED, LONGEST, file_names, name_of
 from gan_cli.data.images.listing import listing
 from gan_cli.device import memory_errors_named
@@ -62,6 +63,7 @@ def sample_command(cfg: DictConfig) -> Path:
     name += ("_inverse" if cfg.inverse else "") + ("" if cfg.ema else "_without_ema")
     name += "" if cfg.labels == "data" else f"_{cfg.labels}_labels"
     name += named_classes(run, cfg)
+    name += "" if cfg.source is None else f"_from_{folder_name(Path(cfg.source).resolve().name)}"
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     check_out(out, cfg.mode, run.shape)
     write = write_data if is_data(out) else MODES[cfg.mode]
