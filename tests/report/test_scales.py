@@ -58,6 +58,18 @@ def test_a_level_stands_where_it_flattens_nothing(losses):
     assert [text.get_text() for text in ax.texts] == ["near"]
 
 
+def test_a_long_legend_is_drawn_once(run, monkeypatch):
+    for c in range(6):
+        curves = {"loss/d": [1000.0 if c == 5 else 1.0] * 2, "loss/g": [1.0, 2.0]}
+        folder = run(f"s/{c}", curves, 1, overrides=[f"c={c}"]).parent
+    drawn = []
+    monkeypatch.setattr(style, "render", lambda size, paint: paint(figure := MplFigure()) or drawn.append(figure) or b"")
+    Curves(tags=["loss/d", "loss/g"]).draw(run_records(folder))
+    [figure] = drawn
+    assert [len(ax.get_legend().get_texts()) if ax.get_legend() else 0 for ax in figure.axes] == [5, 0, 0]
+    assert figure.axes[1].get_title() == "c=5"
+
+
 def test_numbers_over_others(axes, losses):
     assert axes(XYPlot(x="loss/d", y=["x/a", "x/c"], exact=["x/b"]), losses) == [["x/a", "x/c"], ["x/b"]]
     assert axes(SweepCurves(key="c", numbers=["x/a", "x/b"]), losses) == [["x/a"], ["x/b"]]

@@ -119,10 +119,11 @@ class Curves(Figure):
 
         def paint(figure: MplFigure) -> None:
             axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+            named: set[str] = set()
             for ax, (tags, part) in zip(axes, panels, strict=True):
-                # a long legend of methods is drawn only once
-                once = ax is axes[0] or len(tags) > 1 or len(methods) <= FEW_METHODS or len(panels) > len(logged)
-                self.panel(ax, tags, chosen, part, legend=once)
+                shown = {method for method, _ in part}  # a long legend is drawn only where it names further methods
+                self.panel(ax, tags, chosen, part, legend=len(tags) > 1 or len(methods) <= FEW_METHODS or not shown <= named)
+                named |= shown
             axes[-1].set_xlabel("step")
 
         rows = max(0, len(methods) / _columns(methods) - FEW_METHODS / 2)  # rows of the legend that do not fit in a panel
