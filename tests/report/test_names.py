@@ -7,7 +7,7 @@ from matplotlib.text import Text
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Curves
 from gan_cli.report.figures.gallery import Gallery
-from gan_cli.report.figures.sweeps import Bars
+from gan_cli.report.figures.sweeps import Bars, bars
 from gan_cli.report.records.runs import run_records
 
 NAMES = ["$$", "$a$ and $b", "_ours", "a|b", "<b>*x*", "two\nlines", r"\frac{"]
@@ -48,6 +48,12 @@ def test_figures_show_them(texts, runs, figure):
 def test_figures_with_them_are_drawn(runs):
     for figure in (Curves(title="a", tags=["loss/d"]), Gallery(title="a", glob="samples/*.png")):
         assert figure.draw(runs)[0].png
+
+
+def test_a_long_name_takes_several_lines():
+    ax = MplFigure().subplots()
+    bars(ax, {"a quite long name of a method, with words that go on": [1.0]}, "w1")
+    assert max(map(len, ax.get_yticklabels()[0].get_text().splitlines())) <= 40
 
 
 def test_powers_of_ten_need_no_formula():

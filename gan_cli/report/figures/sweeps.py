@@ -1,5 +1,6 @@
 """Figures of a sweep: one number by method, or numbers over a swept key."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from gan_cli.report.figures import scales, style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.style import FAINT, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
+
+LABEL = 40
+"""Number of characters from which the name of a method takes several lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +149,8 @@ def bars(
         value, name = floor
         ax.axvline(value, color=FAINT, linestyle=":", linewidth=1.5)
         ax.annotate(name, (value, 1), xycoords=("data", "axes fraction"), fontsize=9, color="#5b6270", va="bottom")
-    ax.set(yticks=range(len(groups)), yticklabels=list(groups), xlabel=label)
+    names = [textwrap.fill(name, LABEL) for name in groups]  # long names would leave no room for the numbers
+    ax.set(yticks=range(len(groups)), yticklabels=names, xlabel=label)
     style.set_scales(ax, log, False)
     ax.set_ylim(len(groups) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)

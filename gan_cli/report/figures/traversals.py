@@ -30,9 +30,11 @@ class Traversals(Figure):
         checks.count("n", self.n)
 
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
-        run = next((run for run in self.select(runs) if run.shape is not None and len(run.shape) == 3), None)
-        if run is None:
+        images = [run for run in self.select(runs) if run.shape is not None and len(run.shape) == 3]
+        if not images:
             raise UserError("nothing to draw: no run of images has a checkpoint.")
+        run, *others = images
+        note = f"{run.name}." + (" The others: gan-sample RUN mode=traversal." if others else "")
         file = io.BytesIO()
         Image.fromarray(drawing.panels(load(run.folder).traverse(self.n))).save(file, format="PNG")
-        return [self.rendered(file.getvalue(), run.name + ".")]
+        return [self.rendered(file.getvalue(), note)]
