@@ -2,13 +2,34 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
+
+from gan_cli.config.form import FormError, require
 
 Origins = Mapping[str, Any]
 """Plain data, see :meth:`gan_cli.data.base.Dataset.origins`."""
-IMAGES = {"images", "width", "height", "modes", "changes", "passed_over"}
-TABLE = {"table", "rows", "columns", "left_out", "window"}
-"""Keys of the facts about images and about tables, which have a line of their own."""
+
+
+class ImageOrigins(TypedDict):
+    """Facts about images, see :class:`gan_cli.data.images.originals.Counts`; further entries are free."""
+
+    images: int
+    looked_at: NotRequired[int]
+    width: tuple[int, int]
+    height: tuple[int, int]
+    modes: dict[str, int]
+    changes: dict[str, int]
+    passed_over: dict[str, int]
+
+
+class TableOrigins(TypedDict):
+    """Facts about a table; further entries are free."""
+
+    table: str
+    rows: int
+    columns: list[str]
+    left_out: list[str]
+    window: int
 
 
 def described(parts: Mapping[str, Origins], units: str) -> str:
@@ -19,12 +40,20 @@ def described(parts: Mapping[str, Origins], units: str) -> str:
         units: Ranges of the features of sequences.
     """
     first = next(iter(parts.values()), {})
-    if all(part.keys() >= IMAGES for part in parts.values()) and parts:
+    if parts and all(_has(part, ImageOrigins) for part in parts.values()):
         return f"originals: {_images(_merged(list(parts.values())))}"
-    if first.keys() >= TABLE:
+    if _has(first, TableOrigins):
         return f"table: {_table(first)}; {units}"
     words = [f"{key} {value}" for key, value in first.items() if isinstance(value, str | int | float)]
     return "; ".join([*([f"originals: {', '.join(words)}"] if words else []), *([f"features: {units}"] if units else [])])
+
+
+def _has(part: Origins, form: Any) -> bool:
+    try:
+        require(part, form)
+    except FormError:
+        return False
+    return True
 
 
 def _merged(parts: Sequence[Origins]) -> Origins:

@@ -104,7 +104,8 @@ class DataRecord:
     @property
     def preprocessing(self) -> Mapping[str, Any]:
         """How images were transformed, as ``{"size": 64, "channels": 3, "fit": "crop"}``; empty where nothing is known."""
-        return next((part["preprocessing"] for part in self.origins.values() if "preprocessing" in part), {})
+        known = (part.get("preprocessing") for part in self.origins.values())
+        return next((one for one in known if isinstance(one, Mapping)), {})
 
     def lines(self) -> list[str]:
         """Return the record in one to four lines; none for a data set without samples."""

@@ -21,7 +21,7 @@ def read(folder: Path) -> DataRecord | None:
     """Return the record in the folder of a run, or None if there is none or it cannot be read."""
     try:
         return DataRecord.from_dict(files.read_json(folder / FILE))
-    except (OSError, UserError, FormError):
+    except (OSError, UserError, FormError, RecursionError):
         return None
 
 

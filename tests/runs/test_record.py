@@ -1,9 +1,12 @@
 """The record of the data in a run's folder: written once, compared on resume."""
 
+import json
+
 import pytest
 from support import configs
 from support.runs import state, train
 
+from gan_cli import files
 from gan_cli.data.images.fashion_mnist_mini import fashion_mnist_mini
 from gan_cli.data.points.toy import ring
 from gan_cli.data.record import DataRecord
@@ -60,6 +63,21 @@ def test_a_record_that_is_missing_or_damaged_is_done_without(cfg, tmp_path):
     assert record.read(folder) == good
     assert isinstance(good, DataRecord)
     assert state(folder)["step"] == checkpoint.steps_in(folder)[-1] == 4
+
+
+def test_forged_facts_about_originals_are_done_without(tmp_path):
+    data = DataRecord.of(fashion_mnist_mini(size=8, max_samples=4))
+    plain = data.to_dict()
+    plain["origins"]["train"] |= {"width": "x", "preprocessing": 3}
+    plain["origins"]["heldout"] = {"modes": [1]}
+    files.write_json(tmp_path / record.FILE, plain)
+    forged = record.read(tmp_path)
+    assert forged.lines()[-1] == data.lines()[-1]
+    assert record.preprocessing(tmp_path, {}) == {}
+    (tmp_path / record.FILE).write_text(
+        json.dumps(plain).replace('"sources": null', '"sources": ' + '{"sources": ' * 400 + "null" + "}" * 400)
+    )
+    assert record.read(tmp_path) is None
 
 
 def test_size_and_fit_come_from_the_record_or_else_from_the_config(tmp_path):
