@@ -3,6 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
+from gan_cli.config.schema import ReportConfig
 from gan_cli.data.points.toy import ring
 from gan_cli.data.record import DataRecord
 from gan_cli.report import command
@@ -26,7 +27,7 @@ def test_a_report_shows_the_record(run):
     folder = run("r", {"loss/d": [1.0, 2.0]})
     data = DataRecord.of(ring(n=16, n_heldout=8))
     record.write(folder, data)
-    settings = OmegaConf.create({"run": str(folder), "median": None, "stages": 2, "quiz": 0, "seed": 0, "root": None})
+    settings = OmegaConf.merge(OmegaConf.structured(ReportConfig), {"run": str(folder), "quiz": 0})
     html = command.report_command(settings).read_text()
     assert "<h2>Data</h2>" in html
     assert all(f"<li>{line}</li>" in html for line in data.lines())
