@@ -98,7 +98,7 @@ class LoadedRun:
             shape, self.source = self.source, shape
         self.shape = shape
         classes = self.classes if self.source is None else 0
-        self.labels = Labels.of(self.game, labels, classes, self.trained_on["class_counts"])
+        self.labels = Labels.of(self.game, labels, classes, self.trained_on.get("class_counts"))
         series = self.trained_on["series"]
         self.series = unnamed(shape[-1]) if series is None else Series.from_dict(series)
         self.game.to(place).eval()

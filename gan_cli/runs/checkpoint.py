@@ -40,6 +40,7 @@ class DataState(TypedDict):
     shape: list[int]
     classes: int
     class_names: NotRequired[list[str]]
+    class_counts: NotRequired[list[int] | None]
     source: list[int] | None
     series: SeriesState | None
     signature: Tensor

@@ -9,7 +9,7 @@ import torch
 from hydra.types import RunMode
 from PIL import Image
 from support import configs
-from support.runs import train
+from support.runs import state, train
 
 import gan_cli
 from gan_cli import drawing
@@ -18,6 +18,7 @@ from gan_cli.config import compose
 from gan_cli.errors import UserError
 from gan_cli.games import sampling
 from gan_cli.inference import command as gan_sample
+from gan_cli.runs import checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -171,3 +172,10 @@ def test_an_interruption_leaves_no_mixture_of_earlier_and_new_images(runs, tmp_p
     with pytest.raises(KeyboardInterrupt):
         sample(runs("images"), tmp_path / "fakes", mode="single", n=10, seed=2)
     assert sorted(os.listdir(tmp_path / "fakes")) == saved
+
+
+def test_a_checkpoint_without_counts_of_classes_is_sampled(runs, tmp_path):
+    saved = state(runs("points"))
+    del saved["data"]["class_counts"]
+    path = checkpoint.save(tmp_path, 1, saved)
+    assert len(np.load(sample(runs("points"), tmp_path / "x.npy", n=3, checkpoint=quote(str(path))))) == 3
