@@ -88,15 +88,24 @@ def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) 
             raise error.cause from None
 
 
-def show_train(overrides: list[str], config_dir: str | None, kind: str, package: str | None, resolve: bool) -> None:
+def show_train(
+    overrides: list[str], config_dir: str | None, kind: str, package: str | None, resolve: bool, multirun: bool = False
+) -> None:
     """Print the config of a training job, or of the first job of a sweep, as :func:`~gan_cli.config.hydra_internals.show`.
+
+    A comment in the first line names the job of a sweep.
 
     Raises:
         UserError: If the config cannot be composed.
     """
     configs = loader(config_dir)
-    first = first_job(in_resumed_folder(overrides), configs)
-    check_resume(compose(configs, "train", first), first)
+    overrides = in_resumed_folder(overrides)
+    first = first_job(overrides, configs)
+    cfg = compose(configs, "train", first)
+    check_resume(cfg, first)
+    if multirun or cfg.hydra.mode == RunMode.MULTIRUN:
+        first = first_of_sweep(cfg.hydra.sweeper, overrides, configs)
+        print(f"# the first job of the sweep: {' '.join(first)}")
     with readable():
         show(configs, "train", first, kind, package, resolve)
 

@@ -109,8 +109,13 @@ def _print_error(name: str, error: BaseException) -> int:
         message = f"{own_code.described(error)}\nThis is a fault of {whose}: run again with debug=true for the traceback."
         code = 1
     with unfailing():
-        print(f"{name}: {message}", file=sys.stderr)
+        print(f"{name}: {_shortened(message)}", file=sys.stderr)
     return code
+
+
+def _shortened(message: str) -> str:
+    """Return a message without the middle of words that are far longer than any path."""
+    return re.sub(r"(\S{80})\S{4000,}(\S{20})", r"\1...\2", message)
 
 
 def _answer(command: Command, words: list[str]) -> None:
@@ -135,7 +140,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from gan_cli.cli import app
 
     if arguments.cfg:
-        app.show_train(overrides, arguments.config_dir, arguments.cfg, arguments.package, arguments.resolve)
+        app.show_train(overrides, arguments.config_dir, arguments.cfg, arguments.package, arguments.resolve, arguments.multirun)
     elif arguments.dry_run:
         app.show_data(overrides, arguments.config_dir, arguments.multirun)
     else:
@@ -151,6 +156,7 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
     for word in words:
         if "=" not in word and not word.startswith("~"):
             raise UserError(f"'{word}' is not KEY=VALUE. A run is continued with: gan-train resume={word}")
+    _refuse_repeated("train", words)
     if not any("hydra.searchpath" in word for word in words):
         keys = [*scalars(TrainConfig), *components(TrainConfig)]
         suggestions.check(words, suggestions.groups(config_dir), keys)
@@ -182,11 +188,32 @@ def use_overrides(command: Command, words: list[str]) -> list[str]:
     runs = [value for key, _, value in (word.partition("=") for word in overrides) if key.lstrip("+~") == "run"]
     if len(runs) > 1:
         raise UserError(f"one run at a time, not {len(runs)}: {', '.join(runs)}")
+    _refuse_repeated(command.function, overrides)
     groups = help.groups(command)
     suggestions.check(overrides, groups, [*keys, *groups])
     if not any(run not in ("", "null") for run in runs) and not any(word.startswith(("real=", "fake=")) for word in overrides):
         raise UserError(f"name the folder of a run: {command.name} outputs/...")
     return quote_paths([*map(_as_list, overrides)])
+
+
+def _refuse_repeated(function: str, words: list[str]) -> None:
+    """Check that no key is given twice: Hydra would take the last value without a word.
+
+    Raises:
+        UserError: If one is, as where a shell takes ``seed={1,2}`` apart.
+    """
+    values: dict[str, list[str]] = {}
+    for word in words:
+        key, assigned, value = word.partition("=")
+        if assigned and not key.startswith("~"):
+            values.setdefault(key.lstrip("+"), []).append(value)
+    for key, given in values.items():
+        if len(given) > 1:
+            several = f"a run of each: gan-train -m {key}={','.join(given)}. " if function == "train" else ""
+            raise UserError(
+                f"{key} is given {len(given)} times: {', '.join(given)}.\n"
+                f"Give it once ({several}A shell takes unquoted braces apart: write '{key}=...' in quotes)."
+            )
 
 
 def _as_list(word: str) -> str:

@@ -202,6 +202,8 @@ def _check(overrides: Iterable[Override], defaults: Mapping[str, Any]) -> None:
         added = override.is_add() or override.is_force_add()
         if key in defaults:
             wanted = None if override.is_delete() else _like(defaults[key], value)
+            if value is None and isinstance(defaults[key], dict) and key in components(TrainConfig):
+                wanted = "an option of its group, or set by its keys"
             if wanted:
                 raise UserError(f"{key} must be {wanted}, not {_shown(value)}")
         elif not (override.is_delete() or (added and _is_open(key))):
@@ -223,7 +225,8 @@ def _typed(scalar: Scalar, value: Any) -> str | None:
         return None if isinstance(value, list) else "a list, as in [a,b]"
     if isinstance(value, (dict, list)):
         return "one value"
-    return _of_kind(scalar.kind, value)
+    wanted = _of_kind(scalar.kind, value)
+    return f"{wanted} or null" if wanted and value is False and scalar.optional else wanted
 
 
 def _like(default: Any, value: Any) -> str | None:
@@ -235,7 +238,9 @@ def _like(default: Any, value: Any) -> str | None:
     if isinstance(default, list):
         if not isinstance(value, list):
             return "a list, as in [a,b]"
-        wanted = [_like(default[0], element) for element in value] if default else []
+        # whole numbers may stand for numbers, or for names that have numbers, too; the component checks them
+        kept = default and type(default[0]) is not int
+        wanted = [_like(default[0], element) for element in value] if kept else []
         return next((f"a list whose elements are each {want}" for want in wanted if want), None)
     if isinstance(value, (dict, list)):
         return "one value"

@@ -1,9 +1,10 @@
 """Instantiation of the components that a config names, with every target checked before anything is called."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar, get_type_hints
+from itertools import chain
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -62,7 +63,37 @@ def instantiate(cfg: DictConfig, key: str, role: type[Role], nested_role: type, 
 
 def _arguments(node: dict[Any, Any], key: str, targets: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that a node names, with nested nodes made."""
-    return {str(name): _made(value, f"{key}.{name}", targets) for name, value in node.items() if name not in RESERVED}
+    hints = _annotations(targets[key])
+    return {
+        str(name): _fitted(_made(value, f"{key}.{name}", targets), hints.get(str(name)), f"{key}.{name}")
+        for name, value in node.items()
+        if name not in RESERVED
+    }
+
+
+def _annotations(target: Any) -> dict[str, Any]:
+    """Return the annotations of the arguments of a class or function; none if some lead nowhere."""
+    try:
+        return get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except (TypeError, NameError):
+        return {}
+
+
+def _fitted(value: Any, hint: Any, key: str) -> Any:
+    """Return a list of numbers as the annotation of its argument wants it: whole numbers as floats where floats are meant.
+
+    Raises:
+        UserError: If the argument takes another number of values.
+    """
+    if not isinstance(value, list):
+        return value
+    parts = get_args(hint)
+    if get_origin(hint) is tuple and parts[1:] != (...,) and len(value) != len(parts):
+        raise UserError(f"{key}={value}: it needs {len(parts)} values.")
+    plain = {*chain.from_iterable(get_args(part) or (part,) for part in parts)}
+    if get_origin(hint) in (tuple, list, Sequence) and float in plain and int not in plain:
+        return [float(entry) if type(entry) is int else entry for entry in value]
+    return value
 
 
 def _made(value: Any, key: str, targets: Mapping[str, Any]) -> Any:

@@ -57,8 +57,9 @@ class AlternatingOrder(Schedule):
         return [self.critic] * (self.warmup_critic if warm else self.n_critic) + [self.generator]
 
     def orders(self, steps: int) -> set[tuple[str, ...]]:
-        # after the warm-up the orders repeat themselves every warmup_every rounds
-        return super().orders(min(steps, self.warmup_rounds + max(self.warmup_every, 1)))
+        # of each of the two orders one of these rounds is the first, so that no others need be looked at
+        first = self.warmup_rounds + 1
+        return {tuple(self(step)) for step in {1, first, first + 1, self.warmup_every} if 1 <= step <= steps}
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,37 @@ def test_typos(call, words, said):
     assert len(answer.err.splitlines()) <= 2
 
 
+@pytest.mark.parametrize(
+    ("command", "words", "said"),
+    [
+        (
+            "train",
+            ["seed=1", "seed=2"],
+            "seed is given 2 times: 1, 2.\nGive it once (a run of each: gan-train -m seed=1,2. A shell",
+        ),
+        ("train", ["loss=hinge", "+loss=wgan"], "loss is given 2 times: hinge, wgan.\n"),
+        ("train", ["++seed=1", "seed=1", "seed=2"], "seed is given 3 times: 1, 1, 2.\n"),
+        ("train", ["-m", "seed=1", "seed=2"], "seed is given 2 times: 1, 2.\n"),
+        ("sample", ["outputs/x", "n=1", "n=2"], "n is given 2 times: 1, 2.\nGive it once (A shell takes unquoted braces apart"),
+        ("evaluate", ["outputs/x", "metric=kid", "metric=mmd"], "metric is given 2 times: kid, mmd.\n"),
+        ("report", ["outputs/x", "seed=1", "seed=2"], "seed is given 2 times: 1, 2.\n"),
+        ("train", ["loss=" + "a" * 60_000], f"no loss named '{'a' * 66}"),
+        ("train", ["a" * 60_000], f"'{'a' * 79}...{'a' * 18}"),
+    ],
+)
+def test_odd_words(call, command, words, said):
+    answer = call(command, *words)
+    assert answer.code == 2
+    assert answer.err.partition(": ")[2].startswith(said)
+    assert len(answer.err) < 1000
+    assert len(answer.err.splitlines()) <= 2
+
+
+def test_a_key_may_be_removed_and_added_and_swept():
+    for words in (["~report", "+report={}"], ["-m", "seed=1,2"], ["loss=wgan", "loss.smoothing=0.1"]):
+        main._refuse_repeated("train", words)
+
+
 def test_own_groups_are_known(call, tmp_path):
     (tmp_path / "mine" / "loss").mkdir(parents=True)
     (tmp_path / "mine" / "loss" / "own.yaml").write_text("_target_: m.Own\n")

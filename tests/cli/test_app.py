@@ -248,6 +248,19 @@ def test_the_config_is_shown_without_running(call, jobs, tmp_path):
     assert (jobs.trained, list((tmp_path / "work").iterdir())) == ([], [])
 
 
+def test_the_config_of_a_sweep_is_that_of_its_first_job(call, jobs):
+    sweeps = [
+        (["-m", "loss=wgan,hinge", "seed=1,2"], "loss=wgan seed=1"),
+        (["-m", "seed=4", "+hydra.sweeper.params={loss:'wgan,hinge'}"], "loss=wgan seed=4"),
+    ]
+    for words, first in sweeps:
+        answer = call("train", *words, "--cfg", "job")
+        assert answer.code == 0, answer.err
+        assert answer.out.splitlines()[0] == f"# the first job of the sweep: {first}"
+        assert OmegaConf.create(answer.out).train.n_critic == 5
+    assert jobs.trained == []
+
+
 def test_own_options_compose(call, jobs, tmp_path):
     (tmp_path / "mine" / "loss").mkdir(parents=True)
     (tmp_path / "mine" / "loss" / "own.yaml").write_text("_target_: own.Loss\n")

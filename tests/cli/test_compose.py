@@ -43,6 +43,8 @@ def make(conf):
         (["deterministic=perhaps"], "deterministic must be true or false, not 'perhaps'"),
         (["ema=1"], "ema must be below 1, not 1.0"),
         (["ema=nan"], "ema must be at least 0, not nan"),
+        (["ema=false"], "ema must be a number or null, not False"),
+        (["schedule=null"], "schedule must be an option of its group, or set by its keys, not null"),
         (["precision=fp16"], "precision must be fp32 or bf16, not 'fp16'"),
         (["++seed=abc"], "seed must be an integer, not 'abc'"),
         (["+seed=3"], "seed is there already: write seed=3 without the +."),

@@ -10,7 +10,8 @@ import torch
 from omegaconf import OmegaConf
 from support import configs
 
-from gan_cli.build import build, build_optimizers, refuse_unused
+from gan_cli.build import build, build_game, build_optimizers, refuse_unused
+from gan_cli.config.compose import compose, loader
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective
@@ -260,3 +261,30 @@ def test_a_network_that_does_not_support_the_samples_names_only_models_that_fit(
         cfg.dataset.size = 12
     with pytest.raises(UserError, match=rf"\n{advice}$"):
         build(cfg, CPU)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "values"),
+    [
+        ("dataset=ring optimizer.betas=[0,0.9]", "optimizer.betas", None),
+        ("dataset=ring optimizer.betas=[0,0]", "optimizer.betas", None),
+        ("game=earth_mover game.p=[.5,.5,0,0] game.q=[0,0,1,0]", "game.p", [0.5, 0.5, 0.0, 0.0]),
+        ("dataset=ring game=gmmn game.bandwidths=[1,2]", "game.bandwidths", [1.0, 2.0]),
+    ],
+)
+def test_whole_numbers_and_others_are_alike_where_numbers_are_meant(overrides, key, values):
+    cfg = compose(loader(), "train", overrides.split())
+    game = build_game(cfg, (2,), 0)
+    if values is not None:
+        assert (game.p.tolist() if key == "game.p" else game.bandwidths) == values
+    else:
+        [group] = build_optimizers(cfg, game, {"generator": game.turns()["generator"]})["generator"].param_groups
+        assert all(type(beta) is float for beta in group["betas"])
+
+
+def test_a_list_of_another_length_is_refused():
+    cfg = configs.config("dataset=ring")
+    cfg.optimizer.betas = [0.5]
+    game = build_game(cfg, (2,), 0)
+    with pytest.raises(UserError, match=r"^optimizer\.betas=\[0\.5\]: it needs 2 values\.$"):
+        build_optimizers(cfg, game, game.turns())

@@ -38,3 +38,17 @@ PHASES = {
 def test_orders_are_those_of_the_rounds(schedule):
     for steps in range(12):
         assert schedule.orders(steps) == {tuple(schedule(step)) for step in range(1, steps + 1)}
+
+
+def test_orders_of_a_long_run_are_known_without_walking_through_it():
+    """Only rounds that begin an order are looked at."""
+    seen = []
+
+    class Counted(AlternatingOrder):
+        def __call__(self, step):
+            seen.append(step)
+            return super().__call__(step)
+
+    for long in (Counted(5), Counted(5, warmup_rounds=10**7), Counted(5, warmup_every=10**7)):
+        assert len(long.orders(10**7 + 1)) == (1 if long.warmup_rounds == long.warmup_every == 0 else 2)
+    assert len(seen) < 15

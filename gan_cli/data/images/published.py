@@ -7,6 +7,7 @@ returns both parts as images ``[channels, size, size]`` in [-1, 1]. ``size``, ``
 argument is out of its range.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -277,7 +278,8 @@ def _checked(sentence: str, opened: Callable[[], ImageCollection]) -> ImageColle
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{sentence}\n({' '.join(str(error).split())[:200] or type(error).__name__}).") from error
+        said = re.sub(r"You can use download=True.*", "dataset.download=true downloads it", " ".join(str(error).split()))
+        raise UserError(f"{sentence}\n({said[:200] or type(error).__name__}).") from error
 
 
 def _class_names(images: Any) -> tuple[str, ...]:
