@@ -46,8 +46,8 @@ def format_interval(value: float, low: float, high: float) -> tuple[str, str, st
     An end that would be rounded to 0 has two significant digits of its own, so that an interval without 0 shows it.
     """
     decimals = decimal_place((high - low) / 2, 2) if high > low else decimal_place(value, 4)
-    ends = (decimals if round(end, decimals) or not end else decimal_place(end, 2) for end in (low, high))
-    return format_signed(value, decimals), *(format_signed(end, places) for end, places in zip((low, high), ends, strict=True))
+    first, last = (decimals if round(end, decimals) or not end else decimal_place(end, 2) for end in (low, high))
+    return format_signed(value, decimals), format_signed(low, first), format_signed(high, last)
 
 
 def format_signed(value: float, decimals: int | None = None) -> str:
