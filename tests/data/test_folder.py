@@ -163,7 +163,7 @@ class TestColour:
         paint(tmp_path, " ".join(f"{k:03d}.png" for k in range(599)))
         assert read(tmp_path).shape == (1, 8, 8)
         paint(tmp_path, "301.png", "RGB")  # evenly spaced samples of 256 headers do not see it
-        said = r"image_folder: 1 images are in colour and 598 are grey, and all are read in colour. dataset.channels=1 turns"
+        said = r"image_folder: images in colour 1, grey 598; all are read in colour. dataset.channels=1 turns"
         with pytest.warns(DamageWarning, match=said):
             assert read(tmp_path).shape == (3, 8, 8)
         assert read(tmp_path, channels=1).shape == (1, 8, 8)
@@ -171,7 +171,7 @@ class TestColour:
     def test_both_parts_have_the_same_channels(self, tmp_path):
         paint(tmp_path / "train", "a.png b.png", size=(18, 9))
         paint(tmp_path / "test", "a.png", "RGB", size=(18, 9))
-        with pytest.warns(DamageWarning, match="1 images are in colour and 2 are grey"):
+        with pytest.warns(DamageWarning, match="images in colour 1, grey 2"):
             assert side_by_side(root=str(tmp_path), size=8, cache=False).shape == (3, 8, 8)
 
     def test_headers_of_many_images_are_stored(self, tmp_path, monkeypatch):

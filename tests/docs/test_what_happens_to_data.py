@@ -20,7 +20,7 @@ def test_the_code_of_the_page(tmp_path, monkeypatch, capsys):
     code = [block.text for block in blocks(PAGE) if block.language == "python" and not block.title]
     exec(compile(code[0], PAGE.name, "exec"), names)
     shown = [block.text for block in blocks(PAGE) if block.language == "text"]
-    with pytest.warns(DamageWarning, match="12 images are in colour and 1 are grey"):
+    with pytest.warns(DamageWarning, match="images in colour 12, grey 1"):
         photographs = image_folder(root="photos", size=32)
     table = csv(path="table.csv", columns=["price", "tide"], window=8)
     for text, data in zip(shown, (photographs, table), strict=True):

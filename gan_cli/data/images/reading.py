@@ -152,7 +152,7 @@ def common_channels(channels: int | None, *sources: Source | None) -> int:
     grey = sum(count for mode, count in modes.items() if is_grey(mode))
     if 0 < grey < modes.total():
         warn(
-            f"{given[0].name}: {modes.total() - grey} images are in colour and {grey} are grey, and all are read in colour. "
+            f"{given[0].name}: images in colour {modes.total() - grey}, grey {grey}; all are read in colour. "
             "dataset.channels=1 turns all of them grey."
         )
     return max(source.channels for source in given)
