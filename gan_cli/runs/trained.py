@@ -61,4 +61,8 @@ def named_checkpoint(folder: Path, name: str) -> dict[str, Any]:
         if int(name) not in (steps := checkpoint.steps_in(folder)):
             raise UserError(f"{folder} holds no checkpoint of step {name}. There are: {', '.join(map(str, steps)) or 'none'}.")
         return checkpoint.load(checkpoint.path_of(folder, int(name)))
+    if name == "best":
+        raise UserError(
+            "checkpoint=best needs a measurement: gan-eval says which step is the best one. Type checkpoint=STEP here."
+        )
     return checkpoint.load(Path(name).expanduser())

@@ -18,6 +18,7 @@ from gan_cli.games.sampling import decode
 from gan_cli.inference.command import sample_command
 from gan_cli.randomness import fork_rng, random_state
 from gan_cli.runs import checkpoint
+from gan_cli.runs.trained import named_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -218,3 +219,10 @@ def test_an_interpolation(run, n, walks, length, request, capsys):
             assert picture.size == ((length * 80 + 16, walks * 80 + 16) if n > 1 else (64, 64))
             expected = drawing.grid(gan_cli.load(folder).interpolate(walks, length, seed=4)[:n], columns=length)
             assert np.array_equal(np.asarray(picture), expected[..., 0])
+
+
+def test_the_best_checkpoint_is_what_gan_eval_says(tmp_path):
+    with pytest.raises(
+        UserError, match=r"checkpoint=best needs a measurement: gan-eval says which step .* Type checkpoint=STEP"
+    ):
+        named_checkpoint(tmp_path, "best")
