@@ -61,6 +61,9 @@ def _main(command: Command) -> int:
         for word in words:
             if re.search("[\ud800-\udfff]", word):
                 raise UserError(f"{word!a} is not written in UTF-8: rename it, or name it by a link.")
+            if number := re.search(r"=.*?(\d{309,})", word):
+                key, digits = word.partition("=")[0], len(number[1])
+                raise UserError(f"{key}: a number of {digits} digits is larger than any that can be computed with.")
         with _warnings_in_one_line():
             _answer(command, words)
         if sys.stdout is not None:

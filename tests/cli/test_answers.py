@@ -55,6 +55,10 @@ def test_typos(call, words, said):
         ("evaluate", ["outputs/x", "metric=kid", "metric=mmd"], "metric is given 2 times: kid, mmd.\n"),
         ("report", ["outputs/x", "seed=1", "seed=2"], "seed is given 2 times: 1, 2.\n"),
         ("train", ["loss=" + "a" * 60_000], f"no loss named '{'a' * 66}"),
+        ("train", ["optimizer.lr=" + "9" * 400], "optimizer.lr: a number of 400 digits is larger than any"),
+        ("train", ["ema=" + "9" * 400], "ema: a number of 400 digits is larger than any"),
+        ("train", ["seed=" + "9" * 5000], "seed: a number of 5000 digits is larger than any"),
+        ("evaluate", ["outputs/x", "n_samples=" + "9" * 5000], "n_samples: a number of 5000 digits is larger than any"),
         ("train", ["a" * 60_000], f"'{'a' * 79}...{'a' * 18}"),
     ],
 )
