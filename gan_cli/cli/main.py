@@ -138,6 +138,7 @@ def _answer(command: Command, words: list[str]) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    _refuse_repeated("train", arguments.overrides)
     overrides = train_overrides(arguments.overrides, arguments.config_dir, arguments.multirun)
 
     from gan_cli.cli import app
@@ -159,7 +160,6 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
     for word in words:
         if "=" not in word and not word.startswith("~"):
             raise UserError(f"'{word}' is not KEY=VALUE. A run is continued with: gan-train resume={word}")
-    _refuse_repeated("train", words)
     if not any("hydra.searchpath" in word for word in words):
         keys = [*scalars(TrainConfig), *components(TrainConfig)]
         suggestions.check(words, suggestions.groups(config_dir), keys)
@@ -167,6 +167,7 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
 
 
 def _use(command: Command, arguments: argparse.Namespace) -> None:
+    _refuse_repeated(command.function, arguments.overrides)
     overrides = use_overrides(command, arguments.overrides)
 
     from gan_cli.cli import app
@@ -191,7 +192,6 @@ def use_overrides(command: Command, words: list[str]) -> list[str]:
     runs = [value for key, _, value in (word.partition("=") for word in overrides) if key.lstrip("+~") == "run"]
     if len(runs) > 1:
         raise UserError(f"one run at a time, not {len(runs)}: {', '.join(runs)}")
-    _refuse_repeated(command.function, overrides)
     groups = help.groups(command)
     suggestions.check(overrides, groups, [*keys, *groups])
     if not any(run not in ("", "null") for run in runs) and not any(word.startswith(("real=", "fake=")) for word in overrides):
