@@ -96,7 +96,10 @@ def check(game, batch: Batch, promise: str | None, data) -> None:
 MODELS = kinds_of_models()
 
 
-@pytest.mark.parametrize("game", configs.options("game"))
+@pytest.mark.parametrize(
+    "game",
+    [pytest.param(name, marks=[] if name in (*PROMISES, "gan") else pytest.mark.long) for name in configs.options("game")],
+)
 def test_a_game_plays_what_its_name_promises_or_refuses_the_model(game, monkeypatch):
     monkeypatch.setattr("gan_cli.build.SIMPLE_MODELS", ())  # composed and built for messages alone
     promise, built = PROMISES.get(game), 0
