@@ -95,7 +95,7 @@ class Provenance:
             "reference": self.reference,
             **self.preprocessing,
             **self.sampling,
-            **({"labels": self.labels} if self.labels else {}),
+            "labels": self.labels or "data",  # in the data's shares both kinds of run aim at the same law
             **({"protocol": self.protocol} if self.protocol else {}),
         }
 

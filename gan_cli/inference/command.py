@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from gan_cli import drawing
 from gan_cli.config.names import folder_name
 from gan_cli.data.classes import LISTED, LONGEST, file_names, name_of
-from gan_cli.data.images.listing import listing
+from gan_cli.data.images.listing import IMAGE_SUFFIXES, listing
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError, shortened_list
 from gan_cli.games.sampling import Readable, sampling_of
@@ -193,7 +192,7 @@ def refuse_strays(folder: Path, images: list[Path]) -> None:
     Raises:
         UserError: If there are any.
     """
-    found = {folder / path for path, _, _ in listing(folder, IMG_EXTENSIONS)} if folder.is_dir() else set()
+    found = {folder / path for path, _, _ in listing(folder, IMAGE_SUFFIXES)} if folder.is_dir() else set()
     if strays := sorted(found - {*images}):
         raise UserError(
             f"{folder} holds {len(strays)} image{'s' * (len(strays) > 1)} that this command does not replace, as "

@@ -104,7 +104,7 @@ class LabelledDiscriminator(Discriminator):
         self.labels = LabelEncoding(classes, embedding_dim)
         steps = shape[:1] if len(shape) == 2 else ()
         self.inner = inner(shape=(*steps, shape[len(steps)] + self.labels.dim, *shape[len(steps) + 1 :]), classes=classes)
-        self.stepwise = self.inner.stepwise
+        self.stepwise = getattr(self.inner, "stepwise", False)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         e = self.labels(y)

@@ -38,6 +38,11 @@ WORDS += ["log_every=1", "model.generator.width=8", "model.discriminator.width=8
 OWN = ["--config-dir", "my configs"]
 
 
+def with_(words, other):
+    """Return the words of a command line with another value for a key."""
+    return [other if word.partition("=")[0] == other.partition("=")[0] else word for word in words]
+
+
 @pytest.fixture
 def work(tmp_path, monkeypatch):
     """The folder that the user types in, with the loss and its yaml."""
@@ -89,7 +94,7 @@ def test_the_line_of_a_diverged_run_runs(work, gan_train):
 
 
 def test_the_line_of_a_resumed_run_and_of_a_job(work, gan_train):
-    assert gan_train(*OWN, *WORDS, "train.steps=1", "hydra.run.dir=run")[0] == 0
+    assert gan_train(*OWN, *with_(WORDS, "train.steps=1"), "hydra.run.dir=run")[0] == 0
     code, said = gan_train("resume=run", "train.steps=4")
     assert code == 2
     [line] = advised(said.err)
@@ -101,11 +106,11 @@ def test_the_line_of_a_resumed_run_and_of_a_job(work, gan_train):
     assert all("hydra.mode=RUN" in line for line in lines)
     assert all("gan-train" not in read_result(job)["reason"] for job in (work / "sweep").iterdir() if job.is_dir())
     (work / "poison").unlink()
-    assert gan_train(*lines[1], "train.steps=1")[0] == 0
+    assert gan_train(*with_(lines[1], "train.steps=1"))[0] == 0
 
 
 def test_the_line_before_the_first_checkpoint_and_from_python(work):
-    words = [*WORDS, "checkpoint_every=0"]
+    words = with_(WORDS, "checkpoint_every=0")
     with pytest.raises(gan_cli.UserError, match="No checkpoint had been written yet") as error:
         gan_cli.train(words, silent=True, folder="run", config_dir="my configs")
     [line] = advised(str(error.value))

@@ -8,14 +8,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from gan_cli.data.images import headers
 from gan_cli.data.images.folder import folder_source, native_images
+from gan_cli.data.images.listing import IMAGE_SUFFIXES
 from gan_cli.data.images.published import image_folder
 from gan_cli.data.record import DataRecord
 from gan_cli.data.translation.paired import side_by_side
 from gan_cli.data.translation.unpaired import unpaired_folder
 from gan_cli.errors import DamageWarning, UserError
+
+
+def test_the_suffixes_of_images_are_those_of_torchvision():
+    assert IMAGE_SUFFIXES == IMG_EXTENSIONS
 
 
 def paint(folder: Path, names: str, mode: str = "L", value: float = 100, size: tuple[int, int] = (9, 9)) -> Path:

@@ -12,7 +12,7 @@ from gan_cli.games.retrained_discriminator import RetrainedDiscriminatorGAN, gra
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
-from gan_cli.models.conditional import LabelledGenerator
+from gan_cli.models.conditional import LabelledDiscriminator, LabelledGenerator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.weight_clipping import WeightClipping
@@ -54,8 +54,9 @@ def test_judges_start_as_the_discriminator_did_whatever_it_learns():
 
 def test_players_that_look_at_labels_are_refused():
     generator = LabelledGenerator((2,), 3, 3, None, partial(MLPGenerator, width=16, depth=3))
+    discriminator = LabelledDiscriminator((2,), 3, None, partial(MLPDiscriminator, width=16, depth=3))
     with pytest.raises(UserError, match="use no labels"):
-        RetrainedDiscriminatorGAN(generator, MLPDiscriminator((2,), 0, 16, 3), Objective(NonSaturating(), {}))
+        RetrainedDiscriminatorGAN(generator, discriminator, Objective(NonSaturating(), {}))
 
 
 def test_the_generator_rests_while_they_judge():

@@ -196,7 +196,7 @@ sys.exit(gan_train())
 """
 
 
-def test_a_signal_to_the_real_program(tmp_path):
+def test_a_signal_to_the_real_program(tmp_path, laid_out):
     folder, deadline = tmp_path / "run = 1", time.monotonic() + 60
     words = ["dataset=ring", "dataset.n=100", "model=mlp_small", "metric=none", "sample_every=0", "device=cpu"]
     words += [f"hydra.run.dir={folder}", "train.steps=1000000", "log_every=1", "train.batch_size=8"]

@@ -174,6 +174,7 @@ def test_checkpoints_hold_tensors_and_plain_data(run, request):
         form = {"shape": [2], "classes": 8} if run == "points" else {"shape": [1, 8, 8], "classes": 10}
         names = content["data"].pop("class_names")
         assert len(names) == (0 if run == "points" else 10)
+        assert sum(content["data"].pop("class_counts")) == 16
         signature = content["data"].pop("signature")
         assert signature.dtype == torch.float32
         assert signature.isfinite().all()

@@ -143,10 +143,16 @@ def overrides_for(group: str, option: str) -> str:
     games = [f"game={game}" for game in options("game") if f"override /model: {option}\n" in option_text("game", game)]
     if player != group and player not in needs(config()):
         games.append(f"game={next(g for g in options('game') if player in needs(config(f'game={g}')))}")
+    partners = [
+        overrides_for("model", pair)
+        for pair in (options("model") if player != group else [])
+        if f"{player}: {option}\n" in option_text("model", pair)
+    ]
     sequences = [
         f"dataset={name}" for name in options("dataset") if "override /model: recurrent\n" in option_text("dataset", name)
     ]
-    return next(words for words in (named, *(f"{kind} {named}" for kind in (*games, *sequences))) if can_build(words))
+    kinds = (*games, *partners, *sequences)
+    return next(words for words in (named, *(f"{kind} {named}" for kind in kinds)) if can_build(words))
 
 
 def can_build(overrides: str) -> bool:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from gan_cli.data.images.headers import read_headers
-from gan_cli.data.images.listing import Listing, is_output, search, visible_folders
+from gan_cli.data.images.listing import IMAGE_SUFFIXES, Listing, is_output, search, visible_folders
 from gan_cli.data.images.source import ImageCollection, Source
 from gan_cli.data.images.transform import as_mode, is_grey
 from gan_cli.errors import UserError, printable, shortened_list, warn
@@ -64,13 +63,13 @@ def folder_source(
     Raises:
         UserError: If there are no images, the folder itself holds outputs of gan-cli, or the range of pixels is unknown.
     """
-    files, passed_over, outputs = search(folder, IMG_EXTENSIONS)
+    files, passed_over, outputs = search(folder, IMAGE_SUFFIXES)
     if outputs:
         own = shortened_list([path.relative_to(folder).as_posix() for path in outputs])
         warn(f"pictures that gan-cli has written are not read as images of {folder.absolute()}: {own}.")
     if not files:
         others = f"\nPassed over: {counted(passed_over)}." if passed_over else ""
-        raise UserError(f"No images in {folder.absolute()}: no file there ends in {', '.join(IMG_EXTENSIONS)}.{others}")
+        raise UserError(f"No images in {folder.absolute()}: no file there ends in {', '.join(IMAGE_SUFFIXES)}.{others}")
     names = _classes(files, folder) if labelled else []
     labels = None
     if names:

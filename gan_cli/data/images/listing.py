@@ -12,6 +12,8 @@ from gan_cli.errors import UserError
 
 Listing = list[tuple[str, int, int]]
 """Files, sorted by path: (path relative to the folder, with slashes; size in bytes; modification time in ns)."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+"""Suffixes of images, those of torchvision's ``ImageFolder``, which takes seconds to import."""
 HIDDEN, NO_SUFFIX, SPECIAL, REPEATED = "hidden", "without a suffix", "no regular file", "folder met before"
 """Reasons why a file or folder is passed over, beside the suffixes of files of other kinds."""
 OUTPUTS = "outputs of gan-cli"
