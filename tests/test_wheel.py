@@ -46,6 +46,7 @@ def test_wheel_carries_its_configs_and_data(environment: Path, tmp_path: Path):
     assert "wgan_gp" in call(environment, tmp_path, "gan-train", "--help").stdout
 
 
+@pytest.mark.long
 def test_wheel_trains_from_another_folder(environment: Path, tmp_path: Path):
     done = call(environment, tmp_path, "gan-train", "train.steps=2", "train.batch_size=4", "metric=none", "device=cpu")
     assert done.returncode == 0, done.stderr

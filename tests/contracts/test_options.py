@@ -52,16 +52,22 @@ def test_the_table_is_not_empty():
     assert len(configs.all_options()) > 50
 
 
+def is_long(group: str, option: str) -> bool:
+    """Return True for networks that differ from another option in sizes alone, and for one that its own tests compute, too."""
+    resized = group.startswith("model/") and option not in configs.distinct_options(group)
+    return resized or (group, option) == ("features", "inception")
+
+
 @pytest.mark.parametrize(
     ("group", "option"),
     [
         pytest.param(
             group,
             option,
-            marks=pytest.mark.long
-            if (group, option) == ("features", "inception")  # tests/metrics/test_inception.py computes it, too
-            else []
+            marks=[]
             if option == configs.options(group)[0]
+            else pytest.mark.long
+            if is_long(group, option)
             else pytest.mark.slow,
         )
         for group, option in sorted(

@@ -36,8 +36,15 @@ def run(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("name", [".eval.json.lock", "train.log", "metrics.jsonl", "checkpoints/step_00000001.pt", ".hydra/x"])
-@pytest.mark.parametrize("make", ["link", "broken link", "circle", "folder", "pipe"])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    configs.pairs(
+        [".eval.json.lock", "train.log", "metrics.jsonl", "checkpoints/step_00000001.pt", ".hydra/x"],
+        ["link", "broken link", "circle", "folder", "pipe"],
+        ["link"],
+        ["metrics.jsonl"],
+    ),
+)
 def test_a_run_is_made_of_regular_files(run, victim, monkeypatch, capsys, name, make):
     path = run / name
     {
