@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli.runs.folder import options_folder
 
 FACTOR = 0.1
-"""What the learning rates are multiplied by."""
+"""Factor of all learning rates in the advised command."""
 
 
 def command(cfg: DictConfig, folder: Path, context: HydraConf) -> str | None:

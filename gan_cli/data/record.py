@@ -51,7 +51,7 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What a run is trained on and measured against.
+    """Record of the data that a run is trained on and measured against.
 
     Attributes:
         kind: ``images``, ``sequences``, ``points``, or ``nothing`` for a data set without samples.

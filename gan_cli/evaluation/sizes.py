@@ -25,7 +25,7 @@ TOLERANCE = 0.1
 
 
 class Sizes(NamedTuple):
-    """What the headers of a folder's images say.
+    """Facts from the headers of a folder's images.
 
     Attributes:
         counts: Number of images of each size, (width, height).

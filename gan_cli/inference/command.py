@@ -28,7 +28,7 @@ from gan_cli.runs.console import Terminal, say
 WALK = 8
 """Number of samples of one walk in an interpolation."""
 CLASSES = {"grid": "rows", "single": "folders", "interpolation": "walks of"}
-"""What there is for each class in a mode, as the output says it."""
+"""Word of the output for the parts of a picture or folder that belong to one class, by mode."""
 
 
 def sample_command(cfg: DictConfig) -> Path:

@@ -49,7 +49,7 @@ class Monitor(ABC):
     """
 
     subject: ClassVar[str]
-    """What is observed, for the report of a failure."""
+    """Name of the measurement in the report of a failure."""
 
     def __init__(self, logger: RunLogger, say: Callable[[str], None]) -> None:
         self.logger, self.say = logger, say

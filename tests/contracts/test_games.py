@@ -19,7 +19,7 @@ PROMISES = {
     **dict.fromkeys(("pix2pix", "cyclegan"), SOURCES),
     "infogan": CODES,
 }
-"""What the samples of a game depend on beside noise, as its name says."""
+"""Conditions beside noise on which the samples of a game depend, by the promise of its name."""
 OWN_DATA = ("dataset: nothing", "dataset: sines", "dataset: edges2clothes", "dataset: shirts2inverted")
 
 

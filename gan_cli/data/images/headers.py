@@ -52,7 +52,7 @@ class PixelRange:
 
 @dataclass(frozen=True)
 class Headers:
-    """What the headers of a set of images say.
+    """Facts from the headers of a set of images.
 
     Attributes:
         modes: Number of images of each pixel format, by PIL's name (RGB, L, I;16, ...); unreadable images are not counted.

@@ -17,7 +17,7 @@ from gan_cli.report.records.selection import equal_seeds, left_out
 
 @dataclass
 class Samples:
-    """What the page shows of samples.
+    """Figures of samples on a page.
 
     Attributes:
         figures: Progressions, and for several methods a gallery of their last samples.
