@@ -212,10 +212,10 @@ def _refuse_repeated(function: str, words: list[str]) -> None:
             values.setdefault(key.lstrip("+"), []).append(value)
     for key, given in values.items():
         if len(given) > 1:
-            several = f"a run of each: gan-train -m {key}={','.join(given)}. " if function == "train" else ""
+            several = f" For a run of each: gan-train -m {key}={','.join(given)}." if function == "train" else ""
             raise UserError(
                 f"{key} is given {len(given)} times: {', '.join(given)}.\n"
-                f"Give it once ({several}A shell takes unquoted braces apart: write '{key}=...' in quotes)."
+                f"Give it once.{several} A shell takes unquoted braces apart: write '{key}=...' in quotes."
             )
 
 
