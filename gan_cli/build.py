@@ -48,8 +48,7 @@ PARTS: Mapping[Part, Callable[[DictConfig], dict[str, Any]]] = {
 """Config groups that make up a game's objective, and the fields of ``Objective`` that each of them makes."""
 SIMPLE_MODELS = ("model=mlp_small", "model=mlp", "model=cgan_mlp", "model=recurrent", "model=cgan", "model=rcgan_labels")
 """Models that are proposed if the chosen one does not fit and the game accepts them."""
-BROUGHT_BY_GAMES = {"denoiser"}
-"""Players whose networks no option of ``model`` brings along, only a game."""
+BROUGHT_BY_GAMES = {"denoiser"}  # players whose networks no option of model brings along, only a game
 WITHIN = {Solver: Solver, Data: Degradation}
 """Role of the nodes that may be nested in a component: a solver wraps another solver, a translation task has a degradation."""
 
@@ -228,13 +227,13 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
         UserError: If the game does not use one of them.
     """
     used = uses(cfg)
+    takes = ", ".join(name for name, is_used in used.items() if is_used) or "none of these"
     used["model"] = any(used[f"model/{player}"] for player in cfg.model if player not in BROUGHT_BY_GAMES)
     for key in sorted({_group(name) for name in named}):
         if not used.get(key, True):
-            takes = [name for name, is_used in used.items() if is_used and name != "model"] or ["none of these"]
             raise UserError(
                 f"{key} is named, but the game {target_of(cfg, 'game', Game).__name__} does not use it.\n"
-                f"Leave it out, or choose another game. Of {', '.join(PARTS)} and model this one takes: {', '.join(takes)}."
+                f"Leave it out, or choose another game. Of {', '.join(PARTS)} and model this one takes: {takes}."
             )
 
 
@@ -296,8 +295,6 @@ def make(cfg: DictConfig, key: str, role: type[Role], *args: Any, **known: Any) 
 def make_each(cfg: DictConfig, key: str, role: type[Role]) -> list[Role]:
     """Return the components in the list at ``key``; none if there is no list."""
     nodes = OmegaConf.select(cfg, key)
-    if nodes is None:
-        return []
-    if not OmegaConf.is_list(nodes):
+    if nodes is not None and not OmegaConf.is_list(nodes):
         raise UserError(f"{key} must be a list of nodes, each with a _target_.")
-    return [make(cfg, f"{key}.{index}", role) for index in range(len(nodes))]
+    return [make(cfg, f"{key}.{index}", role) for index in range(len(nodes or ()))]

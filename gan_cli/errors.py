@@ -108,8 +108,8 @@ def first_line(error: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text with a question mark for each character that a terminal does not print."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    """Return the text in one line: line breaks and other characters that cannot be printed as escapes, such as ``\\n``."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def shortened_list(names: Sequence[str], most: int = 3) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.conf import HydraConf
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
@@ -41,6 +42,8 @@ from gan_cli.runs.folder import holds_config, resume_command, run_folder
 from gan_cli.runs.lock import locked
 from gan_cli.runs.signals import WORKER, interrupting
 from gan_cli.runs.streams import unfailing
+
+FIRST_JOB = "the first job of the sweep"
 
 log = logging.getLogger(__name__)
 
@@ -99,13 +102,9 @@ def show_train(
         UserError: If the config cannot be composed.
     """
     configs = loader(config_dir)
-    overrides = in_resumed_folder(overrides)
-    first = first_job(overrides, configs)
-    cfg = compose(configs, "train", first)
-    check_resume(cfg, first)
-    if multirun or cfg.hydra.mode == RunMode.MULTIRUN:
-        first = first_of_sweep(cfg.hydra.sweeper, overrides, configs)
-        print(f"# the first job of the sweep: {' '.join(first)}")
+    first, _, in_sweep = _only_or_first_job(in_resumed_folder(overrides), configs, multirun)
+    if in_sweep:
+        print(f"# {FIRST_JOB}: {' '.join(first)}")
     with readable():
         show(configs, "train", first, kind, package, resolve)
 
@@ -119,16 +118,24 @@ def show_data(overrides: list[str], config_dir: str | None = None, multirun: boo
     with unfailing(), interrupting():
         refuse_several_resumed(overrides, multirun)
         overrides, configs = in_resumed_folder(overrides), loader(config_dir)
-        first = first_job(overrides, configs)
-        cfg = compose(configs, "train", first)
-        if multirun or cfg.hydra.mode == RunMode.MULTIRUN:
-            first = first_of_sweep(cfg.hydra.sweeper, overrides, configs)
-            cfg = compose(configs, "train", first)
-            print(f"the first job of the sweep: {' '.join(first)}")
+        first, cfg, in_sweep = _only_or_first_job(overrides, configs, multirun)
+        if in_sweep:
+            print(f"{FIRST_JOB}: {' '.join(first)}")
         elif first != overrides:
             compose(configs, "train", overrides)  # refuses several values where there is one job
-        check_resume(cfg, first)
         show_data_of(without_hydra(cfg), cfg.hydra)
+
+
+def _only_or_first_job(overrides: list[str], configs: ConfigLoader, multirun: bool) -> tuple[list[str], DictConfig, bool]:
+    """Return the overrides and the config of a training job, or of the first job of a sweep, and whether it is a sweep."""
+    first = first_job(overrides, configs)
+    cfg = compose(configs, "train", first)
+    in_sweep = multirun or cfg.hydra.mode == RunMode.MULTIRUN
+    if in_sweep:
+        first = first_of_sweep(cfg.hydra.sweeper, overrides, configs)
+        cfg = compose(configs, "train", first)
+    check_resume(cfg, first)
+    return first, cfg, in_sweep
 
 
 def launch_eval(overrides: list[str]) -> None:

@@ -103,7 +103,7 @@ class DataRecord:
 
     @property
     def preprocessing(self) -> Mapping[str, Any]:
-        """How images were transformed, as ``{"size": 64, "channels": 3, "fit": "crop"}``; empty where nothing is known."""
+        """Transform of the images, as ``{"size": 64, "channels": 3, "fit": "crop"}``; empty where nothing is known."""
         known = (part.get("preprocessing") for part in self.origins.values())
         return next((one for one in known if isinstance(one, Mapping)), {})
 

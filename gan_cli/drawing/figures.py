@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from gan_cli.errors import printable
 from gan_cli.files import atomic_write
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9661f", "#8a8a8a"
@@ -40,11 +41,6 @@ def new_figure(width: float, height: float) -> Figure:
 def literal(text: str) -> str:
     """Return ``text`` such that matplotlib shows it as it is: in one line, and without formulas between dollar signs."""
     return printable(text).replace("$", r"\$")
-
-
-def printable(text: str) -> str:
-    """Return ``text`` in one line: line breaks and other characters that cannot be printed as escapes, such as ``\\n``."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def render(figure: Figure) -> np.ndarray:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gan_cli.config.stored import read_plain
 from gan_cli.data.base import evenly_spaced
+from gan_cli.data.images.originals import Original
 from gan_cli.data.images.transform import Transform, is_grey
 from gan_cli.errors import UserError
 from gan_cli.runs import record
@@ -18,8 +19,6 @@ from gan_cli.runs.folder import holds_config
 
 HEADERS = 1024
 """Largest number of image headers of a folder that are read."""
-ORIENTATION = 0x0112
-"""EXIF tag; from 5 on, width and height are exchanged."""
 TOLERANCE = 0.1
 """Relative difference of median widths or heights from which two folders of images of several sizes count as different."""
 
@@ -55,10 +54,9 @@ def sizes_of(paths: Sequence[Path], transform: Transform | None = None) -> Sizes
     grey = True
     for index in evenly_spaced(len(paths), HEADERS).tolist():
         with suppress(Exception), Image.open(paths[index]) as image:
-            width, height = image.size
-            exchanged = image.getexif().get(ORIENTATION, 1) >= 5
-            grey &= is_grey(image.mode)
-            counts[(height, width) if exchanged else (width, height)] += 1
+            original = Original.of(image)
+            grey &= is_grey(original.mode)
+            counts[original.width, original.height] += 1
     return Sizes(counts if transform is None else Counter({(transform.size, transform.size): 1}), grey)
 
 

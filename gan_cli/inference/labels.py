@@ -16,7 +16,7 @@ LABELS = {"data": "labels in the shares of the data", "uniform": "labels in equa
 
 
 class Labels(NamedTuple):
-    """How the labels of a run's samples are drawn.
+    """A way to draw the labels of a run's samples.
 
     Attributes:
         way: ``data`` or ``uniform``.

@@ -49,4 +49,4 @@ def test_files_named_by_classes():
 
 
 def test_classes_in_messages():
-    assert (name_of(1, ["cat", "d\nog"]), name_of(4, [])) == ("d?og (label 1)", "4")
+    assert (name_of(1, ["cat", "d\nog"]), name_of(4, [])) == ("d\\nog (label 1)", "4")

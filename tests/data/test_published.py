@@ -227,7 +227,7 @@ def test_many_classes_and_names_that_cannot_be_printed(tmp_path):
             Image.new("L", (9, 9)).save(folder / f"{name}.png")
     line = DataRecord.of(published.image_folder(root=str(tmp_path), size=8, heldout=1)).lines()[0]
     assert re.search(
-        r"39 images to train on, 1 held out; 20 classes: 00\?\?\[2J \([12] \+ [01]\), 01.*, 11\?.*\), \.\.\.;", line
+        r"39 images to train on, 1 held out; 20 classes: 00\\n\\x1b\[2J \([12] \+ [01]\), 01.*, 11\\n.*\), \.\.\.;", line
     )
     assert re.search(r"; classes without held-out samples: 0.*, \.\.\.$", line)
 

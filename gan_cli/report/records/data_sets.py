@@ -5,7 +5,7 @@ from copy import copy
 from typing import Any
 
 from gan_cli.config.identity import flat
-from gan_cli.drawing.figures import printable
+from gan_cli.errors import printable
 from gan_cli.report.records.runs import RunRecord
 
 LIMITS = ("max_samples", "n", "n_heldout", "seed", "download")

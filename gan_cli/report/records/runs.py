@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gan_cli.drawing.figures import printable
-from gan_cli.errors import EarlierVersionError, UserError, warn
+from gan_cli.errors import EarlierVersionError, UserError, printable, warn
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.results import Result
 from gan_cli.evaluation.sweeps import SweepRun
