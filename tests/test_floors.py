@@ -49,7 +49,7 @@ FLAT = {
     "types",
 }
 """The modules that lie in no folder."""
-AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/locations", "config/names"]
+AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/literature", "config/locations", "config/names"]
 AT_ONCE += ["errors", "files", "lazy", "own_code", "runs/streams"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
 WITHOUT_TORCH = ["api", "cli/app", "cli/job", "cli/sweeper", "config/compose", "config/identity", "runs/folder"]

@@ -161,7 +161,7 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
         if "=" not in word and not word.startswith("~"):
             raise UserError(f"'{word}' is not KEY=VALUE. A run is continued with: gan-train resume={word}")
     if not any("hydra.searchpath" in word for word in words):
-        keys = [*scalars(TrainConfig), *components(TrainConfig)]
+        keys = [*scalars(TrainConfig), *components(TrainConfig), "hydra.run.dir"]
         suggestions.check(words, suggestions.groups(config_dir), keys)
     return quote_paths([*map(_as_list, words)], multirun, config_dir)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from gan_cli.config import literature
 from gan_cli.errors import UserError
 
 Groups = Mapping[str, Sequence[str]]
@@ -40,7 +41,14 @@ def meant(word: str, known: Iterable[str]) -> str:
 
 
 def meant_key(key: str, known: Iterable[str]) -> str:
-    """Return the same for dotted keys. Only their last parts are compared, as all keys of one node begin alike."""
+    """Return the same for dotted keys. Only their last parts are compared, as all keys of one node begin alike.
+
+    A key that the literature or another program calls by this name comes first.
+    """
+    known = list(known)
+    common = literature.key(key)
+    if common and common.partition(".")[0] in {name.partition(".")[0] for name in known}:
+        return f" Did you mean {common}?"
     ends: dict[str, list[str]] = {}
     for name in known:
         if not key.startswith(f"{name}."):
@@ -50,11 +58,29 @@ def meant_key(key: str, known: Iterable[str]) -> str:
 
 
 def unknown_option(group: str, name: str, options: Sequence[str]) -> UserError:
-    """Return the error for an option that ``group`` does not have, with the nearest one or the only group that has it."""
-    elsewhere = [other for other, names in groups().items() if name in names and "/" not in other]
-    hint = meant(name, options) or (f" Did you mean {elsewhere[0]}={name}?" if len(elsewhere) == 1 else "")
-    said = f"no {group} named '{name}'.{hint}" if name else f"{group}= names nothing."
+    """Return the error for an option that ``group`` does not have, with the words that are likely to be meant."""
+    said = f"no {group} named '{name}'.{_meant_option(group, name, options)}" if name else f"{group}= names nothing."
     return UserError(f"{said}\navailable: {', '.join(options)}")
+
+
+def _meant_option(group: str, name: str, options: Sequence[str]) -> str:
+    """Return what an unknown option of a group is likely to mean.
+
+    These come first: an option in other spelling, the option that the literature calls by this name, an option of this name
+    in one or two other groups, and the nearest name in this group.
+    """
+    if same := [option for option in options if literature.plain(option) == literature.plain(name)]:
+        return f" Did you mean {same[0]}?"
+    if common := literature.option(group, name):
+        return f" Did you mean {common}?"
+    if (key := literature.key(group)) and re.fullmatch(r"[\d.]+(e-?\d+)?", name):
+        return f" Did you mean {key}={name}?"
+    others = [other for other, names in groups().items() if name in names and "/" not in other]
+    elsewhere = [f"{other}={name}" for other in sorted(others, key="experiment".__eq__)]
+    if not 1 <= len(elsewhere) <= 2:
+        return meant(name, options)
+    near = difflib.get_close_matches(name, options, 1)
+    return f" Did you mean {' or '.join([*elsewhere, *(f'{group}={option}' for option in near)][:2])}?"
 
 
 def unknown_key(key: str, known: Iterable[str]) -> UserError:
