@@ -23,6 +23,7 @@ from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.objective import Objective, Part
+from gan_cli.games.resting import moving_turns, require_player
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
@@ -98,28 +99,6 @@ def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Te
     idle = [name for name in turns if name not in {*chain(*orders)}]
     learning_rate = make(cfg, "learning_rate", LearningRateSchedule)
     return Parts(data, game, solver, schedule, idle, learning_rate, build_metric(cfg), build_diagnostics(cfg))
-
-
-def moving_turns(game: Game, frozen: Sequence[str]) -> dict[str, Turn]:
-    """Return the game's turns without the ``frozen`` players; turns in which nothing moves any more are left out.
-
-    Raises:
-        UserError: If the game does not have one of these players.
-    """
-    for player in frozen:
-        require_player(game, player, f"frozen=[{player}]")
-    turns = {name: turn.without(frozen) for name, turn in game.turns().items()}
-    return {name: turn for name, turn in turns.items() if turn.players}
-
-
-def require_player(game: Game, name: str, key: str, *others: str) -> None:
-    """Check that ``name``, which the config has at ``key``, is a player of the game or one of ``others``.
-
-    Raises:
-        UserError: If it is not, with the game's players.
-    """
-    if name not in (players := game.players()) and name not in others:
-        raise UserError(f"{key}: this game has no such player. Its players are: {', '.join(players)}.")
 
 
 def build_data(cfg: DictConfig) -> Data:

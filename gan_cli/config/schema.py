@@ -59,7 +59,10 @@ class TrainConfig:
     )
     init_from: str | None = _scalar(None, "a run or a checkpoint whose players this run begins with (null: fresh ones)")
     init_players: list[str] | None = _scalar(None, "which of its players (null: all)")
-    frozen: list[str] = _scalar([], "players that never move")
+    init_average: bool = _scalar(False, "begin with its averaged players instead of the trained ones")
+    frozen: list[str] = _scalar(
+        [], "players that never move, or layers of them, as discriminator.body.0 or discriminator.body.*"
+    )
     method: str | None = _scalar(None, "what tables and figures of a sweep call this run (null: by what was swept)")
 
     model: Any = MISSING

@@ -1,9 +1,10 @@
 """Game and Turn: everything that solvers, the loop and its callbacks may ask of a game."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from itertools import chain
 from typing import ClassVar, NamedTuple
 
@@ -66,9 +67,25 @@ class Turn(NamedTuple):
             self.constrain(player)
         self.after()
 
-    def without(self, frozen: Collection[str]) -> "Turn":
-        """Return the same turn with the ``frozen`` players at rest."""
-        return self._replace(players={name: own for name, own in self.players.items() if name not in frozen})
+    def without(self, resting: Iterable[nn.Parameter]) -> "Turn":
+        """Return the same turn with these parameters at rest; a player none of whose parameters moves is left out."""
+        ids = {id(parameter) for parameter in resting}
+        players: dict[str, Sequence[nn.Parameter]] = {}
+        at_rest: dict[str, Sequence[nn.Parameter]] = {}
+        for name, own in self.players.items():
+            if moving := [parameter for parameter in own if id(parameter) not in ids]:
+                players[name], at_rest[name] = moving, [parameter for parameter in own if id(parameter) in ids]
+        constrain = partial(_constrain_moving, self.constrain, at_rest) if any(at_rest.values()) else self.constrain
+        return self._replace(players=players, constrain=constrain)
+
+
+@torch.no_grad()
+def _constrain_moving(constrain: Callable[[str], None], resting: Mapping[str, Sequence[nn.Parameter]], player: str) -> None:
+    """Apply the constraints of a player, and put back its parameters that rest."""
+    before = [parameter.clone() for parameter in resting[player]]
+    constrain(player)
+    for parameter, value in zip(resting[player], before, strict=True):
+        parameter.copy_(value)
 
 
 class Game(Contract, nn.Module, ABC):

@@ -131,7 +131,8 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
     for line in run.metric_lines:
         say(console, line)
     if state is None:
-        run.initialize_players()
+        for line in run.initialize_players():
+            say(console, line)
     else:
         run.restore(state)
         before = record.read(folder)

@@ -1,52 +1,107 @@
 """Players of another run that a new run begins with."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli.config.identity import flat, to_plain
 from gan_cli.data.base import Data
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, shortened_list
 from gan_cli.games.base import Game
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import run_folder
 
 
-def load_players(game: Game, cfg: DictConfig, data: Data) -> None:
-    """Load the players that ``init_from`` and ``init_players`` name into ``game``: the trained ones, not the averaged ones.
+def load_players(game: Game, cfg: DictConfig, data: Data) -> list[str]:
+    """Load the players that ``init_from`` and ``init_players`` name into ``game``, as far as their weights fit.
+
+    They are the trained players, or with ``init_average`` the averaged ones.
 
     Args:
         game: The game whose players are loaded.
         cfg: The config of the new run.
         data: Its data.
 
+    Returns:
+        A line for each player of which a part stays as it was initialized.
+
     Raises:
-        UserError: If there is no such run or player, or the weights do not fit; the message names what differs.
+        UserError: If there is no such run or player, or no weight of a player fits; the message names what differs.
     """
     source, players = cfg.init_from, cfg.init_players
     if source is None:
-        if players is not None:
-            raise UserError("init_players needs init_from: name the run or checkpoint to load them from, init_from=RUN_DIR.")
-        return
+        if players is not None or cfg.init_average:
+            key = "init_average" if players is None else "init_players"
+            raise UserError(f"{key} needs init_from: name the run or checkpoint to load them from, init_from=RUN_DIR.")
+        return []
     path = Path(source)
     state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))
     if state is None:
         raise UserError(f"init_from={source}: this run holds no checkpoint yet.")
     own = game.players()
-    weights = {name: weights_of(game, network, state["game"]) for name, network in own.items()}
+    stored = state["ema" if cfg.init_average else "game"]
+    weights = {name: weights_of(game, network, stored) for name, network in own.items()}
+    lines = []
     for player in own if players is None else players:
         if not weights.get(player):
             common = ", ".join(sorted(name for name, entries in weights.items() if entries))
             raise UserError(
                 f"init_from={source}: both games must have a player {player!r}. They have in common: {common or 'none'}."
             )
-        if _shapes(weights[player]) != _shapes(own[player].state_dict()):
-            _refuse_unlike(player, state, cfg, data)
+        fit = Fit.of(own[player], weights[player])
+        if not fit.has_weights:
+            raise _unlike(f"init_from={cfg.init_from}", player, state, cfg, data)
         with checkpoint.fitting(path):
-            own[player].load_state_dict(weights[player])
+            own[player].load_state_dict({**own[player].state_dict(), **fit.taken})
+        if fit.left:
+            lines.append(f"init_from: {fit.in_words(player)}")
+    return lines
+
+
+class Fit(NamedTuple):
+    """The weights of another run's player that fit a player.
+
+    Attributes:
+        taken: The entries that fit, under the player's keys.
+        left: What does not fit, in words.
+        has_weights: True if a weight matrix is among the entries that fit, or all that the player has.
+    """
+
+    taken: Mapping[str, Tensor]
+    left: Sequence[str]
+    has_weights: bool
+
+    @classmethod
+    def of(cls, player: nn.Module, weights: Mapping[str, Tensor]) -> "Fit":
+        """Compare the entries by name and shape; a weight that is parametrized, as by spectral norm, keeps its name."""
+        own, there = player.state_dict(), {_plain(key): tensor for key, tensor in weights.items()}
+        known = {key: there[_plain(key)] for key in own if _plain(key) in there}
+        taken = {key: tensor for key, tensor in known.items() if tensor.shape == own[key].shape}
+        left = [
+            f"{_plain(key)} {f'is {_size(known[key])} there and {_size(own[key])} here' if key in known else 'is new'}"
+            for key in own
+            if key not in taken
+        ]
+        left += [f"{key} has no place here" for key in there.keys() - {_plain(key) for key in own}]
+        matrices = [key for key in own if own[key].ndim > 1] or list(own)
+        return cls(taken, left, any(key in taken for key in matrices))
+
+    def in_words(self, player: str) -> str:
+        """Return the number of entries that fit and the first ones that do not, in one line."""
+        return f"{len(self.taken)} tensors of {player} fit and are taken; not taken: {shortened_list(sorted(self.left), 6)}"
+
+
+def _plain(key: str) -> str:
+    """Return the key of an entry as it would be without a parametrization."""
+    return re.sub(r"parametrizations\.(\w+)\.original$", r"\1", key)
+
+
+def _size(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
 
 
 def weights_of(game: Game, player: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -60,23 +115,14 @@ def weights_of(game: Game, player: nn.Module, state: Mapping[str, Tensor]) -> di
     return {name: state[key] for name, key in entries.items() if key in state}
 
 
-def _shapes(weights: Mapping[str, Tensor]) -> dict[str, Sequence[int]]:
-    return {name: tensor.shape for name, tensor in weights.items()}
-
-
-def _refuse_unlike(player: str, state: Mapping[str, Any], cfg: DictConfig, data: Data) -> None:
-    """Refuse to load a player if the data or the networks of the two runs differ.
-
-    Raises:
-        UserError: If they do.
-    """
+def _unlike(said: str, player: str, state: Mapping[str, Any], cfg: DictConfig, data: Data) -> UserError:
+    """Return the error about a player none of whose weights fits, which names what differs between the two runs."""
     found = [*_unlike_data(state["data"], data), *_unlike_networks(player, state["config"], to_plain(cfg))]
-    if found:
-        more = f"; {len(found) - 4} more" if len(found) > 4 else ""
-        raise UserError(
-            f"init_from={cfg.init_from}: its {player} does not fit this run: {'; '.join(found[:4])}{more}.\n"
-            "Make them equal, or name the players that fit in init_players=[...]."
-        )
+    more = f"; {len(found) - 4} more" if len(found) > 4 else ""
+    return UserError(
+        f"{said}: its {player} does not fit this run: {'; '.join(found[:4]) or 'the code of its network has changed'}{more}.\n"
+        "Make them equal, or name the players that fit in init_players=[...]."
+    )
 
 
 def _unlike_data(there: Mapping[str, Any], here: Data) -> Iterator[str]:

@@ -18,6 +18,7 @@ from gan_cli.data.stream import Stream
 from gan_cli.device import threads
 from gan_cli.errors import TooFewSamples, UserError
 from gan_cli.evaluation.measurement import Measurement, check_counts
+from gan_cli.games.resting import rest
 from gan_cli.metrics.base import Metric, NoMetric
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import checkpoint
@@ -67,8 +68,7 @@ class Run:
         parts = build(cfg, self.device, lambda name, value: self.watched.append((name, value)))
         self.data, self.game, self.diagnostics = parts.data, parts.game, parts.diagnostics
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
-        for player in cfg.frozen:
-            self.game.players()[player].eval()  # batch norm's statistics rest too
+        rest(self.game, cfg.frozen)
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
         self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
         self.ema = EMA(self.game, cfg.ema or 0.0)
@@ -81,10 +81,15 @@ class Run:
         }
         self._remembered: Mapping[str, Any] = {}
 
-    def initialize_players(self) -> None:
-        """Load the players that ``init_from`` names into a new run; without it they keep their initial weights."""
-        load_players(self.game, self.cfg, self.data)
+    def initialize_players(self) -> list[str]:
+        """Load the players that ``init_from`` names into a new run; without it they keep their initial weights.
+
+        Returns:
+            Lines for the console about weights that do not fit.
+        """
+        lines = load_players(self.game, self.cfg, self.data)
         self.ema.game.load_state_dict(self.game.state_dict())
+        return lines
 
     def state(self) -> dict[str, Any]:
         """Return everything that a checkpoint holds: players, optimizers, average, data order, random streams, config and a
