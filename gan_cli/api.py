@@ -17,6 +17,7 @@ from gan_cli.config.stored import read_plain
 from gan_cli.config.trust import importable
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result, run_folder
+from gan_cli.runs.naming import find_run
 from gan_cli.runs.streams import unfailing
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from gan_cli.evaluation.results import Evaluation
     from gan_cli.games.sampling import Sampling
     from gan_cli.inference.load import LoadedRun
+
+    Named = str | Path | "Run" | LoadedRun
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Run:
     folder: Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", run_folder(self.folder))
+        object.__setattr__(self, "folder", run_folder(find_run(str(self.folder))))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -140,14 +143,14 @@ def train(
 
 
 def evaluate(
-    run: "str | Path | Run | LoadedRun | None" = None, overrides: Sequence[str] = (), *, silent: bool = False, **settings: Any
+    run: "Named | Sequence[Named] | None" = None, overrides: Sequence[str] = (), *, silent: bool = False, **settings: Any
 ) -> "Evaluation":
     """Measure a run, a sweep or two folders of images: ``gan_cli.evaluate(run, metric="kid", n_samples=1000).frame()``.
 
     The same as ``gan-eval`` with the same words; ``eval.json`` and ``eval.csv`` are written too.
 
     Args:
-        run: A run or its folder, a folder of several runs, or None with ``real=DIR, fake=DIR``.
+        run: A run or its folder, a folder of several runs, a list of these to be compared, or None with ``real=DIR, fake=DIR``.
         overrides: Words of the command line.
         silent: Show no progress.
         **settings: Further overrides whose keys have no dot, as ``checkpoint="all"``.
@@ -158,8 +161,9 @@ def evaluate(
     Raises:
         UserError: If there is no such run, or its samples cannot be measured so; the message is the command line's.
     """
-    folder = run if run is None or isinstance(run, str | Path) else run.folder
-    words = main.use_overrides(main.EVALUATE, [*([] if folder is None else [f"run={folder}"]), *overrides, *_words(settings)])
+    runs = run if isinstance(run, Sequence) and not isinstance(run, str) else [] if run is None else [run]
+    folders = [one if isinstance(one, str | Path) else one.folder for one in runs]
+    words = main.use_overrides(main.EVALUATE, [*(f"run={one}" for one in folders), *overrides, *_words(settings)])
     cfg = evaluation_config(words)
     with importable(os.getcwd(), cfg.trust), _process_as_it_was():
         from rich.console import Console

@@ -154,8 +154,9 @@ def evaluation_config(overrides: list[str]) -> DictConfig:
         defaults = {"metric": "auto", "features": "efficientnet_lite0"}
         overrides = [*(f"{group}={option}" for group, option in defaults.items() if group not in given), *overrides]
     cfg = compose(loader(), "eval", overrides)
-    if cfg.run is not None and not Path(cfg.run).is_dir():
-        run_folder(cfg.run)
+    for folder in (cfg.run, *cfg.others):
+        if folder is not None and not Path(folder).is_dir():
+            run_folder(folder)
     return without_hydra(cfg)
 
 

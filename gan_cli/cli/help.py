@@ -14,6 +14,8 @@ class Command(NamedTuple):
     name: str
     function: str
     schema: type
+    takes_sweeps: bool = False
+    """True if it takes a folder of several runs, too."""
 
 
 HEAD = {
@@ -36,6 +38,9 @@ Measures checkpoints, with their error, their floor and all that decides the num
   gan-eval RUN_DIR metric=all n_samples=5000      every measure that fits the data
   gan-eval RUN_DIR checkpoint=all metric=kid      a curve
   gan-eval RUN_DIR diagnostics=game               the players: gradients, curvature, duality gap
+  gan-eval RUN_DIR/checkpoints/step_00001000.pt   one checkpoint
+  gan-eval RUN_DIR OTHER_RUN_DIR                  runs side by side, best first
+  gan-eval latest                                 the newest run or sweep; a part of a name will do, too, in all commands
   gan-eval SWEEP_DIR                              a table over the runs of a folder, grouped, best first
   gan-eval real=photos fake=samples metric=auto   two folders of images""",
     "sample": """\

@@ -18,16 +18,17 @@ from typing import Any, NoReturn
 from gan_cli import __version__, own_code
 from gan_cli.cli import completion, help
 from gan_cli.cli.help import Command
-from gan_cli.cli.quoting import quote_paths
+from gan_cli.cli.quoting import quote, quote_paths
 from gan_cli.config import suggestions
 from gan_cli.config.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
 from gan_cli.errors import DamageWarning, Interrupted, UserError
+from gan_cli.runs import naming
 from gan_cli.runs.streams import reserve_standard_descriptors, unfailing
 
 TRAIN = Command("gan-train", "train", TrainConfig)
-EVALUATE = Command("gan-eval", "evaluate", EvalConfig)
+EVALUATE = Command("gan-eval", "evaluate", EvalConfig, takes_sweeps=True)
 SAMPLE = Command("gan-sample", "sample", SampleConfig)
-REPORT = Command("gan-report", "report", ReportConfig)
+REPORT = Command("gan-report", "report", ReportConfig, takes_sweeps=True)
 
 
 def gan_train() -> int:
@@ -163,11 +164,18 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
     if not any("hydra.searchpath" in word for word in words):
         keys = [*scalars(TrainConfig), *components(TrainConfig), "hydra.run.dir"]
         suggestions.check(words, suggestions.groups(config_dir), keys)
-    return quote_paths([*map(_as_list, words)], multirun, config_dir)
+    return quote_paths([_as_list(_with_runs(word, multirun)) for word in words], multirun, config_dir)
+
+
+def _with_runs(word: str, multirun: bool) -> str:
+    """Return a word of ``gan-train`` with the folders of the runs that it names by ``latest`` or by a part of their names."""
+    key, _, value = word.partition("=")
+    if key not in ("resume", "init_from") or value.startswith(("'", '"')):
+        return word
+    return f"{key}={','.join(map(naming.find_run, value.split(',') if multirun else [value]))}"
 
 
 def _use(command: Command, arguments: argparse.Namespace) -> None:
-    _refuse_repeated(command.function, arguments.overrides)
     overrides = use_overrides(command, arguments.overrides)
 
     from gan_cli.cli import app
@@ -179,24 +187,43 @@ def _use(command: Command, arguments: argparse.Namespace) -> None:
 def use_overrides(command: Command, words: list[str]) -> list[str]:
     """Return the words of a command about a run as overrides for Hydra, with paths quoted; a bare path is the run's.
 
+    A run may be named as :func:`~gan_cli.runs.naming.find_run` says, or by the file of one of its checkpoints.
+
     Raises:
-        UserError: If they name no run or several, or an option or a key that does not exist.
+        UserError: If they name no run, or several where the command takes one, or an option or a key that does not exist.
     """
     keys = scalars(command.schema)
-    overrides = []
-    for word in words:
-        name, assigned, _ = word.partition("=")
-        if not assigned or (name not in keys and os.path.exists(word)):
-            word = f"run={word}"
-        overrides.append(word)
-    runs = [value for key, _, value in (word.partition("=") for word in overrides) if key.lstrip("+~") == "run"]
-    if len(runs) > 1:
-        raise UserError(f"one run at a time, not {len(runs)}: {', '.join(runs)}")
+    runs, overrides = _sorted_out(command, words)
     groups = help.groups(command)
     suggestions.check(overrides, groups, [*keys, *groups])
-    if not any(run not in ("", "null") for run in runs) and not any(word.startswith(("real=", "fake=")) for word in overrides):
+    if len(runs) > 1 and "others" not in keys:
+        raise UserError(f"one run at a time, not {len(runs)}: {', '.join(runs)}")
+    if not runs and not any(word.startswith(("real=", "fake=")) for word in overrides):
         raise UserError(f"name the folder of a run: {command.name} outputs/...")
-    return quote_paths([*map(_as_list, overrides)])
+    first, others = runs[:1], [quote(os.path.expanduser(run)) for run in runs[1:]]
+    named = [*(f"run={run}" for run in first), *([f"others=[{','.join(others)}]"] if others else [])]
+    return quote_paths([*named, *map(_as_list, overrides)])
+
+
+def _sorted_out(command: Command, words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the runs that the words of a command name, and the other words, with the checkpoint whose file is named."""
+    keys = scalars(command.schema)
+    runs, overrides = [], []
+    for word in words:
+        key, assigned, value = word.partition("=")
+        if assigned and (key in keys or not os.path.exists(word)) and key.lstrip("+~") != "run":
+            overrides.append(word)
+        elif (run := value if assigned and key.lstrip("+~") == "run" else word) not in ("", "null"):
+            if found := naming.of_checkpoint(run):
+                if "checkpoint" not in keys:
+                    raise UserError(f"{run} is a checkpoint, and {command.name} takes a whole run: {command.name} {found[0]}")
+                run, step = found
+                overrides.append(f"checkpoint={step}")
+            elif os.path.isfile(run) and "checkpoint" in keys:
+                raise UserError(f"{run} lies in no run: name its run, too: {command.name} RUN_DIR checkpoint={run}")
+            runs.append(naming.find_run(run, command.takes_sweeps))
+    _refuse_repeated(command.function, overrides)
+    return runs, overrides
 
 
 def _refuse_repeated(function: str, words: list[str]) -> None:

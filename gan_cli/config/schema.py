@@ -102,6 +102,7 @@ class EvalConfig(SamplingConfig):
     """``gan-eval``: a run, all runs of a folder, or two folders of images, evaluated."""
 
     run: str | None = _scalar(None, "folder of a run or of several (a sweep); the bare path will do")
+    others: list[str] = _scalar([], "further runs or sweeps to compare it with; the bare paths will do")
     real: str | None = _scalar(None, "folder of real images, instead of a run")
     fake: str | None = _scalar(None, "folder of generated images, beside real=")
     size: int | None = _scalar(None, "side in pixels that real images of a folder are brought to (null: as they are)", low=1)

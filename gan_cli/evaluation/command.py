@@ -28,6 +28,7 @@ from gan_cli.games.sampling import Sampling
 from gan_cli.runs import logger
 from gan_cli.runs.console import Terminal, say
 from gan_cli.runs.folder import holds_config, refuse_links, run_folder
+from gan_cli.runs.naming import OUTPUTS
 
 WIDTH = 120
 """Width of tables in characters if the output is not a terminal."""
@@ -61,8 +62,12 @@ def measure(cfg: DictConfig, console: Console) -> tuple[Evaluation, Sequence[Ren
                 if cfg[key] is not None:
                     raise UserError(f"{key}={cfg[key]} is for two folders: real samples of a run are prepared as in training.")
             folder = _relative(cfg.run)
-            measure_folder = _measure_sweep if not holds_config(folder) and sweeps.has_runs(folder) else _measure_run
-            found, tables, out = measure_folder(cfg, folder, console)
+            if cfg.others:
+                found, tables, out = _measure_runs(cfg, [folder, *map(_relative, cfg.others)], console)
+            elif not holds_config(folder) and sweeps.has_runs(folder):
+                found, tables, out = _measure_sweep(cfg, folder, console)
+            else:
+                found, tables, out = _measure_run(cfg, folder, console)
     return Evaluation(tuple(found), out), tables
 
 
@@ -87,8 +92,23 @@ def _measure_run(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[
 def _measure_sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
     """Measure every finished run of a sweep; a run that cannot be measured is listed and does not stop the others."""
     refuse_links(folder)
-    sweep_runs = sweeps.sweep_runs(folder)
-    out = _output_folder(cfg, folder)
+    return _measure_each(cfg, folder, sweeps.sweep_runs(folder), _output_folder(cfg, folder), console)
+
+
+def _measure_runs(
+    cfg: DictConfig, folders: Sequence[Path], console: Console
+) -> tuple[list[Result], Sequence[RenderableType], Path]:
+    """Measure several runs, and all runs of sweeps, that are named one by one, and compare them."""
+    for folder in folders:
+        if not sweeps.has_runs(folder):
+            run_folder(folder)
+    return _measure_each(cfg, Path(), sweeps.named_runs(folders), _output_folder(cfg, _new_output()), console)
+
+
+def _measure_each(
+    cfg: DictConfig, folder: Path, sweep_runs: list[sweeps.SweepRun], out: Path, console: Console
+) -> tuple[list[Result], Sequence[RenderableType], Path]:
+    """Measure the runs, which lie in ``folder`` by their names, and compare them."""
     found: dict[str, list[Result]] = {}
     with _progress(console) as progress:
         checkpoints = Checkpoints(cfg, progress.advance, progress.say)
@@ -111,9 +131,8 @@ def _measure_sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[lis
             except UserError as error:
                 refused[name] = first_line(error)
     if not found:
-        raise UserError(
-            f"none of the {len(sweep_runs)} runs in {folder} can be measured: {_first_problem(sweep_runs, refused)}"
-        )
+        place = f" in {folder}" if folder.name else ""
+        raise UserError(f"none of the {len(sweep_runs)} runs{place} can be measured: {_first_problem(sweep_runs, refused)}")
     everything = [result for run_results in found.values() for result in run_results]
     results.write(out, [replace(result, source=os.path.relpath(result.source, out)) for result in everything])
     sweep_runs = [replace(sweep_run, problem=refused.get(sweep_run.name, sweep_run.problem)) for sweep_run in sweep_runs]
@@ -138,7 +157,7 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
     if cfg.diagnostics is not None:
         raise UserError("diagnostics measure the players of a run: leave them out with real= and fake=.")
     start = time.perf_counter()
-    out = _output_folder(cfg, Path("outputs") / time.strftime("%Y-%m-%d_%H-%M-%S_eval"))
+    out = _output_folder(cfg, _new_output())
     metric = build_metric(cfg)
     with _progress(console) as progress:
         progress.say(metric.describe())
@@ -172,6 +191,11 @@ def _save(folder: Path, out: Path, found: Sequence[Result]) -> None:
         if result.step is not None and result.provenance == newest[result.provenance.metric]:
             curve.setdefault(result.step, {}).update({name: number.value for name, number in result.numbers.items()})
     logger.write_evaluations(folder, curve)
+
+
+def _new_output() -> Path:
+    """Return a new folder for results that belong to no single run or sweep."""
+    return OUTPUTS / time.strftime("%Y-%m-%d_%H-%M-%S_eval")
 
 
 def _output_folder(cfg: DictConfig, default: Path) -> Path:

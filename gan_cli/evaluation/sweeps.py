@@ -15,11 +15,14 @@ from gan_cli.config.identity import plain_hash
 from gan_cli.config.names import is_run_only
 from gan_cli.config.stored import LARGEST, read_composed, read_plain
 from gan_cli.errors import UserError
+from gan_cli.runs.checkpoint import steps_in
 from gan_cli.runs.folder import holds_config, read_result
 from gan_cli.runs.version import is_outdated
 
 EARLIER_VERSION = "made by an earlier version of gan-cli"
 """The problem of a run that this version cannot read."""
+UNFINISHED = "unfinished"
+"""The problem of a run that has neither finished nor failed."""
 ABSENT = "-"
 """The value of a key that a run does not have."""
 
@@ -108,6 +111,23 @@ def sweep_runs(folder: Path) -> list[SweepRun]:
     if not runs:
         raise UserError(f"no runs in {folder}: name the folder of a sweep, the one with a folder for each of its runs.")
     return runs
+
+
+def named_runs(folders: Iterable[Path]) -> list[SweepRun]:
+    """Return the runs in ``folders``, each a run or a sweep, under their paths.
+
+    A run that is named itself counts although it has not finished, as long as it has a checkpoint.
+    """
+    runs: dict[str, SweepRun] = {}
+    for folder in folders:
+        if holds_config(folder):
+            run = sweep_run(folder)
+            problem = None if run.problem == UNFINISHED and steps_in(folder) else run.problem
+            found = [replace(run, name=str(folder), problem=problem)]
+        else:
+            found = [replace(run, name=str(folder / run.name)) for run in sweep_runs(folder)]
+        runs |= {run.name: run for run in found}
+    return list(runs.values())
 
 
 def sweep_run(folder: Path) -> SweepRun:
@@ -209,7 +229,7 @@ def _problem(folder: Path, config: Mapping[str, Any]) -> str | None:
         return f"failed: {result.get('reason') or 'unknown reason'}"
     if not config:
         return "its config.yaml cannot be read"
-    return None if result.get("status") == "finished" else "unfinished"
+    return None if result.get("status") == "finished" else UNFINISHED
 
 
 def _config(folder: Path) -> dict[str, Any]:

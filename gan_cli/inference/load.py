@@ -38,6 +38,7 @@ from gan_cli.inference.needed import needed, with_root
 from gan_cli.randomness import fork_rng
 from gan_cli.runs.checkpoint import fitting
 from gan_cli.runs.folder import run_folder
+from gan_cli.runs.naming import find_run
 from gan_cli.runs.trained import is_own, named_checkpoint, warn_of_edits
 from gan_cli.runs.version import check_version
 
@@ -271,7 +272,7 @@ def load(
     Modules of your own are looked for where Python looks and in the working folder, as by the commands.
 
     Args:
-        run: Folder of the run.
+        run: Folder of the run, ``latest``, or a part of the name of one below ``outputs/``.
         checkpoint: ``"last"``, a step, or the path of a checkpoint file.
         ema: True for the averaged players, False for the trained ones.
         device: auto, cpu, cuda, cuda:N or mps.
@@ -287,7 +288,7 @@ def load(
             the run names a module that is not trusted.
     """
     with importable(os.getcwd(), [trust] if isinstance(trust, str) else trust):
-        folder = run_folder(run)
+        folder = run_folder(find_run(str(run)))
         state = named_checkpoint(folder, str(checkpoint))
         if is_own(folder, str(checkpoint)):
             warn_of_edits(folder, state)

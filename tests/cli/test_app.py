@@ -6,6 +6,7 @@ import platform
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -286,13 +287,22 @@ def test_a_bare_path_is_the_run(call, jobs, tmp_path, command):
     [
         ("evaluate", [], "name the folder of a run: gan-eval outputs/..."),
         ("evaluate", ["nowhere"], "no run in nowhere: there is no nowhere/config.yaml.\nName"),
-        ("evaluate", ["a", "b"], "one run at a time, not 2: a, b"),
+        ("sample", ["a", "b"], "one run at a time, not 2: a, b"),
+        ("evaluate", ["a", "b"], "no run in a: there is no a/config.yaml."),
+        ("evaluate", ["outputs/x/checkpoints/step_2.pt", "checkpoint=3"], "checkpoint is given 2 times: 2, 3.\nGive it once."),
+        (
+            "report",
+            ["outputs/x/checkpoints/step_2.pt"],
+            "outputs/x/checkpoints/step_2.pt is a checkpoint, and gan-report takes",
+        ),
+        ("sample", ["step_2.pt"], "step_2.pt lies in no run: name its run, too: gan-sample RUN_DIR checkpoint=step_2.pt"),
+        ("sample", ["ring"], "'ring' is in the names of 2 folders below outputs/: type more of one.\nring_2, ring_1"),
         (
             "evaluate",
             ["a", "metric=[auto,auto]"],
             "metric=[auto,auto] names several options where one is used.\nFor each of them type gan-eval again.",
         ),
-        ("evaluate", ["a", "++run=b"], "one run at a time, not 2: a, b"),
+        ("sample", ["a", "++run=b"], "one run at a time, not 2: a, b"),
         ("evaluate", ["++run=null"], "name the folder of a run: gan-eval outputs/..."),
         ("evaluate", ["run="], "name the folder of a run: gan-eval outputs/..."),
         ("evaluate", ["a", "sed=3"], "no key 'sed'. Did you mean seed?"),
@@ -307,10 +317,16 @@ def test_a_bare_path_is_the_run(call, jobs, tmp_path, command):
         ("sample", ["a", "n=0"], "n must be at least 1, not 0"),
     ],
 )
-def test_evaluate_and_sample_refuse(call, jobs, command, words, said):
+def test_commands_about_a_run_refuse(call, jobs, command, words, said):
+    for file in ("x/config.yaml", "x/checkpoints/step_2.pt", "ring_1/config.yaml", "ring_2/config.yaml"):
+        (Path("outputs") / file).parent.mkdir(parents=True, exist_ok=True)
+        (Path("outputs") / file).touch()
+    os.utime("outputs/ring_1/config.yaml", (1, 1))
+    Path("step_2.pt").touch()
     answer = call(command, *words)
     assert (answer.code, jobs.asked) == (2, [])
-    assert answer.err.startswith(f"gan-{'eval' if command == 'evaluate' else 'sample'}: {said}")
+    assert answer.err.startswith(f"gan-{'eval' if command == 'evaluate' else command}: {said}")
+    assert len(answer.err.splitlines()) <= 2
 
 
 def test_sample_takes_an_odd_path_to_write_to(call, jobs, tmp_path):

@@ -1,7 +1,11 @@
 """Arguments of gan-eval: a run, its metric or another one, two folders of images, and paths with any name."""
 
+import os
+
 import pytest
 from omegaconf import OmegaConf
+
+from gan_cli.cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -58,3 +62,32 @@ def test_a_run_may_be_called_like_a_key(call, jobs, tmp_path, name):
     (tmp_path / "work" / name / "config.yaml").touch()
     assert call("evaluate", name).code == 0
     assert jobs.asked[0][1]["run"] == name
+
+
+def test_runs_are_named_by_parts_checkpoints_and_side_by_side(call, jobs, tmp_path):
+    for name in ("ring_hinge", "ring_wgan,[x]"):
+        (tmp_path / "work" / "outputs" / name / "checkpoints").mkdir(parents=True)
+        (tmp_path / "work" / "outputs" / name / "config.yaml").touch()
+    (tmp_path / "work" / "outputs" / "ring_hinge" / "checkpoints" / "step_00000004.pt").touch()
+    hinge, wgan = "outputs/ring_hinge", "outputs/ring_wgan,[x]"
+    for words in (["hinge", "wgan"], [f"{hinge}/checkpoints/step_00000004.pt"], ["run=hinge", "ema=false"]):
+        assert call("evaluate", *words).code == 0
+    assert call("sample", "hinge", "n=1").code == 0
+    assert [(cfg["run"], list(cfg.get("others", ())), cfg["checkpoint"]) for _, cfg in jobs.asked] == [
+        (hinge, [wgan], None),
+        (hinge, [], "4"),
+        (hinge, [], None),
+        (hinge, [], "last"),
+    ]
+
+
+def test_train_resumes_and_begins_with_runs_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ring_a", "ring_b"):
+        (tmp_path / "outputs" / name).mkdir(parents=True)
+        (tmp_path / "outputs" / name / "config.yaml").touch()
+    os.utime("outputs/ring_a/config.yaml", (1, 1))
+    assert main.train_overrides(["resume=latest"]) == ["resume='outputs/ring_b'"]
+    assert main.train_overrides(["init_from=g_a", "init_players=null"])[0] == "init_from='outputs/ring_a'"
+    assert main.train_overrides(["init_from=g_a,ring_b"], multirun=True) == ["init_from='outputs/ring_a','outputs/ring_b'"]
+    assert main.train_overrides(["init_from='g_a'"]) == ["init_from='g_a'"]

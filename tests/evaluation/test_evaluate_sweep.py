@@ -131,3 +131,31 @@ class TestASweep:
         code, out, _ = call("sweep", *words)
         assert code == 0
         assert out.count(": references") == 1
+
+
+class TestRunsSideBySide:
+    def test_two_runs_are_compared_and_keep_their_results(self, call, sweep, tmp_path):
+        (first, *_, last) = sorted(path for path in sweep.iterdir() if path.is_dir())
+        (last / "result.json").unlink()
+        code, out, err = call("sweep/" + first.name, "sweep/" + last.name, "out=both")
+        assert (code, err.count("metric: w1\n")) == (0, 1)
+        assert "w1 ↓, best first" in out
+        assert re.search(r"\n 0\.5 +1 ", out)
+        assert re.search(r"\n 0\.001 +1 ", out)
+        assert "not compared" not in out, "an unfinished run that is named itself is measured, too"
+        assert out.endswith("written: both/eval.json, eval.csv\n")
+        assert {result.source for result in results.read(tmp_path / "both")} == {
+            f"../sweep/{path.name}" for path in (first, last)
+        }
+        assert w1(first)
+        assert w1(last)
+
+    def test_a_run_is_compared_with_those_of_a_sweep(self, call, sweep, run):
+        code, out, _ = call("sweep", "mine", "out=both", "checkpoint=last")
+        assert code == 0
+        assert "mine" in out.partition("not compared")[2], "it repeats a seed of the sweep"
+
+    def test_a_checkpoint_is_named_by_its_file(self, call, run):
+        code, out, _ = call("mine/checkpoints/step_00000001.pt")
+        assert (code, "step 1" in out, "step 2" in out) == (0, True, False)
+        assert [result.step for result in results.read(run)] == [1]
