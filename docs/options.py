@@ -52,6 +52,7 @@ GROUPS = {
     "metric": "Measures of samples.",
     "features": "Spaces in which metrics of images are taken.",
     "diagnostics": "Measures of the players themselves, during training and in `gan-eval`.",
+    "logger": "Places where the numbers of a run are shown, beside `metrics.jsonl`. Several: `logger=[tensorboard,csv]`.",
     "experiment": "Presets of several groups at once: figures of papers, published recipes, and the same systems at CPU scale.",
 }
 

@@ -24,6 +24,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.objective import Objective, Part
 from gan_cli.games.resting import moving_turns, require_player
+from gan_cli.loggers.base import Logger
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
@@ -114,6 +115,11 @@ def build_metric(cfg: DictConfig) -> Metric:
 def build_diagnostics(cfg: DictConfig) -> Diagnostics:
     """Return the diagnostics that the config names."""
     return make(cfg, "diagnostics", Diagnostics)
+
+
+def build_loggers(cfg: DictConfig) -> dict[str, Logger]:
+    """Return the loggers that the config names, by name; none of them has been opened."""
+    return {str(name): make(cfg, f"logger.{name}", Logger) for name in cfg.logger}
 
 
 def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tuple[int, ...] | None = None) -> Game:

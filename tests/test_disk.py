@@ -18,8 +18,8 @@ from gan_cli.config.compose import compose, loader
 from gan_cli.data.images.cache import default_folder
 from gan_cli.errors import UserError
 from gan_cli.evaluation.command import measure
+from gan_cli.loggers import events
 from gan_cli.report.command import report_command
-from gan_cli.runs import events
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

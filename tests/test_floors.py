@@ -14,7 +14,7 @@ FLOORS = """
     config
     randomness device
     losses regularizers
-    augmentations drawing
+    augmentations drawing loggers
     models
     data
     metrics

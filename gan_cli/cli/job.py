@@ -75,7 +75,7 @@ def in_resumed_folder(overrides: list[str]) -> list[str]:
         key = key.lstrip("+~")
         if key == "train.steps" and value.startswith("+"):
             raise _further_steps(Path(str(unquoted)), value)
-        if key not in (*may_change, "resume"):
+        if key not in (*may_change, "resume") and not key.startswith("logger."):
             raise UserError(
                 f"resume continues a run with its own config; {key} cannot change (only {', '.join(may_change)} may)."
             )
@@ -242,8 +242,9 @@ def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConf
     """Return the run's own config, changed where the command line of this call says so."""
     with readable():
         stored = OmegaConf.merge(OmegaConf.structured(TrainConfig), stored_config(folder))
-        for key in {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}:
-            OmegaConf.update(stored, key, OmegaConf.select(cfg, key))
+        keys = {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}
+        for key in {"logger" if key.startswith("logger.") else key for key in keys}:
+            OmegaConf.update(stored, key, OmegaConf.select(cfg, key), merge=False)
         stored.resume = str(folder)
     assert isinstance(stored, DictConfig)
     return stored

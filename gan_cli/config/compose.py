@@ -33,7 +33,7 @@ KINDS = {
     int: (IntegerNode, "an integer"),
     float: (FloatNode, "a number"),
 }
-COMBINED = {"regularizer"}
+COMBINED = {"regularizer", "logger"}
 """Groups of which a run takes any number of options."""
 
 for _name, _schema in SCHEMAS.items():

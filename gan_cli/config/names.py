@@ -9,6 +9,7 @@ RUN_ONLY = (
     "debug",
     "code",
     "report",
+    "logger",
     "device",
     "log_every",
     "eval_every",

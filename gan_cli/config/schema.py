@@ -74,6 +74,7 @@ class TrainConfig:
     metric: Any = MISSING
     features: Any = MISSING
     diagnostics: Any = MISSING
+    logger: Any = MISSING
     dataset: Any = MISSING
     loss: Any = MISSING
     game: Any = MISSING

@@ -1,80 +1,105 @@
-"""Logging of numbers and pictures to TensorBoard and to plain files."""
+"""Logging of numbers and pictures to ``metrics.jsonl`` and to the loggers of a run."""
 
+import errno
 import json
+import logging
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.tensorboard import SummaryWriter, summary
+from torch.utils.tensorboard import SummaryWriter
 
-from gan_cli import files
+from gan_cli import files, own_code
 from gan_cli.drawing import save_png
 from gan_cli.errors import warn
-from gan_cli.runs import checkpoint, events
+from gan_cli.loggers import events
+from gan_cli.loggers.base import LoggedRun, Logger
+from gan_cli.runs import checkpoint
 
-CUSTOM_SCALARS = {
-    "estimated and measured": {
-        name: ["Multiline", [f"estimate/{short}$", f"heldout/{short}$", "metric/w1$", f"metric/{short}$"]]
-        for name, short in (("Wasserstein", "wasserstein"), ("Jensen-Shannon", "js"))
-    }
-}
-"""TensorBoard's layout of custom scalars: the critic's estimate in one chart with the distance measured on samples."""
 METRICS = "metrics.jsonl"
 """Name of the file of logged numbers: a row for each step at which something was logged, as JSON."""
 
+log = logging.getLogger(__name__)
+
 
 class RunLogger:
-    """TensorBoard events, ``metrics.jsonl`` and ``samples/*.png`` of one run folder.
+    """``metrics.jsonl`` and ``samples/*.png`` of one run folder, and the loggers that the run has beside them.
+
+    A logger that fails is left out from then on, with one line; a full disk is an error, as the run could not go on either.
 
     Args:
         folder: Folder of the run.
         step: The step at which the run starts or continues. Everything logged at later steps is removed, so that the curves of
             a resumed run have each step once. A file with damaged lines is kept under another name.
+        loggers: The loggers, by the names of their options.
+        config: The config of the run as plain data, for the loggers.
+        say: Prints a line about a logger that fails.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        step: int,
+        loggers: Mapping[str, Logger] | None = None,
+        config: Mapping[str, Any] | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
         self.folder = folder
         self.lines = folder / METRICS
         kept = [row for row in read(folder) if row["step"] <= step] if step else []
         if _parse(self.lines)[1]:
             shutil.copy2(self.lines, files.unused(folder / f"{self.lines.stem}.damaged.jsonl"))
         files.write_bytes(self.lines, "".join(_line(row) for row in kept).encode())
-        self.writer = events.open_writer(folder, step + 1 if step else 0)
-        self.writer.add_custom_scalars(CUSTOM_SCALARS)
+        self.loggers, self.say = dict(loggers or {}), say
+        self._each(lambda logger: logger.begin(LoggedRun(folder, step, kept, config or {})))
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
         """Log scalars under their tags."""
         with open(self.lines, "a", encoding="utf-8") as file:
             file.write(_line({"step": step, **values}))
-        for tag, value in values.items():
-            self.writer.add_scalar(tag, value, step)
+        self._each(lambda logger: logger.scalars(step, values))
 
     def picture(self, step: int, tag: str, picture: np.ndarray) -> Path:
         """Log a picture ``[H, W, 3]``, also as ``samples/step_<step>.png``, and return the path of that file."""
         path = self.folder / "samples" / f"step_{step:08d}.png"
         save_png(picture, path)
-        self.writer.add_image(tag, picture, step, dataformats="HWC")
+        self._each(lambda logger: logger.image(step, tag, picture, path))
         return path
 
     def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float]) -> None:
-        """Log the settings of the run with its final metric, for TensorBoard's table of runs.
+        """Log the settings of the finished run by dotted key, with its final metric."""
+        self._each(lambda logger: logger.hparams(settings, values))
 
-        The table reads the values from the curves of the same names, so no values are added to the curves.
-        """
-        plain = {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in settings.items()}
-        for part in summary.hparams(plain, dict(values)):
-            self.writer.file_writer.add_summary(part)  # type: ignore[attr-defined]
+    def shown_by(self) -> dict[str, str]:
+        """Return, for each logger that has one, the command or the address that shows its log."""
+        return {name: text for name, logger in self.loggers.items() if (text := logger.shown_by())}
 
     def flush(self) -> None:
         """Write everything logged so far to disk."""
-        self.writer.flush()
+        self._each(lambda logger: logger.flush())
 
     def close(self) -> None:
         """Close the files."""
-        self.writer.close()
+        self._each(lambda logger: logger.close())
+
+    def _each(self, action: Callable[[Logger], None]) -> None:
+        """Let every logger do ``action``, and leave out those that fail."""
+        for name, logger in list(self.loggers.items()):
+            try:
+                action(logger)
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                del self.loggers[name]
+                log.warning("the logger %s failed", name, exc_info=error)
+                reason = own_code.reason(error).rstrip(".")
+                self.say(f"warning: the logger {name} failed: {reason}. The run goes on without it.")
+                with suppress(Exception):
+                    logger.close()
 
 
 def write_evaluations(folder: Path, values: Mapping[int, Mapping[str, float]]) -> None:

@@ -182,8 +182,8 @@ def train(run: Run, console: Console) -> float | None:
         Stopped: If a signal ends the run.
     """
     cfg, last, start_time = run.cfg, run.cfg.train.steps, time.perf_counter()
-    logger = RunLogger(run.folder, run.step)
     say_line = partial(say, console)
+    logger = RunLogger(run.folder, run.step, run.loggers, to_plain(cfg), say_line)
     log_stats = LogStats(logger, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size, run.watched)
     log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, say_line, cfg.seed)
     log_game = LogGame(run.game, logger, say_line, cfg.seed)

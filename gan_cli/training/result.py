@@ -1,6 +1,5 @@
 """The result of a finished run: ``result.json``, TensorBoard's table of runs, and the summary on the console."""
 
-import shlex
 import signal
 import time
 from contextlib import suppress
@@ -59,7 +58,7 @@ def write_result(
         ("run", run.folder),
         *([("samples", picture)] if picture else []),
         *([(metric["name"], _before_and_after(metric))] if metric else []),
-        ("curves", f"tensorboard --logdir {shlex.quote(str(run.folder))}"),
+        *(("curves", text) for text in logger.shown_by().values()),
     ]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:

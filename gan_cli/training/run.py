@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from gan_cli import device
-from gan_cli.build import build, build_data, build_metric
+from gan_cli.build import build, build_data, build_loggers, build_metric
 from gan_cli.config.identity import to_plain
 from gan_cli.config.locations import location_key
 from gan_cli.data.base import Data
@@ -40,6 +40,7 @@ class Run:
 
     Attributes:
         step: Number of rounds played.
+        loggers: The loggers by name, not opened yet.
         device: Device of the players.
         data: The data set.
         game: The players that are being trained.
@@ -59,6 +60,7 @@ class Run:
 
     def __init__(self, cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
+        self.loggers = build_loggers(cfg)
         typed = "metric" in {key.partition(".")[0] for key in named}
         if typed:
             with decoding_postponed():  # refused now rather than after hours of decoding

@@ -25,6 +25,7 @@ FOLDERS = {
     "solvers": ["Solver"],
     "schedules": ["Schedule", "LearningRateSchedule"],
     "diagnostics": ["Diagnostics"],
+    "loggers": ["Logger", "Service"],
 }
 """The folders and their bases, a folder before the one that it lies in."""
 TARGETS = sorted(

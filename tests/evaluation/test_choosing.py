@@ -15,8 +15,9 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation.checkpoints import Checkpoints
 from gan_cli.evaluation.measurement import Measurement
 from gan_cli.inference.load import load
+from gan_cli.loggers import events
 from gan_cli.metrics.base import Value
-from gan_cli.runs import checkpoint, events, logger
+from gan_cli.runs import checkpoint, logger
 from gan_cli.runs.folder import stored_config
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,8 @@ from support.evaluation import eval_json_without_seconds, eval_scalars, w1
 
 from gan_cli.evaluation import results
 from gan_cli.evaluation.number_format import format_value
-from gan_cli.runs import environment, events
+from gan_cli.loggers import events
+from gan_cli.runs import environment
 
 pytestmark = pytest.mark.slow
 

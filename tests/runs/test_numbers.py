@@ -8,12 +8,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.summary.writer import event_file_writer
 
 from gan_cli.errors import DamageWarning
-from gan_cli.runs import checkpoint, events, logger
+from gan_cli.loggers import TensorBoard, events
+from gan_cli.runs import checkpoint, logger
 
 
 def log(folder, steps, start=0, offset=0.0):
     """Log one number at each of the ``steps`` of a run that starts or resumes at ``start``."""
-    run = logger.RunLogger(folder, start)
+    run = logger.RunLogger(folder, start, {"tensorboard": TensorBoard()})
     for step in steps:
         run.numbers(step, {"loss/generator": step + offset, "metric/w1": float("inf") if step == 2 else 0.5})
     run.close()

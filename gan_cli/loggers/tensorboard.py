@@ -1,0 +1,54 @@
+"""Logging to TensorBoard."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.tensorboard import SummaryWriter, summary
+
+from gan_cli.loggers import events
+from gan_cli.loggers.base import LoggedRun, Logger
+
+CUSTOM_SCALARS = {
+    "estimated and measured": {
+        name: ["Multiline", [f"estimate/{short}$", f"heldout/{short}$", "metric/w1$", f"metric/{short}$"]]
+        for name, short in (("Wasserstein", "wasserstein"), ("Jensen-Shannon", "js"))
+    }
+}
+"""TensorBoard's layout of custom scalars: the critic's estimate in one chart with the distance measured on samples."""
+
+
+class TensorBoard(Logger):
+    """TensorBoard's event files in the run's folder: curves, pictures of samples, and the table of runs."""
+
+    folder: Path
+    writer: SummaryWriter
+
+    def begin(self, run: LoggedRun) -> None:
+        self.folder = run.folder
+        self.writer = events.open_writer(run.folder, run.step + 1 if run.step else 0)
+        self.writer.add_custom_scalars(CUSTOM_SCALARS)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        for tag, value in values.items():
+            self.writer.add_scalar(tag, value, step)
+
+    def image(self, step: int, tag: str, picture: np.ndarray, file: Path) -> None:
+        self.writer.add_image(tag, picture, step, dataformats="HWC")
+
+    def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float]) -> None:
+        """Log the settings for TensorBoard's table of runs, which reads the values from the curves of the same names."""
+        plain = {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in settings.items()}
+        for part in summary.hparams(plain, dict(values)):
+            self.writer.file_writer.add_summary(part)  # type: ignore[attr-defined]
+
+    def flush(self) -> None:
+        self.writer.flush()
+
+    def close(self) -> None:
+        self.writer.close()
+
+    def shown_by(self) -> str:
+        return f"tensorboard --logdir {shlex.quote(str(self.folder))}"
