@@ -238,6 +238,8 @@ def _check_boundary(loss: Loss, boundary: float) -> None:
     cost = torch.stack([_loss(loss, "discriminator_loss", one[None], one[None]) for one in v])
     here = torch.tensor([boundary], dtype=torch.float64)
     least = bool(_loss(loss, "discriminator_loss", here, here) <= cost.min() + 1e-12)
+    ratio = loss.log_ratio(here)
+    _require(ratio is None or abs(float(ratio)) < 1e-9, f"log_ratio must be 0 at boundary={boundary:g}")
     flat = v[cost <= cost.min() + 1e-9]  # the hinge's is flat between -1 and 1
     message = f"boundary={boundary:g} must be the middle of the logits v with the least discriminator_loss(v, v)"
     _require(least and abs(float(flat.mean()) - boundary) < 1e-6, message)

@@ -79,4 +79,5 @@ class ACGAN(GAN):
         fake = self.sample(self.latents(len(batch.x)), y)
         d_fake, c_fake = self.class_logits(fake)
         loss, stats = self.generator_loss_on_logits(self.critic(y), batch.x, fake, d_fake)
-        return loss + self.weight * cross_entropy(c_fake, y), stats
+        classified = cross_entropy(c_fake, y)
+        return loss + self.weight * classified, stats | {"classifier": classified}

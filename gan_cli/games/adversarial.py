@@ -88,13 +88,14 @@ class AdversarialGame(GeneratorGame):
         return self.discriminator_loss_on_logits(critic, Judged(batch.x, fake, critic(batch.x), critic(fake)))
 
     def discriminator_loss_on_logits(self, critic: Critic, judged: Judged) -> tuple[Tensor, Stats]:
-        """Return L_D + penalties, given the logits of both kinds of samples."""
+        """Return L_D + penalties, given the logits of both kinds of samples; L_D is reported as ``adversarial``."""
         d_real, d_fake = judged.real_logits, judged.fake_logits
         self.augmentation.observe(d_real - (self.loss.boundary or 0.0))
         loss = self.loss.discriminator_loss(d_real, d_fake)
         penalties = self.penalties("discriminator", *self.regularized_critic(critic, judged))
         estimate = {f"estimate/{name}": value for name, value in self.loss.estimate(d_real, d_fake).items()}
-        return loss + sum(penalties.values()), penalties | estimate | self.augmentation.stats()
+        stats = {"adversarial": loss} | penalties | estimate | self.loss.judgement(d_real, d_fake)
+        return loss + sum(penalties.values()), stats | self.augmentation.stats()
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return L_G + penalties."""
@@ -106,10 +107,14 @@ class AdversarialGame(GeneratorGame):
         return self.generator_loss_on_logits(critic, batch.x, fake, critic(fake))
 
     def generator_loss_on_logits(self, critic: Critic, real: Tensor, fake: Tensor, d_fake: Tensor) -> tuple[Tensor, Stats]:
-        """Return L_G + penalties, given the logits of the fakes; those of the data are computed if the loss needs them."""
+        """Return L_G + penalties, given the logits of the fakes; those of the data are computed if the loss needs them.
+
+        L_G is reported as ``adversarial``.
+        """
         d_real = critic(real) if self.loss.looks_at_real else d_fake.new_empty(0)
         penalties = self.penalties("generator", critic, Judged(real, fake, d_real, d_fake))
-        return self.loss.generator_loss(d_real, d_fake) + sum(penalties.values()), penalties
+        loss = self.loss.generator_loss(d_real, d_fake)
+        return loss + sum(penalties.values()), {"adversarial": loss} | penalties
 
     def regularized_critic(self, critic: Critic, judged: Judged) -> tuple[Critic, Judged]:
         """Return the function of samples that D's regularizers act on, with its logits: by default D itself."""

@@ -71,14 +71,17 @@ class LinearDiscriminatorGame(NormalLatents):
         return torch.cat([features(real.double()), -features(fake.double())])
 
     @torch.no_grad()
-    def dual_stats(self, a: Tensor, w: Tensor, alpha: Tensor) -> Stats:
+    def dual_stats(self, a: Tensor, w: Tensor, alpha: Tensor, n: int) -> Stats:
         """Return both values and their difference, the largest distance of the multipliers s(alpha) from those that w implies,
-        s(-a . w), and ``distance/moments``, ||sum phi(x) - sum phi(G(z))|| / N, which is all that D at w = 0 can learn from.
+        s(-a . w), and ``distance/moments``, ||sum phi(x) - sum phi(G(z))|| / N, which is all that D at w = 0 can learn from;
+        D's judgement of the ``n`` data, which are the first rows, and of the fakes.
         """
         f, g = primal(a, w, self.C), dual(a, alpha, self.C)
-        apart = (torch.sigmoid(alpha) - torch.sigmoid(-a @ w)).abs().max()
+        margins = a @ w
+        apart = (torch.sigmoid(alpha) - torch.sigmoid(-margins)).abs().max()
         values = {"value/primal": f, "value/dual": g, "duality/gap": f - g, "duality/multipliers": apart}
-        return values | {"distance/moments": a.sum(0).norm() / len(a)}
+        judgement = NonSaturating().judgement(margins[:n], -margins[n:])
+        return values | {"distance/moments": a.sum(0).norm() / len(a)} | judgement
 
     def picture(self, history: History) -> np.ndarray | None:
         """Draw data and fakes coloured by their multipliers over D, and f and its dual so far; points of the plane only."""
@@ -129,7 +132,7 @@ class LinearPrimal(LinearDiscriminatorGame):
             fake = self.fakes(batch)
         self.seen = batch.x
         a, w = self.rows(batch.x, fake), self.discriminator.weight.double()
-        return primal(a, w, self.C), self.dual_stats(a, w, -a @ w)
+        return primal(a, w, self.C), self.dual_stats(a, w, -a @ w, len(batch.x))
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return -f without the terms that do not depend on G."""
@@ -162,7 +165,7 @@ class LinearDual(LinearDiscriminatorGame):
         a = self.rows(batch.x, self.fakes(batch))
         alpha = maximised(a, self.C)
         self.w = (a.T @ torch.sigmoid(alpha) / self.C).detach()
-        return -dual(a, alpha, self.C), self.dual_stats(a, self.w, alpha)
+        return -dual(a, alpha, self.C), self.dual_stats(a, self.w, alpha, len(batch.x))
 
 
 def primal(a: Tensor, w: Tensor, C: float) -> Tensor:

@@ -48,6 +48,9 @@ class LearnedMMD(Loss):
     def estimate(self, real: Tensor, fake: Tensor) -> Stats:
         return {"mmd2": self.mmd2(real, fake)}
 
+    def judgement(self, real: Tensor, fake: Tensor) -> Stats:
+        return {}  # no single code says what D takes a sample for
+
 
 class MMDGAN(GAN):
     """A GAN on the MMD of learned features (Li et al., 2017), with the kernel and the critic of Binkowski et al., 2018.

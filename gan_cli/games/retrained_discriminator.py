@@ -72,7 +72,7 @@ class RetrainedDiscriminatorGAN(GAN):
     def retrained_discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the cross-entropy, and report the estimate of JS."""
         d_real, d_fake = (self.retrained_discriminator(x, batch.y) for x in self.draw(batch))
-        return Minimax().discriminator_loss(d_real, d_fake), Minimax().estimate(d_real, d_fake)
+        return Minimax().discriminator_loss(d_real, d_fake), judged(Minimax(), d_real, d_fake)
 
     def retrained_critic_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the Wasserstein loss + penalties, and report the estimate of W_1."""
@@ -84,7 +84,7 @@ class RetrainedDiscriminatorGAN(GAN):
         d_real, d_fake = critic(real), critic(fake)
         penalties = self.penalties("retrained_critic", critic, Judged(real, fake, d_real, d_fake))
         loss = Wasserstein().discriminator_loss(d_real, d_fake)
-        return loss + sum(penalties.values()), penalties | Wasserstein().estimate(d_real, d_fake)
+        return loss + sum(penalties.values()), {"adversarial": loss} | penalties | judged(Wasserstein(), d_real, d_fake)
 
     def count(self) -> None:
         """Count one more turn of the retrained discriminator."""
@@ -110,6 +110,12 @@ class RetrainedDiscriminatorGAN(GAN):
             f"generator_gradient/{name}": float(gradient_norm(self.generator, critic, loss, z))
             for name, (critic, loss) in costs.items()
         }
+
+
+def judged(loss: Loss, d_real: Tensor, d_fake: Tensor) -> Stats:
+    """Return the estimate of a retrained player, and its judgement with ``_retrained`` behind each name."""
+    judgement = {f"{name}_retrained": value for name, value in loss.judgement(d_real, d_fake).items()}
+    return {**loss.estimate(d_real, d_fake), **judgement}
 
 
 def gradient_norm(generator: Generator, critic: nn.Module, loss: Loss, z: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn, frozen, need_sequences
+from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.timegan import Embedder, LatentDiscriminator, LatentGenerator, Recovery, Supervisor
 from gan_cli.types import Batch, Critic, Stats
 
@@ -135,7 +136,7 @@ class TimeGAN(Game):
         U, U_e = softplus(-d).mean(), softplus(-d_e).mean()
         S, V = self.root(self.prediction_error(h, predicted)), moments_apart(self.recovery(faked).to(batch.x.dtype), batch.x)
         loss = U + self.gamma * U_e + self.eta * S + self.v * V
-        return loss, {"adversarial": U, "supervised": S, "moments": V}
+        return loss, {"adversarial": U, "adversarial_unsupervised": U_e, "supervised": S, "moments": V}
 
     def embedder_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return a sqrt(R) + lambda S."""
@@ -149,7 +150,9 @@ class TimeGAN(Game):
             h, g = self.embedder(batch.x), self.latent_generator(self.latents(len(batch.x)))
             faked = self.supervisor(g)
         d_real, d, d_e = self.latent_discriminator(torch.cat([h, faked, g])).to(batch.x.dtype).chunk(3)
-        return softplus(-d_real).mean() + softplus(d).mean() + self.gamma * softplus(d_e).mean(), {}
+        adversarial, unsupervised = softplus(-d_real).mean() + softplus(d).mean(), softplus(d_e).mean()
+        stats = {"adversarial": adversarial, "adversarial_unsupervised": unsupervised}
+        return adversarial + self.gamma * unsupervised, stats | NonSaturating().judgement(d_real, d)
 
     def above_threshold(self, loss: Tensor, stats: Stats) -> bool:
         """Return whether the discriminator steps: its loss is above the threshold."""

@@ -15,9 +15,14 @@ CUSTOM_SCALARS = {
     "estimated and measured": {
         name: ["Multiline", [f"estimate/{short}$", f"heldout/{short}$", "metric/w1$", f"metric/{short}$"]]
         for name, short in (("Wasserstein", "wasserstein"), ("Jensen-Shannon", "js"))
-    }
+    },
+    "discriminator": {
+        "D(x) and D(G(z))": ["Multiline", ["D/real", "D/fake"]],
+        "mean logits of data and fakes": ["Multiline", ["logit/real", "logit/fake"]],
+        "accuracy on data and fakes": ["Multiline", ["accuracy/real", "accuracy/fake"]],
+    },
 }
-"""TensorBoard's layout of custom scalars: the critic's estimate in one chart with the distance measured on samples."""
+"""TensorBoard's layout of custom scalars: curves that are read together, in one chart each."""
 
 
 class TensorBoard(Logger):

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from gan_cli.contracts import SCALAR, STATS, Contract
@@ -20,7 +21,7 @@ class Loss(Contract, ABC):
     ``begin_round(step)``; see ``gan_cli.games.objective``.
     """
 
-    contract: ClassVar = {"discriminator_loss": SCALAR, "generator_loss": SCALAR, "estimate": STATS}
+    contract: ClassVar = {"discriminator_loss": SCALAR, "generator_loss": SCALAR, "estimate": STATS, "judgement": STATS}
     boundary: ClassVar[float | None] = None
     """The optimal discriminator's logit of a sample that is as likely data as fake; larger logits mean data.
 
@@ -46,3 +47,31 @@ class Loss(Contract, ABC):
         ``{"js": log 2 - L_D / 2}``; empty if the loss bounds no divergence. Must not change the state of the loss.
         """
         return {}
+
+    def log_ratio(self, logits: Tensor) -> Tensor | None:
+        """Return log p(x) / q(x), data over fakes, that these logits mean if the discriminator is optimal.
+
+        None if a single logit does not say so, as for ``boundary``. Must not change the state of the loss.
+        """
+        return None
+
+    @torch.no_grad()
+    def judgement(self, real: Tensor, fake: Tensor) -> Stats:
+        """Return what the discriminator takes data and fakes for, as means over all logits, under their full tags.
+
+        ``D/real`` and ``D/fake`` are E D(x) and E D(G(z)), the probabilities of being data that the logits imply; for a loss
+        without a ``log_ratio`` they are ``logit/real`` and ``logit/fake``, the mean logits. ``accuracy/real`` and
+        ``accuracy/fake`` are the shares on the right side of ``boundary``, if there is one.
+        """
+        ratios = [self.log_ratio(logits) for logits in (real, fake)]
+        stats: Stats = {}
+        for name, logits, ratio in zip(("real", "fake"), (real, fake), ratios, strict=True):
+            stats |= {f"logit/{name}": logits.mean()} if ratio is None else {f"D/{name}": ratio.sigmoid().mean()}
+        if self.boundary is not None:
+            stats |= {"accuracy/real": share(real > self.boundary), "accuracy/fake": share(fake < self.boundary)}
+        return stats
+
+
+def share(true: Tensor) -> Tensor:
+    """Return the fraction of ``true`` elements, a scalar."""
+    return true.float().mean()

@@ -55,6 +55,10 @@ class FGAN(Loss):
     def estimate(self, real: Tensor, fake: Tensor) -> Stats:
         return {self.divergence: -self.discriminator_loss(real, fake)}
 
+    @abstractmethod
+    def log_ratio(self, logits: Tensor) -> Tensor:
+        """Return log p / q from T* = f'(p / q)."""
+
 
 @dataclass(frozen=True)
 class KL(FGAN):
@@ -69,6 +73,9 @@ class KL(FGAN):
     def conjugate(self, logits: Tensor) -> Tensor:
         return torch.exp(tamed(logits) - 1)
 
+    def log_ratio(self, logits: Tensor) -> Tensor:
+        return tamed(logits) - 1
+
 
 @dataclass(frozen=True)
 class ReverseKL(FGAN):
@@ -82,6 +89,9 @@ class ReverseKL(FGAN):
     def conjugate(self, logits: Tensor) -> Tensor:
         return tamed(logits) - 1
 
+    def log_ratio(self, logits: Tensor) -> Tensor:
+        return tamed(logits)
+
 
 @dataclass(frozen=True)
 class Pearson(FGAN):
@@ -94,6 +104,9 @@ class Pearson(FGAN):
 
     def conjugate(self, logits: Tensor) -> Tensor:
         return logits.square() / 4 + logits
+
+    def log_ratio(self, logits: Tensor) -> Tensor:
+        return (1 + logits / 2).clamp(min=1e-12).log()
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,9 @@ class SquaredHellinger(FGAN):
     def conjugate(self, logits: Tensor) -> Tensor:
         return torch.expm1(tamed(logits))
 
+    def log_ratio(self, logits: Tensor) -> Tensor:
+        return 2 * tamed(logits)
+
 
 @dataclass(frozen=True)
 class JensenShannon(FGAN):
@@ -127,6 +143,9 @@ class JensenShannon(FGAN):
 
     def conjugate(self, logits: Tensor) -> Tensor:
         return softplus(logits) - math.log(2)
+
+    def log_ratio(self, logits: Tensor) -> Tensor:
+        return logits
 
 
 def tamed(logits: Tensor) -> Tensor:

@@ -28,3 +28,6 @@ class LeastSquares(Loss):
 
     def estimate(self, real: Tensor, fake: Tensor) -> Stats:
         return {"triangular": 2 - 8 * self.discriminator_loss(real, fake)}
+
+    def log_ratio(self, logits: Tensor) -> Tensor:
+        return logits.logit(eps=1e-6)  # D* = p / (p + q), and a trained D leaves [0, 1]

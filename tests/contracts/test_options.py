@@ -27,6 +27,7 @@ from gan_cli.games.sampling import conditions, generate
 from gan_cli.metrics.base import Metric
 from gan_cli.regularizers.none import NoRegularizer
 from gan_cli.schedules.learning_rates import Constant
+from gan_cli.types import Stats
 
 CPU = torch.device("cpu")
 MEASURED = ("dataset", "experiment", "features", "game", "metric")
@@ -38,6 +39,8 @@ GIVEN = {
     "optimizer": {"params"},
 }
 """Arguments that build.py passes in; they stand in no yaml."""
+CODES = ("mmd_gan",)
+"""Games whose discriminator returns codes, of which no single one says what it takes a sample for."""
 NEUTRAL = (NoRegularizer, Constant)
 """Options that do nothing, so that there is nothing to configure."""
 
@@ -106,12 +109,34 @@ def test_an_option(group, option, root, monkeypatch):
     fake = generate(game, 3, seed=0, y=conditions(data, 3, seed=0))
     assert fake.shape == (3, *data.shape)
     assert fake.isfinite().all()
+    if group in ("game", "loss") and option not in CODES:
+        assert_judged(stats, game)
+    if group == "loss":
+        assert_added_up(stats)
     if group == "game":
         testing.check_game(game, batch)
     if group == "dataset":
         assert_recorded(cfg, data)
     if group in MEASURED and group != "metric":
         assert_measures(cfg, metric, data, game)
+
+
+def assert_judged(stats: Stats, game: Game) -> None:
+    """Assert that D(x) and D(G(z)) of every discriminator are reported, as probabilities or as mean logits."""
+    critics = [player for player in game.players() if "discriminator" in player]
+    for name in ("real", "fake"):
+        probabilities = [value for tag, value in stats.items() if tag.startswith(f"D/{name}")]
+        logits = [value for tag, value in stats.items() if tag.startswith(f"logit/{name}")]
+        assert len(probabilities) + len(logits) >= len(critics), sorted(stats)
+        shares = [value for tag, value in stats.items() if tag.startswith(f"accuracy/{name}")]
+        assert all(0 <= value <= 1 for value in (*probabilities, *shares))
+
+
+def assert_added_up(stats: Stats) -> None:
+    """Assert that the parts of both players' losses are reported: the loss is their sum."""
+    for turn in ("discriminator", "generator"):
+        parts = [stats[tag] for tag in stats if tag.endswith(f"/{turn}") and tag.startswith(("adversarial/", "penalty_"))]
+        torch.testing.assert_close(torch.stack(parts).sum(), stats[f"loss/{turn}"])
 
 
 @cache

@@ -157,8 +157,10 @@ class TestLosses:
         game = points_gan(Wasserstein(), [GradientPenalty(), R1(weight=3.0)])
         torch.manual_seed(1)
         loss, stats = game.turns()["discriminator"].loss(plane())
-        assert set(stats) == {"penalty_gradientpenalty", "penalty_r1", "estimate/wasserstein"}
         penalties = stats["penalty_gradientpenalty"] + stats["penalty_r1"]
+        named = {"adversarial", "penalty_gradientpenalty", "penalty_r1", "estimate/wasserstein", "logit/real", "logit/fake"}
+        assert set(stats) == named
+        torch.testing.assert_close(loss, penalties + stats["adversarial"])
         torch.testing.assert_close(loss, penalties - stats["estimate/wasserstein"])
         assert penalties > 0
 

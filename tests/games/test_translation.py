@@ -114,7 +114,8 @@ def test_the_critics_loss_is_the_paper_s_halved():
         expected = sum(part.square().mean() for part in parts) / 2
     loss, stats = game.discriminator_loss(b)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert set(stats) == {"estimate/triangular_there", "estimate/triangular_back"}
+    names = ("adversarial", "estimate/triangular", "D/real", "D/fake", "accuracy/real", "accuracy/fake")
+    assert set(stats) == {f"{name}_{way}" for name in names for way in ("there", "back")}
 
 
 def test_turns_own_both_networks_each_and_nothing_else():

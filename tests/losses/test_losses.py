@@ -118,6 +118,42 @@ def test_value_at_the_optimal_discriminator(laws, divergences):
         assert float(loss.estimate(*logits(optimum))["js"]) == pytest.approx(divergences["js"], abs=1e-12)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in LOSSES if kind().log_ratio(r) is not None], ids=lambda kind: kind.__name__)
+def test_the_logits_of_an_optimal_discriminator_tell_the_ratio_of_the_densities(kind, laws):
+    p, q = laws
+    loss, table = kind(), torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    solver = torch.optim.LBFGS([table], max_iter=200, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
+
+    def closure():
+        solver.zero_grad()
+        value = loss.discriminator_loss(table.repeat_interleave(P), table.repeat_interleave(Q))
+        value.backward()
+        return value
+
+    solver.step(closure)
+    torch.testing.assert_close(loss.log_ratio(table.detach()), (p / q).log(), rtol=0, atol=1e-4)
+    judged = loss.judgement(*logits(table.detach()))
+    D = p / (p + q)
+    torch.testing.assert_close(judged["D/real"], (p * D).sum(), rtol=0, atol=1e-4)
+    torch.testing.assert_close(judged["D/fake"], (q * D).sum(), rtol=0, atol=1e-4)
+    # 1 is as likely data as fake, and 0 is more likely data than fake, with 3 of 10 data and 1 of 10 fakes
+    assert judged["accuracy/real"] >= 0.3
+    assert judged["accuracy/fake"] >= 0.4
+
+
+def test_the_judgement_counts_what_lies_on_the_right_side_and_leaves_the_graph_alone():
+    real, fake = tensor([-1.0, 0.0, 2.0, 3.0], requires_grad=True), tensor([-2.0, -1.0, 0.0, 1.0], requires_grad=True)
+    judged = Hinge().judgement(real, fake)
+    assert {name: float(value) for name, value in judged.items()} == {
+        "logit/real": 1.0,
+        "logit/fake": -0.5,
+        "accuracy/real": 0.5,
+        "accuracy/fake": 0.5,
+    }
+    assert not any(value.requires_grad for value in NonSaturating().judgement(real, fake).values())
+    assert set(Wasserstein().judgement(real, fake)) == {"logit/real", "logit/fake"}
+
+
 @pytest.mark.parametrize("kind", [NonSaturating, Minimax])
 def test_one_sided_smoothing_scales_the_optimum(kind, laws):
     """D* = (1 - e) p / (p + q) is where the slope in every outcome's logit vanishes; JS is bounded as before."""

@@ -49,14 +49,14 @@ def events(folder) -> EventAccumulator:
 @pytest.mark.parametrize(
     ("run", "estimate", "metric", "more"),
     [
-        ("points", "wasserstein", ["w1"], {"penalty_gradient_penalty/discriminator"}),
-        ("images", "js", ["fd", "kid"], set()),
+        ("points", "wasserstein", ["w1"], {"penalty_gradient_penalty/discriminator", "logit/real", "logit/fake"}),
+        ("images", "js", ["fd", "kid"], {"D/real", "D/fake", "accuracy/real", "accuracy/fake"}),
     ],
 )
 def test_the_curves_have_the_names_that_others_rely_on(run, estimate, metric, more, request):
     _, folder = request.getfixturevalue(run)
     found = events(folder)
-    logged = {f"{what}/{player}" for what in ("loss", "grad_norm") for player in PLAYERS}
+    logged = {f"{what}/{player}" for what in ("loss", "grad_norm", "adversarial") for player in PLAYERS}
     logged |= {f"estimate/{estimate}", f"heldout/{estimate}", "time/samples_per_second"} | more
     evaluated = {"time/evaluation_share", *(f"metric/{name}" for name in metric)}
     assert set(found.Tags()["scalars"]) == logged | evaluated

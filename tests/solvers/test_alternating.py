@@ -150,7 +150,8 @@ class TestNumbers:
         game = points_gan(Hinge(), [R1(), Orthogonal(players=["generator"])])
         stats = alternating(game).round(["discriminator", "generator"], plane())
         assert set(stats) == {
-            *(f"{kind}/{player}" for kind in ("loss", "grad_norm") for player in ("discriminator", "generator")),
+            *(f"{kind}/{player}" for kind in ("loss", "grad_norm", "adversarial") for player in ("discriminator", "generator")),
+            *(f"{kind}/{side}" for kind in ("logit", "accuracy") for side in ("real", "fake")),
             "penalty_r1/discriminator",
             "penalty_orthogonal/generator",
             "estimate/tv",

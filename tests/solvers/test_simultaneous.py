@@ -163,7 +163,8 @@ def test_numbers_and_their_names(kind):
     game = points_gan(Hinge(), [R1(), Orthogonal(players=["generator"])])
     stats = make_solver(kind, game, torch.optim.Adam).round(ORDER, points())
     assert set(stats) == {
-        *(f"{kind}/{player}" for kind in ("loss", "grad_norm") for player in ORDER),
+        *(f"{kind}/{player}" for kind in ("loss", "grad_norm", "adversarial") for player in ORDER),
+        *(f"{kind}/{side}" for kind in ("logit", "accuracy") for side in ("real", "fake")),
         "penalty_r1/discriminator",
         "penalty_orthogonal/generator",
         "estimate/tv",

@@ -79,9 +79,10 @@ class TwoGaussians(Game):
         return self.real + self.std * self.latents(n), self.fake + self.std * self.latents(n)
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
-        """Return the cross-entropy, and report the estimate of JS."""
-        d_real, d_fake = (self.discriminator(x) for x in self.draw(len(batch.x)))
-        return Minimax().discriminator_loss(d_real, d_fake), {"estimate/js": Minimax().estimate(d_real, d_fake)["js"]}
+        """Return the cross-entropy, and report the estimate of JS and D's judgement."""
+        logits = [self.discriminator(x) for x in self.draw(len(batch.x))]
+        estimate = {"estimate/js": Minimax().estimate(*logits)["js"]}
+        return Minimax().discriminator_loss(*logits), estimate | Minimax().judgement(*logits)
 
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the Wasserstein loss + penalties, and report the estimate of W_1."""
@@ -90,7 +91,9 @@ class TwoGaussians(Game):
         judged = Judged(real, fake, network(real), network(fake))
         loss = Wasserstein().discriminator_loss(judged.real_logits, judged.fake_logits)
         penalties = self.penalties("critic", network, judged)
-        return loss + sum(penalties.values()), penalties | {"estimate/wasserstein": -loss}
+        judgement = Wasserstein().judgement(judged.real_logits, judged.fake_logits)
+        stats = {"adversarial": loss} | penalties | {"estimate/wasserstein": -loss} | judgement
+        return loss + sum(penalties.values()), stats
 
     def latents(self, n: int) -> Tensor:
         return torch.randn(n, 1, device=self.device)

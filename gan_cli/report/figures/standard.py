@@ -13,6 +13,10 @@ from gan_cli.report.records.selection import left_out
 EXACT = {"wasserstein": "metric/w1", "js": "metric/js"}
 """The tag of the exact distance that is drawn with an estimate of the same distance."""
 OMITTED = ("time/",)
+LOSSES = "The loss of each player, penalties included, and its adversarial part and penalties alone."
+JUDGEMENT = (
+    "D(x) and D(G(z)), as probabilities or mean logits, and the shares of data and of fakes that D takes for what they are."
+)
 MAX_PANELS = 6
 """Maximum number of panels in one figure."""
 SEQUENCE_CAPTIONS = {
@@ -35,7 +39,8 @@ def standard_figures(runs: Sequence[RunRecord], median: int | None, methods: int
     figures: list[Figure] = [
         *_estimates(runs, tags, median, methods),
         *_group("The metric", "Measured on samples of the averaged players.", tags, ("metric/",), 1, runs=runs),
-        *_group("Losses", "The loss of each player, penalties included.", tags, ("loss/", "penalty_"), median),
+        *_group("Losses", LOSSES, tags, ("loss/", "penalty_", "adversarial"), median),
+        *_group("The discriminator", JUDGEMENT, tags, ("D/", "logit/", "accuracy/"), median),
         *_group(
             "Gradient norms",
             "Norm of the gradient of each player's loss in its parameters.",
@@ -45,7 +50,7 @@ def standard_figures(runs: Sequence[RunRecord], median: int | None, methods: int
             log_y=True,
         ),
     ]
-    drawn = ("metric/", "loss/", "penalty_", "grad_norm/", "estimate/", "heldout/")
+    drawn = ("metric/", "loss/", "penalty_", "adversarial", "grad_norm/", "estimate/", "heldout/", "D/", "logit/", "accuracy/")
     figures += _sequence_figures(runs)
     rest = [tag for tag in tags if not tag.startswith(drawn)]
     kinds = dict.fromkeys(tag.partition("/")[0] for tag in rest)
