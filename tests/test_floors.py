@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "gan_cli"
 FLOORS = """
-    errors types lazy
+    errors types lazy activity
     files checks own_code
     contracts
     config
@@ -35,6 +35,7 @@ FLOORS = """
 """From the ground up; a file imports from floors below its own, and from its own folder. A folder stands for its files."""
 HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for name in floor.split()}
 FLAT = {
+    "activity",
     "api",
     "build",
     "checks",
@@ -50,9 +51,9 @@ FLAT = {
 }
 """The modules that lie in no folder."""
 AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/literature", "config/locations", "config/names"]
-AT_ONCE += ["errors", "files", "lazy", "own_code", "runs/streams"]
+AT_ONCE += ["activity", "errors", "files", "lazy", "own_code", "runs/streams"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
-WITHOUT_TORCH = ["api", "cli/app", "cli/job", "cli/sweeper", "config/compose", "config/identity", "runs/folder"]
+WITHOUT_TORCH = ["api", "cli/app", "cli/job", "cli/sweeper", "config/compose", "config/identity", "runs/console", "runs/folder"]
 """Hydra at most, until the work starts."""
 HYDRA = {"hydra", "hydra_plugins", "omegaconf", "rich", "yaml"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)

@@ -31,6 +31,7 @@ from gan_cli.cli.job import (
     train_in,
     working_folder,
 )
+from gan_cli.cli.loading import loading
 from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import TARGET, compose, loader, readable
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run, show
@@ -142,7 +143,8 @@ def launch_eval(overrides: list[str]) -> None:
     """Evaluate a run again, as ``conf/eval.yaml`` under ``overrides`` says."""
     cfg = evaluation_config(overrides)
     with importable(os.getcwd(), cfg.trust):
-        from gan_cli.evaluation.command import evaluate_command
+        with loading():
+            from gan_cli.evaluation.command import evaluate_command
 
         evaluate_command(cfg)
 
@@ -165,7 +167,8 @@ def launch_sample(overrides: list[str]) -> None:
     cfg = compose(loader(), "sample", overrides)
     run_folder(cfg.run)
     with importable(os.getcwd(), cfg.trust):
-        from gan_cli.inference.command import sample_command
+        with loading():
+            from gan_cli.inference.command import sample_command
 
         sample_command(without_hydra(cfg))
 
@@ -180,7 +183,8 @@ def launch_report(overrides: list[str]) -> None:
     if not Path(cfg.run).is_dir():
         run_folder(cfg.run)
     with importable(os.getcwd(), cfg.trust):
-        from gan_cli.report.command import report_command
+        with loading():
+            from gan_cli.report.command import report_command
 
         report_command(without_hydra(cfg), changes)
 

@@ -2,11 +2,13 @@
 
 import os
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from hydra.conf import HydraConf
@@ -16,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import files
 from gan_cli.cli import again
+from gan_cli.cli.loading import loading
 from gan_cli.config.compose import readable
 from gan_cli.config.identity import config_hash
 from gan_cli.config.locations import LOCATION
@@ -37,6 +40,9 @@ MAY_CHANGE = ("train.steps", *(key for key in RUN_ONLY if key not in ("resume", 
 
 BEFORE_IT_BEGINS = (lock.NAME, "train.log")
 """Files that a folder may hold, beside Hydra's own, before a run begins in it."""
+
+WIDTH = 120
+"""Width of the line of choices if the output is not a terminal."""
 
 show = partial(print, flush=True)
 """Prints a line at once, before the imports that take seconds."""
@@ -166,7 +172,8 @@ def train_in(
             if holds_run(folder, cfg):  # an earlier attempt that did not finish
                 cfg.resume = str(folder)
             show(f"{' '.join(overrides)}: {folder}")
-        from gan_cli.training.command import train_command, unused
+        with loading():
+            from gan_cli.training.command import train_command, unused
 
         if cfg.resume is None and not in_sweep:
             show(choices(context, cfg, unused(cfg)))
@@ -194,7 +201,8 @@ def show_data_of(cfg: DictConfig, context: HydraConf) -> None:
         folder = Path(cfg.resume or context.run.dir)
         if cfg.resume is not None:
             cfg = _stored(cfg, folder, overrides)
-        from gan_cli.training.command import dry_run, unused
+        with loading():
+            from gan_cli.training.command import dry_run, unused
 
         show(f"continues {folder}" if cfg.resume is not None else choices(context, cfg, unused(cfg)))
         dry_run(cfg, folder, set() if cfg.resume is not None else _named(overrides))
@@ -230,7 +238,8 @@ def choices(context: HydraConf, cfg: DictConfig, unused: Sequence[str] = ()) -> 
     # Hydra keeps no note of several options at once; each of them has a key of its own in the node
     several = [group for group in components(TrainConfig) if group not in {*chosen, *unused} and "_target_" not in cfg[group]]
     words += [f"{group}=[{','.join(cfg[group])}]" for group in several]
-    return textwrap.fill(" ".join(words), 120)
+    width = get_terminal_size().columns - 1 if sys.stdout.isatty() else WIDTH
+    return textwrap.fill(" ".join(words), width, break_long_words=False, break_on_hyphens=False)
 
 
 def short(path: str) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.activity import counted
 from gan_cli.types import Batch
 
 MOST_BYTES, MOST_SAMPLES = 2**27, 2**20
@@ -66,7 +67,7 @@ def read_content(batch: Callable[[Tensor], Batch], rows: Tensor, labelled: bool)
     first = batch(rows[:1]).x
     step = max(1, CHUNK // max(1, first.numel() * first.element_size()))
     hashes, ranges, labels = [], [first.aminmax()], []
-    for chunk in rows.split(step):
+    for chunk in counted("reading all samples", rows.split(step)):
         x, y = batch(chunk)
         hashes.append(digests(x.numpy()))
         ranges.append(x.aminmax())

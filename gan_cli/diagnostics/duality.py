@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gan_cli.activity import counted
 from gan_cli.diagnostics.field import training_copy, turn_loss
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
@@ -82,7 +83,7 @@ def best_response(
         turn = turns[player]
         step_optimizer = optimizer(turn.parameters)
         halfway = copy
-        for step in range(steps):
+        for step in counted(f"best response of {player}", range(steps)):
             if step == steps // 2:
                 halfway = deepcopy(copy)
             value, _ = turn.loss(next(batches).to(copy.device))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks, drawing
+from gan_cli.activity import counted
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import DiagnosticReport, Diagnostics
 from gan_cli.diagnostics.field import cosine_similarity, game_vector, tensors_to_vector, training_copy
@@ -57,7 +58,7 @@ def path_angle(game: Game, start: State, end: State, batch: Batch, alphas: Seque
     with training_copy(game, seed) as copy:
         w_start, w_end = (_parameters(copy, state) for state in (start, end))
         way = tensors_to_vector(w_end) - tensors_to_vector(w_start)
-        points = [_at(copy, start, end, alpha, batch, seed) for alpha in alphas]
+        points = [_at(copy, start, end, alpha, batch, seed) for alpha in counted("positions on the path", alphas)]
     return Path(tuple(alphas), tuple(cosine_similarity(v, way) for v in points), tuple(float(v.norm()) for v in points))
 
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigs, eigsh
 
+from gan_cli.activity import Activity, activity
 from gan_cli.data.base import seeded_generator
 from gan_cli.diagnostics.field import (
     VectorField,
@@ -121,9 +122,10 @@ def hessian_extremes(
         tol: Allowed residual as a share of the largest |λ|.
         restarts: Restarts of the iteration, about 20 products each, before it gives up.
     """
-    with training_copy(game, seed) as copy:
+    with training_copy(game, seed) as copy, activity(f"Hessian of {player}, product") as work:
         field = own_gradient(copy, player, batch, seed, differentiable=True)
-        return symmetric_extremes(transposed_jacobian(field), _parameter_count(field), seed, tol, restarts)
+        product = _counted(transposed_jacobian(field), work)
+        return symmetric_extremes(product, _parameter_count(field), seed, tol, restarts)
 
 
 def jacobian_spectrum(
@@ -143,9 +145,18 @@ def jacobian_spectrum(
         tol: See ``hessian_extremes``.
         restarts: See ``hessian_extremes``.
     """
-    with training_copy(game, seed) as copy:
+    with training_copy(game, seed) as copy, activity("Jacobian of the game, product") as work:
         field = game_vector(copy, batch, seed, differentiable=True)
-        return nonsymmetric_spectrum(transposed_jacobian(field), _parameter_count(field), k, seed, tol, restarts)
+        product = _counted(transposed_jacobian(field), work)
+        return nonsymmetric_spectrum(product, _parameter_count(field), k, seed, tol, restarts)
+
+
+def _counted(product: Product, work: Activity) -> Product:
+    def counted(u: NDArray[Any]) -> NDArray[Any]:
+        work.advance()
+        return product(u)
+
+    return counted
 
 
 def transposed_jacobian(field: VectorField) -> Product:

@@ -12,6 +12,7 @@ from typing import Any, Unpack
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import device
+from gan_cli.activity import activity
 from gan_cli.build import build_data, build_diagnostics, build_metric
 from gan_cli.data.base import Data
 from gan_cli.diagnostics.base import Diagnostics, NoDiagnostics
@@ -30,7 +31,6 @@ from gan_cli.runs import environment, record
 from gan_cli.runs.logger import read
 from gan_cli.runs.trained import is_own, trained_config
 
-Advance = Callable[[int], None]
 MeasuredCheckpoint = tuple[int, dict[str, Any], dict[str, Number], dict[str, Any]]
 """Step, provenance, numbers and details."""
 Measure = Callable[[Path, str], MeasuredCheckpoint]
@@ -46,11 +46,11 @@ class Checkpoints:
 
     Args:
         cfg: The composed config of gan-eval.
-        advance: Called with the number of samples that have just been measured.
+        advance: Called after each measurement of a checkpoint.
         say: Called with lines for the user.
     """
 
-    def __init__(self, cfg: DictConfig, advance: Advance, say: Callable[[str], None]) -> None:
+    def __init__(self, cfg: DictConfig, advance: Callable[[], None], say: Callable[[str], None]) -> None:
         self.cfg, self.advance, self.say, self.device = cfg, advance, say, device.choose(cfg.device)
         self.measurements: dict[str, Measurement] = {}
         self.diagnostics: Diagnostics = NoDiagnostics() if cfg.diagnostics is None else build_diagnostics(cfg)
@@ -100,20 +100,19 @@ class Checkpoints:
             *([self.measure_players] if self.diagnostics.size else []),
         ]
 
-    def n_samples(self, folder: Path) -> int:
-        """Return an upper bound of the number of samples that ``results`` will measure, for a progress bar."""
-        steps = left_steps(folder)
+    def n_measurements(self, folder: Path) -> int:
+        """Return an upper bound of the number of measurements that ``results`` will make, for a progress bar."""
+        steps, n = left_steps(folder), len(self.measures)
         if not self.measures_samples:
-            return self.diagnostics.size * (len(steps) if self.cfg.checkpoint == "all" else 1)
-        config = trained_config(folder)
-        n = self.measurement(config, "report").n + self.diagnostics.size
+            return n * (len(steps) if self.cfg.checkpoint == "all" else 1)
+        self.measurement(trained_config(folder), "report")  # which refuses what cannot be measured
         reports = {None: min(2, len(steps)), "all": len(steps)}.get(self.cfg.checkpoint, 1)
         if self.cfg.checkpoint not in (None, "all", "best") or len(steps) == 1:
             return n * reports
         selector = self.selector(folder)
         if selector is None or selector.recorded_values(folder, steps) is not None:
             return n * reports
-        return n * reports + selector.measurement(config, "select").n * len(steps)
+        return n * reports + len(steps)
 
     def result(self, folder: Path, name: str, chosen: tuple[str, ...], measure: Measure) -> Result:
         """Measure one checkpoint.
@@ -125,7 +124,9 @@ class Checkpoints:
             measure: What is measured.
         """
         start = time.perf_counter()
-        step, provenance, numbers, details = measure(folder, name)
+        with activity(f"{folder.name} at {name if name in ('last', 'best') else f'step {name}'}"):
+            step, provenance, numbers, details = measure(folder, name)
+        self.advance()
         seconds = round(time.perf_counter() - start, 2)
         ran_on = environment.at(folder, step)
         return Result(str(folder), step, chosen, Provenance(**provenance), numbers, details, seconds, ran_on)
@@ -135,8 +136,9 @@ class Checkpoints:
         run = self.load(folder, name, self.cfg.ema, **self.sampling)
         measurement, seed = self.measurement(run.config, "report"), self.seed(run.config)
         run.check_data(measurement.data)
-        fake = measurement.fake(run.game, seed, self.advance, self.cfg.labels)
-        numbers, details = numbers_and_details(measurement.metric, measurement.real, fake, measurement.floor)
+        fake = measurement.fake(run.game, seed, self.cfg.labels)
+        with activity(f"computing {measurement.metric.name}"):
+            numbers, details = numbers_and_details(measurement.metric, measurement.real, fake, measurement.floor)
         if untranslated := measurement.untranslated:
             rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": untranslated}
             details["translation"] = {"table": [{"samples": row, **values} for row, values in rows.items()]}
@@ -153,9 +155,9 @@ class Checkpoints:
         run = self.load(folder, name, ema=False)
         diagnostics, seed = self.diagnostics, self.seed(run.config)
         data = run.check_data(self.data(OmegaConf.create(requested_nodes(self.cfg, run.config))))
-        report = diagnostics.since(partial(self.earlier_players, folder)).diagnose(run.game, data, seed)
+        with activity(f"diagnostics of the {diagnostics.family}"):
+            report = diagnostics.since(partial(self.earlier_players, folder)).diagnose(run.game, data, seed)
         save_pictures(Path(self.cfg.out or folder), run.step, report.pictures)
-        self.advance(diagnostics.size)
         numbers = {name: Number(value.value, value.error, None) for name, value in report.values.items()}
         n = min(diagnostics.size, len(getattr(data, diagnostics.split)))
         counts = {"n_real": n, "n_fake": n if diagnostics.generates else 0, "split": diagnostics.split, "ema": False}
@@ -232,11 +234,12 @@ class Checkpoints:
             measurement = self.measurement(trained_config(folder), "select")
             try:
                 run = self.load(folder, str(step), self.cfg.ema, **self.sampling)
-                fake = measurement.fake(run.game, self.seed(run.config), self.advance, self.cfg.labels)
+                fake = measurement.fake(run.game, self.seed(run.config), self.cfg.labels)
                 values[step] = measurement.metric.measure(measurement.real, fake)[measurement.metric.name]
             except UserError as error:
                 self.say(f"step {step} cannot be selected: {first_line(error)}")
                 values[step] = Value(math.nan)
+            self.advance()
         return values
 
     def recorded_values(self, folder: Path, steps: list[int]) -> dict[int, Value] | None:

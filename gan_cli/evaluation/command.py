@@ -3,16 +3,16 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gan_cli import device, files
+from gan_cli.activity import activity
 from gan_cli.build import build_metric
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError, first_line
@@ -26,10 +26,12 @@ from gan_cli.evaluation.results import Evaluation, Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
 from gan_cli.games.sampling import Sampling
 from gan_cli.runs import logger
-from gan_cli.runs.console import Terminal, say
+from gan_cli.runs.console import Terminal, displayed, say
 from gan_cli.runs.folder import holds_config, refuse_links, run_folder
 from gan_cli.runs.naming import OUTPUTS
 
+MEASURING = "measuring"
+"""Name of the activity of an evaluation, whose parts are measurements of checkpoints, or images of two folders."""
 WIDTH = 120
 """Width of tables in characters if the output is not a terminal."""
 
@@ -54,7 +56,7 @@ def measure(cfg: DictConfig, console: Console) -> tuple[Evaluation, Sequence[Ren
     Returns:
         The results and tables of them.
     """
-    with memory_errors_named(cfg.device, "Lower n_samples"):
+    with memory_errors_named(cfg.device, "Lower n_samples"), displayed(console):
         if cfg.real is not None or cfg.fake is not None:
             found, tables, out = _measure_folders(cfg, console)
         else:
@@ -80,9 +82,9 @@ def _relative(path: str) -> Path:
 def _measure_run(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
     run_folder(folder)
     out = _output_folder(cfg, folder)
-    with _progress(console) as progress:
-        checkpoints = Checkpoints(cfg, progress.advance, progress.say)
-        progress.expect(checkpoints.n_samples(folder))
+    with activity(MEASURING) as progress:
+        checkpoints = Checkpoints(cfg, progress.advance, partial(say, console))
+        progress.expect(checkpoints.n_measurements(folder))
         found = checkpoints.results(folder)
     _save(folder, out, found)
     tables = curve_tables(found) if cfg.checkpoint == "all" else [*run_tables(found), *detail_tables(found)]
@@ -110,8 +112,8 @@ def _measure_each(
 ) -> tuple[list[Result], Sequence[RenderableType], Path]:
     """Measure the runs, which lie in ``folder`` by their names, and compare them."""
     found: dict[str, list[Result]] = {}
-    with _progress(console) as progress:
-        checkpoints = Checkpoints(cfg, progress.advance, progress.say)
+    with activity(MEASURING) as progress:
+        checkpoints = Checkpoints(cfg, progress.advance, partial(say, console))
         finished = [sweep_run.name for sweep_run in sweep_runs if sweep_run.problem is None]
         refused: dict[str, str] = {}
         for name in finished:
@@ -119,7 +121,7 @@ def _measure_each(
                 refuse_links(folder / name)
                 files.require_writable(folder / name, "Measure it alone with out=DIR.")
                 results.read(folder / name)
-                progress.expect(checkpoints.n_samples(folder / name))
+                progress.expect(checkpoints.n_measurements(folder / name))
             except UserError as error:
                 refused[name] = first_line(error)
         for name in finished:
@@ -159,15 +161,17 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
     start = time.perf_counter()
     out = _output_folder(cfg, _new_output())
     metric = build_metric(cfg)
-    with _progress(console) as progress:
-        progress.say(metric.describe())
+    with activity(MEASURING) as progress:
+        say(console, metric.describe())
         chosen = device.choose(cfg.device)
         real, fake = Path(cfg.real), Path(cfg.fake)
         folders = FolderComparison(metric, real, fake, cfg.n_samples, cfg.seed or 0, chosen, cfg.size, cfg.fit)
         for line in folders.warnings:
-            progress.say(f"warning: {line}")
+            say(console, f"warning: {line}")
         progress.expect(folders.n_images)
-        numbers, details = numbers_and_details(folders.metric, *folders.measure(progress.advance))
+        measured = folders.measure(progress.advance)
+        with activity(f"computing {folders.metric.name}"):
+            numbers, details = numbers_and_details(folders.metric, *measured)
         if folders.warnings:
             details["remarks"] = [*folders.warnings, *details.get("remarks", ())]
     provenance = Provenance(**folders.provenance())
@@ -211,32 +215,3 @@ def _output_folder(cfg: DictConfig, default: Path) -> Path:
 def _first_problem(sweep_runs: Sequence[sweeps.SweepRun], refused: dict[str, str]) -> str:
     problems = (refused.get(sweep_run.name, sweep_run.problem) for sweep_run in sweep_runs)
     return next(problem for problem in problems if problem is not None)
-
-
-class _ProgressBar:
-    """A progress bar over samples whose total may grow."""
-
-    def __init__(self, bar: Progress) -> None:
-        self.bar, self.total = bar, 0
-        self.task = bar.add_task("measuring", total=None)
-
-    def expect(self, n: int) -> None:
-        """Add ``n`` samples to the total."""
-        self.total += n
-        self.bar.update(self.task, total=self.total)
-
-    def advance(self, n: int) -> None:
-        """Add ``n`` samples that have been measured."""
-        self.bar.advance(self.task, n)
-
-    def say(self, line: str) -> None:
-        """Print a line above the bar."""
-        say(self.bar.console, line)
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[_ProgressBar]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    interactive = console.is_terminal or console.is_jupyter
-    with Progress(*columns, console=console, transient=True, disable=not interactive) as bar:
-        yield _ProgressBar(bar)

@@ -1,7 +1,7 @@
 """Measurement of a game with a metric: real samples, generated samples, and the floor of all numbers."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_cli.activity import activity, counted
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.translation.degradations import grey
 from gan_cli.errors import TooFewSamples, UserError
@@ -22,10 +23,6 @@ from gan_cli.randomness import fork_rng
 
 ROLES = ("select", "report")
 """Purpose of a measurement: selecting a checkpoint, as in training, or reporting it, on other samples."""
-
-
-def ignore_progress(n: int) -> None:
-    """Ignore that ``n`` more samples have been measured."""
 
 
 class Measurement:
@@ -146,7 +143,7 @@ class Measurement:
         # half of the data may be too little for a metric that works on the whole split
         return measure_floor(self.metric, first, second, partial=True)
 
-    def fake(self, game: Game, seed: int, advance: Callable[[int], None] = ignore_progress, labels: str = "data") -> Encoded:
+    def fake(self, game: Game, seed: int, labels: str = "data") -> Encoded:
         """Return ``n`` samples of ``game`` with their features.
 
         They have labels only if the game is conditional on labels.
@@ -154,7 +151,6 @@ class Measurement:
         Args:
             game: The game that is sampled.
             seed: Decides the samples, together with the role.
-            advance: Called with the size of each chunk that has been measured.
             labels: ``data`` for the labels of the real samples, ``uniform`` for equally many of each class.
 
         Raises:
@@ -166,7 +162,8 @@ class Measurement:
                 "Choose a conditional game, such as game=cgan, or metric=all, which measures the balance of classes."
             )
         y = self.real.y if labels == "data" else cycling_labels(self.n, self.data.classes)
-        with fork_rng(f"{self.role}/{seed}", self.device), eval_mode(game):
+        work = activity(f"measuring {self.metric.name}", self.n, counts_samples=True)
+        with work as measuring, fork_rng(f"{self.role}/{seed}", self.device), eval_mode(game):
             latents = game.latents(self.n)
             chunks = []
             for start in range(0, self.n, CHUNK):
@@ -175,12 +172,14 @@ class Measurement:
                 x = to_metric_input(game.sample(latents[chunk], given), self.metric.features)
                 classes = y[chunk] if y is not None and game.conditional else None
                 chunks.append(self._without_unused_samples(self.metric.features.encode(x, classes)))
-                advance(len(x))
+                measuring.reach(start + len(x))
         return concatenate(chunks)
 
     def __call__(self, game: Game, seed: int) -> Mapping[str, Value]:
         """Return the numbers of ``n`` samples of ``game``; equal players and seeds give equal numbers."""
-        return self.metric.measure(self.real, self.fake(game, seed))
+        real, fake = self.real, self.fake(game, seed)
+        with activity(f"computing {self.metric.name}"):
+            return self.metric.measure(real, fake)
 
     def provenance(self, ema: bool, seed: int) -> dict[str, Any]:
         """Return everything that the numbers depend on besides the players, as plain data."""
@@ -210,7 +209,7 @@ class Measurement:
         return self._without_unused_samples(self._encode_split(dataset, indices))
 
     def _encode_split(self, dataset: Dataset, indices: Tensor) -> Encoded:
-        batches = [dataset.batch(chunk) for chunk in indices.split(CHUNK)]
+        batches = [dataset.batch(chunk) for chunk in counted("reading real samples", indices.split(CHUNK))]
         x = torch.cat([to_metric_input(batch.x, self.metric.features) for batch in batches])
         labels = [batch.y for batch in batches if batch.y is not None]
         return encode_cached(self.metric.features, x, torch.cat(labels) if labels else None)

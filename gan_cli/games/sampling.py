@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli import checks
+from gan_cli.activity import activity
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
@@ -108,13 +109,15 @@ def chunks(game: Game, n: int, seed: int, y: "Tensor | Readable | None" = None) 
     """
     with fork_rng(seed, game.device):
         latents, state = game.latents(n), random_state(game.device)
-    for start in range(0, len(latents), CHUNK):
-        part = slice(start, start + CHUNK)
-        with fork_rng(seed, game.device):
-            set_random_state(state, game.device)
-            made = decode(game, latents[part], None if y is None else y[part])
-            state = random_state(game.device)
-        yield made
+    with activity("generating samples", len(latents)) as generating:
+        for start in range(0, len(latents), CHUNK):
+            part = slice(start, start + CHUNK)
+            with fork_rng(seed, game.device):
+                set_random_state(state, game.device)
+                made = decode(game, latents[part], None if y is None else y[part])
+                state = random_state(game.device)
+            generating.advance(len(made))
+            yield made
 
 
 class Readable:
@@ -162,7 +165,8 @@ def picture_strips(game: Game, latents: Tensor, y: Tensor | None, targets: Tenso
 
     They are sources, samples and targets, if there are any, of a translator, and the samples alone of any other game.
     """
-    strips = list(panels(game, latents, y))
+    with activity("generating samples"):
+        strips = list(panels(game, latents, y))
     if y is None or y.ndim < 4:
         return strips
     return [y.float().cpu(), *strips, *([] if targets is None else [targets])]

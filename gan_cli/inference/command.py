@@ -10,9 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from omegaconf import DictConfig
+from rich.console import Console
 from torch import Tensor
 
 from gan_cli import drawing
+from gan_cli.activity import activity
 from gan_cli.config.names import folder_name
 from gan_cli.data.classes import LISTED, LONGEST, file_names, name_of
 from gan_cli.data.images.listing import IMAGE_SUFFIXES, listing
@@ -23,7 +25,7 @@ from gan_cli.inference import writers
 from gan_cli.inference.formats import TABLE, check_out, is_data
 from gan_cli.inference.load import LoadedRun, load
 from gan_cli.inference.writers import Write, image_path
-from gan_cli.runs.console import Terminal, say
+from gan_cli.runs.console import Terminal, displayed, say
 
 WALK = 8
 """Number of samples of one walk in an interpolation."""
@@ -66,7 +68,7 @@ def sample_command(cfg: DictConfig) -> Path:
     out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
     check_out(out, cfg.mode, run.shape)
     write = write_data if is_data(out) else MODES[cfg.mode]
-    with memory_errors_named(cfg.device, "Lower n"):
+    with memory_errors_named(cfg.device, "Lower n"), displayed(Console(stderr=True)), activity("writing samples"):
         n = write(run, cfg, out)
     table = ""
     if len(run.shape) == 2 and cfg.mode != "single" and not is_data(out):

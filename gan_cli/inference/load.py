@@ -9,8 +9,10 @@ from typing import Any, Unpack
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 from torch import Tensor
 
+from gan_cli.activity import activity
 from gan_cli.build import build_data, build_game
 from gan_cli.config.trust import check, importable
 from gan_cli.data.base import Data
@@ -37,6 +39,7 @@ from gan_cli.inference.labels import Labels
 from gan_cli.inference.needed import needed, with_root
 from gan_cli.randomness import fork_rng
 from gan_cli.runs.checkpoint import fitting
+from gan_cli.runs.console import displayed
 from gan_cli.runs.folder import run_folder
 from gan_cli.runs.naming import find_run
 from gan_cli.runs.trained import is_own, named_checkpoint, warn_of_edits
@@ -287,9 +290,10 @@ def load(
         UserError: If there is no run, no readable checkpoint, no way back, or the game cannot be sampled in this way; or if
             the run names a module that is not trusted.
     """
-    with importable(os.getcwd(), [trust] if isinstance(trust, str) else trust):
+    with importable(os.getcwd(), [trust] if isinstance(trust, str) else trust), displayed(Console(stderr=True)):
         folder = run_folder(find_run(str(run)))
         state = named_checkpoint(folder, str(checkpoint))
         if is_own(folder, str(checkpoint)):
             warn_of_edits(folder, state)
-        return LoadedRun(folder, state, choose(device), ema, inverse=inverse, root=root, labels=labels, **sampling)
+        with activity(f"loading {folder.name} at step {state['step']}"):
+            return LoadedRun(folder, state, choose(device), ema, inverse=inverse, root=root, labels=labels, **sampling)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from gan_cli.activity import counted
 from gan_cli.contracts import Contract, instance_of
 from gan_cli.data.base import Data
 from gan_cli.errors import FieldError, UserError
@@ -124,6 +125,11 @@ class Metric(Contract, ABC):
     def name(self) -> str:
         """Name of the primary number, in ``measure`` and wherever the number is logged."""
 
+    @property
+    def short_name(self) -> str:
+        """``name`` without the name of the features."""
+        return self.name.removesuffix(f"_{self.features.name}")
+
     @abstractmethod
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """Return all numbers by name, the primary one (``name``) first.
@@ -158,7 +164,8 @@ class Metric(Contract, ABC):
             partial: True to leave out the numbers for which the sets are too small.
         """
         floor = self.floor_or_empty if partial else self.floor
-        found = [floor(*draw(0)), *(self.floor_or_empty(*draw(index)) for index in range(1, min(draws, self.floor_draws)))]
+        indices = counted(f"floor of {self.short_name}", range(max(1, min(draws, self.floor_draws))))
+        found = [(self.floor_or_empty if index else floor)(*draw(index)) for index in indices]
         return {name: [each[name].value for each in found if name in each] for name in found[0]}
 
     @property
@@ -189,7 +196,7 @@ class Metric(Contract, ABC):
         group = torch.arange(len(fake)) % JACKKNIFE_GROUPS
         without = [
             self.jackknife_values(real.subset(group != g) if self.equal_sizes else real, fake.subset(group != g))
-            for g in range(JACKKNIFE_GROUPS)
+            for g in counted(f"standard errors of {self.short_name}", range(JACKKNIFE_GROUPS))
         ]
         return {
             name: value

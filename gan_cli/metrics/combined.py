@@ -3,12 +3,13 @@
 import dataclasses
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 import torch
 
+from gan_cli.activity import activity
 from gan_cli.data.base import Data, Dataset
 from gan_cli.errors import TooFewSamples, UserError, first_line
 from gan_cli.metrics.base import Metric, Picture, Value
@@ -100,7 +101,7 @@ class Combined(Metric):
 
     def measure(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """Return the numbers of all parts."""
-        return _merge(part.measure(real, fake) for part in self.parts())
+        return _merge(part.measure(real, fake) for part in self._announced())
 
     def floor(self, real: Encoded, others: Encoded) -> Mapping[str, Value]:
         """Return the floors of all parts."""
@@ -116,6 +117,12 @@ class Combined(Metric):
         """Return the floors of all parts, each over its own number of draws."""
         return _merge(part.floors(draw, draws, partial) for part in self.parts())
 
+    def _announced(self) -> Iterator[Metric]:
+        """Yield the parts, and announce the computation of each."""
+        for part in self.parts():
+            with activity(f"computing {part.short_name}"):
+                yield part
+
     @property
     def has_seen_training_samples(self) -> bool:
         """True if any part has seen them."""
@@ -123,7 +130,7 @@ class Combined(Metric):
 
     def with_errors(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """Return the numbers of all parts; each part computes its own errors."""
-        return _merge(part.with_errors(real, fake) for part in self.parts())
+        return _merge(part.with_errors(real, fake) for part in self._announced())
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
         """Return the details of each part that has any, by the part's name."""

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from gan_cli import checks, files
+from gan_cli.activity import activity, counted
 from gan_cli.build import make_each
 from gan_cli.config import trust
 from gan_cli.config.schema import REPORT_TEXTS
@@ -26,7 +27,7 @@ from gan_cli.report.records import reproduce
 from gan_cli.report.records.data import data_records
 from gan_cli.report.records.primary import primary_metric, resolve_primary
 from gan_cli.report.records.runs import RunRecord, run_records
-from gan_cli.runs.console import say
+from gan_cli.runs.console import displayed, say
 from gan_cli.runs.folder import holds_config, refuse_links
 
 PAGE, FOLDER, SUMMARY = "report.html", "report", "summary.json"
@@ -56,13 +57,18 @@ def report_command(cfg: DictConfig, changes: Mapping[str, Any] = NO_CHANGES) -> 
     folder = Path(cfg.run)
     parts = experiment_folders(folder)
     console = Console()
-    if not parts:
-        return _announce(console, write_report(folder, cfg, changes))
-    for part in parts:
-        try:
-            _announce(console, write_report(part, cfg, changes))
-        except UserError as error:  # a run without logged numbers must not prevent the other reports
-            say(console, f"{part}: {error}")
+    with displayed(console):
+        if not parts:
+            with activity(f"report on {folder}"):
+                page = write_report(folder, cfg, changes)
+            return _announce(console, page)
+        for part in counted("reports", parts):
+            try:
+                with activity(part.name):
+                    page = write_report(part, cfg, changes)
+                _announce(console, page)
+            except UserError as error:  # a run without logged numbers must not prevent the other reports
+                say(console, f"{part}: {error}")
     return _announce(console, write_index(parts, folder / "index.html"))
 
 
@@ -96,12 +102,13 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
     """
     refuse_links(folder)
     files.require_writable(folder, "Copy it to a folder where you may write.")
-    runs = run_records(folder)
+    with activity("reading runs"):
+        runs = run_records(folder)
     node, remarks = declared_report(runs, changes)
     trust.check({"report": node}, folder)
     figures: list[Figure] = make_each(OmegaConf.create({"report": node}), "report.figures", Figure)
     claims: list[Claim] = make_each(OmegaConf.create({"report": node}), "report.claims", Claim)
-    assessments = [claim.assess(runs) for claim in claims]
+    assessments = [claim.assess(runs) for claim in counted("assessing claims", claims)]
     logged = [run for run in runs if run.rows]
     declared, missing = sections.declared(figures, logged, cfg.median)
     training = sections.training(logged, cfg)

@@ -190,10 +190,15 @@ class SaveCheckpoint:
 
 
 class StopOnSignal:
-    """Stops the run after the current round on a signal, with a checkpoint; a later SIGINT interrupts at once."""
+    """Stops the run after the current round on a signal, with a checkpoint; a later SIGINT interrupts at once.
 
-    def __init__(self, save_checkpoint: SaveCheckpoint) -> None:
-        self.save_checkpoint, self.received = save_checkpoint, 0
+    Args:
+        save_checkpoint: Writes the checkpoint.
+        announce: Called at the first signal.
+    """
+
+    def __init__(self, save_checkpoint: SaveCheckpoint, announce: Callable[[], None] = lambda: None) -> None:
+        self.save_checkpoint, self.announce, self.received = save_checkpoint, announce, 0
 
     def __call__(self, step: int, stats: Stats) -> None:
         if self.received:
@@ -210,3 +215,4 @@ class StopOnSignal:
         if self.received and number == signal.SIGINT:
             raise Interrupted(number)
         self.received = self.received or number
+        self.announce()

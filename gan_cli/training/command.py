@@ -4,7 +4,6 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,19 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from gan_cli import files, own_code
+from gan_cli.activity import activity, announced
 from gan_cli.build import refuse_unused, uses
 from gan_cli.config import sources
 from gan_cli.config.identity import to_plain
 from gan_cli.config.trust import remember_targets
 from gan_cli.data.record import DataRecord
-from gan_cli.device import memory_errors_named, threads
+from gan_cli.device import memory_errors_named
 from gan_cli.errors import Diverged, Stopped, UnreadableData, UserError
 from gan_cli.runs import checkpoint, environment, machine, record
-from gan_cli.runs.console import ProgressDisplay, Terminal, say
+from gan_cli.runs.console import Terminal, displayed, is_interactive, say, say_in_words
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result, resume_command
 from gan_cli.runs.logger import METRICS, RunLogger
+from gan_cli.runs.progress_line import Rounds, plain_line
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.forgotten import WarnOfForgottenState
 from gan_cli.training.loop import Callback, Every, training_loop
@@ -59,7 +60,12 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
     refuse_unused(cfg, named)
     advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size, or take precision=bf16"
     again = f"Continue with: {resume_command(folder)}"
-    with files.full_disk_named(folder, again), memory_errors_named(cfg.device, advice), _own_modules_named(cfg):
+    with (
+        files.full_disk_named(folder, again),
+        memory_errors_named(cfg.device, advice),
+        _own_modules_named(cfg),
+        displayed(console),
+    ):
         run = start_or_resume(cfg, folder, console, named)
         return train(run, console)
 
@@ -105,7 +111,7 @@ def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console:
         environment.refuse_changed_code(folder, cfg)
     refuse_unused(cfg, named)
     advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size"
-    with memory_errors_named(cfg.device, advice), _own_modules_named(cfg):
+    with memory_errors_named(cfg.device, advice), _own_modules_named(cfg), displayed(console):
         run, _ = build_or_restore(cfg, folder, console, named)
     run.batches.close()
     say(console, "dry run: everything fits; nothing was trained, and no run was written")
@@ -121,15 +127,17 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
         UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
     """
     state = state_to_resume(cfg, folder, console) if cfg.resume else None
-    run = Run(cfg, folder, named)
-    data = DataRecord.of(run.data)
+    with activity("building data and players"):
+        run = Run(cfg, folder, named)
+    with activity("counting samples, classes and duplicates"):
+        data = DataRecord.of(run.data)
     for line in (*data.lines(), *(run.data.series.notes if run.data.series else ())):
-        say(console, line)
+        say_in_words(console, line)
     if run.idle and cfg.train.steps:
         turns = ", ".join(run.idle)
         say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {turns}: see schedule.phases")
     for line in run.metric_lines:
-        say(console, line)
+        say_in_words(console, line)
     if state is None:
         for line in run.initialize_players():
             say(console, line)
@@ -192,27 +200,26 @@ def train(run: Run, console: Console) -> float | None:
     draw_samples = DrawSamples(run.ema.game, run.game, run.data, logger, say_line, cfg.seed)
     check_finite = DivergenceGuard(run.game, run.solver, log_stats)
     save_checkpoint = SaveCheckpoint(run.folder, run.state, check_finite, logger, cfg.keep_checkpoints)
-    stop_on_signal = StopOnSignal(save_checkpoint)
-    display = ProgressDisplay(
-        console, run.step, last, lambda: log_stats.latest | evaluate_metric.latest, live=_can_show_bar(console)
-    )
+    metric = run.measurement.metric
+    rounds = Rounds(run.step, last, lambda: log_stats.latest | evaluate_metric.latest, {metric.name: metric.short_name})
+    stop_on_signal = StopOnSignal(save_checkpoint, rounds.stop)
     warn_of_forgotten_state = WarnOfForgottenState(run.parts(), say_line)
     callbacks: list[Callback] = [
         warn_of_forgotten_state,
         run.ema,  # average the players
         run.set_learning_rates,  # of the next round
         log_stats,
+        rounds,
         log_stats.clock.stop,  # evaluation does not count as training time
         Every(cfg.log_every, log_heldout_estimate, log_game, last=last),
         Every(cfg.eval_every, check_finite, evaluate_metric, run_diagnostics, last=last),
         Every(cfg.sample_every, check_finite, draw_samples, last=last),
         Every(cfg.checkpoint_every, warn_of_forgotten_state.compare, save_checkpoint, last=last),
-        display,
         stop_on_signal,
         log_stats.clock.start,
     ]
     try:
-        with stop_on_signal.listening(), display.on_screen():
+        with stop_on_signal.listening(), announced(rounds):
             if run.step == 0:
                 for measure in (log_game, evaluate_metric, run_diagnostics, draw_samples):
                     measure(0)
@@ -220,6 +227,9 @@ def train(run: Run, console: Console) -> float | None:
             log_stats.clock.start()
             training_loop(run.solver, run.batches, run.schedule, last, callbacks, run.step, run.game.begin_round)
             save_checkpoint(last)  # written already, unless there were no rounds
+        if not is_interactive(console):
+            rounds(last, {})  # with the last metric
+            say(console, plain_line([rounds]))
         seconds = time.perf_counter() - start_time
         return write_result(run, logger, draw_samples.path, console, seconds, evaluate_metric.seconds)
     except Stopped as stopped:
@@ -237,9 +247,3 @@ def train(run: Run, console: Console) -> float | None:
     finally:
         run.batches.close()
         logger.close()
-
-
-def _can_show_bar(console: Console) -> bool:
-    """Return True on a terminal, and in a notebook with widgets; parallel jobs share one terminal and get no bar."""
-    interactive = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
-    return interactive and threads() is None

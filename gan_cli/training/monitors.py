@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from gan_cli import drawing, own_code
+from gan_cli.activity import activity
 from gan_cli.data.base import Data
 from gan_cli.data.scaling import unnamed
 from gan_cli.diagnostics.base import Diagnostics
@@ -62,7 +63,8 @@ class Monitor(ABC):
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
         try:
-            numbers = self.observe(step)
+            with activity(f"computing {self.subject}"):
+                numbers = self.observe(step)
         except ENDING:
             raise
         except Exception as error:

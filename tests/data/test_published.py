@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import re
 import stat
+from unittest.mock import Mock
 from urllib.error import URLError
 
 import lmdb
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from support import layouts
 
-from gan_cli.data.images import published
+from gan_cli.data.images import cache, published
 from gan_cli.data.images.fashion_mnist_mini import CLASS_NAMES
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.transform import Transform
@@ -55,9 +56,11 @@ def damage(file, keep=200):
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_published_layout(read, name, tmp_path, capsys):
+def test_published_layout(read, name, tmp_path, monkeypatch):
+    announced = Mock(side_effect=cache.activity)
+    monkeypatch.setattr(cache, "activity", announced)
     data = read(name)
-    assert f"decoding {name}" in capsys.readouterr().err
+    assert announced.call_args_list[0].args[0].startswith(f"decoding {name}")
     assert data.shape == data.heldout.shape == SHAPES.get(name, (3, 64, 64))
     assert data.classes == data.heldout.classes == CLASSES.get(name, 0)
     sizes = {"stl10": (40, 10), "image_folder": (18, 2)}.get(name, (20, 10))
@@ -73,8 +76,9 @@ def test_published_layout(read, name, tmp_path, capsys):
         if y is not None:
             assert y.dtype == torch.int64
             assert set(y.tolist()) <= set(range(data.classes))
+    announced.reset_mock()
     again = read(name)
-    assert "decoding" not in capsys.readouterr().err, "mapped from now on"
+    assert not announced.called, "mapped from now on"
     assert torch.equal(everything(again.train).x, everything(data.train).x)
     streamed = read(name, cache=False)
     assert streamed.train.decodes

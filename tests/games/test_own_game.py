@@ -19,7 +19,7 @@ from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.regularizers.base import Judged
-from gan_cli.runs.console import ProgressDisplay, Terminal
+from gan_cli.runs.progress_line import Rounds
 from gan_cli.types import Batch, Stats
 
 CPU = torch.device("cpu")
@@ -104,7 +104,7 @@ def weights(folder: Path) -> dict[str, dict[str, Tensor]]:
 def test_the_progress_line_shows_the_loss_of_every_turn(cfg):
     _, stats = configs.play(cfg)
     numbers = {name: float(value) for name, value in stats.items()}
-    losses, estimate = ProgressDisplay(Terminal(), 0, 10, lambda: numbers, live=False).numbers().split("  ")
+    losses, estimate = shown(numbers)
     assert [part.split(" ")[-2:][0] for part in losses.split(", ")] == ["discriminator", "generator", "third"]
     assert losses.startswith("loss discriminator ")
     assert estimate.startswith("estimate js ")
@@ -113,8 +113,14 @@ def test_the_progress_line_shows_the_loss_of_every_turn(cfg):
 def test_the_progress_line_says_that_losses_are_losses():
     """In a game of two numbers a turn has the name of its parameter."""
     numbers = {"loss/theta": 0.0, "loss/phi": -0.0, "grad_norm/phi": 3.0, "metric/w1": 250.4, "time/samples_per_second": 12.3}
-    shown = ProgressDisplay(Terminal(), 0, 10, lambda: numbers, live=False).numbers()
-    assert shown == "loss theta 0, phi 0  metric w1 250  12 samples/s"
+    assert shown(numbers) == ["loss theta 0, phi 0", "metric w1 250", "12 samples/s"]
+
+
+def shown(numbers):
+    """The texts that the progress line shows of the numbers."""
+    rounds = Rounds(0, 10, lambda: numbers)
+    rounds(1, {})
+    return rounds.long()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def compose_eval(*words):
     return compose(loader(), "eval", ["device=cpu", *words])
 
 
-def make_checkpoints(*words, advance=lambda n: None, say=lambda line: None) -> Checkpoints:
+def make_checkpoints(*words, advance=lambda: None, say=lambda line: None) -> Checkpoints:
     """Return the ``Checkpoints`` of ``gan-eval RUN_DIR words``; only choices of options are composed, as composing is slow."""
     choices = tuple(word for word in words if word.startswith(("metric", "features", "diagnostics")))
     values = OmegaConf.from_dotlist([word for word in words if word not in choices])

@@ -13,17 +13,15 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gan_cli.activity import activity
 from gan_cli.data.base import evenly_spaced
 from gan_cli.data.images.decoding import CORRUPT, NOT_CHOSEN, processors
 from gan_cli.data.images.entry import IMAGES, CachedImages, Damaged, Entry, ImageFile, read_entry, write_meta
@@ -144,9 +142,10 @@ class ImageCache:
         unfinished = self.folder / temporary_name(self.entry, uuid.uuid4().hex)
         unfinished.mkdir()
         try:
-            with (unfinished / IMAGES).open("wb") as opened, _progress(self.source, self.transform, len(indices)) as advance:
+            decoding = activity(f"decoding {name} at {self.transform.size}×{self.transform.size}, once", len(indices))
+            with (unfinished / IMAGES).open("wb") as opened, decoding as work:
                 file, tally = ImageFile(opened), Tally(self.transform)
-                kept, skipped = _decode(pictures, indices, tally, self.workers, self.skip_corrupt, file, advance)
+                kept, skipped = _decode(pictures, indices, tally, self.workers, self.skip_corrupt, file, work.advance)
             if not kept:
                 raise UserError(f"None of the {len(indices)} images of {name} can be decoded: {skipped[0]}, …")
             write_meta(unfinished, (len(kept), *shape), file, pictures, kept, skipped, tally.counts())
@@ -231,12 +230,3 @@ def _move(unfinished: Path, entry: Path) -> None:
         if not entry.is_dir():
             raise
     sync(entry.parent)
-
-
-@contextmanager
-def _progress(source: Source, transform: Transform, total: int) -> Iterator[Callable[[int], None]]:
-    text = f"decoding {source.name} at {transform.size}×{transform.size}, once"
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(text, total=total)
-        yield lambda count: progress.advance(task, count)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.activity import activity
 from gan_cli.data.images.cache import default_folder
 from gan_cli.files import atomic_write, file_lock, regular, temporary_name
 from gan_cli.metrics.features.base import Encoded, Features
@@ -44,7 +45,8 @@ def encode_cached(features: Features, x: Tensor, y: Tensor | None = None) -> Enc
         return features.encode(x, y)
 
     def compute() -> dict[str, Tensor]:
-        values, logits = features(x)
+        with activity("features of real samples, once", len(x), counts_samples=True):
+            values, logits = features(x)
         return {"features": values} if logits is None else {"features": values, "logits": logits}
 
     def fits(tensors: Mapping[str, Tensor]) -> bool:

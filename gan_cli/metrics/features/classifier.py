@@ -5,19 +5,17 @@ held-out images is reported with it: classes that it confuses in real images can
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from gan_cli import checks
+from gan_cli.activity import activity, count_samples, counted
 from gan_cli.data.base import Data, Dataset, evenly_spaced, seeded_generator
 from gan_cli.data.images.cache import default_folder
 from gan_cli.errors import UserError
@@ -159,8 +157,11 @@ class Classifier(Features):
             expected = list(self.trained.shape)
             raise UserError(f"features=classifier was trained on images {expected} and got {list(x.shape[1:])}.")
         network, device = self.trained.network, self.trained.device
+        batches = []
         with deterministic_convolutions():
-            batches = [network(quantize_images(chunk, self.name).to(device)) for chunk in x.split(self.batch_size)]
+            for chunk in x.split(self.batch_size):
+                batches.append(network(quantize_images(chunk, self.name).to(device)))
+                count_samples(len(chunk))
         features, logits = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         return features, logits
 
@@ -214,7 +215,7 @@ def train_classifier(network: ClassifierNetwork, x: Tensor, y: Tensor, settings:
     batches = max(len(x) // settings.batch_size, 1)  # an incomplete last batch is dropped; the order differs in every epoch
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=settings.epochs * batches + 1)
-    with _progress(settings.epochs * batches) as advance:
+    with activity("training a classifier on the data set's labels, once", settings.epochs * batches) as training:
         for _ in range(settings.epochs):
             order = torch.randperm(len(x), generator=g)
             for index in order.split(settings.batch_size)[:batches]:
@@ -227,7 +228,7 @@ def train_classifier(network: ClassifierNetwork, x: Tensor, y: Tensor, settings:
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-                advance()
+                training.advance()
 
 
 @torch.no_grad()
@@ -266,18 +267,10 @@ def _require_classes(data: Data) -> None:
 def _load_labelled(dataset: Dataset, max_samples: int) -> tuple[Tensor, Tensor]:
     """Return images, uint8 ``[N, C, H, W]``, and labels, int64 ``[N]``."""
     images, labels = [], []
-    for chunk in evenly_spaced(len(dataset), max_samples).split(READ_BATCH):
+    for chunk in counted("reading labelled images", evenly_spaced(len(dataset), max_samples).split(READ_BATCH)):
         x, y = dataset.batch(chunk)
         if y is None:
             raise UserError(f"features=classifier needs labels, but some images of this data set have none.\n{ADVICE}")
         images.append(quantize_images(x, Classifier.name))
         labels.append(y)
     return torch.cat(images), torch.cat(labels)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("training a classifier on the data set's labels, once", total=total)
-        yield lambda: progress.advance(task)

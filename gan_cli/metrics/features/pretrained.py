@@ -3,8 +3,7 @@
 import dataclasses
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -13,11 +12,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from torch import Tensor
 
 from gan_cli import checks
+from gan_cli.activity import activity, count_samples
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.files import atomic_write, file_lock, temporary_name
@@ -127,8 +125,11 @@ class Pretrained(Features):
     @torch.no_grad()
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images ``[N, 1 | 3, H, W]``, float in [-1, 1] or uint8, to features ``[N, d]`` and logits ``[N, K]``, float32."""
+        batches = []
         with deterministic_convolutions():
-            batches = [self.batch(quantize_images(chunk, self.name).to(self.device)) for chunk in x.split(self.batch_size)]
+            for chunk in x.split(self.batch_size):
+                batches.append(self.batch(quantize_images(chunk, self.name).to(self.device)))
+                count_samples(len(chunk))
         features, logits = (torch.cat([part.cpu() for part in parts]) for parts in zip(*batches, strict=True))
         return features, logits
 
@@ -157,12 +158,13 @@ def _stream(url: str, path: Path) -> tuple[int, str]:
     with _open(url) as response, path.open("wb") as file:
         size = response.headers["Content-Length"]
         expected = int(size) if size else None  # not every server sends it
-        with _progress(url.rpartition("/")[2], expected) as advance:
+        megabytes = expected and -(-expected // DOWNLOAD_BLOCK)
+        with activity(f"downloading {url.rpartition('/')[2]}, once, MB", megabytes) as downloading:
             while block := response.read(DOWNLOAD_BLOCK):
                 file.write(block)
                 digest.update(block)
                 length += len(block)
-                advance(len(block))
+                downloading.reach(-(-length // DOWNLOAD_BLOCK))
         if expected is not None and length < expected:
             raise OSError(f"the connection ended after {length} of {expected} bytes")
     return length, digest.hexdigest()
@@ -175,11 +177,3 @@ def _open(url: str) -> HTTPResponse:
     except HTTPError as error:
         error.close()  # the exception holds the open response
         raise
-
-
-@contextmanager
-def _progress(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(f"downloading {name} (once)", total=total)
-        yield lambda count: progress.advance(task, count)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
+from gan_cli.activity import counted
 from gan_cli.data.base import seeded_generator
 from gan_cli.errors import FieldError
 from gan_cli.metrics.sequences.base import SequenceMetric
@@ -139,7 +140,7 @@ def train_scorers(
     """
     optimizer = torch.optim.Adam(networks.parameters(), lr=scorer.lr)
     losses = []
-    for iteration in range(1, scorer.iterations + 1):
+    for iteration in counted("training networks that score sequences", range(1, scorer.iterations + 1)):
         per_network = loss(networks, batch())
         optimizer.zero_grad()
         per_network.sum().backward()

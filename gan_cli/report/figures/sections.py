@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from omegaconf import DictConfig
 
+from gan_cli.activity import counted
 from gan_cli.errors import UserError
 from gan_cli.report.figures import standard
 from gan_cli.report.figures.curves import Curves, Figure
@@ -99,7 +100,7 @@ def draw_all(figures: Sequence[Figure], runs: Sequence[RunRecord]) -> tuple[list
     """
     rendered: list[RenderedFigure] = []
     missing: list[str] = []
-    for figure in figures:
+    for figure in counted("drawing figures", figures):
         try:
             rendered += figure.draw(runs)
         except UserError as error:
