@@ -143,7 +143,12 @@ def train(
 
 
 def evaluate(
-    run: "Named | Sequence[Named] | None" = None, overrides: Sequence[str] = (), *, silent: bool = False, **settings: Any
+    run: "Named | Sequence[Named] | None" = None,
+    overrides: Sequence[str] = (),
+    *,
+    config_dir: str | Path | None = None,
+    silent: bool = False,
+    **settings: Any,
 ) -> "Evaluation":
     """Measure a run, a sweep or two folders of images: ``gan_cli.evaluate(run, metric="kid", n_samples=1000).frame()``.
 
@@ -152,6 +157,7 @@ def evaluate(
     Args:
         run: A run or its folder, a folder of several runs, a list of these to be compared, or None with ``real=DIR, fake=DIR``.
         overrides: Words of the command line.
+        config_dir: A folder with options of your own, as in ``config_dir/metric/mine.yaml``.
         silent: Show no progress.
         **settings: Further overrides whose keys have no dot, as ``checkpoint="all"``.
 
@@ -163,9 +169,10 @@ def evaluate(
     """
     runs = run if isinstance(run, Sequence) and not isinstance(run, str) else [] if run is None else [run]
     folders = [one if isinstance(one, str | Path) else one.folder for one in runs]
-    words = main.use_overrides(main.EVALUATE, [*(f"run={one}" for one in folders), *overrides, *_words(settings)])
-    cfg = evaluation_config(words)
-    with importable(os.getcwd(), cfg.trust), _process_as_it_was():
+    configs = None if config_dir is None else str(config_dir)
+    words = main.use_overrides(main.EVALUATE, [*(f"run={one}" for one in folders), *overrides, *_words(settings)], configs)
+    cfg = evaluation_config(words, configs)
+    with importable(os.getcwd(), cfg.trust, configs), _process_as_it_was():
         from rich.console import Console
 
         from gan_cli.evaluation.command import measure

@@ -139,50 +139,50 @@ def _only_or_first_job(overrides: list[str], configs: ConfigLoader, multirun: bo
     return first, cfg, in_sweep
 
 
-def launch_eval(overrides: list[str]) -> None:
+def launch_eval(overrides: list[str], config_dir: str | None = None) -> None:
     """Evaluate a run again, as ``conf/eval.yaml`` under ``overrides`` says."""
-    cfg = evaluation_config(overrides)
-    with importable(os.getcwd(), cfg.trust):
+    cfg = evaluation_config(overrides, config_dir)
+    with importable(os.getcwd(), cfg.trust, config_dir):
         with loading():
             from gan_cli.evaluation.command import evaluate_command
 
         evaluate_command(cfg)
 
 
-def evaluation_config(overrides: list[str]) -> DictConfig:
+def evaluation_config(overrides: list[str], config_dir: str | None = None) -> DictConfig:
     """Return the config of an evaluation: ``conf/eval.yaml`` under ``overrides``."""
     if not any(word.startswith("run=") for word in overrides):  # images bring no metric along
         given = {word.partition("=")[0] for word in overrides}
         defaults = {"metric": "auto", "features": "efficientnet_lite0"}
         overrides = [*(f"{group}={option}" for group, option in defaults.items() if group not in given), *overrides]
-    cfg = compose(loader(), "eval", overrides)
+    cfg = compose(loader(config_dir), "eval", overrides)
     for folder in (cfg.run, *cfg.others):
         if folder is not None and not Path(folder).is_dir():
             run_folder(folder)
     return without_hydra(cfg)
 
 
-def launch_sample(overrides: list[str]) -> None:
+def launch_sample(overrides: list[str], config_dir: str | None = None) -> None:
     """Draw samples from a run, as ``conf/sample.yaml`` under ``overrides`` says."""
-    cfg = compose(loader(), "sample", overrides)
+    cfg = compose(loader(config_dir), "sample", overrides)
     run_folder(cfg.run)
-    with importable(os.getcwd(), cfg.trust):
+    with importable(os.getcwd(), cfg.trust, config_dir):
         with loading():
             from gan_cli.inference.command import sample_command
 
         sample_command(without_hydra(cfg))
 
 
-def launch_report(overrides: list[str]) -> None:
+def launch_report(overrides: list[str], config_dir: str | None = None) -> None:
     """Write the page about the run or sweep that ``run=`` names, as ``conf/report.yaml`` under ``overrides`` says.
 
     Overrides of ``report.KEY`` change the report that the runs declare.
     """
-    cfg = compose(loader(), "report", [word for word in overrides if not is_report_key(word)])
+    cfg = compose(loader(config_dir), "report", [word for word in overrides if not is_report_key(word)])
     changes = report_changes([word for word in overrides if is_report_key(word)])
     if not Path(cfg.run).is_dir():
         run_folder(cfg.run)
-    with importable(os.getcwd(), cfg.trust):
+    with importable(os.getcwd(), cfg.trust, config_dir):
         with loading():
             from gan_cli.report.command import report_command
 

@@ -63,10 +63,10 @@ Writes report.html, one page that needs nothing beside it: claims, curves, sampl
 FLAGS = {
     "-m, --multirun": "every combination of the values that commas separate",
     "--dry-run": "build the run and show its data without training; of a sweep, the first job",
-    "-cd, --config-dir DIR": "a folder with groups and options of your own, as in DIR/loss/mine.yaml",
     "-c, --cfg job|hydra|all": "print the config instead of running it (-p KEY: a part, --resolve: without ${...})",
 }
 COMMON_FLAGS = {
+    "-cd, --config-dir DIR": "a folder with options of your own, as in DIR/loss/mine.yaml, with modules beside it",
     "--completion bash|zsh|fish": "print completion of all commands for a shell",
     "--version": "print the version",
     "-h, --help": "print this",

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli import files
 from gan_cli.cli import again
 from gan_cli.cli.loading import loading
-from gan_cli.config.compose import readable
+from gan_cli.config.compose import own_options, readable
 from gan_cli.config.identity import config_hash
 from gan_cli.config.locations import LOCATION
 from gan_cli.config.names import RUN_ONLY
@@ -164,7 +164,7 @@ def train_in(
         console: Where the training shows its progress (None: standard output).
     """
     overrides, in_sweep = context.overrides.task, context.mode == RunMode.MULTIRUN
-    with importable(context.runtime.cwd, cfg.trust):
+    with importable(context.runtime.cwd, cfg.trust, own_options(context)):
         if cfg.resume is not None:
             cfg = _stored(cfg, folder, overrides)
             show(f"continues {folder}")
@@ -197,7 +197,7 @@ def show_data_of(cfg: DictConfig, context: HydraConf) -> None:
         context: Hydra's own node.
     """
     overrides = context.overrides.task
-    with importable(context.runtime.cwd, cfg.trust):
+    with importable(context.runtime.cwd, cfg.trust, own_options(context)):
         folder = Path(cfg.resume or context.run.dir)
         if cfg.resume is not None:
             cfg = _stored(cfg, folder, overrides)

@@ -176,15 +176,15 @@ def _with_runs(word: str, multirun: bool) -> str:
 
 
 def _use(command: Command, arguments: argparse.Namespace) -> None:
-    overrides = use_overrides(command, arguments.overrides)
+    overrides = use_overrides(command, arguments.overrides, arguments.config_dir)
 
     from gan_cli.cli import app
 
     launch = {EVALUATE: app.launch_eval, SAMPLE: app.launch_sample, REPORT: app.launch_report}
-    launch[command](overrides)
+    launch[command](overrides, arguments.config_dir)
 
 
-def use_overrides(command: Command, words: list[str]) -> list[str]:
+def use_overrides(command: Command, words: list[str], config_dir: str | None = None) -> list[str]:
     """Return the words of a command about a run as overrides for Hydra, with paths quoted; a bare path is the run's.
 
     A run may be named as :func:`~gan_cli.runs.naming.find_run` says, or by the file of one of its checkpoints.
@@ -194,7 +194,7 @@ def use_overrides(command: Command, words: list[str]) -> list[str]:
     """
     keys = scalars(command.schema)
     runs, overrides = _sorted_out(command, words)
-    groups = help.groups(command)
+    groups = help.groups(command, config_dir)
     suggestions.check(overrides, groups, [*keys, *groups])
     if len(runs) > 1 and "others" not in keys:
         raise UserError(f"one run at a time, not {len(runs)}: {', '.join(runs)}")
@@ -263,9 +263,9 @@ def _parse(command: Command, words: list[str]) -> argparse.Namespace:
     parser.add_argument("--completion", choices=sorted(completion.SCRIPTS))
     parser.add_argument("--complete")
     parser.add_argument("overrides", nargs="*")
-    parser.set_defaults(config_dir=None, multirun=False)
+    parser.add_argument("-cd", "--config-dir")
+    parser.set_defaults(multirun=False)
     if command is TRAIN:
-        parser.add_argument("-cd", "--config-dir")
         parser.add_argument("-m", "--multirun", action="store_true")
         parser.add_argument("--dry-run", action="store_true")
         parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])

@@ -27,7 +27,7 @@ from gan_cli.cli.jobs import (
     swept_keys,
 )
 from gan_cli.cli.quoting import quote
-from gan_cli.config.compose import TARGET, compose, readable
+from gan_cli.config.compose import TARGET, compose, own_options, readable
 from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin
 from gan_cli.config.identity import config_hash
 from gan_cli.config.trust import importable
@@ -167,7 +167,8 @@ class Sweep(BasicSweeper):
         return folders_by_config(self._folder())
 
     def _has_changed_code(self, folder: Path, cfg: DictConfig) -> bool:
-        with importable(os.getcwd()):
+        assert self.config is not None
+        with importable(os.getcwd(), config_dir=own_options(self.config.hydra)):
             changed = environment.changed_modules(folder, cfg)
         if changed and cfg.code == "same":
             raise UserError(

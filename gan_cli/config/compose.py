@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hydra.conf import HydraConf
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -96,6 +97,16 @@ def loader(config_dir: str | None = None) -> ConfigLoader:
     if config_dir is not None and not Path(config_dir).is_dir():
         raise UserError(f"--config-dir {config_dir}: there is no such folder.")
     return config_loader(suggestions.conf_dir(), None if config_dir is None else Path(config_dir))
+
+
+def own_options(context: HydraConf) -> Path | None:
+    """Return the folder of the user's own options that ``--config-dir`` has named, None without one.
+
+    Args:
+        context: Hydra's own node of a composed config.
+    """
+    own = (Path(source.path) for source in context.runtime.config_sources if source.provider == "command-line")
+    return next(own, None)
 
 
 def compose(loader: ConfigLoader, name: str, overrides: list[str]) -> DictConfig:

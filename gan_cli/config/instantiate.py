@@ -145,7 +145,10 @@ def _reason(path: str, error: Exception) -> str:
     module, _, name = lacking.rpartition(".")
     if module:
         return f"{module} has no {name}."
-    return f"there is no module {name}.\nRun the command in the folder that holds it, or name that folder in PYTHONPATH."
+    return (
+        f"there is no module {name}.\nRun the command in the folder that holds it, put it beside the folder of --config-dir, "
+        "or name its folder in PYTHONPATH."
+    )
 
 
 def _makes(target: Any, role: Any) -> bool:

@@ -31,11 +31,17 @@ class Module(NamedTuple):
 
 
 class ModuleMissing(UserError):
-    """A stored config names a module that is not there; ``module`` is its top-level name."""
+    """A stored config names a module that is not there.
 
-    def __init__(self, message: str, module: str) -> None:
-        super().__init__(message)
-        self.module = module
+    Attributes:
+        problem: The message without advice.
+        module: Top-level name of the module.
+        advice: How it is brought here if nothing is known about the place where it lay.
+    """
+
+    def __init__(self, problem: str, module: str, advice: str) -> None:
+        super().__init__(f"{problem}\n{advice}")
+        self.problem, self.module, self.advice = problem, module, advice
 
 
 _working: list[Path] = []
@@ -45,20 +51,22 @@ _named: set[Module] = set()
 
 
 @contextmanager
-def importable(folder: str | Path, trusted: Iterable[str] = ()) -> Iterator[None]:
+def importable(folder: str | Path, trusted: Iterable[str] = (), config_dir: str | Path | None = None) -> Iterator[None]:
     """Let targets name modules in ``folder``, where the user types: a console script does not look there by itself.
 
     Args:
         folder: It joins ``sys.path`` as soon as a target names a module in it.
         trusted: Modules that the user trusts, see ``remember``.
+        config_dir: The folder of the user's own options. Modules in it, and beside it, are found after those in ``folder``.
     """
-    path = list(sys.path)
-    _working.append(Path(folder).resolve())
+    path, before = list(sys.path), list(_working)
+    options = [] if config_dir is None else [Path(config_dir).resolve()]
+    _working.extend([Path(folder).resolve(), *options, *(place.parent for place in options)])
     try:
         remember(trusted)
         yield
     finally:
-        _working.pop()
+        _working[:] = before
         sys.path[:] = path
 
 
@@ -81,9 +89,9 @@ def check(config: Any, source: object) -> None:
         _refuse_run_folder(f"{source}: {key}={target}", found)
         if not found:
             raise ModuleMissing(
-                f"{source}: {key}={target}: there is no module {top} here. Read its file, put it into the folder you "
-                f"type in or into PYTHONPATH, and add trust={top}.",
+                f"{source}: {key}={target}: there is no module {top} here.",
                 top,
+                f"Read its file, put it into the folder you type in or into PYTHONPATH, and add trust={top}.",
             )
         modules = list(dict.fromkeys(way[-1].name for way in map(find, strangers.values()) if way))
         words = modules[0] if len(modules) == 1 else f"[{','.join(modules)}]"
@@ -106,7 +114,9 @@ def remember(modules: Iterable[str]) -> None:
     for name in modules:
         found = find(name)
         if not found or found[-1].name != name:
-            raise UserError(f"trust={name}: there is no module {name} in the folder you type in or in PYTHONPATH.")
+            raise UserError(
+                f"trust={name}: there is no module {name} in the folder you type in, beside --config-dir or in PYTHONPATH."
+            )
         if name.partition(".")[0] in sys.stdlib_module_names:
             raise UserError(f"trust={name}: a module of the standard library holds no components.")
         _refuse_run_folder(f"trust={name}", found)

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli.config.locations import location_key
 from gan_cli.config.trust import ModuleMissing, check
 from gan_cli.errors import UserError
-from gan_cli.runs import environment
+from gan_cli.runs.folder import with_whereabouts
 
 PLAYERS = ("game", "model")
 """Nodes of a config without which there is nothing to sample."""
@@ -58,7 +58,7 @@ def _is_missing(config: dict[str, Any], folder: Path, key: str, name: str = "") 
         check({key: {name: config[key][name]} if name else config[key]}, folder)
     except ModuleMissing as error:
         if key in PLAYERS:
-            raise UserError(f"{error}{environment.whereabouts(folder, error.module)}") from error
+            raise with_whereabouts(error, folder) from error
         return True
     return False
 

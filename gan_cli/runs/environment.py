@@ -97,14 +97,6 @@ def refuse_changed_code(folder: Path, cfg: DictConfig) -> None:
         )
 
 
-def whereabouts(folder: Path, module: str) -> str:
-    """Return a line that says where a module of the user's own lay when the run was made, and where its copy is, if known."""
-    entry = next(reversed(read(folder)), None)
-    modules = {} if entry is None else entry.modules
-    places = [one["file"] for name, one in modules.items() if name.partition(".")[0] == module]
-    return f"\nThe run was made with {', '.join(places)}; read the copy in {folder / entry.code}." if entry and places else ""
-
-
 def put_aside(folder: Path, place: Path) -> None:
     """Move the run in ``folder`` into the folder ``place``, under a name that is free there."""
     place.mkdir(exist_ok=True)

@@ -134,7 +134,7 @@ def stored_config(folder: Path) -> DictConfig:
     try:
         trust.check(OmegaConf.to_container(config), path)
     except trust.ModuleMissing as error:
-        raise UserError(f"{error}{environment.whereabouts(folder, error.module)}") from error
+        raise with_whereabouts(error, folder) from error
     return config
 
 
@@ -148,3 +148,23 @@ def options_folder(folder: Path) -> Path | None:
         sources = stored["hydra"]["runtime"]["config_sources"]
         return next((Path(source["path"]) for source in sources if source["provider"] == "command-line"), None)
     return None
+
+
+def with_whereabouts(missing: trust.ModuleMissing, folder: Path) -> UserError:
+    """Return the error about a module that is not here, with where it lay when the run in ``folder`` was made, if known."""
+    entry = next(reversed(environment.read(folder)), None)
+    modules = {} if entry is None else entry.modules
+    found = {name: Path(one["file"]) for name, one in modules.items() if name.partition(".")[0] == missing.module}
+    if entry is None or not found:
+        return missing
+    name, file = next(iter(found.items()))
+    if not file.is_file():
+        copy = folder / entry.code
+        return UserError(
+            f"{missing.problem} The run was made with {file}, which is gone; read the copy in {copy}.\n{missing.advice}"
+        )
+    place = file.parents[name.count(".") + (file.name == "__init__.py")]
+    options = options_folder(folder)
+    beside = options is not None and place in (options, options.parent)
+    how = f"add --config-dir {options}" if beside else f"put PYTHONPATH={place} in front of the command"
+    return UserError(f"{missing.problem}\nThe run was made with {file}: {how}.")

@@ -172,7 +172,7 @@ def test_all_modules_that_are_not_trusted_are_asked_for_at_once(work):
 
 
 def test_a_module_that_is_not_here_is_asked_for(work):
-    assert "there is no module elsewhere here. Read its file, put it into" in refused(stored(work / "run", "elsewhere.Loss"))
+    assert "there is no module elsewhere here.\nRead its file, put it into" in refused(stored(work / "run", "elsewhere.Loss"))
 
 
 def test_another_module_of_a_trusted_name_is_not_trusted(work, monkeypatch):
