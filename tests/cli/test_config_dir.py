@@ -25,7 +25,7 @@ class Radius(Metric):
         return {"radius": Value(float(fake.features.norm(dim=1).mean()))}
 """
 TINY = ["dataset=ring", "train.steps=1", "train.batch_size=8", "sample_every=0", "ema=null", "metric=none", "device=cpu"]
-COMMANDS = {"gan-train": main.gan_train, "gan-eval": main.gan_eval, "gan-sample": main.gan_sample, "gan-report": main.gan_report}
+COMMANDS = {f"gan-{name}": getattr(main, f"gan_{name}") for name in ("train", "eval", "sample", "report")}
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_own_options_and_modules_are_found_from_any_folder(call, tmp_path):
 
     shutil.move(tmp_path / "project" / "mine_loss.py", tmp_path / "elsewhere.py")
     _, _, err = call("gan-eval", run, *own, "metric=radius")
-    assert "mine_loss.py, which is gone; read the copy in ../project/run/code/" in err or "which is gone; read the copy in /" in err
+    assert "project/mine_loss.py, which is gone; read the copy in " in err
     assert err.endswith("and add trust=mine_loss.\n")
     assert len(err.splitlines()) == 2
 
