@@ -1,11 +1,16 @@
-"""The text of ``--help``, generated from the schemas and the config folder. Standard library only."""
+"""The texts of ``--help`` and ``--list``, generated from the schemas and the config folder. Standard library and YAML only."""
 
 import json
+import re
 import textwrap
+from collections.abc import Mapping
+from shutil import get_terminal_size
 from typing import Any, NamedTuple
 
+from gan_cli.cli import options
 from gan_cli.config import suggestions
 from gan_cli.config.schema import MISSING, Scalar, TrainConfig, components, scalars
+from gan_cli.errors import UserError
 
 
 class Command(NamedTuple):
@@ -69,7 +74,8 @@ COMMON_FLAGS = {
     "-cd, --config-dir DIR": "a folder with options of your own, as in DIR/loss/mine.yaml, with modules beside it",
     "--completion bash|zsh|fish": "print completion of all commands for a shell",
     "--version": "print the version",
-    "-h, --help": "print this",
+    "--list GROUP": "list the options of a group, one line each; without GROUP, the groups",
+    "-h, --help [GROUP]": "print this, or the options of a group, or with GROUP=OPTION the keys of an option",
 }
 
 NOTES = {
@@ -82,10 +88,15 @@ separates paths, unless the path stands in quotes of its own: dataset.root="'a,b
     "report": "",
 }
 
-COMPLETION = """\
-Completion: add to ~/.bashrc  eval "$(gan-train --completion bash)"
-            add to ~/.zshrc   eval "$(gan-train --completion zsh)"
-            fish              gan-train --completion fish > ~/.config/fish/conf.d/gan-cli.fish"""
+COMPLETION = {
+    "bash": 'eval "$(gan-train --completion bash)"  # in ~/.bashrc',
+    "zsh": 'eval "$(gan-train --completion zsh)"  # in ~/.zshrc',
+    "fish": "gan-train --completion fish > ~/.config/fish/conf.d/gan-cli.fish",
+}
+NARROWEST, WIDEST = 60, 120
+"""Limits of the width of a help text, in characters."""
+MOST_LINES = 4
+"""Largest number of lines for the names of a group's options in ``--help``; ``--list`` has all of them."""
 
 
 def groups(command: Command, config_dir: str | None = None) -> suggestions.Groups:
@@ -100,29 +111,149 @@ def flags(command: Command) -> list[str]:
     return [word.rstrip(",") for name in named for word in name.split() if word.startswith("--")]
 
 
-def text(command: Command, config_dir: str | None = None) -> str:
-    """Return the help text of a command, including the user's own groups in ``config_dir``."""
+def width() -> int:
+    """Return the width of a help text: that of the terminal, or 80 without one, within limits, but for the last column."""
+    return min(max(get_terminal_size((80, 24)).columns, NARROWEST), WIDEST) - 1
+
+
+def text(command: Command, config_dir: str | None = None, topic: str | None = None) -> str:
+    """Return the help text of a command, including the user's own groups in ``config_dir``.
+
+    Args:
+        command: The command.
+        config_dir: The user's own folder of options.
+        topic: A group, ``GROUP=OPTION``, or a key, to be described instead.
+
+    Raises:
+        UserError: If there is no such group or option.
+    """
+    keys = scalars(command.schema)
+    if topic:
+        group, _, option = topic.partition("=")
+        if group in keys:
+            return _table({f"{group}={_shown(keys[group].default)}": _described(keys[group])})
+        group = _group(command, group, config_dir)
+        if option and option not in (known := groups(command, config_dir)[group]):
+            raise suggestions.unknown_option(group, option, known)
+        return _of_option(command, group, option, config_dir) if option else _of_group(command, group, config_dir)
     training = command.function == "train"
-    parts = [HEAD[command.function]]
+    parts = [_examples(HEAD[command.function])]
     if offered := groups(command, config_dir):
-        parts.append("Groups\n" + _table({name: ", ".join(options) for name, options in offered.items()}))
-    keys = {f"{key}={_shown(scalar.default)}": _described(scalar) for key, scalar in scalars(command.schema).items()}
-    parts.append("Keys\n" + _table(keys))
+        parts.append("Groups\n" + _names(command, offered))
+    parts.append("Keys\n" + _table({f"{key}={_shown(scalar.default)}": _described(scalar) for key, scalar in keys.items()}))
     parts.append("Flags\n" + _table({**(FLAGS if training else {}), **COMMON_FLAGS}))
-    return "\n\n".join(part for part in [*parts, NOTES[command.function], COMPLETION] if part)
+    notes = "\n".join(textwrap.fill(" ".join(NOTES[command.function].split()), width(), break_on_hyphens=False).splitlines())
+    completion = "Completion\n" + "\n".join(f"  {shell:<4}  {line}" for shell, line in COMPLETION.items())
+    return "\n\n".join(part for part in [*parts, notes, completion] if part)
+
+
+def listing(command: Command, name: str, config_dir: str | None = None) -> str:
+    """Return the options of the group ``name``, or the groups if it is empty, a line for each.
+
+    Raises:
+        UserError: If the command has no such group.
+    """
+    offered = groups(command, config_dir)
+    if not name:
+        rows = {group: f"{len(names)} options: {_about(group)}" for group, names in offered.items()}
+    else:
+        group = _group(command, name, config_dir)
+        rows = {option: options.read(group, option, config_dir).description for option in offered[group]}
+    left = max(map(len, rows), default=0) + 2
+    room = width() - left
+    return "\n".join(f"{row:<{left}}{textwrap.shorten(about, room, placeholder='...')}".rstrip() for row, about in rows.items())
+
+
+def _group(command: Command, name: str, config_dir: str | None) -> str:
+    """Return the group that a word means, which may be its plural."""
+    offered = groups(command, config_dir)
+    for group in offered:
+        if name in (group, f"{group}s", f"{group}es"):
+            return group
+    raise UserError(f"no group named '{name}'.{suggestions.meant(name, offered)}\navailable: {', '.join(offered) or 'none'}")
+
+
+def _of_group(command: Command, group: str, config_dir: str | None) -> str:
+    names = groups(command, config_dir)[group]
+    default = _defaults(command).get(group)
+    lines = [f"{command.name} {group}=OPTION{f'  (default: {default})' if default else ''}", *_filled(_about(group))]
+    rows = {name: options.read(group, name, config_dir).description for name in names}
+    example = default if default in names else names[0]
+    hint = f"The keys of an option: {command.name} --help {group}={example}"
+    return "\n".join([*lines, "", _table(rows), "", *_filled(hint)])
+
+
+def _of_option(command: Command, group: str, name: str, config_dir: str | None) -> str:
+    option = options.read(group, name, config_dir)
+    lines = [f"{command.name} {group}={name}", *_filled(option.description)]
+    if option.target:
+        lines += ["", f"Configures {option.target}"]
+    if option.brings:
+        lines += ["", *_filled(f"Brings {', '.join(option.brings)}")]
+    if option.keys:
+        lines += ["", "Keys", _table({f"{key.name}={_shown(key.default)}": key.comment for key in option.keys})]
+    return "\n".join(lines)
+
+
+def _about(group: str) -> str:
+    return options.GROUPS.get(group, "Options of your own.").replace("`", "")
+
+
+def _defaults(command: Command) -> Mapping[str, str]:
+    """Return the option of each group that a command takes by default."""
+    from yaml import SafeLoader, load  # only here: most answers do without
+
+    file = {"train": "train", "evaluate": "eval"}.get(command.function)
+    entries = load((suggestions.conf_dir() / f"{file}.yaml").read_text("utf-8"), SafeLoader)["defaults"] if file else []
+    return {group: option for entry in entries if isinstance(entry, dict) for group, option in entry.items() if option}
+
+
+def _examples(head: str) -> str:
+    """Return usage, description and examples; each example, which is indented, with its meaning beside it, or else below."""
+    lines = head.splitlines()
+    others = [one for line in lines if not line.startswith("  ") for one in _filled(line)]
+    examples = [line for line in lines if line.startswith("  ")]
+    if max(map(len, examples)) > width():
+        parts = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in examples]
+        examples = [f"{'      ' if position else '  '}{part}" for each in parts for position, part in enumerate(each)]
+    return "\n".join([*others, "", *examples])
+
+
+def _filled(line: str) -> list[str]:
+    return textwrap.wrap(line, width(), break_on_hyphens=False, break_long_words=False)
+
+
+def _names(command: Command, offered: suggestions.Groups) -> str:
+    """Return a table of the groups with the names of their options, as many as ``MOST_LINES`` lines hold."""
+    room, rows = width() - max(map(len, offered)) - 4, {}
+    for group, names in offered.items():
+        rows[group] = ", ".join(names)
+        if len(textwrap.wrap(rows[group], room)) > MOST_LINES:
+            more = f"... ({len(names)} in all: {command.name} --list {group})"
+            shown = list(names)
+            while len(textwrap.wrap(", ".join([*shown, more]), room)) > MOST_LINES:
+                shown.pop()
+            rows[group] = ", ".join([*shown, more])
+    return _table(rows)
 
 
 def _shown(default: Any) -> str:
-    return "..." if default == MISSING else default if isinstance(default, str) else json.dumps(default)
+    return "..." if default == MISSING else default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)
 
 
 def _described(scalar: Scalar) -> str:
     return f"{scalar.help}{': ' + ', '.join(scalar.choices) if scalar.choices else ''}"
 
 
-def _table(rows: dict[str, str], width: int = 120) -> str:
-    left = max(map(len, rows)) + 2
-    return "\n".join(
-        textwrap.fill(right, width, initial_indent=f"  {name:<{left}}", subsequent_indent=" " * (left + 2))
-        for name, right in rows.items()
-    )
+def _table(rows: Mapping[str, str]) -> str:
+    """Return names with texts beside them, below a name that takes more than two fifths of the width."""
+    longest = 2 * width() // 5
+    left = max((len(name) for name in rows if len(name) <= longest), default=0) + 4
+    lines = []
+    for name, right in rows.items():
+        wrapped = textwrap.wrap(right, width() - left, break_on_hyphens=False) or [""]
+        if len(name) > longest and right:
+            lines.append(f"  {name}")
+            name = ""
+        lines += [f"{f'  {name}':<{left}}{wrapped[0]}".rstrip(), *(" " * left + line for line in wrapped[1:])]
+    return "\n".join(lines)

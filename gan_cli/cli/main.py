@@ -130,8 +130,11 @@ def _answer(command: Command, words: list[str]) -> None:
         print(completion.script(arguments.completion))
     elif arguments.version:
         print(f"{command.name} {__version__}")
-    elif arguments.help:
-        print(help.text(command, arguments.config_dir))
+    elif arguments.help is not None:
+        topic = None if os.path.isdir(arguments.help) else arguments.help  # a run beside --help
+        print(help.text(command, arguments.config_dir, topic))
+    elif arguments.list is not None:
+        print(help.listing(command, arguments.list, arguments.config_dir))
     elif command is TRAIN:
         _train(arguments)
     else:
@@ -258,7 +261,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _parse(command: Command, words: list[str]) -> argparse.Namespace:
     parser = _Parser(command.name, add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-h", "--help", nargs="?", const="")
+    parser.add_argument("--list", nargs="?", const="")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("--completion", choices=sorted(completion.SCRIPTS))
     parser.add_argument("--complete")
@@ -271,4 +275,5 @@ def _parse(command: Command, words: list[str]) -> argparse.Namespace:
         parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
         parser.add_argument("-p", "--package")
         parser.add_argument("--resolve", action="store_true")
-    return parser.parse_intermixed_args(words)
+    asks = words[:1] == ["help"] and not os.path.exists("help")
+    return parser.parse_intermixed_args(["--help", *words[1:]] if asks else words)

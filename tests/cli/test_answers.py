@@ -91,7 +91,7 @@ def test_help_names_everything(call, command, schema):
         assert f"  {key}=" in answer.out
         assert scalar.help in " ".join(answer.out.split())
     if command == "train":
-        groups = {line.split()[0]: line.split(maxsplit=1)[1] for line in answer.out.splitlines() if line.startswith("  ")}
+        groups = {line.split()[0]: line.split(maxsplit=1)[-1] for line in answer.out.splitlines() if line.startswith("  ")}
         assert (groups["loss"], groups["model/generator"]) == ("hinge, plain, wgan", "other, tiny")
     if command == "evaluate":
         assert (
