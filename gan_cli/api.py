@@ -88,9 +88,16 @@ class Run:
 
         return load(self.folder, checkpoint, ema, device, labels=labels, trust=trust, **options)
 
-    def sample(self, n: int, seed: int = 0) -> "Tensor":
-        """Return ``n`` samples of the newest checkpoint, float32 ``[n, *shape]``; images lie in [-1, 1]."""
-        return self.load().sample(n, seed)
+    def sample(self, n: int | None = None, seed: int = 0, y: Any = None, *, seeds: Sequence[int] | None = None) -> "Tensor":
+        """Return ``n`` samples of the newest checkpoint, float32 ``[n, *shape]``; images lie in [-1, 1].
+
+        Args:
+            n: Number of samples.
+            seed: Equal seeds give equal samples.
+            y: Labels, as :meth:`gan_cli.inference.sampler.Sampler.sample` takes them.
+            seeds: A seed for each sample, instead of ``seed``.
+        """
+        return self.load().sample(n, seed, y, seeds=seeds)
 
 
 def train(

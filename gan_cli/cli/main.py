@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -167,7 +167,7 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
     if not any("hydra.searchpath" in word for word in words):
         keys = [*scalars(TrainConfig), *components(TrainConfig), "hydra.run.dir"]
         suggestions.check(words, suggestions.groups(config_dir), keys)
-    return quote_paths([_as_list(_with_runs(word, multirun)) for word in words], multirun, config_dir)
+    return quote_paths([_as_list(_with_runs(word, multirun), ["trust"]) for word in words], multirun, config_dir)
 
 
 def _with_runs(word: str, multirun: bool) -> str:
@@ -205,7 +205,8 @@ def use_overrides(command: Command, words: list[str], config_dir: str | None = N
         raise UserError(f"name the folder of a run: {command.name} outputs/...")
     first, others = runs[:1], [quote(os.path.expanduser(run)) for run in runs[1:]]
     named = [*(f"run={run}" for run in first), *([f"others=[{','.join(others)}]"] if others else [])]
-    return quote_paths([*named, *map(_as_list, overrides)])
+    lists = [name for name, scalar in keys.items() if scalar.kind is list]
+    return quote_paths([*named, *(_as_list(word, lists) for word in overrides)])
 
 
 def _sorted_out(command: Command, words: list[str]) -> tuple[list[str], list[str]]:
@@ -249,9 +250,10 @@ def _refuse_repeated(function: str, words: list[str]) -> None:
             )
 
 
-def _as_list(word: str) -> str:
-    """Return ``trust=a`` and ``trust=a,b`` with the brackets of a list, and any other word as it is."""
-    return re.sub(r"^trust=(\w[\w.,]*)$", r"trust=[\1]", word)
+def _as_list(word: str, keys: Sequence[str]) -> str:
+    """Return ``trust=a,b`` with the brackets of a list if ``trust`` is one of ``keys``, and any other word as it is."""
+    key, _, value = word.partition("=")
+    return f"{key}=[{value}]" if key in keys and value != "null" and re.fullmatch(r"\w[\w.,/ -]*", value) else word
 
 
 class _Parser(argparse.ArgumentParser):

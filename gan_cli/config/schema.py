@@ -136,12 +136,17 @@ class SampleConfig(SamplingConfig):
     checkpoint: str = _scalar("last", "last, a step, or a path")
     mode: str = _scalar(
         "grid",
-        "one picture of all, one file each (sequences: one table), a walk, or what the codes do",
-        choices=("grid", "single", "interpolation", "traversal"),
+        "one picture of all, one file each (sequences: one table), walks, or what axes or codes of the latent do",
+        choices=("grid", "single", "interpolation", "traverse"),
     )
-    n: int = _scalar(64, "how many samples; rounded up to as many of each class", low=1)
+    n: int | None = _scalar(None, "how many samples; rounded up to as many of each class (null: 64, or one per seed)", low=1)
+    seeds: list[str] | None = _scalar(None, "a seed for each sample, as 0-9,42, the same ones for each class (null: see seed)")
     classes: list[str] | None = _scalar(None, "classes by name or number, a row or folder for each (null: all, see labels)")
+    columns: int | None = _scalar(None, "columns of a grid, steps of a walk or an axis (null: by their number)", low=1)
+    path: list[str] | None = _scalar(None, "of walks, one or several: slerp, lerp, pixels, classes (null: as the latents' law)")
+    axes: list[str] | None = _scalar(None, "coordinates of the latent that mode=traverse moves, as 0-4,9 (null: the codes)")
     source: str | None = _scalar(None, "folder of images for a translator (null: held-out sources of its data set)")
+    fit: str = _scalar("crop", "these images at the size of training, or as they are (mode=single)", choices=("crop", "whole"))
     inverse: bool = _scalar(False, "translate the other way, where the game can")
     root: str | None = _scalar(None, "folder or file where the data set lies, if it is needed (null: as in the run)")
     out: str | None = _scalar(None, "file or folder to be written; the suffix decides the format (null: inside the run)")

@@ -68,20 +68,21 @@ def panels_figure(grids: Sequence[Panel]) -> Figure:
     return figure
 
 
-def strips(parts: Sequence[Tensor]) -> np.ndarray:
+def strips(parts: Sequence[Tensor], across: int | None = None) -> np.ndarray:
     """Draw strips of images that belong together, one for each of N, in a square with gaps.
 
     Args:
         parts: The images of all strips, ``[N, C, H, W]`` for each position in a strip; grey and colour may be mixed.
+        across: Number of strips side by side; None for as many as make the picture about square.
     """
     if len(parts) == 1:
-        return grid(parts[0])
+        return grid(parts[0], across)
     colour = any(part.shape[1] == 3 for part in parts)
     columns = [part.float().cpu().expand(-1, 3, -1, -1) if colour else part.float().cpu() for part in parts]
     n, channels, height, _ = columns[0].shape
     edge = torch.ones(n, channels, height, max(1, height // 32))  # a white gap between the images of a strip
     spaced = [piece for column in columns for piece in (column, edge)][:-1]
-    return grid(torch.cat(spaced, dim=3), columns=max(1, round((n / len(parts)) ** 0.5)))
+    return grid(torch.cat(spaced, dim=3), columns=across or max(1, round((n / len(parts)) ** 0.5)))
 
 
 def to_uint8(images: Tensor) -> Tensor:

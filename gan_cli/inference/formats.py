@@ -24,10 +24,10 @@ def formats(mode: str, shape: Sequence[int]) -> list[str]:
     Grids of images have no vector format: they are pixels.
     """
     are_images = len(shape) == 3
-    data = [] if mode == "traversal" else [*ARRAYS, *([] if are_images else [TABLE])]
+    data = [] if mode == "traverse" else [*ARRAYS, *([] if are_images else [TABLE])]
     if mode == "single":
         return data
-    return [*PIXELS, *(VECTORS if mode == "traversal" or not are_images else ()), *data]
+    return [*PIXELS, *(VECTORS if mode == "traverse" or not are_images else ()), *data]
 
 
 def check_out(out: Path, mode: str, shape: Sequence[int]) -> None:

@@ -1,12 +1,14 @@
 """The labels of samples: drawn in the shares of the training data, or equally many of each class."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gan_cli.data.base import seeded_generator
+from gan_cli.data.classes import labels_of
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import cycling_labels
@@ -56,9 +58,39 @@ class Labels(NamedTuple):
             raise UserError("the data set of this run does not tell the shares of its classes. Choose labels=uniform.")
         return drawn_labels(n, self.counts, seed)
 
+    def draw_each(self, seeds: Sequence[int]) -> Tensor | None:
+        """Return a label for each seed, int64 ``[n]``, which depends on its own seed alone; None if there are no classes."""
+        if not self.classes:
+            return None
+        if self.way == "data":
+            return torch.cat([label for seed in seeds if (label := self.draw(1, seed)) is not None])
+        return torch.cat([drawn_labels(1, [1] * self.classes, seed) for seed in seeds])
+
     def in_words(self) -> str:
         """Return the way with a comma before it; empty for a game that takes no labels."""
         return f", {LABELS[self.way]}" if self.taken else ""
+
+
+def given_labels(y: Any, classes: int, names: Sequence[str]) -> Tensor:
+    """Return the labels ``y`` as int64 ``[n]``, or ``[]`` for one label that is not in a list.
+
+    Args:
+        y: Labels by name or number: a list, a NumPy array, a tensor, or one of them.
+        classes: Number of classes.
+        names: Names of the classes; empty if they have none.
+
+    Raises:
+        UserError: If they are no labels, or there is no such class.
+    """
+    words = y.tolist() if isinstance(y, Tensor | np.ndarray | np.generic) else y
+    listed = [words] if isinstance(words, str | int) else [*words]
+    if any(isinstance(word, str) for word in listed):
+        numbers = labels_of(listed, names, classes, "y")
+    elif all(isinstance(word, int) and 0 <= word < classes for word in listed):
+        numbers = listed
+    else:
+        raise UserError(f"y: labels are whole numbers from 0 to {classes - 1}{' or names of classes' if names else ''}.")
+    return torch.tensor(numbers[0] if isinstance(words, str | int) else numbers, dtype=torch.long)
 
 
 def drawn_labels(n: int, counts: Sequence[int], seed: int) -> Tensor:

@@ -1,42 +1,27 @@
 """Loading of trained runs for sampling."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from torch import Tensor
 
 from gan_cli.activity import activity
 from gan_cli.build import build_data, build_game
 from gan_cli.config.trust import check, importable
 from gan_cli.data.base import Data
-from gan_cli.data.classes import labels_of
-from gan_cli.data.images.arrays import to_float
-from gan_cli.data.images.folder import native_images
-from gan_cli.data.images.transform import Transform
 from gan_cli.data.scaling import Series, unnamed
 from gan_cli.device import choose
-from gan_cli.drawing import Panel
 from gan_cli.errors import UserError
-from gan_cli.games.protocols import HasTraversals, Invertible
-from gan_cli.games.sampling import (
-    Readable,
-    Sampling,
-    chunks,
-    conditions,
-    decode,
-    examples,
-    picture_strips,
-    set_sampling,
-)
+from gan_cli.games.protocols import Invertible
+from gan_cli.games.sampling import Sampling, set_sampling
 from gan_cli.inference.labels import Labels
 from gan_cli.inference.needed import needed, with_root
+from gan_cli.inference.sampler import Sampler
 from gan_cli.randomness import fork_rng
 from gan_cli.runs.checkpoint import fitting
 from gan_cli.runs.console import displayed
@@ -46,7 +31,7 @@ from gan_cli.runs.trained import is_own, named_checkpoint, warn_of_edits
 from gan_cli.runs.version import check_version
 
 
-class LoadedRun:
+class LoadedRun(Sampler):
     """One checkpoint of a run, ready to be sampled; see ``load`` for the arguments.
 
     The data set is needed only to translate held-out sources. It is then read from where the config says, or from ``root``.
@@ -144,118 +129,6 @@ class LoadedRun:
                 "Restore that one, or set root= to its folder or file."
             )
         return data
-
-    def sample(self, n: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
-        """Draw ``n`` samples.
-
-        Args:
-            n: Number of samples.
-            seed: Equal seeds give equal samples; torch's own random streams are not changed.
-            y: Labels ``[n]`` for a conditional game, by default in the shares of the training data, or equally many of each
-                class if the run was loaded with ``labels="uniform"``; sources ``[n, *source]`` for a translator, by default
-                held-out ones drawn by ``seed``, repeated if there are too few. If given, its length replaces ``n``.
-
-        Returns:
-            float32 ``[n, *shape]`` on the CPU: images ``[n, C, H, W]`` in [-1, 1], points ``[n, d]``, or sequences ``[n, T,
-            F]``, which ``series.scaling.to_units`` converts to the data's own units.
-        """
-        return torch.cat([*self.chunks(n, seed, y)])
-
-    def chunks(self, n: int, seed: int = 0, y: Tensor | Readable | None = None) -> Iterator[Tensor]:
-        """Yield the samples of ``sample`` in parts, for as many of them as memory does not hold.
-
-        Args:
-            n: Number of samples.
-            seed: Decides the samples, as for ``sample``; how they are divided changes nothing.
-            y: Labels or sources, as for ``sample``.
-        """
-        y = self.conditions(n, seed) if y is None else y
-        return chunks(self.game, n if y is None else len(y), seed, y)
-
-    def picture_strips(self, n: int, seed: int = 0, y: Tensor | None = None) -> list[Tensor]:
-        """Return the same samples as strips of a picture; for a translator with sources and, if the data is paired, targets."""
-        targets = examples(self.data, n, seed).x if y is None and self.source is not None and self.data.paired else None
-        y = self.conditions(n, seed) if y is None else y
-        with fork_rng(seed, self.game.device):
-            return picture_strips(self.game, self.game.latents(n if y is None else len(y)), y, targets)
-
-    def interpolate(self, pairs: int, steps: int, seed: int = 0, y: Tensor | None = None) -> Tensor:
-        """Return walks between random latents; normal latents are interpolated along the great circle.
-
-        Args:
-            pairs: Number of walks.
-            steps: Number of samples in each walk.
-            seed: Decides the latents.
-            y: Labels ``[pairs]`` for a conditional game, constant along each walk; by default as in ``sample``.
-
-        Returns:
-            ``[pairs * steps, *shape]``.
-
-        Raises:
-            UserError: If samples depend on their sources only.
-        """
-        if self.source is not None and not self.game.latents(1).numel():
-            raise UserError("mode=interpolation: this game's samples depend on their sources only, there is no latent to vary.")
-        with fork_rng(seed, self.game.device):
-            start, end = self.game.latents(pairs), self.game.latents(pairs)
-            t = torch.linspace(0, 1, steps, device=start.device).reshape(-1, *[1] * (start.ndim - 1))
-            path = torch.stack([self.game.interpolate(a, b, t) for a, b in zip(start, end, strict=True)]).flatten(0, 1)
-            y = self.conditions(pairs, seed) if y is None else y
-            return decode(self.game, path, None if y is None else y.repeat_interleave(steps, dim=0))
-
-    def traverse(self, n: int, seed: int = 0) -> list[Panel]:
-        """Return a panel of about ``n`` images for each latent code of the game.
-
-        Raises:
-            UserError: If the game's latents have no codes, or samples are not images.
-        """
-        if len(self.shape) != 3:
-            raise UserError("mode=traversal needs images, and this run's samples are not images.")
-        if not isinstance(self.game, HasTraversals):
-            raise UserError("mode=traversal varies latent codes, such as those of game=infogan: this run's latents have none.")
-        with fork_rng(seed, self.game.device):
-            return [Panel(decode(self.game, t.latents), t.title, t.rows, t.columns) for t in self.game.traversals(n)]
-
-    def conditions(self, n: int, seed: int) -> Tensor | None:
-        """Return the conditions of ``n`` samples: labels drawn as ``labels`` says, held-out sources, or None."""
-        return self.labels.draw(n, seed) if self.source is None else conditions(self.data, n, seed)
-
-    def images(self, folder: Path, n: int) -> Tensor:
-        """Return the same images as ``sources`` in one tensor."""
-        return self.sources(folder, n)[:]
-
-    def sources(self, folder: Path, n: int) -> Readable:
-        """Return the first ``n`` images of ``folder`` by name as sources ``[n, *source]``, centre-cropped and resized.
-
-        Raises:
-            UserError: If this game translates no images, or the folder has none that can be decoded.
-        """
-        if self.source is None or len(self.source) != 3:
-            raise UserError(f"source={folder}: the samples of this run are not translated from images. Leave it out.")
-        channels, side, _ = self.source
-        limits = OmegaConf.select(self.config, "dataset.range")
-        transform = Transform(side, channels, range=None if limits is None else tuple(limits))
-        pictures = native_images(folder, known_range=limits is not None)
-
-        def read(indices: range) -> Tensor:
-            return to_float(np.stack([pictures.array(index, transform) for index in indices]))
-
-        return Readable(min(n, len(pictures)), read)
-
-    def labels_of(self, classes: Sequence[int | str], n: int) -> Tensor:
-        """Return labels of ``n`` samples, rounded up to equally many of each of ``classes``, one class after the other.
-
-        Args:
-            classes: Names or numbers, see :func:`gan_cli.data.classes.labels_of`.
-            n: Number of samples.
-
-        Raises:
-            UserError: If the game takes no labels, or the data set has no such class.
-        """
-        if not self.game.conditional:
-            raise UserError(f"classes={[*classes]}: the game of this run takes no labels.")
-        labels = labels_of(classes, self.class_names, self.classes, "classes")
-        return torch.tensor(labels).repeat_interleave(-(-n // len(labels)))
 
 
 def load(

@@ -1,9 +1,8 @@
 """Writers of samples that receive them in parts, so that their number is bounded by the disk and not by memory."""
 
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import IO
 
@@ -18,19 +17,14 @@ Write = Callable[[Tensor], None]
 """Adds samples ``[N, *shape]``."""
 
 
-def image_path(folder: Path, index: int) -> Path:
-    """Return the file of one sample in a folder of samples."""
-    return folder / f"{index:05d}.png"
-
-
 @contextmanager
-def image_files(folder: Path) -> Iterator[Write]:
-    """Write images as ``folder/00000.png`` and so on, grey ones with one channel."""
-    number = count()
+def image_files(paths: Iterable[Path]) -> Iterator[Write]:
+    """Write images to these files, one after the other, grey ones with one channel."""
+    left = iter(paths)
 
     def write(images: Tensor) -> None:
         for image in images:
-            drawing.save_picture(drawing.pixels(image), image_path(folder, next(number)))
+            drawing.save_picture(drawing.pixels(image), next(left))
 
     yield write
 
@@ -48,7 +42,7 @@ def table(path: Path, series: Series, shape: Sequence[int]) -> Iterator[Write]:
 
 
 @contextmanager
-def array(path: Path, n: int, series: Series, labels: Tensor | None) -> Iterator[Write]:
+def array(path: Path, n: int, series: Series, further: Mapping[str, np.ndarray]) -> Iterator[Write]:
     """Write samples as an array: an .npy file, or an .npz file in which it is called ``arr_0``.
 
     Images are uint8 ``[n, H, W, C]``, points float32 ``[n, d]``, and sequences float64 ``[n, T, F]`` in the data's own units.
@@ -57,7 +51,7 @@ def array(path: Path, n: int, series: Series, labels: Tensor | None) -> Iterator
         path: The file.
         n: Number of samples that will be added.
         series: Scaling of sequences.
-        labels: Their labels, which an .npz file holds as ``arr_1``, int64 ``[n]``. None: it has no ``arr_1``.
+        further: Further arrays by name, which an .npz file holds too, as their labels ``arr_1``, int64 ``[n]``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as unfinished, open(unfinished, "wb") as file:
@@ -68,9 +62,9 @@ def array(path: Path, n: int, series: Series, labels: Tensor | None) -> Iterator
             # an entry made from its name alone would have the time of writing, and equal samples would not give equal files
             with archive.open(zipfile.ZipInfo("arr_0.npy"), "w", force_zip64=True) as entry:
                 yield _array_entry(entry, n, series)
-            if labels is not None:
-                with archive.open(zipfile.ZipInfo("arr_1.npy"), "w") as entry:
-                    np.lib.format.write_array(entry, labels.numpy())
+            for name, values in further.items():
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as entry:
+                    np.lib.format.write_array(entry, values)
 
 
 def _array_entry(file: IO[bytes], n: int, series: Series) -> Write:

@@ -10,7 +10,7 @@ from torch.nn.functional import relu
 
 from gan_cli import checks
 from gan_cli.models.base import Discriminator, Generator, image_size
-from gan_cli.models.conditional import require_classes, require_labels
+from gan_cli.models.conditional import embedded, require_classes, require_labels
 from gan_cli.models.layers import (
     ConditionalBatchNorm2d,
     SelfAttention,
@@ -79,7 +79,7 @@ class BigGANGenerator(Generator):
         initialise_orthogonal(self)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        label = self.embedding(require_labels(y))
+        label = embedded(require_labels(y), self.embedding.weight)
         first, *parts = z.split(self.parts, dim=1)
         h = self.stem(first).unflatten(1, (-1, 4, 4))
         for block, attention, part in zip(self.blocks, self.attentions, parts, strict=True):

@@ -39,7 +39,7 @@ class LabelEncoding(nn.Module):
         self.dim = self.table.shape[1]
 
     def forward(self, y: Tensor | None) -> Tensor:
-        return embedding(require_labels(y), self.table)
+        return embedded(require_labels(y), self.table)
 
 
 class LabelledGenerator(Generator):
@@ -139,6 +139,16 @@ class ProjectionDiscriminator(Discriminator):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         phi = self.inner.features(x)
         return (self.v(require_labels(y)) * phi).sum(1) + self.inner.logits(phi)
+
+
+def embedded(y: Tensor, table: Tensor) -> Tensor:
+    """Return the vectors of labels, ``[B, dim]``.
+
+    Args:
+        y: Labels int64 ``[B]``, or weights float ``[B, classes]`` of mixtures of them, as on a walk between classes.
+        table: The vectors of all labels ``[classes, dim]``, and of further ones that no mixture has a part of.
+    """
+    return y.to(table.dtype) @ table[: y.shape[1]] if y.is_floating_point() else embedding(y, table)
 
 
 def concat_features(x: Tensor, e: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gan_cli.models.conditional import embedded
+
 MAX_PERIOD = 10000.0
 """Longest wavelength of the sinusoids divided by 2 pi, in time steps."""
 
@@ -46,7 +48,7 @@ class TimeEmbedding(nn.Module):
         time = self.time(sinusoidal_features(t, self.width))
         if self.label is None:
             return time
-        return time + self.label(torch.full_like(t, self.classes) if y is None else y)
+        return time + embedded(torch.full_like(t, self.classes) if y is None else y, self.label.weight)
 
 
 def glorot_linear(inputs: int, outputs: int) -> nn.Linear:

@@ -25,9 +25,15 @@ class Translator(Generator):
         source: Shape of a source; None for data without sources.
         network: Option of ``model``, for messages.
 
+    Attributes:
+        multiple: After training, sources of any height and width that it divides can be translated. None: only those of the
+            images' side can.
+
     Raises:
         UserError: If images and sources do not have the same side, or if their shapes are not supported.
     """
+
+    multiple: int | None = None
 
     def __init__(self, shape: tuple[int, ...], source: tuple[int, ...] | None, network: str) -> None:
         super().__init__()
@@ -84,6 +90,7 @@ class UNetTranslator(Translator):
             raise FieldError("dropout", dropout, "it must be a probability below 1.")
         self.dropout, self.dropouts = dropout, dropouts
         levels = self.side.bit_length() - 1
+        self.multiple = self.side
         widths = [width * min(2**level, MAX_MULTIPLE) for level in range(levels)]
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for level, (i, o) in enumerate(pairwise([self.inputs, *widths])):
@@ -138,6 +145,7 @@ class ResNetTranslator(Translator):
     ) -> None:
         super().__init__(shape, source, "resnet_translator")
         checks.counts(width=width, blocks=blocks)
+        self.multiple = 4  # two convolutions of stride 2
         layers: list[nn.Module] = [nn.ReflectionPad2d(3), *with_norm(nn.Conv2d(self.inputs, width, 7), width, norm), nn.ReLU()]
         for w in (width, 2 * width):
             layers += [*with_norm(nn.Conv2d(w, 2 * w, 3, 2, 1), 2 * w, norm), nn.ReLU()]

@@ -176,7 +176,7 @@ def test_candidates_of_the_other_commands(conf):
         "mode=grid",
         "mode=interpolation",
         "mode=single",
-        "mode=traversal",
+        "mode=traverse",
     ]
     assert completion.candidates(main.EVALUATE, "gan-eval loss") == []
     assert completion.candidates(main.EVALUATE, "gan-eval outputs/x m") == ["metric="]

@@ -167,23 +167,23 @@ def test_the_command_says_what_classes_are():
 
 def test_a_traversal(runs):
     folder = runs("infogan")
-    path = sample_command(command(folder, mode="traversal", n=20, seed=3))
-    assert path.name == "traversal_step_00000004_seed_3.png"
+    path = sample_command(command(folder, mode="traverse", n=20, seed=3))
+    assert path.name == "traverse_step_00000004_seed_3.png"
     found = gan_cli.load(folder).traverse(20, 3)
     assert [len(panel.images) for panel in found] == [20, 20, 20]
     with Image.open(path) as picture:
         assert np.array_equal(np.asarray(picture), drawing.panels(found))
-    assert sample_command(command(folder, mode="traversal", n=20, seed=3)).read_bytes() == path.read_bytes()
+    assert sample_command(command(folder, mode="traverse", n=20, seed=3)).read_bytes() == path.read_bytes()
 
 
 def test_traversals_that_cannot_be(runs, tmp_path):
     with pytest.raises(UserError, match="this run's latents have none"):
-        sample_command(command(runs("cgan"), mode="traversal"))
+        sample_command(command(runs("cgan"), mode="traverse"))
     with pytest.raises(UserError, match="cannot be used with"):
-        sample_command(command(runs("infogan"), mode="traversal", classes="[1]"))
+        sample_command(command(runs("infogan"), mode="traverse", classes="[1]"))
     train(configs.config("dataset=ring game=infogan metric=none"), tmp_path / "ring", "train.steps=0")
     with pytest.raises(UserError, match="needs images"):
-        sample_command(command(tmp_path / "ring", mode="traversal"))
+        sample_command(command(tmp_path / "ring", mode="traverse"))
 
 
 def test_codes_watched_in_training_and_evaluated(runs, tmp_path, monkeypatch, capsys):

@@ -115,7 +115,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_generated(runs, tm
     (tmp_path / "folder.png").mkdir()
     folder = runs(kind)
     monkeypatch.setattr(sampling, "decode", None)
-    monkeypatch.setattr("gan_cli.inference.load.picture_strips", None)
+    monkeypatch.setattr("gan_cli.inference.sampler.picture_strips", None)
     with pytest.raises(UserError, match=said) as caught:
         sample(folder, tmp_path / name, mode=mode, n=4)
     assert "\n" not in str(caught.value)

@@ -106,7 +106,7 @@ def test_images_of_ones_own(folders, tmp_path):
     for i, image in enumerate(given):
         image.save(tmp_path / f"{i}.png")
     out = sample(folders / "pairs", source=tmp_path, mode="single", out=tmp_path / "out")
-    assert sorted(path.name for path in out.iterdir()) == ["00000.png", "00001.png", "00002.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["0.png", "1.png", "2.png"]
     assert sample(folders / "pairs", source=tmp_path).name == f"grid_step_00000002_seed_0_from_{tmp_path.name}.png"
     run = gan_cli.load(folders / "pairs")
     sources = run.images(tmp_path, 2)
