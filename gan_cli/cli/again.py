@@ -1,6 +1,5 @@
 """The command that trains a diverged run again, from its last good checkpoint and with smaller learning rates."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,12 @@ from hydra.conf import HydraConf
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.runs.folder import options_folder
+from gan_cli.config.commands import composing_words
+from gan_cli.config.compose import loader
+from gan_cli.config.grammar import key_of
+from gan_cli.config.identity import to_plain
+from gan_cli.errors import UserError
+from gan_cli.runs.started import in_one_line, options_arguments, options_folder
 
 FACTOR = 0.1
 """Factor of all learning rates in the advised command."""
@@ -23,28 +27,28 @@ def command(cfg: DictConfig, folder: Path, context: HydraConf) -> str | None:
         context: Hydra's own node, which knows the words that the run was started with, or resumed.
 
     Returns:
-        The line, quoted for a shell. None: the words that a resumed run was started with were not recorded.
+        The line, quoted for a shell. None: no command line composes the config of the run.
     """
     from gan_cli.runs import checkpoint  # imports torch, which a run that diverges has imported
 
-    words: Sequence[str] | None = context.overrides.task
-    own = [Path(source.path) for source in context.runtime.config_sources if source.provider == "command-line"]
+    words: Sequence[str] = context.overrides.task
+    own = next((Path(one.path) for one in context.runtime.config_sources if one.provider == "command-line"), None)
     if cfg.resume is not None and context.mode != RunMode.MULTIRUN:
         from gan_cli.evaluation.sweeps import sweep_run
 
-        words = sweep_run(folder).overrides
-        own = [*filter(None, [options_folder(folder)])]
-    if words is None:
+        words, own = sweep_run(folder).overrides or (), options_folder(folder)
+    searched = [word for word in context.overrides.hydra if word.startswith("hydra.searchpath=")]
+    try:
+        words = composing_words(to_plain(cfg), [*words, *searched], loader(None if own is None else str(own)))
+    except UserError:
         return None
     rates = smaller_rates(cfg)
     saved = checkpoint.steps_in(folder)
-    replaced = {*rates, "resume", *(("init_from", "init_players") if saved else ())}
-    kept = [word for word in words if word.partition("=")[0].lstrip("+~") not in replaced]
-    kept += [word for word in context.overrides.hydra if word.startswith("hydra.searchpath=")]
-    kept += ["hydra.mode=RUN"] if context.mode == RunMode.MULTIRUN else []
+    replaced = {*rates, *(("init_from", "init_players") if saved else ())}
+    kept = [word for word in words if key_of(word) not in replaced]
+    kept += ["hydra.mode=RUN"] if context.mode == RunMode.MULTIRUN and "hydra.mode=RUN" not in kept else []
     kept += [f"init_from={checkpoint.path_of(folder, saved[-1])}"] if saved else []
-    configs = ["--config-dir", str(own[0])] if own else []
-    return shlex.join(["gan-train", *configs, *kept, *(f"{key}={rate:.3g}" for key, rate in rates.items())])
+    return in_one_line([*options_arguments(own), *kept, *(f"{key}={rate:.3g}" for key, rate in rates.items())])
 
 
 def smaller_rates(cfg: DictConfig) -> dict[str, float]:

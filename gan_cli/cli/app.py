@@ -20,7 +20,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import checks
 from gan_cli.cli import sweeper
-from gan_cli.cli.combinations import as_job_overrides, first_job, first_of_sweep
 from gan_cli.cli.job import (
     check_resume,
     in_resumed_folder,
@@ -32,8 +31,9 @@ from gan_cli.cli.job import (
     working_folder,
 )
 from gan_cli.cli.loading import loading
-from gan_cli.cli.quoting import quote
+from gan_cli.config.combinations import as_job_overrides, first_job, first_of_sweep
 from gan_cli.config.compose import TARGET, compose, loader, readable
+from gan_cli.config.grammar import quote
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run, show
 from gan_cli.config.schema import REPORT_TEXTS
 from gan_cli.config.trust import importable, remember_targets

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Collection
 
+from gan_cli.config.grammar import quote
 from gan_cli.config.locations import location_keys
 from gan_cli.config.schema import MISSING
 
@@ -39,12 +40,6 @@ def quote_paths(overrides: list[str], multirun: bool = False, config_dir: str | 
     """
     paths = PATHS | location_keys(config_dir)
     return [_quoted(word, paths, multirun) for word in overrides]
-
-
-def quote(text: str) -> str:
-    """Return ``text`` as a quoted string of Hydra's grammar."""
-    # a backslash escapes only a quote, or other backslashes in front of one
-    return "'" + re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + (match[2] and "\\'"), text) + "'"
 
 
 def _quoted(override: str, keys: Collection[str], multirun: bool) -> str:

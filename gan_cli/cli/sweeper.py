@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_cli import files
-from gan_cli.cli.combinations import combinations
 from gan_cli.cli.jobs import (
     ASIDE,
     Job,
@@ -26,8 +25,9 @@ from gan_cli.cli.jobs import (
     recorded,
     swept_keys,
 )
-from gan_cli.cli.quoting import quote
+from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import TARGET, compose, own_options, readable
+from gan_cli.config.grammar import quote
 from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin
 from gan_cli.config.identity import config_hash
 from gan_cli.config.trust import importable

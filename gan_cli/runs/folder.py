@@ -18,6 +18,9 @@ from gan_cli.errors import UserError
 from gan_cli.runs import environment
 from gan_cli.runs.version import check_version
 
+START = ".hydra"
+"""Folder in that of a run in which Hydra records how the run was started."""
+
 
 class StoredMetric(TypedDict, total=False):
     """The metric in ``result.json``, with its first and last value in training and its floor; all other entries are free."""
@@ -141,12 +144,19 @@ def stored_config(folder: Path) -> DictConfig:
 def options_folder(folder: Path) -> Path | None:
     """Return the folder of the user's own options that the run in ``folder`` was started with.
 
-    None if there was none, or it was not recorded: Hydra does so, for runs of the command line.
+    None if there was none, or it was not recorded.
     """
-    with suppress(OSError, UserError, yaml.YAMLError, ValueError, RecursionError, TypeError, KeyError):
-        stored = yaml.safe_load(files.read_bytes(folder / ".hydra" / "hydra.yaml", LARGEST))
-        sources = stored["hydra"]["runtime"]["config_sources"]
+    with suppress(TypeError, KeyError):
+        sources = recorded_start(folder)["runtime"]["config_sources"]
         return next((Path(source["path"]) for source in sources if source["provider"] == "command-line"), None)
+    return None
+
+
+def recorded_start(folder: Path) -> Any:
+    """Return Hydra's own node as it was recorded when the run in ``folder`` was started, None if it was not."""
+    with suppress(OSError, UserError, yaml.YAMLError, ValueError, RecursionError, TypeError, KeyError):
+        text = files.read_bytes(folder / START / "hydra.yaml", LARGEST)
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["hydra"]
     return None
 
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from gan_cli.cli.combinations import combinations
+from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import compose, loader
 from gan_cli.training import loop
 from gan_cli.training.run import Run

@@ -5,7 +5,8 @@ import random
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from gan_cli.cli.quoting import quote, quote_paths
+from gan_cli.cli.quoting import quote_paths
+from gan_cli.config.grammar import quote
 
 PARSER = OverridesParser.create()
 ALPHABET = "aZ0 =,'\"\\[]{}()$:;~+-/.äß漢@#%&*?!|<>\t"

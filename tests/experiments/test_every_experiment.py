@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from support import configs
 
 from gan_cli.build import build, make_each
-from gan_cli.cli.combinations import combinations
+from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import loader
 from gan_cli.config.identity import to_plain
 from gan_cli.evaluation.sweeps import SweepRun

@@ -7,8 +7,8 @@ from PIL import Image
 from support import configs
 from support.runs import train
 
-from gan_cli.cli.quoting import quote
 from gan_cli.config.compose import compose, loader
+from gan_cli.config.grammar import quote
 from gan_cli.errors import UserError
 from gan_cli.evaluation.command import evaluate_command
 from gan_cli.inference.command import sample_command

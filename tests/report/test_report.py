@@ -335,12 +335,7 @@ def test_a_progression_shows_the_inside_of_a_plots_frame(tmp_path):
     assert progression.read_cropped(tmp_path / "a.png", (1, 16, 16)).shape == (45, 50, 3)
 
 
-def test_a_grid_of_runs_is_one_command_and_others_are_several(run):
-    for loss, seed in (("a", 1), ("a", 2), ("b", 1), ("b", 2)):
-        folder = run(f"s/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}", "k=[x,y]"]).parent
-    assert reproduce.training_commands(run_records(folder)) == ["gan-train -m loss=a,b 'k=[x,y]' seed=1,2"]
-    run("s/c1", CURVES, 1, overrides=["loss=c", "k=[x,y]"])
-    assert len(reproduce.training_commands(run_records(folder))) == 5
+def test_a_config_that_no_command_line_composes_has_none(run):
     assert reproduce.training_commands(run_records(run("alone", CURVES))) == []
 
 

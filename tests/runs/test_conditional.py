@@ -15,8 +15,8 @@ import gan_cli
 from gan_cli import drawing
 from gan_cli.build import build_data
 from gan_cli.cli import main
-from gan_cli.cli.quoting import quote
 from gan_cli.config import compose
+from gan_cli.config.grammar import quote
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.evaluation import results

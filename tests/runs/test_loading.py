@@ -10,8 +10,8 @@ from support.runs import differences, state, train
 
 import gan_cli
 from gan_cli import drawing
-from gan_cli.cli.quoting import quote
 from gan_cli.config import compose
+from gan_cli.config.grammar import quote
 from gan_cli.errors import UserError
 from gan_cli.games.base import slerp
 from gan_cli.games.sampling import decode

@@ -13,8 +13,8 @@ from support import configs
 from support.runs import differences, outcome, result, state, train
 
 import gan_cli
-from gan_cli.cli.quoting import quote
 from gan_cli.config import compose
+from gan_cli.config.grammar import quote
 from gan_cli.data.base import Data
 from gan_cli.data.points.toy import Points
 from gan_cli.data.sequences.series import csv

@@ -13,8 +13,8 @@ from support.runs import result, train
 
 import gan_cli
 from gan_cli import drawing
-from gan_cli.cli.quoting import quote
 from gan_cli.config import compose
+from gan_cli.config.grammar import quote
 from gan_cli.data.images.cache import ImageCache
 from gan_cli.errors import UserError
 from gan_cli.inference import command

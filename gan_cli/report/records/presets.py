@@ -9,11 +9,11 @@ from typing import Any
 
 from hydra.types import RunMode
 
-from gan_cli.config.compose import flatten, loader, readable
+from gan_cli.config.compose import flatten, readable
 from gan_cli.config.identity import flat
 from gan_cli.config.schema import TrainConfig, scalars
 from gan_cli.errors import UserError
-from gan_cli.runs.folder import options_folder
+from gan_cli.runs.started import configs_of, own_options
 
 SIZES = re.compile(
     r"train\.steps|schedule\.phases\.\w+\.rounds|dataset\.(max_samples|n|n_heldout)"
@@ -39,7 +39,7 @@ def shortened(folder: Path, config: Mapping[str, Any], overrides: Sequence[str] 
     words = [word for word in overrides or () if CHOICE.fullmatch(word) and word.partition("=")[0] not in settings]
     if not any(word.lstrip("+").startswith("experiment=") for word in words):
         return ()
-    preset = _preset(tuple(words), _own_options(folder))
+    preset = _preset(tuple(words), own_options(folder))
     values, below = flat(config), []
     for key, wanted in _sizes(preset, overrides or ()).items():
         found = values.get(key)
@@ -73,24 +73,8 @@ def _assigned(cases: Iterable[Sequence[str]], params: Mapping[str, Any]) -> Iter
 def _preset(words: tuple[str, ...], own: Path | None) -> Mapping[str, Any]:
     """Return the composed config of these options by dotted key; empty if it cannot be composed here."""
     with suppress(UserError, OSError), readable():
-        return flatten(_loader(own).load_configuration("train", list(words), RunMode.RUN, from_shell=False))
+        return flatten(configs_of(own).load_configuration("train", list(words), RunMode.RUN, from_shell=False))
     return {}
-
-
-_loader = lru_cache(lambda own: loader(None if own is None else str(own)))
-
-
-def _own_options(folder: Path) -> Path | None:
-    """Return the folder of the user's own options that the run was started with, None if there was none.
-
-    A folder inside the run's own place is left out: it came with the run.
-    """
-    path = options_folder(folder)
-    return path if path is not None and path.is_dir() and not _within(path, folder.parent) else None
-
-
-def _within(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _read(text: str) -> int | None:

@@ -8,29 +8,24 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from gan_cli.report.records.runs import RunRecord
-from gan_cli.runs import environment
+from gan_cli.runs import environment, started
 
 
 def training_commands(runs: Sequence[RunRecord]) -> list[str]:
-    """Return the commands that train these runs again.
+    """Return the commands that train these runs again, in new folders.
 
     Returns:
-        One line for a single run or for a sweep over a full grid, else one line for each run. Empty if the overrides of a run
-        were not recorded.
+        One line for a single run, or for a sweep that can be written in one, else one line for each run whose config a command
+        line composes.
     """
-    jobs = [list(run.sweep_run.overrides) for run in runs if run.sweep_run.overrides is not None]
-    if len(jobs) != len(runs):
-        return []
-    if len(jobs) == 1:
-        return [shlex.join(["gan-train", *jobs[0]])]
-    choices: dict[str, dict[str, None]] = {}
-    for override in (override for job in jobs for override in job):
-        key, _, value = override.partition("=")
-        choices.setdefault(key, {})[value] = None
-    same_keys = all(len(job) == len(choices) for job in jobs)
-    if same_keys and np.prod([len(values) for values in choices.values()]) == len({tuple(sorted(job)) for job in jobs}):
-        return [shlex.join(["gan-train", "-m", *(f"{key}={','.join(values)}" for key, values in choices.items())])]
-    return [shlex.join(["gan-train", *job]) for job in jobs]
+    begun = [run for run in runs if run.config]
+    recorded = [run.sweep_run.overrides for run in begun]
+    if len(begun) > 1 and len(begun) == len(runs):
+        sweep = started.sweep_again([run.folder for run in begun], [run.config for run in begun], recorded)
+        if sweep is not None:
+            return [started.in_one_line(sweep)]
+    lines = [started.again(run.folder, run.config, words) for run, words in zip(begun, recorded, strict=True)]
+    return [started.in_one_line(line) for line in lines if line is not None]
 
 
 def evaluation_commands(folder: Path, overrides: Sequence[str] | None) -> list[str]:
