@@ -38,6 +38,9 @@ class RunLogger:
         loggers: The loggers, by the names of their options.
         config: The config of the run as plain data, for the loggers.
         say: Prints a line about a logger that fails.
+
+    Attributes:
+        continued: The newest value of every tag that was logged up to ``step``.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class RunLogger:
         self.folder = folder
         self.lines = folder / METRICS
         kept = [row for row in read(folder) if row["step"] <= step] if step else []
+        self.continued = {tag: value for row in kept for tag, value in row.items() if value is not None}
         if _parse(self.lines)[1]:
             shutil.copy2(self.lines, files.unused(folder / f"{self.lines.stem}.damaged.jsonl"))
         files.write_bytes(self.lines, "".join(_line(row) for row in kept).encode())

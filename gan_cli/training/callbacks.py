@@ -53,7 +53,7 @@ class LogStats:
     """Logs the statistics of the rounds, and stops the run at the first one that is not finite.
 
     Statistics stay on the device and are fetched together. At every ``period``-th step (0: never) and at step ``last``, those
-    of the current round are logged with ``time/samples_per_second``.
+    of the current round are logged with ``time/samples_per_second`` and ``time/seconds``.
 
     Args:
         logger: Receives the numbers.
@@ -62,6 +62,7 @@ class LogStats:
         samples: Returns the number of samples drawn for all turns so far.
         watched: Losses and norms of gradients of the current round that ``stats`` may lack, by tag, in the order in which they
             were computed: those of half steps, and of all but the last of several equal turns. Emptied after each round.
+        elapsed: Returns the seconds since the run began. None: it begins now.
 
     Attributes:
         latest: The newest numbers by tag.
@@ -75,8 +76,10 @@ class LogStats:
         last: int,
         samples: Callable[[], int],
         watched: list[tuple[str, Tensor]] | None = None,
+        elapsed: Callable[[], float] | None = None,
     ) -> None:
         self.logger, self.period, self.last, self.samples = logger, period, last, samples
+        self.elapsed = elapsed or Elapsed()
         self.watched = [] if watched is None else watched
         self.rounds = 0
         self.pending: list[tuple[int, str, Tensor]] = []
@@ -99,7 +102,7 @@ class LogStats:
             speed = {"time/samples_per_second": samples / max(self.clock.lap(), 1e-9)}
             self.counted += samples
             self.latest |= speed
-            self.logger.numbers(step, self.latest)
+            self.logger.numbers(step, {**self.latest, "time/seconds": round(self.elapsed(), 3)})
 
     def check(self) -> None:
         """Fetch the pending statistics.
@@ -116,6 +119,20 @@ class LogStats:
         self.latest = dict(zip(self.newest, values[len(values) - len(self.newest) :], strict=True))
         self.pending.clear()
         self.rounds = 0
+
+
+class Elapsed:
+    """Seconds since a run began: those of its earlier parts, up to the checkpoint that it continues from, and of this one.
+
+    Args:
+        before: Seconds of the earlier parts.
+    """
+
+    def __init__(self, before: float = 0.0) -> None:
+        self.before, self.started = before, time.perf_counter()
+
+    def __call__(self) -> float:
+        return self.before + time.perf_counter() - self.started
 
 
 class Stopwatch:

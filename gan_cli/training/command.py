@@ -1,6 +1,5 @@
 """The gan-train command: builds a run or resumes it, trains it, and writes its result."""
 
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,7 +23,7 @@ from gan_cli.runs.console import Terminal, displayed, is_interactive, say, say_i
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result, resume_command
 from gan_cli.runs.logger import METRICS, RunLogger
 from gan_cli.runs.progress_line import Rounds, plain_line
-from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
+from gan_cli.training.callbacks import DivergenceGuard, Elapsed, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.forgotten import WarnOfForgottenState
 from gan_cli.training.loop import Callback, Every, training_loop
 from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
@@ -189,13 +188,14 @@ def train(run: Run, console: Console) -> float | None:
         Diverged: If a loss, a parameter or a buffer becomes non-finite.
         Stopped: If a signal ends the run.
     """
-    cfg, last, start_time = run.cfg, run.cfg.train.steps, time.perf_counter()
+    cfg, last = run.cfg, run.cfg.train.steps
     say_line = partial(say, console)
     logger = RunLogger(run.folder, run.step, run.loggers, to_plain(cfg), say_line)
-    log_stats = LogStats(logger, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size, run.watched)
+    elapsed = Elapsed(logger.continued.get("time/seconds", 0.0))
+    log_stats = LogStats(logger, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size, run.watched, elapsed)
     log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, say_line, cfg.seed)
     log_game = LogGame(run.game, logger, say_line, cfg.seed)
-    evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, say_line, cfg.seed)
+    evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, say_line, cfg.seed, elapsed)
     run_diagnostics = RunDiagnostics(run.diagnostics, run.game, run.data, logger, say_line, cfg.seed)
     draw_samples = DrawSamples(run.ema.game, run.game, run.data, logger, say_line, cfg.seed)
     check_finite = DivergenceGuard(run.game, run.solver, log_stats)
@@ -230,8 +230,7 @@ def train(run: Run, console: Console) -> float | None:
         if not is_interactive(console):
             rounds(last, {})  # with the last metric
             say(console, plain_line([rounds]))
-        seconds = time.perf_counter() - start_time
-        return write_result(run, logger, draw_samples.path, console, seconds, evaluate_metric.seconds)
+        return write_result(run, logger, draw_samples.path, console, elapsed(), evaluate_metric.seconds)
     except Stopped as stopped:
         write_stop(run, save_checkpoint.saved_step, stopped.number)
         raise

@@ -153,8 +153,8 @@ class RunDiagnostics(Monitor):
 class EvaluateMetric(Monitor):
     """Logs the metric of the averaged players, if there is a metric.
 
-    Also logs ``untranslated/<number>``, the metric of a translator's sources, and ``time/evaluation_share``, the fraction of
-    the time since construction that evaluations took.
+    Also logs ``untranslated/<number>``, the metric of a translator's sources, ``time/evaluation_seconds``, the time that all
+    evaluations took, and ``time/evaluation_share``, its fraction of the time since the run began.
 
     Args:
         measurement: The metric over the run's data.
@@ -162,19 +162,28 @@ class EvaluateMetric(Monitor):
         logger: Receives the numbers.
         say: Prints a line.
         seed: Decides the samples.
+        elapsed: Returns the seconds since the run began.
 
     Attributes:
         latest: The newest primary number by its tag.
-        seconds: Time spent in all evaluations.
+        seconds: Time spent in all evaluations, in earlier parts of the run, too.
     """
 
     subject = "the metric"
 
-    def __init__(self, measurement: Measurement, game: Game, logger: RunLogger, say: Callable[[str], None], seed: int) -> None:
+    def __init__(
+        self,
+        measurement: Measurement,
+        game: Game,
+        logger: RunLogger,
+        say: Callable[[str], None],
+        seed: int,
+        elapsed: Callable[[], float],
+    ) -> None:
         super().__init__(logger, say)
         self.measurement, self.game, self.seed = measurement, game, seed
         self.latest: dict[str, float] = {}
-        self.created, self.seconds = time.perf_counter(), 0.0
+        self.elapsed, self.seconds = elapsed, logger.continued.get("time/evaluation_seconds", 0.0)
 
     def observe(self, step: int) -> Mapping[str, float]:
         self.latest = {}
@@ -183,11 +192,10 @@ class EvaluateMetric(Monitor):
         start = time.perf_counter()
         values = {f"metric/{name}": value.value for name, value in self.measurement(self.game, self.seed).items()}
         sources = {f"untranslated/{name}": value for name, value in self.measurement.untranslated.items()}
-        now = time.perf_counter()
-        self.seconds += now - start
+        self.seconds += time.perf_counter() - start
         self.latest = {self.measurement.tag: values[self.measurement.tag]}
-        share = {"time/evaluation_share": self.seconds / (now - self.created)}
-        return values | sources | share
+        spent = {"time/evaluation_share": self.seconds / self.elapsed(), "time/evaluation_seconds": round(self.seconds, 3)}
+        return values | sources | spent
 
 
 class DrawSamples(Monitor):

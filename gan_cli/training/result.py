@@ -28,7 +28,7 @@ def write_result(
         logger: Receives the hparams.
         picture: The last picture of samples. None: none was drawn.
         console: Where the summary is printed.
-        seconds: Time since training began.
+        seconds: Time since training began, that of earlier parts of a resumed run included.
         seconds_evaluating: The part of it that the metric took.
 
     Returns:

@@ -57,8 +57,8 @@ def test_the_curves_have_the_names_that_others_rely_on(run, estimate, metric, mo
     _, folder = request.getfixturevalue(run)
     found = events(folder)
     logged = {f"{what}/{player}" for what in ("loss", "grad_norm", "adversarial") for player in PLAYERS}
-    logged |= {f"estimate/{estimate}", f"heldout/{estimate}", "time/samples_per_second"} | more
-    evaluated = {"time/evaluation_share", *(f"metric/{name}" for name in metric)}
+    logged |= {f"estimate/{estimate}", f"heldout/{estimate}", "time/samples_per_second", "time/seconds"} | more
+    evaluated = {"time/evaluation_share", "time/evaluation_seconds", *(f"metric/{name}" for name in metric)}
     assert set(found.Tags()["scalars"]) == logged | evaluated
     for tag in logged:
         assert [event.step for event in found.Scalars(tag)] == [5, 10, 15, 20], tag
