@@ -16,6 +16,7 @@ from gan_cli.config.compose import compose, loader
 from gan_cli.config.stored import read_plain
 from gan_cli.config.trust import importable
 from gan_cli.errors import Stopped, UserError
+from gan_cli.runs import started
 from gan_cli.runs.folder import read_result, run_folder
 from gan_cli.runs.naming import find_run
 from gan_cli.runs.streams import unfailing
@@ -139,6 +140,8 @@ def train(
         from gan_cli.runs.console import Terminal, say
 
         console, job = Terminal(quiet=silent), without_hydra(cfg)
+        if cfg.resume is None:
+            started.record(path, cfg)
         try:
             train_in(path, job, cfg.hydra, lambda line: say(console, line), console)
         except Stopped:

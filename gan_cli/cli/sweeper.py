@@ -27,13 +27,14 @@ from gan_cli.cli.jobs import (
 )
 from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import TARGET, compose, own_options, readable
-from gan_cli.config.grammar import quote
+from gan_cli.config.grammar import key_of, quote
 from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin
 from gan_cli.config.identity import config_hash
+from gan_cli.config.names import is_run_only
 from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
 from gan_cli.own_code import reason
-from gan_cli.runs import environment, lock
+from gan_cli.runs import environment, lock, started
 from gan_cli.runs.folder import holds_config, holds_run
 from gan_cli.runs.lock import InUse, locked
 from gan_cli.runs.signals import passed_on
@@ -67,6 +68,7 @@ class Sweep(BasicSweeper):
         super().__init__(max_batch_size, params)
         self.cases = cases
         self.options: str | None = None
+        self.swept: list[str] = []
 
     def sweep(self, arguments: list[str]) -> None:
         """Run every combination that ``arguments`` describe.
@@ -114,7 +116,7 @@ class Sweep(BasicSweeper):
         ours = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
         assert isinstance(ours, list)
         self.options = options_hash(configs, ours)
-        known, swept = recorded(self._folder(), self.options), swept_keys(batch)
+        known, self.swept = recorded(self._folder(), self.options), swept_keys(batch)
         if (unknown := sum(tuple(overrides) not in known for overrides in batch)) > FEW:
             print(f"composing the configs of {unknown} jobs", flush=True)
         jobs: dict[str, Job] = {}
@@ -123,7 +125,7 @@ class Sweep(BasicSweeper):
                 job = self._finished(overrides, known.get(tuple(overrides)))
                 if job is None:
                     cfg = compose(configs, "train", [*ours, *overrides])
-                    job = self._composed(overrides, cfg, len(jobs), swept)
+                    job = self._composed(overrides, cfg, len(jobs))
             except UserError as error:
                 raise UserError(f"job {' '.join(overrides)}: {error}") from error
             other = jobs.setdefault(job.subdir, job)
@@ -148,18 +150,31 @@ class Sweep(BasicSweeper):
         folder = self._folder() / subdir
         return Job(overrides, folder, subdir, config_hash(cfg), self._has_changed_code(folder, cfg))
 
-    def _composed(self, overrides: list[str], cfg: DictConfig, number: int, swept: list[str]) -> Job:
+    def _composed(self, overrides: list[str], cfg: DictConfig, number: int) -> Job:
         """Return the job of a composed config, in the folder of a run of the same config if the sweep has one."""
-        with readable():
-            subdir = os.path.normpath(job_subdir(cfg, number, swept))
-        if subdir == os.curdir:
-            raise UserError("hydra.sweep.subdir is the folder of the sweep itself: give each job one of its own.")
         identity = config_hash(cfg)
+        subdir = self._subdir(cfg, number, self.swept)
+        if self._holds_another(subdir, overrides):  # of an earlier call, with other values of what all jobs have in common
+            subdir = self._subdir(cfg, number, [])
         if not holds_config(self._folder() / subdir):
             subdir = self._earlier.get(identity, subdir)
         folder = self._folder() / subdir
         again = holds_run(folder, cfg) and self._has_changed_code(folder, cfg)
         return Job(overrides, folder, subdir, identity, again)
+
+    def _subdir(self, cfg: DictConfig, number: int, named: list[str]) -> str:
+        """Return the folder of a job within the sweep's, named by these keys; by all of its overrides if there are none."""
+        with readable():
+            subdir = os.path.normpath(job_subdir(cfg, number, named))
+        if subdir == os.curdir:
+            raise UserError("hydra.sweep.subdir is the folder of the sweep itself: give each job one of its own.")
+        return subdir
+
+    def _holds_another(self, subdir: str, overrides: list[str]) -> bool:
+        """Return True if the folder holds a run that was started with other decisive words."""
+        words = started.recorded_words(self._folder() / subdir)
+        decisive = ({word for word in some or () if not is_run_only(key_of(word))} for some in (words, overrides))
+        return words is not None and len(set(map(frozenset, decisive))) > 1
 
     @cached_property
     def _earlier(self) -> dict[str, str]:
@@ -198,6 +213,7 @@ class Sweep(BasicSweeper):
         if not jobs:  # some launchers do not take an empty list
             return
         shared = _thread_share(self.config.hydra.launcher, len(jobs))
+        shared = [*shared, f"++hydra.sweeper.swept=[{','.join(self.swept)}]"] if self.swept else shared
         shared = [*shared, f"hydra.sweep.dir={quote(str(self._folder()))}"]
         overrides = [[*job.overrides, *shared, f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs]
         for job in jobs:

@@ -25,7 +25,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper  # noqa: E402
@@ -114,7 +114,7 @@ def job_subdir(cfg: DictConfig, number: int, swept: Sequence[str]) -> str:
     """
     current = HydraConfig.instance()
     before = current.cfg
-    with open_dict(cfg):
+    with read_write(cfg), open_dict(cfg):
         cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
         cfg.hydra.sweeper.swept = list(swept)
     current.set_config(cfg)  # which the resolver ${hydra:KEY} reads

@@ -40,16 +40,15 @@ def method_name(game: str, loss: str) -> str:
 
 
 def job_folder(overrides: Sequence[str], swept: Sequence[str] | None = None) -> str:
-    """Return the folder of a job in a sweep: its sorted overrides, as in ``loss-hinge+seed-1``, those of swept keys first.
+    """Return the folder of a job in a sweep: its sorted overrides of swept keys, as in ``loss-hinge+seed-1``.
 
-    A long name is cut at its end, so that jobs are told apart by what is swept. Keys that do not affect the result are left
-    out, so that a job that is repeated with other ones finds its folder.
+    Keys that do not affect the result are left out, so that a job that is repeated with other ones finds its folder.
 
     Args:
         overrides: The overrides of the job.
-        swept: The keys in which the jobs differ. None: they are not known.
+        swept: The keys in which the jobs differ. None or empty: they are not known, and all overrides are named.
     """
     words = {word: word.partition("=")[0].lstrip("+~") for word in overrides}
-    decisive = sorted((key not in (swept or ()), word) for word, key in words.items() if not is_run_only(key))
-    pairs = [word.partition("=") for _, word in decisive]
+    decisive = sorted(word for word, key in words.items() if not is_run_only(key) and (not swept or key in swept))
+    pairs = [word.partition("=") for word in decisive]
     return folder_name("+".join(f"{key.replace('/', '.')}-{value}" for key, _, value in pairs)) if pairs else "defaults"

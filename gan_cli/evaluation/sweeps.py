@@ -6,17 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-import yaml
-from yaml import YAMLError
-
 from gan_cli import files
 from gan_cli.config.form import FormError, require
 from gan_cli.config.identity import plain_hash
 from gan_cli.config.names import is_run_only
-from gan_cli.config.stored import LARGEST, read_composed, read_plain
+from gan_cli.config.stored import read_composed, read_plain
 from gan_cli.errors import UserError
 from gan_cli.runs.checkpoint import steps_in
 from gan_cli.runs.folder import holds_config, read_result
+from gan_cli.runs.started import recorded_words
 from gan_cli.runs.version import is_outdated
 
 EARLIER_VERSION = "made by an earlier version of gan-cli"
@@ -132,7 +130,7 @@ def named_runs(folders: Iterable[Path]) -> list[SweepRun]:
 
 def sweep_run(folder: Path) -> SweepRun:
     """Return the run in ``folder``, whatever its status."""
-    recorded = _overrides(folder)
+    recorded = recorded_words(folder)
     config = _config(folder)
     if is_outdated(config):
         return SweepRun(folder.name, {}, recorded, EARLIER_VERSION)
@@ -244,15 +242,6 @@ def _config(folder: Path) -> dict[str, Any]:
             if isinstance(config.get("seed"), int):
                 return config
     return {}
-
-
-def _overrides(folder: Path) -> list[str] | None:
-    """Return the words by which the job in ``folder`` was started, or None if they cannot be read."""
-    with suppress(OSError, UserError, ValueError, RecursionError, YAMLError):
-        words = yaml.safe_load(files.read_bytes(folder / ".hydra" / "overrides.yaml", LARGEST))
-        if isinstance(words, list) and all(isinstance(word, str) for word in words):
-            return words
-    return None
 
 
 def _flatten(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,8 +51,14 @@ class Logger(ABC):
     def image(self, step: int, tag: str, picture: np.ndarray, file: Path) -> None:
         """Log a picture ``[H, W, 3]`` of uint8, which ``file`` holds as PNG. By default pictures are not logged."""
 
-    def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float]) -> None:
-        """Log the settings of a run that has finished, by dotted key, with its final numbers. By default nothing is logged."""
+    def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float], first: Collection[str]) -> None:
+        """Log the settings of a run that has finished, with its final numbers. By default nothing is logged.
+
+        Args:
+            settings: The option of each group, and the values of the config by dotted key.
+            values: The final numbers by tag.
+            first: The settings that are swept, or that the command line names.
+        """
 
     def flush(self) -> None:
         """Write everything logged so far; called before each checkpoint."""

@@ -2,7 +2,7 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypedDict
 
@@ -75,7 +75,7 @@ class Service(Logger):
         self._begin_step(step)
         self.pictures[tag] = file
 
-    def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float]) -> None:
+    def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float], first: Collection[str]) -> None:
         self.finished = True
 
     def flush(self) -> None:

@@ -1,11 +1,12 @@
 """Logging to TensorBoard."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter, summary
 
 from gan_cli.loggers import events
@@ -43,10 +44,16 @@ class TensorBoard(Logger):
     def image(self, step: int, tag: str, picture: np.ndarray, file: Path) -> None:
         self.writer.add_image(tag, picture, step, dataformats="HWC")
 
-    def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float]) -> None:
+    def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float], first: Collection[str]) -> None:
         """Log the settings for TensorBoard's table of runs, which reads the values from the curves of the same names."""
         plain = {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in settings.items()}
-        for part in summary.hparams(plain, dict(values)):
+        experiment, start, end = summary.hparams(plain, dict(values))
+        plugin = experiment.value[0].metadata.plugin_data
+        content = HParamsPluginData.FromString(plugin.content)
+        for info in content.experiment.hparam_infos:
+            info.differs = info.name in first  # the table shows these columns first
+        plugin.content = content.SerializeToString()
+        for part in (experiment, start, end):
             self.writer.file_writer.add_summary(part)  # type: ignore[attr-defined]
 
     def flush(self) -> None:

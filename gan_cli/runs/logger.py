@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,9 @@ class RunLogger:
         self._each(lambda logger: logger.image(step, tag, picture, path))
         return path
 
-    def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float]) -> None:
-        """Log the settings of the finished run by dotted key, with its final metric."""
-        self._each(lambda logger: logger.hparams(settings, values))
+    def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float], first: Collection[str]) -> None:
+        """Log the settings of the finished run by dotted key, with its final metric; those in ``first`` matter most."""
+        self._each(lambda logger: logger.hparams(settings, values, first))
 
     def shown_by(self) -> dict[str, str]:
         """Return, for each logger that has one, the command or the address that shows its log."""

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import files
 from gan_cli.config.commands import composing_words, sweep_words
 from gan_cli.config.compose import loader
-from gan_cli.config.identity import plain_hash
+from gan_cli.config.grammar import key_of
+from gan_cli.config.identity import flat, plain_hash
+from gan_cli.config.locations import LOCATION
+from gan_cli.config.names import is_run_only
 from gan_cli.config.stored import LARGEST
 from gan_cli.errors import UserError
 
@@ -74,6 +78,16 @@ configs_of = lru_cache(lambda own: loader(None if own is None else str(own)))
 """Hydra's loader with the user's own options in a folder, or without."""
 
 
+def record(folder: Path, cfg: DictConfig) -> None:
+    """Record how a run was started from Python, as Hydra does for the command line."""
+    place = folder / FOLDER
+    place.mkdir(exist_ok=True)
+    job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    parts = {"config": job, "hydra": OmegaConf.masked_copy(cfg, "hydra"), "overrides": cfg.hydra.overrides.task}
+    for name, part in parts.items():
+        files.write_bytes(place / f"{name}.yaml", OmegaConf.to_yaml(part).encode())
+
+
 def own_options(folder: Path) -> Path | None:
     """Return the folder of the user's own options that the run was started with, None if there was none.
 
@@ -91,6 +105,51 @@ def options_folder(folder: Path) -> Path | None:
     with suppress(TypeError, KeyError):
         sources = _hydra_node(folder)["runtime"]["config_sources"]
         return next((Path(source["path"]) for source in sources if source["provider"] == "command-line"), None)
+    return None
+
+
+def settings(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a table of runs shows of a run: the chosen option of every group, and all values that affect its result.
+
+    Args:
+        folder: Folder of the run.
+        config: Its config as plain data.
+    """
+    decisive = {key: value for key, value in config.items() if not is_run_only(key)}
+    values = {key: value for key, value in flat(decisive).items() if key.rpartition(".")[2] not in ("_target_", LOCATION)}
+    return {**options(folder), **{key: value for key, value in values.items() if value is not None}}
+
+
+def options(folder: Path) -> dict[str, str]:
+    """Return the option of each group, as in ``{"loss": "wgan_gp"}``; empty if the run's start was not recorded.
+
+    A part of a group, such as ``model/generator``, is left out where it is the group's own.
+    """
+    node = _hydra_node(folder)
+    with suppress(TypeError, KeyError, AttributeError):
+        chosen = {str(group): str(option) for group, option in node["runtime"]["choices"].items() if option is not None}
+        found = {group: option for group, option in chosen.items() if option != chosen.get(group.rpartition("/")[0])}
+        several = dict(word.split("=", 1) for word in node["overrides"]["task"] if "=[" in word)
+        return {group: several.get(group, option) for group, option in found.items() if not group.startswith("hydra/")}
+    return {}
+
+
+def decisive_keys(folder: Path) -> list[str]:
+    """Return the keys in which the jobs of the run's sweep differ, or those that its own command line names."""
+    node = _hydra_node(folder)
+    with suppress(TypeError, KeyError, AttributeError):
+        named = [key_of(word) for word in node["overrides"]["task"]]
+        swept = node["sweeper"].get("swept") or named
+        return [str(key) for key in swept if not is_run_only(str(key))]
+    return []
+
+
+def recorded_words(folder: Path) -> list[str] | None:
+    """Return the words by which the run in ``folder`` was started, or None if they cannot be read."""
+    with suppress(OSError, UserError, ValueError, RecursionError, yaml.YAMLError):
+        words = yaml.safe_load(files.read_bytes(folder / FOLDER / "overrides.yaml", LARGEST))
+        if isinstance(words, list) and all(isinstance(word, str) for word in words):
+            return words
     return None
 
 

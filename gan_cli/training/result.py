@@ -6,13 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
 from rich.console import Console
 
 from gan_cli import files
-from gan_cli.config.identity import config_hash, flat, to_plain
+from gan_cli.config.identity import config_hash, to_plain
 from gan_cli.evaluation.numbers import floor_details
-from gan_cli.runs import checkpoint, signals
+from gan_cli.runs import checkpoint, signals, started
 from gan_cli.runs.console import say
 from gan_cli.runs.logger import RunLogger, read
 from gan_cli.training.run import Run
@@ -51,7 +50,8 @@ def write_result(
         "players": checkpoint.fingerprint(run.game),
     }
     files.write_json(run.folder / "result.json", result)
-    logger.hparams(flat_settings(run.cfg), {run.measurement.tag: final} if final is not None else {})
+    values = {run.measurement.tag: final} if final is not None else {}
+    logger.hparams(started.settings(run.folder, to_plain(run.cfg)), values, started.decisive_keys(run.folder))
     share = f"the metric took {seconds_evaluating / seconds:.0%} of it"
     rows: list[tuple[str, Any]] = [
         ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s; {share}"),
@@ -72,11 +72,6 @@ def write_stop(run: Run, step: int, number: int) -> None:
     result = {"status": signals.status_after(number), "config": config_hash(run.cfg), "step": step, "reason": reason}
     with suppress(OSError):  # the checkpoint is written, and the signal is what is to be reported
         files.write_json(run.folder / "result.json", result)
-
-
-def flat_settings(cfg: DictConfig) -> dict[str, Any]:
-    """Return the config as flat ``a.b.c: value`` pairs, the form of TensorBoard's table."""
-    return flat(to_plain(cfg))
 
 
 def _metric_summary(run: Run) -> dict[str, Any] | None:

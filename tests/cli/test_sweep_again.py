@@ -28,13 +28,19 @@ def composed(monkeypatch):
     return seen
 
 
-def test_swept_keys_come_first_in_names():
+def test_names_hold_what_is_swept_and_nothing_else():
     words = ["dataset=ring", "dataset.n=64", "loss=hinge", "model/generator=mlp", "seed=1"]
-    assert job_folder(words, ["seed", "loss"]) == "loss-hinge+seed-1+dataset.n-64+dataset-ring+model.generator-mlp"
+    assert job_folder(words, ["seed", "loss"]) == "loss-hinge+seed-1"
+    assert job_folder(words, []) == "dataset.n-64+dataset-ring+loss-hinge+model.generator-mlp+seed-1"
     long = [*words, *(f"model.discriminator.parameter_{i}=100" for i in range(9))]
-    names = [job_folder([*long[:-1], f"train.steps={steps}"], ["train.steps"]) for steps in (100, 200)]
-    assert [name.partition("+")[0] for name in names] == ["train.steps-100", "train.steps-200"]
-    assert all(len(name) <= 120 for name in names)
+    assert len(job_folder(long, [word.partition("=")[0] for word in long])) <= 120
+
+
+def test_other_values_of_what_is_constant_go_to_other_folders(call, jobs):
+    for steps in (3, 4):
+        assert call("train", "-m", f"train.steps={steps}", "seed=1,2", "hydra.sweep.dir=s").code == 0
+    names = [job["folder"].name for job in jobs.trained]
+    assert names == ["seed-1", "seed-2", "seed-1+train.steps-4", "seed-2+train.steps-4"]
 
 
 @pytest.mark.parametrize(
@@ -51,14 +57,14 @@ def test_swept_keys_are_those_in_which_jobs_differ(jobs, keys):
 
 def test_a_finished_job_is_found_under_the_name_of_another_sweep(call, jobs):
     assert call("train", "-m", "loss=hinge", "train.steps=3", "seed=1,2", "hydra.sweep.dir=s").code == 0
-    assert {job["folder"].name for job in jobs.trained} == {f"seed-{seed}+loss-hinge+train.steps-3" for seed in (1, 2)}
+    assert {job["folder"].name for job in jobs.trained} == {f"seed-{seed}" for seed in (1, 2)}
     answer = call("train", "-m", "seed=1", "loss=hinge,wgan", "train.steps=3", "hydra.sweep.dir=s")
     assert answer.code == 0
     assert "2 jobs, 1 of them finished already: s" in answer.out
-    assert [job["folder"].name for job in jobs.trained[2:]] == ["loss-wgan+seed-1+train.steps-3"]
+    assert [job["folder"].name for job in jobs.trained[2:]] == ["loss-wgan"]
     assert [row["folder"] for row in jobs_of(Path("s"))] == [
-        "s/seed-1+loss-hinge+train.steps-3",
-        "s/loss-wgan+seed-1+train.steps-3",
+        "s/seed-1",
+        "s/loss-wgan",
     ]
 
 
@@ -67,7 +73,7 @@ def test_a_job_that_has_not_finished_goes_on_in_its_folder(call, jobs):
     assert call("train", "-m", "loss=hinge", "seed=1,2", "hydra.sweep.dir=s").code == 1
     jobs.fail.clear()
     assert call("train", "-m", "loss=hinge,wgan", "seed=1", "hydra.sweep.dir=s").code == 0
-    assert [job["cfg"]["resume"] for job in jobs.trained[2:]] == ["s/seed-1+loss-hinge", None]
+    assert [job["cfg"]["resume"] for job in jobs.trained[2:]] == ["s/seed-1", None]
 
 
 def test_finished_jobs_are_not_composed_again(call, jobs, conf, composed):

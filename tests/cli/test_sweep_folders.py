@@ -152,8 +152,8 @@ def test_a_finished_sweep_is_not_repeated_for_keys_that_do_not_affect_the_result
     assert (again.code, len(jobs.trained)) == (0, 2)
     assert again.out.count("finished earlier") == 2
     assert sorted(path.name for path in os.scandir("s") if path.is_dir()) == [
-        "seed-1+experiment-told",
-        "seed-2+experiment-told",
+        "seed-1",
+        "seed-2",
     ]
 
 

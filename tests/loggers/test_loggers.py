@@ -108,7 +108,7 @@ def log(folder: Path, names: str, first: int, last: int, finished: bool = False,
             run.numbers(number, {"heldout/js": 0.125})
     run.flush()
     if finished:
-        run.hparams({"seed": 0}, {"metric/w1": 2.0})
+        run.hparams({"seed": 0}, {"metric/w1": 2.0}, ["seed"])
     run.close()
 
 
