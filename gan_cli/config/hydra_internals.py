@@ -114,7 +114,7 @@ def job_subdir(cfg: DictConfig, number: int, swept: Sequence[str]) -> str:
     """
     current = HydraConfig.instance()
     before = current.cfg
-    with read_write(cfg), open_dict(cfg):
+    with read_write(cfg.hydra), open_dict(cfg):
         cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
         cfg.hydra.sweeper.swept = list(swept)
     current.set_config(cfg)  # which the resolver ${hydra:KEY} reads

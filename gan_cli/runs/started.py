@@ -17,6 +17,7 @@ from gan_cli.config.grammar import key_of
 from gan_cli.config.identity import flat, plain_hash
 from gan_cli.config.locations import LOCATION
 from gan_cli.config.names import is_run_only
+from gan_cli.config.schema import TrainConfig, components
 from gan_cli.config.stored import LARGEST
 from gan_cli.errors import UserError
 
@@ -129,8 +130,9 @@ def options(folder: Path) -> dict[str, str]:
     with suppress(TypeError, KeyError, AttributeError):
         chosen = {str(group): str(option) for group, option in node["runtime"]["choices"].items() if option is not None}
         found = {group: option for group, option in chosen.items() if option != chosen.get(group.rpartition("/")[0])}
-        several = dict(word.split("=", 1) for word in node["overrides"]["task"] if "=[" in word)
-        return {group: several.get(group, option) for group, option in found.items() if not group.startswith("hydra/")}
+        words = dict(word.split("=", 1) for word in node["overrides"]["task"] if "=[" in word)
+        several = {group: words[group] for group in components(TrainConfig) if group in words}  # of which Hydra keeps no note
+        return {**{group: option for group, option in found.items() if not group.startswith("hydra/")}, **several}
     return {}
 
 

@@ -31,6 +31,7 @@ TINY = {
     "regularizer/spectral": "spectral: {_target_: m.Spectral, n_iterations: 1}\n",
     "augmentation/none": "_target_: m.Same\n",
     "metric/auto": "_target_: m.Auto\n",
+    "logger/tensorboard": "tensorboard:\n  _target_: m.TensorBoard\n",
     "diagnostics/none": "_target_: m.NoDiagnostics\n",
     "diagnostics/game": "_target_: m.GameDiagnostics\nsteps: 200\n",
     "features/net": "_target_: m.Net\n",

@@ -15,9 +15,11 @@ from gan_cli.config.commands import composing_words, sweep_words
 from gan_cli.config.compose import compose, loader
 from gan_cli.config.grammar import written
 from gan_cli.config.identity import config_hash, to_plain
+from gan_cli.config.stored import read_plain
 from gan_cli.errors import UserError
 from gan_cli.report.records.reproduce import training_commands
 from gan_cli.report.records.runs import run_records
+from gan_cli.runs import started
 
 CONFIGS = loader()
 CASE = ["experiment=wgan_fig3", "model=mlp", "loss=wgan", "seed=7"]
@@ -102,7 +104,11 @@ def test_the_line_of_a_resumed_run_and_of_a_case_trains_the_same_run(tmp_path, m
     assert training_commands(run_records(tmp_path / "sweep")) == [
         shlex.join(["gan-train", "--config-dir", str(tmp_path / "conf"), "experiment=own", *TINY, "train.steps=1"])
     ]
-    [first, second] = [folder for folder in sorted((tmp_path / "sweep").iterdir()) if folder.is_dir()]
+    [first, second] = [folder for folder in sorted((tmp_path / "sweep").iterdir(), reverse=True) if folder.is_dir()]
+    assert started.decisive_keys(second) == ["loss", "ema"]
+    shown = started.settings(second, read_plain(second / "config.yaml"))
+    assert (shown["loss"], shown["experiment"], shown["train.batch_size"]) == ("least_squares", "own", 8)
+    assert not any("_target_" in key or key in ("report", "model/generator", "device") for key in shown)
     gan_train(f"resume={second}", "train.steps=2")
     for number, case in enumerate((first, second), 1):
         [line] = training_commands(run_records(case))
@@ -111,3 +117,13 @@ def test_the_line_of_a_resumed_run_and_of_a_case_trains_the_same_run(tmp_path, m
         gan_train(*shlex.split(line)[1:], f"hydra.run.dir={again}")
         assert result(again)["config"] == result(case)["config"]
     assert len(training_commands(run_records(tmp_path / "sweep"))) == 2, "the jobs have unlike numbers of steps"
+
+
+def test_the_start_of_a_run_from_python_is_recorded(tmp_path):
+    cfg = compose(CONFIGS, "train", ["dataset=ring", "regularizer=[r1,spectral_norm]", "optimizer.lr=1e-3", "log_every=7"])
+    started.record(tmp_path, cfg)
+    assert started.recorded_words(tmp_path)[:2] == ["dataset=ring", "regularizer=[r1,spectral_norm]"]
+    assert started.decisive_keys(tmp_path) == ["dataset", "regularizer", "optimizer.lr"]
+    options = started.options(tmp_path)
+    assert (options["regularizer"], options["dataset"], options["loss"]) == ("[r1,spectral_norm]", "ring", "non_saturating")
+    assert started.options(tmp_path / "none") == {}
