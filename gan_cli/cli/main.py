@@ -18,8 +18,9 @@ from typing import Any, NoReturn
 from gan_cli import __version__, own_code
 from gan_cli.cli import completion, help
 from gan_cli.cli.help import Command
-from gan_cli.cli.quoting import quote, quote_paths
+from gan_cli.cli.quoting import quote_paths
 from gan_cli.config import suggestions
+from gan_cli.config.grammar import quote
 from gan_cli.config.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
 from gan_cli.errors import DamageWarning, Interrupted, UserError
 from gan_cli.runs import naming

@@ -55,10 +55,10 @@ def sweep_again(
         recorded: The words that each of them was started with.
     """
     jobs = [words for words in recorded if words is not None]
-    places = {(own_options(folder), *searched_by(folder)) for folder in folders}
+    places = {(own_options(folder), tuple(searched_by(folder))) for folder in folders}
     if len(jobs) < len(folders) or len(places) != 1 or not all(configs):
         return None
-    [(own, *searched)] = places
+    [(own, searched)] = places
     with suppress(UserError, OSError):
         words = sweep_words([[*searched, *job] for job in jobs], [plain_hash(one) for one in configs], configs_of(own))
         return None if words is None else [*options_arguments(own), *words]
