@@ -8,11 +8,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.commands import composing_words
-from gan_cli.config.compose import loader
+from gan_cli.config.compose import loader, own_options
 from gan_cli.config.grammar import key_of
 from gan_cli.config.identity import to_plain
 from gan_cli.errors import UserError
-from gan_cli.runs.started import in_one_line, options_arguments, options_folder
+from gan_cli.runs.folder import options_folder
+from gan_cli.runs.started import in_one_line, options_arguments
 
 FACTOR = 0.1
 """Factor of all learning rates in the advised command."""
@@ -32,7 +33,7 @@ def command(cfg: DictConfig, folder: Path, context: HydraConf) -> str | None:
     from gan_cli.runs import checkpoint  # imports torch, which a run that diverges has imported
 
     words: Sequence[str] = context.overrides.task
-    own = next((Path(one.path) for one in context.runtime.config_sources if one.provider == "command-line"), None)
+    own = own_options(context)
     if cfg.resume is not None and context.mode != RunMode.MULTIRUN:
         from gan_cli.evaluation.sweeps import sweep_run
 

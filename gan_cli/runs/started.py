@@ -13,16 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli import files
 from gan_cli.config.commands import composing_words, sweep_words
 from gan_cli.config.compose import loader
-from gan_cli.config.grammar import key_of
-from gan_cli.config.identity import flat, plain_hash
-from gan_cli.config.locations import LOCATION
-from gan_cli.config.names import is_run_only
-from gan_cli.config.schema import TrainConfig, components
+from gan_cli.config.identity import plain_hash
 from gan_cli.config.stored import LARGEST
 from gan_cli.errors import UserError
-
-FOLDER = ".hydra"
-"""Folder in that of a run in which Hydra records how the run was started."""
+from gan_cli.runs.folder import START, options_folder, recorded_start
 
 
 def again(folder: Path, config: Mapping[str, Any], recorded: Sequence[str] | None) -> list[str] | None:
@@ -36,7 +30,7 @@ def again(folder: Path, config: Mapping[str, Any], recorded: Sequence[str] | Non
     Returns:
         The arguments. None: no command line composes this config, for example because an option is not there any more.
     """
-    own = own_options(folder)
+    own = trusted_options(folder)
     for place in dict.fromkeys((own, None)):
         with suppress(UserError, OSError):
             words = composing_words(config, [*searched_by(folder), *(recorded or ())], configs_of(place))
@@ -55,7 +49,7 @@ def sweep_again(
         recorded: The words that each of them was started with.
     """
     jobs = [words for words in recorded if words is not None]
-    places = {(own_options(folder), tuple(searched_by(folder))) for folder in folders}
+    places = {(trusted_options(folder), tuple(searched_by(folder))) for folder in folders}
     if len(jobs) < len(folders) or len(places) != 1 or not all(configs):
         return None
     [(own, searched)] = places
@@ -81,7 +75,7 @@ configs_of = lru_cache(lambda own: loader(None if own is None else str(own)))
 
 def record(folder: Path, cfg: DictConfig) -> None:
     """Record how a run was started from Python, as Hydra does for the command line."""
-    place = folder / FOLDER
+    place = folder / START
     place.mkdir(exist_ok=True)
     job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     parts = {"config": job, "hydra": OmegaConf.masked_copy(cfg, "hydra"), "overrides": cfg.hydra.overrides.task}
@@ -89,7 +83,7 @@ def record(folder: Path, cfg: DictConfig) -> None:
         files.write_bytes(place / f"{name}.yaml", OmegaConf.to_yaml(part).encode())
 
 
-def own_options(folder: Path) -> Path | None:
+def trusted_options(folder: Path) -> Path | None:
     """Return the folder of the user's own options that the run was started with, None if there was none.
 
     A folder inside the run's own place is left out: it came with the run.
@@ -98,58 +92,10 @@ def own_options(folder: Path) -> Path | None:
     return path if path is not None and path.is_dir() and not _within(path, folder.parent) else None
 
 
-def options_folder(folder: Path) -> Path | None:
-    """Return the folder of the user's own options that the run in ``folder`` was started with, as it was recorded.
-
-    None if there was none, or it was not recorded: Hydra does so, for runs of the command line.
-    """
-    with suppress(TypeError, KeyError):
-        sources = _hydra_node(folder)["runtime"]["config_sources"]
-        return next((Path(source["path"]) for source in sources if source["provider"] == "command-line"), None)
-    return None
-
-
-def settings(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a table of runs shows of a run: the chosen option of every group, and all values that affect its result.
-
-    Args:
-        folder: Folder of the run.
-        config: Its config as plain data.
-    """
-    decisive = {key: value for key, value in config.items() if not is_run_only(key)}
-    values = {key: value for key, value in flat(decisive).items() if key.rpartition(".")[2] not in ("_target_", LOCATION)}
-    return {**options(folder), **{key: value for key, value in values.items() if value is not None}}
-
-
-def options(folder: Path) -> dict[str, str]:
-    """Return the option of each group, as in ``{"loss": "wgan_gp"}``; empty if the run's start was not recorded.
-
-    A part of a group, such as ``model/generator``, is left out where it is the group's own.
-    """
-    node = _hydra_node(folder)
-    with suppress(TypeError, KeyError, AttributeError):
-        chosen = {str(group): str(option) for group, option in node["runtime"]["choices"].items() if option is not None}
-        found = {group: option for group, option in chosen.items() if option != chosen.get(group.rpartition("/")[0])}
-        words = dict(word.split("=", 1) for word in node["overrides"]["task"] if "=[" in word)
-        several = {group: words[group] for group in components(TrainConfig) if group in words}  # of which Hydra keeps no note
-        return {**{group: option for group, option in found.items() if not group.startswith("hydra/")}, **several}
-    return {}
-
-
-def decisive_keys(folder: Path) -> list[str]:
-    """Return the keys in which the jobs of the run's sweep differ, or those that its own command line names."""
-    node = _hydra_node(folder)
-    with suppress(TypeError, KeyError, AttributeError):
-        named = [key_of(word) for word in node["overrides"]["task"]]
-        swept = node["sweeper"].get("swept") or named
-        return [str(key) for key in swept if not is_run_only(str(key))]
-    return []
-
-
 def recorded_words(folder: Path) -> list[str] | None:
     """Return the words by which the run in ``folder`` was started, or None if they cannot be read."""
     with suppress(OSError, UserError, ValueError, RecursionError, yaml.YAMLError):
-        words = yaml.safe_load(files.read_bytes(folder / FOLDER / "overrides.yaml", LARGEST))
+        words = yaml.safe_load(files.read_bytes(folder / START / "overrides.yaml", LARGEST))
         if isinstance(words, list) and all(isinstance(word, str) for word in words):
             return words
     return None
@@ -158,17 +104,9 @@ def recorded_words(folder: Path) -> list[str] | None:
 def searched_by(folder: Path) -> list[str]:
     """Return the words that named further folders of options when the run was started."""
     with suppress(TypeError, KeyError):
-        words = _hydra_node(folder)["overrides"]["hydra"]
+        words = recorded_start(folder)["overrides"]["hydra"]
         return [word for word in words if str(word).startswith("hydra.searchpath=")]
     return []
-
-
-def _hydra_node(folder: Path) -> Any:
-    """Return Hydra's own node as it was recorded, None if it was not."""
-    with suppress(OSError, UserError, yaml.YAMLError, ValueError, RecursionError, TypeError, KeyError):
-        text = files.read_bytes(folder / FOLDER / "hydra.yaml", LARGEST)
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["hydra"]
-    return None
 
 
 def _within(path: Path, folder: Path) -> bool:

@@ -13,7 +13,7 @@ from gan_cli.config.compose import flatten, readable
 from gan_cli.config.identity import flat
 from gan_cli.config.schema import TrainConfig, scalars
 from gan_cli.errors import UserError
-from gan_cli.runs.started import configs_of, own_options
+from gan_cli.runs.started import configs_of, trusted_options
 
 SIZES = re.compile(
     r"train\.steps|schedule\.phases\.\w+\.rounds|dataset\.(max_samples|n|n_heldout)"
@@ -39,7 +39,7 @@ def shortened(folder: Path, config: Mapping[str, Any], overrides: Sequence[str] 
     words = [word for word in overrides or () if CHOICE.fullmatch(word) and word.partition("=")[0] not in settings]
     if not any(word.lstrip("+").startswith("experiment=") for word in words):
         return ()
-    preset = _preset(tuple(words), own_options(folder))
+    preset = _preset(tuple(words), trusted_options(folder))
     values, below = flat(config), []
     for key, wanted in _sizes(preset, overrides or ()).items():
         found = values.get(key)
