@@ -13,7 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli import files
 from gan_cli.config.commands import composing_words, sweep_words
 from gan_cli.config.compose import loader
-from gan_cli.config.identity import plain_hash
+from gan_cli.config.grammar import key_of
+from gan_cli.config.identity import flat, plain_hash
+from gan_cli.config.locations import LOCATION
+from gan_cli.config.names import is_run_only
+from gan_cli.config.schema import TrainConfig, components
 from gan_cli.config.stored import LARGEST
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import START, options_folder, recorded_start
@@ -90,6 +94,43 @@ def trusted_options(folder: Path) -> Path | None:
     """
     path = options_folder(folder)
     return path if path is not None and path.is_dir() and not _within(path, folder.parent) else None
+
+
+def settings(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a table of runs shows of a run: the chosen option of every group, and all values that affect its result.
+
+    Args:
+        folder: Folder of the run.
+        config: Its config as plain data.
+    """
+    decisive = {key: value for key, value in config.items() if not is_run_only(key)}
+    values = {key: value for key, value in flat(decisive).items() if key.rpartition(".")[2] not in ("_target_", LOCATION)}
+    return {**options(folder), **{key: value for key, value in values.items() if value is not None}}
+
+
+def options(folder: Path) -> dict[str, str]:
+    """Return the option of each group, as in ``{"loss": "wgan_gp"}``; empty if the run's start was not recorded.
+
+    A part of a group, such as ``model/generator``, is left out where it is the group's own.
+    """
+    node = recorded_start(folder)
+    with suppress(TypeError, KeyError, AttributeError):
+        chosen = {str(group): str(option) for group, option in node["runtime"]["choices"].items() if option is not None}
+        found = {group: option for group, option in chosen.items() if option != chosen.get(group.rpartition("/")[0])}
+        words = dict(word.split("=", 1) for word in node["overrides"]["task"] if "=[" in word)
+        several = {group: words[group] for group in components(TrainConfig) if group in words}  # of which Hydra keeps no note
+        return {**{group: option for group, option in found.items() if not group.startswith("hydra/")}, **several}
+    return {}
+
+
+def decisive_keys(folder: Path) -> list[str]:
+    """Return the keys in which the jobs of the run's sweep differ, or those that its own command line names."""
+    node = recorded_start(folder)
+    with suppress(TypeError, KeyError, AttributeError):
+        named = [key_of(word) for word in node["overrides"]["task"]]
+        swept = node["sweeper"].get("swept") or named
+        return [str(key) for key in swept if not is_run_only(str(key))]
+    return []
 
 
 def recorded_words(folder: Path) -> list[str] | None:
