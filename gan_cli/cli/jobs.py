@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from gan_cli import __version__, config, files
 from gan_cli.config.form import FormError
 from gan_cli.config.identity import config_hash
+from gan_cli.config.names import is_run_only, settings_text
 from gan_cli.config.stored import read_config
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import holds_config, read_result
@@ -60,6 +61,22 @@ def swept_keys(jobs: Sequence[Sequence[str]]) -> list[str]:
     common = common_words(jobs)
     own = [word for job in jobs for word in job if word not in common] if len(jobs) > 1 else []
     return list(dict.fromkeys(word.partition("=")[0].lstrip("+~") for word in own))
+
+
+def swept_columns(overrides: Sequence[str], swept: Sequence[str]) -> dict[str, Any]:
+    """Return the method of a job, and its values of the swept keys, numbers as such; None for a key that it does not have."""
+    pairs = (word.lstrip("+~").partition("=") for word in overrides)
+    values = {key: value for key, _, value in pairs if key in swept}
+    decisive = {key: value for key, value in values.items() if key != "seed" and not is_run_only(key)}
+    columns = {key: _as_number(values[key]) if key in values else None for key in swept}
+    return {**columns, "method": settings_text(decisive)}
+
+
+def _as_number(text: str) -> int | float | str:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def options_hash(configs: ConfigLoader, words: Sequence[str]) -> str | None:

@@ -23,6 +23,7 @@ from gan_cli.cli.jobs import (
     folders_by_config,
     options_hash,
     recorded,
+    swept_columns,
     swept_keys,
 )
 from gan_cli.config.combinations import combinations
@@ -255,6 +256,7 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
         options: Hash of the options that the configs of the jobs were composed of.
     """
     common, console = common_words([job.overrides for job in jobs]), Console()
+    swept = swept_keys([job.overrides for job in jobs])
     table = Table("job", "result")
     # a line is enough: names begin with what is swept, and sweep.json has the whole ones
     table.add_column("folder", no_wrap=True, max_width=max(30, console.width - 60))
@@ -270,7 +272,15 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
             outcome = Text(result.get("reason", ""), style="red")
         own = " ".join(word for word in job.overrides if word not in common)
         table.add_row(Text(own or "defaults"), outcome, Text(job.folder.name, overflow="ellipsis"))
-        rows.append({"overrides": job.overrides, "folder": str(job.folder), "subdir": job.subdir, **result})
+        rows.append(
+            {
+                **swept_columns(job.overrides, swept),
+                "overrides": job.overrides,
+                "folder": str(job.folder),
+                "subdir": job.subdir,
+                **result,
+            }
+        )
     files.write_json(folder / "sweep.json", {"options": options, "jobs": rows})
     if common:
         print("all jobs:", *sorted(common))

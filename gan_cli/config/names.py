@@ -1,8 +1,10 @@
-"""Folder names free of characters that a shell or Hydra's grammar would interpret. Standard library only."""
+"""Names of folders and methods. Standard library only."""
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from gan_cli.errors import printable
 
 RUN_ONLY = (
     "resume",
@@ -52,3 +54,16 @@ def job_folder(overrides: Sequence[str], swept: Sequence[str] | None = None) -> 
     decisive = sorted(word for word, key in words.items() if not is_run_only(key) and (not swept or key in swept))
     pairs = [word.partition("=") for word in decisive]
     return folder_name("+".join(f"{key.replace('/', '.')}-{value}" for key, _, value in pairs)) if pairs else "defaults"
+
+
+def settings_text(settings: Mapping[str, str]) -> str:
+    """Return swept keys with their values.
+
+    A key is shortened to the last parts that tell it apart from the others. A ``method`` stands without its key.
+    """
+    keys = [key.removesuffix("._target_").split(".") for key in settings]
+    pairs = []
+    for parts, (key, value) in zip(keys, settings.items(), strict=True):
+        n = next(n for n in range(1, len(parts) + 1) if n == len(parts) or sum(other[-n:] == parts[-n:] for other in keys) == 1)
+        pairs.append(value if key == "method" else f"{'.'.join(parts[-n:])}={value}")
+    return printable(", ".join(pairs))

@@ -22,6 +22,7 @@ from gan_cli.evaluation.comparison import compare
 from gan_cli.evaluation.details import detail_tables, reference_tables, remark_tables
 from gan_cli.evaluation.folders import FolderComparison
 from gan_cli.evaluation.numbers import numbers_and_details
+from gan_cli.evaluation.rankings import by_run, ranking_entries
 from gan_cli.evaluation.results import Evaluation, Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
 from gan_cli.games.sampling import Sampling
@@ -136,9 +137,14 @@ def _measure_each(
         place = f" in {folder}" if folder.name else ""
         raise UserError(f"none of the {len(sweep_runs)} runs{place} can be measured: {_first_problem(sweep_runs, refused)}")
     everything = [result for run_results in found.values() for result in run_results]
-    results.write(out, [replace(result, source=os.path.relpath(result.source, out)) for result in everything])
     sweep_runs = [replace(sweep_run, problem=refused.get(sweep_run.name, sweep_run.problem)) for sweep_run in sweep_runs]
     chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
+    names = {os.path.relpath(folder / run.name, out): run.name for run in sweep_runs}
+    results.write(
+        out,
+        [replace(result, source=os.path.relpath(result.source, out)) for result in everything],
+        lambda stored: ranking_entries(compare(sweep_runs, by_run(stored, names), chosen)),
+    )
     in_tables = [result for result in everything if chosen in result.chosen]
     tables = [
         *sweep_tables(compare(sweep_runs, found, chosen)),

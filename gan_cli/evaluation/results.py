@@ -1,20 +1,17 @@
 """Results of evaluations: numbers with their provenance, stored as ``eval.json`` and ``eval.csv``."""
 
-import csv
 import dataclasses
-import io
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_cli.config.form import FormError, require
 from gan_cli.errors import UserError
+from gan_cli.evaluation import columns
 from gan_cli.evaluation.stored_form import StoredResults, plain, require_result
 from gan_cli.files import atomic_write, file_lock, read_json, write_json
-from gan_cli.runs import environment
 
 if TYPE_CHECKING:
     import pandas
@@ -183,13 +180,30 @@ class Evaluation:
     folder: Path
 
     def frame(self) -> "pandas.DataFrame":
-        """Return a row for each number: its name, value, standard error, floor and provenance, as in ``eval.csv``."""
+        """Return a row for each number, as in ``eval.csv``.
+
+        The columns are the run's method, data set, seed and swept keys, then the number's name, value, standard error, floor
+        and provenance.
+        """
         import pandas
 
-        return pandas.DataFrame([row for result in self.results for row in _rows(result)])
+        return pandas.DataFrame(columns.number_rows(Path(), self.results))
+
+    def ranking(self) -> "pandas.DataFrame":
+        """Return a row for each method and number of the sweep: mean over seeds, error, and difference to the best method.
+
+        The rankings are those of all results in ``eval.json``; empty if a single run was measured.
+        """
+        import pandas
+
+        return pandas.DataFrame(columns.ranking_rows(read_json(self.folder / JSON).get("rankings", [])))
 
 
-def write(folder: Path, results: Sequence[Result]) -> list[Result]:
+def write(
+    folder: Path,
+    results: Sequence[Result],
+    rank: Callable[[Sequence[Result]], Sequence[Mapping[str, Any]]] = lambda results: (),
+) -> list[Result]:
     """Add ``results`` to those in ``folder``, and write both files atomically.
 
     A result that repeats an earlier one replaces it. A checkpoint that is no longer the last or best one keeps its numbers, but
@@ -198,6 +212,7 @@ def write(folder: Path, results: Sequence[Result]) -> list[Result]:
     Args:
         folder: Folder of ``eval.json`` and ``eval.csv``; created if it does not exist.
         results: The new results.
+        rank: Returns the rankings of all results in the folder, which ``eval.json`` holds beside them.
 
     Returns:
         All results in the folder.
@@ -209,9 +224,10 @@ def write(folder: Path, results: Sequence[Result]) -> list[Result]:
     with file_lock(folder / f".{JSON}.lock", f"Waiting for another process that writes {folder / JSON}."):
         kept = [_without_moved_choices(old, results) for old in read(folder) if not any(new.repeats(old) for new in results)]
         everything = [*kept, *results]
-        write_json(folder / JSON, {"results": [result.to_json() for result in everything]})
+        rankings = {"rankings": ranked} if (ranked := rank(everything)) else {}
+        write_json(folder / JSON, {"results": [result.to_json() for result in everything], **rankings})
         with atomic_write(folder / CSV) as temporary:
-            temporary.write_text(to_csv(everything), encoding="utf-8", newline="")
+            temporary.write_text(columns.to_csv(folder, everything), encoding="utf-8", newline="")
     return everything
 
 
@@ -234,43 +250,6 @@ def read(folder: Path) -> list[Result]:
         ) from error
     except UserError as error:
         raise UserError(f"{error}\nRemove it and evaluate again.") from error
-
-
-def to_csv(results: Iterable[Result]) -> str:
-    """Return one row per number in full precision; unknown values are empty."""
-    rows = [row for result in results for row in _rows(result)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _rows(result: Result) -> Iterable[dict[str, Any]]:
-    origin = result.provenance
-    for name, number in result.numbers.items():
-        yield {
-            "source": result.source,
-            "step": result.step,
-            "chosen": " ".join(result.chosen),
-            "name": name,
-            **dataclasses.asdict(number),
-            "n_real": origin.n_real,
-            "n_fake": origin.n_fake,
-            "split": origin.split,
-            "ema": origin.ema,
-            "seed": origin.seed,
-            "metric": origin.metric,
-            "settings": json.dumps(origin.settings, sort_keys=True),
-            "reference": origin.reference,
-            "sampling": json.dumps(origin.sampling, sort_keys=True),
-            "preprocessing": json.dumps(origin.preprocessing, sort_keys=True),
-            "labels": origin.labels,
-            "protocol": origin.protocol,
-            "environment": environment.in_words(result.environment),
-            **dict.fromkeys(("extractor", "weights", "resizing")),
-            **origin.features,
-        }
 
 
 def _without_moved_choices(old: Result, results: Sequence[Result]) -> Result:

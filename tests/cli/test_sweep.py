@@ -37,6 +37,12 @@ def test_every_combination_in_its_own_folder(call, jobs, tmp_path):
     assert "all jobs: train.steps=3" in answer.out
     assert "loss=wgan seed=1 fd 11 loss-wgan+seed-1" in " ".join(answer.out.replace("│", " ").split())
     assert "4 of 4 jobs finished. They lie in s," in answer.out
+    assert [(row["method"], row["loss"], row["seed"]) for row in jobs_of(tmp_path / "work" / "s")] == [
+        ("loss=wgan", "wgan", 1),
+        ("loss=wgan", "wgan", 2),
+        ("loss=hinge", "hinge", 1),
+        ("loss=hinge", "hinge", 2),
+    ]
     assert [(row["status"], row["objective"]) for row in jobs_of(tmp_path / "work" / "s")] == [
         ("finished", value) for value in (11.0, 12.0, 11.0, 12.0)
     ]

@@ -72,7 +72,8 @@ class TestARun:
         for row in rows:
             number = entry["numbers"][row["name"]]
             assert [float(row[key]) for key in ("value", "error", "floor")] == [number[k] for k in ("value", "error", "floor")]
-            assert (row["step"], row["chosen"], row["n_fake"], row["ema"], row["seed"]) == ("1", "step", "30", "False", "7")
+            assert (row["step"], row["chosen"], row["n_fake"], row["ema"]) == ("1", "step", "30", "False")
+            assert (row["method"], row["dataset"], row["seed"], row["sampling_seed"]) == ("NonSaturating", "ring", "1", "7")
 
     def test_a_curve(self, call, run):
         code, out, _ = call("mine", "checkpoint=all")

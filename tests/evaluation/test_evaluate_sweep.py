@@ -37,7 +37,28 @@ class TestASweep:
             assert replace(result, source=".") in results.read(sweep / result.source)
         assert {tuple(eval_scalars(path)) for path in sweep.iterdir() if path.is_dir()} == {("eval/w1",)}
         with open(sweep / "eval.csv", newline="", encoding="utf-8") as file:
-            assert len(list(csv.DictReader(file))) == 6
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 6
+        for row in rows:
+            assert row["source"] == f"lr-{row['optimizer.lr']}+seed-{row['seed']}"
+            assert (row["method"], row["dataset"]) == (f"lr={row['optimizer.lr']}", "ring")
+
+    def test_means_errors_and_differences_are_stored(self, call, sweep):
+        assert call("sweep")[0] == 0
+        [ranking] = json.loads((sweep / "eval.json").read_text())["rankings"]
+        first, second = ranking["methods"]
+        assert (ranking["number"], ranking["checkpoint"], ranking["higher_is_better"]) == ("w1", "last", False)
+        assert (first["seeds"], first["difference"]) == ([1, 2], None)
+        lr = first["settings"]["optimizer.lr"]
+        values = [w1(sweep / f"lr-{lr}+seed-{seed}") for seed in (1, 2)]
+        error = abs(values[0] - values[1]) / 2
+        assert first["numbers"]["w1"] == {"mean": pytest.approx(sum(values) / 2), "error": pytest.approx(error), "n": 2}
+        assert (second["difference"]["verdict"], second["difference"]["interval"]) == ("too few seeds", None)
+        evaluation = results.Evaluation(tuple(results.read(sweep)), sweep)
+        frame = evaluation.ranking()
+        assert frame["method"].tolist() == [first["method"], second["method"]]
+        assert frame["verdict"].tolist() == ["best", "too few seeds"]
+        assert frame["difference"][1] == second["difference"]["value"]
 
     def test_methods_are_ranked_by_their_best_checkpoint(self, call, sweep):
         """Best checkpoints that happen to be the last ones do not form a ranking of last checkpoints."""

@@ -3,11 +3,13 @@ import dataclasses
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.evaluation.results import Number, Provenance, Result, differences, read, to_csv, write
+from gan_cli.evaluation.columns import to_csv
+from gan_cli.evaluation.results import Number, Provenance, Result, differences, read, write
 
 WEIGHTS = "0123456789abcdef" * 4
 
@@ -150,15 +152,15 @@ def test_csv_has_a_row_for_every_number(tmp_path):
     assert float(first["value"]) == 0.1 + 0.2
     assert (first["name"], first["step"], first["chosen"], first["floor"]) == ("kid_inception", "10", "last", "0.0001")
     assert (first["extractor"], first["weights"], first["resizing"]) == ("inception", WEIGHTS, "tf1 299")
-    assert (first["n_real"], first["split"], first["ema"], first["seed"]) == ("1000", "train", "True", "0")
-    assert json.loads(first["settings"]) == {"subsets": 100, "ks": [1, 3]}
+    assert (first["n_real"], first["split"], first["ema"], first["sampling_seed"]) == ("1000", "train", "True", "0")
+    assert json.loads(first["metric_settings"]) == {"subsets": 100, "ks": [1, 3]}
     assert (second["name"], second["error"], second["higher_is_better"]) == ("precision", "", "True")
     assert (third["value"], third["step"], third["chosen"], third["weights"]) == ("nan", "", "last best", "")
 
 
 def test_csv_keeps_commas_and_quotes():
     strange = dataclasses.replace(result(), source='a, "b"\n')
-    assert next(csv.DictReader(to_csv([strange]).splitlines(keepends=True)))["source"] == 'a, "b"\n'
+    assert next(csv.DictReader(to_csv(Path(), [strange]).splitlines(keepends=True)))["source"] == 'a, "b"\n'
 
 
 def test_the_primary_number_is_the_first():

@@ -5,13 +5,14 @@ import json
 import pytest
 from omegaconf import OmegaConf
 
+from gan_cli.config.names import settings_text
 from gan_cli.report.figures import sections, standard, tables
 from gan_cli.report.figures.curves import Curves
 from gan_cli.report.figures.gallery import Gallery
 from gan_cli.report.figures.progression import Progression
 from gan_cli.report.figures.sweeps import Bars, SweepCurves
 from gan_cli.report.records.data_sets import by_data_set
-from gan_cli.report.records.runs import run_records, settings_text
+from gan_cli.report.records.runs import run_records
 from gan_cli.report.records.selection import equal_seeds, left_out
 
 CURVES = {"loss/discriminator": [3.0, 2.0], "metric/w1": [2.0, 1.0]}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gan_cli.config.names import settings_text
 from gan_cli.evaluation.comparison import Mean, Ranking, Row, compare, describe_level, mean
 from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_label, floor_note, result_label
 from gan_cli.evaluation.number_format import format_interval, format_value
@@ -15,7 +16,7 @@ from gan_cli.report.figures import style
 from gan_cli.report.figures.style import WIDTH, RenderedFigure
 from gan_cli.report.figures.sweeps import bars
 from gan_cli.report.records.data_sets import by_data_set
-from gan_cli.report.records.runs import RunRecord, settings_text
+from gan_cli.report.records.runs import RunRecord
 
 
 @dataclass(frozen=True)

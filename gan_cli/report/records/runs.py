@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gan_cli.errors import EarlierVersionError, UserError, printable, warn
+from gan_cli.config.names import settings_text
+from gan_cli.errors import EarlierVersionError, UserError, warn
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.results import Result
 from gan_cli.evaluation.sweeps import SweepRun
@@ -174,19 +175,6 @@ def run_records(folder: Path) -> list[RunRecord]:
     if not any(run.rows for run in records):
         raise UserError(f"nothing is logged yet in {folder}: the report can be made once training has begun.")
     return records
-
-
-def settings_text(settings: Mapping[str, str]) -> str:
-    """Return swept keys with their values.
-
-    A key is shortened to the last parts that tell it apart from the others. A ``method`` stands without its key.
-    """
-    keys = [key.removesuffix("._target_").split(".") for key in settings]
-    pairs = []
-    for parts, (key, value) in zip(keys, settings.items(), strict=True):
-        n = next(n for n in range(1, len(parts) + 1) if n == len(parts) or sum(other[-n:] == parts[-n:] for other in keys) == 1)
-        pairs.append(value if key == "method" else f"{'.'.join(parts[-n:])}={value}")
-    return printable(", ".join(pairs))
 
 
 def _override_text(value: Any) -> str:

@@ -1,0 +1,152 @@
+"""Columns of tables for further use: what tells runs apart, and the rankings of a sweep."""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_cli.config.names import method_name, settings_text
+from gan_cli.evaluation.sweeps import SweepRun, groups, sweep_run
+from gan_cli.runs import environment
+
+if TYPE_CHECKING:
+    from gan_cli.evaluation.results import Result
+
+
+def to_csv(folder: Path, results: Sequence["Result"]) -> str:
+    """Return one row per number in full precision, see ``Evaluation.frame``; unknown values are empty.
+
+    Args:
+        folder: The folder that the sources of the results are relative to.
+        results: The results.
+    """
+    rows = number_rows(folder, results)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def number_rows(folder: Path, results: Sequence["Result"]) -> list[dict[str, Any]]:
+    """Return a row for each number: what tells its run apart, and its value, error, floor and provenance.
+
+    Args:
+        folder: The folder that the sources of the results are relative to.
+        results: The results.
+    """
+    numbers = [(result, _numbers(result)) for result in results]
+    taken = {key for _, rows in numbers for row in rows for key in row}
+    runs = columns_of_sources(folder, (result.source for result in results), taken)
+    return [{"source": result.source, **runs.get(result.source, {}), **row} for result, rows in numbers for row in rows]
+
+
+def _numbers(result: "Result") -> list[dict[str, Any]]:
+    origin = result.provenance
+    return [
+        {
+            "step": result.step,
+            "chosen": " ".join(result.chosen),
+            "name": name,
+            **dataclasses.asdict(number),
+            "n_real": origin.n_real,
+            "n_fake": origin.n_fake,
+            "split": origin.split,
+            "ema": origin.ema,
+            "sampling_seed": origin.seed,
+            "metric": origin.metric,
+            "metric_settings": json.dumps(origin.settings, sort_keys=True),
+            "reference": origin.reference,
+            "sampling": json.dumps(origin.sampling, sort_keys=True),
+            "preprocessing": json.dumps(origin.preprocessing, sort_keys=True),
+            "labels": origin.labels,
+            "protocol": origin.protocol,
+            "environment": environment.in_words(result.environment),
+            **dict.fromkeys(("extractor", "weights", "resizing")),
+            **origin.features,
+        }
+        for name, number in result.numbers.items()
+    ]
+
+
+def columns_of(runs: Iterable[SweepRun], taken: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return what tells each run apart, by its name: method, data set, seed of training, and the swept keys with their values.
+
+    Runs without a config are left out. Numbers and truth values are those of the config.
+
+    Args:
+        runs: The runs.
+        taken: Names of other columns. A swept key of one of these names gets ``run.`` before it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for group in groups(runs):
+        for run in group.sweep_runs:
+            leaves = run.flat_config()
+            swept = {key: leaves[key] if _is_number(leaves.get(key)) else text for key, text in group.settings.items()}
+            common = {"method": settings_text(group.settings) or own_method(run), "dataset": data_set(run), "seed": run.seed}
+            names = {*common, *taken}
+            others = {key: value for key, value in swept.items() if key not in ("method", "dataset")}
+            found[run.name] = {**common, **{f"run.{key}" if key in names else key: value for key, value in others.items()}}
+    return found
+
+
+def columns_of_sources(folder: Path, sources: Iterable[str], taken: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return the columns of the runs that results come from, by the source of a result; images have none.
+
+    Args:
+        folder: The folder that the sources are relative to.
+        sources: Folders of runs, or of images.
+        taken: Names of other columns.
+    """
+    runs = {source: sweep_run(folder / source) for source in dict.fromkeys(sources)}
+    named = [SweepRun(source, run.config, run.overrides, run.problem) for source, run in runs.items()]
+    return columns_of(named, taken)
+
+
+def own_method(run: SweepRun) -> str:
+    """Return the name of a run's method where nothing was swept: its ``method``, else its loss, or its game."""
+    return run.config.get("method") or method_name(_option(run, "game").lower(), _option(run, "loss"))
+
+
+def data_set(run: SweepRun) -> str:
+    """Return the name of a run's data set."""
+    return _option(run, "dataset")
+
+
+def _option(run: SweepRun, group: str) -> str:
+    """Return the option that the run's command line names, else the name of what the group's node configures."""
+    target = str((run.config.get(group) or {}).get("_target_", ""))
+    return run.decisive_overrides().get(group) or target.rpartition(".")[2]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def ranking_rows(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the same as rows of one table: one for each ranking, method and number."""
+    return [
+        {
+            "ranking": entry["number"],
+            "checkpoint": entry["checkpoint"],
+            "method": method["method"],
+            **method["settings"],
+            "seeds": len(method["seeds"]),
+            "name": name,
+            **number,
+            **(_difference_columns(method["difference"]) if name == entry["number"] else {}),
+        }
+        for entry in entries
+        for method in entry["methods"]
+        for name, number in method["numbers"].items()
+    ]
+
+
+def _difference_columns(difference: Mapping[str, Any] | None) -> dict[str, Any]:
+    if difference is None:
+        return {"verdict": "best"}
+    low, high = difference["interval"] or (None, None)
+    return {"difference": difference["value"], "low": low, "high": high, "verdict": difference["verdict"]}
