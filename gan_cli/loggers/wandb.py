@@ -47,7 +47,7 @@ class WandB(Service):
         import wandb
 
         id = id or uuid.uuid4().hex[:12]
-        named = {
+        named: dict[str, Any] = {
             **self.shown,
             "name": self.shown["name"] or run.folder.resolve().name,
             "group": self.shown["group"] or run.folder.resolve().parent.name,

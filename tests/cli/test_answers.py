@@ -150,7 +150,7 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
 @pytest.mark.parametrize(
     ("line", "answers"),
     [
-        ("gan-train lo", ["log_every=", "loss="]),
+        ("gan-train lo", ["log_every=", "logger=", "loss="]),
         ("gan-train loss=", ["loss=hinge", "loss=plain", "loss=wgan"]),
         ("gan-train -m seed=1,2 loss=wgan,h", ["loss=wgan,hinge"]),
         ("gan-train regularizer=[penalty,s", ["regularizer=[penalty,spectral"]),
@@ -163,7 +163,7 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
         ("gan-train debug=t", ["debug=true"]),
         ("gan-train resume=", []),
         ("gan-train --c", ["--cfg", "--completion", "--config-dir"]),
-        ("lo", ["log_every=", "loss="]),  # without the command
+        ("lo", ["log_every=", "logger=", "loss="]),  # without the command
     ],
 )
 def test_candidates(conf, line, answers):

@@ -19,6 +19,7 @@ from support.runs import differences, outcome, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_cli.build import build_loggers
+from gan_cli.cli.job import _stored, in_resumed_folder
 from gan_cli.errors import UserError
 from gan_cli.loggers import LoggedRun, Logger, Service
 from gan_cli.runs import logger
@@ -251,3 +252,13 @@ def test_training_is_the_same_to_the_bit_whatever_logs_it(tmp_path, monkeypatch,
 def test_a_wrong_mode(words):
     with pytest.raises(UserError, match=r"^logger\.wandb\.mode='\w+': it must be online, offline or null\.$"):
         build_loggers(configs.config("logger=wandb", words))
+
+
+def test_a_resume_may_choose_other_loggers(tmp_path):
+    folder = tmp_path / "run"
+    train(configs.config("dataset=ring metric=none", "train.steps=0"), folder)
+    words = in_resumed_folder([f"resume={folder}", "logger=[csv,wandb]", "logger.wandb.project=mine"])
+    cfg = configs.compose("logger=[csv,wandb] logger.wandb.project=mine")
+    stored = _stored(cfg, folder, [word for word in words if not word.startswith("hydra")])
+    assert list(stored.logger) == ["csv", "wandb"]
+    assert stored.logger.wandb.project == "mine"
