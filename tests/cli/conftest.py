@@ -34,7 +34,6 @@ TINY = {
     "logger/tensorboard": "tensorboard:\n  _target_: m.TensorBoard\n",
     "diagnostics/none": "_target_: m.NoDiagnostics\n",
     "diagnostics/game": "_target_: m.GameDiagnostics\nsteps: 200\n",
-    "logger/tensorboard": "tensorboard: {_target_: m.TensorBoard}\n",
     "logger/csv": "csv: {_target_: m.CSV}\n",
     "features/net": "_target_: m.Net\n",
     "dataset/points": "_target_: m.Points\n_location_: root\nroot: data\n",
