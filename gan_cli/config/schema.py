@@ -114,6 +114,7 @@ class EvalConfig(SamplingConfig):
         "real and generated samples (null: n_samples of the metric, which is the run's or that of metric=; of folders, all)",
         low=1,
     )
+    n_fake: int | None = _scalar(None, "generated samples (null: n_fake of the metric, or as many as real ones)", low=1)
     root: str | None = _scalar(None, "folder or file where the data set lies (null: as in the run)")
     out: str | None = _scalar(None, "folder for eval.json and eval.csv (null: the run's own; of folders, outputs/)")
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")

@@ -208,7 +208,7 @@ class Data:
 
     Attributes:
         train: Training part.
-        heldout: Held-out part.
+        heldout: Held-out part; empty if nothing is held out.
         series: Metadata of sequences: features, units and protocol. None if nothing is known.
     """
 
@@ -230,6 +230,16 @@ class Data:
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes; empty if they have none."""
         return self.train.class_names if self.classes else ()
+
+    @property
+    def holds_out(self) -> bool:
+        """True if there is a held-out part."""
+        return len(self.heldout) > 0 or self.heldout.unlimited
+
+    @property
+    def shown(self) -> Dataset:
+        """The part whose samples are shown and compared with: the held-out one, or the training part if nothing is held out."""
+        return self.heldout if self.holds_out else self.train
 
     @property
     def source(self) -> tuple[int, ...] | None:

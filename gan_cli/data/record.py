@@ -149,14 +149,14 @@ class DataRecord:
         return cls(**values)
 
     def _counts(self) -> str:
-        text = f"{self.train} {self.kind} to train on, {self.heldout} held out"
+        text = f"{self.train} {self.kind} to train on, {self.heldout or 'none'} held out"
         if not self.classes:
             return text
         text += f"; {len(self.classes)} classes"
         known = [(one.name, one.train, one.heldout) for one in self.classes if one.train is not None]
         shown = [f"{name} ({train} + {heldout})" for name, train, heldout in known]
         text += f": {shortened_list(shown, SHOWN)}" if shown else ""
-        lacking = [name for name, _, heldout in known if heldout == 0]
+        lacking = [name for name, _, heldout in known if heldout == 0 < self.heldout]
         return f"{text}; classes without held-out samples: {shortened_list(lacking, SHOWN)}" if lacking else text
 
     def _units(self) -> str:
@@ -252,7 +252,7 @@ def _checksum(data: Data, contents: tuple[Content | None, Content | None], some:
             labels = part.known_labels()
             known = labels.numpy() if labels is not None else content.labels
             total.update(b"" if known is None else known.tobytes())
-        elif not part.unlimited:
+        elif len(part):
             total.update(_some_samples(part, some))
     return total.hexdigest()
 

@@ -81,7 +81,7 @@ class CodeAccuracy(Diagnostics):
         """
         if not isinstance(game, InfoGAN):
             raise UserError("diagnostics=codes measures the codes of game=infogan: this game has none.")
-        batch = choose(data.heldout, self.batch_size, seed)
+        batch = choose(data.shown, self.batch_size, seed)
         if batch.y is None or not data.classes:
             raise UserError("diagnostics=codes compares codes with labels, and this data set has none.")
         with eval_mode(game), preserve_buffers(game):

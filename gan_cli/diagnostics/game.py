@@ -151,7 +151,7 @@ class GameDiagnostics(Diagnostics):
             training = random_batches(data.train, self.batch_size, seed, player)
             best[player] = best_response(game, player, training, optimizer, self.steps, seed)
         after = {player: response.game for player, response in best.items()}
-        batches = random_batches(data.heldout, self.batch_size, seed, "heldout")
+        batches = random_batches(data.shown, self.batch_size, seed, "heldout")
         heldout = [next(batches) for _ in range(self.batches)]
         gap = duality_gap(game, after, heldout, seed)
         gains = {f"game/gain_at_least/{player}": Value(*gain) for player, gain in gap.gains.items()}

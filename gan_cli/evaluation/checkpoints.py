@@ -222,7 +222,8 @@ class Checkpoints:
     @cached_property
     def with_own_metric(self) -> "Checkpoints":
         """The same evaluation with every run's own metric."""
-        cfg = OmegaConf.create({**self.cfg, "metric": None, "features": None, "diagnostics": None, "n_samples": None})
+        own = dict.fromkeys(("metric", "features", "diagnostics", "n_samples", "n_fake"))
+        cfg = OmegaConf.create({**self.cfg, **own})
         return Checkpoints(cfg, self.advance, self.say)
 
     def selection_values(self, folder: Path, steps: list[int]) -> dict[int, Value]:

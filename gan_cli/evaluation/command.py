@@ -171,7 +171,7 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
         say(console, metric.describe())
         chosen = device.choose(cfg.device)
         real, fake = Path(cfg.real), Path(cfg.fake)
-        folders = FolderComparison(metric, real, fake, cfg.n_samples, cfg.seed or 0, chosen, cfg.size, cfg.fit)
+        folders = FolderComparison(metric, real, fake, cfg.n_samples, cfg.seed or 0, chosen, cfg.size, cfg.fit, cfg.n_fake)
         for line in folders.warnings:
             say(console, f"warning: {line}")
         progress.expect(folders.n_images)

@@ -69,6 +69,7 @@ class FolderComparison:
         real: Folder of the real images.
         fake: Folder of the generated images.
         n: Number of images of either folder. None: all.
+        n_fake: Number of generated images. None: as ``n`` says.
         seed: Decides which images are drawn.
         device: Device of the features.
         size: Side to which real images are brought, as a data set does it. None: they are measured as they are.
@@ -92,6 +93,7 @@ class FolderComparison:
         device: torch.device,
         size: int | None = None,
         fit: str | None = None,
+        n_fake: int | None = None,
     ):
         if metric.n_samples == 0:
             raise UserError("metric=none measures nothing: name another one, as in gan-eval real=DIR fake=DIR metric=frechet.")
@@ -102,7 +104,8 @@ class FolderComparison:
         self.seed, self.metric, self.preprocessing = seed, metric, {"size": size, "fit": transform and transform.fit}
         self.real, self.fake = ShuffledImages(real, seed, transform or native), ShuffledImages(fake, seed)
         self.warnings = warnings(sizes_of(self.real.paths, transform), sizes_of(self.fake.paths), fake)
-        n_real, n_fake = (len(side) if n is None else min(n, len(side)) for side in (self.real, self.fake))
+        wanted = (self.real, n), (self.fake, n if n_fake is None else n_fake)
+        n_real, n_fake = (len(side) if most is None else min(most, len(side)) for side, most in wanted)
         if metric.equal_sizes:
             n_real = n_fake = min(n_real, n_fake)
         if need := metric.shortage(min(n_real, n_fake)):

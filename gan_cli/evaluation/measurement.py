@@ -28,10 +28,11 @@ ROLES = ("select", "report")
 class Measurement:
     """A metric with its real samples; ``measurement(game, seed)`` returns all its numbers.
 
-    There are as many real as generated samples. The real ones are fixed, whatever the seed of a run: with ``role="report"``
-    block 0 of one shuffled order of the split, with ``role="select"`` block 1, or the end of the order if the split is too
-    small for both, so that they overlap as little as possible. Generated samples are conditioned on the labels of the real
-    samples, which follow the distribution of the data; translators receive the sources of the real samples.
+    There are as many generated samples as real ones unless the metric's ``n_fake`` says otherwise. The real ones are fixed,
+    whatever the seed of a run: with ``role="report"`` block 0 of one shuffled order of the split, with ``role="select"`` block
+    1, or the end of the order if the split is too small for both, so that they overlap as little as possible. Generated samples
+    are conditioned on the labels of the real samples, which follow the distribution of the data; translators receive the
+    sources of the real samples.
 
     Args:
         metric: The metric.
@@ -42,12 +43,13 @@ class Measurement:
 
     Attributes:
         enabled: False for a metric that measures nothing.
-        n: Number of real and of generated samples.
+        n: Number of real samples.
+        n_fake: Number of generated samples.
         seconds: Time that fitting the metric took.
 
     Raises:
         TooFewSamples: If the metric needs more samples than are left.
-        UserError: If the metric does not fit the data.
+        UserError: If the metric does not fit the data, or needs as many generated as real samples.
     """
 
     def __init__(
@@ -58,9 +60,16 @@ class Measurement:
         self.split: Dataset = getattr(data, metric.split)
         self.requested = metric.n_samples if n_samples is None else n_samples
         self.n = check_counts(metric, data, n_samples)
+        self.n_fake = self.n if metric.n_fake is None else metric.n_fake
         start = time.perf_counter()
         self.metric = replace(metric, n_samples=self.n).fitted(data, device) if self.enabled else metric
         self.seconds = time.perf_counter() - start
+        if self.n_fake != self.n and (self.metric.equal_sizes or data.source is not None):
+            reason = "a translator has one sample for each source" if data.source is not None else "it compares them in pairs"
+            raise UserError(
+                f"n_fake={self.n_fake}: {self.metric.name} needs as many generated as real samples, {self.n}: {reason}.\n"
+                "Leave n_fake out."
+            )
 
     @property
     def tag(self) -> str:
@@ -116,42 +125,47 @@ class Measurement:
 
     @cached_property
     def floor(self) -> Floor:
-        """The metric between these real samples and as many other real samples.
+        """The metric between these real samples and as many other real samples as there are generated ones.
 
-        The others are the block of the other role. If the split is too small for that, they come from the other split if it
-        holds enough. Training samples are no others of held-out ones if the metric or its features have seen them. Otherwise
-        both sets are halves of the split. If the two splits are of different periods of a time series, the others always come
-        from the other split, as many as it holds.
+        The others are further samples of the split, beginning with the block of the other role. If the split is too small for
+        that, they come from the other split if it holds enough. Training samples are no others of held-out ones if the metric
+        or its features have seen them. Otherwise both sets are halves of the split. If the two splits are of different periods
+        of a time series, the others always come from the other split. If more samples are generated than there are other real
+        ones, the others are all that there are, but at least as many as the real samples.
         """
         name = "heldout" if self.metric.split == "train" else "train"
         other: Dataset = getattr(self.data, name)
-        real, n = self.real, self.n
+        real, n, m = self.real, self.n, self.n_fake
         if self.data.series is not None and self.data.series.by_time:
             n = min(n, len(other))
             real = self._encode_for_floor(self.split, self._block(self.role)[:n]) if n < self.n else real
+            m = n if self.n_fake == self.n else m
             return measure_floor(
-                self.metric, real, self._encode_for_floor(other, _order(other)[:n]), n < self.n, name, two_times=True
+                self.metric, real, self._encode_for_floor(other, _order(other)[:m]), n < self.n, name, two_times=True
             )
-        if 2 * n <= len(self.split):
-            others = self._encode_for_floor(self.split, self._block("report" if self.role == "select" else "select"))
-            return measure_floor(self.metric, *((real, others) if self.role == "report" else (others, real)))
-        if n <= len(other) and (name == "heldout" or not self.metric.has_seen_training_samples):
-            return measure_floor(self.metric, real, self._encode_for_floor(other, _order(other)[:n]), split=name)
+        if n + min(n, m) <= len(self.split):
+            others = self._encode_for_floor(self.split, self._outside_block()[:m])
+            # the floors of both roles are equal if the counts are
+            return measure_floor(self.metric, *((others, real) if self.role == "select" and m == n else (real, others)))
+        if min(n, m) <= len(other) and (name == "heldout" or not self.metric.has_seen_training_samples):
+            return measure_floor(self.metric, real, self._encode_for_floor(other, _order(other)[:m]), split=name)
         if not (n := len(self.split) // 2):
             return Floor()
-        first, second = (self._encode_for_floor(self.split, _order(self.split)[i * n : (i + 1) * n]) for i in range(2))
+        halves = _order(self.split)[:n], _order(self.split)[n : n + min(n, m)]
+        first, second = (self._encode_for_floor(self.split, half) for half in halves)
         # half of the data may be too little for a metric that works on the whole split
         return measure_floor(self.metric, first, second, partial=True)
 
     def fake(self, game: Game, seed: int, labels: str = "data") -> Encoded:
-        """Return ``n`` samples of ``game`` with their features.
+        """Return ``n_fake`` samples of ``game`` with their features.
 
         They have labels only if the game is conditional on labels.
 
         Args:
             game: The game that is sampled.
             seed: Decides the samples, together with the role.
-            labels: ``data`` for the labels of the real samples, ``uniform`` for equally many of each class.
+            labels: ``data`` for the labels of the real samples, in turn if there are more generated ones, ``uniform`` for
+                equally many of each class.
 
         Raises:
             UserError: If the metric needs labels and the game takes none.
@@ -161,12 +175,16 @@ class Measurement:
                 f"{self.metric.name} needs labels, and the samples of this game have none.\n"
                 "Choose a conditional game, such as game=cgan, or metric=all, which measures the balance of classes."
             )
-        y = self.real.y if labels == "data" else cycling_labels(self.n, self.data.classes)
-        work = activity(f"measuring {self.metric.name}", self.n, counts_samples=True)
+        y = self.real.y
+        if labels != "data":
+            y = cycling_labels(self.n_fake, self.data.classes)
+        elif y is not None:
+            y = y[torch.arange(self.n_fake) % self.n]
+        work = activity(f"measuring {self.metric.name}", self.n_fake, counts_samples=True)
         with work as measuring, fork_rng(f"{self.role}/{seed}", self.device), eval_mode(game):
-            latents = game.latents(self.n)
+            latents = game.latents(self.n_fake)
             chunks = []
-            for start in range(0, self.n, CHUNK):
+            for start in range(0, self.n_fake, CHUNK):
                 chunk = slice(start, start + CHUNK)
                 given = None if y is None else y[chunk].to(self.device)
                 x = to_metric_input(game.sample(latents[chunk], given), self.metric.features)
@@ -176,7 +194,7 @@ class Measurement:
         return concatenate(chunks)
 
     def __call__(self, game: Game, seed: int) -> Mapping[str, Value]:
-        """Return the numbers of ``n`` samples of ``game``; equal players and seeds give equal numbers."""
+        """Return the numbers of ``n_fake`` samples of ``game``; equal players and seeds give equal numbers."""
         real, fake = self.real, self.fake(game, seed)
         with activity(f"computing {self.metric.name}"):
             return self.metric.measure(real, fake)
@@ -188,7 +206,7 @@ class Measurement:
             "settings": self.metric.settings(),
             "features": self.metric.features.provenance,
             "n_real": self.n,
-            "n_fake": self.n,
+            "n_fake": self.n_fake,
             "split": self.metric.split,
             "protocol": self.data.series.protocol if self.data.series else None,
             "ema": ema,
@@ -201,6 +219,11 @@ class Measurement:
         if role == "report":
             return order[: self.n]
         return order[self.n : 2 * self.n] if 2 * self.n <= len(order) else order[-self.n :]
+
+    def _outside_block(self) -> Tensor:
+        """Return the samples of the split that are not measured, those of the other role's block first."""
+        order, block = _order(self.split), self._block(self.role)
+        return order[~torch.isin(order, block)]
 
     def _without_unused_samples(self, encoded: Encoded) -> Encoded:
         return encoded if self.metric.needs_samples else encoded.without_samples()
@@ -221,7 +244,7 @@ def left_out_lines(metric: Metric) -> list[str]:
 
 
 def check_counts(metric: Metric, data: Data, n_samples: int | None = None) -> int:
-    """Return the number of samples that ``metric`` measures of ``data``; see ``Measurement`` for the arguments.
+    """Return the number of real samples that ``metric`` measures of ``data``; see ``Measurement`` for the arguments.
 
     Raises:
         TooFewSamples: If the metric needs more.
@@ -229,8 +252,11 @@ def check_counts(metric: Metric, data: Data, n_samples: int | None = None) -> in
     split: Dataset = getattr(data, metric.split)
     requested = metric.n_samples if n_samples is None else n_samples
     n = min(requested, len(split))
-    if metric.n_samples > 0 and (need := metric.shortage(n)):
-        found = f"n_samples={n}" if n == requested else f"the {metric.split} split holds {n}"
+    fewest = n if metric.n_fake is None else min(n, metric.n_fake)
+    if metric.n_samples > 0 and (need := metric.shortage(fewest)):
+        found = (
+            f"n_fake={fewest}" if fewest < n else f"n_samples={n}" if n == requested else f"the {metric.split} split holds {n}"
+        )
         raise TooFewSamples(f"{metric.name} {need}, but {found}.")
     return n
 

@@ -22,4 +22,6 @@ def requested_nodes(cfg: DictConfig, config: DictConfig) -> dict[str, Any]:
     plain: dict[str, Any] = {key: OmegaConf.to_container(node, resolve=True) for key, node in nodes.items()}
     if cfg.root is not None:
         plain["dataset"][place_of(config.dataset, cfg.root)] = cfg.root
+    if cfg.n_fake is not None and "n_samples" in plain["metric"]:
+        plain["metric"]["n_fake"] = cfg.n_fake
     return plain

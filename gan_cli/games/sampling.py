@@ -261,8 +261,8 @@ def conditions(data: Data, n: int, seed: int) -> Tensor | None:
 
 
 def examples(data: Data, n: int, seed: int) -> Batch:
-    """Draw ``n`` held-out samples with ``seed``; they repeat if there are fewer."""
-    x, y = choose(data.heldout, n, seed)
+    """Draw ``n`` held-out samples with ``seed``, or training samples if none are held out; they repeat if there are fewer."""
+    x, y = choose(data.shown, n, seed)
     turn = torch.arange(n) % len(x)
     return Batch(x[turn], None if y is None else y[turn])
 

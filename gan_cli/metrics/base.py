@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from gan_cli import checks
 from gan_cli.activity import counted
 from gan_cli.contracts import Contract, instance_of
 from gan_cli.data.base import Data
@@ -59,17 +60,20 @@ class Metric(Contract, ABC):
 
     Args:
         features: The feature space.
-        n_samples: Number of samples of each kind, real and generated; 0 for a metric that is never evaluated.
+        n_samples: Number of real samples, and of generated ones unless ``n_fake`` is set; 0 for a metric that is never
+            evaluated.
         split: Part of the data set that the real samples come from, ``train`` or ``heldout``.
+        n_fake: Number of generated samples if it differs from the number of real ones. None: as many.
 
     Raises:
-        UserError: If the split is unknown, or the number of samples is not a whole number, 0 or more.
+        UserError: If the split is unknown, or a number of samples is not a whole number in its range.
     """
 
     contract: ClassVar = {"measure": instance_of(Mapping, "a mapping from names to Values")}
     features: Features
     n_samples: int = 2000
     split: str = "train"
+    n_fake: int | None = field(default=None, kw_only=True)
     least_samples: ClassVar[int] = 2
     """Smallest number of samples of each kind from which the metric can be computed."""
     equal_sizes: ClassVar[bool] = False
@@ -88,6 +92,8 @@ class Metric(Contract, ABC):
     def __post_init__(self) -> None:
         if not isinstance(self.n_samples, int) or self.n_samples < 0:
             raise FieldError("n_samples", self.n_samples, "it must be a whole number, 0 or more.")
+        if self.n_fake is not None:
+            checks.count("n_fake", self.n_fake)
         if self.split not in SPLITS:
             raise FieldError("split", self.split, f"it must be one of {', '.join(SPLITS)}.")
 
@@ -222,7 +228,7 @@ class Metric(Contract, ABC):
         return {
             entry.name: getattr(self, entry.name)
             for entry in dataclasses.fields(self)
-            if entry.init and entry.name not in ("features", "n_samples", "split")
+            if entry.init and entry.name not in ("features", "n_samples", "split", "n_fake")
         }
 
 
@@ -232,6 +238,7 @@ class NoMetric(Metric):
 
     n_samples: int = field(default=0, init=False)
     split: str = field(default="train", init=False)
+    n_fake: int | None = field(default=None, init=False)
 
     def fitted(self, data: Data, device: torch.device) -> Self:
         """Return the metric itself; no features are ever computed."""

@@ -34,7 +34,8 @@ class Combined(Metric):
     """Several metrics, its parts, of the same samples in the same features; the first part holds the primary number.
 
     ``parts`` are the metrics for any data. ``extra_parts`` are added by ``fitted`` if the data allow them. ``fitted`` leaves
-    out the parts that need more samples than ``n_samples``, or that are not defined for the data; ``left_out`` says why.
+    out the parts that need more samples, or as many generated as real ones, or that are not defined for the data;
+    ``left_out`` says why.
     """
 
     @abstractmethod
@@ -55,10 +56,15 @@ class Combined(Metric):
         members: list[Metric] = []
         errors: list[UserError] = []
         left_out: dict[str, str] = {}
+        n = whole.n_samples if whole.n_fake is None else min(whole.n_samples, whole.n_fake)
         for part in (*whole.parts(), *whole.extra_parts(data)):
-            if need := part.shortage(whole.n_samples):
-                left_out[part.name] = f"it {need}, and there are {whole.n_samples}."
-                errors.append(TooFewSamples(f"{part.name} {need}, and there are {whole.n_samples}."))
+            if need := part.shortage(n):
+                left_out[part.name] = f"it {need}, and there are {n}."
+                errors.append(TooFewSamples(f"{part.name} {need}, and there are {n}."))
+                continue
+            if part.equal_sizes and whole.n_fake not in (None, whole.n_samples):
+                left_out[part.name] = "it needs as many generated as real samples."
+                errors.append(UserError(f"{part.name} needs as many generated as real samples: leave n_fake out."))
                 continue
             try:
                 members.append(part.fitted(data, device))

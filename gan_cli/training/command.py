@@ -211,7 +211,7 @@ def train(run: Run, console: Console) -> float | None:
         log_stats,
         rounds,
         log_stats.clock.stop,  # evaluation does not count as training time
-        Every(cfg.log_every, log_heldout_estimate, log_game, last=last),
+        Every(cfg.log_every, *([log_heldout_estimate] if run.data.holds_out else []), log_game, last=last),
         Every(cfg.eval_every, check_finite, evaluate_metric, run_diagnostics, last=last),
         Every(cfg.sample_every, check_finite, draw_samples, last=last),
         Every(cfg.checkpoint_every, warn_of_forgotten_state.compare, save_checkpoint, last=last),

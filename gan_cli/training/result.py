@@ -10,6 +10,7 @@ from rich.console import Console
 
 from gan_cli import files
 from gan_cli.config.identity import config_hash, to_plain
+from gan_cli.evaluation.floor_words import other_counts
 from gan_cli.evaluation.numbers import floor_details
 from gan_cli.runs import checkpoint, signals, started
 from gan_cli.runs.console import say
@@ -100,7 +101,8 @@ def _before_and_after(metric: dict[str, Any]) -> str:
 
     protocol = f", {metric['protocol']}" if metric["protocol"] else ""
     error = "" if metric["floor_error"] is None else f" ± {metric['floor_error']:.2g}"
-    floor_n = f" at {metric['floor_n']} samples" if metric["floor_n"] != metric["n_fake"] else ""
+    counts = other_counts(metric, metric["n_real"], metric["n_fake"])
+    floor_n = f" at {counts if metric['n_real'] != metric['n_fake'] else str(metric['floor_n']) + ' samples'}" if counts else ""
     two_times = ", of two times" if metric["floor_two_times"] else ""
     return (
         f"{number(metric['initial'])} before training, {number(metric['final'])} after "

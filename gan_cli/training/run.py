@@ -50,7 +50,7 @@ class Run:
         schedule: Step -> the order of turns.
         idle: Players without a turn in this run.
         batches: Training batches without end.
-        heldout: Held-out batches.
+        heldout: Held-out batches; not used if nothing is held out.
         diagnostics: Measures of the players.
         remembering: Parts beside the objective and the data set that may have a state, by config key.
         measurement: The metric over the data.
@@ -72,7 +72,7 @@ class Run:
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
         rest(self.game, cfg.frozen)
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
-        self.heldout = Stream(self.data.heldout, cfg.train.batch_size, cfg.seed, self.device)
+        self.heldout = Stream(self.data.shown, cfg.train.batch_size, cfg.seed, self.device)
         self.ema = EMA(self.game, cfg.ema or 0.0)
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
         self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, typed)
@@ -152,7 +152,7 @@ class Run:
 
     def heldout_batch(self, step: int) -> Batch:
         """Return the held-out batch of ``step``, which does not depend on earlier calls."""
-        return self.data.heldout.batch(self.heldout.indices(step)).to(self.device)
+        return self.data.shown.batch(self.heldout.indices(step)).to(self.device)
 
 
 def measure_with(metric: Metric, data: Data, device: torch.device, typed: bool) -> tuple[Measurement, list[str]]:

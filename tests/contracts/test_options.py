@@ -25,6 +25,7 @@ from gan_cli.evaluation.measurement import Measurement
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import conditions, generate
 from gan_cli.metrics.base import Metric
+from gan_cli.metrics.features.base import concatenate
 from gan_cli.regularizers.none import NoRegularizer
 from gan_cli.schedules.learning_rates import Constant
 from gan_cli.types import Stats
@@ -165,6 +166,10 @@ def assert_measures(cfg: DictConfig, metric: Metric, data: Data, game: Game) -> 
         return
     real, fake = measurement.real, measurement.fake(game, cfg.seed)
     testing.check_numbers(measurement.metric, real, fake)
+    if not measurement.metric.equal_sizes:
+        assert (
+            measurement.metric.measure(real, concatenate([fake, fake])).keys() == measurement.metric.measure(real, fake).keys()
+        )
     assert measurement.metric.measure(real, fake).keys() <= measurement.floor.values.keys()
     assert json.dumps(measurement.provenance(ema=True, seed=0))
     for picture in measurement.metric.pictures(real, fake).values():

@@ -15,6 +15,7 @@ from gan_cli.evaluation import floors
 from gan_cli.evaluation.floors import Floor
 from gan_cli.evaluation.measurement import Measurement, check_counts
 from gan_cli.metrics.base import Metric, NoMetric, Value
+from gan_cli.metrics.combined import AllPointMetrics
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.features.identity import Identity
 from gan_cli.metrics.features.pixels import Pixels
@@ -263,6 +264,72 @@ class TestFloor:
     def test_errors_at_equal_counts_are_reported(self):
         with pytest.raises(UserError, match="too few"):
             Measurement(Picky(Identity(), 4), data(), CPU).floor  # noqa: B018
+
+
+@dataclass(frozen=True)
+class Unequal(Difference):
+    """The same metric for any counts, with the counts as numbers."""
+
+    def measure(self, real, fake):
+        apart = float((fake.features.mean() - real.features.mean()).abs())
+        return {"difference": Value(apart), "real": Value(len(real)), "fake": Value(len(fake))}
+
+
+@dataclass(frozen=True)
+class Pairs(Unequal):
+    equal_sizes: ClassVar[bool] = True
+
+
+class TestMoreFakes:
+    def test_all_real_samples_are_compared_with_more_generated_ones(self):
+        measurement = Measurement(Unequal(Identity(), 99, n_fake=130), data(), CPU)
+        found = measurement(noisy_gan(), 0)
+        assert (found["real"].value, found["fake"].value) == (50, 130)
+        origin = measurement.provenance(ema=True, seed=0)
+        assert (origin["n_real"], origin["n_fake"]) == (50, 130)
+        fake = measurement.fake(noisy_gan(), 0)
+        assert torch.equal(fake.y, measurement.real.y[torch.arange(130) % 50]), "in the shares of the data"
+
+    @pytest.mark.parametrize("role", ["select", "report"])
+    @pytest.mark.parametrize(
+        ("n", "n_fake", "n_train", "counts"),
+        [
+            (20, 25, 50, (20, 25, None)),  # as many others as there are generated samples
+            (20, 400, 50, (20, 30, None)),  # all others that there are
+            (20, 5, 22, (11, 5, None)),  # too few others in either split: parts of the split
+            (20, 5, 25, (20, 5, None)),
+            (30, 400, 40, (30, 35, "heldout")),
+            (40, 400, 40, (20, 20, None)),  # all are measured, and the other split holds fewer: halves
+        ],
+    )
+    def test_the_floor_has_the_counts_of_the_numbers_as_far_as_there_are_samples(self, n, n_fake, n_train, counts, role):
+        heldout = 35 if counts[2] else 3
+        measurement = Measurement(Unequal(Identity(), n, n_fake=n_fake), data(n_train, heldout), CPU, role=role)
+        floor = measurement.floor
+        assert (floor.n, floor.against, floor.split) == counts
+        assert (floor.values["real"], floor.values["fake"]) == counts[:2]
+
+    def test_the_others_of_the_floor_are_none_of_the_real_samples(self):
+        measurement = Measurement(Unequal(Identity(), 20, n_fake=25), data(), CPU)
+        order = data().train.order(seeded_generator("reference"))
+        others = torch.cat([order[:20], order[40:45]])
+        assert not chosen(measurement) & set(others.tolist())
+        expected = abs(float(measurement.real.x.mean()) - float(others.float().mean()))
+        assert measurement.floor.values["difference"] == pytest.approx(expected)
+
+    @pytest.mark.parametrize("metric", [Pairs(Identity(), 20, n_fake=30), AllPointMetrics(Identity(), 20, n_fake=30)])
+    def test_metrics_of_pairs_are_refused_or_left_out(self, metric):
+        if isinstance(metric, Pairs):
+            with pytest.raises(UserError, match=r"^n_fake=30: difference needs as many generated as real samples, 20: .*pairs"):
+                Measurement(metric, data(), CPU)
+            return
+        measurement = Measurement(metric, data(), CPU)
+        assert measurement.metric.left_out["w1"] == "it needs as many generated as real samples."
+        assert {"sw2", "mmd2"} <= set(measurement(points_gan(), 0))
+
+    def test_too_few_generated_samples_are_named(self):
+        with pytest.raises(TooFewSamples, match=r"needs at least 2 samples, but n_fake=1\."):
+            check_counts(Unequal(Identity(), 20, n_fake=1), data())
 
 
 def test_provenance_identifies_the_samples():

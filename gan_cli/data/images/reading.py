@@ -43,7 +43,7 @@ class ImageReader:
     """Options of reading a set of images, the same for all sets.
 
     Attributes:
-        heldout: Number of training images that are held out, at least 1. None for the set's own test part, or, if it has none,
+        heldout: Number of training images that are held out, 0 for none. None for the set's own test part, or, if it has none,
             for a tenth of the images, at most 5 000. The choice is fixed: every run holds out the same images. Labelled images
             are held out in proportion to the classes, see :func:`~gan_cli.data.images.split.split`.
         max_samples: Largest number of images of each published part, evenly spaced; None for all.
@@ -73,9 +73,11 @@ class ImageReader:
     range: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
-        for field in ("heldout", "max_samples", "jitter", "workers"):
+        for field in ("max_samples", "jitter", "workers"):
             if getattr(self, field) is not None:
                 checks.count(field, getattr(self, field))
+        if self.heldout is not None:
+            checks.count("heldout", self.heldout, least=0)
         for field in ("mirror", "cache", "skip_corrupt"):
             checks.flag(field, getattr(self, field))
         if self.range is not None:

@@ -154,6 +154,7 @@ class DiscriminativeScore(TrainedScore):
     """
 
     least_samples: ClassVar[int] = 5
+    equal_sizes: ClassVar[bool] = True  # chance is ½ only if both kinds are equally frequent
     strong: bool = True
 
     def __post_init__(self) -> None:

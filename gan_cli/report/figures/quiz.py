@@ -43,7 +43,7 @@ def cards(run: RunRecord, n: int, seed: int, root: str | None = None) -> list[Ca
     if run.shape is None or len(run.shape) != 3:
         return []
     loaded = load(run.folder, root=root)
-    real = choose(loaded.data.heldout, n // 2, seed).x
+    real = choose(loaded.data.shown, n // 2, seed).x
     fake = loaded.sample(n - len(real), seed)
     images = [Card(_png(image), True) for image in real] + [Card(_png(image), False) for image in fake]
     return [images[i] for i in torch.randperm(len(images), generator=seeded_generator(seed, "quiz")).tolist()]
