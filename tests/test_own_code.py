@@ -54,9 +54,15 @@ FAULTS = {
     },
     "model.generator": {
         "class Own(MLPGenerator):\n    def forward(self, z, y=None): ...": "Own.forward returned None",
+        "class Own(MLPGenerator):\n    def __init__(self, width): ...": (
+            "model.generator: the program passes shape and classes to Own, which takes no shape and no classes.\n"
+            r"Write def __init__\(self, shape, classes, ...\)\."
+        ),
         "class Own(MLPGenerator):\n    def __init__(self, **k): raise AttributeError('depth')": "AttributeError: depth",
     },
     "dataset": {
+        "def own(): return Data(None, None)": r"\.own does not say what it returns: write -> Data behind",
+        "def own() -> int: return 3": r"dataset\._target_=own_\w+\.own says that it returns int, not a Data\.",
         "def own() -> Data: ...": r"dataset\._target_=own_\w+\.own has returned a NoneType, not a Data",
         "class Points(Dataset):\n    shape, classes = (2,), 0\n    def __len__(self): return 40\n"
         "    def batch(self, indices): return Batch(torch.zeros(len(indices), 2).double())\n"
@@ -70,6 +76,9 @@ FAULTS = {
     "learning_rate": {"class Own(LearningRateSchedule):\n    def __call__(self, step): ...": "returned None: it must"},
     "solver": {"class Own(Alternating):\n    def round(self, order, batches): ...": "Own.round returned None"},
     "metric": {
+        "class Own(Metric):\n    name = 'own'\n    def __init__(self, n_samples): ...": (
+            "metric: the program passes features to Own, which takes no features.\nWrite def __init__\\(self, features, ...\\)"
+        ),
         "class Own(Metric):\n    name = 'own'\n    def measure(self, real, fake): ...": "Own.measure returned None",
     },
 }
@@ -160,5 +169,5 @@ def test_a_reviewer_without_the_module_is_told_where_it_lay_and_where_its_copy_i
     [entry] = environment.read(tmp_path / "run")
     with pytest.raises(UserError) as caught:
         stored_config(tmp_path / "run")
-    said = f"The run was made with {tmp_path / name}.py; read the copy in {tmp_path / 'run' / entry.code}."
-    assert str(caught.value).splitlines()[1] == said
+    said = f"The run was made with {tmp_path / name}.py, which is gone; read the copy in {tmp_path / 'run' / entry.code}."
+    assert str(caught.value).splitlines()[0].endswith(said)

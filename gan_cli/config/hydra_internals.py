@@ -25,6 +25,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.plugins.config_source import ConfigResult
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
@@ -74,6 +75,54 @@ class _CachedRepository(ConfigRepository):
         return result
 
 
+class _Loader(ConfigLoaderImpl):
+    """Composes configs, and leaves out what an experiment sets for an option that the command line replaces.
+
+    ``experiment=wgan_fig3 metric=none`` has no ``metric.n_samples``, which belongs to the metric of the experiment.
+    """
+
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        cfg = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
+        chosen = cfg.hydra.runtime.choices
+        if chosen.get("experiment") is None:
+            return cfg
+        words = {word.partition("=")[0].lstrip("+~"): word for word in overrides}
+        replaced = [group for group in chosen if group in words and group in cfg and group != "experiment"]
+        replaced = [group for group in replaced if OmegaConf.is_dict(cfg[group])]
+        if not replaced:
+            return cfg
+        again = [f"{group}={option}" for group, option in chosen.items() if _can_be_repeated(str(group), option)]
+        plain = super().load_configuration(config_name, again, run_mode, from_shell, validate_sweep_overrides)
+        with open_dict(cfg):
+            for group in replaced:
+                for key in [*_foreign(cfg[group], plain[group], f"{group}.")]:
+                    if key not in words:
+                        place, _, name = key.rpartition(".")
+                        del OmegaConf.select(cfg, place)[name]
+        return cfg
+
+
+def _can_be_repeated(group: str, option: str | None) -> bool:
+    """Return True if the choice of a group can stand on a command line that names no experiment."""
+    return option is not None and group != "experiment" and not group.startswith("hydra/") and "@" not in group
+
+
+def _foreign(node: DictConfig, known: DictConfig, prefix: str) -> Iterator[str]:
+    """Yield the dotted keys of a node that ``known`` lacks, inside the nodes that both have."""
+    for name in map(str, node):
+        if name not in known:
+            yield f"{prefix}{name}"
+        elif OmegaConf.is_dict(node[name]) and OmegaConf.is_dict(known[name]):
+            yield from _foreign(node[name], known[name], f"{prefix}{name}.")
+
+
 def config_loader(shipped: Path, own: Path | None = None) -> ConfigLoader:
     """Return Hydra's loader for the configs in ``shipped`` and, behind them, the user's own in ``own``."""
     version.setbase(VERSION_BASE)
@@ -81,7 +130,7 @@ def config_loader(shipped: Path, own: Path | None = None) -> ConfigLoader:
     path = create_config_search_path(str(shipped))
     if own is not None:
         path.prepend("command-line", f"file://{own.resolve()}", SearchPathQuery(provider="schema"))
-    loader = ConfigLoaderImpl(path)
+    loader = _Loader(path)
     loader.repository = _CachedRepository(path)
     return loader
 

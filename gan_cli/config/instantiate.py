@@ -46,6 +46,7 @@ def instantiate(cfg: DictConfig, key: str, role: type[Role], nested_role: type, 
         targets[f"{key}.{path}"] = target_of(cfg, f"{key}.{path}", nested_role)
     for path, target in targets.items():
         _refuse_unknown(path, OmegaConf.select(cfg, path), target)
+    _require_given(key, targets[key], known)
     try:
         plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -132,7 +133,7 @@ def target_of(cfg: DictConfig, key: str, role: Any) -> Any:
     except Exception as error:
         raise UserError(f"{key}._target_={path} cannot be imported: {_reason(path, error)}") from error
     if not _makes(target, role):
-        raise UserError(f"{key}._target_={path} is not a {role.__name__}.")
+        raise UserError(f"{key}._target_={path} {_why_not(target, role)}")
     return target
 
 
@@ -160,6 +161,24 @@ def _makes(target: Any, role: Any) -> bool:
     return inspect.isclass(made) and issubclass(made, role)
 
 
+def _why_not(target: Any, role: Any) -> str:
+    """Return why calling ``target`` is not known to give a ``role``."""
+    if inspect.isclass(target):
+        return f"is not a {role.__name__}."
+    if not callable(target):
+        return f"is no class and no function that returns a {role.__name__}."
+    place = own_code.definition_of(target)
+    try:
+        annotation = inspect.signature(target).return_annotation
+    except (TypeError, ValueError):
+        annotation = inspect.Signature.empty
+    if annotation is inspect.Signature.empty:
+        said = f"does not say what it returns: write -> {role.__name__} behind its arguments."
+    else:
+        said = f"says that it returns {inspect.formatannotation(annotation)}, not a {role.__name__}."
+    return f"{said}{f' See {place}.' if place else ''}"
+
+
 def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
     """Check that every key of ``node`` is an argument of ``target``.
 
@@ -174,6 +193,26 @@ def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
             # what has neither a default nor a value here is passed in by the program
             known = [other for other, one in parameters.items() if one.default is not one.empty or other in node]
             raise suggestions.unknown_key(f"{key}.{name}", [key, *(f"{key}.{other}" for other in known)])
+
+
+def _require_given(key: str, target: Any, given: Mapping[str, Any]) -> None:
+    """Check that ``target`` takes the arguments that the program passes in, such as ``shape`` and ``classes`` of a network.
+
+    Raises:
+        UserError: If it does not.
+    """
+    parameters = inspect.signature(target).parameters
+    lacking = [name for name in given if name not in parameters]
+    if not lacking or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    function = target.__init__ if inspect.isclass(target) else target
+    first = "self, " if inspect.isclass(target) else ""
+    place = own_code.definition_of(function)
+    passed = f"the program passes {' and '.join(given)} to {target.__qualname__}"
+    raise UserError(
+        f"{key}: {passed}, which takes no {' and no '.join(lacking)}.\n"
+        f"Write def {function.__name__}({first}{', '.join(given)}, ...).{f' See {place}.' if place else ''}"
+    )
 
 
 def _nested_targets(node: Any, prefix: str = "") -> Iterator[str]:

@@ -168,3 +168,21 @@ def test_the_schemas_are_what_omegaconf_reads(name):
         found = OmegaConf.select(node, key)
         assert isinstance(OmegaConf.to_container(found) if OmegaConf.is_config(found) else found, (scalar.kind, type(None)))
         assert scalar.default == "???" or scalar.problem(scalar.default) is None
+
+
+def test_what_an_experiment_sets_for_an_option_that_is_replaced_is_left_out(make, conf):
+    (conf / "experiment/long.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /optimizer: adam\n  - override /loss: wgan\n"
+        "optimizer: {betas: [0.1, 0.2], lr: 0.5}\nregularizer: {penalty: {weight: 3.0}}\n"
+    )
+    assert make("experiment=long").optimizer.betas == [0.1, 0.2]
+    replaced = make("experiment=long", "optimizer=rmsprop").optimizer
+    assert (set(replaced), replaced.lr) == ({"_target_", "lr", "generator", "discriminator"}, 0.5)
+    assert make("experiment=long", "optimizer=rmsprop", "+optimizer.betas=[1]").optimizer.betas == [1]
+    assert list(make("experiment=long", "regularizer=none").regularizer) == ["none"]
+
+
+def test_an_experiment_is_played_without_its_metric():
+    """No key of a metric that is not measured is left in the config."""
+    for experiment in ("wgan_fig3", "ebgan", "r3gan"):
+        assert list(compose(loader(), "train", [f"experiment={experiment}", "metric=none"]).metric) == ["_target_"]
