@@ -54,7 +54,7 @@ FAULTS = {
     },
     "model.generator": {
         "class Own(MLPGenerator):\n    def forward(self, z, y=None): ...": "Own.forward returned None",
-        "class Own(MLPGenerator):\n    def __init__(self, width): ...": (
+        "class Own(MLPGenerator):\n    def __init__(self, latent_dim, width, depth): ...": (
             "model.generator: the program passes shape and classes to Own, which takes no shape and no classes.\n"
             r"Write def __init__\(self, shape, classes, ...\)\."
         ),
