@@ -31,8 +31,9 @@ from gan_cli.cli.job import (
     working_folder,
 )
 from gan_cli.cli.loading import loading
+from gan_cli.config import suggestions
 from gan_cli.config.combinations import as_job_overrides, first_job, first_of_sweep
-from gan_cli.config.compose import TARGET, compose, loader, readable
+from gan_cli.config.compose import TARGET, compose, flatten, loader, readable
 from gan_cli.config.grammar import quote
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run, show
 from gan_cli.config.schema import REPORT_TEXTS
@@ -103,9 +104,11 @@ def show_train(
         UserError: If the config cannot be composed.
     """
     configs = loader(config_dir)
-    first, _, in_sweep = _only_or_first_job(in_resumed_folder(overrides), configs, multirun)
+    first, cfg, in_sweep = _only_or_first_job(in_resumed_folder(overrides), configs, multirun)
+    if package is not None and package not in (keys := flatten(cfg)):
+        raise UserError(f"-p {package}: the config has no such key.{suggestions.meant_key(package, keys)}")
     if in_sweep:
-        print(f"# {FIRST_JOB}: {' '.join(first)}")
+        print(f"# {FIRST_JOB}: {' '.join(first) or 'the defaults'}")
     with readable():
         show(configs, "train", first, kind, package, resolve)
 
@@ -121,7 +124,7 @@ def show_data(overrides: list[str], config_dir: str | None = None, multirun: boo
         overrides, configs = in_resumed_folder(overrides), loader(config_dir)
         first, cfg, in_sweep = _only_or_first_job(overrides, configs, multirun)
         if in_sweep:
-            print(f"{FIRST_JOB}: {' '.join(first)}")
+            print(f"{FIRST_JOB}: {' '.join(first) or 'the defaults'}")
         elif first != overrides:
             compose(configs, "train", overrides)  # refuses several values where there is one job
         show_data_of(without_hydra(cfg), cfg.hydra)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from gan_cli.config.compose import TARGET, readable
 from gan_cli.config.hydra_internals import BasicSweeper
+from gan_cli.errors import UserError
 
 
 def combinations(
@@ -28,7 +29,16 @@ def combinations(
     every_job: list[list[str]] = []
     for case in cases or [[]]:
         own = [word for word in [*case, *swept] if word.partition("=")[0].lstrip("+~") not in named]
-        [jobs] = BasicSweeper.split_arguments(_parse([*own, *arguments], configs), None)
+        words = _parse([*own, *arguments], configs)
+        for word in words:
+            if word.is_sweep_override() and not word.is_discrete_sweep():
+                key = word.get_key_element().lstrip("+~")
+                raise UserError(
+                    f"{word.input_line}: an interval has no values that a grid could try. "
+                    f"Name them: {key}=1,2,3 or {key}=range(1,4).\n"
+                    "Intervals are for sweepers that search, such as hydra/sweeper=optuna."
+                )
+        [jobs] = BasicSweeper.split_arguments(words, None)
         every_job += jobs
     return every_job
 

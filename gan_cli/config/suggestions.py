@@ -12,6 +12,20 @@ from gan_cli.errors import UserError
 Groups = Mapping[str, Sequence[str]]
 """Maps a group, such as ``model/generator``, to its sorted options."""
 
+PLUGINS: Mapping[str, str] = {
+    "hydra/sweeper=optuna": "hydra-optuna-sweeper",
+    "hydra/sweeper=ax": "hydra-ax-sweeper",
+    "hydra/sweeper=nevergrad": "hydra-nevergrad-sweeper",
+    "hydra/launcher=submitit_slurm": "hydra-submitit-launcher",
+    "hydra/launcher=submitit_local": "hydra-submitit-launcher",
+    "hydra/launcher=ray": "hydra-ray-launcher",
+    "hydra/launcher=ray_aws": "hydra-ray-launcher",
+    "hydra/launcher=rq": "hydra-rq-launcher",
+}
+"""Options that packages of Hydra's authors add, and these packages as pip calls them."""
+MOST_OPTIONS = 40
+"""Largest number of options that an error lists."""
+
 
 def conf_dir() -> Path:
     """Return the folder of the shipped configs: inside the package in a wheel, beside it in a checkout."""
@@ -59,7 +73,11 @@ def meant_key(key: str, known: Iterable[str]) -> str:
 
 def unknown_option(group: str, name: str, options: Sequence[str]) -> UserError:
     """Return the error for an option that ``group`` does not have, with the words that are likely to be meant."""
+    if plugin := PLUGINS.get(f"{group}={name}"):
+        return UserError(f"{group}={name} comes with a plugin of Hydra's, which is not installed: pip install {plugin}")
     said = f"no {group} named '{name}'.{_meant_option(group, name, options)}" if name else f"{group}= names nothing."
+    if len(options) > MOST_OPTIONS:
+        return UserError(f"{said}\nA list of the {len(options)} that there are: gan-train --list {group}")
     return UserError(f"{said}\navailable: {', '.join(options)}")
 
 

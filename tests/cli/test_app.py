@@ -19,6 +19,8 @@ from gan_cli.runs.lock import locked
 
 pytestmark = pytest.mark.slow
 
+INTERVAL = "seed=interval(1,3): an interval has no values that a grid could try. Name them: seed=1,2,3 or seed=range(1,4).\n"
+
 
 def test_a_run_gets_a_folder_of_its_own(call, jobs, tmp_path):
     answer = call("train", "loss=hinge", "model/generator=other")
@@ -334,3 +336,30 @@ def test_sample_takes_an_odd_path_to_write_to(call, jobs, tmp_path):
     (tmp_path / "work" / "a" / "config.yaml").touch()
     assert call("sample", "a", f"out={ODD}").code == 0
     assert jobs.asked[0][1]["out"] == ODD
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-m", "seed=interval(1,3)"], INTERVAL),
+        (["-m", "seed=interval(1,3)", "--cfg", "job"], INTERVAL),
+        (["-m", "seed=interval(1,3)", "--dry-run"], INTERVAL),
+        (["hydra/sweeper=optuna"], "hydra/sweeper=optuna comes with a plugin of Hydra's, which is not installed: pip install"),
+        (
+            ["-m", "seed=1,2", "hydra/launcher=ray"],
+            "hydra/launcher=ray comes with a plugin of Hydra's, which is not installed",
+        ),
+        (["--cfg", "job", "-p", "losss"], "-p losss: the config has no such key. Did you mean loss?"),
+        (["--cfg", "job", "-p", "train.step"], "-p train.step: the config has no such key. Did you mean train.steps?"),
+    ],
+)
+def test_one_useful_line(call, jobs, words, said):
+    answer = call("train", *words)
+    assert (answer.code, answer.out, jobs.trained) == (2, "", [])
+    assert answer.err.startswith(f"gan-train: {said}")
+    assert len(answer.err.splitlines()) <= 2
+
+
+def test_a_sweep_of_nothing_shows_the_defaults(call):
+    answer = call("train", "-m", "--cfg", "job", "-p", "train")
+    assert answer.out.startswith("# the first job of the sweep: the defaults\n# @package train\nsteps: 3000\n")
