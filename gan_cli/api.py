@@ -11,7 +11,8 @@ from hydra.types import RunMode
 
 from gan_cli.cli import main
 from gan_cli.cli.app import evaluation_config, without_hydra
-from gan_cli.cli.job import check_resume, in_resumed_folder, record_failure, train_in, working_folder
+from gan_cli.cli.going_on import check_named_here, words_of_job
+from gan_cli.cli.job import record_failure, train_in, working_folder
 from gan_cli.config.compose import compose, loader
 from gan_cli.config.stored import read_plain
 from gan_cli.config.trust import importable
@@ -131,11 +132,12 @@ def train(
     place = [] if folder is None else [f"hydra.run.dir={folder}"]
     configs = None if config_dir is None else str(config_dir)
     words = main.train_overrides([*overrides, *_words(settings), *place], configs)
-    words = in_resumed_folder(words)
-    cfg = compose(loader(configs), "train", words)
+    loaded = loader(configs)
+    words = words_of_job(words, loaded)
+    cfg = compose(loaded, "train", words)
     if cfg.hydra.mode == RunMode.MULTIRUN:
         raise UserError("this is a sweep, not one run: start it with gan-train -m.")
-    check_resume(cfg, words)
+    check_named_here(cfg, words)
     with unfailing(own_process=False), working_folder(cfg, words) as path, _process_as_it_was():
         from gan_cli.runs.console import Terminal, say
 

@@ -20,16 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import checks
 from gan_cli.cli import sweeper
-from gan_cli.cli.job import (
-    check_resume,
-    in_resumed_folder,
-    record_failure,
-    refuse_several_resumed,
-    short,
-    show_data_of,
-    train_in,
-    working_folder,
-)
+from gan_cli.cli.going_on import check_named_here, words_of_job
+from gan_cli.cli.job import record_failure, short, show_data_of, train_in, working_folder
 from gan_cli.cli.loading import loading
 from gan_cli.config import suggestions
 from gan_cli.config.combinations import as_job_overrides, first_job, first_of_sweep
@@ -70,17 +62,16 @@ def launch_train(overrides: list[str], config_dir: str | None = None, multirun: 
 
 
 def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) -> None:
-    refuse_several_resumed(overrides, multirun)
-    overrides = in_resumed_folder(overrides)
     if "hydra/launcher=joblib" in overrides:
         checks.package("hydra-joblib-launcher", "sweeps", "hydra/launcher=joblib")
     configs = loader(config_dir)
+    overrides = words_of_job(overrides, configs, multirun)
     first = first_job(overrides, configs)
     cfg = compose(configs, "train", first)
     if not multirun and cfg.hydra.mode != RunMode.MULTIRUN and first != overrides:
         compose(configs, "train", overrides)  # refuses several values where there is one job
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
-    check_resume(cfg, overrides)
+    check_named_here(cfg, overrides)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     with working_folder(cfg, overrides, key) as folder:
         overrides = [*overrides, f"{key}={quote(str(folder))}"]  # Hydra, too, works in the folder that is locked
@@ -104,7 +95,7 @@ def show_train(
         UserError: If the config cannot be composed.
     """
     configs = loader(config_dir)
-    first, cfg, in_sweep = _only_or_first_job(in_resumed_folder(overrides), configs, multirun)
+    first, cfg, in_sweep = _only_or_first_job(words_of_job(overrides, configs, multirun), configs, multirun)
     if package is not None and package not in (keys := flatten(cfg)):
         raise UserError(f"-p {package}: the config has no such key.{suggestions.meant_key(package, keys)}")
     if in_sweep:
@@ -120,8 +111,8 @@ def show_data(overrides: list[str], config_dir: str | None = None, multirun: boo
         UserError: If the config cannot be composed, or the parts or the data do not fit.
     """
     with unfailing(), interrupting():
-        refuse_several_resumed(overrides, multirun)
-        overrides, configs = in_resumed_folder(overrides), loader(config_dir)
+        configs = loader(config_dir)
+        overrides = words_of_job(overrides, configs, multirun)
         first, cfg, in_sweep = _only_or_first_job(overrides, configs, multirun)
         if in_sweep:
             print(f"{FIRST_JOB}: {' '.join(first) or 'the defaults'}")
@@ -138,7 +129,7 @@ def _only_or_first_job(overrides: list[str], configs: ConfigLoader, multirun: bo
     if in_sweep:
         first = first_of_sweep(cfg.hydra.sweeper, overrides, configs)
         cfg = compose(configs, "train", first)
-    check_resume(cfg, first)
+    check_named_here(cfg, first)
     return first, cfg, in_sweep
 
 

@@ -1,7 +1,6 @@
-"""One training job: the run that it continues, the folder it works in, and its failure on record."""
+"""One training job: the folder it works in, and its failure on record."""
 
 import os
-import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -12,31 +11,25 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from hydra.conf import HydraConf
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import files
 from gan_cli.cli import again
 from gan_cli.cli.loading import loading
-from gan_cli.config.compose import own_options, readable
+from gan_cli.config.compose import own_options, readable, structured
 from gan_cli.config.identity import config_hash
-from gan_cli.config.locations import LOCATION
-from gan_cli.config.names import RUN_ONLY
 from gan_cli.config.schema import TrainConfig, components
-from gan_cli.config.stored import read_config
 from gan_cli.config.trust import importable
-from gan_cli.errors import Diverged, UserError
+from gan_cli.errors import Diverged
 from gan_cli.own_code import reason
 from gan_cli.runs import lock
 from gan_cli.runs.folder import holds_config, holds_run, holds_run_already, read_result, refuse_links, run_folder, stored_config
 from gan_cli.runs.lock import InUse, locked
+from gan_cli.runs.origin import origin_of
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-MAY_CHANGE = ("train.steps", *(key for key in RUN_ONLY if key not in ("resume", "report")))
-"""Keys that may be given beside ``resume``, as may the place of a data set that has moved; the run fixes all others."""
 
 BEFORE_IT_BEGINS = (lock.NAME, "train.log")
 """Files that a folder may hold, beside Hydra's own, before a run begins in it."""
@@ -46,77 +39,6 @@ WIDTH = 120
 
 show = partial(print, flush=True)
 """Prints a line at once, before the imports that take seconds."""
-
-
-def resumed_run(overrides: Sequence[str]) -> str | None:
-    """Return the folder that ``resume=`` names, None for a new run."""
-    value = next((value for key, _, value in (word.partition("=") for word in overrides) if key == "resume"), "null")
-    return None if value == "null" else value
-
-
-def refuse_several_resumed(overrides: Sequence[str], multirun: bool) -> None:
-    """Check that a sweep resumes no run.
-
-    Raises:
-        UserError: If it does.
-    """
-    if multirun and resumed_run(overrides) is not None:
-        raise UserError("resume continues one run: leave out -m. A sweep continues when it is started again.")
-
-
-def in_resumed_folder(overrides: list[str]) -> list[str]:
-    """Return the overrides with the folder of the run that they resume, if they resume one.
-
-    Raises:
-        UserError: If they change what a resumed run keeps.
-    """
-    resumed = resumed_run(overrides)
-    if resumed is None:
-        return overrides
-    unquoted = OverridesParser.create().parse_override(f"resume={resumed}").value()
-    location = _location(Path(str(unquoted)))
-    may_change = (*MAY_CHANGE, *location)
-    for word in overrides:
-        key, _, value = word.partition("=")
-        key = key.lstrip("+~")
-        if key == "train.steps" and value.startswith("+"):
-            raise _further_steps(Path(str(unquoted)), value)
-        if key not in (*may_change, "resume") and not key.startswith("logger."):
-            raise UserError(
-                f"resume continues a run with its own config; {key} cannot change (only {', '.join(may_change)} may)."
-            )
-    # the composed config, of which a resumed run takes these keys only, need not have a data set that lies somewhere
-    overrides = [f"++{word}" if word.partition("=")[0] in location else word for word in overrides]
-    return [*overrides, f"hydra.run.dir={resumed}", "hydra.output_subdir=null"]
-
-
-def _further_steps(folder: Path, number: str) -> UserError:
-    """Return the error about ``train.steps=+100``, which Hydra reads as 100."""
-    saved = (re.fullmatch(r"step_(\d+)\.pt", path.name) for path in (folder / "checkpoints").glob("step_*.pt"))
-    reached = max([(read_result(folder) or {}).get("step", 0), *(int(match[1]) for match in saved if match)])
-    further = f": for {number[1:]} more type train.steps={reached + int(number[1:])}" if number[1:].isdecimal() else ""
-    return UserError(f"train.steps={number}: train.steps is the last step of a run. {folder} is at step {reached}{further}.")
-
-
-def _location(folder: Path) -> tuple[str, ...]:
-    """Return the key that says where the data set of the run in ``folder`` lies, if it has one."""
-    if not holds_config(folder):
-        return ()
-    with readable():
-        name = OmegaConf.select(read_config(folder / "config.yaml"), f"dataset.{LOCATION}")
-    return () if name is None else (f"dataset.{name}",)
-
-
-def check_resume(cfg: DictConfig, overrides: Sequence[str]) -> None:
-    """Refuse to resume a run that is not there, or that a file of the config names.
-
-    Raises:
-        UserError: In both cases.
-    """
-    if resumed_run(overrides) is not None:
-        run_folder(cfg.resume)
-    elif cfg.resume is not None:
-        raise UserError("resume belongs on the command line: gan-train resume=RUN_DIR.")
 
 
 @contextmanager
@@ -172,6 +94,7 @@ def train_in(
             if holds_run(folder, cfg):  # an earlier attempt that did not finish
                 cfg.resume = str(folder)
             show(f"{' '.join(overrides)}: {folder}")
+        check_origin(cfg)
         with loading():
             from gan_cli.training.command import train_command, unused
 
@@ -201,11 +124,22 @@ def show_data_of(cfg: DictConfig, context: HydraConf) -> None:
         folder = Path(cfg.resume or context.run.dir)
         if cfg.resume is not None:
             cfg = _stored(cfg, folder, overrides)
+        check_origin(cfg)
         with loading():
             from gan_cli.training.command import dry_run, unused
 
         show(f"continues {folder}" if cfg.resume is not None else choices(context, cfg, unused(cfg)))
         dry_run(cfg, folder, set() if cfg.resume is not None else _named(overrides))
+
+
+def check_origin(cfg: DictConfig) -> None:
+    """Check that the config of the run that a new one goes on from may be used, before anything is built or trusted.
+
+    Raises:
+        UserError: If it names a module that is not trusted.
+    """
+    if cfg.resume is None and (origin := origin_of(cfg)) is not None:
+        stored_config(run_folder(origin.folder))
 
 
 def _named(overrides: Sequence[str]) -> set[str]:
@@ -250,7 +184,7 @@ def short(path: str) -> Path:
 def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
     """Return the run's own config, changed where the command line of this call says so."""
     with readable():
-        stored = OmegaConf.merge(OmegaConf.structured(TrainConfig), stored_config(folder))
+        stored = OmegaConf.merge(structured(TrainConfig), stored_config(folder))
         keys = {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}
         for key in {"logger" if key.startswith("logger.") else key for key in keys}:
             OmegaConf.update(stored, key, OmegaConf.select(cfg, key), merge=False)

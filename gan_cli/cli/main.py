@@ -174,9 +174,13 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
 def _with_runs(word: str, multirun: bool) -> str:
     """Return a word of ``gan-train`` with the folders of the runs that it names by ``latest`` or by a part of their names."""
     key, _, value = word.partition("=")
-    if key not in ("resume", "init_from") or value.startswith(("'", '"')):
+    if key not in ("resume", "init_from", "from") or value.startswith(("'", '"')) or word == "resume=auto":
         return word
-    return f"{key}={','.join(map(naming.find_run, value.split(',') if multirun else [value]))}"
+    found = []
+    for name in value.split(",") if multirun else [value]:
+        run, at, step = name.rpartition("@") if key == "from" and re.search(r"@\d+$", name) else (name, "", "")
+        found.append(f"{naming.find_run(run)}{at}{step}")
+    return f"{key}={','.join(found)}"
 
 
 def _use(command: Command, arguments: argparse.Namespace) -> None:

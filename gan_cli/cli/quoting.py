@@ -11,6 +11,7 @@ from gan_cli.config.schema import MISSING
 PATHS = {
     "dataset.cache_dir",
     "init_from",
+    "from",
     "resume",
     "run",
     "checkpoint",

@@ -37,8 +37,19 @@ KINDS = {
 COMBINED = {"regularizer", "logger"}
 """Groups of which a run takes any number of options."""
 
+
+def structured(schema: type) -> DictConfig:
+    """Return the typed node of a schema, with the keys of its fields, see ``key_of``."""
+    node = OmegaConf.structured(schema)
+    node.__dict__["_content"] = {name.removesuffix("_"): child for name, child in node._content.items()}
+    for name, child in node._content.items():
+        child._set_key(name)
+    assert isinstance(node, DictConfig)
+    return node
+
+
 for _name, _schema in SCHEMAS.items():
-    ConfigStore.instance().store(name=f"{_name}_schema", node=_schema, provider="gan-cli")
+    ConfigStore.instance().store(name=f"{_name}_schema", node=structured(_schema), provider="gan-cli")
 _sweeper = {"_target_": TARGET, "max_batch_size": None, "params": None, "cases": None}
 ConfigStore.instance().store(group="hydra/sweeper", name="gan", node=_sweeper, provider="gan-cli")
 OmegaConf.register_new_resolver("gan.folder_name", folder_name, replace=True)

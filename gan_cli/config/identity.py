@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -44,12 +44,18 @@ def edits(config: Mapping[str, Any], trained: Mapping[str, Any]) -> list[str]:
 
     Keys in ``RUN_ONLY``, the number of steps and the place of the data set may differ.
     """
-    free = {"train.steps", f"dataset.{location_key(config.get('dataset') or {})}"}
-    new, old = ({key: v for key, v in flat(c).items() if key.partition(".")[0] not in RUN_ONLY} for c in (config, trained))
+    return differences(config, trained, ("train.steps", f"dataset.{location_key(config.get('dataset') or {})}"))
+
+
+def differences(new: Mapping[str, Any], old: Mapping[str, Any], free: Collection[str] = ()) -> list[str]:
+    """Return what differs between two configs, as ``seed=1 instead of seed=0``, apart from ``RUN_ONLY`` and ``free`` keys."""
+    after, before = ({key: v for key, v in flat(c).items() if key.partition(".")[0] not in RUN_ONLY} for c in (new, old))
     different = [
-        key for key in {**new, **old} if key not in free and (key not in new or key not in old or new[key] != old[key])
+        key
+        for key in {**after, **before}
+        if key not in free and (key not in after or key not in before or after[key] != before[key])
     ]
-    return [f"{_assignment(key, new)} instead of {_assignment(key, old)}" for key in different]
+    return [f"{_assignment(key, after)} instead of {_assignment(key, before)}" for key in different]
 
 
 def _assignment(key: str, values: Mapping[str, Any]) -> str:

@@ -53,7 +53,8 @@ class TrainConfig:
     deterministic: bool = _scalar(True, "same seed, same run, also where a faster algorithm exists")
     trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
-    resume: str | None = _scalar(None, "folder of a run to be continued")
+    resume: str | None = _scalar(None, "folder of a run to be continued; auto: the one in hydra.run.dir, if it has begun")
+    from_: str | None = _scalar(None, "RUN@STEP: a new run that goes on from this checkpoint of another (RUN: its newest)")
     code: str = _scalar(
         "same", "refuse changed modules of your own, use them, or overlook the change", choices=("same", "new", "ignore")
     )
@@ -198,6 +199,11 @@ class Scalar:
         return None
 
 
+def key_of(entry: dataclasses.Field[Any]) -> str:
+    """Return the key of a field; that of a word of Python, as ``from``, has a field with an underscore behind it."""
+    return entry.name.removesuffix("_")
+
+
 def scalars(schema: type) -> Mapping[str, Scalar]:
     """Return all scalars of ``schema`` by dotted name, inherited ones last; nodes of components are not among them."""
     hints = typing.get_type_hints(schema)
@@ -209,7 +215,7 @@ def scalars(schema: type) -> Mapping[str, Scalar]:
         elif entry.metadata:
             kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
             kind = typing.get_origin(kinds[0]) or kinds[0]
-            found[entry.name] = Scalar(kind, types.NoneType in kinds, **entry.metadata)
+            found[key_of(entry)] = Scalar(kind, types.NoneType in kinds, **entry.metadata)
     return found
 
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from gan_cli.errors import UserError
 from gan_cli.metrics.base import Value
 from gan_cli.runs import checkpoint
+from gan_cli.runs.origin import first_step
 
 
 def best_of(values: Mapping[int, Value]) -> int | None:
@@ -28,7 +29,8 @@ def gone_steps(config: DictConfig, steps: Iterable[int]) -> list[int]:
     """
     left = set(steps)
     every = config.checkpoint_every or config.train.steps or 1
-    return sorted({*range(every, max(left, default=0) + 1, every)} - left)
+    written = range(every, max(left, default=0) + 1, every)
+    return sorted({step for step in written if step > first_step(config)} - left)
 
 
 def left_steps(folder: Path) -> list[int]:

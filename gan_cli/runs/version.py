@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.config.schema import Train, TrainConfig, components
+from gan_cli.config.schema import Train, TrainConfig, components, key_of
 from gan_cli.config.trust import is_shipped
 from gan_cli.errors import EarlierVersionError
 
@@ -31,7 +31,7 @@ def is_outdated(config: Mapping[str, Any]) -> bool:
     The ``report`` node is not checked: users write it themselves, and gan-report names its mistakes.
     """
     train = config.get("train")
-    if not set(config) <= {field.name for field in fields(TrainConfig)}:
+    if not set(config) <= set(map(key_of, fields(TrainConfig))):
         return True
     if isinstance(train, Mapping) and not set(train) <= {field.name for field in fields(Train)}:
         return True

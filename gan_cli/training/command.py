@@ -22,9 +22,12 @@ from gan_cli.runs import checkpoint, environment, machine, record
 from gan_cli.runs.console import Terminal, displayed, is_interactive, say, say_in_words
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result, resume_command
 from gan_cli.runs.logger import METRICS, RunLogger
+from gan_cli.runs.origin import FILE as ORIGIN
+from gan_cli.runs.origin import origin_of
 from gan_cli.runs.progress_line import Rounds, plain_line
 from gan_cli.training.callbacks import DivergenceGuard, Elapsed, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.forgotten import WarnOfForgottenState
+from gan_cli.training.going_on import go_on
 from gan_cli.training.loop import Callback, Every, training_loop
 from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
 from gan_cli.training.result import write_result, write_stop
@@ -137,8 +140,9 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
         say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {turns}: see schedule.phases")
     for line in run.metric_lines:
         say_in_words(console, line)
+    origin = origin_of(cfg)
     if state is None:
-        for line in run.initialize_players():
+        for line in run.initialize_players() if origin is None else go_on(run, origin):
             say(console, line)
     else:
         run.restore(state)
@@ -167,6 +171,8 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Coll
     if (read_result(folder) or {}).get("status") != "finished":  # why an earlier attempt failed or stopped
         (folder / "result.json").unlink(missing_ok=True)
     remember_targets(to_plain(cfg))
+    if run.origin:
+        files.write_json(folder / ORIGIN, run.origin)
     if run.step == 0 or not (folder / record.FILE).is_file():  # a resumed run keeps the record that it began with
         record.write(folder, data)
     files.write_bytes(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
@@ -175,7 +181,7 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Coll
 
 def remove_half_written(folder: Path) -> None:
     """Remove what a process left that was killed while it wrote a file of the run in ``folder``."""
-    for own in (METRICS, "config.yaml", "result.json", environment.FILE, record.FILE, "checkpoints/*", "samples/*"):
+    for own in (METRICS, "config.yaml", "result.json", environment.FILE, record.FILE, ORIGIN, "checkpoints/*", "samples/*"):
         path = folder / own
         for leftover in path.parent.glob(files.temporary_name(path, "*")):
             leftover.unlink(missing_ok=True)
@@ -190,7 +196,7 @@ def train(run: Run, console: Console) -> float | None:
     """
     cfg, last = run.cfg, run.cfg.train.steps
     say_line = partial(say, console)
-    logger = RunLogger(run.folder, run.step, run.loggers, to_plain(cfg), say_line)
+    logger = RunLogger(run.folder, run.step if run.step > run.first else 0, run.loggers, to_plain(cfg), say_line)
     elapsed = Elapsed(logger.continued.get("time/seconds", 0.0))
     log_stats = LogStats(logger, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size, run.watched, elapsed)
     log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, say_line, cfg.seed)
@@ -220,9 +226,11 @@ def train(run: Run, console: Console) -> float | None:
     ]
     try:
         with stop_on_signal.listening(), announced(rounds):
-            if run.step == 0:
+            if run.step == run.first:
+                if run.first:  # so that the run does not depend on its origin any longer
+                    save_checkpoint(run.step)
                 for measure in (log_game, evaluate_metric, run_diagnostics, draw_samples):
-                    measure(0)
+                    measure(run.step)
             run.recall()
             log_stats.clock.start()
             training_loop(run.solver, run.batches, run.schedule, last, callbacks, run.step, run.game.begin_round)

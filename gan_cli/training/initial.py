@@ -54,7 +54,8 @@ def load_players(game: Game, cfg: DictConfig, data: Data) -> list[str]:
             )
         fit = Fit.of(own[player], weights[player])
         if not fit.has_weights:
-            raise _unlike(f"init_from={cfg.init_from}", player, state, cfg, data)
+            advice = "Make them equal, or name the players that fit in init_players=[...]."
+            raise unlike(f"init_from={source}", player, state, cfg, data, advice)
         with checkpoint.fitting(path):
             own[player].load_state_dict({**own[player].state_dict(), **fit.taken})
         if fit.left:
@@ -80,14 +81,14 @@ class Fit(NamedTuple):
         """Compare the entries by name and shape; a weight that is parametrized, as by spectral norm, keeps its name."""
         own, there = player.state_dict(), {_plain(key): tensor for key, tensor in weights.items()}
         known = {key: there[_plain(key)] for key in own if _plain(key) in there}
-        taken = {key: tensor for key, tensor in known.items() if tensor.shape == own[key].shape}
+        taken = {key: entry for key, entry in known.items() if alike(entry, own[key])}
         left = [
             f"{_plain(key)} {f'is {_size(known[key])} there and {_size(own[key])} here' if key in known else 'is new'}"
             for key in own
             if key not in taken
         ]
         left += [f"{key} has no place here" for key in there.keys() - {_plain(key) for key in own}]
-        matrices = [key for key in own if own[key].ndim > 1] or list(own)
+        matrices = [key for key in own if isinstance(own[key], Tensor) and own[key].ndim > 1] or list(own)
         return cls(taken, left, any(key in taken for key in matrices))
 
     def in_words(self, player: str) -> str:
@@ -100,8 +101,13 @@ def _plain(key: str) -> str:
     return re.sub(r"parametrizations\.(\w+)\.original$", r"\1", key)
 
 
-def _size(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a number"
+def _size(entry: Any) -> str:
+    return "x".join(map(str, getattr(entry, "shape", ()))) or "a number"
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Return True if one entry of a state can take the place of the other."""
+    return a.shape == b.shape if isinstance(a, Tensor) and isinstance(b, Tensor) else type(a) is type(b)
 
 
 def weights_of(game: Game, player: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -115,14 +121,12 @@ def weights_of(game: Game, player: nn.Module, state: Mapping[str, Tensor]) -> di
     return {name: state[key] for name, key in entries.items() if key in state}
 
 
-def _unlike(said: str, player: str, state: Mapping[str, Any], cfg: DictConfig, data: Data) -> UserError:
+def unlike(said: str, player: str, state: Mapping[str, Any], cfg: DictConfig, data: Data, advice: str) -> UserError:
     """Return the error about a player none of whose weights fits, which names what differs between the two runs."""
     found = [*_unlike_data(state["data"], data), *_unlike_networks(player, state["config"], to_plain(cfg))]
     more = f"; {len(found) - 4} more" if len(found) > 4 else ""
-    return UserError(
-        f"{said}: its {player} does not fit this run: {'; '.join(found[:4]) or 'the code of its network has changed'}{more}.\n"
-        "Make them equal, or name the players that fit in init_players=[...]."
-    )
+    why = "; ".join(found[:4]) or "the code of its network has changed"
+    return UserError(f"{said}: its {player} does not fit this run: {why}{more}.\n{advice}")
 
 
 def _unlike_data(there: Mapping[str, Any], here: Data) -> Iterator[str]:

@@ -10,11 +10,13 @@ from rich.console import Console
 
 from gan_cli import files
 from gan_cli.config.identity import config_hash, to_plain
+from gan_cli.errors import UserError
 from gan_cli.evaluation.floor_words import other_counts
 from gan_cli.evaluation.numbers import floor_details
 from gan_cli.runs import checkpoint, signals, started
 from gan_cli.runs.console import say
 from gan_cli.runs.logger import RunLogger, read
+from gan_cli.runs.origin import FILE as ORIGIN
 from gan_cli.training.run import Run
 
 
@@ -50,6 +52,8 @@ def write_result(
         "seconds_evaluating": round(seconds_evaluating, 1),
         "players": checkpoint.fingerprint(run.game),
     }
+    with suppress(OSError, UserError):  # of a run that goes on from another
+        result["origin"] = files.read_json(run.folder / ORIGIN)
     files.write_json(run.folder / "result.json", result)
     values = {run.measurement.tag: final} if final is not None else {}
     logger.hparams(started.settings(run.folder, to_plain(run.cfg)), values, started.decisive_keys(run.folder))
@@ -76,7 +80,7 @@ def write_stop(run: Run, step: int, number: int) -> None:
 
 
 def _metric_summary(run: Run) -> dict[str, Any] | None:
-    """Return the metric at step 0 and at the last step, with its floor and provenance; None if it was not measured."""
+    """Return the metric at the first and at the last step, with its floor and provenance; None if it was not measured."""
     measurement = run.measurement
     curve = {row["step"]: row[measurement.tag] for row in read(run.folder) if measurement.tag in row}
     if not curve:
@@ -84,7 +88,7 @@ def _metric_summary(run: Run) -> dict[str, Any] | None:
     name, floor, untranslated = measurement.metric.name, measurement.floor, measurement.untranslated
     return {
         "name": name,
-        "initial": curve.get(0),
+        "initial": curve.get(run.first),
         "final": curve.get(run.cfg.train.steps),
         "higher_is_better": measurement.metric.higher_is_better,
         "floor": floor.values.get(name),

@@ -13,6 +13,7 @@ from gan_cli.runs import checkpoint, environment
 from gan_cli.runs.console import say
 from gan_cli.runs.folder import read_result
 from gan_cli.runs.logger import read
+from gan_cli.runs.origin import first_step
 from gan_cli.runs.trained import shortened
 from gan_cli.training.run import Run
 
@@ -47,9 +48,11 @@ def reached_step(folder: Path) -> int:
     result = read_result(folder) or {}
     ended = int(result.get("step", 0))  # the status is finished, stopped or requeue; a failure has no step
     resumed = max((entry.step for entry in environment.read(folder)), default=0)
-    due = read_plain(folder / "config.yaml").get("checkpoint_every")
+    config = read_plain(folder / "config.yaml")
+    first, due = first_step(config), config.get("checkpoint_every")
     logged = max((row["step"] for row in read(folder)), default=0)
-    return max(ended, resumed, logged if due and logged > due else 0)
+    reached = max(ended, resumed, logged if due and logged > first + due else 0)
+    return reached if reached > first else 0
 
 
 def check_steps_left(run: Run) -> None:

@@ -22,6 +22,7 @@ from gan_cli.games.resting import rest
 from gan_cli.metrics.base import Metric, NoMetric
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import checkpoint
+from gan_cli.runs.origin import first_step
 from gan_cli.training.callbacks import ScheduleLearningRates
 from gan_cli.training.compiler import postpone_compiler
 from gan_cli.training.ema import EMA
@@ -41,6 +42,8 @@ class Run:
     Attributes:
         step: Number of rounds played.
         loggers: The loggers by name, not opened yet.
+        first: Number of rounds that had been played when the run began: 0, or those of the run that it goes on from.
+        origin: The record of the run that it goes on from; empty unless it has just begun there.
         device: Device of the players.
         data: The data set.
         game: The players that are being trained.
@@ -61,6 +64,7 @@ class Run:
     def __init__(self, cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
         self.loggers = build_loggers(cfg)
+        self.first, self.origin = first_step(cfg), dict[str, Any]()
         typed = "metric" in {key.partition(".")[0] for key in named}
         if typed:
             with decoding_postponed():  # refused now rather than after hours of decoding
@@ -130,7 +134,7 @@ class Run:
             self.ema.game.load_state_dict(state["ema"])
             self.game.objective.load_state_dict(state["objective"])
             self.solver.load_state_dict(state["solver"])
-            self._remembered = {key: state["parts"][key] for key in self.stateful()}
+            self.remember({key: state["parts"][key] for key in self.stateful()})
             self.batches.load_state_dict(state["batches"])
             set_random_state(state["random"], self.device)
         self.step = state["step"]
@@ -143,6 +147,10 @@ class Run:
     def stateful(self) -> dict[str, Stateful]:
         """Return the parts beside the objective and the data set that have a state, by config key."""
         return {key: part for key, part in self.remembering.items() if isinstance(part, Stateful)}
+
+    def remember(self, states: Mapping[str, Any]) -> None:
+        """Keep the states of metric, schedule and learning rate until ``recall``."""
+        self._remembered = states
 
     def recall(self) -> None:
         """Restore metric, schedule and learning rate, once nothing but training asks them any more."""

@@ -12,7 +12,6 @@ import gan_cli
 from gan_cli.cli import main
 from gan_cli.cli.again import smaller_rates
 from gan_cli.config.stored import read_plain
-from gan_cli.files import write_json
 from gan_cli.runs.folder import read_result
 
 pytestmark = pytest.mark.slow
@@ -115,25 +114,6 @@ def test_the_line_before_the_first_checkpoint_and_from_python(work):
         gan_cli.train(words, silent=True, folder="run", config_dir="my configs")
     [line] = advised(str(error.value))
     assert line[2:] == [*(word for word in words if word != "optimizer.lr=1e-3"), "optimizer.lr=0.0001"]
-
-
-@pytest.mark.parametrize(
-    ("steps", "result", "said"),
-    [
-        ("+100", {"status": "finished", "step": 500}, "run is at step 500: for 100 more type train.steps=600."),
-        ("+7", {}, "run is at step 20: for 7 more type train.steps=27."),
-        ("+x", {}, "run is at step 20."),
-    ],
-)
-def test_further_steps_are_asked_for_by_the_last_one(tmp_path, monkeypatch, gan_train, steps, result, said):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    (tmp_path / "run" / "config.yaml").write_text("seed: 0\n")
-    (tmp_path / "run" / "checkpoints" / "step_00000020.pt").touch()
-    write_json(tmp_path / "run" / "result.json", result)
-    code, streams = gan_train("resume=run", f"train.steps={steps}")
-    assert code == 2
-    assert streams.err == f"gan-train: train.steps={steps}: train.steps is the last step of a run. {said}\n"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from gan_cli.config.compose import SCHEMAS, compose, loader
+from gan_cli.config.compose import SCHEMAS, compose, loader, structured
 from gan_cli.config.schema import scalars
 from gan_cli.errors import UserError
 
@@ -162,7 +162,7 @@ def test_missing_config_dir(conf):
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_schemas_are_what_omegaconf_reads(name):
     """Kinds and defaults that help prints are those that OmegaConf enforces."""
-    node = OmegaConf.structured(SCHEMAS[name])
+    node = structured(SCHEMAS[name])
     for key, scalar in scalars(SCHEMAS[name]).items():
         OmegaConf.update(node, key, None if scalar.optional else [] if scalar.kind is list else scalar.kind(scalar.low or 0))
         found = OmegaConf.select(node, key)

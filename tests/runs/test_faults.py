@@ -21,6 +21,7 @@ from support.runs import EMPTY_STATE, differences, outcome, result, train
 
 from gan_cli import files
 from gan_cli.cli import main
+from gan_cli.config.compose import structured
 from gan_cli.config.identity import config_hash
 from gan_cli.config.schema import TrainConfig
 from gan_cli.errors import Diverged, Interrupted, Stopped, UserError
@@ -212,7 +213,7 @@ def test_a_signal_to_the_real_program(tmp_path, laid_out):
     assert process.returncode == 143
     assert f"stopped at step {step}." in said
     assert "Traceback" not in said
-    cfg = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.load(folder / "config.yaml"))
+    cfg = OmegaConf.merge(structured(TrainConfig), OmegaConf.load(folder / "config.yaml"))
     train(cfg, folder, f"train.steps={step + 3}", resume=True)
     train(cfg, tmp_path / "whole", f"train.steps={step + 3}")
     assert differences(outcome(folder), outcome(tmp_path / "whole")) == []
