@@ -147,7 +147,7 @@ def begun_from(words: list[str], configs: ConfigLoader, multirun: bool) -> list[
     named = next((word for word in words if key_of(word) == "from"), None)
     if named is None or _value(words, "from") is None:
         return words
-    if also := [key for key in map(_key, words) if key in ("init_from", "init_players", "init_average")]:
+    if also := [key for key in map(key_of, words) if key in ("init_from", "init_players", "init_average")]:
         raise UserError(f"from takes over all players: leave {also[0]} out, or begin a fresh run with init_from=RUN.")
     origins = [_found(Origin.parse(text)) for text in _values(named, multirun)]
     configs_of = [read_plain(origin.folder / "config.yaml") for origin in origins]

@@ -83,10 +83,17 @@ def _changes(config: Mapping[str, Any], cfg: DictConfig) -> dict[str, str]:
         raw = flat(OmegaConf.to_container(cfg, resolve=False))  # type: ignore[arg-type]
     differing = [key for key in new if key not in old or _differ(new[key], old[key])]
     leading = [key for key in differing if "${" not in str(raw.get(key))]
-    gone = [key for key in old if key not in new and not any(one.startswith(f"{key}.") for one in new)]
+    gone = [_highest_without(key, new) for key in old if key not in new and not any(one.startswith(f"{key}.") for one in new)]
     words = {key: f"{'' if key in old else '+'}{key}={written(new[key])}" for key in leading}
     words |= {key: f"~{key}" for key in gone if not any(key.startswith(f"{one}.") for one in new)}
     return words or {key: f"{key}={written(new[key])}" for key in differing}
+
+
+def _highest_without(key: str, keys: Iterable[str]) -> str:
+    """Return the highest node on the way to ``key`` that holds none of the ``keys``."""
+    kept = {*keys, *(one[:end] for one in keys for end in range(len(one)) if one[end] == ".")}
+    parts = key.split(".")
+    return next(node for end in range(1, len(parts) + 1) if (node := ".".join(parts[:end])) not in kept)
 
 
 def _told(config: Mapping[str, Any]) -> dict[str, Any]:
