@@ -153,8 +153,9 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
         "title": title,
         "source": node.get("source"),
         "differences": node.get("differences"),
+        "seconds": sum(run.result.get("seconds", 0.0) for run in runs),
         "claims": [
-            {"claim": one.claim, "state": one.verdict.state, "reason": one.verdict.reason}
+            {"claim": one.claim, "rule": one.rule, "state": one.verdict.state, "reason": one.verdict.reason}
             | {"runs": {name: verdict.reason for name, verdict in one.runs.items()}}
             for one in assessments
         ],

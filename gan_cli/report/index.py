@@ -3,7 +3,7 @@
 import io
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from gan_cli import files
 from gan_cli.config.form import FormError, require
 from gan_cli.errors import UserError
 from gan_cli.report import page
+from gan_cli.report.figures.dark import dark
 
 THUMBNAIL = 520
 """Width of the preview pictures in pixels."""
@@ -65,12 +66,13 @@ def _entry(folder: Path, start: Path) -> dict[str, Any]:
         summary = files.read_json(folder / "report" / "summary.json")
         require(summary, StoredSummary)
     except (OSError, UserError, FormError):
-        return {"title": folder.name, "source": None, "claims": [], "link": None, "picture": None}
+        return {"title": folder.name, "source": None, "claims": [], "link": None, "picture": None, "night": None}
     picture = folder / "report" / Path(summary["thumbnail"]).name if summary["thumbnail"] else None
     return {
         **summary,
         "link": relative_link(folder / "report.html", start),
         "picture": _thumbnail(picture) if picture else None,
+        "night": _thumbnail(picture, dark) if picture else None,
     }
 
 
@@ -79,9 +81,12 @@ def relative_link(path: Path, start: Path) -> str:
     return f"./{quote(os.fsencode(os.path.relpath(path, start)))}"
 
 
-def _thumbnail(path: Path) -> bytes | None:
+def _thumbnail(path: Path, changed: Callable[[bytes], bytes | None] = bytes) -> bytes | None:
+    """Return a small version of a picture, changed first; None if there is none."""
     try:
-        with Image.open(path) as image:
+        if (content := changed(path.read_bytes())) is None:
+            return None
+        with Image.open(io.BytesIO(content)) as image:
             small = image.convert("RGB").resize((THUMBNAIL, round(THUMBNAIL * image.height / image.width)))
     except Exception:  # a damaged image may raise anything
         return None

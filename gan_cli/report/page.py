@@ -7,16 +7,23 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from gan_cli.report.figures.dark import dark
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(template: str, content: Mapping[str, Any]) -> str:
     """Render ``template`` with ``content``; all values are escaped as text."""
-    environment = Environment(
+    return environment().get_template(template).render(content)
+
+
+def environment() -> Environment:
+    """Return what renders the templates."""
+    found = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["data_uri"] = data_uri
-    return environment.get_template(template).render(content)
+    found.filters |= {"data_uri": data_uri, "dark": dark}
+    return found
 
 
 def data_uri(content: bytes, kind: str = "png") -> str:

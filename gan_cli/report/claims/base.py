@@ -175,9 +175,25 @@ def combine_verdicts(verdicts: Sequence[Verdict], share: float) -> Verdict:
     held, not_held = (sum(verdict.state == state for verdict in verdicts) for state in (HELD, NOT_HELD))
     needed = share * n - 1e-9
     state = HELD if held >= needed else NOT_HELD if n - not_held < needed else UNDECIDED
-    undecided = f", {n - held - not_held} undecided" if n > held + not_held else ""
+    return Verdict(state, count_runs(held, not_held, n - held - not_held, share))
+
+
+def count_runs(held: int, not_held: int, undecided: int, share: float) -> str:
+    """Return the numbers of runs in which a claim is held, not held and undecided, in words."""
+    n = held + not_held + undecided
+    if n in (held, undecided):
+        return f"{HELD if held else UNDECIDED} in all {n} runs"
+    if n == not_held:
+        return f"held in none of the {n} runs"
+    counts = [(state, count) for state, count in ((HELD, held), (NOT_HELD, not_held), (UNDECIDED, undecided)) if count]
+    words = [f"{state} in {count}{f' of {n} runs' if i == 0 else ''}" for i, (state, count) in enumerate(counts)]
     required = "all" if share == 1 else f"{share:.0%}"
-    return Verdict(state, f"held in {held} of {n} runs, not in {not_held}{undecided} (required: {required})")
+    return f"{', '.join(words)}; it must hold in {required}"
+
+
+def of_last(n: int) -> str:
+    """Return the remark that a final value is the median of the last ``n`` values; empty for a single one."""
+    return "" if n == 1 else f" (median of the last {n} values)"
 
 
 def insufficient_training(tag: str, series: ScalarSeries, factor: float, settled: bool = True) -> str | None:
@@ -197,8 +213,8 @@ def insufficient_training(tag: str, series: ScalarSeries, factor: float, settled
         return f"{tag} was evaluated {len(points.steps)} times: at least {MIN_EVALUATIONS} are needed, the first at step 0"
     first, last = points.values[0], float(np.median(_quarter(points, 1)))
     if not last * factor <= first:
-        ends = f"from {format_value(first)} to {format_value(last)}"
-        return f"training too unfinished: {tag} went {ends}, not better by the factor {factor:g}"
+        ends = f"from {format_value(first)} to {format_value(last)} (median of its last quarter)"
+        return f"training too short: {tag} went {ends}, not better by the factor {factor:g}"
     return still_falling(tag, points) if settled else None
 
 
@@ -207,7 +223,7 @@ def still_falling(tag: str, series: ScalarSeries) -> str | None:
     before, last = (float(np.median(_quarter(series, n))) for n in (2, 1))
     if before - last > STILL_FALLING * abs(last):
         ends = f"from {format_value(before)} to {format_value(last)}"
-        return f"training too unfinished: {tag} is still falling, {ends} in its last two quarters"
+        return f"training too short: {tag} is still falling, {ends} (medians of its last two quarters)"
     return None
 
 

@@ -18,6 +18,7 @@ from gan_cli.report.claims.base import (
     describe_bounds,
     judge_bounds,
     not_logged,
+    of_last,
 )
 from gan_cli.report.records.runs import RunRecord
 
@@ -130,7 +131,8 @@ class Beats(RunClaim):
         checks.count("last", self.last)
 
     def rule(self) -> str:
-        return f"{self.tag} ends below {self.reference}" + (f" / {self.factor:g}" if self.factor != 1 else "")
+        divided = f" / {self.factor:g}" if self.factor != 1 else ""
+        return f"{self.tag} ends below {self.reference}{divided}{of_last(self.last)}"
 
     def verdict(self, run: RunRecord) -> Verdict:
         values, others = (run.series(tag).values[-self.last :] for tag in (self.tag, self.reference))
@@ -138,4 +140,4 @@ class Beats(RunClaim):
             return not_logged(self.tag if len(values) < self.last else self.reference)
         final, reference = float(np.median(values)), float(np.median(others))
         state = HELD if final * self.factor < reference else NOT_HELD  # NaN compares as not held
-        return Verdict(state, f"{format_value(final)} against {format_value(reference)}")
+        return Verdict(state, f"{format_value(final)} against {format_value(reference)}{of_last(self.last)}")

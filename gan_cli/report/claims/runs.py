@@ -17,6 +17,7 @@ from gan_cli.report.claims.base import (
     describe_bounds,
     judge_bounds,
     not_logged,
+    of_last,
     still_falling,
 )
 from gan_cli.report.records.runs import RunRecord
@@ -67,9 +68,18 @@ class Falls(RunClaim):
                 UNDECIDED, f"{self.tag} is {format_value(before)} at step {ends[0]} and {format_value(after)} at step {ends[1]}"
             )
         orders = math.log10(before / after) if after > 0 else math.inf
-        fall = f"by {orders:.2f} orders" if after > 0 else "to 0"
-        reason = f"{before:.3g} at step {ends[0]}, {after:.3g} at step {ends[1]}: fallen {fall}"
+        reason = f"{before:.3g} at step {ends[0]}, {after:.3g} at step {ends[1]}: {in_orders(orders)}"
         return Verdict(judge_bounds(orders, self.at_least, self.at_most), reason)
+
+
+def in_orders(orders: float) -> str:
+    """Return a fall by a number of orders of magnitude in words; a negative number is a rise."""
+    if math.isinf(orders):
+        return "a fall to 0"
+    size = f"{abs(orders):.2f}"
+    if float(size) == 0:
+        return "unchanged to within 0.01 orders of magnitude"
+    return f"a {'fall' if orders > 0 else 'rise'} by {size} orders of magnitude"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +113,7 @@ class Reaches(RunClaim):
             return not_logged(self.tag)
         final = float(np.median(values))
         state = judge_bounds(final, self.above, self.below) if math.isfinite(final) else NOT_HELD
-        return Verdict(state, f"{self.tag} ends at {format_value(final)}")
+        return Verdict(state, f"{self.tag} ends at {format_value(final)}{of_last(self.last)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,14 +164,14 @@ class Improves(RunClaim):
         checks.count("last", self.last)
 
     def rule(self) -> str:
-        return f"{self.tag} better than at step 0 by the factor {self.factor:g}"
+        return f"{self.tag}{of_last(self.last)} better than at step 0 by the factor {self.factor:g}"
 
     def verdict(self, run: RunRecord) -> Verdict:
         series = run.series(self.tag).finite()
         if len(series.steps) < 2 or series.steps[0] != 0:
             return not_logged(self.tag)
         first, last = series.values[0], float(np.median(series.values[-self.last :]))
-        reason = f"{self.tag} went from {format_value(first)} to {format_value(last)}"
+        reason = f"{self.tag} went from {format_value(first)} to {format_value(last)}{of_last(self.last)}"
         if last * self.factor <= first:
             return Verdict(HELD, f"{reason}, better by the factor {first / last:.3g}" if last > 0 else reason)
         unfinished = still_falling(self.tag, series)

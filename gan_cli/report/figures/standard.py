@@ -35,7 +35,7 @@ def standard_figures(runs: Sequence[RunRecord], median: int | None, methods: int
         median: Width of the median filter in points, odd. None: chosen by the length of each curve.
         methods: Maximum number of methods whose estimates are drawn, in a figure each. None: all.
     """
-    tags = list(dict.fromkeys(tag for run in runs for tag in run.tags if not tag.startswith(OMITTED)))
+    tags = distinct_curves(runs)
     figures: list[Figure] = [
         *_estimates(runs, tags, median, methods),
         *_group("The metric", "Measured on samples of the averaged players.", tags, ("metric/",), 1, runs=runs),
@@ -55,6 +55,20 @@ def standard_figures(runs: Sequence[RunRecord], median: int | None, methods: int
     rest = [tag for tag in tags if not tag.startswith(drawn)]
     kinds = dict.fromkeys(tag.partition("/")[0] for tag in rest)
     return [*figures, *(figure for kind in kinds for figure in _group(kind, "", rest, (f"{kind}/", kind), median))]
+
+
+def distinct_curves(runs: Sequence[RunRecord]) -> list[str]:
+    """Return the tags whose curves are worth a chart, in the order in which they were logged.
+
+    Tags without two finite values in any run are left out, and those whose curves another tag has in every run, such as the
+    adversarial part of a loss that has no other part.
+    """
+    curves: dict[tuple[tuple[bytes, bytes], ...], str] = {}
+    for tag in dict.fromkeys(tag for run in runs for tag in run.tags if not tag.startswith(OMITTED)):
+        series = [run.series(tag) for run in runs]
+        if any(len(one.finite().steps) > 1 for one in series):
+            curves.setdefault(tuple((one.steps.tobytes(), one.values.tobytes()) for one in series), tag)
+    return list(curves.values())
 
 
 def _sequence_figures(runs: Sequence[RunRecord]) -> list[Figure]:

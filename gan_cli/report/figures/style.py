@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image
 
 from gan_cli.drawing.figures import render as drawn
+from gan_cli.report.figures.dark import with_pictures
 
 COLOURS = ("#1f5fa8", "#d9661f", "#2b8a57", "#a8327d", "#8a6d1a", "#4b4f9e", "#0f8b9d", "#b3372f", "#6b7280", "#3d3d3d")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
@@ -91,7 +92,8 @@ def render(size: tuple[float, float], paint: Callable[[MplFigure], None]) -> byt
         FigureCanvasAgg(canvas)
         paint(canvas)
         file = io.BytesIO()
-        Image.fromarray(drawn(canvas)).save(file, format="PNG")  # savefig lays out and draws twice
+        pixels = drawn(canvas)  # savefig lays out and draws twice
+        Image.fromarray(pixels).save(file, format="PNG", pnginfo=with_pictures(canvas))
         return file.getvalue()
 
 
