@@ -18,6 +18,7 @@ RUN_ONLY = (
     "sample_every",
     "checkpoint_every",
     "keep_checkpoints",
+    "keep_best",
     "trust",
 )
 """Keys that do not affect the result of a run, such as cadences and the device; they are not part of its identity."""

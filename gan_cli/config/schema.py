@@ -46,6 +46,7 @@ class TrainConfig:
     sample_every: int = _scalar(500, "rounds between pictures of samples (0: only at the end)", low=0)
     log_every: int = _scalar(10, "rounds between logged numbers (0: only at the end)", low=0)
     keep_checkpoints: int | None = _scalar(None, "how many of the newest checkpoints stay, at least two (null: all)", low=1)
+    keep_best: int = _scalar(0, "how many of the best checkpoints, by the run's metric, stay beside the newest", low=0)
     ema: float | None = _scalar(0.999, "decay of the averaged players that are sampled (null: none)", low=0, high=1)
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE)
@@ -135,7 +136,7 @@ class SampleConfig(SamplingConfig):
     """``gan-sample``: pictures from one checkpoint of a run."""
 
     run: str = _scalar(MISSING, "folder of the run; the bare path will do")
-    checkpoint: str = _scalar("last", "last, a step, or a path")
+    checkpoint: str = _scalar("last", "last, best (of those that training has measured), a step, or a path")
     mode: str = _scalar(
         "grid",
         "one picture of all, one file each (sequences: one table), walks, or what axes or codes of the latent do",

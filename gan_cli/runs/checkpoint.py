@@ -4,7 +4,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -81,7 +81,7 @@ def steps_in(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
-def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = None) -> Path:
+def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = None, spared: Collection[int] = ()) -> Path:
     """Write ``state`` as the checkpoint of ``step``.
 
     Args:
@@ -89,6 +89,7 @@ def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = N
         step: Number of rounds played.
         state: Tensors and plain data.
         keep: Number of newest checkpoints to keep; at least two are kept. None: all.
+        spared: Steps of checkpoints that are kept beside them.
 
     Returns:
         The path of the checkpoint.
@@ -101,7 +102,7 @@ def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = N
     if keep is not None:
         # checkpoints of later steps are damaged ones, otherwise the run would have continued from them
         until_now = [other for other in steps_in(folder) if other <= step]
-        for old in until_now[: -max(keep, 2)]:  # one damaged file must not end a run
+        for old in set(until_now[: -max(keep, 2)]) - set(spared):  # one damaged file must not end a run
             path_of(folder, old).unlink(missing_ok=True)
     return path
 

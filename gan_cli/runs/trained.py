@@ -11,6 +11,7 @@ from gan_cli.config.identity import edits
 from gan_cli.config.stored import plain_config, read_plain
 from gan_cli.errors import UserError, warn
 from gan_cli.runs import checkpoint
+from gan_cli.runs.best import best_step
 from gan_cli.runs.folder import resume_command, stored_config
 
 
@@ -42,12 +43,12 @@ def shortened(texts: Sequence[str]) -> str:
 
 
 def is_own(folder: Path, name: str) -> bool:
-    """Return True if the checkpoint ``name`` is one of the run in ``folder``: ``last``, a step, or a path in the folder."""
-    return name == "last" or name.isdecimal() or Path(name).resolve().is_relative_to(folder.resolve())
+    """Return True if the checkpoint ``name`` is one of the run's own: ``last``, ``best``, a step, or a path in ``folder``."""
+    return name in ("last", "best") or name.isdecimal() or Path(name).resolve().is_relative_to(folder.resolve())
 
 
 def named_checkpoint(folder: Path, name: str) -> dict[str, Any]:
-    """Return the checkpoint ``name`` of the run in ``folder``: ``last``, a step, or a path.
+    """Return the checkpoint ``name`` of the run in ``folder``: ``last``, ``best`` by the recorded metric, a step, or a path.
 
     Raises:
         UserError: If there is none, or it cannot be read.
@@ -62,7 +63,5 @@ def named_checkpoint(folder: Path, name: str) -> dict[str, Any]:
             raise UserError(f"{folder} holds no checkpoint of step {name}. There are: {', '.join(map(str, steps)) or 'none'}.")
         return checkpoint.load(checkpoint.path_of(folder, int(name)))
     if name == "best":
-        raise UserError(
-            "checkpoint=best needs a measurement: gan-eval says which step is the best one. Type checkpoint=STEP here."
-        )
+        return checkpoint.load(checkpoint.path_of(folder, best_step(folder)))
     return checkpoint.load(Path(name).expanduser())

@@ -6,7 +6,7 @@ A callback is called after a round with the step and the statistics of that roun
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -189,12 +189,20 @@ class SaveCheckpoint:
         guard: Called before every checkpoint.
         logger: Flushed before every checkpoint.
         keep: Number of newest checkpoints to keep; at least two are kept. None: all.
+        best: Step -> the steps of the checkpoints that are kept beside them, this one included if it is to be written.
     """
 
     def __init__(
-        self, folder: Path, state: Callable[[], Mapping[str, Any]], guard: DivergenceGuard, logger: RunLogger, keep: int | None
+        self,
+        folder: Path,
+        state: Callable[[], Mapping[str, Any]],
+        guard: DivergenceGuard,
+        logger: RunLogger,
+        keep: int | None,
+        best: Callable[[int], Collection[int]] = lambda step: (),
     ) -> None:
         self.folder, self.state, self.guard, self.logger, self.keep = folder, state, guard, logger, keep
+        self.best = best
         self.saved_step = -1
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
@@ -202,8 +210,13 @@ class SaveCheckpoint:
             return
         self.guard(step)
         self.logger.flush()  # first: a run that continues from this checkpoint does not log again what lies before it
-        checkpoint.save(self.folder, step, self.state(), self.keep)
+        checkpoint.save(self.folder, step, self.state(), self.keep, self.best(step))
         self.saved_step = step
+
+    def if_best(self, step: int, stats: Stats | None = None) -> None:
+        """Write a checkpoint if this step is one of the best ones."""
+        if step in self.best(step):
+            self(step)
 
 
 class StopOnSignal:

@@ -18,7 +18,7 @@ from gan_cli.config.trust import remember_targets
 from gan_cli.data.record import DataRecord
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import Diverged, Stopped, UnreadableData, UserError
-from gan_cli.runs import checkpoint, environment, machine, record
+from gan_cli.runs import best, checkpoint, environment, machine, record
 from gan_cli.runs.console import Terminal, displayed, is_interactive, say, say_in_words
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result, resume_command
 from gan_cli.runs.logger import METRICS, RunLogger
@@ -171,6 +171,8 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Coll
     if (read_result(folder) or {}).get("status") != "finished":  # why an earlier attempt failed or stopped
         (folder / "result.json").unlink(missing_ok=True)
     remember_targets(to_plain(cfg))
+    if run.ranking is not None:
+        best.write(folder, run.ranking)
     if run.origin:
         files.write_json(folder / ORIGIN, run.origin)
     if run.step == 0 or not (folder / record.FILE).is_file():  # a resumed run keeps the record that it began with
@@ -181,7 +183,17 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Coll
 
 def remove_half_written(folder: Path) -> None:
     """Remove what a process left that was killed while it wrote a file of the run in ``folder``."""
-    for own in (METRICS, "config.yaml", "result.json", environment.FILE, record.FILE, ORIGIN, "checkpoints/*", "samples/*"):
+    for own in (
+        METRICS,
+        "config.yaml",
+        "result.json",
+        environment.FILE,
+        record.FILE,
+        ORIGIN,
+        best.FILE,
+        "checkpoints/*",
+        "samples/*",
+    ):
         path = folder / own
         for leftover in path.parent.glob(files.temporary_name(path, "*")):
             leftover.unlink(missing_ok=True)
@@ -205,7 +217,7 @@ def train(run: Run, console: Console) -> float | None:
     run_diagnostics = RunDiagnostics(run.diagnostics, run.game, run.data, logger, say_line, cfg.seed)
     draw_samples = DrawSamples(run.ema.game, run.game, run.data, logger, say_line, cfg.seed)
     check_finite = DivergenceGuard(run.game, run.solver, log_stats)
-    save_checkpoint = SaveCheckpoint(run.folder, run.state, check_finite, logger, cfg.keep_checkpoints)
+    save_checkpoint = SaveCheckpoint(run.folder, run.state, check_finite, logger, cfg.keep_checkpoints, run.best_steps)
     metric = run.measurement.metric
     rounds = Rounds(run.step, last, lambda: log_stats.latest | evaluate_metric.latest, {metric.name: metric.short_name})
     stop_on_signal = StopOnSignal(save_checkpoint, rounds.stop)
@@ -218,7 +230,7 @@ def train(run: Run, console: Console) -> float | None:
         rounds,
         log_stats.clock.stop,  # evaluation does not count as training time
         Every(cfg.log_every, *([log_heldout_estimate] if run.data.holds_out else []), log_game, last=last),
-        Every(cfg.eval_every, check_finite, evaluate_metric, run_diagnostics, last=last),
+        Every(cfg.eval_every, check_finite, evaluate_metric, run_diagnostics, save_checkpoint.if_best, last=last),
         Every(cfg.sample_every, check_finite, draw_samples, last=last),
         Every(cfg.checkpoint_every, warn_of_forgotten_state.compare, save_checkpoint, last=last),
         stop_on_signal,

@@ -21,7 +21,7 @@ from gan_cli.evaluation.measurement import Measurement, check_counts
 from gan_cli.games.resting import rest
 from gan_cli.metrics.base import Metric, NoMetric
 from gan_cli.randomness import random_state, seed_all, set_random_state
-from gan_cli.runs import checkpoint
+from gan_cli.runs import best, checkpoint
 from gan_cli.runs.origin import first_step
 from gan_cli.training.callbacks import ScheduleLearningRates
 from gan_cli.training.compiler import postpone_compiler
@@ -80,6 +80,10 @@ class Run:
         self.ema = EMA(self.game, cfg.ema or 0.0)
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
         self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, typed)
+        if cfg.keep_best and self.ranking is None:
+            raise UserError(
+                f"keep_best={cfg.keep_best}: this run has no metric that ranks checkpoints. Name one, or keep_best=0."
+            )
         self.remembering: dict[str, Any] = {
             "metric": self.measurement.metric,
             "schedule": parts.schedule.schedule,
@@ -157,6 +161,21 @@ class Run:
         parts = self.stateful()
         for key, state in self._remembered.items():
             parts[key].load_state_dict(state)
+
+    @property
+    def ranking(self) -> best.Ranking | None:
+        """The number by which checkpoints are ranked; None if the run has none."""
+        metric = self.measurement.metric
+        if not (self.measurement.enabled and metric.selects_checkpoint):
+            return None
+        return {"tag": self.measurement.tag, "higher_is_better": metric.higher_is_better}
+
+    def best_steps(self, step: int) -> list[int]:
+        """Return the steps of the checkpoints, that of ``step`` included, which ``keep_best`` keeps beside the newest ones."""
+        if self.ranking is None or not self.cfg.keep_best:
+            return []
+        among = {*checkpoint.steps_in(self.folder), step}
+        return best.best_steps(self.folder, self.ranking, self.cfg.keep_best, among)
 
     def heldout_batch(self, step: int) -> Batch:
         """Return the held-out batch of ``step``, which does not depend on earlier calls."""

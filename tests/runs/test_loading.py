@@ -221,8 +221,8 @@ def test_an_interpolation(run, n, walks, length, request, capsys):
             assert np.array_equal(np.asarray(picture), expected[..., 0])
 
 
-def test_the_best_checkpoint_is_what_gan_eval_says(tmp_path):
+def test_without_a_recorded_metric_gan_eval_measures_the_best_checkpoint(tmp_path):
     with pytest.raises(
-        UserError, match=r"checkpoint=best needs a measurement: gan-eval says which step .* Type checkpoint=STEP"
+        UserError, match=r"training has measured no checkpoint of .*\ngan-eval .* checkpoint=best measures them"
     ):
         named_checkpoint(tmp_path, "best")
