@@ -33,6 +33,9 @@ class Train:
 
     steps: int = _scalar(3000, "rounds of the game", low=0)
     batch_size: int = _scalar(64, "samples per turn", low=1)
+    batches: str = _scalar(
+        "shuffled", "all samples once per epoch, or equally many of each class", choices=("shuffled", "balanced")
+    )
     n_critic: int = _scalar(1, "discriminator turns before each generator turn", low=1)
 
 

@@ -32,9 +32,11 @@ class Stream(Iterator[Batch]):
         seed: Seed of the orders.
         device: Device of the batches.
         position: Number of batches already returned. Batches that were only read in advance do not count.
+        balanced: True for equally many samples of each class in every batch, see ``balanced_rows``.
 
     Raises:
-        UserError: If the data set is empty or the batch size is below 1.
+        UserError: If the data set is empty, the batch size is below 1, or batches of a data set without labels are to be
+            balanced.
     """
 
     def __init__(
@@ -44,11 +46,15 @@ class Stream(Iterator[Batch]):
         seed: int,
         device: torch.device = torch.device("cpu"),  # noqa: B008
         position: int = 0,
+        balanced: bool = False,
     ):
         if len(dataset) < 1 and not dataset.unlimited:
             raise UserError("The data set holds no samples: nothing can be drawn from it.")
         if batch_size < 1:
             raise UserError(f"train.batch_size is {batch_size}: it must be at least 1.")
+        self.labels = dataset.known_labels() if balanced else None
+        if balanced and self.labels is None:
+            raise UserError("train.batches=balanced needs labels that are known before the samples are read; there are none.")
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
         self.position = position
         self._state = deepcopy(dataset.state_dict()) if isinstance(dataset, Stateful) else None
@@ -100,7 +106,9 @@ class Stream(Iterator[Batch]):
             self._reader = None
 
     def _epoch(self, epoch: int) -> Tensor:
-        return self.dataset.epoch(seeded_generator(self.seed, "epoch", epoch))
+        random = seeded_generator(self.seed, "epoch", epoch)
+        rows = self.dataset.epoch(random)
+        return rows if self.labels is None else balanced_rows(rows, self.labels, random)
 
     def _read(self, position: int) -> Batch:
         if isinstance(self.dataset, Stateful) and self._state is not None:  # which other readers may have changed
@@ -127,3 +135,24 @@ class Stream(Iterator[Batch]):
         for future in self._ahead:
             future.cancel()
         self._ahead.clear()
+
+
+def balanced_rows(rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
+    """Return rows of the same number in which the classes take turns, so that all are equally frequent in every batch.
+
+    K rows in a row are one of each of the K classes that have samples, in random order. Samples of a class come in random
+    order, each once before any comes again. The further columns of rows, which are random changes of samples, stay.
+
+    Args:
+        rows: Rows of ``Dataset.epoch``: int64 ``[n]``, or ``[n, k]`` with the index in the first column.
+        labels: Labels of all samples, int64 ``[n]``.
+        random: Decides the order.
+    """
+    classes = labels.unique()
+    turns = torch.rand(-(-len(rows) // len(classes)), len(classes), generator=random).argsort(1).flatten()[: len(rows)]
+    chosen = torch.empty(len(rows), dtype=torch.int64)
+    for turn, label in enumerate(classes):
+        places, members = (turns == turn).nonzero().flatten(), (labels == label).nonzero().flatten()
+        rounds = [torch.randperm(len(members), generator=random) for _ in range(-(-len(places) // len(members)))]
+        chosen[places] = members[torch.cat(rounds)[: len(places)]]
+    return chosen if rows.ndim == 1 else torch.cat([chosen[:, None], rows[:, 1:]], 1)

@@ -138,7 +138,9 @@ class Checkpoints:
         run.check_data(measurement.data)
         fake = measurement.fake(run.game, seed, self.cfg.labels)
         with activity(f"computing {measurement.metric.name}"):
-            numbers, details = numbers_and_details(measurement.metric, measurement.real, fake, measurement.floor)
+            numbers, details = numbers_and_details(
+                measurement.metric, measurement.real, fake, measurement.floor, measurement.classes
+            )
         if untranslated := measurement.untranslated:
             rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": untranslated}
             details["translation"] = {"table": [{"samples": row, **values} for row, values in rows.items()]}

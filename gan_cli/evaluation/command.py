@@ -175,7 +175,10 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
         for line in folders.warnings:
             say(console, f"warning: {line}")
         progress.expect(folders.n_images)
+        known = len(folders.warnings)
         measured = folders.measure(progress.advance)
+        for line in folders.warnings[known:]:
+            say(console, f"warning: {line}")
         with activity(f"computing {folders.metric.name}"):
             numbers, details = numbers_and_details(folders.metric, *measured)
         if folders.warnings:

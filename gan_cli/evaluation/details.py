@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from gan_cli.evaluation.by_class import ENOUGH, KEY
 from gan_cli.evaluation.layout import blank_table, titled_table
 from gan_cli.evaluation.number_format import format_value
 from gan_cli.evaluation.remarks import remarks
@@ -15,12 +16,17 @@ from gan_cli.evaluation.sweeps import SweepRun, groups, shared_settings
 
 
 def detail_tables(results: Sequence[Result]) -> list[Group]:
-    """Return the tables in the details of each result: a row for the samples and rows of references to compare it with."""
+    """Return the tables in the details of each result: references to compare its samples with, and its numbers by class."""
     return [
         titled_table(f"{result.source}{'' if result.step is None else f', step {result.step}'}: {name}", _detail_table(rows))
         for result in results
-        for name, rows in _tables_within(result.details, result.provenance.metric)
+        for name, rows in (*_tables_within(result.details, result.provenance.metric), *_rows_by_class(result))
     ]
+
+
+def _rows_by_class(result: Result) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    if KEY in result.details:
+        yield f"within classes, of {ENOUGH} samples of each kind or more", result.details[KEY]
 
 
 def reference_tables(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Result]]) -> list[Group]:
@@ -65,13 +71,15 @@ def _tables_within(details: Mapping[str, Any], name: str) -> Iterator[tuple[str,
             yield from _tables_within(value, key)
 
 
+def _cell(value: Any) -> str:
+    return format_value(value) if isinstance(value, int | float) else str(value)
+
+
 def _detail_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = blank_table()
     names = [name for name, value in rows[0].items() if not isinstance(value, list | dict)]
     for name in names:
         table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right", no_wrap=True)
     for row in rows:
-        table.add_row(
-            *(Text(format_value(row[name]) if isinstance(row[name], int | float) else str(row[name])) for name in names)
-        )
+        table.add_row(*(Text("–" if row[name] is None else _cell(row[name])) for name in names))
     return table

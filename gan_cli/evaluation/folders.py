@@ -20,6 +20,7 @@ from gan_cli.data.images.listing import is_output
 from gan_cli.data.images.source import CorruptImage
 from gan_cli.data.images.transform import Transform
 from gan_cli.errors import UserError
+from gan_cli.evaluation.copies import warnings_of_copies
 from gan_cli.evaluation.floors import Floor, measure_floor
 from gan_cli.evaluation.sizes import sizes_of, warnings
 from gan_cli.metrics.base import Metric
@@ -76,7 +77,7 @@ class FolderComparison:
         fit: ``crop`` or ``pad``, see ``Transform``. None: ``crop``.
 
     Attributes:
-        warnings: Differences of size and colour between both folders.
+        warnings: Differences of size and colour between both folders, and, once measured, images that both of them hold.
 
     Raises:
         UserError: If a folder does not exist or holds no image, one lies in the other, an image cannot be decoded, the metric
@@ -136,8 +137,10 @@ class FolderComparison:
         Returns:
             The real images, the generated images, and the floor.
         """
-        every, self.reference = self.encode(self.real, self.n_real + self.n_extra, encode_cached, advance)
-        fake, _ = self.encode(self.fake, self.n_fake, lambda features, x: features.encode(x), advance)
+        every, real_keys = self.encode(self.real, self.n_real + self.n_extra, encode_cached, advance)
+        fake, fake_keys = self.encode(self.fake, self.n_fake, lambda features, x: features.encode(x), advance)
+        self.reference = content_key(sorted(real_keys))[:12]  # does not depend on the order
+        self.warnings += warnings_of_copies(real_keys, fake_keys)
         real = every.subset(slice(0, self.n_real))
         self.floor_against = self.n_extra or min(self.n_fake, self.n_real // 2)
         kept = self.n_real if self.n_extra else self.n_real - self.floor_against
@@ -147,13 +150,13 @@ class FolderComparison:
         # the remaining images may be too few for this metric
         return real, fake, measure_floor(self.metric, every.subset(slice(0, kept)), others, partial=True)
 
-    def encode(self, images: "ShuffledImages", n: int, how: Encoder, advance: Advance) -> tuple[Encoded, str]:
+    def encode(self, images: "ShuffledImages", n: int, how: Encoder, advance: Advance) -> tuple[Encoded, list[str]]:
         """Decode and encode the first ``n`` images in chunks.
 
         Only the features are kept if the images differ in size, or if the metric does not need the images themselves.
 
         Returns:
-            The encoded images, and a hash of their content.
+            The encoded images, and a hash of each, in no particular order.
 
         Raises:
             UserError: If the features need images of one size and these differ.
@@ -170,8 +173,7 @@ class FolderComparison:
                 f"features={features.name} needs images of one size, and these differ.\nChoose features that resize them."
             )
         alike = len({part.x.shape[1:] for part in parts}) == 1
-        reference = content_key(sorted(keys))[:12]  # does not depend on the order
-        return concatenate(parts if alike else [part.without_samples() for part in parts]), reference
+        return concatenate(parts if alike else [part.without_samples() for part in parts]), keys
 
     def provenance(self) -> dict[str, Any]:
         """Return everything that the numbers depend on besides the generated images, as plain data."""

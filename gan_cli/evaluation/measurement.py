@@ -95,6 +95,11 @@ class Measurement:
         return notes
 
     @property
+    def classes(self) -> list[str]:
+        """Names of the classes, or their numbers if they have no names; empty without labels."""
+        return list(self.data.class_names) or [str(label) for label in range(self.data.classes)]
+
+    @property
     def real(self) -> Encoded:
         """The real samples with their features, which are cached on disk; ``x`` only if the metric needs it."""
         return self._real[0]

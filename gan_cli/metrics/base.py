@@ -82,6 +82,8 @@ class Metric(Contract, ABC):
     """True if the metric needs the samples themselves besides their features, logits and labels."""
     needs_labels: ClassVar[bool] = False
     """True if the primary number is defined only for samples that were generated for a given class."""
+    within_classes: ClassVar[bool] = False
+    """True if the numbers are also computed within each class of a game with labels."""
     floor_draws: ClassVar[int] = 10
     """Largest number of draws that the floor is averaged over: 1 if a draw is expensive, or if all draws are equal."""
     selects_checkpoint: ClassVar[bool] = True
@@ -214,6 +216,20 @@ class Metric(Contract, ABC):
     def jackknife_values(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """Return those numbers of ``measure`` that lack an error of their own; the jackknife calls this ten times."""
         return self.measure(real, fake)
+
+    def values_within_a_class(self, real: Encoded, fake: Encoded) -> Mapping[str, float]:
+        """Return the numbers of samples of one class, real and generated; none unless ``within_classes``.
+
+        Args:
+            real: Encoded real samples of the class.
+            fake: Samples that were generated for the class, encoded.
+        """
+        if not self.within_classes:
+            return {}
+        if self.equal_sizes:
+            n = min(len(real), len(fake))
+            real, fake = real.subset(slice(n)), fake.subset(slice(n))
+        return {name: value.value for name, value in self.measure(real, fake).items()}
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
         """Return results that do not fit into a table, such as curves and counts, as plain data."""

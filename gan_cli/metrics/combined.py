@@ -138,6 +138,10 @@ class Combined(Metric):
         """Return the numbers of all parts; each part computes its own errors."""
         return _merge(part.with_errors(real, fake) for part in self._announced())
 
+    def values_within_a_class(self, real: Encoded, fake: Encoded) -> Mapping[str, float]:
+        """Return the numbers of all parts that are defined within a class."""
+        return _merge(part.values_within_a_class(real, fake) for part in self.parts())
+
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
         """Return the details of each part that has any, by the part's name."""
         details = {part.name: part.details(real, fake) for part in self.parts()}

@@ -75,7 +75,8 @@ class Run:
         self.data, self.game, self.diagnostics = parts.data, parts.game, parts.diagnostics
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
         rest(self.game, cfg.frozen)
-        self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device)
+        balanced = cfg.train.batches == "balanced"
+        self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device, balanced=balanced)
         self.heldout = Stream(self.data.shown, cfg.train.batch_size, cfg.seed, self.device)
         self.ema = EMA(self.game, cfg.ema or 0.0)
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)

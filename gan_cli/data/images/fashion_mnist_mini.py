@@ -1,7 +1,7 @@
 """The bundled images: a tenth of Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, MIT licence)."""
 
 import lzma
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from PIL import Image
 
 from gan_cli import checks
 from gan_cli.data.base import Data, evenly_spaced
+from gan_cli.data.class_choice import data_of_classes
 from gan_cli.data.images.arrays import ImageArray
 from gan_cli.data.images.decoding import NOT_CHOSEN
 from gan_cli.data.images.originals import Original, Tally, image_origins
@@ -19,7 +20,13 @@ TRAIN, HELDOUT = 10_000, 2_000
 CLASS_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 
-def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad", max_samples: int | None = None) -> Data:
+def fashion_mnist_mini(
+    size: int = 32,
+    channels: int | None = 1,
+    fit: str = "pad",
+    max_samples: int | None = None,
+    classes: Sequence[str | int] | None = None,
+) -> Data:
     """Return 10 000 training and 2 000 held-out images of clothes: 28×28, grey, 10 classes of 1 000 and 200 images.
 
     Args:
@@ -27,6 +34,7 @@ def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad
         channels: 1 or 3; None for 1.
         fit: ``pad`` or ``crop``, see ``Transform``.
         max_samples: Largest number of images of each part, evenly spaced; None for all.
+        classes: Classes to keep, by name or number, in the order of their new labels; None for all.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -39,7 +47,7 @@ def fashion_mnist_mini(size: int = 32, channels: int | None = 1, fit: str = "pad
         chosen = evenly_spaced(len(images), max_samples).numpy()
         return transformed(images, labels, transform, chosen, {NOT_CHOSEN: len(images) - len(chosen)})
 
-    return Data(*(part(*both) for both in unpacked()))
+    return data_of_classes(Data(*(part(*both) for both in unpacked())), classes)
 
 
 def unpacked() -> Iterator[tuple[np.ndarray, np.ndarray]]:

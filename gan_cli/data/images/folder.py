@@ -9,12 +9,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gan_cli.data.images.headers import read_headers
+from gan_cli.data.images.label_file import labels_by_path
 from gan_cli.data.images.listing import IMAGE_SUFFIXES, Listing, is_output, search, visible_folders
 from gan_cli.data.images.source import ImageCollection, Source
 from gan_cli.data.images.transform import as_mode, is_grey
 from gan_cli.errors import UserError, printable, shortened_list, warn
 
-STRAY, FRAMES = "beside the folders of classes", "further frames of a file"
+STRAY, FRAMES, UNLABELLED = "beside the folders of classes", "further frames of a file", "without a label"
 """Reasons why images are passed over, beside those of ``listing``."""
 CONVERT = "Convert the images to 8 bits."
 """Advice for images whose range of pixels is unknown."""
@@ -45,6 +46,7 @@ def folder_source(
     name: str = "image_folder",
     labelled: bool = False,
     *,
+    labels: Mapping[str, str] | None = None,
     known_range: bool = False,
     advice: str = CONVERT,
     cache: Path | None = None,
@@ -56,12 +58,15 @@ def folder_source(
         name: Name of the source in cache folders and messages.
         labelled: Take the direct subfolders as classes if there are several, in natural order, ``2`` before ``10``. Images
             beside them are left out, with a warning.
+        labels: Label of each file, see ``label_file.read_labels``, instead of subfolders. Files without one are left out, with
+            a warning.
         known_range: True if the range of pixels with more than 8 bits is known.
         advice: What to do if it is not known and cannot be seen, see ``Headers.refuse_unknown_range``.
         cache: Folder in which the headers of many images are stored; None for none.
 
     Raises:
-        UserError: If there are no images, the folder itself holds outputs of gan-cli, or the range of pixels is unknown.
+        UserError: If there are no images, or none of them has a label in ``labels``, the folder itself holds outputs of
+            gan-cli, or the range of pixels is unknown.
     """
     files, passed_over, outputs = search(folder, IMAGE_SUFFIXES)
     if outputs:
@@ -70,23 +75,30 @@ def folder_source(
     if not files:
         others = f"\nPassed over: {counted(passed_over)}." if passed_over else ""
         raise UserError(f"No images in {folder.absolute()}: no file there ends in {', '.join(IMAGE_SUFFIXES)}.{others}")
-    names = _classes(files, folder) if labelled else []
-    labels = None
-    if names:
-        everything, files = files, _without_strays(files, folder, len(names))
+    everything, y = files, None
+    if labels is not None:
+        words = labels_by_path([path for path, _, _ in files], labels)
+        names = sorted(set(words.values()), key=_natural)
+        files = _with_label(files, words, labels, folder)
+        passed_over = {**passed_over, UNLABELLED: len(everything) - len(files)}
+    elif names := _classes(files, folder) if labelled else []:
+        files = _without_strays(files, folder, len(names))
         passed_over = {**passed_over, STRAY: len(everything) - len(files)}
         _warn_of_deeper_folders(files, folder)
+        words = {path: path.partition("/")[0] for path, _, _ in files}
+    if names:
         number = {name: label for label, name in enumerate(names)}
-        labels = np.array([number[path.partition("/")[0]] for path, _, _ in files], np.int64)
+        y = np.array([number[words[path]] for path, _, _ in files], np.int64)
     paths = [folder / path for path, _, _ in files]
     headers = read_headers(paths, files, cache)
     if not known_range:
         headers.refuse_unknown_range(folder, advice)
     passed_over = {reason: count for reason, count in {**passed_over, FRAMES: headers.frames}.items() if count}
     images = ImageFiles(paths)
-    pictures = ImageCollection(images, lambda index: str(paths[index]), labels, len(names), names, images.header)
+    pictures = ImageCollection(images, lambda index: str(paths[index]), y, len(names), names, images.header)
     channels = 1 if headers.modes and all(map(is_grey, headers.modes)) else 3
-    return Source(name, [names, *files], channels, lambda: pictures, passed_over, headers.modes)
+    listed = [] if labels is None or y is None else [y.tolist()]  # which the paths alone do not tell
+    return Source(name, [names, *listed, *files], channels, lambda: pictures, passed_over, headers.modes, labels is not None)
 
 
 def counted(passed_over: Mapping[str, int]) -> str:
@@ -137,6 +149,19 @@ def _without_strays(files: Listing, folder: Path, classes: int) -> Listing:
             f"{shortened_list(strays)} ({len(strays)} in all)."
         )
     return [file for file in files if "/" in file[0]]
+
+
+def _with_label(files: Listing, words: Mapping[str, str], labels: Mapping[str, str], folder: Path) -> Listing:
+    """Return the files that have a label; warn of the others."""
+    without = [path for path, _, _ in files if path not in words]
+    if not words:
+        raise UserError(
+            f"the file of labels names none of the images in {folder.absolute()}: it names {shortened_list(list(labels))}, and "
+            f"the images are {shortened_list(without)}."
+        )
+    if without:
+        warn(f"images in {folder.absolute()} without a label are left out: {shortened_list(without)} ({len(without)} in all).")
+    return [file for file in files if file[0] in words]
 
 
 def native_images(folder: Path, known_range: bool = False) -> ImageCollection:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from gan_cli import checks
 from gan_cli.data.base import Data, Dataset
+from gan_cli.data.class_choice import of_classes
 from gan_cli.data.images.cache import ImageCache, default_folder
 from gan_cli.data.images.decoding import DecodedImages
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.jitter import Jittered
+from gan_cli.data.images.label_file import read_labels
 from gan_cli.data.images.source import Source
 from gan_cli.data.images.split import split
 from gan_cli.data.images.transform import Transform, is_deep, is_grey
@@ -57,6 +59,10 @@ class ImageReader:
         range: Values of pixels that become black and white, of images with more than 8 bits, see
             :class:`~gan_cli.data.images.transform.Transform`. None for 0 and 65 535; floating-point and 32-bit pixels are then
             refused, and so are 16-bit ones that stay in the lower half.
+        labels: CSV or JSON file with the class of each image of a folder, relative to the folder or absolute; None for the
+            subfolders as classes. See :func:`~gan_cli.data.images.label_file.read_labels`.
+        label: Column of the label in the CSV file, or several, whose combinations are then the classes; None for the only one.
+        classes: Classes to keep, by name or number, in the order of their new labels; None for all.
 
     Raises:
         UserError: If a field is out of its range.
@@ -71,6 +77,9 @@ class ImageReader:
     workers: int | None = None
     skip_corrupt: bool = False
     range: Sequence[float] | None = None
+    labels: str | None = None
+    label: str | Sequence[str] | None = None
+    classes: Sequence[str | int] | None = None
 
     def __post_init__(self) -> None:
         for field in ("max_samples", "jitter", "workers"):
@@ -80,6 +89,8 @@ class ImageReader:
             checks.count("heldout", self.heldout, least=0)
         for field in ("mirror", "cache", "skip_corrupt"):
             checks.flag(field, getattr(self, field))
+        if self.label is not None and self.labels is None:
+            raise FieldError("label", self.label, "it names a column of the file dataset.labels, which is not set.")
         if self.range is not None:
             checks.interval("range", self.range)
 
@@ -96,7 +107,11 @@ class ImageReader:
     def folder(self, folder: Path, name: str = "image_folder", labelled: bool = False) -> Source:
         """Return the images below ``folder``, see :func:`~gan_cli.data.images.folder.folder_source`."""
         cache = self.cache_folder if self.cache else None
-        return folder_source(folder, name, labelled, known_range=self.range is not None, advice=SET_RANGE, cache=cache)
+        given = None
+        if labelled and self.labels is not None:
+            given = read_labels(folder / Path(str(self.labels)).expanduser(), self.label)
+        known_range = self.range is not None
+        return folder_source(folder, name, labelled, labels=given, known_range=known_range, advice=SET_RANGE, cache=cache)
 
     def data(self, train: Source, test: Source | None, size: int, channels: int | None, fit: str) -> Data:
         """Return both parts as data sets of images ``[channels, size, size]``.
@@ -120,6 +135,8 @@ class ImageReader:
             raise FieldError(
                 "range", list(self.range), f"no image of {train.name} has more than 8 bits per pixel. Leave it out."
             )
+        if self.labels is not None and not train.has_label_file:
+            raise FieldError("labels", self.labels, "it belongs to dataset=image_folder; this data set knows its own labels.")
         if test is not None and self.heldout is None:
             data = Data(self._dataset(train, transform), self._dataset(test, transform))
         else:
@@ -129,6 +146,9 @@ class ImageReader:
         return Data(Jittered(data.train, self.jitter, self.mirror), data.heldout)
 
     def _dataset(self, source: Source, transform: Transform) -> Dataset:
+        return of_classes(self._everything(source, transform), self.classes)
+
+    def _everything(self, source: Source, transform: Transform) -> Dataset:
         if self.cache:
             cache = ImageCache(source, transform, self.cache_folder, self.max_samples, self.workers, self.skip_corrupt)
             postponed = _postponed.get()

@@ -73,6 +73,7 @@ class Source:
         open: Function that opens the images. It is slow for some sets and only called if an image must be decoded.
         passed_over: Number of files that lie among the images and are not read, by the reason.
         modes: Number of images of each pixel format, by PIL's name; empty if all images of the set have the same.
+        has_label_file: True if the labels were read from a file.
     """
 
     name: str
@@ -81,3 +82,4 @@ class Source:
     open: Callable[[], ImageCollection]
     passed_over: Mapping[str, int] = field(default_factory=dict)
     modes: Mapping[str, int] = field(default_factory=dict)
+    has_label_file: bool = False

@@ -192,6 +192,12 @@ class ClassAccuracy(Metric):
         }
         return {**details, **self._coverage(details, real, fake)}
 
+    def values_within_a_class(self, real: Encoded, fake: Encoded) -> Mapping[str, float]:
+        """Return the accuracy and the recall of the class."""
+        (recall,) = (recall for recall in class_recalls(real, fake, self.k) if recall is not None)
+        accuracy, _ = class_accuracy(*self._classified(fake, "generated"))
+        return {self.name: accuracy, self.features.label("class_recall"): float(recall.mean())}
+
     def _coverage(self, details: Mapping[str, Any], real: Encoded, fake: Encoded) -> dict[str, Any]:
         """Return how many classes each number is over, and remarks on those that it leaves out."""
         recall = self.features.label("class_recall")

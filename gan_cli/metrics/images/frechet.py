@@ -6,7 +6,7 @@ https://arxiv.org/abs/1706.08500. It is called FID only in the features of the I
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -56,6 +56,8 @@ def frechet_distance(real_features: Tensor, fake_features: Tensor) -> float:
 @dataclass(frozen=True)
 class Frechet(Metric):
     """The Fréchet distance in the space of ``features``, and KID, which is unbiased for any number of samples."""
+
+    within_classes: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

@@ -5,7 +5,7 @@ Bińkowski et al.: Demystifying MMD GANs (2018), https://arxiv.org/abs/1801.0140
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -104,6 +104,7 @@ class KID(Metric):
         UserError: If a size is out of range.
     """
 
+    within_classes: ClassVar[bool] = True
     subsets: int = SUBSETS
     subset_size: int = SUBSET_SIZE
 

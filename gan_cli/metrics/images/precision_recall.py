@@ -86,6 +86,7 @@ class PrecisionRecall(Metric):
         UserError: If a k is below 1.
     """
 
+    within_classes: ClassVar[bool] = True
     higher_is_better: ClassVar[bool] = True
     selects_checkpoint: ClassVar[bool] = False  # a collapsed generator has the best precision
     k: int = 3

@@ -162,6 +162,7 @@ class MMD(Metric):
             ``scaled`` is true.
     """
 
+    within_classes: ClassVar[bool] = True
     least_samples: ClassVar[int] = 4
     bandwidths: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
     scaled: bool = True

@@ -4,6 +4,7 @@ Bonneel, Rabin, Peyré, Pfister: Sliced and Radon Wasserstein Barycenters of Mea
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -98,6 +99,7 @@ class SlicedWassersteinDistance(Metric):
         UserError: If p is not 1 or 2, or ``directions`` is below 1.
     """
 
+    within_classes: ClassVar[bool] = True
     n_samples: int = 5000
     p: int = 2
     directions: int = 1000

@@ -86,6 +86,7 @@ class WassersteinDistance(Metric):
         UserError: If p is not 1 or 2. In ``fitted``, if ``n_samples`` is too large.
     """
 
+    within_classes: ClassVar[bool] = True
     n_samples: int = 1000
     p: int = 1
     equal_sizes: ClassVar[bool] = True
