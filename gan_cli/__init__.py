@@ -11,6 +11,18 @@ from gan_cli.lazy import lazy_exports
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from gan_cli import augmentations as augmentations
+    from gan_cli import data as data
+    from gan_cli import diagnostics as diagnostics
+    from gan_cli import games as games
+    from gan_cli import loggers as loggers
+    from gan_cli import losses as losses
+    from gan_cli import metrics as metrics
+    from gan_cli import models as models
+    from gan_cli import optim as optim
+    from gan_cli import regularizers as regularizers
+    from gan_cli import schedules as schedules
+    from gan_cli import solvers as solvers
     from gan_cli.api import Run as Run
     from gan_cli.api import evaluate as evaluate
     from gan_cli.api import train as train

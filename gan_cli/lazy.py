@@ -30,10 +30,10 @@ def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
         if name.startswith("__") or name not in sources():
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, original = sources()[name]
-        return getattr(import_module(module), original)
+        return import_module(f"{package}.{name}") if module == package else getattr(import_module(module), original)
 
     def __dir__() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *sources()})
+        return sorted({*sources(), *(name for name in vars(sys.modules[package]) if name.startswith("__"))})
 
     return __getattr__, __dir__
 

@@ -15,14 +15,23 @@ MISSING: Any = "???"
 """OmegaConf's mark of a value that must still be given."""
 
 
-def _scalar(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+def _scalar(
+    default: Any,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    suggested: tuple[str, ...] = (),
+) -> Any:
     given = {"default_factory": lambda: list(default)} if isinstance(default, list) else {"default": default}
-    return field(**given, metadata={"help": help, "low": low, "high": high, "choices": choices, "default": default})
+    known = {"help": help, "low": low, "high": high, "choices": choices, "suggested": suggested, "default": default}
+    return field(**given, metadata=known)
 
 
 REPORT_TEXTS = ("title", "source", "differences")
 """Keys of a config's ``report`` node whose values are texts."""
 DEVICE = "auto (best one here), cpu, cuda, cuda:N or mps"
+DEVICES = ("auto", "cpu", "cuda", "mps")
 DEBUG = "show tracebacks"
 TRUST = "modules of your own, or that you have read, which a run from elsewhere may name (remembered)"
 
@@ -52,7 +61,7 @@ class TrainConfig:
     keep_best: int = _scalar(0, "how many of the best checkpoints, by the run's metric, stay beside the newest", low=0)
     ema: float | None = _scalar(0.999, "decay of the averaged players that are sampled (null: none)", low=0, high=1)
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
-    device: str = _scalar("auto", DEVICE)
+    device: str = _scalar("auto", DEVICE, suggested=DEVICES)
     precision: str = _scalar("fp32", "of the forward passes", choices=("fp32", "bf16"))
     deterministic: bool = _scalar(True, "same seed, same run, also where a faster algorithm exists")
     trust: list[str] = _scalar([], TRUST)
@@ -113,7 +122,9 @@ class EvalConfig(SamplingConfig):
     fake: str | None = _scalar(None, "folder of generated images, beside real=")
     size: int | None = _scalar(None, "side in pixels that real images of a folder are brought to (null: as they are)", low=1)
     fit: str | None = _scalar(None, "how they are brought to it, as dataset.fit (null: crop)", choices=("pad", "crop"))
-    checkpoint: str | None = _scalar(None, "last, best, all, a step, or a path (null: last and best)")
+    checkpoint: str | None = _scalar(
+        None, "last, best, all, a step, or a path (null: last and best)", suggested=("last", "best", "all")
+    )
     n_samples: int | None = _scalar(
         None,
         "real and generated samples (null: n_samples of the metric, which is the run's or that of metric=; of folders, all)",
@@ -125,7 +136,7 @@ class EvalConfig(SamplingConfig):
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
     inverse: bool = _scalar(False, "measure a translator's way back, where the game has one")
     seed: int | None = _scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
-    device: str = _scalar("auto", DEVICE)
+    device: str = _scalar("auto", DEVICE, suggested=DEVICES)
     trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
 
@@ -158,7 +169,7 @@ class SampleConfig(SamplingConfig):
     out: str | None = _scalar(None, "file or folder to be written; the suffix decides the format (null: inside the run)")
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
-    device: str = _scalar("auto", DEVICE)
+    device: str = _scalar("auto", DEVICE, suggested=DEVICES)
     trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
 
@@ -180,7 +191,10 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class Scalar:
-    """One scalar: ``kind`` is bool, int, float, str or list (of words), ``optional`` says whether it may be null."""
+    """One scalar: ``kind`` is bool, int, float, str or list (of words), ``optional`` says whether it may be null.
+
+    ``choices`` are all values that there are, ``suggested`` some of many.
+    """
 
     kind: type
     optional: bool
@@ -189,6 +203,7 @@ class Scalar:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    suggested: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> str | None:
         """Return why a value of the right kind is refused ("must be at least 1"), or None if it is not."""

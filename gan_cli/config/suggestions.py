@@ -13,6 +13,7 @@ Groups = Mapping[str, Sequence[str]]
 """Maps a group, such as ``model/generator``, to its sorted options."""
 
 PLUGINS: Mapping[str, str] = {
+    "hydra/launcher=joblib": "hydra-joblib-launcher",
     "hydra/sweeper=optuna": "hydra-optuna-sweeper",
     "hydra/sweeper=ax": "hydra-ax-sweeper",
     "hydra/sweeper=nevergrad": "hydra-nevergrad-sweeper",

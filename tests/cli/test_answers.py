@@ -163,6 +163,23 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
         ("gan-train debug=t", ["debug=true"]),
         ("gan-train resume=", []),
         ("gan-train --c", ["--cfg", "--completion", "--config-dir"]),
+        ("gan-train device=", ["device=auto", "device=cpu", "device=cuda", "device=mps"]),
+        ("gan-train hydra/", ["hydra/launcher=", "hydra/sweeper="]),
+        ("gan-train hydra/launcher=", ["hydra/launcher=basic", "hydra/launcher=joblib"]),
+        ("gan-train hydra/sweeper=", ["hydra/sweeper=basic", "hydra/sweeper=gan"]),
+        ("gan-train hydra.run", ["hydra.run.dir="]),
+        ("gan-train regularizer=penalty re", ["regularizer.penalty.weight=", "regularizer=", "resume="]),
+        ("gan-train regularizer=penalty regularizer.", ["regularizer.penalty.weight="]),
+        ("gan-train regularizer=[penalty,spectral] regularizer.s", ["regularizer.spectral.n_iterations="]),
+        ("gan-train loss=wgan regularizer.", ["regularizer.penalty.weight="]),  # which the loss brings along
+        ("gan-train loss=wgan regularizer=spectral regularizer.", ["regularizer.spectral.n_iterations="]),
+        ("gan-train -m regularizer=penalty,none regularizer.", ["regularizer.penalty.weight="]),
+        ("gan-train regularizer=nowhere regularizer.p", ["regularizer.penalty.weight="]),
+        ("gan-train model=tiny model.", ["model.generator.name=", "model.generator.norm=", "model.generator.width="]),
+        ("gan-train --cfg ", ["all", "hydra", "job"]),
+        ("gan-train --completion z", ["zsh"]),
+        ("gan-train --list le", ["learning_rate"]),
+        ("gan-train --help los", ["loss"]),
         ("lo", ["log_every=", "logger=", "loss="]),  # without the command
     ],
 )
@@ -179,6 +196,9 @@ def test_candidates_of_the_other_commands(conf):
         "mode=traverse",
     ]
     assert completion.candidates(main.EVALUATE, "gan-eval loss") == []
+    assert completion.candidates(main.EVALUATE, "gan-eval hydra/") == []
+    assert completion.candidates(main.EVALUATE, "gan-eval outputs/x checkpoint=l") == ["checkpoint=last"]
+    assert "--list" in completion.candidates(main.EVALUATE, "gan-eval --")
     assert completion.candidates(main.EVALUATE, "gan-eval outputs/x m") == ["metric="]
     assert completion.candidates(main.EVALUATE, "gan-eval outputs/x metric=") == ["metric=auto"]
     assert completion.candidates(main.EVALUATE, "gan-eval ema=") == ["ema=false", "ema=true"]
@@ -192,6 +212,9 @@ def test_candidates_of_the_shipped_metrics():
         "metric.k=",
         "metric.k_density=",
     ]
+    for loss, key in (("f_gan_kl", "loss.saturating="), ("wgan_gp", "train.n_critic=")):
+        assert key in completion.candidates(main.TRAIN, f"gan-train loss={loss} {key[:2]}")
+    assert completion.candidates(main.TRAIN, "gan-train loss=f_gan_kl loss.") == ["loss.saturating="]
     assert "features.resolution=" in completion.candidates(main.EVALUATE, "gan-eval outputs/x features.")
 
 

@@ -57,10 +57,21 @@ def test_a_folder_exports_its_bases(folder):
     assert set(package.__all__) <= set(dir(package))
 
 
+def test_the_package_lists_its_public_names():
+    public = [name for name in dir(gan_cli) if not name.startswith("_")]
+    assert public == gan_cli.__all__
+    assert {"train", "load", "evaluate", "Run", "UserError"} <= set(public)
+    assert {folder for folder in FOLDERS if "." not in folder} <= set(public)
+    code = "import gan_cli; print(gan_cli.losses.Hinge.__name__, gan_cli.metrics.Metric.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "Hinge Metric\n"
+
+
 def test_no_exported_name_is_that_of_a_module():
     """``from gan_cli.data import lsun`` would be the function or the module, depending on what was imported before."""
     for package in [gan_cli, *(import_module(f"gan_cli.{folder}") for folder in FOLDERS)]:
-        assert not {module.name for module in iter_modules(package.__path__)} & set(package.__all__)
+        shared = {module.name for module in iter_modules(package.__path__)} & set(package.__all__)
+        assert all(getattr(package, name) is import_module(f"{package.__name__}.{name}") for name in shared)
 
 
 def test_the_package_exports_what_it_documents():
