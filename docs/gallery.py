@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,37 @@ Every experiment below is one command, `gan-train -m experiment=NAME`, and every
 `make experiments` runs all of them, and `make gallery` writes this page.
 The figures and verdicts below come from commit {commit}.
 
-A claim is *held*, *not held* or *undecided*; its threshold stands in `conf/experiment/NAME.yaml`. Most claims are judged on
-runs whose seeds had not been seen before. The exceptions are `ddpm`, `ebgan`, `mmd_gan` and `sliced_wasserstein`, whose seeds
-had been seen after shorter or slower training, and `r3gan_small`, whose seeds had been seen on other networks.
+A claim is *held*, *not held* or *undecided* by its rule, whose thresholds stand in `conf/experiment/NAME.yaml`. Most claims are
+judged on runs whose seeds had not been seen before. The exceptions are `ddpm`, `ebgan`, `mmd_gan` and `sliced_wasserstein`,
+whose seeds had been seen after shorter or slower training, and `r3gan_small`, whose seeds had been seen on other networks.
 """
+
+SUBJECTS = {
+    "Distances and games with a known solution": [
+        *("em_worked_example", "wgan_fig1", "wgan_fig2", "goodfellow_1d", "ideal_gan", "minimax_2d", "linear_dual"),
+        "linear_spiral",
+    ],
+    "Curves of the WGAN papers": [
+        *("wgan_fig3", "wgan_fig4", "wgan_fig8", "wgan_fig5_7", "vanishing_gradient", "momentum", "clip_sweep"),
+    ],
+    "Games to watch, and mode collapse": ["ring_wgan_gp", "swiss_roll", "spiral", "mode_collapse", "unrolled_ring"],
+    "Other divergences": ["f_gan", "ebgan", "gmmn_grid25", "mmd_gan", "sliced_wasserstein"],
+    "Conditions and codes": [
+        *("cgan", "cgan_one_hot", "cgan_embedding", "cgan_projection", "acgan", "cgan_multimodal", "infogan"),
+    ],
+    "Published systems in small": [
+        *("sngan_small", "wgan_gp_small", "biggan_small", "r3gan_small", "ddpm", "ddpm_swiss_roll", "small_data", "family"),
+    ],
+    "Translation of images": [
+        *("edges2clothes", "colourisation", "inpainting", "super_resolution", "cyclegan_shirts", "cyclegan_dresses"),
+    ],
+    "Sequences": ["timegan_small", "rcgan_small", "c_rnn_gan_small", "wavegan_small", "timegan_table"],
+}
+"""The experiments of each subject, in the order of the page; experiments of your own come last."""
+OTHERS = "Further experiments"
+"""Subject of the experiments that are in no other."""
+STATES = ("held", "not held", "undecided")
+TIMES = "The time of an experiment is the sum over its jobs."
 
 
 def main(folder: Path) -> None:
@@ -48,26 +76,46 @@ def main(folder: Path) -> None:
 
 
 def page(summaries: dict[str, dict[str, Any]], commit: str) -> str:
-    """Return the text of the page."""
-    overview = ["| experiment | held | not held | undecided |", "|---|---|---|---|"]
-    for name, summary in summaries.items():
-        states = [claim["state"] for claim in summary["claims"]]
-        counts = [str(states.count(state) or "") for state in ("held", "not held", "undecided")]
-        overview.append(f"| [{cell(summary['title'])}](#{name}) | {' | '.join(counts)} |")
-    sections = [section(name, summary) for name, summary in summaries.items()]
-    return "\n".join([HEAD.format(commit=f"`{commit}`"), *overview, "", *sections])
+    """Return the text of the page: a table of verdicts and times, then the experiments by subject."""
+    claims = [claim["state"] for summary in summaries.values() for claim in summary["claims"]]
+    counts = ", ".join(f"{claims.count(state)} {state}" for state in STATES)
+    total = f"{len(summaries)} experiments make {len(claims)} claims: {counts}.\n{TIMES}"
+    overview, sections = ["| experiment | held | not held | undecided | time |", "|---|---|---|---|---|"], []
+    for subject, names in by_subject(summaries).items():
+        overview.append(f"| **{subject}** | | | | |")
+        overview += [overview_row(name, summaries[name]) for name in names]
+        sections += [f"## {subject}", "", *(section(name, summaries[name]) for name in names)]
+    return "\n".join([HEAD.format(commit=f"`{commit}`"), total, "", *overview, "", *sections])
+
+
+def by_subject(names: Collection[str]) -> dict[str, list[str]]:
+    """Return those of the experiments that belong to each subject; subjects without any are left out."""
+    known = {name for listed in SUBJECTS.values() for name in listed}
+    subjects = {**SUBJECTS, OTHERS: [name for name in names if name not in known]}
+    found = {subject: [name for name in listed if name in names] for subject, listed in subjects.items()}
+    return {subject: listed for subject, listed in found.items() if listed}
+
+
+def overview_row(name: str, summary: dict[str, Any]) -> str:
+    """Return the row of one experiment: the number of claims by verdict, and how long its jobs took."""
+    states = [claim["state"] for claim in summary["claims"]]
+    counts = [str(states.count(state) or "") for state in STATES]
+    seconds = summary.get("seconds")
+    time = "" if not seconds else f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+    return f"| [{cell(summary['title'])}](#{name}) | {' | '.join([*counts, time])} |"
 
 
 def section(name: str, summary: dict[str, Any]) -> str:
     """Return the section of one experiment: its command, its figure, its claims, and what was measured in each run."""
-    lines = [f"## {name}", "", f"**{plain(summary['title'])}.** {plain(summary['source'])}.", ""]
+    lines = [f"### {name}", "", f"**{plain(summary['title'])}.** {plain(summary['source']).rstrip('.')}.", ""]
     if summary["differences"]:
         lines += [f"Differences from the source: {plain(summary['differences'])}", ""]
     if summary["thumbnail"]:
         lines += [f"![{plain(summary['title'])}](gallery/{name}.png)", ""]
-    lines += ["| | claim | verdict | result |", "|---|---|---|---|"]
+    lines += ["| | claim | rule | verdict | result |", "|---|---|---|---|---|"]
     for number, claim in enumerate(summary["claims"], 1):
-        lines.append(f"| {number} | {cell(claim['claim'])} | **{claim['state']}** | {cell(claim['reason'])} |")
+        texts = [cell(claim["claim"]), cell(claim["rule"]), f"**{claim['state']}**", cell(claim["reason"])]
+        lines.append(f"| {number} | {' | '.join(texts)} |")
     return "\n".join([*lines, "", *runs(summary["claims"])])
 
 
@@ -84,8 +132,8 @@ def runs(claims: list[dict[str, Any]]) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """Return ``text`` as it can stand in a cell of a table."""
-    return plain(text).replace("\\|", "|").replace("|", "\\|")
+    """Return ``text`` as it can stand in a cell of a table, whose columns bars separate."""
+    return plain(text).replace("|", "&#124;")
 
 
 def plain(text: str) -> str:

@@ -252,6 +252,8 @@ def judge_bounds(value: float, at_least: float | None, at_most: float | None) ->
 
 def describe_bounds(at_least: float | None, at_most: float | None) -> str:
     """Return the bounds as text."""
+    if at_least is not None and at_least == at_most:
+        return f"{at_least:g}"
     parts = [f"at least {at_least:g}" if at_least is not None else "", f"at most {at_most:g}" if at_most is not None else ""]
     return " and ".join(filter(None, parts))
 

@@ -1,0 +1,55 @@
+"""The gallery: its generator, and the page that it has written."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from support import configs
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "gallery.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def gallery():
+    spec = importlib.util.spec_from_file_location("gallery", DOCS / "gallery.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def summary(*states, seconds=0.0):
+    claims = [{"claim": "KL(Q||P) of |x|", "rule": "a_b at most 1", "state": s, "reason": "1 | 2", "runs": {}} for s in states]
+    texts = {"title": "T", "source": "A paper", "differences": None, "thumbnail": None}
+    return {**texts, "seconds": seconds, "claims": claims}
+
+
+def test_every_experiment_with_a_report_has_one_subject(gallery):
+    names = [name for listed in gallery.SUBJECTS.values() for name in listed]
+    assert sorted(names) == sorted(configs.experiments_with_report())
+
+
+def test_experiments_stand_by_subject_below_their_verdicts_and_times(gallery):
+    text = gallery.page({"mine": summary("undecided"), "ddpm": summary("held", "not held", seconds=600)}, "abc")
+    assert "2 experiments make 3 claims: 1 held, 1 not held, 1 undecided.\n" in text
+    assert "| [T](#ddpm) | 1 | 1 |  | 10 min |" in text
+    order = ["[T](#ddpm)", "[T](#mine)", "## Published systems in small", "### ddpm", f"## {gallery.OTHERS}", "### mine"]
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+
+
+def test_bars_in_a_text_do_not_separate_cells(gallery):
+    [row] = [line for line in gallery.section("mine", summary("held")).splitlines() if line.startswith("| 1 |")]
+    assert row.count("|") == 6
+    assert "KL(Q&#124;&#124;P) of &#124;x&#124; | a\\_b at most 1 | **held** | 1 &#124; 2 |" in row
+
+
+def test_the_rows_of_each_table_have_its_columns():
+    for table in re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE):
+        assert len({row.count("|") for row in table.splitlines()}) == 1, table
+
+
+def test_the_page_says_rules_and_whole_sentences():
+    rows = [row for row in PAGE.splitlines() if re.match(r"\| \d+ \|", row)]
+    assert all(row.split(" | ")[2] for row in rows)
+    assert not re.search(r"fallen by|not in 0|must hold\)|0 undecided", PAGE)
