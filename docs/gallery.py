@@ -39,14 +39,13 @@ SUBJECTS = {
     ],
     "Games to watch, and mode collapse": ["ring_wgan_gp", "swiss_roll", "spiral", "mode_collapse", "unrolled_ring"],
     "Other divergences": ["f_gan", "ebgan", "gmmn_grid25", "mmd_gan", "sliced_wasserstein"],
-    "Conditions and codes": [
-        *("cgan", "cgan_one_hot", "cgan_embedding", "cgan_projection", "acgan", "cgan_multimodal", "infogan"),
-    ],
+    "Conditions and codes": ["cgan", "cgan_one_hot", "cgan_multimodal", "infogan", "infogan_paper"],
     "Published systems in small": [
         *("sngan_small", "wgan_gp_small", "biggan_small", "r3gan_small", "ddpm", "ddpm_swiss_roll", "small_data", "family"),
     ],
     "Translation of images": [
         *("edges2clothes", "colourisation", "inpainting", "super_resolution", "cyclegan_shirts", "cyclegan_dresses"),
+        *("cyclegan_horse2zebra", "pix2pix_facades"),
     ],
     "Sequences": ["timegan_small", "rcgan_small", "c_rnn_gan_small", "wavegan_small", "timegan_table"],
 }
