@@ -14,6 +14,7 @@ from gan_cli.cli.app import evaluation_config, without_hydra
 from gan_cli.cli.going_on import check_named_here, words_of_job
 from gan_cli.cli.job import record_failure, train_in, working_folder
 from gan_cli.config.compose import compose, loader
+from gan_cli.config.hydra_internals import supplied
 from gan_cli.config.stored import read_plain
 from gan_cli.config.trust import importable
 from gan_cli.errors import Stopped, UserError
@@ -142,6 +143,8 @@ def train(
         from gan_cli.runs.console import Terminal, say
 
         console, job = Terminal(quiet=silent), without_hydra(cfg)
+        for line in supplied(loaded) if cfg.resume is None else ():
+            say(console, line)
         if cfg.resume is None:
             started.record(path, cfg)
         try:

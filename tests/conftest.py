@@ -30,9 +30,10 @@ torch.set_num_threads(1)  # two threads on two busy cores were measured to be tw
 
 @pytest.fixture(scope="session", autouse=True)
 def homes(tmp_path_factory):
-    """Set ``$XDG_CACHE_HOME`` and ``$XDG_STATE_HOME`` to temporary folders, for this session and its subprocesses."""
+    """Set the homes of caches, states and configs to temporary folders, for this session and its subprocesses."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv("GAN_CLI_DATA", raising=False)
+        for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
             monkeypatch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         yield
 

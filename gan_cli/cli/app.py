@@ -27,7 +27,7 @@ from gan_cli.config import suggestions
 from gan_cli.config.combinations import as_job_overrides, first_job, first_of_sweep
 from gan_cli.config.compose import TARGET, compose, flatten, loader, readable
 from gan_cli.config.grammar import quote
-from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run, show
+from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run, show, supplied
 from gan_cli.config.schema import REPORT_TEXTS
 from gan_cli.config.trust import importable, remember_targets
 from gan_cli.errors import Interrupted, Stopped, UserError
@@ -72,6 +72,7 @@ def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) 
         compose(configs, "train", overrides)  # refuses several values where there is one job
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     check_named_here(cfg, overrides)
+    _show_supplied(cfg, configs)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     with working_folder(cfg, overrides, key) as folder:
         overrides = [*overrides, f"{key}={quote(str(folder))}"]  # Hydra, too, works in the folder that is locked
@@ -82,6 +83,12 @@ def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) 
                 run(job, configs, "train", overrides, multirun)
         except _JobError as error:
             raise error.cause from None
+
+
+def _show_supplied(cfg: DictConfig, configs: ConfigLoader) -> None:
+    """Print what the user's own defaults have filled into the config of a new run."""
+    for line in supplied(configs) if cfg.resume is None else ():
+        print(line, flush=True)
 
 
 def show_train(
@@ -118,6 +125,7 @@ def show_data(overrides: list[str], config_dir: str | None = None, multirun: boo
             print(f"{FIRST_JOB}: {' '.join(first) or 'the defaults'}")
         elif first != overrides:
             compose(configs, "train", overrides)  # refuses several values where there is one job
+        _show_supplied(cfg, configs)
         show_data_of(without_hydra(cfg), cfg.hydra)
 
 

@@ -21,6 +21,7 @@ from gan_cli.config.compose import own_options, readable, structured
 from gan_cli.config.identity import config_hash
 from gan_cli.config.schema import TrainConfig, components
 from gan_cli.config.trust import importable
+from gan_cli.config.user import make_absolute
 from gan_cli.errors import Diverged
 from gan_cli.own_code import reason
 from gan_cli.runs import lock
@@ -188,6 +189,7 @@ def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConf
         keys = {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}
         for key in {"logger" if key.startswith("logger.") else key for key in keys}:
             OmegaConf.update(stored, key, OmegaConf.select(cfg, key), merge=False)
+        make_absolute(stored)
         stored.resume = str(folder)
     assert isinstance(stored, DictConfig)
     return stored

@@ -18,7 +18,7 @@ from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 from yaml import MarkedYAMLError, YAMLError
 
-from gan_cli.config import suggestions
+from gan_cli.config import suggestions, user
 from gan_cli.config.hydra_internals import config_loader
 from gan_cli.config.identity import to_plain
 from gan_cli.config.names import folder_name, job_folder, method_name
@@ -103,11 +103,11 @@ def loader(config_dir: str | None = None) -> ConfigLoader:
     """Return Hydra's loader for the shipped configs and, with lower priority, the user's own in ``config_dir``.
 
     Raises:
-        UserError: If there is no such folder.
+        UserError: If there is no such folder, or the user config cannot be read.
     """
     if config_dir is not None and not Path(config_dir).is_dir():
         raise UserError(f"--config-dir {config_dir}: there is no such folder.")
-    return config_loader(suggestions.conf_dir(), None if config_dir is None else Path(config_dir))
+    return config_loader(suggestions.conf_dir(), None if config_dir is None else Path(config_dir), user.read())
 
 
 def own_options(context: HydraConf) -> Path | None:

@@ -28,6 +28,8 @@ from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from gan_cli.config.user import UserConfig, supply
+
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper  # noqa: E402
 
@@ -81,6 +83,11 @@ class _Loader(ConfigLoaderImpl):
     ``experiment=wgan_fig3 metric=none`` has no ``metric.n_samples``, which belongs to the metric of the experiment.
     """
 
+    user: UserConfig | None = None
+    """The user's own defaults."""
+    supplied: Sequence[str] = ()
+    """Lines that say what the user's own defaults have filled into the last config, see ``supply``."""
+
     def load_configuration(
         self,
         config_name: str | None,
@@ -90,23 +97,28 @@ class _Loader(ConfigLoaderImpl):
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
         cfg = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
+        self._leave_out_replaced(cfg, config_name, overrides, run_mode)
+        named = {word.partition("=")[0].lstrip("+") for word in overrides}
+        self.supplied = supply(cfg, named, self.user)
+        return cfg
+
+    def _leave_out_replaced(self, cfg: DictConfig, config_name: str | None, overrides: list[str], run_mode: RunMode) -> None:
         chosen = cfg.hydra.runtime.choices
         if chosen.get("experiment") is None:
-            return cfg
+            return
         words = {word.partition("=")[0].lstrip("+~"): word for word in overrides}
         replaced = [group for group in chosen if group in words and group in cfg and group != "experiment"]
         replaced = [group for group in replaced if OmegaConf.is_dict(cfg[group])]
         if not replaced:
-            return cfg
+            return
         again = [f"{group}={option}" for group, option in chosen.items() if _can_be_repeated(str(group), option)]
-        plain = super().load_configuration(config_name, again, run_mode, from_shell, validate_sweep_overrides)
+        plain = super().load_configuration(config_name, again, run_mode, from_shell=False)
         with open_dict(cfg):
             for group in replaced:
                 for key in [*_foreign(cfg[group], plain[group], f"{group}.")]:
                     if key not in words:
                         place, _, name = key.rpartition(".")
                         del OmegaConf.select(cfg, place)[name]
-        return cfg
 
 
 def _can_be_repeated(group: str, option: str | None) -> bool:
@@ -123,14 +135,21 @@ def _foreign(node: DictConfig, known: DictConfig, prefix: str) -> Iterator[str]:
             yield from _foreign(node[name], known[name], f"{prefix}{name}.")
 
 
-def config_loader(shipped: Path, own: Path | None = None) -> ConfigLoader:
-    """Return Hydra's loader for the configs in ``shipped`` and, behind them, the user's own in ``own``."""
+def supplied(loader: ConfigLoader) -> Sequence[str]:
+    """Return lines that say what the user's own defaults have filled into the config that ``loader`` composed last."""
+    assert isinstance(loader, _Loader)
+    return loader.supplied
+
+
+def config_loader(shipped: Path, own: Path | None = None, user: UserConfig | None = None) -> ConfigLoader:
+    """Return Hydra's loader for the configs in ``shipped`` and, behind them, the user's own in ``own``, with their defaults."""
     version.setbase(VERSION_BASE)
     setup_globals()
     path = create_config_search_path(str(shipped))
     if own is not None:
         path.prepend("command-line", f"file://{own.resolve()}", SearchPathQuery(provider="schema"))
     loader = _Loader(path)
+    loader.user = user
     loader.repository = _CachedRepository(path)
     return loader
 

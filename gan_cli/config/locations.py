@@ -11,6 +11,9 @@ from gan_cli.config import suggestions
 LOCATION = "_location_"
 """The entry of a data set's node that names its key for the folder or file in which it lies, such as ``root``."""
 
+WITHIN = "_within_"
+"""The entry of a published data set's node that lists its places in a folder of data sets; composed configs do without it."""
+
 
 def location_key(dataset: Mapping[str, Any]) -> str | None:
     """Return the key of this data set's node that says where it lies, or None if it lies nowhere."""

@@ -95,7 +95,7 @@ RIGHT = {
     "model.generator.name=abc": "abc",  # the default null says nothing about the type
     "+optimizer.eps=1e-8": 1e-8,
     "++optimizer.amsgrad=true": True,
-    "dataset.root='a=b, c'": "a=b, c",
+    "dataset.root='/a=b, c'": "/a=b, c",
     "regularizer.none=null": None,
     "keep_checkpoints=null": None,
     "ema=null": None,

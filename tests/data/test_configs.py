@@ -8,7 +8,7 @@ import pytest
 from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
-from gan_cli.config.locations import LOCATION
+from gan_cli.config.locations import LOCATION, WITHIN
 from gan_cli.data.images.reading import ImageReader
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
@@ -34,6 +34,7 @@ def test_yaml_matches_its_target(file):
     node = dataset_node(file)
     target = get_method(node.pop("_target_"))
     assert node.pop(LOCATION, None) in (None, *node), "the key that names a location on the disk is an argument"
+    node.pop(WITHIN, None)
     defaults = {}
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:

@@ -180,20 +180,21 @@ def common_channels(channels: int | None, *sources: Source | None) -> int:
     return max(source.channels for source in given)
 
 
-def required_folder(root: str | None, dataset: str, holds: str, create: bool = False) -> Path:
+def required_folder(root: str | None, dataset: str, holds: str, create: bool | None = None) -> Path:
     """Return ``dataset.root`` as an existing folder.
 
     Args:
         root: Value of ``dataset.root``.
         dataset: Option of ``dataset``, for messages.
         holds: Expected content of the folder, for messages.
-        create: Create the folder if it does not exist.
+        create: Create the folder if it does not exist. None: the data set cannot be downloaded.
 
     Raises:
         UserError: If ``root`` is None, is no folder, or cannot be created.
     """
+    otherwise = "" if create is None else " dataset.download=true downloads it there."
     if root is None:
-        raise UserError(f"dataset={dataset} needs dataset.root=DIR, the folder that holds {holds}.")
+        raise UserError(f"dataset={dataset} needs dataset.root=DIR, the folder that holds {holds}.{otherwise}")
     folder = Path(str(root)).expanduser()  # dataset.root=2024 is parsed as a number
     if create:
         try:
@@ -201,5 +202,5 @@ def required_folder(root: str | None, dataset: str, holds: str, create: bool = F
         except OSError as error:
             raise UserError(f"dataset.root: cannot make the folder {folder.absolute()}: {error.strerror}.") from error
     if not folder.is_dir():
-        raise UserError(f"dataset.root: there is no folder {folder.absolute()}.\nIt should hold {holds}.")
+        raise UserError(f"dataset.root: there is no folder {folder.absolute()}.\nIt should hold {holds}.{otherwise}")
     return folder
