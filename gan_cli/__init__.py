@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gan_cli.api import train as train
     from gan_cli.errors import UserError as UserError
     from gan_cli.evaluation.results import Evaluation as Evaluation
+    from gan_cli.export.stored import load_exported as load_exported
     from gan_cli.inference.load import LoadedRun as LoadedRun
     from gan_cli.inference.load import load as load
 else:

@@ -74,7 +74,7 @@ def test_without_a_home_directory_the_cache_asks_for_one(monkeypatch):
         default_folder()
 
 
-@pytest.mark.parametrize("command", [main.gan_train, main.gan_eval, main.gan_sample, main.gan_report])
+@pytest.mark.parametrize("command", [main.gan_train, main.gan_eval, main.gan_sample, main.gan_export, main.gan_report])
 def test_a_name_that_is_not_utf8_is_a_sentence(command, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["gan", os.fsdecode(b"run=caf\xe9")])
     assert command() == 2

@@ -27,6 +27,7 @@ FLOORS = """
     build
     inference
     evaluation
+    export
     training
     report
     cli

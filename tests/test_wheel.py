@@ -51,7 +51,7 @@ def test_wheel_trains_from_another_folder(environment: Path, tmp_path: Path):
     done = call(environment, tmp_path, "gan-train", "train.steps=2", "train.batch_size=4", "metric=none", "device=cpu")
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.glob("outputs/*/result.json"))
-    assert all((environment / "bin" / name).exists() for name in ("gan-sample", "gan-eval", "gan-report"))
+    assert all((environment / "bin" / name).exists() for name in ("gan-sample", "gan-eval", "gan-export", "gan-report"))
     others = "import sys; from gan_cli.cli.main import *; sys.argv[1:] = ['nowhere']; gan_sample(), gan_eval(), gan_report()"
     said = call(environment, tmp_path, "python", "-c", others).stderr  # they compose their configs before they look for the run
     assert said.count(": no run in nowhere") == 3, said

@@ -1,1 +1,1 @@
-"""The four commands: entry points, the Hydra application, sweeps, help and completion."""
+"""The commands: entry points, the Hydra application, sweeps, help and completion."""

@@ -175,6 +175,17 @@ def launch_sample(overrides: list[str], config_dir: str | None = None) -> None:
         sample_command(without_hydra(cfg))
 
 
+def launch_export(overrides: list[str], config_dir: str | None = None) -> None:
+    """Export networks of a run, as ``conf/export.yaml`` under ``overrides`` says."""
+    cfg = compose(loader(config_dir), "export", overrides)
+    run_folder(cfg.run)
+    with importable(os.getcwd(), cfg.trust, config_dir):
+        with loading():
+            from gan_cli.export.command import export_command
+
+        export_command(without_hydra(cfg))
+
+
 def launch_report(overrides: list[str], config_dir: str | None = None) -> None:
     """Write the page about the run or sweep that ``run=`` names, as ``conf/report.yaml`` under ``overrides`` says.
 

@@ -14,7 +14,7 @@ from gan_cli.errors import UserError
 
 
 class Command(NamedTuple):
-    """One of the four commands: its name, its key in ``HEAD`` and ``NOTES``, and the schema of its scalars."""
+    """One of the commands: its name, its key in ``HEAD`` and ``NOTES``, and the schema of its scalars."""
 
     name: str
     function: str
@@ -55,6 +55,14 @@ Draws pictures from one of a run's checkpoints; sequences come as a table too, i
   gan-sample outputs/2026-01-31_12-00-00_ring_wgan seed=1
   gan-sample RUN_DIR mode=single n=1000 out=fakes
   gan-sample RUN_DIR source=photos                translates images of your own; inverse=true: the other way""",
+    "export": """\
+usage: gan-export RUN_DIR [KEY=VALUE ...]
+Writes the network that makes a run's samples as a file for other programs, checks it, and describes it in README.md.
+
+  gan-export RUN_DIR                               safetensors, from which gan-train init_from=... begins
+  gan-export RUN_DIR format=onnx                   for onnxruntime and others
+  gan-export RUN_DIR format=torchscript            for torch.jit.load, without gan-cli
+  gan-export RUN_DIR players=generator,discriminator""",
     "report": """\
 usage: gan-report RUN_OR_SWEEP [KEY=VALUE ...]
 Writes report.html, one page that needs nothing beside it: claims, curves, samples, numbers, and how to run it again.
@@ -85,6 +93,7 @@ A folder for the results: hydra.run.dir=DIR. Paths need no quotes for = , [ ] or
 separates paths, unless the path stands in quotes of its own: dataset.root="'a,b'".""",
     "evaluate": "",
     "sample": "",
+    "export": "",
     "report": "",
 }
 

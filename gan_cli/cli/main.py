@@ -1,4 +1,4 @@
-"""Entry points of the four commands. Help, completion and typos are answered here with the standard library alone.
+"""Entry points of the commands. Help, completion and typos are answered here with the standard library alone.
 
 Exit codes: 0 success; 1 an internal error, or a sweep with failed jobs; 2 an error that the user can correct; 128 + the
 number of the signal that ended the command, for instance 130 after Ctrl-C.
@@ -21,7 +21,7 @@ from gan_cli.cli.help import Command
 from gan_cli.cli.quoting import quote_paths
 from gan_cli.config import suggestions
 from gan_cli.config.grammar import quote
-from gan_cli.config.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
+from gan_cli.config.schema import EvalConfig, ExportConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
 from gan_cli.errors import DamageWarning, Interrupted, UserError
 from gan_cli.runs import naming
 from gan_cli.runs.streams import reserve_standard_descriptors, unfailing
@@ -29,6 +29,7 @@ from gan_cli.runs.streams import reserve_standard_descriptors, unfailing
 TRAIN = Command("gan-train", "train", TrainConfig)
 EVALUATE = Command("gan-eval", "evaluate", EvalConfig, takes_sweeps=True)
 SAMPLE = Command("gan-sample", "sample", SampleConfig)
+EXPORT = Command("gan-export", "export", ExportConfig)
 REPORT = Command("gan-report", "report", ReportConfig, takes_sweeps=True)
 
 
@@ -45,6 +46,11 @@ def gan_eval() -> int:
 def gan_sample() -> int:
     """Run ``gan-sample`` with the words of ``sys.argv`` and return the exit code."""
     return _main(SAMPLE)
+
+
+def gan_export() -> int:
+    """Run ``gan-export`` with the words of ``sys.argv`` and return the exit code."""
+    return _main(EXPORT)
 
 
 def gan_report() -> int:
@@ -188,7 +194,7 @@ def _use(command: Command, arguments: argparse.Namespace) -> None:
 
     from gan_cli.cli import app
 
-    launch = {EVALUATE: app.launch_eval, SAMPLE: app.launch_sample, REPORT: app.launch_report}
+    launch = {EVALUATE: app.launch_eval, SAMPLE: app.launch_sample, EXPORT: app.launch_export, REPORT: app.launch_report}
     launch[command](overrides, arguments.config_dir)
 
 

@@ -22,13 +22,23 @@ from gan_cli.config import suggestions, user
 from gan_cli.config.hydra_internals import config_loader
 from gan_cli.config.identity import to_plain
 from gan_cli.config.names import folder_name, job_folder, method_name
-from gan_cli.config.schema import MISSING, EvalConfig, ReportConfig, SampleConfig, Scalar, TrainConfig, components, scalars
+from gan_cli.config.schema import (
+    MISSING,
+    EvalConfig,
+    ExportConfig,
+    ReportConfig,
+    SampleConfig,
+    Scalar,
+    TrainConfig,
+    components,
+    scalars,
+)
 from gan_cli.errors import UserError, first_line
 
 TARGET = "hydra_plugins.gan_cli.Sweep"
 """Import path of our sweeper; Hydra only accepts sweepers below ``hydra_plugins``."""
 
-SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig, "report": ReportConfig}
+SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig, "export": ExportConfig, "report": ReportConfig}
 KINDS = {
     bool: (BooleanNode, "true or false"),
     int: (IntegerNode, "an integer"),

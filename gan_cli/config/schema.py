@@ -1,4 +1,4 @@
-"""The scalars of the four commands: names, types, defaults, ranges and their meaning.
+"""The scalars of the commands: names, types, defaults, ranges and their meaning.
 
 These dataclasses are Hydra's schemas and also what ``--help`` and completion read, so that the three cannot differ.
 Standard library only: help must not wait for Hydra.
@@ -170,6 +170,22 @@ class SampleConfig(SamplingConfig):
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE, suggested=DEVICES)
+    trust: list[str] = _scalar([], TRUST)
+    debug: bool = _scalar(False, DEBUG)
+
+
+@dataclass
+class ExportConfig:
+    """``gan-export``: networks of one checkpoint of a run, as files for other programs."""
+
+    run: str = _scalar(MISSING, "folder of the run; the bare path will do")
+    checkpoint: str = _scalar("last", "last, a step, or a path")
+    format: str = _scalar(
+        "safetensors", "weights that init_from= takes, a graph, or a program", choices=("safetensors", "onnx", "torchscript")
+    )
+    players: list[str] | None = _scalar(None, "players by name, as generator,discriminator (null: what makes the samples)")
+    out: str | None = _scalar(None, "folder to be written (null: inside the run)")
+    ema: bool = _scalar(True, "export the averaged players if the run has them")
     trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
 

@@ -147,6 +147,11 @@ class Game(Contract, nn.Module, ABC):
         """
 
     @property
+    def law(self) -> str:
+        """The law of the latents in words or symbols, for whoever draws them elsewhere."""
+        return "as the game draws them"
+
+    @property
     def conditional(self) -> bool:
         """True if samples depend on the labels passed to ``sample``; otherwise ``sample`` ignores them.
 

@@ -88,6 +88,10 @@ class CRNNGAN(AdversarialGame):
             "generator": turns["generator"]._replace(should_step=self.generator_steps),
         }
 
+    @property
+    def law(self) -> str:
+        return "U[0, 1]"
+
     def latents(self, n: int) -> Tensor:
         """Draw ``[n, T, latent_dim]`` from U[0, 1]."""
         return torch.rand(n, *self.generator.latent_shape, device=self.device)

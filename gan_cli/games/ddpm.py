@@ -113,6 +113,10 @@ class DDPM(Game):
             return None
         return y.masked_fill(torch.rand(len(y), device=y.device) < self.label_dropout, self.denoiser.classes)
 
+    @property
+    def law(self) -> str:
+        return "N(0, I)"
+
     def latents(self, n: int) -> Tensor:
         return torch.randn(n, *self.denoiser.shape, device=self.device)
 

@@ -19,6 +19,10 @@ class GeneratorGame(Game):
 class NormalLatents(GeneratorGame):
     """A game whose samples are G(z, y) with z ~ N(0, I), which can be truncated."""
 
+    @property
+    def law(self) -> str:
+        return "N(0, I)"
+
     def latents(self, n: int) -> Tensor:
         return torch.randn(n, *self.generator.latent_shape, device=self.device)
 

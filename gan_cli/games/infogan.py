@@ -108,6 +108,10 @@ class InfoGAN(AdversarialGame):
     def turns(self) -> Mapping[str, Turn]:
         return {**super().turns(), "generator": self.turn("generator", "q", loss=self.generator_loss)}
 
+    @property
+    def law(self) -> str:
+        return f"{self.z_dim} numbers from N(0, 1), a one-hot code of {self.K}, and {self.m} numbers from U(-1, 1), joined"
+
     def latents(self, n: int) -> Tensor:
         """Draw ``[n, z_dim + K + m]``: z ~ N(0, I), a one-hot code ~ Cat(K), and U(-1, 1)^m."""
         z = torch.randn(n, self.z_dim, device=self.device)

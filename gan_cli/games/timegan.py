@@ -101,6 +101,10 @@ class TimeGAN(Game):
             "discriminator": self.turn("latent_discriminator", loss=self.discriminator_loss, should_step=self.above_threshold),
         }
 
+    @property
+    def law(self) -> str:
+        return "U[0, 1]"
+
     def latents(self, n: int) -> Tensor:
         """Draw ``[n, T, latent_dim]`` from U[0, 1]."""
         return torch.rand(n, *self.latent_generator.latent_shape, device=self.device)

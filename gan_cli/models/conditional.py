@@ -161,7 +161,7 @@ def concat_features(x: Tensor, e: Tensor) -> Tensor:
     Returns:
         ``[B, d + k]`` or ``[B, T, d + k]``.
     """
-    return torch.cat([x, e.to(x.dtype).reshape(len(e), *[1] * (x.ndim - 2), -1).expand(*x.shape[:-1], -1)], -1)
+    return torch.cat([x, e.to(x.dtype).reshape(e.shape[0], *[1] * (x.ndim - 2), -1).expand(*x.shape[:-1], -1)], -1)
 
 
 def require_classes(classes: int) -> None:

@@ -35,8 +35,8 @@ class MinibatchLayer(nn.Module):
             with torch.no_grad():
                 self.running.lerp_(values.mean(0).to(self.running.dtype), 0.1)
         else:
-            values = self.running.to(x.dtype).expand(len(x), -1)
-        planes = values.reshape(len(x), self.k, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
+            values = self.running.to(x.dtype).expand(x.shape[0], -1)
+        planes = values.reshape(x.shape[0], self.k, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
         return torch.cat([x, planes], 1)
 
 
@@ -51,7 +51,7 @@ class MinibatchStd(MinibatchLayer):
 
     def statistic(self, x: Tensor) -> Tensor:
         variance = x.var(0, unbiased=False)
-        return ((variance + EPSILON).sqrt() - EPSILON**0.5).mean().expand(len(x), 1)
+        return ((variance + EPSILON).sqrt() - EPSILON**0.5).mean().expand(x.shape[0], 1)
 
 
 class MinibatchDiscrimination(MinibatchLayer):

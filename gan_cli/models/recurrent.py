@@ -217,7 +217,7 @@ class AutoregressiveGenerator(Generator):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h_z = self.from_z(z)
         states = initial_states(self.rnn, z)
-        x = z.new_zeros(len(z), self.head.out_features)
+        x = z.new_zeros(z.shape[0], self.head.out_features)
         outputs = []
         for t in range(self.steps):
             h, states = rnn_step(self.rnn, (h_z[:, t] + self.from_x(x)).relu(), states)
@@ -248,7 +248,7 @@ def initial_states(rnn: nn.GRU | nn.LSTM, like: Tensor) -> list[State]:
         rnn: The layers.
         like: A tensor with the batch size, dtype and device of the states.
     """
-    zero = like.new_zeros(len(like), rnn.hidden_size)
+    zero = like.new_zeros(like.shape[0], rnn.hidden_size)
     return [(zero, zero) if isinstance(rnn, nn.LSTM) else zero for _ in range(rnn.num_layers)]
 
 

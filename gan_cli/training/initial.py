@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gan_cli.config.identity import flat, to_plain
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError, shortened_list
+from gan_cli.export import stored
 from gan_cli.games.base import Game
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import run_folder
@@ -39,13 +40,18 @@ def load_players(game: Game, cfg: DictConfig, data: Data) -> list[str]:
             raise UserError(f"{key} needs init_from: name the run or checkpoint to load them from, init_from=RUN_DIR.")
         return []
     path = Path(source)
-    state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))
+    if exported := path.exists() and stored.is_exported(path):
+        state: Mapping[str, Any] | None = stored.load_state(path)
+    else:
+        state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))
     if state is None:
         raise UserError(f"init_from={source}: this run holds no checkpoint yet.")
     own = game.players()
-    stored = state["ema" if cfg.init_average else "game"]
-    weights = {name: weights_of(game, network, stored) for name, network in own.items()}
+    entries = state["ema" if cfg.init_average else "game"]
+    weights = {name: weights_of(game, network, entries) for name, network in own.items()}
     lines = []
+    if exported and players is None:
+        players = [name for name in own if weights[name]]
     for player in own if players is None else players:
         if not weights.get(player):
             common = ", ".join(sorted(name for name, entries in weights.items() if entries))

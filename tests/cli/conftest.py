@@ -45,7 +45,13 @@ TINY = {
     "game/gan": "# @package _global_\ngame: {_target_: m.GAN}\nschedule: {_target_: m.Rounds, n_critic: '${train.n_critic}'}\n",
     "experiment/long": "# @package _global_\ndefaults:\n  - override /loss: hinge\ntrain: {steps: 9}\n",
 }
-ENTRY_POINTS = {"train": main.gan_train, "evaluate": main.gan_eval, "sample": main.gan_sample, "report": main.gan_report}
+ENTRY_POINTS = {
+    "train": main.gan_train,
+    "evaluate": main.gan_eval,
+    "sample": main.gan_sample,
+    "export": main.gan_export,
+    "report": main.gan_report,
+}
 DEFAULTS = {"dcgan": "tiny", "efficientnet_lite0": "net", "fashion_mnist_mini": "points", "non_saturating": "plain"}
 
 
@@ -62,7 +68,7 @@ def conf(tmp_path, monkeypatch):
         assert f": {option}\n" in main
         main = main.replace(f": {option}\n", f": {small}\n")
     (folder / "train.yaml").write_text(main)
-    for name in ("eval.yaml", "sample.yaml", "report.yaml"):
+    for name in ("eval.yaml", "sample.yaml", "export.yaml", "report.yaml"):
         shutil.copy(shipped / name, folder)
     monkeypatch.setattr(suggestions, "conf_dir", lambda: folder)
     (tmp_path / "modules").mkdir()

@@ -8,12 +8,18 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from support import configs
 
-from gan_cli.config.schema import EvalConfig, ReportConfig, SampleConfig, TrainConfig, scalars
+from gan_cli.config.schema import EvalConfig, ExportConfig, ReportConfig, SampleConfig, TrainConfig, scalars
 from torture.arena import Arena, Try
 from torture.children import call, refusal_problem
 from torture.oracle import PLAIN, left_behind, reference
 
-SCHEMAS = {"gan-train": TrainConfig, "gan-eval": EvalConfig, "gan-sample": SampleConfig, "gan-report": ReportConfig}
+SCHEMAS = {
+    "gan-train": TrainConfig,
+    "gan-eval": EvalConfig,
+    "gan-sample": SampleConfig,
+    "gan-export": ExportConfig,
+    "gan-report": ReportConfig,
+}
 TRAINED = [
     "train.steps=1",
     "dataset.n=64",
