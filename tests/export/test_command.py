@@ -37,6 +37,7 @@ def export(folder, **values):
     return export_command(compose.loader().load_configuration("export", overrides, RunMode.RUN, from_shell=False))
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:FutureWarning")
 @pytest.mark.parametrize("form", ["safetensors", "torchscript", "onnx"])
 def test_files_and_the_code_of_the_card(run, form, monkeypatch, capsys):
     out = export(run, format=form, players="[generator,discriminator]")
