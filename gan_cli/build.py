@@ -22,6 +22,7 @@ from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
+from gan_cli.games.generator_game import NORMAL, IndependentLatents
 from gan_cli.games.objective import Objective, Part
 from gan_cli.games.resting import moving_turns, require_player
 from gan_cli.loggers.base import Logger
@@ -167,6 +168,10 @@ def _build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: t
         )
     parts |= {name: part(cfg, classes) for name, part in GIVEN.items() if name in wanted}
     game: Game = make(cfg, "game", Game, **parts)
+    if cfg.latent != NORMAL:
+        if not isinstance(game, IndependentLatents):
+            raise UserError(f"latent={cfg.latent}: {type(game).__name__} draws latents of its own law. Leave it out.")
+        game.set_law(cfg.latent)
     known = {name for player in game.players() for name in game.regularized_as(player)}
     for key, regularizer in game.objective.regularizers.items():
         for name in regularizer.players:
@@ -216,9 +221,11 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
     used["model"] = any(used[f"model/{player}"] for player in cfg.model if player not in BROUGHT_BY_GAMES)
     for key in sorted({_group(name) for name in named}):
         if not used.get(key, True):
+            words = game_class(cfg).instead.get(key)
+            advice = f"This plays the like with any {key}: {words}." if words else "Leave it out, or choose another game."
             raise UserError(
                 f"{key} is named, but the game {target_of(cfg, 'game', Game).__name__} does not use it.\n"
-                f"Leave it out, or choose another game. Of {', '.join(PARTS)} and model this one takes: {takes}."
+                f"{advice} Of {', '.join(PARTS)} and model this one takes: {takes}."
             )
 
 

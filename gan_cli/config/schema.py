@@ -60,6 +60,7 @@ class TrainConfig:
     keep_checkpoints: int | None = _scalar(None, "how many of the newest checkpoints stay, at least two (null: all)", low=1)
     keep_best: int = _scalar(0, "how many of the best checkpoints, by the run's metric, stay beside the newest", low=0)
     ema: float | None = _scalar(0.999, "decay of the averaged players that are sampled (null: none)", low=0, high=1)
+    latent: str = _scalar("normal", "law of the latents' coordinates: N(0, 1) or U(-1, 1)", choices=("normal", "uniform"))
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = _scalar("auto", DEVICE, suggested=DEVICES)
     precision: str = _scalar("fp32", "of the forward passes", choices=("fp32", "bf16"))

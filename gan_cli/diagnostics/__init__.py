@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gan_cli.diagnostics.base import Diagnostics as Diagnostics
     from gan_cli.diagnostics.base import NoDiagnostics as NoDiagnostics
     from gan_cli.diagnostics.codes import CodeAccuracy as CodeAccuracy
+    from gan_cli.diagnostics.density import ImpliedDensity as ImpliedDensity
     from gan_cli.diagnostics.game import GameDiagnostics as GameDiagnostics
     from gan_cli.diagnostics.path_angle import PathAngle as PathAngle
 else:

@@ -106,6 +106,8 @@ class Game(Contract, nn.Module, ABC):
     """The config groups among loss, regularizer and augmentation that the game uses; naming any other is an error."""
     follows: ClassVar[Mapping[str, str]] = {}
     """Player -> the name in the config whose optimizer settings it takes, unless it has settings of its own."""
+    instead: ClassVar[Mapping[str, str]] = {}
+    """Config group that the game does not use -> the words that play the like with it."""
 
     def __init__(self, objective: Objective | None = None) -> None:
         super().__init__()

@@ -3,8 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.models.base import Generator
+
+NORMAL, UNIFORM = LAWS = ("normal", "uniform")
+"""Laws of a coordinate of z: N(0, 1), and U(-1, 1)."""
 
 
 class GeneratorGame(Game):
@@ -16,16 +20,40 @@ class GeneratorGame(Game):
         return self.generator(latents, y).to(latents.dtype)  # autocast leaves images in bfloat16
 
 
-class NormalLatents(GeneratorGame):
-    """A game whose samples are G(z, y) with z ~ N(0, I), which can be truncated."""
+class IndependentLatents(GeneratorGame):
+    """A game whose samples are G(z, y), where the coordinates of z are independent and of one law.
+
+    Attributes:
+        law: ``normal`` for z ~ N(0, I), which can be truncated, or ``uniform`` for z ~ U(-1, 1)^d.
+    """
+
+    law: str = NORMAL
+
+    def set_law(self, law: str) -> None:
+        """Set the law of the latents, before training.
+
+        Raises:
+            UserError: If the generator takes no latents.
+        """
+        if not self.generator.latent_dim:
+            raise UserError(f"latent={law}: this generator translates sources and takes no latents. Leave it out.")
+        self.law = law
 
     @property
     def law(self) -> str:
         return "N(0, I)"
 
     def latents(self, n: int) -> Tensor:
-        return torch.randn(n, *self.generator.latent_shape, device=self.device)
+        shape = (n, *self.generator.latent_shape)
+        if self.law == UNIFORM:
+            return 2 * torch.rand(shape, device=self.device) - 1
+        return torch.randn(shape, device=self.device)
+
+    def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        return torch.lerp(a, b, t) if self.law == UNIFORM else super().interpolate(a, b, t)
 
     def truncated(self, n: int, threshold: float) -> Tensor:
+        if self.law != NORMAL:
+            raise UserError(f"truncation is for normal latents, and this run's are {self.law}. Leave it out.")
         z = torch.empty(n, *self.generator.latent_shape, device=self.device)
         return nn.init.trunc_normal_(z, a=-threshold, b=threshold)  # the same law as drawing again whatever lies outside

@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from gan_cli import checks, drawing
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn, frozen
-from gan_cli.games.generator_game import NormalLatents
+from gan_cli.games.generator_game import IndependentLatents
 from gan_cli.games.protocols import History
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import Discriminator, Generator
@@ -25,7 +25,7 @@ LENGTHS = 2.0 ** -torch.arange(12)
 """Lengths of a Newton step, of which the best is taken: backtracking in one batch, without waiting for the device."""
 
 
-class LinearDiscriminatorGame(NormalLatents):
+class LinearDiscriminatorGame(IndependentLatents):
     """max over theta, min over w of f = C/2 ||w||^2 + sum softplus(-w . phi(x)) + sum softplus(w . phi(G(z))).
 
     f is D's cross-entropy, summed, so that C scales with the number of samples (Li et al., 2017). With rows a = phi(x) of the
@@ -53,6 +53,10 @@ class LinearDiscriminatorGame(NormalLatents):
         self.generator, self.discriminator, self.C = generator, discriminator, C
         self.register_buffer("fixed", torch.randn(fixed or 0, *generator.latent_shape))
         self.seen: Tensor | None = None  # the data of the newest turn, for the picture only
+
+    def set_law(self, law: str) -> None:
+        super().set_law(law)
+        self.fixed.copy_(self.latents(len(self.fixed)))
 
     def critic(self, y: Tensor | None = None) -> Critic:
         return lambda x: self.discriminator(x, y).to(x.dtype)

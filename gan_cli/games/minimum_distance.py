@@ -7,14 +7,14 @@ from torch import Tensor
 
 from gan_cli.device import in_full_precision
 from gan_cli.games.base import Turn
-from gan_cli.games.generator_game import NormalLatents
+from gan_cli.games.generator_game import IndependentLatents
 from gan_cli.models.base import Generator
 from gan_cli.models.conditional import refuse_labels
 from gan_cli.types import Batch, Stats
 
 
-class MinimumDistance(NormalLatents):
-    """min over G of a distance between the batch and as many fakes, z ~ N(0, I); subclasses define the distance.
+class MinimumDistance(IndependentLatents):
+    """min over G of a distance between the batch and as many fakes; subclasses define the distance.
 
     Raises:
         UserError: If the generator looks at labels, which the distance ignores.

@@ -7,6 +7,7 @@ import torch
 
 from gan_cli.data.points import toy
 from gan_cli.errors import UserError
+from gan_cli.metrics.points.modes import mixture_of
 
 LAWS = (toy.ring, toy.grid25, toy.swiss_roll, toy.spiral, toy.parallel_lines, toy.gaussians_1d)
 MIXTURES = (toy.ring, toy.grid25, toy.gaussians_1d)
@@ -112,3 +113,30 @@ def test_one_mean_may_be_a_number():
 def test_empty_means():
     with pytest.raises(UserError, match=r"means=\[\]: it must name"):
         toy.gaussians_1d(means=[])
+
+
+class TestUnequalMixture:
+    def test_weights_and_widths(self):
+        data = toy.gaussians_1d(n=20_000, means=[-3, 5], std=[0.1, 2], weights=[1, 3])
+        x, y = data.train.batch(torch.arange(20_000))
+        assert float((y == 1).float().mean()) == pytest.approx(0.75, abs=0.02)
+        for label, (mean, std) in enumerate([(-3, 0.1), (5, 2)]):
+            assert float(x[y == label].mean()) == pytest.approx(mean, abs=0.1)
+            assert float(x[y == label].std()) == pytest.approx(std, rel=0.05)
+
+    def test_equal_widths_are_known_to_the_modes(self):
+        assert mixture_of(toy.gaussians_1d(n=500, weights=[1, 2, 1]).train).std == 0.25
+        with pytest.raises(UserError, match="have one width"):
+            mixture_of(toy.gaussians_1d(n=500, std=[1, 2, 1]).train)
+
+    @pytest.mark.parametrize(
+        ("fields", "said"),
+        [
+            ({"std": [1, 2]}, r"std=\[1, 2\]: it needs a number for each of the 3 means"),
+            ({"weights": [1, 0, 1]}, r"weights\[1\]=0: it must be a number.* above 0"),
+            ({"weights": 3}, r"weights=3: it needs a number for each"),
+        ],
+    )
+    def test_fields(self, fields, said):
+        with pytest.raises(UserError, match=said):
+            toy.gaussians_1d(n=10, **fields)

@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from support import configs
 from support.players import alternating, make_solver
 
+from gan_cli.build import refuse_unused
 from gan_cli.errors import UserError
-from gan_cli.games.analytic.two_parameter import Bilinear, DiracGAN, Saddle, TwoParameterGame
+from gan_cli.games.analytic.two_parameter import NARROW_GAUSSIANS, Bilinear, DiracGAN, Saddle, TwoParameterGame
 from gan_cli.losses.minimax import Minimax
 from gan_cli.solvers.simultaneous import Simultaneous
 from gan_cli.types import Batch
@@ -97,3 +99,16 @@ def test_a_picture_of_any_path(rows):
 def test_a_start_that_is_no_number():
     with pytest.raises(UserError, match=r"phi='x'"):
         Saddle(1.0, "x")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", ["loss=hinge", "regularizer=r1"])
+def test_the_refusal_of_a_loss_names_words_that_play_with_it(named):
+    with pytest.raises(UserError, match=r"any (loss|regularizer): game=gaussian_gan") as caught:
+        refuse_unused(configs.config("game=dirac_gan"), {named.partition("=")[0]})
+    assert NARROW_GAUSSIANS in str(caught.value)
+    words = [word for word in NARROW_GAUSSIANS.split() if not word.startswith(("game.", "model.generator."))]
+    values = " ".join(word for word in NARROW_GAUSSIANS.split() if word not in words)
+    parts, stats = configs.play(configs.config(f"{' '.join(words)} {named}", values))
+    assert all(value.isfinite() for value in stats.values())
+    assert 0.5 < float(parts.game.generator.mean.detach()) < 1.5

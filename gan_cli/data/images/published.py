@@ -199,7 +199,7 @@ def lsun(
     several = isinstance(category, Sequence) and not isinstance(category, str)
     categories = [str(name) for name in (category if several else [category])]
     first = f"{categories[0]}_train_lmdb/data.mdb" if categories else "<category>_train_lmdb/data.mdb"
-    folder = required_folder(root, "lsun", first)
+    folder = required_folder(root, "lsun", f"{first}, as the script of https://github.com/fyu/lsun downloads it")
     checks.package("lmdb", "lsun", "dataset=lsun")
     from gan_cli.data.images.lsun import lsun_source  # lmdb is an optional package
 

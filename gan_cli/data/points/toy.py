@@ -28,7 +28,7 @@ class Points(Dataset):
         y: Labels int64 ``[n]``, or None.
         classes: Number of labels; 0 without labels.
         centers: Means of the modes of a mixture ``[classes, d]``, in the order of the labels; None without modes.
-        std: Standard deviation of each mode in each coordinate; None without modes.
+        std: Standard deviation of each mode in each coordinate; None without modes, or if they differ.
     """
 
     def __init__(
@@ -112,17 +112,19 @@ def gaussians_1d(
     n_heldout: int = 10_000,
     seed: int = 0,
     means: Sequence[float] | float = (-2.0, 0.0, 2.0),
-    std: float = 0.25,
+    std: Sequence[float] | float = 0.25,
+    weights: Sequence[float] | None = None,
     max_samples: int | None = None,
 ) -> Data:
-    """Return an equal mixture of Gaussians on the line, points of shape ``(1,)``; the label is the mode.
+    """Return a mixture of Gaussians on the line, points of shape ``(1,)``; the label is the mode.
 
     Args:
         n: Number of training points.
         n_heldout: Number of held-out points.
         seed: Seed of the samples.
         means: Means of the Gaussians: a list, or one number.
-        std: Standard deviation of each Gaussian, at least 0.
+        std: Standard deviation of each Gaussian, at least 0: a list, or one number for all.
+        weights: Share of each Gaussian, above 0; they need not sum to 1. None for equal shares.
         max_samples: Largest number of points of each part; None for all.
 
     Raises:
@@ -133,7 +135,19 @@ def gaussians_1d(
         raise FieldError("means", means, "it must name the mean of at least one Gaussian.")
     for mean in means:
         checks.number("means", mean)
-    return _mixture(torch.tensor([float(mean) for mean in means])[:, None], std, n, n_heldout, seed, max_samples)
+    centers = torch.tensor([float(mean) for mean in means])[:, None]
+    if not isinstance(std, Sequence) and weights is None:
+        return _mixture(centers, std, n, n_heldout, seed, max_samples)
+    stds = _one_for_each("std", std if isinstance(std, Sequence) else [std] * len(means), means, least=0)
+    shares = _one_for_each("weights", [1] * len(means) if weights is None else weights, means, above=0)
+
+    def draw(n: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
+        mode = torch.multinomial(shares, n, replacement=True, generator=g)
+        return centers[mode] + stds[mode, None] * torch.randn(n, 1, generator=g), mode
+
+    width = float(stds[0]) if len(set(stds.tolist())) == 1 else None  # modes of different widths are known by none
+    parts = _draw_parts(draw, n, n_heldout, seed, max_samples)
+    return Data(*(Points(*part, len(centers), centers, width) for part in parts))
 
 
 def swiss_roll(
@@ -234,6 +248,16 @@ def parallel_lines(
         return torch.stack([torch.full_like(z, theta), z], 1), None
 
     return Data(*(Points(*part) for part in _draw_parts(draw, n, n_heldout, seed, max_samples)))
+
+
+def _one_for_each(
+    name: str, values: Sequence[float], means: Sequence[float], least: float = -math.inf, above: float = -math.inf
+) -> Tensor:
+    if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != len(means):
+        raise FieldError(name, values, f"it needs a number for each of the {len(means)} means.")
+    for index, value in enumerate(values):
+        checks.number(f"{name}[{index}]", value, least=least, above=above)
+    return torch.tensor([float(value) for value in values])
 
 
 def _mixture(centers: Tensor, std: float, n: int, n_heldout: int, seed: int, max_samples: int | None) -> Data:

@@ -45,6 +45,14 @@ class GaussianGAN(GAN):
         super().__init__(generator, discriminator, objective)
         self.mean, self.std = mean, std
 
+    def set_law(self, law: str) -> None:
+        """Refuse another law.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f"latent={law}: game=gaussian_gan needs a Gaussian z, so that p_g is known. Leave it out.")
+
     def data(self, n: int) -> Batch:
         """Draw ``n`` new points ``[n, 1]``."""
         return Batch(self.mean + self.std * torch.randn(n, 1, device=self.device))

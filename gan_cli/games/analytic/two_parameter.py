@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +15,12 @@ from gan_cli import checks, drawing
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.protocols import History
 from gan_cli.types import Batch, Stats
+
+NARROW_GAUSSIANS = (
+    "game=gaussian_gan model/discriminator=log_linear optimizer=sgd game.mean=0 game.std=0.001 "
+    "model.generator.mean=1 model.generator.std=0.001"
+)
+"""Words that play a Dirac-GAN with any loss and regularizer: D(x) = phi x, narrow Gaussians at 0 and at theta."""
 
 
 class TwoParameterGame(Game):
@@ -112,10 +119,12 @@ class Saddle(TwoParameterGame):
 class DiracGAN(TwoParameterGame):
     """V = log s(theta phi) - log 2: data at 0, the generator at theta, D(x) = phi x as logit (Mescheder et al., 2018).
 
-    The smallest zero-sum GAN. The Jacobian's eigenvalues at the equilibrium are +-i/2, so that the players rotate around it.
+    The smallest zero-sum GAN. With another loss or a regularizer it is played between two narrow Gaussians, see
+    ``NARROW_GAUSSIANS``. The Jacobian's eigenvalues at the equilibrium are +-i/2, so that the players rotate around it.
     """
 
     formula = "log s(θφ) − log 2"
+    instead: ClassVar[Mapping[str, str]] = dict.fromkeys(("loss", "regularizer"), NARROW_GAUSSIANS)
 
     def value(self, theta: Tensor, phi: Tensor) -> Tensor:
         return logsigmoid(theta * phi) - float(np.log(2))

@@ -185,7 +185,7 @@ def mixture_of(dataset: Dataset) -> Mixture:
         whole = whole.dataset
     if not isinstance(whole, Points) or whole.centers is None or not whole.std:
         raise UserError(
-            "metric=modes needs a data set whose modes are known and have a width: ring, grid25 or gaussians_1d.\n"
+            "metric=modes needs a data set whose modes are known and have one width: ring, grid25 or gaussians_1d.\n"
             "For other points use metric=wasserstein, metric=histogram or metric=mmd."
         )
     x = dataset.batch(torch.arange(len(dataset))).x.double()
