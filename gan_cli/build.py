@@ -171,7 +171,7 @@ def _build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: t
     if cfg.latent != NORMAL:
         if not isinstance(game, IndependentLatents):
             raise UserError(f"latent={cfg.latent}: {type(game).__name__} draws latents of its own law. Leave it out.")
-        game.set_law(cfg.latent)
+        game.set_latent(cfg.latent)
     known = {name for player in game.players() for name in game.regularized_as(player)}
     for key, regularizer in game.objective.regularizers.items():
         for name in regularizer.players:

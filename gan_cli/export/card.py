@@ -12,6 +12,7 @@ from gan_cli.config.identity import config_hash
 from gan_cli.evaluation import results
 from gan_cli.evaluation.number_format import format_value
 from gan_cli.export.stored import plain
+from gan_cli.games.generator_game import LAWS, NORMAL, UNIFORM
 from gan_cli.inference.load import LoadedRun
 from gan_cli.runs import environment, record
 from gan_cli.runs.checkpoint import fingerprint
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 LABELLED = 100
 """Largest number of classes that are listed."""
-NORMAL = "N(0, I)"
 
 
 def text(run: LoadedRun, cfg: DictConfig, written: "Sequence[Written]") -> str:
@@ -126,8 +126,8 @@ def _drawn(run: LoadedRun, name: str, tensor: Tensor) -> str:
     sizes = ", ".join(map(str, (16, *tensor.shape[1:])))
     if not tensor.is_floating_point():
         return f"torch.randint({run.classes if name == 'y' else int(tensor.max()) + 1}, (16,))"
-    if name == "z":
-        return f"torch.randn({sizes})" if run.game.law == NORMAL else f"torch.rand({sizes})  # {run.game.law}"
+    if name == "z" and run.game.law != LAWS[UNIFORM]:
+        return f"torch.randn({sizes})" if run.game.law == LAWS[NORMAL] else f"torch.rand({sizes})  # {run.game.law}"
     return f"2 * torch.rand({sizes}) - 1"
 
 

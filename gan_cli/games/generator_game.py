@@ -7,8 +7,9 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.models.base import Generator
 
-NORMAL, UNIFORM = LAWS = ("normal", "uniform")
-"""Laws of a coordinate of z: N(0, 1), and U(-1, 1)."""
+NORMAL, UNIFORM = "normal", "uniform"
+LAWS = {NORMAL: "N(0, I)", UNIFORM: "U(-1, 1) in every coordinate"}
+"""Laws of z."""
 
 
 class GeneratorGame(Game):
@@ -24,36 +25,36 @@ class IndependentLatents(GeneratorGame):
     """A game whose samples are G(z, y), where the coordinates of z are independent and of one law.
 
     Attributes:
-        law: ``normal`` for z ~ N(0, I), which can be truncated, or ``uniform`` for z ~ U(-1, 1)^d.
+        latent: ``normal`` for z ~ N(0, I), which can be truncated, or ``uniform`` for z ~ U(-1, 1)^d.
     """
 
-    law: str = NORMAL
+    latent: str = NORMAL
 
-    def set_law(self, law: str) -> None:
+    def set_latent(self, latent: str) -> None:
         """Set the law of the latents, before training.
 
         Raises:
             UserError: If the generator takes no latents.
         """
         if not self.generator.latent_dim:
-            raise UserError(f"latent={law}: this generator translates sources and takes no latents. Leave it out.")
-        self.law = law
+            raise UserError(f"latent={latent}: this generator translates sources and takes no latents. Leave it out.")
+        self.latent = latent
 
     @property
     def law(self) -> str:
-        return "N(0, I)"
+        return LAWS[self.latent]
 
     def latents(self, n: int) -> Tensor:
         shape = (n, *self.generator.latent_shape)
-        if self.law == UNIFORM:
+        if self.latent == UNIFORM:
             return 2 * torch.rand(shape, device=self.device) - 1
         return torch.randn(shape, device=self.device)
 
     def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        return torch.lerp(a, b, t) if self.law == UNIFORM else super().interpolate(a, b, t)
+        return torch.lerp(a, b, t) if self.latent == UNIFORM else super().interpolate(a, b, t)
 
     def truncated(self, n: int, threshold: float) -> Tensor:
-        if self.law != NORMAL:
-            raise UserError(f"truncation is for normal latents, and this run's are {self.law}. Leave it out.")
+        if self.latent != NORMAL:
+            raise UserError(f"truncation is for normal latents, and this run's are {self.latent}. Leave it out.")
         z = torch.empty(n, *self.generator.latent_shape, device=self.device)
         return nn.init.trunc_normal_(z, a=-threshold, b=threshold)  # the same law as drawing again whatever lies outside

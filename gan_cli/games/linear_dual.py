@@ -54,8 +54,8 @@ class LinearDiscriminatorGame(IndependentLatents):
         self.register_buffer("fixed", torch.randn(fixed or 0, *generator.latent_shape))
         self.seen: Tensor | None = None  # the data of the newest turn, for the picture only
 
-    def set_law(self, law: str) -> None:
-        super().set_law(law)
+    def set_latent(self, latent: str) -> None:
+        super().set_latent(latent)
         self.fixed.copy_(self.latents(len(self.fixed)))
 
     def critic(self, y: Tensor | None = None) -> Critic:

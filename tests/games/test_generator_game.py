@@ -38,7 +38,7 @@ def test_truncated(name):
 @pytest.mark.parametrize("name", GAMES)
 def test_uniform_latents(name):
     game = GAMES[name](MLPGenerator((2,), 0, 3, 8, 2))
-    game.set_law("uniform")
+    game.set_latent("uniform")
     torch.manual_seed(0)
     z = game.latents(2000)
     assert z.shape == (2000, 3)
@@ -53,7 +53,7 @@ def test_uniform_latents(name):
 
 def test_the_fixed_latents_of_a_game_follow_the_law():
     game = LinearPrimal(MLPGenerator((2,), 0, 3, 8, 2), LogLinear((2,), 0), 1.0, fixed=100)
-    game.set_law("uniform")
+    game.set_latent("uniform")
     assert 0.9 < game.fixed.abs().max() <= 1
 
 

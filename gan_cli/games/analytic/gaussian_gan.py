@@ -45,13 +45,13 @@ class GaussianGAN(GAN):
         super().__init__(generator, discriminator, objective)
         self.mean, self.std = mean, std
 
-    def set_law(self, law: str) -> None:
+    def set_latent(self, latent: str) -> None:
         """Refuse another law.
 
         Raises:
             UserError: Always.
         """
-        raise UserError(f"latent={law}: game=gaussian_gan needs a Gaussian z, so that p_g is known. Leave it out.")
+        raise UserError(f"latent={latent}: game=gaussian_gan needs a Gaussian z, so that p_g is known. Leave it out.")
 
     def data(self, n: int) -> Batch:
         """Draw ``n`` new points ``[n, 1]``."""
