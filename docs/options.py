@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.cli.options import GROUPS, Option, read
-from gan_cli.config.schema import MISSING, EvalConfig, ExportConfig, ReportConfig, SampleConfig, TrainConfig, scalars
+from gan_cli.config.schema import (
+    MISSING,
+    EvalConfig,
+    ExportConfig,
+    ReportConfig,
+    RunsConfig,
+    SampleConfig,
+    TrainConfig,
+    scalars,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -19,6 +28,7 @@ COMMANDS = {
     "gan-sample": SampleConfig,
     "gan-export": ExportConfig,
     "gan-report": ReportConfig,
+    "gan-runs": RunsConfig,
 }
 NOTE = "<!-- Written by docs/options.py (make options): edit conf/ or the docstrings instead. -->\n"
 INDEX = """\

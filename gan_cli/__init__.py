@@ -31,5 +31,6 @@ if TYPE_CHECKING:
     from gan_cli.export.stored import load_exported as load_exported
     from gan_cli.inference.load import LoadedRun as LoadedRun
     from gan_cli.inference.load import load as load
+    from gan_cli.runs.table import runs as runs
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -36,6 +37,24 @@ def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
         return sorted({*sources(), *(name for name in vars(sys.modules[package]) if name.startswith("__"))})
 
     return __getattr__, __dir__
+
+
+def make_callable(package: str, module: str, function: str) -> None:
+    """Make the module of ``package`` callable: a call is one of ``function`` in ``module``, which is imported then.
+
+    A function of the package above that has the name of ``package`` would be hidden by it as soon as it is imported.
+
+    Args:
+        package: Dotted name of the package, its ``__name__``.
+        module: Dotted name of the module.
+        function: Name of the function.
+    """
+
+    class CallableModule(ModuleType):
+        def __call__(self, *args: Any, **options: Any) -> Any:
+            return getattr(import_module(module), function)(*args, **options)
+
+    sys.modules[package].__class__ = CallableModule
 
 
 def _type_checking_imports(path: Path) -> dict[str, tuple[str, str]]:

@@ -22,7 +22,7 @@ SCRIPTS = {
         COMPREPLY=("${COMPREPLY[@]#"${word%%=*}="}")
     fi
 }
-complete -o default -o nospace -F _gan_cli gan-train gan-eval gan-sample gan-export gan-report""",
+complete -o default -o nospace -F _gan_cli gan-train gan-eval gan-sample gan-export gan-report gan-runs""",
     "zsh": r"""_gan_cli() {
     local -a answers
     answers=("${(@f)$("${words[1]}" --complete "${words[1,CURRENT-1]} ${(Q)PREFIX}" 2>/dev/null)}")
@@ -34,8 +34,8 @@ complete -o default -o nospace -F _gan_cli gan-train gan-eval gan-sample gan-exp
     fi
 }
 (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
-compdef _gan_cli gan-train gan-eval gan-sample gan-export gan-report""",
-    "fish": r"""for command in gan-train gan-eval gan-sample gan-export gan-report
+compdef _gan_cli gan-train gan-eval gan-sample gan-export gan-report gan-runs""",
+    "fish": r"""for command in gan-train gan-eval gan-sample gan-export gan-report gan-runs
     complete -c $command -a "($command --complete (commandline -cp | string collect) 2>/dev/null)"
 end""",
 }

@@ -71,12 +71,26 @@ Writes report.html, one page that needs nothing beside it: claims, curves, sampl
   gan-report SWEEP_DIR median=11                    a sweep, its methods over seeds
   gan-report SWEEP_DIR report.title="On the ring"   another title, source, figures or claims than the runs declare
   gan-report outputs/experiments                    a page for each, and their index""",
+    "runs": """\
+usage: gan-runs [diff|delete|requeue] [FOLDER ...] [KEY=VALUE ...]
+Lists the runs below a folder: method, data, step, status, metric, age and size. Any option or key filters them.
+
+  gan-runs                                 everything below outputs/
+  gan-runs loss=wgan_gp,hinge status=finished sort=metric
+  gan-runs diff RUN_A RUN_B                the settings and numbers in which two runs differ
+  gan-runs delete                          those that failed without a checkpoint; asks, or needs --yes
+  gan-runs delete status=stopped --yes     those of a status; a run in which a process works stays
+  gan-runs requeue                         prints the lines that continue what is unfinished; --run runs them""",
 }
 
 FLAGS = {
     "-m, --multirun": "every combination of the values that commas separate",
     "--dry-run": "build the run and show its data without training; of a sweep, the first job",
     "-c, --cfg job|hydra|all": "print the config instead of running it (-p KEY: a part, --resolve: without ${...})",
+}
+RUNS_FLAGS = {
+    "--yes": "delete without a question",
+    "--run": "continue the unfinished runs now, one after the other",
 }
 COMMON_FLAGS = {
     "-cd, --config-dir DIR": "a folder with options of your own, as in DIR/loss/mine.yaml, with modules beside it",
@@ -95,6 +109,7 @@ separates paths, unless the path stands in quotes of its own: dataset.root="'a,b
     "sample": "",
     "export": "",
     "report": "",
+    "runs": "",
 }
 
 COMPLETION = {
@@ -114,9 +129,14 @@ def groups(command: Command, config_dir: str | None = None) -> suggestions.Group
     return found if command.schema is TrainConfig else {name: found[name] for name in components(command.schema)}
 
 
+def own_flags(command: Command) -> Mapping[str, str]:
+    """Return the flags that this command alone has."""
+    return {"train": FLAGS, "runs": RUNS_FLAGS}.get(command.function, {})
+
+
 def flags(command: Command) -> list[str]:
     """Return the flags of a command in their long form."""
-    named = [*(FLAGS if command.schema is TrainConfig else {}), *COMMON_FLAGS]
+    named = [*own_flags(command), *COMMON_FLAGS]
     return [word.rstrip(",") for name in named for word in name.split() if word.startswith("--")]
 
 
@@ -145,12 +165,11 @@ def text(command: Command, config_dir: str | None = None, topic: str | None = No
         if option and option not in (known := groups(command, config_dir)[group]):
             raise suggestions.unknown_option(group, option, known)
         return _of_option(command, group, option, config_dir) if option else _of_group(command, group, config_dir)
-    training = command.function == "train"
     parts = [_examples(HEAD[command.function])]
     if offered := groups(command, config_dir):
         parts.append("Groups\n" + _names(command, offered))
     parts.append("Keys\n" + _table({f"{key}={_shown(scalar.default)}": _described(scalar) for key, scalar in keys.items()}))
-    parts.append("Flags\n" + _table({**(FLAGS if training else {}), **COMMON_FLAGS}))
+    parts.append("Flags\n" + _table({**own_flags(command), **COMMON_FLAGS}))
     notes = "\n".join(textwrap.fill(" ".join(NOTES[command.function].split()), width(), break_on_hyphens=False).splitlines())
     completion = "Completion\n" + "\n".join(f"  {shell:<4}  {line}" for shell, line in COMPLETION.items())
     return "\n\n".join(part for part in [*parts, notes, completion] if part)

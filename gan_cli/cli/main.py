@@ -21,7 +21,16 @@ from gan_cli.cli.help import Command
 from gan_cli.cli.quoting import quote_paths
 from gan_cli.config import suggestions
 from gan_cli.config.grammar import quote
-from gan_cli.config.schema import EvalConfig, ExportConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
+from gan_cli.config.schema import (
+    EvalConfig,
+    ExportConfig,
+    ReportConfig,
+    RunsConfig,
+    SampleConfig,
+    TrainConfig,
+    components,
+    scalars,
+)
 from gan_cli.errors import DamageWarning, Interrupted, UserError
 from gan_cli.runs import naming
 from gan_cli.runs.streams import reserve_standard_descriptors, unfailing
@@ -31,6 +40,7 @@ EVALUATE = Command("gan-eval", "evaluate", EvalConfig, takes_sweeps=True)
 SAMPLE = Command("gan-sample", "sample", SampleConfig)
 EXPORT = Command("gan-export", "export", ExportConfig)
 REPORT = Command("gan-report", "report", ReportConfig, takes_sweeps=True)
+RUNS = Command("gan-runs", "runs", RunsConfig)
 
 
 def gan_train() -> int:
@@ -56,6 +66,11 @@ def gan_export() -> int:
 def gan_report() -> int:
     """Run ``gan-report`` with the words of ``sys.argv`` and return the exit code."""
     return _main(REPORT)
+
+
+def gan_runs() -> int:
+    """Run ``gan-runs`` with the words of ``sys.argv`` and return the exit code."""
+    return _main(RUNS)
 
 
 def _main(command: Command) -> int:
@@ -144,6 +159,10 @@ def _answer(command: Command, words: list[str]) -> None:
         print(help.listing(command, arguments.list, arguments.config_dir))
     elif command is TRAIN:
         _train(arguments)
+    elif command is RUNS:
+        from gan_cli.cli.runs import runs_command
+
+        raise SystemExit(runs_command(arguments.overrides, arguments.yes, arguments.run))
     else:
         _use(command, arguments)
 
@@ -282,6 +301,9 @@ def _parse(command: Command, words: list[str]) -> argparse.Namespace:
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("-cd", "--config-dir")
     parser.set_defaults(multirun=False)
+    if command is RUNS:
+        parser.add_argument("--yes", action="store_true")
+        parser.add_argument("--run", action="store_true")
     if command is TRAIN:
         parser.add_argument("-m", "--multirun", action="store_true")
         parser.add_argument("--dry-run", action="store_true")

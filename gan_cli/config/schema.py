@@ -206,6 +206,18 @@ class ReportConfig:
     debug: bool = _scalar(False, DEBUG)
 
 
+@dataclass
+class RunsConfig:
+    """``gan-runs``: the runs below a folder, filtered and sorted."""
+
+    folder: str = _scalar("outputs", "where runs are looked for; the bare path will do")
+    status: list[str] | None = _scalar(
+        None, "running, finished, failed, stopped, requeue, unfinished or unreadable; several by commas (null: all)"
+    )
+    sort: str = _scalar("age", "order of the table", choices=("age", "size", "step", "metric", "method", "data", "status"))
+    debug: bool = _scalar(False, DEBUG)
+
+
 @dataclass(frozen=True)
 class Scalar:
     """One scalar: ``kind`` is bool, int, float, str or list (of words), ``optional`` says whether it may be null.

@@ -1,6 +1,7 @@
 """The folder of a run: its config and its result."""
 
 import os
+import re
 import shlex
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,12 @@ class StoredResult(TypedDict, total=False):
 def holds_config(folder: Path) -> bool:
     """Return True if a run has begun in ``folder``."""
     return (folder / "config.yaml").is_file()
+
+
+def saved_steps(folder: Path) -> list[int]:
+    """Return the steps of the checkpoints in ``folder``, ascending, by the names of their files."""
+    matches = (re.fullmatch(r"step_(\d+)\.pt", path.name) for path in (folder / "checkpoints").glob("step_*.pt"))
+    return sorted(int(match[1]) for match in matches if match)
 
 
 def resume_command(folder: Path) -> str:

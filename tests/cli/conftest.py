@@ -51,6 +51,7 @@ ENTRY_POINTS = {
     "sample": main.gan_sample,
     "export": main.gan_export,
     "report": main.gan_report,
+    "runs": main.gan_runs,
 }
 DEFAULTS = {"dcgan": "tiny", "efficientnet_lite0": "net", "fashion_mnist_mini": "points", "non_saturating": "plain"}
 
