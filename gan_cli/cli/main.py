@@ -13,10 +13,11 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from gan_cli import __version__, own_code
 from gan_cli.cli import completion, help
+from gan_cli.cli.arguments import parse
 from gan_cli.cli.help import Command
 from gan_cli.cli.quoting import quote_paths
 from gan_cli.config import suggestions
@@ -145,7 +146,7 @@ def _shortened(message: str) -> str:
 
 
 def _answer(command: Command, words: list[str]) -> None:
-    arguments = _parse(command, words)
+    arguments = parse(command.name, command.function, words)
     if arguments.complete is not None:
         print("\n".join(completion.candidates(command, arguments.complete)))
     elif arguments.completion:
@@ -284,31 +285,3 @@ def _as_list(word: str, keys: Sequence[str]) -> str:
     """Return ``trust=a,b`` with the brackets of a list if ``trust`` is one of ``keys``, and any other word as it is."""
     key, _, value = word.partition("=")
     return f"{key}=[{value}]" if key in keys and value != "null" and re.fullmatch(r"\w[\w.,/ -]*", value) else word
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}. See {self.prog} --help.")
-
-
-def _parse(command: Command, words: list[str]) -> argparse.Namespace:
-    parser = _Parser(command.name, add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", nargs="?", const="")
-    parser.add_argument("--list", nargs="?", const="")
-    parser.add_argument("--version", action="store_true")
-    parser.add_argument("--completion", choices=sorted(completion.SCRIPTS))
-    parser.add_argument("--complete")
-    parser.add_argument("overrides", nargs="*")
-    parser.add_argument("-cd", "--config-dir")
-    parser.set_defaults(multirun=False)
-    if command is RUNS:
-        parser.add_argument("--yes", action="store_true")
-        parser.add_argument("--run", action="store_true")
-    if command is TRAIN:
-        parser.add_argument("-m", "--multirun", action="store_true")
-        parser.add_argument("--dry-run", action="store_true")
-        parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
-        parser.add_argument("-p", "--package")
-        parser.add_argument("--resolve", action="store_true")
-    asks = words[:1] == ["help"] and not os.path.exists("help")
-    return parser.parse_intermixed_args(["--help", *words[1:]] if asks else words)

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from gan_cli.cli import main
+from gan_cli.cli.arguments import parse
 
 LOSS = """
 from gan_cli.losses import Hinge
@@ -82,7 +83,7 @@ def test_own_options_and_modules_are_found_from_any_folder(call, tmp_path):
 @pytest.mark.parametrize("command", [main.TRAIN, main.EVALUATE, main.SAMPLE, main.REPORT], ids=lambda command: command.name)
 def test_every_command_takes_the_flag(command):
     for words in (["--config-dir", "a"], ["-cd", "a"], ["--config-dir=a"]):
-        assert main._parse(command, words).config_dir == "a"
+        assert parse(command.name, command.function, words).config_dir == "a"
 
 
 def test_a_folder_that_is_not_there(call):
