@@ -31,11 +31,19 @@ $(READY): pyproject.toml
 	elif $(BIN)/python -c '$(REACH_TORCH_CPU)' 2>/dev/null; then \
 	  echo "torch: the CPU build from $(TORCH_CPU), as there is no NVIDIA GPU"; index="--extra-index-url $(TORCH_CPU)"; \
 	else echo "torch: the default build, as $(TORCH_CPU) is out of reach"; fi; \
-	$(BIN)/python -m pip install --quiet $$index --editable '.[dev]'
+	echo "installing into $(VENV), once; the default build of torch for Linux takes gigabytes:"; \
+	$(BIN)/python -m pip install --disable-pip-version-check $$index --editable '.[dev]'
 	touch $@
 
 demo: setup ## train a DCGAN on the bundled images, 4 to 9 minutes on 2 CPU cores
 	$(BIN)/gan-train
+	@printf '\n%s\n' "Next, in this shell:"
+	@printf '  %-26s  %s\n' \
+	  "source $(VENV)/bin/activate" "once in each terminal" \
+	  "gan-sample latest n=64" "a picture of new samples" \
+	  "gan-eval latest" "numbers with their error and floor" \
+	  "gan-report latest" "a page about the run" \
+	  "gan-train --help" "other losses, networks and data sets"
 
 test: setup ## run the test suite, 5 to 10 minutes on 2 CPU cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
