@@ -18,6 +18,7 @@ from gan_cli.diagnostics.spectrum import Eigenvalue, hessian_extremes, jacobian_
 from gan_cli.games.base import Game
 from gan_cli.games.protocols import HasDualityGap
 from gan_cli.games.sampling import choose
+from gan_cli.losses.estimates import meaning
 from gan_cli.metrics.base import Value
 from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.types import Batch
@@ -167,8 +168,10 @@ class GameDiagnostics(Diagnostics):
         if not estimates:
             yield skipped("critic_gain", "these players estimate no distance")
         for name, (before, gain) in estimates.items():
+            remarks = [f"estimate/{name} is negative. {meaning(name)}"] if before.value < 0 and meaning(name) else []
             yield DiagnosticReport(
-                {f"game/estimate/{name}": Value(*before), f"game/critic_gain_at_least/{name}": Value(*gain)}, {}
+                {f"game/estimate/{name}": Value(*before), f"game/critic_gain_at_least/{name}": Value(*gain)},
+                {"remarks": remarks} if remarks else {},
             )
 
     def remark(self, gaining: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ from gan_cli.runs.origin import FILE as ORIGIN
 from gan_cli.runs.origin import origin_of
 from gan_cli.runs.progress_line import Rounds, plain_line
 from gan_cli.training.callbacks import DivergenceGuard, Elapsed, LogStats, SaveCheckpoint, StopOnSignal
+from gan_cli.training.estimates import ExplainEstimates
 from gan_cli.training.forgotten import WarnOfForgottenState
 from gan_cli.training.going_on import go_on
 from gan_cli.training.loop import Callback, Every, training_loop
@@ -227,6 +228,7 @@ def train(run: Run, console: Console) -> float | None:
         run.ema,  # average the players
         run.set_learning_rates,  # of the next round
         log_stats,
+        ExplainEstimates(partial(say_in_words, console)),
         rounds,
         log_stats.clock.stop,  # evaluation does not count as training time
         Every(cfg.log_every, *([log_heldout_estimate] if run.data.holds_out else []), log_game, last=last),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from gan_cli.evaluation.comparison import mean
 from gan_cli.evaluation.floor_words import floor_label
+from gan_cli.losses.estimates import meaning
 from gan_cli.report.figures.curves import Curves, Figure
 from gan_cli.report.figures.gallery import Gallery
 from gan_cli.report.figures.progression import Progression
@@ -114,11 +115,12 @@ def _estimates(runs: Sequence[RunRecord], tags: Sequence[str], median: int | Non
                 continue
             clipped = "weight_clipping" in (run.config.get("regularizer") or {})
             panels = [estimated, [exact]] if clipped else [[*estimated, exact]]
-            note = "The estimate is the critic's; the exact distance is measured on samples." if exact in tags else ""
+            note = meaning(name)
+            note += " The exact distance is measured on samples." if exact in tags else ""
             note = " ".join(filter(None, [note, hidden]))
             yield Curves(
                 title=f"Estimated{' and exact' if exact in tags else ''} distance" + (f": {run.method}" if run.method else ""),
-                caption=note + (" A clipped critic estimates K·W with K unknown, hence two axes." if clipped else ""),
+                caption=(note + (" A clipped critic estimates K·W with K unknown, hence two axes." if clipped else "")).strip(),
                 tags=panels,
                 median=median,
                 where=run.settings,
