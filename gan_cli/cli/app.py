@@ -191,15 +191,38 @@ def launch_report(overrides: list[str], config_dir: str | None = None) -> None:
 
     Overrides of ``report.KEY`` change the report that the runs declare.
     """
-    cfg = compose(loader(config_dir), "report", [word for word in overrides if not is_report_key(word)])
-    changes = report_changes([word for word in overrides if is_report_key(word)])
-    if not Path(cfg.run).is_dir():
-        run_folder(cfg.run)
+    cfg, changes = _report_config(overrides, config_dir)
     with importable(os.getcwd(), cfg.trust, config_dir):
         with loading():
             from gan_cli.report.command import report_command
 
-        report_command(without_hydra(cfg), changes)
+        report_command(cfg, changes)
+
+
+def launch_paper(overrides: list[str], config_dir: str | None, export: str | None, archive: str | None) -> None:
+    """Export the report of ``run=`` into the folder ``export``, or compare its runs with an ``archive``.
+
+    Raises:
+        SystemExit: With code 1 if the runs differ from those in the archive.
+    """
+    cfg, changes = _report_config(overrides, config_dir)
+    with importable(os.getcwd(), cfg.trust, config_dir):
+        with loading():
+            from gan_cli.report.export.command import check_command, export_command
+
+        if export is not None:
+            export_command(cfg, Path(export).expanduser(), changes)
+        elif archive is not None and not check_command(cfg, Path(archive).expanduser()):
+            raise SystemExit(1)
+
+
+def _report_config(overrides: list[str], config_dir: str | None) -> tuple[DictConfig, dict[str, Any]]:
+    """Return the config of a report, and the changes of the report that the runs declare."""
+    cfg = compose(loader(config_dir), "report", [word for word in overrides if not is_report_key(word)])
+    changes = report_changes([word for word in overrides if is_report_key(word)])
+    if not Path(cfg.run).is_dir():
+        run_folder(cfg.run)
+    return without_hydra(cfg), changes
 
 
 def is_report_key(word: str) -> bool:

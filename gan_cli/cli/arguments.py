@@ -46,5 +46,9 @@ def parse(name: str, function: str, words: Sequence[str]) -> argparse.Namespace:
         parser.add_argument("-m", "--multirun", action="store_true")
         parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
         parser.add_argument("-p", "--package")
+    if function == "report":
+        paper = parser.add_mutually_exclusive_group()
+        paper.add_argument("--export", metavar="DIR")
+        paper.add_argument("--check", metavar="ARCHIVE")
     asks = words[:1] == ["help"] and not os.path.exists("help")
     return parser.parse_intermixed_args(["--help", *words[1:]] if asks else words)

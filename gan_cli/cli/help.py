@@ -69,6 +69,9 @@ Writes report.html, one page that needs nothing beside it: claims, curves, sampl
 
   gan-report outputs/2026-01-31_12-00-00_ring_wgan  a run
   gan-report SWEEP_DIR median=11                    a sweep, its methods over seeds
+  gan-report SWEEP_DIR x=optimizer.lr y=kid         a number over a swept key, with its error over seeds
+  gan-report SWEEP_DIR --export paper               tables, figures and archives of the runs behind each claim
+  gan-report SWEEP_DIR --check paper/archives/A.zip compares runs of your own with such an archive
   gan-report SWEEP_DIR report.title="On the ring"   another title, source, figures or claims than the runs declare
   gan-report outputs/experiments                    a page for each, and their index""",
     "runs": """\
@@ -83,7 +86,7 @@ Lists the runs below a folder: method, data, step, status, metric, age and size.
   gan-runs requeue                         prints the lines that continue what is unfinished; --run runs them""",
 }
 
-FLAGS = {
+TRAIN_FLAGS = {
     "-m, --multirun": "every combination of the values that commas separate",
     "--dry-run": "build the run and show its data without training; of a sweep, the first job",
     "-c, --cfg job|hydra|all": "print the config instead of running it (-p KEY: a part, --resolve: without ${...})",
@@ -92,6 +95,11 @@ RUNS_FLAGS = {
     "--yes": "delete without a question",
     "--run": "continue the unfinished runs now, one after the other",
 }
+REPORT_FLAGS = {
+    "--export DIR": "write tables (LaTeX, CSV), figures (PDF, SVG, their data) and archives of runs instead of a page",
+    "--check ARCHIVE": "compare the run or the sweep with an archive of --export; exit code 1 if something differs",
+}
+FLAGS: Mapping[str, Mapping[str, str]] = {"train": TRAIN_FLAGS, "report": REPORT_FLAGS, "runs": RUNS_FLAGS}
 COMMON_FLAGS = {
     "-cd, --config-dir DIR": "a folder with options of your own, as in DIR/loss/mine.yaml, with modules beside it",
     "--completion bash|zsh|fish": "print completion of all commands for a shell",
@@ -131,7 +139,7 @@ def groups(command: Command, config_dir: str | None = None) -> suggestions.Group
 
 def own_flags(command: Command) -> Mapping[str, str]:
     """Return the flags that this command alone has."""
-    return {"train": FLAGS, "runs": RUNS_FLAGS}.get(command.function, {})
+    return FLAGS.get(command.function, {})
 
 
 def flags(command: Command) -> list[str]:

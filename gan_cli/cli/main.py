@@ -214,6 +214,9 @@ def _use(command: Command, arguments: argparse.Namespace) -> None:
 
     from gan_cli.cli import app
 
+    if command is REPORT and (arguments.export or arguments.check):
+        app.launch_paper(overrides, arguments.config_dir, arguments.export, arguments.check)
+        return
     launch = {EVALUATE: app.launch_eval, SAMPLE: app.launch_sample, EXPORT: app.launch_export, REPORT: app.launch_report}
     launch[command](overrides, arguments.config_dir)
 

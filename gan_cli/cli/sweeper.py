@@ -272,15 +272,8 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
             outcome = Text(result.get("reason", ""), style="red")
         own = " ".join(word for word in job.overrides if word not in common)
         table.add_row(Text(own or "defaults"), outcome, Text(job.folder.name, overflow="ellipsis"))
-        rows.append(
-            {
-                **swept_columns(job.overrides, swept),
-                "overrides": job.overrides,
-                "folder": str(job.folder),
-                "subdir": job.subdir,
-                **result,
-            }
-        )
+        place = {"overrides": job.overrides, "folder": str(job.folder), "subdir": job.subdir}
+        rows.append({**swept_columns(job.overrides, swept), **place, **result})
     files.write_json(folder / "sweep.json", {"options": options, "jobs": rows})
     if common:
         print("all jobs:", *sorted(common))

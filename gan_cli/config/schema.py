@@ -196,12 +196,15 @@ class ReportConfig:
     """``gan-report``: a page about a run, a sweep, or every experiment of a folder."""
 
     run: str = _scalar(MISSING, "folder of a run, a sweep, or several of them; the bare path will do")
+    x: str | None = _scalar(None, "swept key, as train.n_critic, over which the numbers y are drawn (null: no such figure)")
+    y: list[str] = _scalar([], "numbers of gan-eval or logged tags that are drawn over x ([]: the metric of the run)")
     median: int | None = _scalar(None, "width of the curves' median filter in points, odd (null: a 25th of each)", low=1)
     stages: int = _scalar(5, "pictures of samples under the curve", low=1, high=13)
     methods: int | None = _scalar(12, "methods of each data set whose samples and estimates are shown (null: all)", low=1)
     quiz: int = _scalar(24, "images of the real-or-generated quiz (0: none)", low=0, high=401)
     seed: int = _scalar(0, "draws the quiz", low=0, high=2**63)
     root: str | None = _scalar(None, "folder or file where the data set lies (null: as in the run)")
+    checkpoints: bool = _scalar(False, "pack the checkpoints into the archives of --export, too")
     trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
 

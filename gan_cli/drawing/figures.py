@@ -1,5 +1,6 @@
 """Figures: an empty one, its pixels, its colours, and writing a picture to disk."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,15 @@ def save_picture(picture: np.ndarray | Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as unfinished:
         if isinstance(picture, Figure) and suffix in VECTORS:
-            with matplotlib.rc_context({"svg.hashsalt": "gan-cli"}):
-                picture.savefig(unfinished, **VECTORS[suffix])
+            unfinished.write_bytes(drawn_as(picture, suffix))
         else:
             pixels = render(picture) if isinstance(picture, Figure) else picture
             Image.fromarray(pixels).save(unfinished, **PIXELS[suffix])
+
+
+def drawn_as(figure: Figure, suffix: str) -> bytes:
+    """Return the content of a file of lines and text; ``suffix`` is one of ``VECTORS``. Equal figures give equal files."""
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "gan-cli"}):
+        figure.savefig(file, **VECTORS[suffix])
+    return file.getvalue()

@@ -38,13 +38,18 @@ def number_rows(folder: Path, results: Sequence["Result"]) -> list[dict[str, Any
         folder: The folder that the sources of the results are relative to.
         results: The results.
     """
-    numbers = [(result, _numbers(result)) for result in results]
+    numbers = [(result, _rows_of(result)) for result in results]
     taken = {key for _, rows in numbers for row in rows for key in row}
     runs = columns_of_sources(folder, (result.source for result in results), taken)
     return [{"source": result.source, **runs.get(result.source, {}), **row} for result, rows in numbers for row in rows]
 
 
-def _numbers(result: "Result") -> list[dict[str, Any]]:
+def plain_rows(results: Iterable["Result"]) -> list[dict[str, Any]]:
+    """Return a row for each number without what tells runs apart."""
+    return [row for result in results for row in _rows_of(result)]
+
+
+def _rows_of(result: "Result") -> list[dict[str, Any]]:
     origin = result.provenance
     return [
         {

@@ -4,7 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,6 +22,8 @@ from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Cl
 from gan_cli.report.figures import quiz, sections, style, tables
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import Progression, animated_gif
+from gan_cli.report.figures.requested import requested
+from gan_cli.report.figures.style import RenderedFigure
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
 from gan_cli.report.records.data import data_records
@@ -86,6 +88,22 @@ def experiment_folders(folder: Path) -> list[Path]:
     return sorted([*nested_sweeps, *single_runs]) if nested_sweeps or len(titles) > 1 else []
 
 
+class Page(NamedTuple):
+    """A report in memory.
+
+    Attributes:
+        content: What the template shows, by name.
+        figures: All figures, in the order of the page.
+        claims: The claims, in the order of ``content["assessments"]``.
+        runs: The runs.
+    """
+
+    content: dict[str, Any]
+    figures: list[RenderedFigure]
+    claims: list[Claim]
+    runs: list[RunRecord]
+
+
 def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHANGES) -> Path:
     """Render the whole page in memory, then write ``report/*.png`` and ``report.html`` into ``folder``.
 
@@ -100,13 +118,42 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
     Raises:
         UserError: If there is no run, nothing has been logged yet, or the declared report is invalid. Nothing is written then.
     """
-    refuse_links(folder)
     files.require_writable(folder, "Copy it to a folder where you may write.")
+    made = make_page(folder, cfg, changes)
+    content = made.content
+    html = page.render_page("report.html", content)
+    images: dict[str, bytes] = {}
+    for figure in made.figures:
+        images[style.unique(figure.slug, images, ".png")] = figure.png
+    for run, _ in content["samples"].animations:
+        images[style.unique(f"samples_{style.slug(run.name)}", images, ".gif")] = animated_gif(run)
+    summary = {
+        **{key: content[key] for key in ("title", "source", "differences")},
+        "seconds": sum(run.result.get("seconds", 0.0) for run in made.runs),
+        "claims": [
+            {"claim": one.claim, "rule": one.rule, "state": one.verdict.state, "reason": one.verdict.reason}
+            | {"runs": {name: verdict.reason for name, verdict in one.runs.items()}}
+            for one in content["assessments"]
+        ],
+        "thumbnail": next(iter(images), None),
+    }
+    _write(folder, images, summary)
+    files.write_bytes(folder / PAGE, html.encode())
+    return folder / PAGE
+
+
+def make_page(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHANGES) -> Page:
+    """Read the runs in ``folder``, and make everything that their report shows. The arguments are those of ``write_report``.
+
+    Raises:
+        UserError: If there is no run, nothing has been logged yet, or the declared report is invalid.
+    """
+    refuse_links(folder)
     with activity("reading runs"):
         runs = run_records(folder)
     node, remarks = declared_report(runs, changes)
     trust.check({"report": node}, folder)
-    figures: list[Figure] = make_each(OmegaConf.create({"report": node}), "report.figures", Figure)
+    figures = [*requested(cfg, runs), *make_each(OmegaConf.create({"report": node}), "report.figures", Figure)]
     claims: list[Claim] = make_each(OmegaConf.create({"report": node}), "report.claims", Claim)
     assessments = [claim.assess(runs) for claim in counted("assessing claims", claims)]
     logged = [run for run in runs if run.rows]
@@ -119,9 +166,8 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
         missing.append(f"not evaluated yet: {evaluation[0]}")
     bars = tables.ranking_figures(runs)
     cards, quiz_problem = _quiz_cards(logged, cfg)
-    title = node.get("title") or folder.resolve().name
     content = {
-        "title": title,
+        "title": node.get("title") or folder.resolve().name,
         "source": node.get("source"),
         "differences": node.get("differences"),
         "shortened": describe_shortened(runs),
@@ -137,33 +183,14 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
         "cards": cards,
         "quiz_problem": quiz_problem,
         "folder": folder.resolve().name,
+        "evaluation": evaluation,
         "commands": [*reproduce.training_commands(runs), *evaluation],
         "config": reproduce.config_yaml(logged[0]),
         "config_of": logged[0].name if len(runs) > 1 else "",
         "facts": reproduce.facts(runs),
         "data": data_records(runs),
     }
-    html = page.render_page("report.html", content)
-    images: dict[str, bytes] = {}
-    for figure in [*declared, *samples.figures, *training, *bars]:
-        images[style.unique(figure.slug, images, ".png")] = figure.png
-    for run, _ in samples.animations:
-        images[style.unique(f"samples_{style.slug(run.name)}", images, ".gif")] = animated_gif(run)
-    summary = {
-        "title": title,
-        "source": node.get("source"),
-        "differences": node.get("differences"),
-        "seconds": sum(run.result.get("seconds", 0.0) for run in runs),
-        "claims": [
-            {"claim": one.claim, "rule": one.rule, "state": one.verdict.state, "reason": one.verdict.reason}
-            | {"runs": {name: verdict.reason for name, verdict in one.runs.items()}}
-            for one in assessments
-        ],
-        "thumbnail": next(iter(images), None),
-    }
-    _write(folder, images, summary)
-    files.write_bytes(folder / PAGE, html.encode())
-    return folder / PAGE
+    return Page(content, [*declared, *samples.figures, *training, *bars], claims, runs)
 
 
 def declared_report(runs: Sequence[RunRecord], changes: Mapping[str, Any] = NO_CHANGES) -> tuple[dict[str, Any], list[str]]:

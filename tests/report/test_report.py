@@ -49,7 +49,8 @@ REPORT = {
 
 
 def settings(folder, **changed):
-    defaults = {"median": None, "stages": 3, "methods": 12, "quiz": 8, "seed": 0, "root": None, "debug": False}
+    defaults = {"median": None, "stages": 3, "methods": 12, "quiz": 8, "seed": 0}
+    defaults |= {"x": None, "y": [], "root": None, "debug": False}
     return OmegaConf.create({"run": str(folder), **defaults, **changed})
 
 

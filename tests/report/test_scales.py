@@ -18,7 +18,7 @@ def axes(monkeypatch):
         figure = MplFigure()
         paint(figure)
         found.extend(list(ax.get_legend_handles_labels()[1]) for ax in figure.axes)
-        return b""
+        return style.Drawing(b"")
 
     monkeypatch.setattr(style, "render", render)
 

@@ -11,8 +11,10 @@ from matplotlib.figure import Figure as MplFigure
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.report.figures import scales, style
-from gan_cli.report.figures.style import DASHES, FAINT, WIDTH, RenderedFigure
+from gan_cli.report.figures.rows import curve_rows
+from gan_cli.report.figures.style import DASHES, FAINT, WIDTH, Drawing, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
+from gan_cli.report.records.series import ScalarSeries, over_seeds
 
 Line = tuple[str, str]
 """A method and a tag."""
@@ -20,6 +22,9 @@ PANEL = 2.5
 """Height of one panel in inches."""
 FEW_METHODS = 4
 """Largest number of methods whose legend is repeated in every panel."""
+FEW_POINTS = 25
+"""Curves of fewer points have a mark at each of them."""
+BAND = "Mean over seeds, with a band of ± one standard error; faint lines are single seeds."
 LONG_LABEL = 38
 """Number of characters from which a legend entry takes a whole line."""
 
@@ -64,25 +69,30 @@ class Figure(ABC):
             raise UserError(f"nothing to draw: no run has {', '.join(f'{k}={v}' for k, v in self.where.items())}.")
         return selected
 
-    def rendered(self, png: bytes, caption: str = "", suffix: str = "") -> RenderedFigure:
-        """Return ``png`` with this figure's title and caption.
+    def rendered(
+        self, drawing: Drawing, caption: str = "", suffix: str = "", data: Sequence[Mapping[str, Any]] = ()
+    ) -> RenderedFigure:
+        """Return ``drawing`` with this figure's title and caption.
 
         Args:
-            png: The image file.
+            drawing: The image.
             caption: Text appended to the figure's own caption.
             suffix: Part of the file name that tells several images of one figure apart.
+            data: The numbers that are drawn, as rows of one table.
         """
         title = self.title or "figure"
         text = " ".join(filter(None, [self.caption, caption]))
-        return RenderedFigure(style.slug(f"{title} {suffix}"), title, text, png, f"{title}. {text}")
+        return RenderedFigure(style.slug(f"{title} {suffix}"), title, text, drawing, f"{title}. {text}", data)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curves(Figure):
     """Tags over steps: the median-filtered curve, with the raw curve faint behind it.
 
-    A single run has a colour for each tag. In a sweep each method has a colour and each seed a line, and tags in one panel
-    differ in their dashes. Lines of unlike scale have panels of their own, unless the axis is logarithmic or has limits.
+    A single run has a colour for each tag. In a sweep each method has a colour, and tags in one panel differ in their dashes.
+    Several seeds of a method are drawn as their mean with a band of ± one standard error, over the steps that all of them
+    have, and as a faint line for each. Lines of unlike scale have panels of their own, unless the axis is logarithmic or has
+    limits.
 
     Args:
         tags: One panel for each entry; a list of tags inside the list shares one panel.
@@ -127,8 +137,16 @@ class Curves(Figure):
             axes[-1].set_xlabel("step")
 
         rows = max(0, len(methods) / _columns(methods) - FEW_METHODS / 2)  # rows of the legend that do not fit in a panel
-        png = style.render((WIDTH, PANEL * len(panels) + 0.22 * rows + 0.8), paint)
-        return [self.rendered(png, scales.NOTE if len(panels) > len(logged) else "")]
+        drawing = style.render((WIDTH, PANEL * len(panels) + 0.22 * rows + 0.8), paint)
+        shown = [tag for tags in logged for tag in tags]
+        banded = any(over_seeds([one for _, one in self._curves(chosen, method, tag)]) for method in methods for tag in shown)
+        note = " ".join([*([BAND] if banded else []), *([scales.NOTE] if len(panels) > len(logged) else [])])
+        return [self.rendered(drawing, note, data=curve_rows(chosen, shown, self.median))]
+
+    def _curves(self, runs: Sequence[RunRecord], method: str, tag: str) -> list[tuple[ScalarSeries, ScalarSeries]]:
+        """Return the curve of a tag and the smoothed one for each run of the method that has logged it."""
+        pairs = [(run.series(tag), run.series(tag).smooth(self.median)) for run in runs if run.method == method]
+        return [(raw, smooth) for raw, smooth in pairs if smooth]
 
     def parts(self, tags: Sequence[str], runs: Sequence[RunRecord]) -> list[list[Line]]:
         """Return the lines of each panel: all of them, or those of like scale where the axis is linear and fits its lines."""
@@ -151,25 +169,30 @@ class Curves(Figure):
         methods = list(dict.fromkeys(run.method for run in runs))
         colour = style.colours(methods if len(methods) > 1 else tags)
         labels: set[str] = set()
-        for run in runs:
+        for method in methods:
             for tag, dash in zip(tags, _dashes(len(tags)), strict=True):
-                key = run.method if len(methods) > 1 else tag
+                curves = self._curves(runs, method, tag)
+                if not curves or (lines is not None and (method, tag) not in lines):
+                    continue
+                key = method if len(methods) > 1 else tag
                 name = [style.label(tag)] if len(tags) > 1 or len(methods) == 1 else []
-                label = style.legend_entry(", ".join([*([run.method] if len(methods) > 1 else []), *name]))
-                cycle = methods.index(run.method) // len(style.COLOURS)  # colours that repeat get another dash pattern
-                line = {
+                label = style.legend_entry(", ".join([*([method] if len(methods) > 1 else []), *name]))
+                cycle = methods.index(method) // len(style.COLOURS)  # colours that repeat get another dash pattern
+                look: dict[str, Any] = {
                     "color": colour[key],
                     "linestyle": _dashes(cycle + 1)[-1] if len(tags) == 1 or len(methods) == 1 else dash,
                 }
-                raw, smooth = run.series(tag), run.series(tag).smooth(self.median)
-                if not smooth or (lines is not None and (run.method, tag) not in lines):
-                    continue
-                if not np.array_equal(raw.values, smooth.values):
-                    ax.plot(raw.steps, raw.values, color=colour[key], alpha=0.18, linewidth=0.9)
-                marker = {"marker": "o", "markersize": 3.5} if len(smooth.steps) < 25 else {}
-                alpha = 1 / (0.7 + 0.3 * _seeds(runs))
-                ax.plot(*smooth, label=None if label in labels else label, alpha=alpha, **line, **marker)
-                labels.add(label)
+                band = over_seeds([smooth for _, smooth in curves])
+                for raw, smooth in curves:
+                    if band is None and not np.array_equal(raw.values, smooth.values):
+                        ax.plot(raw.steps, raw.values, color=colour[key], alpha=0.18, linewidth=0.9)
+                    faint = {"alpha": 0.3, "linewidth": 0.8} if band else {"label": None if label in labels else label}
+                    ax.plot(*smooth, **look, **faint, **({} if band else _marker(smooth.steps)))
+                    labels.add(label)
+                if band is not None:
+                    steps, means, errors = band
+                    ax.fill_between(steps, means - errors, means + errors, color=colour[key], alpha=0.18, linewidth=0)
+                    ax.plot(steps, means, label=label, **look, **_marker(steps))
         reach = max(abs(ax.dataLim.y0), abs(ax.dataLim.y1))  # of the lines: a level far beyond them would flatten them
         for text, level in self.levels.items():
             if reach and abs(level) > scales.UNLIKE * reach and not self.log_y:
@@ -238,8 +261,13 @@ class XYPlot(Figure):
                 ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
             axes[-1].set_xlabel(style.label(self.x))
 
-        png = style.render((WIDTH, 4.6 if len(panels) == 1 else 3.2 * len(panels)), paint)
-        return [self.rendered(png, scales.NOTE if len(panels) > 1 else "")]
+        drawing = style.render((WIDTH, 4.6 if len(panels) == 1 else 3.2 * len(panels)), paint)
+        data = [
+            {"run": name, "number": tag, self.x: x, "value": y}
+            for (name, tag), points in lines.items()
+            for x, y in points.tolist()
+        ]
+        return [self.rendered(drawing, scales.NOTE if len(panels) > 1 else "", data=data)]
 
 
 def _pairs(run: RunRecord, x: str, y: str) -> np.ndarray:
@@ -261,7 +289,6 @@ def _dashes(n: int) -> list[Any]:
     return [DASHES[i % len(DASHES)] for i in range(n)]
 
 
-def _seeds(runs: Sequence[RunRecord]) -> int:
-    """Return the largest number of overlapping lines, at most 4."""
-    methods = [run.method for run in runs]
-    return min(4, max(map(methods.count, methods)))
+def _marker(steps: np.ndarray) -> dict[str, Any]:
+    """Return the look of the points of a curve, which are marked where there are few."""
+    return {"marker": "o", "markersize": 3.5} if len(steps) < FEW_POINTS else {}

@@ -13,7 +13,7 @@ from gan_cli.errors import UserError
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import read_cropped, read_image
-from gan_cli.report.figures.style import WIDTH, RenderedFigure
+from gan_cli.report.figures.style import WIDTH, Drawing, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.report.records.selection import equal_seeds
 
@@ -56,8 +56,8 @@ class Gallery(Figure):
             for number, page in enumerate(pages, 1)
         ]
 
-    def _page(self, runs: Sequence[RunRecord], paths: Mapping[Path, Path]) -> bytes:
-        """Return the PNG of the pictures of these runs."""
+    def _page(self, runs: Sequence[RunRecord], paths: Mapping[Path, Path]) -> Drawing:
+        """Return the pictures of these runs in one image."""
         files = [paths[run.folder] for run in runs]
         steps = {path.stem for path in files}  # told where they differ
         images = [

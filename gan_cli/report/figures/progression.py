@@ -14,7 +14,7 @@ from gan_cli import checks
 from gan_cli.errors import UserError, first_line
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Curves, Figure
-from gan_cli.report.figures.style import FAINT, WIDTH, RenderedFigure
+from gan_cli.report.figures.style import FAINT, WIDTH, Drawing, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.report.records.selection import equal_seeds
 
@@ -61,7 +61,9 @@ class Progression(Figure):
                 text = " ".join(
                     filter(None, [f"{run.name}." if run.method else "", selection.note if selection.seed is None else ""])
                 )
-                figures.append(self.rendered(self._render(run, tag, pictures), text, run.name))
+                numbers = zip(*(part.tolist() for part in run.series(tag).finite()), strict=True)
+                data = [{"tag": tag, "step": step, "value": value, "picture": step in pictures} for step, value in numbers]
+                figures.append(self.rendered(self._render(run, tag, pictures), text, run.name, data))
         if not figures:
             raise UserError(f"nothing to draw: no run has logged {' or '.join(tags)} and pictures of its samples.")
         return figures
@@ -71,7 +73,7 @@ class Progression(Figure):
             return evenly_spaced(pictures, self.steps)
         return {step: pictures[step] for step in self.steps if step in pictures}
 
-    def _render(self, run: RunRecord, tag: str, pictures: Mapping[int, Path]) -> bytes:
+    def _render(self, run: RunRecord, tag: str, pictures: Mapping[int, Path]) -> Drawing:
         images = {step: read_cropped(path, run.shape) for step, path in pictures.items()}
 
         def paint(figure: MplFigure) -> None:
@@ -119,7 +121,8 @@ class Pictures(Figure):
         if not files:
             raise UserError(f"nothing to draw: no run has a picture {self.glob}.")
         return [
-            self.rendered(_png(read_image(path)), f"{run.name}: {path.name}.", f"{run.name} {path.stem}") for run, path in files
+            self.rendered(style.picture(_png(read_image(path))), f"{run.name}: {path.name}.", f"{run.name} {path.stem}")
+            for run, path in files
         ]
 
 

@@ -16,6 +16,7 @@ from gan_cli.evaluation.number_format import format_signed, format_value
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, undecidable
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
+from gan_cli.report.figures.rows import group_rows
 from gan_cli.report.figures.style import FAINT, INK, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
@@ -76,7 +77,18 @@ class PublishedComparison(Figure):
             figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=len(handles))
 
         height = (0.62 * len(self.systems) + 1.0) * len(self.numbers) + 0.5
-        return [self.rendered(style.render((WIDTH, height), paint))]
+        data = [
+            {
+                "displayed": name,
+                "data_set": data_set,
+                "published": _lookup(self.published, name, data_set).get(row["method"]),
+                **row,
+            }
+            for (name, data_set), systems in values.items()
+            for known in [_lookup(self.published, name, data_set)]
+            for row in group_rows(systems, self.numbers[name])
+        ]
+        return [self.rendered(style.render((WIDTH, height), paint), data=data)]
 
     def _values(self, runs: Sequence[RunRecord], number: str, where: Where) -> list[float]:
         values = [run.number(number) for run in runs if run.matches(where)]

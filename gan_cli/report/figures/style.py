@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure as MplFigure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image
 
+from gan_cli.drawing.figures import drawn_as
 from gan_cli.drawing.figures import render as drawn
 from gan_cli.report.figures.dark import with_pictures
 
@@ -60,6 +61,35 @@ NAMES = {
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """An image as a PNG file, with what draws it again for paper.
+
+    Attributes:
+        png: The PNG file.
+        size: Width and height in inches.
+        paint: Draws the image into a figure. None: it is a picture of pixels.
+    """
+
+    png: bytes
+    size: tuple[float, float] = (WIDTH, WIDTH)
+    paint: Callable[[MplFigure], None] | None = None
+
+    def file(self, suffix: str) -> bytes:
+        """Return the image as ``.pdf`` or ``.svg``, with lines and text as such."""
+        with style_context(), matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}):
+            canvas = MplFigure(figsize=self.size, dpi=DPI, layout="constrained")
+            FigureCanvasAgg(canvas)
+            (self.paint or self._show)(canvas)
+            return drawn_as(canvas, suffix)
+
+    def _show(self, figure: MplFigure) -> None:
+        picture = np.asarray(Image.open(io.BytesIO(self.png)).convert("RGB"))
+        ax = figure.add_axes((0, 0, 1, 1))
+        ax.imshow(picture, interpolation="none", aspect="auto")
+        ax.set_axis_off()
+
+
+@dataclass(frozen=True)
 class RenderedFigure:
     """One figure, ready for the page.
 
@@ -67,15 +97,22 @@ class RenderedFigure:
         slug: Name of its file without suffix.
         title: Text above the figure.
         caption: Text below the figure.
-        png: The image file.
+        drawing: The image.
         alt: Alternative text.
+        data: The numbers that are drawn, as rows of one table; empty if the figure shows pictures.
     """
 
     slug: str
     title: str
     caption: str
-    png: bytes
+    drawing: Drawing
     alt: str
+    data: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def png(self) -> bytes:
+        """The image as a PNG file."""
+        return self.drawing.png
 
 
 @contextmanager
@@ -85,8 +122,14 @@ def style_context() -> Iterator[None]:
         yield
 
 
-def render(size: tuple[float, float], paint: Callable[[MplFigure], None]) -> bytes:
-    """Return the PNG of a figure of ``size`` inches, drawn by ``paint``."""
+def picture(png: bytes) -> Drawing:
+    """Return a picture of pixels as an image of the report."""
+    with Image.open(io.BytesIO(png)) as image:
+        return Drawing(png, (WIDTH, WIDTH * image.height / image.width))
+
+
+def render(size: tuple[float, float], paint: Callable[[MplFigure], None]) -> Drawing:
+    """Return a figure of ``size`` inches, drawn by ``paint``."""
     with style_context():
         canvas = MplFigure(figsize=size, dpi=DPI, layout="constrained")
         FigureCanvasAgg(canvas)
@@ -94,7 +137,7 @@ def render(size: tuple[float, float], paint: Callable[[MplFigure], None]) -> byt
         file = io.BytesIO()
         pixels = drawn(canvas)  # savefig lays out and draws twice
         Image.fromarray(pixels).save(file, format="PNG", pnginfo=with_pictures(canvas))
-        return file.getvalue()
+        return Drawing(file.getvalue(), size, paint)
 
 
 def log_axis(ax: Any, which: str) -> None:

@@ -1,21 +1,27 @@
 """Figures of a sweep: one number by method, or numbers over a swept key."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as MplFigure
 
+from gan_cli.config.names import settings_text
 from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import mean
 from gan_cli.evaluation.floor_words import floor_label
 from gan_cli.report.figures import scales, style
 from gan_cli.report.figures.curves import Figure
+from gan_cli.report.figures.rows import group_rows
 from gan_cli.report.figures.style import FAINT, WIDTH, RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 
+Line = tuple[str, str]
+"""The settings of a line beside the swept key, and the number that it shows."""
+WIDE = 100
+"""Ratio of the largest to the smallest value of a key from which its axis is logarithmic."""
 LABEL = 40
 """Number of characters from which the name of a method takes several lines."""
 
@@ -53,10 +59,10 @@ class Bars(Figure):
             groups = dict(sorted(groups.items(), key=lambda group: mean(group[1]).value))
         height = 0.42 * len(groups) + 1.1
         floor = self._floor(runs)
-        png = style.render(
+        drawing = style.render(
             (WIDTH, height), lambda figure: bars(figure.subplots(), groups, style.label(self.number), self.log_x, floor)
         )
-        return [self.rendered(png)]
+        return [self.rendered(drawing, data=group_rows(groups, self.number))]
 
     def _floor(self, runs: Sequence[RunRecord]) -> tuple[float, str] | None:
         """Return the mean floor, with its label, if ``number`` is the primary number of the runs' metric, else None."""
@@ -67,18 +73,18 @@ class Bars(Figure):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepCurves(Figure):
-    """Numbers over a swept numeric ``key``: means over seeds with standard errors.
+    """Numbers over a swept numeric ``key``: means over seeds with standard errors, a line for each of the other settings.
 
     Args:
         key: The swept key.
         numbers: Names of gan-eval numbers at the last checkpoint, or tags, whose last values are used.
-        log_x: Logarithmic x axis.
+        log_x: Logarithmic x axis. None: where the values of the key are positive and span at least two decades.
         log_y: Logarithmic y axis.
     """
 
     key: str
     numbers: Sequence[str]
-    log_x: bool = False
+    log_x: bool | None = False
     log_y: bool = False
 
     @property
@@ -86,34 +92,53 @@ class SweepCurves(Figure):
         return not _is_data_set(self.key)
 
     def draw(self, runs: Sequence[RunRecord]) -> list[RenderedFigure]:
-        values: dict[str, dict[float, list[float]]] = {number: {} for number in self.numbers}
-        for run in self.select(runs):
-            x = run.setting(self.key)
-            for number in self.numbers:
-                y = run.number(number)
+        values: dict[Line, dict[float, list[float]]] = {}
+        for number in self.numbers:
+            for run in self.select(runs):
+                x, y = run.setting(self.key), run.number(number)
                 if x is not None and y is not None and np.isfinite(y):
-                    values[number].setdefault(x, []).append(y)
-        if not any(values.values()):
+                    others = settings_text({name: value for name, value in run.settings.items() if name != self.key})
+                    values.setdefault((others, number), {}).setdefault(x, []).append(y)
+        if not values:
             raise UserError(f"nothing to draw: no run has a number as {self.key} and one of {', '.join(self.numbers)}.")
-        colour = style.colours(self.numbers)
+        named = {line: self._label(line, values) for line in values}
+        colour = style.colours(list(named.values()))
 
-        lines = {number: [mean(seeds).value for seeds in by_setting.values()] for number, by_setting in values.items()}
+        lines = {line: [mean(seeds).value for seeds in by_setting.values()] for line, by_setting in values.items()}
         panels = [list(lines)] if self.log_y else scales.group_by_scale(lines)
+        settings = {x for by_setting in values.values() for x in by_setting}
+        log_x = spans_decades(settings) if self.log_x is None else self.log_x
 
         def paint(figure: MplFigure) -> None:
             axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-            for ax, numbers in zip(axes, panels, strict=True):
-                for number in numbers:
-                    x = sorted(values[number])
-                    means = [mean(values[number][setting]) for setting in x]
+            for ax, shown in zip(axes, panels, strict=True):
+                for line in shown:
+                    x = sorted(values[line])
+                    means = [mean(values[line][setting]) for setting in x]
                     y, error = [entry.value for entry in means], [entry.error or 0.0 for entry in means]
-                    ax.errorbar(x, y, error, marker="o", capsize=3, color=colour[number], label=style.label(number))
-                style.set_scales(ax, self.log_x, self.log_y)
+                    ax.errorbar(x, y, error, marker="o", capsize=3, color=colour[named[line]], label=named[line])
+                style.set_scales(ax, log_x, self.log_y)
                 ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
             axes[-1].set_xlabel(self.key)
 
-        png = style.render((WIDTH, 4.4 if len(panels) == 1 else 3.2 * len(panels)), paint)
-        return [self.rendered(png, scales.NOTE if len(panels) > 1 else "")]
+        drawing = style.render((WIDTH, 4.4 if len(panels) == 1 else 3.2 * len(panels)), paint)
+        data = [
+            {"settings": others, "number": number, self.key: x, **mean(seeds)._asdict(), "values": seeds}
+            for (others, number), by_setting in values.items()
+            for x, seeds in sorted(by_setting.items())
+        ]
+        return [self.rendered(drawing, scales.NOTE if len(panels) > 1 else "", data=data)]
+
+    def _label(self, line: Line, lines: Iterable[Line]) -> str:
+        """Return the settings of a line, with its number unless all lines show the same one."""
+        others, number = line
+        name = [style.label(number)] if not others or len({one for _, one in lines}) > 1 else []
+        return style.legend_entry(", ".join([*([others] if others else []), *name]))
+
+
+def spans_decades(values: Collection[float]) -> bool:
+    """Return True if all values are positive and the largest is at least ``WIDE`` times the smallest."""
+    return min(values) > 0 and max(values) >= WIDE * min(values)
 
 
 def _is_data_set(key: str) -> bool:

@@ -13,6 +13,7 @@ from gan_cli.evaluation.remarks import remarks
 from gan_cli.evaluation.results import Provenance, Result, differences
 from gan_cli.evaluation.tables import caption
 from gan_cli.report.figures import style
+from gan_cli.report.figures.rows import group_rows
 from gan_cli.report.figures.style import WIDTH, RenderedFigure
 from gan_cli.report.figures.sweeps import bars
 from gan_cli.report.records.data_sets import by_data_set
@@ -70,13 +71,13 @@ def _bars(ranking: Ranking, runs: Sequence[RunRecord], index: int) -> RenderedFi
     measured = [result for run in runs if (result := _find_result(run, ranking.provenance, ranking.chosen)) is not None]
     floor = (ranking.floor[1], result_label(*measured)) if ranking.floor else None
     height = 0.42 * len(groups) + 1.3
-    png = style.render(
+    drawing = style.render(
         (WIDTH, height), lambda figure: bars(figure.subplots(), groups, style.label(ranking.primary), floor=floor)
     )
     better = "right" if ranking.numbers[ranking.primary].higher_is_better else "left"
     text = f"Mean over seeds with its standard error, and a dot for each seed; further {better} is better."
     title = f"{ranking.primary} by method{_shared(ranking)}"
-    return RenderedFigure(f"numbers_{index}", title, text, png, f"{title}. {text}")
+    return RenderedFigure(f"numbers_{index}", title, text, drawing, f"{title}. {text}", group_rows(groups, ranking.primary))
 
 
 def _find_result(run: RunRecord, provenance: Provenance, chosen: str) -> Result | None:

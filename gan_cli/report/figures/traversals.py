@@ -9,6 +9,7 @@ from PIL import Image
 from gan_cli import checks, drawing
 from gan_cli.errors import UserError
 from gan_cli.inference.load import load
+from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.style import RenderedFigure
 from gan_cli.report.records.runs import RunRecord
@@ -37,4 +38,4 @@ class Traversals(Figure):
         note = f"{run.name}." + (" The others: gan-sample RUN mode=traversal." if others else "")
         file = io.BytesIO()
         Image.fromarray(drawing.panels(load(run.folder).traverse(self.n))).save(file, format="PNG")
-        return [self.rendered(file.getvalue(), note)]
+        return [self.rendered(style.picture(file.getvalue()), note)]

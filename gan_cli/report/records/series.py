@@ -1,5 +1,7 @@
 """Time series of one logged number: alignment, filtering and lookup by step."""
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -56,3 +58,17 @@ class ScalarSeries(NamedTuple):
 def default_width(n: int) -> int:
     """Return the odd width of the median filter for a curve of ``n`` points."""
     return 1 if n < UNFILTERED else n // POINTS_PER_WIDTH | 1
+
+
+def over_seeds(curves: Sequence[ScalarSeries]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return the steps that all curves have, with the mean and its standard error at each of them.
+
+    None if there are fewer than two curves, or fewer than two such steps.
+    """
+    if len(curves) < 2:
+        return None
+    steps = reduce(np.intersect1d, (curve.steps for curve in curves))
+    if len(steps) < 2:
+        return None
+    values = np.stack([curve.values[np.searchsorted(curve.steps, steps)] for curve in curves])
+    return steps, values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(curves))
