@@ -17,11 +17,12 @@ from gan_cli.report.claims.base import Assessment
 from gan_cli.report.export.manifest import FORMAT, Manifest, manifest_of
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.runs import started
+from gan_cli.runs.folder import START
 
 MANIFEST = "manifest.json"
 FILES_OF_A_RUN = ("config.yaml", "result.json", "metrics.jsonl", "data.json", "environment.json", "eval.json", "eval.csv")
 """Files of a run that an archive holds, beside the record of its start and its own modules."""
-FOLDERS_OF_A_RUN = (started.START, "code")
+FOLDERS_OF_A_RUN = (START, "code")
 LARGEST_MANIFEST = 64 * 2**20
 """Number of bytes beyond which a manifest is refused."""
 LARGEST = 64 * 2**30

@@ -14,7 +14,7 @@ from gan_cli.report.command import NO_CHANGES, experiment_folders, make_page
 from gan_cli.report.export import paper
 from gan_cli.report.export.check import check
 from gan_cli.report.records import reproduce
-from gan_cli.runs.console import say
+from gan_cli.runs.console import displayed, say
 
 
 def export_command(cfg: DictConfig, out: Path, changes: Mapping[str, Any] = NO_CHANGES) -> None:
@@ -34,10 +34,10 @@ def export_command(cfg: DictConfig, out: Path, changes: Mapping[str, Any] = NO_C
     if out.exists() and not out.is_dir():
         raise UserError(f"--export {out}: this is a file. Name a folder.")
     files.require_writable(out, "Name another folder.")
-    made = make_page(folder, cfg, changes)
-    content = made.content
-    claims = list(zip(made.claims, content["assessments"], strict=True))
-    with activity("exporting"):
+    with displayed(console), activity(f"exporting {folder}"):
+        made = make_page(folder, cfg, changes)
+        content = made.content
+        claims = list(zip(made.claims, content["assessments"], strict=True))
         paper.export_tables(out / paper.TABLES, content["tables"], made.runs, folder)
         paper.export_figures(out / paper.FIGURES, made.figures)
         paper.export_archives(
