@@ -70,19 +70,26 @@ class Parts(NamedTuple):
     diagnostics: Diagnostics
 
 
-def build(cfg: DictConfig, device: Device, watch: Callable[[str, Tensor], None] = unwatched) -> Parts:
+def build(
+    cfg: DictConfig,
+    device: Device,
+    watch: Callable[[str, Tensor], None] = unwatched,
+    check: Callable[[Parts], object] = lambda parts: None,
+) -> Parts:
     """Build all parts of a training job; players are initialized on the CPU, so that they are the same on every device.
 
     Args:
         cfg: The config.
         device: Device of the players.
         watch: Is shown every loss and every norm of a gradient, see ``Problem``.
+        check: Is called with the parts of a run whose images have not been decoded yet, and raises if they do not fit.
     """
     before = random_state(device)
     with decoding_postponed() as postponed:
         data = build_data(cfg)
     parts = _parts(cfg, data, device, watch)
     if postponed:  # everything fits without the decoded images, so that decoding, which may take hours, is not in vain
+        check(parts)
         set_random_state(before, device)
         parts = _parts(cfg, build_data(cfg), device, watch)
     return parts

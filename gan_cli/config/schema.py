@@ -5,6 +5,7 @@ Standard library only: help must not wait for Hydra.
 """
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -22,10 +23,11 @@ def _scalar(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     suggested: tuple[str, ...] = (),
+    form: str = "",
 ) -> Any:
     given = {"default_factory": lambda: list(default)} if isinstance(default, list) else {"default": default}
-    known = {"help": help, "low": low, "high": high, "choices": choices, "suggested": suggested, "default": default}
-    return field(**given, metadata=known)
+    known = {"help": help, "low": low, "high": high, "choices": choices, "suggested": suggested, "form": form}
+    return field(**given, metadata={**known, "default": default})
 
 
 REPORT_TEXTS = ("title", "source", "differences")
@@ -62,7 +64,7 @@ class TrainConfig:
     ema: float | None = _scalar(0.999, "decay of the averaged players that are sampled (null: none)", low=0, high=1)
     latent: str = _scalar("normal", "law of the latents' coordinates: N(0, 1) or U(-1, 1)", choices=("normal", "uniform"))
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
-    device: str = _scalar("auto", DEVICE, suggested=DEVICES)
+    device: str = _scalar("auto", DEVICE, suggested=DEVICES, form=r"auto|cpu|cuda(:\d+)?|mps|meta")
     precision: str = _scalar("fp32", "of the forward passes", choices=("fp32", "bf16"))
     deterministic: bool = _scalar(True, "same seed, same run, also where a faster algorithm exists")
     trust: list[str] = _scalar([], TRUST)
@@ -137,7 +139,7 @@ class EvalConfig(SamplingConfig):
     ema: bool = _scalar(True, "evaluate the averaged players if the run has them")
     inverse: bool = _scalar(False, "measure a translator's way back, where the game has one")
     seed: int | None = _scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
-    device: str = _scalar("auto", DEVICE, suggested=DEVICES)
+    device: str = _scalar("auto", DEVICE, suggested=DEVICES, form=r"auto|cpu|cuda(:\d+)?|mps|meta")
     trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
 
@@ -170,7 +172,7 @@ class SampleConfig(SamplingConfig):
     out: str | None = _scalar(None, "file or folder to be written; the suffix decides the format (null: inside the run)")
     ema: bool = _scalar(True, "sample the averaged players if the run has them")
     seed: int = _scalar(0, "start of every random stream", low=0, high=2**63)
-    device: str = _scalar("auto", DEVICE, suggested=DEVICES)
+    device: str = _scalar("auto", DEVICE, suggested=DEVICES, form=r"auto|cpu|cuda(:\d+)?|mps|meta")
     trust: list[str] = _scalar([], TRUST)
     debug: bool = _scalar(False, DEBUG)
 
@@ -225,7 +227,8 @@ class RunsConfig:
 class Scalar:
     """One scalar: ``kind`` is bool, int, float, str or list (of words), ``optional`` says whether it may be null.
 
-    ``choices`` are all values that there are, ``suggested`` some of many.
+    ``choices`` are all values that there are, ``suggested`` some of many, and ``form`` is a pattern that all of them match,
+    which the help describes.
     """
 
     kind: type
@@ -236,6 +239,7 @@ class Scalar:
     high: float | None
     choices: tuple[str, ...]
     suggested: tuple[str, ...] = ()
+    form: str = ""
 
     def problem(self, value: Any) -> str | None:
         """Return why a value of the right kind is refused ("must be at least 1"), or None if it is not."""
@@ -243,6 +247,8 @@ class Scalar:
             return None
         if self.choices and value not in self.choices:
             return f"must be {', '.join(self.choices[:-1])} or {self.choices[-1]}"
+        if self.form and not re.fullmatch(self.form, str(value)):
+            return f"must be {self.help}"
         if self.low is not None and not value >= self.low:
             return f"must be at least {self.low}"
         if self.high is not None and not value < self.high:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_cli import files
 from gan_cli.config.locations import LOCATION, WITHIN
+from gan_cli.config.schema import TrainConfig, scalars
 from gan_cli.config.stored import LARGEST
 from gan_cli.errors import UserError
 
@@ -62,6 +63,8 @@ def read() -> UserConfig | None:
     for key in ("cache_dir", "device"):
         if not isinstance(content.get(key), str | None):
             raise UserError(f"{file}: {key} must be a text, not {content[key]!r}.")
+    if problem := scalars(TrainConfig)["device"].problem(content.get("device")):
+        raise UserError(f"{file}: device {problem}, not {content['device']!r}")
     places = content.get("dataset") or {}
     for option, place in places.items() if isinstance(places, dict) else [(places, None)]:
         if not isinstance(place, dict) or not all(isinstance(part, str) for part in (*place, *place.values())):

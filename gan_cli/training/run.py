@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from gan_cli import device
-from gan_cli.build import build, build_data, build_loggers, build_metric
+from gan_cli.build import Parts, build, build_data, build_loggers, build_metric
 from gan_cli.config.identity import to_plain
 from gan_cli.config.locations import location_key
 from gan_cli.data.base import Data
@@ -71,7 +71,7 @@ class Run:
                 check_counts(build_metric(cfg), build_data(cfg))
         self.device = prepare(cfg)
         self.watched: list[tuple[str, Tensor]] = []
-        parts = build(cfg, self.device, lambda name, value: self.watched.append((name, value)))
+        parts = build(cfg, self.device, lambda name, value: self.watched.append((name, value)), self._check)
         self.data, self.game, self.diagnostics = parts.data, parts.game, parts.diagnostics
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
         rest(self.game, cfg.frozen)
@@ -82,15 +82,20 @@ class Run:
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
         self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, typed)
         if cfg.keep_best and self.ranking is None:
-            raise UserError(
-                f"keep_best={cfg.keep_best}: this run has no metric that ranks checkpoints. Name one, or keep_best=0."
-            )
+            raise _no_ranking(cfg)
         self.remembering: dict[str, Any] = {
             "metric": self.measurement.metric,
             "schedule": parts.schedule.schedule,
             "learning_rate": parts.learning_rate,
         }
         self._remembered: Mapping[str, Any] = {}
+
+    def _check(self, parts: Parts) -> None:
+        """Check what depends on the form of the data alone: the players of ``init_from``, and that there is a metric."""
+        if self.cfg.keep_best and not parts.metric.n_samples:
+            raise _no_ranking(self.cfg)
+        if self.cfg.resume is None:
+            load_players(parts.game, self.cfg, parts.data)
 
     def initialize_players(self) -> list[str]:
         """Load the players that ``init_from`` names into a new run; without it they keep their initial weights.
@@ -200,6 +205,10 @@ def measure_with(metric: Metric, data: Data, device: torch.device, typed: bool) 
         return measurement, []
     left = measurement.metric if measurement.metric.left_out else metric
     return measurement, [left.describe(data), *measurement.limits()]
+
+
+def _no_ranking(cfg: DictConfig) -> UserError:
+    return UserError(f"keep_best={cfg.keep_best}: this run has no metric that ranks checkpoints. Name one, or keep_best=0.")
 
 
 def prepare(cfg: DictConfig) -> torch.device:

@@ -113,6 +113,7 @@ def test_no_composed_config_holds_the_places():
     [
         ("devise: cpu", "no key 'devise'. Its keys are dataset, cache_dir, device."),
         ("[a]", "it holds no keys. Its keys are dataset, cache_dir, device."),
+        ("device: gpu", "device must be auto (best one here), cpu, cuda, cuda:N or mps, not 'gpu'"),
         ("device: 3", "device must be a text, not 3."),
         ("dataset: {lsun: /data}", "dataset.lsun must say where the data set lies, as in {lsun: {root: /data/lsun}}."),
         ("dataset: lsun", "dataset.lsun must say where"),

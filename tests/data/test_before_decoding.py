@@ -9,6 +9,7 @@ from gan_cli.data.images import cache
 from gan_cli.errors import UserError
 from gan_cli.randomness import seed_all
 from gan_cli.runs.checkpoint import fingerprint
+from gan_cli.training.run import Run
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +66,24 @@ def test_other_keys_that_do_not_fit(config, overrides, message, monkeypatch):
     monkeypatch.setattr(cache, "_decode", lambda *_: pytest.fail("decoded"))
     with pytest.raises(UserError, match=message):
         build(cfg, CPU)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"init_from": "nowhere"}, "no run in nowhere"),
+        ({"init_players": ["generator"]}, "init_players needs init_from"),
+        ({"keep_best": 1}, "keep_best=1: this run has no metric that ranks checkpoints"),
+        ({"device": "cuda:77"}, "device=cuda:77 is not available"),
+        ({"precision": "bf16", "solver": {"_target_": "nowhere.Solver"}}, "there is no module nowhere"),
+    ],
+)
+def test_runs_that_cannot_begin(config, words, message, monkeypatch, tmp_path):
+    cfg = config("image_folder", "model=dcgan_small metric=none")
+    cfg.merge_with(words)
+    monkeypatch.setattr(cache, "_decode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(UserError, match=message):
+        Run(cfg, tmp_path / "run")
 
 
 def test_a_run_that_decodes_equals_one_that_finds_its_images_decoded(config):
