@@ -156,8 +156,8 @@ class SampleConfig(SamplingConfig):
     checkpoint: str = _scalar("last", "last, best (of those that training has measured), a step, or a path")
     mode: str = _scalar(
         "grid",
-        "one picture of all, one file each (sequences: one table), walks, or what axes or codes of the latent do",
-        choices=("grid", "single", "interpolation", "traverse"),
+        "one picture of all, one file each (sequences: one table), walks, what axes or codes of the latent do, or a film",
+        choices=("grid", "single", "interpolation", "traverse", "video"),
     )
     n: int | None = _scalar(None, "how many samples; rounded up to as many of each class (null: 64, or one per seed)", low=1)
     seeds: list[str] | None = _scalar(None, "a seed for each sample, as 0-9,42, the same ones for each class (null: see seed)")
@@ -165,6 +165,13 @@ class SampleConfig(SamplingConfig):
     columns: int | None = _scalar(None, "columns of a grid, steps of a walk or an axis (null: by their number)", low=1)
     path: list[str] | None = _scalar(None, "of walks, one or several: slerp, lerp, pixels, classes (null: as the latents' law)")
     axes: list[str] | None = _scalar(None, "coordinates of the latent that mode=traverse moves, as 0-4,9 (null: the codes)")
+    film: str = _scalar(
+        "training",
+        "of mode=video: stored pictures, the same latents at each checkpoint, or a closed walk",
+        choices=("training", "checkpoints", "walk"),
+    )
+    seconds: float = _scalar(8.0, "length of a film", low=0.1, high=3600)
+    fps: int = _scalar(25, "pictures of a film per second", low=1, high=121)
     source: str | None = _scalar(None, "folder of images for a translator (null: held-out sources of its data set)")
     fit: str = _scalar("crop", "these images at the size of training, or as they are (mode=single)", choices=("crop", "whole"))
     inverse: bool = _scalar(False, "translate the other way, where the game can")

@@ -16,6 +16,7 @@ from gan_cli.errors import UserError, shortened_list
 from gan_cli.games.sampling import sampling_of
 from gan_cli.inference import walks
 from gan_cli.inference.files import write_data, write_single
+from gan_cli.inference.film import write_video
 from gan_cli.inference.formats import check_out, is_data
 from gan_cli.inference.load import LoadedRun, load
 from gan_cli.inference.pictures import write_grid, write_interpolation, write_traversal
@@ -24,7 +25,13 @@ from gan_cli.runs.console import Terminal, displayed, say
 
 CLASSES = {"grid": "rows", "single": "folders", "interpolation": "walks of", "traverse": "rows"}
 """Word of the output for the parts of a picture or folder that belong to one class, by mode."""
-MODES = {"grid": write_grid, "single": write_single, "interpolation": write_interpolation, "traverse": write_traversal}
+MODES = {
+    "grid": write_grid,
+    "single": write_single,
+    "interpolation": write_interpolation,
+    "traverse": write_traversal,
+    "video": write_video,
+}
 """Writer of each mode; it returns the number of samples."""
 
 
@@ -55,7 +62,8 @@ def sample_command(cfg: DictConfig) -> Path:
         **sampling_of(cfg),
     )
     name = default_name(run, request)
-    out = Path(cfg.out) if cfg.out else run.folder / "samples" / (name if cfg.mode == "single" else f"{name}.png")
+    suffix = {"single": "", "video": ".mp4"}.get(cfg.mode, ".png")
+    out = Path(cfg.out) if cfg.out else run.folder / "samples" / f"{name}{suffix}"
     check_out(out, cfg.mode, run.shape)
     if request.fit == "whole" and is_data(out):
         raise UserError(f"out={out}: with fit=whole samples have sizes of their own, and are written to a folder.")
@@ -63,9 +71,9 @@ def sample_command(cfg: DictConfig) -> Path:
     with memory_errors_named(cfg.device, "Lower n"), displayed(Console(stderr=True)), activity("writing samples"):
         n = write(run, request, out)
     table = ""
-    if len(run.shape) == 2 and cfg.mode != "single" and not is_data(out):
+    if len(run.shape) == 2 and cfg.mode not in ("single", "video") and not is_data(out):
         table = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"
-    labels = classes_in_words(run, request) if cfg.mode != "traverse" else ""
+    labels = classes_in_words(run, request) if cfg.mode not in ("traverse", "video") else ""
     say(Terminal(), f"{n} samples of step {run.step}{labels}: {out}{table}")
     return out
 
@@ -78,6 +86,7 @@ def default_name(run: LoadedRun, request: Request) -> str:
     name += "".join(f"_{key}_{value:g}" for key, value in sampling_of(cfg).items())
     name += ("_inverse" if cfg.inverse else "") + ("" if cfg.ema else "_without_ema")
     name += "" if cfg.labels == "data" else f"_{cfg.labels}_labels"
+    name += f"_{cfg.film}" if cfg.mode == "video" else ""
     name += named_classes(run, request)
     name += "" if cfg.path is None else f"_{joined(cfg.path)}"
     name += "" if cfg.axes is None else f"_axes_{joined(cfg.axes)}"

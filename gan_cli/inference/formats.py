@@ -9,6 +9,8 @@ from gan_cli.files import require_writable
 
 ARRAYS = (".npz", ".npy")
 """Suffixes of files that hold samples as an array."""
+FILMS = (".mp4", ".gif")
+"""Suffixes of films."""
 TABLE = ".csv"
 """Suffix of a table of points or sequences."""
 
@@ -25,6 +27,8 @@ def formats(mode: str, shape: Sequence[int]) -> list[str]:
     """
     are_images = len(shape) == 3
     data = [] if mode == "traverse" else [*ARRAYS, *([] if are_images else [TABLE])]
+    if mode == "video":
+        return [*FILMS]
     if mode == "single":
         return data
     return [*PIXELS, *(VECTORS if mode == "traverse" or not are_images else ()), *data]

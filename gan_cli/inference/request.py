@@ -11,6 +11,8 @@ from gan_cli.inference.walks import CLASSES, PATHS
 
 N = 64
 """Number of samples unless it is given."""
+DEFAULTS = {"video": 16}
+"""The same for modes with another one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Request:
                 raise UserError(f"path={word}: it must be one or several of {', '.join(PATHS)}, as in path=slerp,pixels.")
         found = cls(
             cfg,
-            n=len(seeds) if seeds is not None else N if cfg.n is None else cfg.n,
+            n=len(seeds) if seeds is not None else DEFAULTS.get(cfg.mode, N) if cfg.n is None else cfg.n,
             seeds=seeds,
             classes=None if cfg.classes is None else [*cfg.classes],
             paths=[None] if cfg.path is None else [*cfg.path],
@@ -73,7 +75,7 @@ class Request:
         given = {"path": self.cfg.path is not None, "axes": self.axes is not None, "fit": self.fit != "crop"}
         given |= {"source": self.source is not None, "columns": self.cfg.columns is not None}
         modes = {
-            "path": ("interpolation",),
+            "path": ("interpolation", "video"),
             "axes": ("traverse",),
             "fit": ("single",),
             "source": ("grid", "single"),
@@ -83,6 +85,8 @@ class Request:
             if given[key] and mode not in modes[key]:
                 words = " or ".join(f"mode={one}" for one in modes[key])
                 raise UserError(f"{key} cannot be used with mode={mode}: choose {words}.")
+        if mode == "video" and self.classes is not None:
+            raise UserError("classes cannot be used with mode=video. Leave it out, or choose labels=uniform.")
         if self.fit == "whole" and self.source is None:
             raise UserError("fit=whole translates images of your own at their own sizes: name their folder in source=...")
         if self.source is not None and self.seeds is not None:

@@ -194,6 +194,7 @@ def test_candidates_of_the_other_commands(conf):
         "mode=interpolation",
         "mode=single",
         "mode=traverse",
+        "mode=video",
     ]
     assert completion.candidates(main.EVALUATE, "gan-eval loss") == []
     assert completion.candidates(main.EVALUATE, "gan-eval hydra/") == []
