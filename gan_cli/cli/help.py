@@ -88,7 +88,7 @@ Lists the runs below a folder: method, data, step, status, metric, age and size.
 
 TRAIN_FLAGS = {
     "-m, --multirun": "every combination of the values that commas separate",
-    "--dry-run": "build the run and show its data without training; of a sweep, the first job",
+    "--dry-run": "build the run and show its data, sizes, memory and speed without training; of a sweep, the first job",
     "-c, --cfg job|hydra|all": "print the config instead of running it (-p KEY: a part, --resolve: without ${...})",
 }
 RUNS_FLAGS = {

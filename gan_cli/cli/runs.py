@@ -17,6 +17,7 @@ from gan_cli.config.grammar import written
 from gan_cli.config.names import is_run_only
 from gan_cli.config.schema import RunsConfig, scalars
 from gan_cli.errors import UserError, printable
+from gan_cli.files import bytes_in_words
 from gan_cli.runs import naming, table
 from gan_cli.runs.console import Terminal, say
 from gan_cli.runs.folder import resume_command
@@ -142,10 +143,10 @@ def show(found: Sequence[Row], console: Terminal) -> None:
     for row in found:
         value = "" if row.metric is None else f"{row.metric} {'-' if row.value is None else f'{row.value:.4g}'}"
         step = f"{row.step}/{row.steps}" if row.steps is not None else str(row.step)
-        cells = (row.method, row.data, step, row.status, value, duration(row.age), size(row.size), str(row.folder))
+        cells = (row.method, row.data, step, row.status, value, duration(row.age), bytes_in_words(row.size), str(row.folder))
         shown.add_row(*(Text(printable(cell)) for cell in cells))
     Terminal(width=WIDEST).print(shown)  # the name comes last and is not broken, so that it can be copied
-    say(console, f"{len(found)} run{'s' * (len(found) > 1)}, {size(sum(row.size for row in found))}")
+    say(console, f"{len(found)} run{'s' * (len(found) > 1)}, {bytes_in_words(sum(row.size for row in found))}")
 
 
 def diff(request: Request, console: Terminal) -> int:
@@ -247,12 +248,3 @@ def requeue(found: Sequence[Row], run: bool, console: Terminal) -> int:
 def duration(seconds: float) -> str:
     """Return a time in its largest unit: ``3 h``."""
     return next((f"{int(seconds // length)} {unit}" for unit, length in UNITS if seconds >= length), "0 s")
-
-
-def size(count: float) -> str:
-    """Return a number of bytes in the unit that suits it: ``12 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

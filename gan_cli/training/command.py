@@ -31,6 +31,7 @@ from gan_cli.training.forgotten import WarnOfForgottenState
 from gan_cli.training.going_on import go_on
 from gan_cli.training.loop import Callback, Every, training_loop
 from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
+from gan_cli.training.preview import preview
 from gan_cli.training.result import write_result, write_stop
 from gan_cli.training.resume import check_steps_left, state_to_resume
 from gan_cli.training.run import Run
@@ -96,7 +97,7 @@ def finished_result(folder: Path, steps: int) -> dict[str, Any] | None:
 
 
 def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console: Console | None = None) -> None:
-    """Build a run, or restore the one that ``cfg.resume`` continues, and show its data without training.
+    """Build a run, or restore the one that ``cfg.resume`` continues, and show its data, size and speed without training it.
 
     Images are decoded into the cache as they are for training; nothing else is written.
 
@@ -116,7 +117,11 @@ def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console:
     advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size"
     with memory_errors_named(cfg.device, advice), _own_modules_named(cfg), displayed(console):
         run, _ = build_or_restore(cfg, folder, console, named)
-    run.batches.close()
+        try:
+            for line in preview(run):
+                say(console, line)
+        finally:
+            run.batches.close()
     say(console, "dry run: everything fits; nothing was trained, and no run was written")
 
 

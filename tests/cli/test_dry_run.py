@@ -1,5 +1,6 @@
 """``gan-train --dry-run`` shows what a run would be trained on, and leaves nothing behind."""
 
+import re
 import sys
 
 import pytest
@@ -32,6 +33,12 @@ def test_a_dry_run_shows_the_data_and_writes_nothing(call, tmp_path):
     assert "data: 64 points to train on, 32 held out; 8 classes: 0 (" in out
     assert "no exact duplicates; checksum " in out
     assert "metric: " in out
+    assert re.search(r"^generator: MLPGenerator, [\d,]+ parameters, \[8, \d+\] -> \[8, 2\]$", out, re.MULTILINE)
+    assert re.search(r"^discriminator: MLPDiscriminator, [\d,]+ parameters, \[8, 2\] -> \[8\]$", out, re.MULTILINE)
+    assert re.search(
+        r"^memory: .* parameters, .* gradients, .* optimizer states, .* averages, .* activations at", out, re.MULTILINE
+    )
+    assert re.search(r"^round: discriminator, generator; .* each, .* for \d+ rounds without", out, re.MULTILINE)
     assert out.splitlines()[-1].startswith("dry run: everything fits")
     assert not any(tmp_path.iterdir())
 

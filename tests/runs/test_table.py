@@ -11,7 +11,7 @@ import gan_cli
 from gan_cli.cli import main
 from gan_cli.cli import runs as command
 from gan_cli.errors import UserError
-from gan_cli.files import write_json
+from gan_cli.files import bytes_in_words, write_json
 from gan_cli.runs import lock, table
 
 DONE = {"status": "finished", "step": 9, "metric": {"name": "w1", "final": 0.25, "initial": 1.0, "floor": 0.1}}
@@ -180,4 +180,4 @@ def test_names_from_elsewhere_reach_the_terminal_as_text(gan_runs, outputs):
 @pytest.mark.parametrize(("seconds", "said"), [(0.2, "0 s"), (59, "59 s"), (3700, "1 h"), (90000, "1 d")])
 def test_a_time_is_said_in_its_largest_unit(seconds, said):
     assert command.duration(seconds) == said
-    assert command.size(1234567) == "1 MB"
+    assert bytes_in_words(1234567) == "1.23 MB"
