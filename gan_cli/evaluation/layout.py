@@ -1,5 +1,7 @@
 """Layout of console tables: style, titles, notes and columns."""
 
+import re
+
 from rich import box
 from rich.console import Group
 from rich.table import Table
@@ -22,10 +24,10 @@ def numeric_column(table: Table, *heading: str) -> None:
 
 
 def wrap_name(name: str, width: int = 16) -> list[str]:
-    """Wrap a name into lines of about ``width`` characters, at underscores."""
+    """Wrap a name into lines of about ``width`` characters, behind spaces and marks; a longer word stays whole."""
     lines = [""]
-    for part in name.replace("_", "_\0").split("\0"):
-        if lines[-1] and len(lines[-1]) + len(part) > width:
+    for part in re.findall(r"[^\s_/.,=+]+[\s_/.,=+]*|[\s_/.,=+]+", name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part
-    return lines
+    return [line.rstrip() for line in lines]

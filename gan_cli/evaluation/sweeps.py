@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -14,7 +14,7 @@ from gan_cli.config.stored import read_composed, read_plain
 from gan_cli.errors import UserError
 from gan_cli.runs.checkpoint import steps_in
 from gan_cli.runs.folder import holds_config, read_result
-from gan_cli.runs.started import recorded_words
+from gan_cli.runs.started import options, recorded_words
 from gan_cli.runs.version import is_outdated
 
 EARLIER_VERSION = "made by an earlier version of gan-cli"
@@ -48,12 +48,14 @@ class SweepRun:
         config: The config as plain data; empty if the job never began.
         overrides: The overrides of the job. None: they were not recorded.
         problem: The reason why the run cannot be compared. None: it has finished.
+        options: The option of each group that it was started with, defaults included, as far as it was recorded.
     """
 
     name: str
     config: Mapping[str, Any]
     overrides: Sequence[str] | None = None
     problem: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -73,7 +75,9 @@ class SweepRun:
     def setting(self, key: str) -> str:
         """Return the value of a swept key: the config's if the key is a single value, else the option that was chosen."""
         leaves = self.flat_config()
-        return _format_value(key, leaves[key]) if key in leaves else self.decisive_overrides().get(key, ABSENT)
+        if key in leaves:
+            return _format_value(key, leaves[key])
+        return self.decisive_overrides().get(key) or self.options.get(key, ABSENT)
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def sweep_run(folder: Path) -> SweepRun:
     config = _config(folder)
     if is_outdated(config):
         return SweepRun(folder.name, {}, recorded, EARLIER_VERSION)
-    return SweepRun(folder.name, config, recorded, _problem(folder, config))
+    return SweepRun(folder.name, config, recorded, _problem(folder, config), options(folder))
 
 
 def each_once(runs: Sequence[SweepRun]) -> list[SweepRun]:

@@ -193,7 +193,7 @@ def _key_columns(table: Table, ranking: Ranking) -> Callable[[Row], list[Text]]:
         return lambda row: [Text("\n".join(_setting(key, row.settings[key]) for key in keys))]
     for key in keys:
         table.add_column(_short_key(key), overflow="fold", max_width=KEYS_WIDTH)
-    return lambda row: [Text(row.settings[key]) for key in keys]
+    return lambda row: [Text("\n".join(wrap_name(row.settings[key], KEYS_WIDTH))) for key in keys]
 
 
 def _shared(ranking: Ranking) -> str:

@@ -4,6 +4,8 @@ import pytest
 from matplotlib.figure import Figure as MplFigure
 from matplotlib.text import Text
 
+from gan_cli.evaluation.layout import wrap_name
+from gan_cli.evaluation.sweeps import SweepRun, swept_keys
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Curves
 from gan_cli.report.figures.gallery import Gallery
@@ -69,3 +71,22 @@ def test_files_have_names_of_their_own():
     for slug in ("x_2", "x", "x", "seed_1", "seed_1"):
         taken[style.unique(slug, taken, ".png")] = b""
     assert list(taken) == ["x_2.png", "x.png", "x_3.png", "seed_1.png", "seed_1_2.png"]
+
+
+def test_names_are_broken_between_words_alone():
+    name = "model/generator=residual_network, optimizer.lr=3e-05"
+    lines = wrap_name(name, 20)
+    assert "".join(line if line.endswith(("/", "_", "=", ".")) else f"{line} " for line in lines).strip() == name
+    assert wrap_name("x" * 50, 20) == ["x" * 50]
+    assert wrap_name("fd_efficientnet_lite0 ↓", 16) == ["fd_efficientnet_", "lite0 ↓"]
+
+
+def test_a_run_with_the_default_option_is_named_by_it():
+    config = {"seed": 0, "dataset": {"_target_": "m.ring"}, "loss": {"_target_": "m.Hinge"}}
+    options = {"dataset": "ring", "loss": "hinge"}
+    runs = [
+        SweepRun("a", config, ["dataset=ring"], None, options),
+        SweepRun("b", {**config, "loss": {"_target_": "m.Plain"}}, ["loss=plain"], None, {**options, "loss": "plain"}),
+    ]
+    assert swept_keys(runs) == ["loss"]
+    assert [run.setting("loss") for run in runs] == ["hinge", "plain"]

@@ -1,7 +1,6 @@
 """Pictures of several methods, side by side."""
 
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure as MplFigure
 
 from gan_cli import checks
 from gan_cli.errors import UserError
+from gan_cli.evaluation.layout import wrap_name
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import read_cropped, read_image
@@ -70,8 +70,7 @@ class Gallery(Figure):
             f"{run.method or run.name}{f', {_readable(path)}' if len(steps) > 1 else ''}"
             for run, path in zip(runs, files, strict=True)
         ]
-        # matplotlib's own wrapping reads formulas in a text that is to be shown as it is
-        titles = [textwrap.fill(name, int(width / CHARACTER)) for name in names]
+        titles = ["\n".join(wrap_name(name, int(width / CHARACTER))) for name in names]
         lines = max(title.count("\n") for title in titles) + 1
         height = max(width * image.shape[0] / image.shape[1] for image in images) + 0.17 + 0.18 * lines
 

@@ -1,6 +1,5 @@
 """Figures of a sweep: one number by method, or numbers over a swept key."""
 
-import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from gan_cli.config.names import settings_text
 from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import mean
 from gan_cli.evaluation.floor_words import floor_label
+from gan_cli.evaluation.layout import wrap_name
 from gan_cli.report.figures import scales, style
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.rows import group_rows
@@ -174,7 +174,7 @@ def bars(
         value, name = floor
         ax.axvline(value, color=FAINT, linestyle=":", linewidth=1.5)
         ax.annotate(name, (value, 1), xycoords=("data", "axes fraction"), fontsize=9, color="#5b6270", va="bottom")
-    names = [textwrap.fill(name, LABEL) for name in groups]  # long names would leave no room for the numbers
+    names = ["\n".join(wrap_name(name, LABEL)) for name in groups]  # long names would leave no room for the numbers
     ax.set(yticks=range(len(groups)), yticklabels=names, xlabel=label)
     style.set_scales(ax, log, False)
     ax.set_ylim(len(groups) - 0.5, -0.5)
