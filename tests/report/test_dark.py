@@ -32,7 +32,7 @@ def test_pictures_inside_a_figure_keep_their_colours():
         picture.imshow(np.full((8, 8, 3), (200, 10, 10), np.uint8))
         picture.set_axis_off()
 
-    light = style.render((4, 2), paint)
+    light = style.render((4, 2), paint).png
     day, night = pixels(light), pixels(dark.dark(light))
     assert tuple(night[0, 0]) == dark.PAPER
     red = (day == (200, 10, 10)).all(axis=2)
@@ -48,9 +48,9 @@ def test_a_picture_that_no_figure_has_drawn_has_no_dark_version():
 
 
 def test_a_page_holds_both_versions_of_each_figure():
-    png = style.render((2, 1), lambda figure: figure.subplots().plot([1, 2]))
+    drawing = style.render((2, 1), lambda figure: figure.subplots().plot([1, 2]))
     template = "{% from 'parts.html' import show %}{{ show(figure) }}"
-    figure = RenderedFigure("f", "Title", "caption", png, "alt")
+    figure = RenderedFigure("f", "Title", "caption", drawing, "alt")
     html = page.environment().from_string(template).render(figure=figure)
     assert '<source media="(prefers-color-scheme: dark)"' in html
     night = re.search(r'srcset="data:image/webp;base64,([^"]+)"', html)
