@@ -22,9 +22,9 @@ from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
+from gan_cli.games.frozen import moving_turns, require_player
 from gan_cli.games.generator_game import NORMAL, IndependentLatents
 from gan_cli.games.objective import Objective, Part
-from gan_cli.games.resting import moving_turns, require_player
 from gan_cli.loggers.base import Logger
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric

@@ -67,24 +67,24 @@ class Turn(NamedTuple):
             self.constrain(player)
         self.after()
 
-    def without(self, resting: Iterable[nn.Parameter]) -> "Turn":
-        """Return the same turn with these parameters at rest; a player none of whose parameters moves is left out."""
-        ids = {id(parameter) for parameter in resting}
+    def without(self, frozen: Iterable[nn.Parameter]) -> "Turn":
+        """Return the same turn with these parameters frozen; a player whose parameters are all frozen is left out."""
+        ids = {id(parameter) for parameter in frozen}
         players: dict[str, Sequence[nn.Parameter]] = {}
-        at_rest: dict[str, Sequence[nn.Parameter]] = {}
+        fixed: dict[str, Sequence[nn.Parameter]] = {}
         for name, own in self.players.items():
             if moving := [parameter for parameter in own if id(parameter) not in ids]:
-                players[name], at_rest[name] = moving, [parameter for parameter in own if id(parameter) in ids]
-        constrain = partial(_constrain_moving, self.constrain, at_rest) if any(at_rest.values()) else self.constrain
+                players[name], fixed[name] = moving, [parameter for parameter in own if id(parameter) in ids]
+        constrain = partial(_constrain_moving, self.constrain, fixed) if any(fixed.values()) else self.constrain
         return self._replace(players=players, constrain=constrain)
 
 
 @torch.no_grad()
-def _constrain_moving(constrain: Callable[[str], None], resting: Mapping[str, Sequence[nn.Parameter]], player: str) -> None:
-    """Apply the constraints of a player, and put back its parameters that rest."""
-    before = [parameter.clone() for parameter in resting[player]]
+def _constrain_moving(constrain: Callable[[str], None], frozen: Mapping[str, Sequence[nn.Parameter]], player: str) -> None:
+    """Apply the constraints of a player, and put back its frozen parameters."""
+    before = [parameter.clone() for parameter in frozen[player]]
     constrain(player)
-    for parameter, value in zip(resting[player], before, strict=True):
+    for parameter, value in zip(frozen[player], before, strict=True):
         parameter.copy_(value)
 
 

@@ -18,7 +18,7 @@ from gan_cli.data.stream import Stream
 from gan_cli.device import threads
 from gan_cli.errors import TooFewSamples, UserError
 from gan_cli.evaluation.measurement import Measurement, check_counts
-from gan_cli.games.resting import rest
+from gan_cli.games.frozen import freeze_statistics
 from gan_cli.metrics.base import Metric, NoMetric
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import best, checkpoint
@@ -74,7 +74,7 @@ class Run:
         parts = build(cfg, self.device, lambda name, value: self.watched.append((name, value)), self._check)
         self.data, self.game, self.diagnostics = parts.data, parts.game, parts.diagnostics
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
-        rest(self.game, cfg.frozen)
+        freeze_statistics(self.game, cfg.frozen)
         balanced = cfg.train.batches == "balanced"
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device, balanced=balanced)
         self.heldout = Stream(self.data.shown, cfg.train.batch_size, cfg.seed, self.device)

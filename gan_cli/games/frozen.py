@@ -1,4 +1,4 @@
-"""Players and layers that rest: the parameters that ``frozen`` names never move."""
+"""Frozen players and layers: the parameters that ``frozen`` names are never updated."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,17 @@ LISTED = 20
 
 
 def moving_turns(game: Game, frozen: Sequence[str]) -> dict[str, Turn]:
-    """Return the game's turns without the ``frozen`` parameters; turns in which nothing moves any more are left out.
+    """Return the game's turns without the ``frozen`` parameters; turns that would update nothing are left out.
 
     Raises:
         UserError: If a pattern fits nothing.
     """
-    at_rest = resting(game, frozen)
-    turns = {name: turn.without(at_rest) for name, turn in game.turns().items()}
+    fixed = frozen_parameters(game, frozen)
+    turns = {name: turn.without(fixed) for name, turn in game.turns().items()}
     return {name: turn for name, turn in turns.items() if turn.players}
 
 
-def resting(game: Game, frozen: Sequence[str]) -> list[nn.Parameter]:
+def frozen_parameters(game: Game, frozen: Sequence[str]) -> list[nn.Parameter]:
     """Return the parameters that are meant by ``frozen``.
 
     Args:
@@ -43,13 +43,13 @@ def resting(game: Game, frozen: Sequence[str]) -> list[nn.Parameter]:
     return list(found.values())
 
 
-def rest(game: Game, frozen: Sequence[str]) -> None:
-    """Put every network and layer whose parameters all rest into eval mode, so that statistics of batch norm rest too."""
-    at_rest = {id(parameter) for parameter in resting(game, frozen)}
+def freeze_statistics(game: Game, frozen: Sequence[str]) -> None:
+    """Put every network and layer whose parameters are all frozen into eval mode, so that batch norm keeps its statistics."""
+    fixed = {id(parameter) for parameter in frozen_parameters(game, frozen)}
     for player in game.players().values():
         for module in player.modules():
             own = [id(parameter) for parameter in module.parameters()]
-            if own and at_rest.issuperset(own):
+            if own and fixed.issuperset(own):
                 module.eval()
 
 
