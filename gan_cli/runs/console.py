@@ -35,11 +35,11 @@ def say(console: Console, message: str) -> None:
     console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
-def say_in_words(console: Console, message: str) -> None:
+def say_in_words(console: Console, message: str, indent: int = 2) -> None:
     """Print a line without a path: on a terminal it is broken between words, and further lines are indented."""
     if console.is_terminal:
         message = textwrap.fill(
-            message, console.width - 1, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+            message, console.width - 1, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
         )
     say(console, message)
 

@@ -63,7 +63,7 @@ class Monitor(ABC):
 
     def __call__(self, step: int, stats: Stats | None = None) -> None:
         try:
-            with activity(f"computing {self.subject}"):
+            with activity(self.subject):
                 numbers = self.observe(step)
         except ENDING:
             raise

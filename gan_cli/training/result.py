@@ -14,7 +14,7 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation.floor_words import other_counts
 from gan_cli.evaluation.numbers import floor_details
 from gan_cli.runs import checkpoint, signals, started
-from gan_cli.runs.console import say
+from gan_cli.runs.console import say, say_in_words
 from gan_cli.runs.logger import RunLogger, read
 from gan_cli.runs.origin import FILE as ORIGIN
 from gan_cli.training.run import Run
@@ -67,7 +67,11 @@ def write_result(
     ]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
-        say(console, f"{name:<{width}}  {text}")
+        line = f"{name:<{width}}  {text}"
+        if metric and name == metric["name"]:
+            say_in_words(console, line, indent=width + 2)
+        else:  # a path or a command, to be copied
+            say(console, line)
     return final
 
 
