@@ -123,9 +123,9 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
     content = made.content
     html = page.render_page("report.html", content)
     images: dict[str, bytes] = {}
-    for figure in made.figures:
+    for figure in counted("rendering figures", made.figures):
         images[style.unique(figure.slug, images, ".png")] = figure.png
-    for run, _ in content["samples"].animations:
+    for run, _ in counted("rendering animations", content["samples"].animations):
         images[style.unique(f"samples_{style.slug(run.name)}", images, ".gif")] = animated_gif(run)
     summary = {
         **{key: content[key] for key in ("title", "source", "differences")},
@@ -165,7 +165,10 @@ def make_page(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHA
     if evaluation and not any(run.results for run in runs):
         missing.append(f"not evaluated yet: {evaluation[0]}")
     bars = tables.ranking_figures(runs)
-    cards, quiz_problem = _quiz_cards(logged, cfg)
+    with activity("drawing the quiz"):
+        cards, quiz_problem = _quiz_cards(logged, cfg)
+    with activity("composing the command lines"):
+        commands = reproduce.training_commands(runs)
     content = {
         "title": node.get("title") or folder.resolve().name,
         "source": node.get("source"),
@@ -184,7 +187,7 @@ def make_page(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHA
         "quiz_problem": quiz_problem,
         "folder": folder.resolve().name,
         "evaluation": evaluation,
-        "commands": [*reproduce.training_commands(runs), *evaluation],
+        "commands": [*commands, *evaluation],
         "config": reproduce.config_yaml(logged[0]),
         "config_of": logged[0].name if len(runs) > 1 else "",
         "facts": reproduce.facts(runs),
