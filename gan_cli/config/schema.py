@@ -156,8 +156,8 @@ class SampleConfig(SamplingConfig):
     checkpoint: str = _scalar("last", "last, best (of those that training has measured), a step, or a path")
     mode: str = _scalar(
         "grid",
-        "one picture of all, one file each (sequences: one table), walks, what axes or codes of the latent do, or a film",
-        choices=("grid", "single", "interpolation", "traverse", "video"),
+        "a picture, one file each (sequences: a table), walks, what axes or codes of the latent do, the way to a class, a film",
+        choices=("grid", "single", "interpolation", "traverse", "steer", "video"),
     )
     n: int | None = _scalar(None, "how many samples; rounded up to as many of each class (null: 64, or one per seed)", low=1)
     seeds: list[str] | None = _scalar(None, "a seed for each sample, as 0-9,42, the same ones for each class (null: see seed)")
@@ -165,6 +165,7 @@ class SampleConfig(SamplingConfig):
     columns: int | None = _scalar(None, "columns of a grid, steps of a walk or an axis (null: by their number)", low=1)
     path: list[str] | None = _scalar(None, "of walks, one or several: slerp, lerp, pixels, classes (null: as the latents' law)")
     axes: list[str] | None = _scalar(None, "coordinates of the latent that mode=traverse moves, as 0-4,9 (null: the codes)")
+    target: str | None = _scalar(None, "class by name or number that mode=steer leads to, by a classifier's gradient")
     film: str = _scalar(
         "training",
         "of mode=video: stored pictures, the same latents at each checkpoint, or a closed walk",

@@ -62,6 +62,10 @@ class ACGAN(GAN):
         features = self.discriminator.features(self.augmentation(x))
         return self.discriminator.logits(features).to(x.dtype), self.classifier(features).to(x.dtype)
 
+    def classify(self, x: Tensor) -> Tensor:
+        """Return the logits of C ``[B, classes]``."""
+        return self.class_logits(x)[1]
+
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return L_D - w L_C + penalties."""
         y = require_labels(batch.y)

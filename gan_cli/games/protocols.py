@@ -76,6 +76,14 @@ class HasTraversals(Protocol):
 
 
 @runtime_checkable
+class HasClassifier(Protocol):
+    """A game with a classifier of its own."""
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Return the logits of the data's classes ``[B, classes]`` for samples ``[B, *shape]``."""
+
+
+@runtime_checkable
 class HasMeasurements(Protocol):
     """A game that knows quantities of its own, such as the distance to a known equilibrium."""
 

@@ -19,7 +19,7 @@ from gan_cli.inference.files import write_data, write_single
 from gan_cli.inference.film import write_video
 from gan_cli.inference.formats import check_out, is_data
 from gan_cli.inference.load import LoadedRun, load
-from gan_cli.inference.pictures import write_grid, write_interpolation, write_traversal
+from gan_cli.inference.pictures import write_grid, write_interpolation, write_steered, write_traversal
 from gan_cli.inference.request import Request
 from gan_cli.runs.console import Terminal, displayed, say
 
@@ -30,6 +30,7 @@ MODES = {
     "single": write_single,
     "interpolation": write_interpolation,
     "traverse": write_traversal,
+    "steer": write_steered,
     "video": write_video,
 }
 """Writer of each mode; it returns the number of samples."""
@@ -73,7 +74,7 @@ def sample_command(cfg: DictConfig) -> Path:
     table = ""
     if len(run.shape) == 2 and cfg.mode not in ("single", "video") and not is_data(out):
         table = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"
-    labels = classes_in_words(run, request) if cfg.mode not in ("traverse", "video") else ""
+    labels = classes_in_words(run, request) if cfg.mode not in ("traverse", "steer", "video") else ""
     say(Terminal(), f"{n} samples of step {run.step}{labels}: {out}{table}")
     return out
 
@@ -87,6 +88,7 @@ def default_name(run: LoadedRun, request: Request) -> str:
     name += ("_inverse" if cfg.inverse else "") + ("" if cfg.ema else "_without_ema")
     name += "" if cfg.labels == "data" else f"_{cfg.labels}_labels"
     name += f"_{cfg.film}" if cfg.mode == "video" else ""
+    name += "" if cfg.target is None else f"_{folder_name(cfg.target)}"
     name += named_classes(run, request)
     name += "" if cfg.path is None else f"_{joined(cfg.path)}"
     name += "" if cfg.axes is None else f"_axes_{joined(cfg.axes)}"

@@ -9,6 +9,8 @@ from gan_cli.files import require_writable
 
 ARRAYS = (".npz", ".npy")
 """Suffixes of files that hold samples as an array."""
+PANELS = ("traverse", "steer")
+"""Modes that draw labelled panels of images."""
 FILMS = (".mp4", ".gif")
 """Suffixes of films."""
 TABLE = ".csv"
@@ -26,12 +28,12 @@ def formats(mode: str, shape: Sequence[int]) -> list[str]:
     Grids of images have no vector format: they are pixels.
     """
     are_images = len(shape) == 3
-    data = [] if mode == "traverse" else [*ARRAYS, *([] if are_images else [TABLE])]
+    data = [] if mode in PANELS else [*ARRAYS, *([] if are_images else [TABLE])]
     if mode == "video":
         return [*FILMS]
     if mode == "single":
         return data
-    return [*PIXELS, *(VECTORS if mode == "traverse" or not are_images else ()), *data]
+    return [*PIXELS, *(VECTORS if mode in PANELS or not are_images else ()), *data]
 
 
 def check_out(out: Path, mode: str, shape: Sequence[int]) -> None:

@@ -11,6 +11,7 @@ from gan_cli import drawing
 from gan_cli.drawing import Panel
 from gan_cli.inference.load import LoadedRun
 from gan_cli.inference.request import Request
+from gan_cli.inference.steering import STAGES, steer
 from gan_cli.inference.walks import CLASSES
 
 WALK = 8
@@ -101,6 +102,16 @@ def write_traversal(run: LoadedRun, request: Request, out: Path) -> int:
     panels = run.traverse(request.n, request.cfg.seed, request.axes, request.cfg.columns, y=y, seeds=seeds)
     drawing.save_picture(drawing.panels_figure(panels), out)
     return sum(len(panel.images) for panel in panels)
+
+
+def write_steered(run: LoadedRun, request: Request, out: Path) -> int:
+    """Write a panel of samples on their way to a class; return the number of samples."""
+    stages = request.cfg.columns or STAGES
+    steered = steer(run, request.cfg.target, request.n, stages, request.cfg.seed, seeds=request.seeds)
+    rows = range(1, request.n + 1) if request.seeds is None else request.seeds
+    names = [f"{'z' if request.seeds is None else 'seed'} {row}" for row in rows]
+    drawing.save_picture(drawing.panels_figure([steered.panel(names, run.class_names)]), out)
+    return len(steered.images)
 
 
 def write_picture(run: LoadedRun, samples: Tensor, columns: int | None, out: Path, walk: bool = False) -> int:

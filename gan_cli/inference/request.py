@@ -11,7 +11,7 @@ from gan_cli.inference.walks import CLASSES, PATHS
 
 N = 64
 """Number of samples unless it is given."""
-DEFAULTS = {"video": 16}
+DEFAULTS = {"video": 16, "steer": 8}
 """The same for modes with another one."""
 
 
@@ -74,19 +74,23 @@ class Request:
         mode = self.cfg.mode
         given = {"path": self.cfg.path is not None, "axes": self.axes is not None, "fit": self.fit != "crop"}
         given |= {"source": self.source is not None, "columns": self.cfg.columns is not None}
+        given |= {"target": self.cfg.target is not None}
         modes = {
             "path": ("interpolation", "video"),
             "axes": ("traverse",),
             "fit": ("single",),
             "source": ("grid", "single"),
-            "columns": ("grid", "interpolation", "traverse"),
+            "columns": ("grid", "interpolation", "traverse", "steer"),
+            "target": ("steer",),
         }
         for key in modes:
             if given[key] and mode not in modes[key]:
                 words = " or ".join(f"mode={one}" for one in modes[key])
                 raise UserError(f"{key} cannot be used with mode={mode}: choose {words}.")
-        if mode == "video" and self.classes is not None:
-            raise UserError("classes cannot be used with mode=video. Leave it out, or choose labels=uniform.")
+        if mode in ("video", "steer") and self.classes is not None:
+            raise UserError(f"classes cannot be used with mode={mode}. Leave it out, or choose labels=uniform.")
+        if mode == "steer" and self.cfg.target is None:
+            raise UserError("mode=steer leads to a class: name it in target=..., by name or number.")
         if self.fit == "whole" and self.source is None:
             raise UserError("fit=whole translates images of your own at their own sizes: name their folder in source=...")
         if self.source is not None and self.seeds is not None:

@@ -193,6 +193,7 @@ def test_candidates_of_the_other_commands(conf):
         "mode=grid",
         "mode=interpolation",
         "mode=single",
+        "mode=steer",
         "mode=traverse",
         "mode=video",
     ]

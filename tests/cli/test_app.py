@@ -315,7 +315,7 @@ def test_a_bare_path_is_the_run(call, jobs, tmp_path, command):
         ("evaluate", ["a", "metric=auto", "metric.n_sampels=3"], "no key 'metric.n_sampels'. Did you mean n_samples?"),
         ("evaluate", ["a", "ema=maybe"], "ema must be true or false, not 'maybe'"),
         ("evaluate", ["a", "-m"], "unrecognized arguments: -m. See gan-eval --help."),
-        ("sample", ["a", "mode=film"], "mode must be grid, single, interpolation, traverse or video, not 'film'"),
+        ("sample", ["a", "mode=film"], "mode must be grid, single, interpolation, traverse, steer or video, not 'film'"),
         ("sample", ["a", "n=0"], "n must be at least 1, not 0"),
     ],
 )
