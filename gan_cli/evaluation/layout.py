@@ -1,5 +1,6 @@
 """Layout of console tables: style, titles, notes and columns."""
 
+import itertools
 import re
 
 from rich import box
@@ -24,9 +25,16 @@ def numeric_column(table: Table, *heading: str) -> None:
 
 
 def wrap_name(name: str, width: int = 16) -> list[str]:
-    """Wrap a name into lines of about ``width`` characters, behind spaces and marks; a longer word stays whole."""
+    """Wrap a name into lines of about ``width`` characters: between settings, and within longer ones behind marks.
+
+    A longer word stays whole.
+    """
     lines = [""]
-    for part in re.findall(r"[^\s_/.,=+]+[\s_/.,=+]*|[\s_/.,=+]+", name):
+    settings = re.split(r"(?<=, )", name)
+    words = [
+        [one] if len(one.rstrip()) <= width else re.findall(r"[^\s_/.,=+]+[\s_/.,=+]*|[\s_/.,=+]+", one) for one in settings
+    ]
+    for part in itertools.chain(*words):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part

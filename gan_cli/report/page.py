@@ -1,11 +1,13 @@
 """Rendering of self-contained HTML pages from templates."""
 
 import base64
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from gan_cli.report.figures.dark import dark
 
@@ -22,8 +24,14 @@ def environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found.filters |= {"data_uri": data_uri, "dark": dark}
+    found.filters |= {"data_uri": data_uri, "dark": dark, "settings": settings}
     return found
+
+
+def settings(name: str) -> Markup:
+    """Return a name whose settings, between commas, are broken at the ends of lines only if they are longer than a line."""
+    spans = [Markup('<span class="setting">{}</span>').format(one) for one in re.split(r"(?<=,) ", name)]
+    return Markup(" ").join(spans)
 
 
 def data_uri(content: bytes, kind: str = "png") -> str:

@@ -6,6 +6,7 @@ from matplotlib.text import Text
 
 from gan_cli.evaluation.layout import wrap_name
 from gan_cli.evaluation.sweeps import SweepRun, swept_keys
+from gan_cli.report import page
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Curves
 from gan_cli.report.figures.gallery import Gallery
@@ -77,6 +78,8 @@ def test_names_are_broken_between_words_alone():
     name = "model/generator=residual_network, optimizer.lr=3e-05"
     lines = wrap_name(name, 20)
     assert "".join(line if line.endswith(("/", "_", "=", ".")) else f"{line} " for line in lines).strip() == name
+    assert lines[-1] == "optimizer.lr=3e-05", "settings are kept together"
+    assert page.settings("a=1, b=<2>") == '<span class="setting">a=1,</span> <span class="setting">b=&lt;2&gt;</span>'
     assert wrap_name("x" * 50, 20) == ["x" * 50]
     assert wrap_name("fd_efficientnet_lite0 ↓", 16) == ["fd_efficientnet_", "lite0 ↓"]
 

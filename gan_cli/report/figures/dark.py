@@ -44,5 +44,5 @@ def inverted(pixels: np.ndarray) -> np.ndarray:
     """Return pixels ``[H, W, 3]`` with the lightness of HSL inverted, and white as ``PAPER``."""
     values = pixels.astype(np.float32)
     exchanged = values + 255 - values.max(axis=2, keepdims=True) - values.min(axis=2, keepdims=True)
-    paper = np.float32(PAPER)
+    paper = np.array(PAPER, np.float32)
     return np.asarray((paper + exchanged * (1 - paper / 255)).round().astype(np.uint8))

@@ -58,7 +58,7 @@ def ranking_figures(runs: Sequence[RunRecord]) -> list[RenderedFigure]:
     if len({run.method for run in runs}) < 2:
         return []
     comparison = compare([run.sweep_run for run in runs], {run.sweep_run.name: run.results for run in runs})
-    return [_bars(ranking, runs, index) for index, ranking in enumerate(comparison.rankings)]
+    return [_bars(ranking, runs, index) for index, ranking in enumerate(comparison.rankings) if len(ranking.rows) > 1]
 
 
 def _bars(ranking: Ranking, runs: Sequence[RunRecord], index: int) -> RenderedFigure:
