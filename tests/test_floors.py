@@ -54,7 +54,17 @@ FLAT = {
 AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/literature", "config/locations", "config/names"]
 AT_ONCE += ["activity", "errors", "files", "lazy", "own_code", "runs/streams"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
-WITHOUT_TORCH = ["api", "cli/app", "cli/job", "cli/sweeper", "config/compose", "config/identity", "runs/console", "runs/folder"]
+WITHOUT_TORCH = [
+    "api",
+    "cli/app",
+    "cli/job",
+    "cli/reports",
+    "cli/sweeper",
+    "config/compose",
+    "config/identity",
+    "runs/console",
+    "runs/folder",
+]
 """Hydra at most, until the work starts."""
 HYDRA = {"hydra", "hydra_plugins", "omegaconf", "rich", "yaml"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)

@@ -212,12 +212,12 @@ def _with_runs(word: str, multirun: bool) -> str:
 def _use(command: Command, arguments: argparse.Namespace) -> None:
     overrides = use_overrides(command, arguments.overrides, arguments.config_dir)
 
-    from gan_cli.cli import app
+    from gan_cli.cli import app, reports
 
     if command is REPORT and (arguments.export or arguments.check):
-        app.launch_paper(overrides, arguments.config_dir, arguments.export, arguments.check)
+        reports.launch_paper(overrides, arguments.config_dir, arguments.export, arguments.check)
         return
-    launch = {EVALUATE: app.launch_eval, SAMPLE: app.launch_sample, EXPORT: app.launch_export, REPORT: app.launch_report}
+    launch = {EVALUATE: app.launch_eval, SAMPLE: app.launch_sample, EXPORT: app.launch_export, REPORT: reports.launch_report}
     launch[command](overrides, arguments.config_dir)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from support.sweeps import jobs_of
 
-from gan_cli.cli.app import report_changes
+from gan_cli.cli.reports import report_changes
 from gan_cli.config.names import folder_name, job_folder, method_name
 from gan_cli.errors import Stopped, UserError
 from gan_cli.runs.folder import read_result
