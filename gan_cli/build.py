@@ -52,8 +52,8 @@ PARTS: Mapping[Part, Callable[[DictConfig], dict[str, Any]]] = {
 SIMPLE_MODELS = ("model=mlp_small", "model=mlp", "model=cgan_mlp", "model=recurrent", "model=cgan", "model=rcgan_labels")
 """Models that are proposed if the chosen one does not fit and the game accepts them."""
 BROUGHT_BY_GAMES = {"denoiser"}  # players whose networks no option of model brings along, only a game
-WITHIN = {Solver: Solver, Data: Degradation}
-"""Role of the nodes that may be nested in a component: a solver wraps another solver, a translation task has a degradation."""
+WITHIN = {Solver: Solver, Data: Degradation, Metric: Metric}
+"""Role of nested nodes: a solver wraps another solver, a translation task has a degradation, a metric consists of others."""
 
 
 class Parts(NamedTuple):

@@ -165,10 +165,14 @@ def record_failure(error: Exception, cfg: DictConfig, folder: Path, in_sweep: bo
 def choices(context: HydraConf, cfg: DictConfig, unused: Sequence[str] = ()) -> str:
     """Return the chosen option of every group but ``unused`` ones, in a line or two."""
     chosen = context.runtime.choices
+    parts = ",".join(cfg.metric.parts) if any(group.startswith("metric@metric.parts.") for group in chosen) else ""
     words = [
-        f"{group}={option}"
+        f"{group}=[{parts}]" if group == "metric" and parts else f"{group}={option}"
         for group, option in chosen.items()
-        if option not in (None, chosen.get(group.rpartition("/")[0])) and not group.startswith("hydra/") and group not in unused
+        if not group.startswith("metric@metric.parts.")
+        and option not in (None, chosen.get(group.rpartition("/")[0]))
+        and not group.startswith("hydra/")
+        and group not in unused
     ]
     # Hydra keeps no note of several options at once; each of them has a key of its own in the node
     several = [group for group in components(TrainConfig) if group not in {*chosen, *unused} and "_target_" not in cfg[group]]

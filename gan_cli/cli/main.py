@@ -19,7 +19,7 @@ from gan_cli import __version__, own_code
 from gan_cli.cli import completion, help
 from gan_cli.cli.arguments import parse
 from gan_cli.cli.help import Command
-from gan_cli.cli.quoting import quote_paths
+from gan_cli.cli.quoting import quote_paths, with_metrics
 from gan_cli.config import suggestions
 from gan_cli.config.grammar import quote
 from gan_cli.config.schema import (
@@ -194,7 +194,8 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
     if not any("hydra.searchpath" in word for word in words):
         keys = [*scalars(TrainConfig), *components(TrainConfig), "hydra.run.dir"]
         suggestions.check(words, suggestions.groups(config_dir), keys)
-    return quote_paths([_as_list(_with_runs(word, multirun), ["trust"]) for word in words], multirun, config_dir)
+    words = [_as_list(_with_runs(word, multirun), ["trust"]) for word in words]
+    return quote_paths(with_metrics(words), multirun, config_dir)
 
 
 def _with_runs(word: str, multirun: bool) -> str:
@@ -240,7 +241,7 @@ def use_overrides(command: Command, words: list[str], config_dir: str | None = N
     first, others = runs[:1], [quote(os.path.expanduser(run)) for run in runs[1:]]
     named = [*(f"run={run}" for run in first), *([f"others=[{','.join(others)}]"] if others else [])]
     lists = [name for name, scalar in keys.items() if scalar.kind is list]
-    return quote_paths([*named, *(_as_list(word, lists) for word in overrides)])
+    return quote_paths([*named, *with_metrics(_as_list(word, lists) for word in overrides)])
 
 
 def _sorted_out(command: Command, words: list[str]) -> tuple[list[str], list[str]]:

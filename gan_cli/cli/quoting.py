@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from gan_cli.config.grammar import quote
 from gan_cli.config.locations import location_keys
@@ -41,6 +41,20 @@ def quote_paths(overrides: list[str], multirun: bool = False, config_dir: str | 
     """
     paths = PATHS | location_keys(config_dir)
     return [_quoted(word, paths, multirun) for word in overrides]
+
+
+def with_metrics(overrides: Iterable[str]) -> list[str]:
+    """Return the overrides with several metrics, as in ``metric=[wasserstein,modes]``, as the parts of ``metric=several``."""
+    words = []
+    for word in overrides:
+        names = re.fullmatch(r"\+*metric=\[\s*(\w+(?:\s*,\s*\w+)+)\s*\]", word)
+        if names is None:
+            words.append(word)
+            continue
+        words.append("metric=several")
+        for name in dict.fromkeys(re.findall(r"\w+", names[1])):
+            words += [f"+metric@metric.parts.{name}={name}", f"+metric.parts.{name}._partial_=true"]
+    return words
 
 
 def _quoted(override: str, keys: Collection[str], multirun: bool) -> str:

@@ -31,5 +31,6 @@ if TYPE_CHECKING:
     from gan_cli.metrics.sequences.predictive import PredictiveScore as PredictiveScore
     from gan_cli.metrics.sequences.sequence_distances import SequenceDistances as SequenceDistances
     from gan_cli.metrics.sequences.sequences import AllSequenceMetrics as AllSequenceMetrics
+    from gan_cli.metrics.several import combine as combine
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

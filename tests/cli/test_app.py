@@ -301,8 +301,8 @@ def test_a_bare_path_is_the_run(call, jobs, tmp_path, command):
         ("sample", ["ring"], "'ring' is in the names of 2 folders below outputs/: type more of one.\nring_2, ring_1"),
         (
             "evaluate",
-            ["a", "metric=[auto,auto]"],
-            "metric=[auto,auto] names several options where one is used.\nFor each of them type gan-eval again.",
+            ["a", "features=[net,net]"],
+            "features=[net,net] names several options where one is used.\nFor each of them type gan-eval again.",
         ),
         ("sample", ["a", "++run=b"], "one run at a time, not 2: a, b"),
         ("evaluate", ["++run=null"], "name the folder of a run: gan-eval outputs/..."),
