@@ -35,8 +35,9 @@ INDEX = """\
 # Options
 
 A run is composed of one option of each group and of keys: `gan-train loss=wgan_gp dataset=ring train.steps=5000`. An option is
-the yaml file `conf/GROUP/OPTION.yaml`. `gan-train --help` lists groups and keys, and `gan-train ... --cfg job` prints the whole
-config that would run.
+the yaml file `conf/GROUP/OPTION.yaml`. `gan-train --help` lists groups and keys, `--list loss` describes each option
+of a group in a line, and `--help loss=wgan_gp` lists the keys of one. `gan-train ... --cfg job` prints the whole config that
+would run.
 
 What an option brings along gives way to the command line, and keys given there win over everything:
 `gan-train loss=wgan_gp regularizer=none train.n_critic=1` has no penalty and one critic step.

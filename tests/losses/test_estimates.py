@@ -22,10 +22,11 @@ def test_one_of_several_discriminators():
     assert meaning("cycle") == meaning("jsd") == ""
 
 
-def test_a_run_explains_its_estimates_once():
+def test_the_jobs_of_a_process_explain_their_estimates_once(monkeypatch):
+    monkeypatch.setattr(ExplainEstimates, "seen", set())
     said = []
-    explain = ExplainEstimates(said.append)
     for step in (1, 2):
+        explain = ExplainEstimates(said.append)
         explain(
             step, {"loss/generator": torch.ones(()), "estimate/triangular": torch.zeros(()), "estimate/own": torch.ones(())}
         )
