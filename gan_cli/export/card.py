@@ -21,6 +21,8 @@ from gan_cli.runs.folder import read_result
 if TYPE_CHECKING:
     from gan_cli.export.command import Written
 
+DRAWS = {LAWS[NORMAL]: "torch.randn({})", LAWS[UNIFORM]: "2 * torch.rand({}) - 1", "U[0, 1]": "torch.rand({})"}
+"""Code that draws latents, by their law."""
 LABELLED = 100
 """Largest number of classes that are listed."""
 
@@ -126,8 +128,9 @@ def _drawn(run: LoadedRun, name: str, tensor: Tensor) -> str:
     sizes = ", ".join(map(str, (16, *tensor.shape[1:])))
     if not tensor.is_floating_point():
         return f"torch.randint({run.classes if name == 'y' else int(tensor.max()) + 1}, (16,))"
-    if name == "z" and run.game.law != LAWS[UNIFORM]:
-        return f"torch.randn({sizes})" if run.game.law == LAWS[NORMAL] else f"torch.rand({sizes})  # {run.game.law}"
+    if name == "z":
+        known = [code.format(sizes) for law, code in DRAWS.items() if run.game.law == law]
+        return known[0] if known else f"torch.randn({sizes})  # in place of: {run.game.law}"
     return f"2 * torch.rand({sizes}) - 1"
 
 

@@ -10,6 +10,7 @@ from gan_cli.activity import activity
 from gan_cli.data.classes import labels_of, name_of
 from gan_cli.drawing import Panel
 from gan_cli.errors import UserError
+from gan_cli.games.generator_game import LAWS, NORMAL
 from gan_cli.games.protocols import HasClassifier, HasSamplingOptions
 from gan_cli.inference.sampler import Sampler
 from gan_cli.inference.walks import DRAWS
@@ -121,7 +122,7 @@ def _stepped(z: Tensor, gradient: Tensor) -> Tensor:
 
 def _bounds(run: Sampler, z: Tensor) -> Callable[[Tensor], Tensor]:
     """Return the function that brings latents back to where their law has its mass."""
-    if run.game.law == "N(0, I)":
+    if run.game.law == LAWS[NORMAL]:
         norm = z.flatten(1).norm(dim=1).reshape(-1, *[1] * (z.ndim - 1))
         return lambda moved: moved * norm / moved.flatten(1).norm(dim=1).reshape(norm.shape)
     law = run.latents(DRAWS)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from gan_cli import checks
 from gan_cli.cli.quoting import quote
 from gan_cli.config import compose
 from gan_cli.errors import UserError
-from gan_cli.export import formats, stored
+from gan_cli.export import card, formats, stored
 from gan_cli.export.command import export_command
 from gan_cli.games.sampling import eval_mode
 
@@ -65,6 +66,19 @@ def test_files_and_the_code_of_the_card(run, form, monkeypatch, capsys):
         exec(code, names)
         shapes.append((*names["output"].shape,))
     assert shapes == [(16, 1, 8, 8), (16,)]
+
+
+@pytest.mark.parametrize(
+    ("law", "code"),
+    [
+        ("N(0, I)", "torch.randn(16, 5)"),
+        ("U(-1, 1) in every coordinate", "2 * torch.rand(16, 5) - 1"),
+        ("U[0, 1]", "torch.rand(16, 5)"),
+        ("a code", "torch.randn(16, 5)  # in place of: a code"),
+    ],
+)
+def test_the_code_draws_latents_of_their_law(law, code):
+    assert card._drawn(SimpleNamespace(game=SimpleNamespace(law=law)), "z", torch.zeros(3, 5)) == code
 
 
 def test_weights_without_gan_cli(run):
