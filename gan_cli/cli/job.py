@@ -96,7 +96,7 @@ def train_in(
                 cfg.resume = str(folder)
             show(f"{' '.join(overrides)}: {folder}")
         check_origin(cfg)
-        with loading():
+        with loading(quiet=console is not None and console.quiet):
             from gan_cli.training.command import train_command, unused
 
         if cfg.resume is None and not in_sweep:

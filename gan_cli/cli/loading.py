@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def loading() -> Iterator[None]:
-    """Show on standard error that modules are imported inside the context."""
+def loading(quiet: bool = False) -> Iterator[None]:
+    """Show on standard error that modules are imported inside the context, unless ``quiet``."""
     from rich.console import Console
 
     from gan_cli.activity import activity
     from gan_cli.runs.console import displayed
 
-    with displayed(Console(stderr=True)), activity("loading torch"):
+    with displayed(Console(stderr=True, quiet=quiet)), activity("loading torch"):
         yield

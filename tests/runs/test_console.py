@@ -8,6 +8,7 @@ from rich.console import Console
 from support.terminal import session
 
 from gan_cli.activity import Activity, activity, counted, in_progress
+from gan_cli.cli.loading import loading
 from gan_cli.runs import console
 from gan_cli.runs.console import displayed, say_in_words
 from gan_cli.runs.progress_line import MARGIN, STOPPING, Rounds, live_line, plain_line
@@ -133,6 +134,13 @@ class TestWithoutATerminal:
         with displayed(Console(file=file)), activity("measuring kid", 10):
             pass
         assert file.getvalue() == ""
+
+    def test_imports_of_a_silent_run_leave_no_line(self, monkeypatch, capsys):
+        monkeypatch.setattr(console, "FIRST_LINE", 0.02)
+        for quiet, lines in ((True, 0), (False, 1)):
+            with loading(quiet):
+                time.sleep(0.1)
+            assert min(1, capsys.readouterr().err.count("loading torch")) == lines
 
     def test_long_lines_stay_whole(self):
         file = io.StringIO()
