@@ -32,6 +32,7 @@ Trains a generative adversarial network and leaves everything it made under outp
   gan-train loss=wgan_gp dataset=ring train.steps=5000  other components, another length
   gan-train regularizer=[gradient_penalty,spectral_norm]
   gan-train resume=RUN_DIR train.steps=10000            continues a run in its folder, with its own config
+  gan-train from=RUN_DIR@3000 optimizer.lr=1e-4         a new run from another's checkpoint, with parts of its config changed
   gan-train -m loss=wgan_gp,hinge seed=1,2,3            a sweep: every combination, each in its own folder
   gan-train -m seed=1,2,3 hydra/launcher=joblib         side by side, the CPU threads divided among the jobs
   gan-train -m seed=1,2,3 hydra.sweep.dir=outputs/mine  a sweep that, started again, skips what is finished""",

@@ -80,7 +80,9 @@ def test_own_options_and_modules_are_found_from_any_folder(call, tmp_path):
     assert len(err.splitlines()) == 2
 
 
-@pytest.mark.parametrize("command", [main.TRAIN, main.EVALUATE, main.SAMPLE, main.REPORT], ids=lambda command: command.name)
+@pytest.mark.parametrize(
+    "command", [main.TRAIN, main.EVALUATE, main.SAMPLE, main.REPORT, main.RUNS], ids=lambda command: command.name
+)
 def test_every_command_takes_the_flag(command):
     for words in (["--config-dir", "a"], ["-cd", "a"], ["--config-dir=a"]):
         assert parse(command.name, command.function, words).config_dir == "a"
