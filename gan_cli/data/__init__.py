@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gan_cli.data.points.toy import ring as ring
     from gan_cli.data.points.toy import spiral as spiral
     from gan_cli.data.points.toy import swiss_roll as swiss_roll
+    from gan_cli.data.ready import from_arrays as from_arrays
     from gan_cli.data.record import DataRecord as DataRecord
     from gan_cli.data.scaling import Scaling as Scaling
     from gan_cli.data.scaling import Series as Series
