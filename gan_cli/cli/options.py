@@ -55,7 +55,6 @@ class Option(NamedTuple):
     keys: list[Key]
 
 
-@cache
 def read(group: str, name: str, config_dir: str | None = None) -> Option:
     """Return an option; one that extends another option of its group has the other's keys too.
 
@@ -67,18 +66,26 @@ def read(group: str, name: str, config_dir: str | None = None) -> Option:
     Raises:
         UserError: If the file is not YAML.
     """
+    roots = [*([Path(config_dir)] if config_dir else []), suggestions.conf_dir()]
+    return _read(group, name, tuple(roots))
+
+
+@cache
+def _read(group: str, name: str, roots: tuple[Path, ...]) -> Option:
     from yaml import SafeLoader, YAMLError, load  # only here: most answers do without
 
-    text = _file(group, name, config_dir).read_text("utf-8")
+    files = [root / group / f"{name}.yaml" for root in roots]
+    file = next((file for file in files if file.is_file()), files[-1])
+    text = file.read_text("utf-8")
     try:
         content = load(text, SafeLoader) or {}
     except YAMLError as error:
-        raise UserError(f"{_file(group, name, config_dir)} is not YAML: {str(error).splitlines()[0]}.") from None
+        raise UserError(f"{file} is not YAML: {str(error).splitlines()[0]}.") from None
     content = content if isinstance(content, dict) else {}
     own, brings, inherited = group.split("/"), [], []
     for default in content.pop("defaults", []):
         if isinstance(default, str):
-            inherited += [read(group, part, config_dir) for part in (default.split("@")[0],) if part != "_self_"]
+            inherited += [_read(group, part, roots) for part in (default.split("@")[0],) if part != "_self_"]
         else:
             ((key, choice),) = default.items()
             name_of_group = key.removeprefix("override ")
@@ -101,12 +108,6 @@ def read(group: str, name: str, config_dir: str | None = None) -> Option:
     description = _leading_comment(text) or docstrings.first_sentence(target)
     description = description or next((option.description for option in inherited), "")
     return Option(name, description, target, brings, list(keys.values()))
-
-
-def _file(group: str, name: str, config_dir: str | None) -> Path:
-    roots = [*([Path(config_dir)] if config_dir else []), suggestions.conf_dir()]
-    files = [root / group / f"{name}.yaml" for root in roots]
-    return next((file for file in files if file.is_file()), files[-1])
 
 
 def _flat(node: dict[str, Any], prefix: list[str]) -> dict[str, Any]:
