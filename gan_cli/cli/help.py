@@ -72,7 +72,7 @@ Writes report.html, one page that needs nothing beside it: claims, curves, sampl
   gan-report SWEEP_DIR median=11                    a sweep, its methods over seeds
   gan-report SWEEP_DIR x=optimizer.lr y=kid         a number over a swept key, with its error over seeds
   gan-report SWEEP_DIR --export paper               tables, figures and archives of the runs behind each claim
-  gan-report SWEEP_DIR --check paper/archives/A.zip compares runs of your own with such an archive
+  gan-report SWEEP_DIR --check archives/A.zip       compares runs of your own with such an archive
   gan-report SWEEP_DIR report.title="On the ring"   another title, source, figures or claims than the runs declare
   gan-report outputs/experiments                    a page for each, and their index""",
     "runs": """\

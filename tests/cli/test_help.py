@@ -7,7 +7,7 @@ import pytest
 from gan_cli.cli import help, main, options
 from gan_cli.config import suggestions
 
-COMMANDS = (main.TRAIN, main.EVALUATE, main.SAMPLE, main.REPORT)
+COMMANDS = (main.TRAIN, main.EVALUATE, main.SAMPLE, main.EXPORT, main.REPORT, main.RUNS)
 
 
 @pytest.fixture
