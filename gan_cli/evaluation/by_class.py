@@ -8,6 +8,8 @@ from gan_cli.metrics.features.base import Encoded
 
 ENOUGH = 50
 """Number of real samples of a class, and of generated ones, from which its numbers are computed."""
+COUNTED = ("class", "real", "generated")
+"""Entries of a row beside its numbers: name of the class, and its numbers of samples."""
 KEY = "by_class"
 """Key of the rows in the details of a result."""
 
@@ -29,9 +31,9 @@ def numbers_by_class(metric: Metric, real: Encoded, fake: Encoded, classes: Sequ
     rows: list[dict[str, Any]] = []
     for label, name in enumerate(classes):
         own = [side.subset(side.y == label) for side in (real, fake) if side.y is not None]
-        counts = {"class": name, "real": len(own[0]), "generated": len(own[1])}
+        counts = dict(zip(COUNTED, (name, *map(len, own)), strict=True))
         enough = min(map(len, own)) >= ENOUGH
         rows.append({**counts, **(metric.values_within_a_class(*own) if enough else {})})
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    found = any(len(row) > 3 for row in rows)
+    found = any(len(row) > len(COUNTED) for row in rows)
     return {KEY: [{key: row.get(key) for key in keys} for row in rows]} if found else {}

@@ -224,8 +224,8 @@ class Checkpoints:
     @cached_property
     def with_own_metric(self) -> "Checkpoints":
         """The same evaluation with every run's own metric."""
-        own = dict.fromkeys(("metric", "features", "diagnostics", "n_samples", "n_fake"))
-        cfg = OmegaConf.create({**self.cfg, **own})
+        cfg = self.cfg.copy()
+        cfg.metric = cfg.features = cfg.diagnostics = cfg.n_samples = cfg.n_fake = None
         return Checkpoints(cfg, self.advance, self.say)
 
     def selection_values(self, folder: Path, steps: list[int]) -> dict[int, Value]:
@@ -281,9 +281,8 @@ class Checkpoints:
             if role == "report":
                 self.say(metric.describe(data))
             self.measurements[key] = Measurement(metric, data, self.device, self.cfg.n_samples, role)
-            if role == "report":
-                for note in self.measurements[key].notes():
-                    self.say(note)
+            for note in self.measurements[key].notes() if role == "report" else ():
+                self.say(note)
         return self.measurements[key]
 
     def data(self, cfg: DictConfig) -> Data:

@@ -1,6 +1,9 @@
 """Numbers within the classes of a game with labels."""
 
+import io
+
 import torch
+from rich.console import Console
 
 from gan_cli.data.base import seeded_generator
 from gan_cli.evaluation.by_class import ENOUGH, numbers_by_class
@@ -50,6 +53,19 @@ def test_the_accuracy_of_each_class():
     real, fake = encoded(0, logits=True), encoded(0, logits=True)
     rows = numbers_by_class(ClassAccuracy(Classifier()), real, fake, NAMES)["by_class"]
     assert [row["accuracy_classifier"] for row in rows] == [1.0, 1.0, None]
+
+
+def test_many_numbers_are_shown_in_tables_that_fit():
+    row = {"class": "flower", "real": 60, "generated": 60, **{f"precision_classifier_{k}": 1.0 for k in range(5)}}
+    origin = {"metric": "fd", "settings": {}, "features": {}, "n_real": 9, "n_fake": 9, "split": "train", "ema": True}
+    result = Result("run", 7, ("last",), Provenance(**origin, reference="abc", seed=0), {}, {"by_class": [row]})
+    groups = detail_tables([result])
+    assert len(groups) == 3
+    for group in groups:
+        console = Console(width=80, file=io.StringIO())
+        console.print(group)
+        assert "flower" in console.file.getvalue()
+        assert "…" not in console.file.getvalue()
 
 
 def test_the_table_names_the_classes():
