@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from hydra.types import RunMode
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gan_cli.games.sampling import Sampling
     from gan_cli.inference.load import LoadedRun
 
-    Named = str | Path | "Run" | LoadedRun
+    Named: TypeAlias = str | Path | "Run" | LoadedRun
 
 
 @dataclass(frozen=True)

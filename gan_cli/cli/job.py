@@ -190,12 +190,12 @@ def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConf
     """Return the run's own config, changed where the command line of this call says so."""
     with readable():
         stored = OmegaConf.merge(structured(TrainConfig), stored_config(folder))
+        assert isinstance(stored, DictConfig)
         keys = {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}
         for key in {"logger" if key.startswith("logger.") else key for key in keys}:
             OmegaConf.update(stored, key, OmegaConf.select(cfg, key), merge=False)
         make_absolute(stored)
         stored.resume = str(folder)
-    assert isinstance(stored, DictConfig)
     return stored
 
 

@@ -107,8 +107,8 @@ def supply(cfg: DictConfig, named: Collection[str], user: UserConfig | None) -> 
 
 def make_absolute(cfg: DictConfig) -> None:
     """Make the path that says where the data set of a config lies absolute, as it is not stored with the working folder."""
-    dataset = cfg.get("dataset") or {}
-    key = dataset.get(LOCATION)
+    dataset: Any = cfg.get("dataset") or {}
+    key: Any = dataset.get(LOCATION)
     if key in dataset and not OmegaConf.is_missing(dataset, key) and isinstance(dataset[key], str) and dataset[key]:
         dataset[key] = _absolute(dataset[key])
 
@@ -117,10 +117,10 @@ def _values(cfg: DictConfig, named: Collection[str], user: UserConfig | None) ->
     """Yield the keys that are to be filled in, their values, and where these come from."""
     if user and user.device and "device" in cfg and cfg.device == "auto" and "device" not in named:
         yield "device", user.device, f"comes from {user.file}"
-    dataset = cfg.get("dataset") or {}
+    dataset: Any = cfg.get("dataset") or {}
     if user and user.cache_dir and "cache_dir" in dataset and dataset.cache_dir is None:
         yield "dataset.cache_dir", _absolute(user.cache_dir), f"comes from {user.file}"
-    key = dataset.get(LOCATION)
+    key: Any = dataset.get(LOCATION)
     within = dataset.pop(WITHIN, None)
     if key not in [*dataset]:  # which holds a missing value, unlike the node
         return
