@@ -41,8 +41,8 @@ class Adapter(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         left = iter(inputs)
         empty = inputs[0].new_zeros(inputs[0].shape[0], 0)
-        words = {GIVEN: lambda: next(left), EMPTY: lambda: empty, None: lambda: None}
-        found: Tensor = self.network(*[words[word]() for word in self.arguments])
+        given = [next(left) if word == GIVEN else empty if word == EMPTY else None for word in self.arguments]
+        found: Tensor = self.network(*given)
         return found
 
 
@@ -225,7 +225,10 @@ def plain_copy(module: nn.Module) -> Any:
     """Return a copy in which every parametrized weight, as of spectral norm, has become a plain one."""
     copy = deepcopy(module).eval()
     for part in copy.modules():
-        if parametrize.is_parametrized(part):
-            for name in [*part.parametrizations]:  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(part, name, leave_parametrized=True)
+        parametrizations: Any = part.parametrizations if parametrize.is_parametrized(part) else {}
+        if parametrizations:  # the class, which the copy shares with the original, would lose the weight's property
+            own = {key: value for key, value in vars(type(part)).items() if key not in ("__dict__", "__weakref__")}
+            part.__class__ = type(type(part).__name__, type(part).__bases__, own)
+        for name in list(parametrizations):
+            parametrize.remove_parametrizations(part, name, leave_parametrized=True)
     return copy

@@ -84,10 +84,11 @@ def given_labels(y: Any, classes: int, names: Sequence[str]) -> Tensor:
     """
     words = y.tolist() if isinstance(y, Tensor | np.ndarray | np.generic) else y
     listed = [words] if isinstance(words, str | int) else [*words]
+    numbers: list[int]
     if any(isinstance(word, str) for word in listed):
         numbers = labels_of(listed, names, classes, "y")
     elif all(isinstance(word, int) and 0 <= word < classes for word in listed):
-        numbers = listed
+        numbers = [int(word) for word in listed]
     else:
         raise UserError(f"y: labels are whole numbers from 0 to {classes - 1}{' or names of classes' if names else ''}.")
     return torch.tensor(numbers[0] if isinstance(words, str | int) else numbers, dtype=torch.long)

@@ -13,6 +13,7 @@ from gan_cli.inference.load import LoadedRun
 from gan_cli.inference.request import Request
 from gan_cli.inference.steering import STAGES, steer
 from gan_cli.inference.walks import CLASSES
+from gan_cli.runs.console import Terminal, say
 
 WALK = 8
 """Number of samples of one walk in an interpolation, unless it is given."""
@@ -72,17 +73,21 @@ def walks_on(path: str | None, run: LoadedRun, request: Request, n_walks: int, c
         assert request.classes is not None
         rows = n_walks if seeds is None or len(request.paths) > 1 else len(seeds)
         own = None if seeds is None else seeds[:rows]
-        return run.interpolate_classes(request.classes, rows, columns, seed, seeds=own).unflatten(0, (-1, columns))
+        return _in_rows(run.interpolate_classes(request.classes, rows, columns, seed, seeds=own), columns)
     if request.classes is None:
         y = None if seeds is None else run.conditions_of(seeds[:-1])
     else:
         y = run.labels_of(request.classes, n_walks if seeds is None else n_walks * len(request.classes))
     y = None if y is None or not run.game.conditional else y
-    if request.classes is None or seeds is None:
+    if y is None or seeds is None or request.classes is None:
         n_walks = n_walks if y is None else len(y)
-        return run.interpolate(n_walks, columns, seed, y, path, seeds=seeds).unflatten(0, (-1, columns))
+        return _in_rows(run.interpolate(n_walks, columns, seed, y, path, seeds=seeds), columns)
     each = [run.interpolate(n_walks, columns, seed, part, path, seeds=seeds) for part in y.split(n_walks)]
-    return torch.cat(each).unflatten(0, (-1, columns))
+    return _in_rows(torch.cat(each), columns)
+
+
+def _in_rows(samples: Tensor, columns: int) -> Tensor:
+    return samples.reshape(-1, columns, *samples.shape[1:])
 
 
 def compared(walked: Walks, request: Request) -> Panel:
@@ -111,6 +116,7 @@ def write_steered(run: LoadedRun, request: Request, out: Path) -> int:
     rows = range(1, request.n + 1) if request.seeds is None else request.seeds
     names = [f"{'z' if request.seeds is None else 'seed'} {row}" for row in rows]
     drawing.save_picture(drawing.panels_figure([steered.panel(names, run.class_names)]), out)
+    say(Terminal(), steered.in_words(run.class_names))
     return len(steered.images)
 
 

@@ -47,10 +47,15 @@ class Steered(NamedTuple):
 
     def panel(self, names: Sequence[str], class_names: Sequence[str]) -> Panel:
         """Return a picture with a row for each sample and the mean probability of each stage."""
+        columns = [f"{step}: {mean:.2f}" for step, mean in zip(self.steps, self.probabilities.mean(0).tolist(), strict=True)]
+        return Panel(self.images, f"towards {name_of(self.label, class_names)}", names, columns)
+
+    def in_words(self, class_names: Sequence[str]) -> str:
+        """Return how far the mean probability has risen, and by whose judgement."""
         means = self.probabilities.mean(0).tolist()
-        columns = [f"{step}: {mean:.2f}" for step, mean in zip(self.steps, means, strict=True)]
-        title = f"steps towards {name_of(self.label, class_names)}: mean probability by {self.judge}"
-        return Panel(self.images, title, names, columns)
+        return (
+            f"mean probability of {name_of(self.label, class_names)}, by {self.judge}: from {means[0]:.2f} to {means[-1]:.2f}"
+        )
 
 
 def steer(
@@ -111,13 +116,19 @@ def classifier(run: Sampler) -> tuple[Logits, str]:
     assert fitted.trained is not None
     network, accuracy = fitted.trained.network, fitted.trained.heldout_accuracy
     network.requires_grad_(False)
-    return lambda x: network((x.float() + 1) * 127.5)[1], f"a classifier with {100 * accuracy:.0f}% on held-out images"
+
+    def logits(x: Tensor) -> Tensor:
+        found: Tensor = network((x.float() + 1) * 127.5)[1]
+        return found
+
+    return logits, f"a classifier with {100 * accuracy:.0f}% on held-out images"
 
 
 def _stepped(z: Tensor, gradient: Tensor) -> Tensor:
     """Return latents one step further."""
     length = z.flatten(1).norm(dim=1) / gradient.flatten(1).norm(dim=1).clamp(min=1e-12)
-    return z + STRIDE * length.reshape(-1, *[1] * (z.ndim - 1)) * gradient
+    moved: Tensor = z + STRIDE * length.reshape(-1, *[1] * (z.ndim - 1)) * gradient
+    return moved
 
 
 def _bounds(run: Sampler, z: Tensor) -> Callable[[Tensor], Tensor]:
