@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -108,8 +107,8 @@ def supply(cfg: DictConfig, named: Collection[str], user: UserConfig | None) -> 
 
 def make_absolute(cfg: DictConfig) -> None:
     """Make the path that says where the data set of a config lies absolute, as it is not stored with the working folder."""
-    dataset: Any = cfg.get("dataset") or {}
-    key: Any = dataset.get(LOCATION)
+    dataset: DictConfig = cfg.get("dataset") or OmegaConf.create()
+    key = str(dataset.get(LOCATION))
     if key in dataset and not OmegaConf.is_missing(dataset, key) and isinstance(dataset[key], str) and dataset[key]:
         dataset[key] = _absolute(dataset[key])
 
@@ -118,10 +117,10 @@ def _values(cfg: DictConfig, named: Collection[str], user: UserConfig | None) ->
     """Yield the keys that are to be filled in, their values, and where these come from."""
     if user and user.device and "device" in cfg and cfg.device == "auto" and "device" not in named:
         yield "device", user.device, f"comes from {user.file}"
-    dataset: Any = cfg.get("dataset") or {}
+    dataset: DictConfig = cfg.get("dataset") or OmegaConf.create()
     if user and user.cache_dir and "cache_dir" in dataset and dataset.cache_dir is None:
         yield "dataset.cache_dir", _absolute(user.cache_dir), f"comes from {user.file}"
-    key: Any = dataset.get(LOCATION)
+    key = str(dataset.get(LOCATION))
     within = dataset.pop(WITHIN, None)
     if key not in [*dataset]:  # which holds a missing value, unlike the node
         return
