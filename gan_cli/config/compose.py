@@ -14,8 +14,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, OmegaConf
-from omegaconf.errors import OmegaConfBaseException, ValidationError
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from gan_cli.config import suggestions, user
@@ -33,17 +33,13 @@ from gan_cli.config.schema import (
     components,
     scalars,
 )
+from gan_cli.config.value_types import is_interpolation, like, shown, typed
 from gan_cli.errors import UserError, first_line
 
 TARGET = "hydra_plugins.gan_cli.Sweep"
 """Import path of our sweeper; Hydra only accepts sweepers below ``hydra_plugins``."""
 
 SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig, "export": ExportConfig, "report": ReportConfig}
-KINDS = {
-    bool: (BooleanNode, "true or false"),
-    int: (IntegerNode, "an integer"),
-    float: (FloatNode, "a number"),
-}
 COMBINED = {"regularizer", "logger"}
 """Groups of which a run takes any number of options."""
 
@@ -182,7 +178,7 @@ def _sorted_out(
         is_value = key in known or "." in key
         options = [] if is_value else loader.get_group_options(key, config_name=name, overrides=searchpath)
         if options and not (override.is_delete() or isinstance(value, (str, list))):
-            raise suggestions.unknown_option(key, _shown(value), options)
+            raise suggestions.unknown_option(key, shown(value), options)
         if options and isinstance(value, list) and len(value) > 1 and key.partition("/")[0] in one_option:
             raise _several_options(name, key, value)
         if options:
@@ -198,7 +194,7 @@ def flatten(cfg: DictConfig) -> dict[str, Any]:
     def walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         for name, value in node.items():
             key = f"{prefix}{name}"
-            if _is_interpolation(value):
+            if is_interpolation(value):
                 # one that cannot be resolved is reported when the whole config is resolved
                 with suppress(OmegaConfBaseException, ValueError):
                     value = OmegaConf.select(cfg, key)
@@ -222,9 +218,9 @@ def _check_scalar(override: Override, scalar: Scalar) -> None:
         raise UserError(f"{key} cannot be left out.")
     if override.is_add():
         raise UserError(f"{key} is there already: write {key}={value} without the +.")
-    wanted = _typed(scalar, value)
+    wanted = typed(scalar, value)
     if wanted:
-        raise UserError(f"{key} must be {wanted}, not {_shown(value)}")
+        raise UserError(f"{key} must be {wanted}, not {shown(value)}")
 
 
 def _check(overrides: Iterable[Override], defaults: Mapping[str, Any]) -> None:
@@ -233,11 +229,11 @@ def _check(overrides: Iterable[Override], defaults: Mapping[str, Any]) -> None:
         key, value = override.key_or_group, override.value()
         added = override.is_add() or override.is_force_add()
         if key in defaults:
-            wanted = None if override.is_delete() else _like(defaults[key], value)
+            wanted = None if override.is_delete() else like(defaults[key], value)
             if value is None and isinstance(defaults[key], dict) and key in components(TrainConfig):
                 wanted = "an option of its group, or set by its keys"
             if wanted:
-                raise UserError(f"{key} must be {wanted}, not {_shown(value)}")
+                raise UserError(f"{key} must be {wanted}, not {shown(value)}")
         elif not (override.is_delete() or (added and _is_open(key))):
             beside = [name for name in defaults if name.startswith("hydra") == key.startswith("hydra")]
             raise suggestions.unknown_key(key, beside)
@@ -247,55 +243,6 @@ def _is_open(key: str) -> bool:
     """Return True if ``key`` lies in a node that may have more keys than its default."""
     node, _, rest = key.partition(".")
     return bool(rest) and node in ("hydra", *components(TrainConfig))
-
-
-def _typed(scalar: Scalar, value: Any) -> str | None:
-    """Return what a scalar of the schema must be, or None if ``value`` is that."""
-    if value is None:
-        return None if scalar.optional else KINDS[scalar.kind][1] if scalar.kind in KINDS else "given"
-    if scalar.kind is list:
-        return None if isinstance(value, list) else "a list, as in [a,b]"
-    if isinstance(value, (dict, list)):
-        return "one value"
-    wanted = _of_kind(scalar.kind, value)
-    return f"{wanted} or null" if wanted and value is False and scalar.optional else wanted
-
-
-def _like(default: Any, value: Any) -> str | None:
-    """Return what a component's argument must be, judged by its default, or None if ``value`` is that."""
-    if value is None or default is None or default == MISSING or _is_interpolation(value) or _is_interpolation(default):
-        return None
-    if isinstance(default, dict):
-        return None if isinstance(value, dict) else f"set by its keys ({', '.join(map(str, default))})"
-    if isinstance(default, list):
-        if not isinstance(value, list):
-            return "a list, as in [a,b]"
-        # whole numbers may stand for numbers, or for names that have numbers, too; the component checks them
-        kept = default and type(default[0]) is not int
-        wanted = [_like(default[0], element) for element in value] if kept else []
-        return next((f"a list whose elements are each {want}" for want in wanted if want), None)
-    if isinstance(value, (dict, list)):
-        return "one value"
-    return _of_kind(type(default), value)
-
-
-def _of_kind(kind: type, value: Any) -> str | None:
-    if kind not in KINDS or _is_interpolation(value):
-        return None
-    node, words = KINDS[kind]
-    try:
-        node(value)
-    except ValidationError:
-        return words
-    return None
-
-
-def _is_interpolation(value: Any) -> bool:
-    return isinstance(value, str) and re.search(r"\$\{.*\}", value) is not None
-
-
-def _shown(value: Any) -> str:
-    return "null" if value is None else repr(value)
 
 
 def _check_whole(cfg: DictConfig, known: Mapping[str, Scalar]) -> None:
@@ -308,4 +255,4 @@ def _check_whole(cfg: DictConfig, known: Mapping[str, Scalar]) -> None:
         value = OmegaConf.select(cfg, key)
         problem = scalar.problem(value)
         if problem:
-            raise UserError(f"{key} {problem}, not {_shown(value)}")
+            raise UserError(f"{key} {problem}, not {shown(value)}")

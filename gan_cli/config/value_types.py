@@ -1,0 +1,66 @@
+"""Types of single values of a config, and the words by which an error names them."""
+
+import re
+from typing import Any
+
+from omegaconf import BooleanNode, FloatNode, IntegerNode
+from omegaconf.errors import ValidationError
+
+from gan_cli.config.schema import MISSING, Scalar
+
+KINDS = {
+    bool: (BooleanNode, "true or false"),
+    int: (IntegerNode, "an integer"),
+    float: (FloatNode, "a number"),
+}
+
+
+def typed(scalar: Scalar, value: Any) -> str | None:
+    """Return what a scalar of the schema must be, or None if ``value`` is that."""
+    if value is None:
+        return None if scalar.optional else KINDS[scalar.kind][1] if scalar.kind in KINDS else "given"
+    if scalar.kind is list:
+        return None if isinstance(value, list) else "a list, as in [a,b]"
+    if isinstance(value, (dict, list)):
+        return "one value"
+    wanted = _of_kind(scalar.kind, value)
+    return f"{wanted} or null" if wanted and value is False and scalar.optional else wanted
+
+
+def like(default: Any, value: Any) -> str | None:
+    """Return what a component's argument must be, judged by its default, or None if ``value`` is that."""
+    if value is None or default is None or default == MISSING or is_interpolation(value) or is_interpolation(default):
+        return None
+    if isinstance(default, dict):
+        return None if isinstance(value, dict) else f"set by its keys ({', '.join(map(str, default))})"
+    if isinstance(default, list):
+        if not isinstance(value, list):
+            return "a list, as in [a,b]"
+        # whole numbers may stand for numbers, or for names that have numbers, too; the component checks them
+        kept = default and type(default[0]) is not int
+        wanted = [like(default[0], element) for element in value] if kept else []
+        return next((f"a list whose elements are each {want}" for want in wanted if want), None)
+    if isinstance(value, (dict, list)):
+        return "one value"
+    return _of_kind(type(default), value)
+
+
+def _of_kind(kind: type, value: Any) -> str | None:
+    if kind not in KINDS or is_interpolation(value):
+        return None
+    node, words = KINDS[kind]
+    try:
+        node(value)
+    except ValidationError:
+        return words
+    return None
+
+
+def is_interpolation(value: Any) -> bool:
+    """Return True if ``value`` refers to another key or to the environment."""
+    return isinstance(value, str) and re.search(r"\$\{.*\}", value) is not None
+
+
+def shown(value: Any) -> str:
+    """Return a value as errors show it."""
+    return "null" if value is None else repr(value)
