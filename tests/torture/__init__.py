@@ -1,1 +1,1 @@
-"""Faults of every kind against the four commands: `make torture`."""
+"""Faults of every kind against all commands: `make torture`."""

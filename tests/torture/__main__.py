@@ -1,4 +1,4 @@
-"""Faults of every kind against the four commands, and one table of what was lost.
+"""Faults of every kind against all commands, and one table of what was lost.
 
     make torture                                 # all rows, at most 30 minutes on two cores
     make torture-long                            # the same with ten times the tries

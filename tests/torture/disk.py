@@ -75,6 +75,8 @@ def read_only(arena: Arena) -> None:
         ["gan-sample", "locked/stopped", "n=2"],
         ["gan-eval", "locked/stopped", "device=cpu"],
         ["gan-report", "locked/stopped"],
+        ["gan-export", "locked/stopped"],
+        ["gan-runs", "delete", "locked/stopped", "status=stopped", "--yes"],
     ]
 
     def play(attempt: Try, words: list[str]) -> str | None:

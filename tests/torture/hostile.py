@@ -27,7 +27,14 @@ EVIL = "import pathlib; pathlib.Path('canary').touch()\nclass Loss: ...\n"
 def commands(draw: Any) -> list[str]:
     """Return a command about ./run."""
     return draw.choice(
-        [["gan-sample", "run", "n=2"], ["gan-eval", "run", "device=cpu"], ["gan-report", "run"], ["gan-train", "resume=run"]]
+        [
+            ["gan-sample", "run", "n=2"],
+            ["gan-eval", "run", "device=cpu"],
+            ["gan-report", "run"],
+            ["gan-train", "resume=run"],
+            ["gan-export", "run"],
+            ["gan-runs", "run"],
+        ]
     )
 
 

@@ -1,4 +1,4 @@
-"""Command lines of the four commands that hypothesis makes up: keys, options, values of wrong types, quotes, missing files."""
+"""Command lines of all commands that hypothesis makes up: keys, options, values of wrong types, quotes, missing files."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from support import configs
 
-from gan_cli.config.schema import EvalConfig, ExportConfig, ReportConfig, SampleConfig, TrainConfig, scalars
+from gan_cli.config.schema import EvalConfig, ExportConfig, ReportConfig, RunsConfig, SampleConfig, TrainConfig, scalars
 from torture.arena import Arena, Try
 from torture.children import call, refusal_problem
 from torture.oracle import PLAIN, left_behind, reference
@@ -19,7 +19,10 @@ SCHEMAS = {
     "gan-sample": SampleConfig,
     "gan-export": ExportConfig,
     "gan-report": ReportConfig,
+    "gan-runs": RunsConfig,
 }
+PLACES = ("/", "..", "~")
+"""Folders with more in them than gan-runs can list in the time of a try."""
 TRAINED = [
     "train.steps=1",
     "dataset.n=64",
@@ -89,6 +92,9 @@ def words(draw: Any) -> list[str]:
         st.sampled_from(FLAGS),
     )
     found = draw(st.lists(word, min_size=0, max_size=3))
+    if command == "gan-runs":
+        action = draw(st.sampled_from([[], ["diff"], ["delete"], ["delete", "--yes"], ["requeue"]]))
+        return [command, *action, "run", *(each for each in found if each.rpartition("=")[2] not in PLACES)]
     begin = (
         ["dataset=ring", *TRAINED]
         if command == "gan-train"
