@@ -11,7 +11,7 @@ from hydra.types import RunMode
 
 from gan_cli.cli import main
 from gan_cli.cli.app import evaluation_config, without_hydra
-from gan_cli.cli.going_on import check_named_here, words_of_job
+from gan_cli.cli.earlier_run import check_named_here, words_of_job
 from gan_cli.cli.job import record_failure, train_in, working_folder
 from gan_cli.config.compose import compose, loader
 from gan_cli.config.hydra_internals import supplied

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from support import configs
 from support.runs import train
 from tensorboard.summary.writer.record_writer import RecordWriter
@@ -53,7 +54,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
-    for name, command in (("eval", lambda cfg: measure(cfg, None)), ("report", report_command)):
+    for name, command in (("eval", lambda cfg: measure(cfg, Console(quiet=True))), ("report", report_command)):
         cfg = compose(loader(), name, [f"run={tmp_path}/run"])
         with pytest.raises(UserError, match="run cannot be written: Read-only file system"):
             command(cfg)

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import checks
 from gan_cli.cli import sweeper
-from gan_cli.cli.going_on import check_named_here, words_of_job
+from gan_cli.cli.earlier_run import check_named_here, words_of_job
 from gan_cli.cli.job import record_failure, short, show_data_of, train_in, working_folder
 from gan_cli.cli.loading import loading
 from gan_cli.config import suggestions

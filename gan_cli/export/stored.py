@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -15,16 +15,18 @@ from gan_cli.config.stored import plain_config
 from gan_cli.config.trust import importable
 from gan_cli.errors import UserError, why_unloadable
 from gan_cli.games.base import Game
-from gan_cli.inference.load import LoadedRun
 from gan_cli.inference.needed import needed
 from gan_cli.runs.checkpoint import fitting
+
+if TYPE_CHECKING:
+    from gan_cli.inference.load import LoadedRun
 
 SUFFIX = ".safetensors"
 FORMAT = "1"
 """Version of the metadata."""
 
 
-def save(path: Path, run: LoadedRun, player: str, ema: bool) -> None:
+def save(path: Path, run: "LoadedRun", player: str, ema: bool) -> None:
     """Write the state of a player, with all that building it again needs in the file's metadata."""
     _require("format=safetensors")
     from safetensors.torch import save_file
@@ -46,7 +48,7 @@ def save(path: Path, run: LoadedRun, player: str, ema: bool) -> None:
     save_file(state, path, metadata)
 
 
-def plain(run: LoadedRun) -> dict[str, Any]:
+def plain(run: "LoadedRun") -> dict[str, Any]:
     """Return the config of a run as plain data."""
     from omegaconf import OmegaConf
 

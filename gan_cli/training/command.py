@@ -28,7 +28,7 @@ from gan_cli.runs.progress_line import Rounds, plain_line
 from gan_cli.training.callbacks import DivergenceGuard, Elapsed, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.estimates import ExplainEstimates
 from gan_cli.training.forgotten import WarnOfForgottenState
-from gan_cli.training.going_on import go_on
+from gan_cli.training.fork import fork
 from gan_cli.training.loop import Callback, Every, training_loop
 from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
 from gan_cli.training.preview import preview
@@ -148,7 +148,7 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
         say_in_words(console, line)
     origin = origin_of(cfg)
     if state is None:
-        for line in run.initialize_players() if origin is None else go_on(run, origin):
+        for line in run.initialize_players() if origin is None else fork(run, origin):
             say(console, line)
     else:
         run.restore(state)

@@ -96,12 +96,12 @@ def test_a_run_that_is_refused_before_it_begins_leaves_only_what_it_did_not_make
     assert list((tmp_path / "work" / "outputs").iterdir()) == []
 
 
-def test_resume_finds_data_that_have_moved(call, jobs):
+def test_resume_finds_data_that_have_moved(call, jobs, tmp_path):
     call("train", "dataset=images", "dataset.root=here", f"hydra.run.dir={ODD}")
     answer = call("train", f"resume={ODD}", "dataset.root=there, now")
     assert (answer.code, answer.err) == (0, "")
     first, again = (job["cfg"] for job in jobs.trained)
-    assert again == {**first, "dataset": {**first["dataset"], "root": "there, now"}, "resume": ODD}
+    assert again == {**first, "dataset": {**first["dataset"], "root": f"{tmp_path}/work/there, now"}, "resume": ODD}
 
 
 def test_resume_continues_in_the_folder_with_the_runs_own_config(call, jobs, tmp_path):
@@ -245,7 +245,7 @@ def test_logging_is_as_before(call):
 def test_the_config_is_shown_without_running(call, jobs, tmp_path):
     answer = call("train", "loss=wgan", "--cfg", "job", "train.steps=3")
     assert answer.code == 0
-    assert OmegaConf.create(answer.out).train == {"steps": 3, "batch_size": 64, "n_critic": 5}
+    assert OmegaConf.create(answer.out).train == {"steps": 3, "batch_size": 64, "batches": "shuffled", "n_critic": 5}
     part = call("train", "loss=wgan", "-c", "job", "-p", "schedule", "--resolve")
     assert OmegaConf.create(part.out) == {"_target_": "m.Rounds", "n_critic": 5}
     assert (jobs.trained, list((tmp_path / "work").iterdir())) == ([], [])

@@ -77,7 +77,7 @@ def identities(*jobs):
     return [config_hash(compose(CONFIGS, "train", job)) for job in jobs]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_is_one_line_only_if_the_line_has_its_jobs_and_no_others():
     ring = [["dataset=ring", f"loss={loss}", f"seed={seed}"] for loss in ("hinge", "least_squares") for seed in (1, 2)]
     assert sweep_words(ring, identities(*ring), CONFIGS) == ["-m", "dataset=ring", "loss=hinge,least_squares", "seed=1,2"]
@@ -87,7 +87,7 @@ def test_a_sweep_is_one_line_only_if_the_line_has_its_jobs_and_no_others():
     assert sweep_words(two, identities(*two), CONFIGS) is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_line_of_a_resumed_run_and_of_a_case_trains_the_same_run(tmp_path, monkeypatch):
     """They name the last number of steps, the folder of own options, and a single run, and they run."""
     (tmp_path / "conf/experiment").mkdir(parents=True)

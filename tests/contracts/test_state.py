@@ -44,7 +44,7 @@ def test_what_changes_in_training_is_saved(group, option, tmp_path, monkeypatch)
     assert warnings == []
 
 
-@pytest.mark.parametrize("option", [name for name in configs.options("metric") if name != "none"])
+@pytest.mark.parametrize("option", [name for name in configs.options("metric") if name not in ("none", "several")])
 def test_a_metric_does_not_remember_what_it_has_measured(option):
     for kind in configs.KINDS:
         cfg = configs.measured(kind, option)

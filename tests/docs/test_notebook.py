@@ -21,7 +21,7 @@ def test_the_notebook_is_rendered_and_small():
     assert not re.search(r"outputs/\d|/tmp/|/home/|/root/", str(outputs)), "paths of the machine that rendered it"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("default")  # of the client and its kernel
 def test_the_notebook_runs(tmp_path, monkeypatch):
     notebook = nbformat.read(PATH, as_version=4)

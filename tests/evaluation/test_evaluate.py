@@ -171,9 +171,9 @@ class TestARun:
         monkeypatch.setenv("FORCE_COLOR", "1")  # treat both as terminals
         code, out, err = call("mine", "checkpoint=last")
         assert code == 0
-        assert "measuring" in err
-        assert "10/10" in err
-        assert "measuring" not in out
+        redrawn = "\x1b[?25l"
+        assert redrawn in err
+        assert redrawn not in out
         assert "metric:" not in out
 
 

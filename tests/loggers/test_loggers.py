@@ -19,7 +19,8 @@ from support.runs import differences, outcome, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_cli.build import build_loggers
-from gan_cli.cli.job import _stored, in_resumed_folder
+from gan_cli.cli.earlier_run import in_resumed_folder
+from gan_cli.cli.job import _stored
 from gan_cli.errors import UserError
 from gan_cli.loggers import LoggedRun, Logger, Service
 from gan_cli.runs import logger

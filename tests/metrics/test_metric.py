@@ -40,7 +40,10 @@ def test_every_metric_takes_every_features(metric, features):
     assert isinstance(built.higher_is_better, bool)
 
 
-@pytest.mark.parametrize("path", [*METRICS, *FEATURES], ids=stem)
+CLASSES = [path for path in (*METRICS, *FEATURES) if path.stem != "several"]  # whose target is a function
+
+
+@pytest.mark.parametrize("path", CLASSES, ids=stem)
 def test_yaml_holds_every_default(path):
     config = OmegaConf.load(path)
     known = {"features": Identity()} if path in METRICS else {}

@@ -165,7 +165,7 @@ print("finished")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("width", [80, *(pytest.param(width, marks=pytest.mark.long) for width in (100, 200))])
 def test_in_a_terminal(width):
     """The line redraws itself, lines are printed whole above it, and it is gone in the end."""
     code, frames, screen = session(["-c", PROGRAM], width)

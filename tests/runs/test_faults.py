@@ -278,10 +278,10 @@ def test_a_disk_that_fills_up_while_a_run_trains(tmp_path, monkeypatch):
     cfg = configs.config("features=identity", "train.steps=9 checkpoint_every=3 sample_every=0 eval_every=0 log_every=1")
     save, folder = checkpoint.save, tmp_path / "parts"
 
-    def full_from_6(folder, step, state, keep=None):
+    def full_from_6(folder, step, state, *kept):
         if step >= 6:
             monkeypatch.setattr(os, "fsync", no_space)
-        return save(folder, step, state, keep)
+        return save(folder, step, state, *kept)
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", full_from_6)

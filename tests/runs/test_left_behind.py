@@ -149,7 +149,8 @@ def test_nothing_else(points):
     names = sorted(path.name for path in folder.iterdir())
     events_file = [name for name in names if name.startswith("events.out.tfevents.")]
     assert len(events_file) == 1
-    rest = {"config.yaml", "data.json", "environment.json", "metrics.jsonl", "result.json", "samples", "checkpoints"}
+    texts = {"config.yaml", "data.json", "environment.json", "metric.json", "metrics.jsonl", "result.json"}
+    rest = {*texts, "samples", "checkpoints"}
     assert set(names) - set(events_file) == rest
 
 

@@ -7,12 +7,12 @@ import torch
 from support import configs
 from support.runs import differences, outcome, result, state, train
 
-from gan_cli.cli.going_on import with_steps_added
+from gan_cli.cli.earlier_run import with_steps_added
 from gan_cli.errors import UserError
 from gan_cli.evaluation.selection import gone_steps
 from gan_cli.runs import checkpoint, logger
 from gan_cli.runs.origin import Origin
-from gan_cli.training.going_on import go_on
+from gan_cli.training.fork import fork
 from gan_cli.training.run import Run
 
 pytestmark = pytest.mark.slow
@@ -133,7 +133,7 @@ def test_other_data_begin_at_their_first_sample(source, tmp_path):
     cfg = config(origin=f"{source}@2")
     cfg.dataset.max_samples = 12
     run = Run(cfg, tmp_path)
-    lines = go_on(run, Origin(str(source), 2))
+    lines = fork(run, Origin(str(source), 2))
     assert "not taken over: the place in the data, which are other data" in lines
     assert run.batches.position == 0
 

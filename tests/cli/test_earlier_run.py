@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from gan_cli.cli.going_on import reached_by
+from gan_cli.cli.earlier_run import reached_by
 from gan_cli.files import write_json
 
 pytestmark = pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Going on differently: a new run from another's players, averages, optimizers, random streams and place in the data."""
+"""Forks: a new run from another's players, averages, optimizers, random streams and place in the data."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ from gan_cli.training.run import Run
 from gan_cli.types import Stateful
 
 
-def go_on(run: Run, origin: Origin) -> list[str]:
+def fork(run: Run, origin: Origin) -> list[str]:
     """Set ``run`` to the checkpoint that its config names as its origin, as far as it fits what has been changed.
 
     With nothing changed the rounds that follow are equal to the bit to those of the other run.
