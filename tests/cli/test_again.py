@@ -92,6 +92,7 @@ def test_the_line_of_a_diverged_run_runs(work, gan_train):
     assert (config["optimizer"]["lr"], config["init_from"]) == (1e-4, "first run/checkpoints/step_00000002.pt")
 
 
+@pytest.mark.long
 def test_the_line_of_a_resumed_run_and_of_a_job(work, gan_train):
     assert gan_train(*OWN, *with_(WORDS, "train.steps=1"), "hydra.run.dir=run")[0] == 0
     code, said = gan_train("resume=run", "train.steps=4")

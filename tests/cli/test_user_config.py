@@ -103,6 +103,7 @@ def test_sets_that_can_be_downloaded_have_a_default_place(home):
         cifar10()
 
 
+@pytest.mark.slow
 def test_no_composed_config_holds_the_places():
     for option in groups()["dataset"]:
         assert "_within_" not in compose(loader(), "train", [f"dataset={option}"]).dataset

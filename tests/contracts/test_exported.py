@@ -23,8 +23,8 @@ KINDS = [
     "game=timegan",
 ]
 """Overrides under which each network that makes samples is used."""
-SHORT = ["model/generator=dcgan", "game=timegan"]
-"""Those that `make test` exports to TorchScript and ONNX; `make test-long` exports the others."""
+SHORT = ["model/generator=dcgan"]
+"""Networks that `make test` exports to TorchScript and ONNX; `make test-long` exports the others."""
 ALL = [pytest.param(one, marks=[] if one in SHORT else pytest.mark.long) for one in KINDS]
 
 

@@ -39,7 +39,9 @@ def export(folder, **values):
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:FutureWarning")
-@pytest.mark.parametrize("form", ["safetensors", "torchscript", "onnx"])
+@pytest.mark.parametrize(
+    "form", ["safetensors", *(pytest.param(form, marks=pytest.mark.long) for form in ("torchscript", "onnx"))]
+)
 def test_files_and_the_code_of_the_card(run, form, monkeypatch, capsys):
     out = export(run, format=form, players="[generator,discriminator]")
     suffix = formats.FORMATS[form].suffix
