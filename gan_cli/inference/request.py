@@ -1,4 +1,4 @@
-"""What gan-sample is asked for, checked before a run is loaded."""
+"""The request of a gan-sample command line, checked before a run is loaded."""
 
 from dataclasses import dataclass
 from pathlib import Path

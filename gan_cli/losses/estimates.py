@@ -19,7 +19,7 @@ MEANINGS: Mapping[str, str] = {
     **{name: f"A lower bound of {bound}. {NEGATIVE}" for name, bound in BOUNDS.items()},
     "mmd2": "MMD^2 between features, without bias: it scatters around 0 if both laws are equal.",
 }
-"""What each estimate is, in one or two sentences."""
+"""Each estimate, described in one or two sentences."""
 
 
 def meaning(name: str) -> str:

@@ -18,7 +18,7 @@ from gan_cli.runs import environment
 from gan_cli.runs.folder import refuse_links
 
 AGREES, DIFFERS, NOTED = "agrees", "differs", "noted"
-"""What a line of the comparison says. Only what differs makes the check fail: another command line or version is noted."""
+"""State of a line of the comparison. Only what differs makes the check fail: another command line or version is noted."""
 STYLES = {AGREES: "green", DIFFERS: "bold red", NOTED: "yellow"}
 QUANTILE = 1.96
 """Number of standard errors of a difference up to which two numbers agree."""
