@@ -9,27 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.cli.options import GROUPS, Option, read
-from gan_cli.config.schema import (
-    MISSING,
-    EvalConfig,
-    ExportConfig,
-    ReportConfig,
-    RunsConfig,
-    SampleConfig,
-    TrainConfig,
-    scalars,
-)
+from gan_cli.config.schema import COMMANDS, MISSING, scalars
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
-COMMANDS = {
-    "gan-train": TrainConfig,
-    "gan-eval": EvalConfig,
-    "gan-sample": SampleConfig,
-    "gan-export": ExportConfig,
-    "gan-report": ReportConfig,
-    "gan-runs": RunsConfig,
-}
 NOTE = "<!-- Written by docs/options.py (make options): edit conf/ or the docstrings instead. -->\n"
 INDEX = """\
 # Options

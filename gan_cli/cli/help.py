@@ -9,18 +9,22 @@ from typing import Any, NamedTuple
 
 from gan_cli.cli import options
 from gan_cli.config import suggestions
-from gan_cli.config.schema import MISSING, Scalar, TrainConfig, components, scalars
+from gan_cli.config.schema import COMMANDS, MISSING, Scalar, TrainConfig, components, scalars
 from gan_cli.errors import UserError
 
 
 class Command(NamedTuple):
-    """One of the commands: its name, its key in ``HEAD`` and ``NOTES``, and the schema of its scalars."""
+    """One of the commands: its name, and its key in ``HEAD`` and ``NOTES``."""
 
     name: str
     function: str
-    schema: type
     takes_sweeps: bool = False
     """True if it takes a folder of several runs, too."""
+
+    @property
+    def schema(self) -> type:
+        """The schema of its keys."""
+        return COMMANDS[self.name]
 
 
 HEAD = {

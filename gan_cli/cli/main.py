@@ -22,26 +22,17 @@ from gan_cli.cli.help import Command
 from gan_cli.cli.quoting import quote_paths, with_metrics
 from gan_cli.config import suggestions
 from gan_cli.config.grammar import quote
-from gan_cli.config.schema import (
-    EvalConfig,
-    ExportConfig,
-    ReportConfig,
-    RunsConfig,
-    SampleConfig,
-    TrainConfig,
-    components,
-    scalars,
-)
+from gan_cli.config.schema import TrainConfig, components, scalars
 from gan_cli.errors import DamageWarning, Interrupted, UserError
 from gan_cli.runs import naming
 from gan_cli.runs.streams import reserve_standard_descriptors, unfailing
 
-TRAIN = Command("gan-train", "train", TrainConfig)
-EVALUATE = Command("gan-eval", "evaluate", EvalConfig, takes_sweeps=True)
-SAMPLE = Command("gan-sample", "sample", SampleConfig)
-EXPORT = Command("gan-export", "export", ExportConfig)
-REPORT = Command("gan-report", "report", ReportConfig, takes_sweeps=True)
-RUNS = Command("gan-runs", "runs", RunsConfig)
+TRAIN = Command("gan-train", "train")
+EVALUATE = Command("gan-eval", "evaluate", takes_sweeps=True)
+SAMPLE = Command("gan-sample", "sample")
+EXPORT = Command("gan-export", "export")
+REPORT = Command("gan-report", "report", takes_sweeps=True)
+RUNS = Command("gan-runs", "runs")
 
 
 def gan_train() -> int:

@@ -23,11 +23,9 @@ from gan_cli.config.hydra_internals import config_loader
 from gan_cli.config.identity import to_plain
 from gan_cli.config.names import folder_name, job_folder, method_name
 from gan_cli.config.schema import (
+    COMMANDS,
     MISSING,
-    EvalConfig,
-    ExportConfig,
-    ReportConfig,
-    SampleConfig,
+    RunsConfig,
     Scalar,
     TrainConfig,
     components,
@@ -39,7 +37,8 @@ from gan_cli.errors import UserError, first_line
 TARGET = "hydra_plugins.gan_cli.Sweep"
 """Import path of our sweeper; Hydra only accepts sweepers below ``hydra_plugins``."""
 
-SCHEMAS = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig, "export": ExportConfig, "report": ReportConfig}
+SCHEMAS = {name.removeprefix("gan-"): schema for name, schema in COMMANDS.items() if schema is not RunsConfig}
+"""Schemas of the config files in ``conf/``, by name; gan-runs composes no config."""
 COMBINED = {"regularizer", "logger"}
 """Groups of which a run takes any number of options."""
 

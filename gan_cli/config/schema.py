@@ -231,6 +231,17 @@ class RunsConfig:
     debug: bool = _scalar(False, DEBUG)
 
 
+COMMANDS: Mapping[str, type] = {
+    "gan-train": TrainConfig,
+    "gan-eval": EvalConfig,
+    "gan-sample": SampleConfig,
+    "gan-export": ExportConfig,
+    "gan-report": ReportConfig,
+    "gan-runs": RunsConfig,
+}
+"""The commands, and the keys of each."""
+
+
 @dataclass(frozen=True)
 class Scalar:
     """One scalar: ``kind`` is bool, int, float, str or list (of words), ``optional`` says whether it may be null.

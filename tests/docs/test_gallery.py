@@ -1,22 +1,17 @@
 """The gallery: its generator, and the page that it has written."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 from support import configs
+from support.markdown import DOCS, script
 
-DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "gallery.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def gallery():
-    spec = importlib.util.spec_from_file_location("gallery", DOCS / "gallery.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("gallery")
 
 
 def summary(*states, seconds=0.0):

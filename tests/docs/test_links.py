@@ -8,7 +8,7 @@ import pytest
 from support import configs
 from support.markdown import ROOT, anchors, blocks, pages, without_code, without_modules
 
-from gan_cli.config.schema import EvalConfig, ExportConfig, ReportConfig, SampleConfig, TrainConfig, components, scalars
+from gan_cli.config.schema import COMMANDS, components, scalars
 
 README = ROOT / "README.md"
 
@@ -52,8 +52,11 @@ def test_commands_use_options_that_exist(page):
         for value in re.findall(rf"(?<![\w./@])(?<!-){re.escape(group)}=(\[?[\w,\]]+)", text):
             for option in value.strip("[]").split(","):
                 assert option in known or option == "NAME", f"{page.name}: {group}={option}"
-    keys = {"train": TrainConfig, "eval": EvalConfig, "sample": SampleConfig, "export": ExportConfig, "report": ReportConfig}
-    for command, words in re.findall(r"^gan-(train|eval|sample|export|report) ([^#\n]*)", text, re.MULTILINE):
-        schema = keys[command]
+    for command, words in re.findall(rf"^({'|'.join(COMMANDS)}) ([^#\n]*)", text, re.MULTILINE):
+        schemas = [
+            COMMANDS[command],
+            *([COMMANDS["gan-train"]] if command == "gan-runs" else []),
+        ]  # which filters by keys of runs
+        known = {"experiment", *(key for schema in schemas for key in (*scalars(schema), *components(schema)))}
         for key in re.findall(r"(?<![\w.'@/-])([a-z_]+)=", words):
-            assert key in {*scalars(schema), *components(schema), "experiment"}, f"{page.name}: gan-{command} {key}="
+            assert key in known, f"{page.name}: {command} {key}="

@@ -88,7 +88,7 @@ def mlflow(folder: Path) -> list[tuple[int, float]]:
 
 
 READ = {"tensorboard": tensorboard, "csv": csv, "wandb": wandb, "mlflow": mlflow, "none": None}
-"""How the curve of ``loss/generator`` is read back from each logger."""
+"""Functions that read the curve of ``loss/generator`` back from each logger."""
 
 
 @pytest.fixture(autouse=True)

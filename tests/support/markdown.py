@@ -1,7 +1,9 @@
-"""Code blocks and links of the Markdown pages."""
+"""Code blocks and links of the Markdown pages, and the scripts that write some of them."""
 
+import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,6 +16,16 @@ class Block(NamedTuple):
     language: str
     title: str
     text: str
+
+
+def script(name: str) -> ModuleType:
+    """Return the module of docs/NAME.py."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def pages() -> list[Path]:

@@ -8,19 +8,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from support import configs
 
-from gan_cli.config.schema import EvalConfig, ExportConfig, ReportConfig, RunsConfig, SampleConfig, TrainConfig, scalars
+from gan_cli.config.schema import COMMANDS, scalars
 from torture.arena import Arena, Try
 from torture.children import call, refusal_problem
 from torture.oracle import PLAIN, left_behind, reference
 
-SCHEMAS = {
-    "gan-train": TrainConfig,
-    "gan-eval": EvalConfig,
-    "gan-sample": SampleConfig,
-    "gan-export": ExportConfig,
-    "gan-report": ReportConfig,
-    "gan-runs": RunsConfig,
-}
 PLACES = ("/", "..", "~")
 """Folders with more in them than gan-runs can list in the time of a try."""
 TRAINED = [
@@ -67,9 +59,9 @@ FLAGS = [
 @st.composite
 def words(draw: Any) -> list[str]:
     """Return the words of a command line, most of which are nearly right."""
-    command = draw(st.sampled_from([*SCHEMAS, "gan-train"]))
+    command = draw(st.sampled_from([*COMMANDS, "gan-train"]))
     keys = [
-        *(key for key in scalars(SCHEMAS[command]) if key != "debug"),  # which asks for a traceback
+        *(key for key in scalars(COMMANDS[command]) if key != "debug"),  # which asks for a traceback
         "hydra.run.dir",
         "hydra.sweep.dir",
         "hydra.job.chdir",
