@@ -61,17 +61,17 @@ class Loss(Contract, ABC):
 
         ``D/real`` and ``D/fake`` are E D(x) and E D(G(z)), the probabilities of being data that the logits imply; for a loss
         without a ``log_ratio`` they are ``logit/real`` and ``logit/fake``, the mean logits. ``accuracy/real`` and
-        ``accuracy/fake`` are the shares on the right side of ``boundary``, if there is one.
+        ``accuracy/fake`` are the shares with a ``log_ratio`` above and below 0, or without one on the right side of
+        ``boundary``, if there is one.
         """
-        ratios = [self.log_ratio(logits) for logits in (real, fake)]
-        stats: Stats = {}
-        for name, logits, ratio in zip(("real", "fake"), (real, fake), ratios, strict=True):
-            stats |= {f"logit/{name}": logits.mean()} if ratio is None else {f"D/{name}": ratio.sigmoid().mean()}
-        if self.boundary is not None:
-            stats |= {"accuracy/real": share(real > self.boundary), "accuracy/fake": share(fake < self.boundary)}
-        return stats
+        ratios = self.log_ratio(real), self.log_ratio(fake)
+        if ratios[0] is None or ratios[1] is None:
+            stats = {"logit/real": real.mean(), "logit/fake": fake.mean()}
+            return stats if self.boundary is None else stats | accuracies(real - self.boundary, fake - self.boundary)
+        real, fake = ratios
+        return {"D/real": real.sigmoid().mean(), "D/fake": fake.sigmoid().mean(), **accuracies(real, fake)}
 
 
-def share(true: Tensor) -> Tensor:
-    """Return the fraction of ``true`` elements, a scalar."""
-    return true.float().mean()
+def accuracies(real: Tensor, fake: Tensor) -> Stats:
+    """Return the shares of ``real`` above 0 and of ``fake`` below 0."""
+    return {"accuracy/real": (real > 0).float().mean(), "accuracy/fake": (fake < 0).float().mean()}

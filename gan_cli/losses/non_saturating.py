@@ -12,6 +12,9 @@ from gan_cli.errors import FieldError
 from gan_cli.losses.base import Loss
 from gan_cli.types import Stats
 
+CERTAIN = 14.0
+"""Bound of log p / q for logits at which smoothing leaves no ratio."""
+
 
 @dataclass(frozen=True)
 class NonSaturating(Loss):
@@ -21,8 +24,8 @@ class NonSaturating(Loss):
 
     Args:
         smoothing: e in [0, 1) of one-sided label smoothing (Salimans et al., 2016, section 3.4). D's target for data becomes
-            1 - e, that for fakes stays 0. This adds e E D(x) to L_D, whose optimum is then D = (1 - e) p / (p + q). The
-            estimate of JS does not include it.
+            1 - e, that for fakes stays 0. This adds e E D(x) to L_D, whose optimum is then s(D) = (1 - e) p / (p + q). The
+            estimate of JS does not include it; ``log_ratio`` does.
     """
 
     boundary: ClassVar[float | None] = 0.0
@@ -44,4 +47,6 @@ class NonSaturating(Loss):
         return {"js": math.log(2) - (softplus(-real).mean() + softplus(fake).mean()) / 2}
 
     def log_ratio(self, logits: Tensor) -> Tensor:
-        return logits
+        # log s / (1 - e - s) at s = s(D), where a trained D passes 1 - e; the logits themselves without smoothing
+        rest = 1 - self.smoothing - self.smoothing * logits.clamp(max=CERTAIN).exp()
+        return logits - rest.clamp(min=math.exp(-CERTAIN)).log()
