@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_cli.cli import docstrings
-from gan_cli.config import suggestions
+from gan_cli.config import docstrings, suggestions
 from gan_cli.errors import UserError
 
 GROUPS: Mapping[str, str] = {

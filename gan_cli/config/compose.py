@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
-from gan_cli.config import suggestions, user
+from gan_cli.config import docstrings, suggestions, user
 from gan_cli.config.hydra_internals import config_loader
 from gan_cli.config.identity import to_plain
 from gan_cli.config.names import folder_name, job_folder, method_name
@@ -31,7 +31,7 @@ from gan_cli.config.schema import (
     components,
     scalars,
 )
-from gan_cli.config.value_types import is_interpolation, like, shown, typed
+from gan_cli.config.value_types import LIST, ONE, is_interpolation, like, shown, typed
 from gan_cli.errors import UserError, first_line
 
 TARGET = "hydra_plugins.gan_cli.Sweep"
@@ -231,7 +231,8 @@ def _check(overrides: Iterable[Override], defaults: Mapping[str, Any]) -> None:
             wanted = None if override.is_delete() else like(defaults[key], value)
             if value is None and isinstance(defaults[key], dict) and key in components(TrainConfig):
                 wanted = "an option of its group, or set by its keys"
-            if wanted:
+            node, _, name = key.rpartition(".")
+            if wanted and not (wanted in (ONE, LIST) and docstrings.takes(defaults.get(f"{node}._target_"), name, value)):
                 raise UserError(f"{key} must be {wanted}, not {shown(value)}")
         elif not (override.is_delete() or (added and _is_open(key))):
             beside = [name for name in defaults if name.startswith("hydra") == key.startswith("hydra")]

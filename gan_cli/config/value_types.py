@@ -14,15 +14,18 @@ KINDS = {
     float: (FloatNode, "a number"),
 }
 
+ONE, LIST = "one value", "a list, as in [a,b]"
+"""Words for the two forms of a value."""
+
 
 def typed(scalar: Scalar, value: Any) -> str | None:
     """Return what a scalar of the schema must be, or None if ``value`` is that."""
     if value is None:
         return None if scalar.optional else KINDS[scalar.kind][1] if scalar.kind in KINDS else "given"
     if scalar.kind is list:
-        return None if isinstance(value, list) else "a list, as in [a,b]"
+        return None if isinstance(value, list) else LIST
     if isinstance(value, (dict, list)):
-        return "one value"
+        return ONE
     wanted = _of_kind(scalar.kind, value)
     return f"{wanted} or null" if wanted and value is False and scalar.optional else wanted
 
@@ -35,13 +38,13 @@ def like(default: Any, value: Any) -> str | None:
         return None if isinstance(value, dict) else f"set by its keys ({', '.join(map(str, default))})"
     if isinstance(default, list):
         if not isinstance(value, list):
-            return "a list, as in [a,b]"
+            return LIST
         # whole numbers may stand for numbers, or for names that have numbers, too; the component checks them
         kept = default and type(default[0]) is not int
         wanted = [like(default[0], element) for element in value] if kept else []
         return next((f"a list whose elements are each {want}" for want in wanted if want), None)
     if isinstance(value, (dict, list)):
-        return "one value"
+        return ONE
     return _of_kind(type(default), value)
 
 

@@ -8,8 +8,10 @@ import pytest
 from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
+from gan_cli.config.compose import compose, loader
 from gan_cli.config.locations import LOCATION, WITHIN
 from gan_cli.data.images.reading import ImageReader
+from gan_cli.errors import UserError
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
 SEVERAL = ("gan_cli.data.translation.paired", "gan_cli.data.translation.unpaired")
@@ -56,3 +58,23 @@ def test_toy_yamls_build(file):
     assert data.shape in ((1,), (2,))
     assert {"override /model": "mlp_small"} in config.defaults, "a small model and an exact metric"
     assert {"override /metric": "wasserstein"} in config.defaults
+
+
+@pytest.mark.parametrize(
+    ("option", "key", "value"),
+    [
+        ("gaussians_1d", "std", [0.1, 0.5, 1]),
+        ("gaussians_1d", "means", 3),
+        ("lsun", "category", ["bedroom", "kitchen"]),
+    ],
+)
+def test_arguments_that_take_a_list_or_one_value_take_both_on_the_command_line(option, key, value):
+    word = f"[{','.join(map(str, value))}]" if isinstance(value, list) else value
+    root = ["dataset.root=/"] if option == "lsun" else []
+    assert compose(loader(), "train", [f"dataset={option}", *root, f"dataset.{key}={word}"]).dataset[key] == value
+
+
+@pytest.mark.parametrize("wrong", ["radius=[1,2]", "std=[1,2]"])
+def test_others_take_no_list(wrong):
+    with pytest.raises(UserError, match="must be one value"):
+        compose(loader(), "train", ["dataset=ring", f"dataset.{wrong}"])

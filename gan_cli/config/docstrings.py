@@ -1,4 +1,4 @@
-"""Docstrings of the classes and functions that configs name, read from the source: nothing is imported."""
+"""Docstrings and annotations of the classes and functions that configs name, read from the source: nothing is imported."""
 
 import ast
 import inspect
@@ -7,17 +7,24 @@ import textwrap
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SECTION = r"^(?:Args|Attributes):\n(.*?)(?=^\S|\Z)"
 
 
 class _Definition(NamedTuple):
-    """A class or function: its docstring, None without one, and the dotted names of its bases."""
+    """A class or function.
+
+    Attributes:
+        docstring: Its docstring, None without one.
+        bases: Dotted names of its bases.
+        annotations: Annotations of its arguments, as they are written.
+    """
 
     docstring: str | None
     bases: list[str]
+    annotations: dict[str, str]
 
 
 def first_sentence(target: str | None) -> str:
@@ -35,6 +42,16 @@ def argument(target: str | None, name: str) -> str:
             if name in words:
                 return re.sub(r"\s+", " ", words[name]).strip().rstrip(".").replace("``", "`")
     return ""
+
+
+def takes(target: str | None, name: str, value: Any) -> bool:
+    """Return whether the annotation of an argument says that it takes a list, if ``value`` is one, or else a single value.
+
+    False if nothing is known of the argument.
+    """
+    annotation = next((one.annotations[name] for one in _lineage(target) if name in one.annotations), "")
+    kinds = [kind.strip() for kind in re.sub(r"\[[^]]*\]", "[]", annotation).split("|")]
+    return any(kind.endswith("[]") == isinstance(value, list) for kind in kinds if kind not in ("", "None", "Any"))
 
 
 def _lineage(target: str | None) -> Iterator[_Definition]:
@@ -61,6 +78,22 @@ def _definitions(module: str) -> dict[str, _Definition]:
             bases = [ast.unparse(base).partition("[")[0] for base in getattr(node, "bases", [])]
             docstring = ast.get_docstring(node)
             found[node.name] = _Definition(
-                docstring and inspect.cleandoc(docstring), [imported.get(base, f"{module}.{base}") for base in bases]
+                docstring and inspect.cleandoc(docstring),
+                [imported.get(base, f"{module}.{base}") for base in bases],
+                _annotations(node),
             )
+    return found
+
+
+def _annotations(node: ast.ClassDef | ast.FunctionDef) -> dict[str, str]:
+    """Return the annotations of the arguments of a function, or of a class: its fields, or those of its constructor."""
+    if isinstance(node, ast.FunctionDef):
+        named = {one.arg: one.annotation for one in (*node.args.args, *node.args.kwonlyargs)}
+        return {name: ast.unparse(annotation) for name, annotation in named.items() if annotation is not None}
+    found: dict[str, str] = {}
+    for part in node.body:
+        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+            found[part.target.id] = ast.unparse(part.annotation)
+        elif isinstance(part, ast.FunctionDef) and part.name == "__init__":
+            found |= _annotations(part)
     return found
