@@ -88,17 +88,19 @@ def test_the_metric_names_its_numbers_after_the_features():
 
 
 def test_details_by_class():
-    details = ClassAccuracy(Classifier()).details(encoded([0], [0]), encoded([0, 1, 1, 1], [0, 1, 1, 0]))
+    metric = ClassAccuracy(Classifier())
+    object.__setattr__(metric, "class_names", ("cat", "dog", "bird"))  # as ``fitted`` does
+    details = metric.details(encoded([0], [0]), encoded([0, 1, 1, 1], [0, 1, 1, 0]))
     assert details == {
-        "per_class": [0.5, 1.0, None],
-        "recall_per_class": [None, None, None],
-        "confusion": [[1, 1, 0], [0, 2, 0], [0, 0, 0]],
+        "per_class": {"cat": 0.5, "dog": 1.0, "bird": None},
+        "recall_per_class": {"cat": None, "dog": None, "bird": None},
+        "confusion": {"cat": {"cat": 1, "dog": 1}, "dog": {"dog": 2}, "bird": {}},
         "heldout_accuracy": None,
         "classes": {"accuracy_classifier": 2, "class_recall_classifier": 0},
         "remarks": [
-            "accuracy_classifier is over 2 of 3 classes: no sample was generated of 2.",
+            "accuracy_classifier is over 2 of 3 classes: no sample was generated of bird.",
             "class_recall_classifier is over 0 of 3 classes: it needs more than 3 real and 3 generated samples of "
-            "0 (1 and 2), 1 (0 and 2), 2 (0 and 0).",
+            "cat (1 and 2), dog (0 and 2), bird (0 and 0).",
         ],
     }
 

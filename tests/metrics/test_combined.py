@@ -163,7 +163,7 @@ def test_all_of_images_with_their_own_classifier(tmp_path, monkeypatch):
     assert list(values) == names
     assert values["accuracy_classifier"].value > 0.8
     details = metric.details(real, real)
-    assert details["accuracy_classifier"]["per_class"][0] is not None
+    assert details["accuracy_classifier"]["per_class"]["0"] is not None
     train_or_load.cache_clear()
 
 

@@ -176,21 +176,28 @@ class ClassAccuracy(Metric):
         """Return the results by class if the samples have labels.
 
         Returns:
-            ``per_class``, the accuracy; ``recall_per_class``, None for classes with too few samples; ``confusion``, counts with
-            a row for each wanted class; ``heldout_accuracy``, the classifier's own accuracy on held-out images;
-            ``classes``, the number of classes that each number is over; ``remarks`` on the classes that a number leaves out.
+            ``per_class``, the accuracy by class; ``recall_per_class``, None for classes with too few samples; ``confusion``,
+            for each wanted class the numbers of samples by the class that they are read as, without zeros;
+            ``heldout_accuracy``, the classifier's own accuracy on held-out images; ``classes``, the number of classes that each
+            number is over; ``remarks`` on the classes that a number leaves out.
         """
         if fake.y is None:
             return {}
         confusion = confusion_matrix(*self._classified(fake, "generated")).tolist()
         self._classified(real, "real")
-        details = {
-            "per_class": [row[k] / sum(row) if sum(row) else None for k, row in enumerate(confusion)],
-            "recall_per_class": [None if r is None else float(r.mean()) for r in class_recalls(real, fake, self.k)],
-            "confusion": confusion,
+        accuracies = [row[k] / sum(row) if sum(row) else None for k, row in enumerate(confusion)]
+        recalls = [None if r is None else float(r.mean()) for r in class_recalls(real, fake, self.k)]
+        names = [self._name(c) for c in range(len(confusion))]
+        return {
+            "per_class": dict(zip(names, accuracies, strict=True)),
+            "recall_per_class": dict(zip(names, recalls, strict=True)),
+            "confusion": {
+                wanted: {name: count for name, count in zip(names, row, strict=True) if count}
+                for wanted, row in zip(names, confusion, strict=True)
+            },
             "heldout_accuracy": self.features.provenance.get("heldout_accuracy"),
+            **self._coverage(accuracies, recalls, real, fake),
         }
-        return {**details, **self._coverage(details, real, fake)}
 
     def values_within_a_class(self, real: Encoded, fake: Encoded) -> Mapping[str, float]:
         """Return the accuracy and the recall of the class."""
@@ -198,13 +205,15 @@ class ClassAccuracy(Metric):
         accuracy, _ = class_accuracy(*self._classified(fake, "generated"))
         return {self.name: accuracy, self.features.label("class_recall"): float(recall.mean())}
 
-    def _coverage(self, details: Mapping[str, Any], real: Encoded, fake: Encoded) -> dict[str, Any]:
+    def _coverage(
+        self, accuracies: Sequence[float | None], recalls: Sequence[float | None], real: Encoded, fake: Encoded
+    ) -> dict[str, Any]:
         """Return how many classes each number is over, and remarks on those that it leaves out."""
         recall = self.features.label("class_recall")
         of = {
             "heldout_accuracy": (self.heldout, "the held-out part has none of"),
-            self.name: (details["per_class"], "no sample was generated of"),
-            recall: (details["recall_per_class"], f"it needs more than {self.k} real and {self.k} generated samples of"),
+            self.name: (accuracies, "no sample was generated of"),
+            recall: (recalls, f"it needs more than {self.k} real and {self.k} generated samples of"),
         }
         remarks = []
         for number, (values, reason) in of.items():
@@ -218,10 +227,13 @@ class ClassAccuracy(Metric):
         """Return the names of classes, the first of many, with the numbers of their samples in ``sets``."""
         found = []
         for c in classes:
-            name = self.class_names[c] if self.class_names else str(c)
+            name = self._name(c)
             counts = " and ".join(str(side.y.tolist().count(c)) for side in sets if side.y is not None)
             found.append(f"{name} ({counts})" if counts else name)
         return shortened_list(found, NAMED)
+
+    def _name(self, c: int) -> str:
+        return self.class_names[c] if self.class_names else str(c)
 
     def _classified(self, samples: Encoded, kind: str) -> tuple[Tensor, Tensor]:
         if samples.y is None:
