@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -19,15 +20,13 @@ from gan_cli.config.schema import RunsConfig, scalars
 from gan_cli.errors import UserError, printable
 from gan_cli.files import bytes_in_words
 from gan_cli.runs import naming, table
-from gan_cli.runs.console import Terminal, say
+from gan_cli.runs.console import UNBROKEN, Terminal, displayed, say
 from gan_cli.runs.folder import resume_command
 from gan_cli.runs.lock import InUse, locked
 from gan_cli.runs.table import RESUMABLE, STATUSES, Row
 
 ACTIONS = ("diff", "delete", "requeue")
 TRAIN = "from gan_cli.cli.main import gan_train; raise SystemExit(gan_train())"
-WIDEST = 10_000
-"""Width of the table of runs in characters, so that rich breaks nothing; the terminal breaks the names of runs alone."""
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -106,7 +105,8 @@ def chosen(request: Request) -> list[Row]:
     """Return the runs that the request asks for, in its order."""
     now = time.time()
     places = [Path(naming.find_run(place, sweeps=True)).expanduser() for place in request.places] or [naming.OUTPUTS]
-    found = {row.folder: row for place in places for row in table.rows(place, now)}
+    with displayed(Console(stderr=True)):
+        found = {row.folder: row for place in places for row in table.rows(place, now)}
     _refuse_unknown(request.filters, found.values())
     fitting = [row for row in found.values() if all(_fits(row, key, values) for key, values in request.filters.items())]
     order = request.keys.get("sort", "age")
@@ -145,7 +145,7 @@ def show(found: Sequence[Row], console: Terminal) -> None:
         step = f"{row.step}/{row.steps}" if row.steps is not None else str(row.step)
         cells = (row.method, row.data, step, row.status, value, duration(row.age), bytes_in_words(row.size), str(row.folder))
         shown.add_row(*(Text(printable(cell)) for cell in cells))
-    Terminal(width=WIDEST).print(shown)  # the name comes last and is not broken, so that it can be copied
+    Terminal(width=UNBROKEN).print(shown)  # the name comes last and is not broken, so that it can be copied
     say(console, f"{len(found)} run{'s' * (len(found) > 1)}, {bytes_in_words(sum(row.size for row in found))}")
 
 

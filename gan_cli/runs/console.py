@@ -22,6 +22,10 @@ FIRST_LINE, LONGEST_PAUSE, SLOWER = 10.0, 60.0, 1.25
 """Seconds before the first plain line, the longest pause between two, and the factor from each pause to the next."""
 
 
+UNBROKEN = 10_000
+"""Width in characters at which rich breaks no line of a table: the names that come last are left to the terminal to break."""
+
+
 class Terminal(Console):
     """A console that reports a closed pipe, as in ``gan-eval RUN | head``, instead of ending the program."""
 

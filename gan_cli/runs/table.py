@@ -3,18 +3,20 @@
 import json
 import math
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_cli.activity import Activity, activity
 from gan_cli.config.identity import flat
 from gan_cli.config.names import method_name
 from gan_cli.config.stored import read_plain
 from gan_cli.errors import UserError
-from gan_cli.runs import lock, naming
-from gan_cli.runs.folder import read_result, saved_steps
+from gan_cli.runs import environment, lock, naming
+from gan_cli.runs.folder import START, holds_config, read_result, saved_steps
 from gan_cli.runs.started import options
 
 if TYPE_CHECKING:
@@ -79,16 +81,30 @@ def rows(root: Path, now: float) -> list[Row]:
     """
     if not root.is_dir():
         raise UserError(f"{root}: there is no such folder. Runs lie below outputs/ unless hydra.run.dir names another place.")
-    return sorted((row(folder, now) for folder in _runs(root)), key=lambda one: (one.age, str(one.folder)))
+    with activity(f"looking for runs in {root}") as work:
+        return sorted((row(folder, now) for folder in _runs(root, work)), key=lambda one: (one.age, str(one.folder)))
 
 
-def _runs(root: Path) -> Iterator[Path]:
-    """Yield the folders of runs at or below ``root``, and of jobs that failed before they began; links are not followed."""
+def _runs(root: Path, work: Activity) -> Iterator[Path]:
+    """Yield the folders of runs at or below ``root``, and count the folders that are searched; links are not followed."""
     for place, folders, names in os.walk(root):
-        if "config.yaml" in names or ("result.json" in names and ".hydra" in folders):
+        work.advance()
+        if {"config.yaml", "result.json"} & {*names} and _is_run(Path(place)):
             yield Path(place)
             folders.clear()
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+
+
+def _is_run(folder: Path) -> bool:
+    """Return True if a run has begun in ``folder``, or a job failed there before it began.
+
+    Other programs write files of these names, too. A run records its environment before its config, and the result of a job
+    that failed holds the hash of the job's config.
+    """
+    if holds_config(folder):
+        return bool(environment.read(folder))
+    result = read_result(folder) or {}
+    return (folder / START).is_dir() and result.get("status") == "failed" and "config" in result
 
 
 def row(folder: Path, now: float) -> Row:
@@ -98,7 +114,7 @@ def row(folder: Path, now: float) -> Row:
         config = read_plain(folder / "config.yaml")
     result, chosen = read_result(folder) or {}, options(folder)
     metric, value = _metric(folder, result)
-    written = [path.stat() for path in _files(folder)]
+    written = list(_written(folder))
     return Row(
         folder=folder,
         method=str(config.get("method") or method_name(_name(config, chosen, "game"), _name(config, chosen, "loss"))),
@@ -161,12 +177,12 @@ def _metric(folder: Path, result: Mapping[str, Any]) -> tuple[str | None, float 
     metric = result.get("metric")
     if metric:
         return metric["name"], metric.get("final")
-    path = folder / "metrics.jsonl"
-    if not path.is_file():
+    try:
+        with (folder / "metrics.jsonl").open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+            lines = file.read(TAIL).splitlines()
+    except OSError:
         return None, None
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - TAIL))
-        lines = file.read(TAIL).splitlines()
     for line in reversed(lines):
         with suppress(ValueError, RecursionError):
             found = json.loads(line)
@@ -176,7 +192,11 @@ def _metric(folder: Path, result: Mapping[str, Any]) -> tuple[str | None, float 
     return None, None
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the regular files of a run; links are not followed."""
-    found = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
-    return [path for path in found if path.is_file() and not path.is_symlink()]
+def _written(folder: Path) -> Iterator[os.stat_result]:
+    """Yield the status of each regular file of a run; files that are removed meanwhile are left out, links not followed."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                status = os.lstat(os.path.join(place, name))
+                if stat.S_ISREG(status.st_mode):
+                    yield status

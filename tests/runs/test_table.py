@@ -12,7 +12,7 @@ from gan_cli.cli import main
 from gan_cli.cli import runs as command
 from gan_cli.errors import UserError
 from gan_cli.files import bytes_in_words, write_json
-from gan_cli.runs import lock, table
+from gan_cli.runs import environment, lock, table
 
 DONE = {"status": "finished", "step": 9, "metric": {"name": "w1", "final": 0.25, "initial": 1.0, "floor": 0.1}}
 
@@ -20,6 +20,7 @@ DONE = {"status": "finished", "step": 9, "metric": {"name": "w1", "final": 0.25,
 def write(folder, result=None, steps=(), **config):
     """Write the folder of a run with this result and checkpoints of these steps."""
     (folder / "checkpoints").mkdir(parents=True)
+    environment.record(folder, 0, {}, {})
     content = {"train": {"steps": 9}, "seed": 0, "loss": {"_target_": "m.Hinge"}, "game": {"_target_": "m.GAN"}, **config}
     content.setdefault("dataset", {"_target_": "m.Ring"})
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
@@ -41,7 +42,7 @@ def outputs(tmp_path, monkeypatch):
     write(place / "cut", {"status": "stopped", "step": 3, "reason": "stopped"}, [3])
     killed = write(place / "killed", None, [5])
     (killed / "metrics.jsonl").write_text('{"step": 5, "metric/w1": 0.5}\n{"step": 6, "loss/g": 1.0}\n{"step": 7, "met')
-    (place / "broken").mkdir()
+    write(place / "broken")
     (place / "broken" / "config.yaml").write_text("${oc.env:HOME}")
     return place
 
@@ -143,6 +144,18 @@ def test_only_what_failed_without_a_checkpoint_is_deleted_unless_a_status_is_nam
     with lock.locked(outputs / "cut"):
         assert "deleted 1 of 1" in gan_runs("delete", "status=failed,stopped", "--yes")[1]
     assert {row.folder.name for row in table.rows(outputs, 0)} == {"done", "cut", "killed", "broken"}
+
+
+def test_folders_of_other_programs_are_no_runs(gan_runs, outputs):
+    for name, content in (("site", {"title": "x"}), ("train", {"train": {"steps": 9}, "seed": 0})):
+        (outputs / name).mkdir()
+        (outputs / name / "config.yaml").write_text(yaml.safe_dump(content))
+    for name, result in (("hydra", {"status": "failed", "accuracy": 1}), ("job", {"status": "failed", "config": "abc"})):
+        (outputs / name / ".hydra").mkdir(parents=True)
+        write_json(outputs / name / "result.json", result)
+    assert by_name(outputs).keys() == {"done", "bad", "late", "cut", "killed", "broken", "job"}
+    assert "deleted 4 of 4" in gan_runs("delete", "status=failed,unreadable", "--yes")[1]
+    assert {path.name for path in outputs.iterdir()} == {"done", "sweep", "cut", "killed", "site", "train", "hydra"}
 
 
 def test_a_question_is_asked_at_a_terminal(gan_runs, outputs, monkeypatch):
