@@ -36,12 +36,15 @@ from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
 from gan_cli.own_code import reason
 from gan_cli.runs import environment, lock, started
+from gan_cli.runs.console import UNBROKEN
 from gan_cli.runs.folder import holds_config, holds_run
 from gan_cli.runs.lock import InUse, locked
 from gan_cli.runs.signals import passed_on
 
 FEW = 5
 """Number of configs that are composed without a word."""
+NARROWEST, BORDERS = 24, 10
+"""Least width of the columns before that of the folders in the closing table, and width of its borders, in characters."""
 
 
 class Sweep(BasicSweeper):
@@ -255,11 +258,12 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
         excuse: The reason shown for a job that left no result.
         options: Hash of the options that the configs of the jobs were composed of.
     """
-    common, console = common_words([job.overrides for job in jobs]), Console()
-    swept = swept_keys([job.overrides for job in jobs])
-    table = Table("job", "result")
-    # a line is enough: names begin with what is swept, and sweep.json has the whole ones
-    table.add_column("folder", no_wrap=True, max_width=max(30, console.width - 60))
+    common, swept = common_words([job.overrides for job in jobs]), swept_keys([job.overrides for job in jobs])
+    left = Console().width - max(len(job.subdir) for job in jobs) - BORDERS
+    table = Table()
+    for name in ("job", "result"):
+        table.add_column(name, max_width=max(NARROWEST, left // 2))
+    table.add_column("folder", no_wrap=True)  # the last one, which is not broken, so that it can be copied
     rows, failed = [], 0
     for job in jobs:
         result = job.result() or {"status": "failed", "reason": excuse}
@@ -271,13 +275,13 @@ def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excus
             failed += 1
             outcome = Text(result.get("reason", ""), style="red")
         own = " ".join(word for word in job.overrides if word not in common)
-        table.add_row(Text(own or "defaults"), outcome, Text(job.folder.name, overflow="ellipsis"))
+        table.add_row(Text(own or "defaults"), outcome, Text(job.subdir))
         place = {"overrides": job.overrides, "folder": str(job.folder), "subdir": job.subdir}
         rows.append({**swept_columns(job.overrides, swept), **place, **result})
     files.write_json(folder / "sweep.json", {"options": options, "jobs": rows})
     if common:
         print("all jobs:", *sorted(common))
-    console.print(table)
+    Console(width=UNBROKEN).print(table)
     print(f"{len(jobs) - failed} of {len(jobs)} jobs finished. They lie in {folder}, their numbers in sweep.json there.")
     if failed:
         again = shlex.quote(f"hydra.sweep.dir={folder}")
