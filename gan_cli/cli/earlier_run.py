@@ -17,7 +17,7 @@ from gan_cli.config.locations import LOCATION
 from gan_cli.config.names import RUN_ONLY
 from gan_cli.config.stored import read_config, read_plain
 from gan_cli.errors import UserError, shortened_list
-from gan_cli.runs.folder import holds_config, read_result, run_folder, saved_steps
+from gan_cli.runs.folder import holds_config, read_result, run_folder, steps_in
 from gan_cli.runs.origin import Origin, origin_of
 
 MAY_CHANGE = ("train.steps", *(key for key in RUN_ONLY if key not in ("resume", "report")))
@@ -91,7 +91,7 @@ def with_steps_added(words: list[str], reached: int) -> list[str]:
 
 def reached_by(folder: Path) -> int:
     """Return the last step that the run in ``folder`` has saved."""
-    return max([int((read_result(folder) or {}).get("step", 0)), *saved_steps(folder)])
+    return max([int((read_result(folder) or {}).get("step", 0)), *steps_in(folder)])
 
 
 def _location(folder: Path) -> tuple[str, ...]:

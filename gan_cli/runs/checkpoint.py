@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from gan_cli import files
 from gan_cli.config.form import FormError, require, require_bounded
 from gan_cli.config.stored import plain_config
 from gan_cli.errors import EarlierVersionError, UserError, warn, why_unloadable
+from gan_cli.runs.folder import steps_in as steps_in
 
 FORMAT = 4
 """Version of the checkpoint format; checkpoints of earlier versions are refused."""
@@ -73,12 +73,6 @@ class State(TypedDict):
 def path_of(folder: Path, step: int) -> Path:
     """Return the path of the checkpoint of ``step``; names sort by step."""
     return folder / "checkpoints" / f"step_{step:08d}.pt"
-
-
-def steps_in(folder: Path) -> list[int]:
-    """Return the steps of the checkpoints in ``folder``, ascending."""
-    matches = (re.fullmatch(r"step_(\d+)\.pt", path.name) for path in (folder / "checkpoints").glob("step_*.pt"))
-    return sorted(int(match[1]) for match in matches if match)
 
 
 def save(folder: Path, step: int, state: Mapping[str, Any], keep: int | None = None, spared: Collection[int] = ()) -> Path:

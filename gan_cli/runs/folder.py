@@ -51,7 +51,7 @@ def holds_config(folder: Path) -> bool:
     return (folder / "config.yaml").is_file()
 
 
-def saved_steps(folder: Path) -> list[int]:
+def steps_in(folder: Path) -> list[int]:
     """Return the steps of the checkpoints in ``folder``, ascending, by the names of their files."""
     matches = (re.fullmatch(r"step_(\d+)\.pt", path.name) for path in (folder / "checkpoints").glob("step_*.pt"))
     return sorted(int(match[1]) for match in matches if match)

@@ -16,7 +16,7 @@ from gan_cli.config.names import method_name
 from gan_cli.config.stored import read_plain
 from gan_cli.errors import UserError
 from gan_cli.runs import environment, lock, naming
-from gan_cli.runs.folder import START, holds_config, read_result, saved_steps
+from gan_cli.runs.folder import START, holds_config, read_result, steps_in
 from gan_cli.runs.started import options
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Row:
     @property
     def is_begun(self) -> bool:
         """True if a checkpoint is left from which it can be continued."""
-        return bool(saved_steps(self.folder))
+        return bool(steps_in(self.folder))
 
 
 def rows(root: Path, now: float) -> list[Row]:
@@ -119,7 +119,7 @@ def row(folder: Path, now: float) -> Row:
         folder=folder,
         method=str(config.get("method") or method_name(_name(config, chosen, "game"), _name(config, chosen, "loss"))),
         data=_name(config, chosen, "dataset"),
-        step=max(0, int(result.get("step", 0)), *saved_steps(folder)),
+        step=max(0, int(result.get("step", 0)), *steps_in(folder)),
         steps=config.get("train", {}).get("steps") if isinstance(config.get("train"), dict) else None,
         status=_status(folder, config, result),
         metric=metric,

@@ -237,8 +237,10 @@ def train(run: Run, console: Console) -> float | None:
         rounds,
         log_stats.clock.stop,  # evaluation does not count as training time
         Every(cfg.log_every, *([log_heldout_estimate] if run.data.holds_out else []), log_game, last=last),
-        Every(cfg.eval_every, check_finite, evaluate_metric, run_diagnostics, save_checkpoint.if_best, last=last),
+        Every(cfg.eval_every, check_finite, evaluate_metric, run_diagnostics, last=last),
         Every(cfg.sample_every, check_finite, draw_samples, last=last),
+        # checkpoints come last: a run that continues from one repeats nothing of its step
+        Every(cfg.eval_every, save_checkpoint.if_best, last=last),
         Every(cfg.checkpoint_every, warn_of_forgotten_state.compare, save_checkpoint, last=last),
         stop_on_signal,
         log_stats.clock.start,

@@ -44,9 +44,16 @@ def test_the_best_checkpoint_stays_and_is_the_same_after_a_resume(tmp_path, monk
         self.latest = {self.measurement.tag: VALUES[step]}
         return self.latest
 
+    def save(folder, step, *rest):
+        drawn[step] = (folder / "samples" / f"step_{step:08d}.png").is_file()
+        return written(folder, step, *rest)
+
+    drawn, written = {}, checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", save)
     monkeypatch.setattr(monitors.EvaluateMetric, "observe", observe)
     cfg = configs.config("dataset=ring", "metric.n_samples=8")
-    train(cfg, tmp_path / "whole", STEPS)
+    train(cfg, tmp_path / "whole", f"{STEPS} sample_every=4")
+    assert drawn == {2: False, 3: False, 4: True, 6: False, 9: False, 10: True}  # nothing of a step is lost after a kill
     assert checkpoint.steps_in(tmp_path / "whole") == [4, 9, 10]
     assert named_checkpoint(tmp_path / "whole", "best")["step"] == 4
     train(cfg, tmp_path / "cut", f"{STEPS} train.steps=6")
