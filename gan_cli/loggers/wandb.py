@@ -75,6 +75,7 @@ class WandB(Service):
             if self.mode is not None:
                 raise
             self.run = begin("offline")
+        _remove_links(self.folder)
         return id
 
     def send(self, step: int, values: Mapping[str, float], pictures: Mapping[str, Path]) -> None:
@@ -89,3 +90,10 @@ class WandB(Service):
         if not self.run.offline:
             return str(self.run.url)
         return f"wandb sync {shlex.quote(str(self.folder / 'wandb'))}/offline-run-*-{self.id}"
+
+
+def _remove_links(folder: Path) -> None:
+    """Remove the links that wandb makes into the user's cache; a run's folder with links that lead out of it is refused."""
+    for path in list(folder.rglob("*")):
+        if path.is_symlink():
+            path.unlink(missing_ok=True)

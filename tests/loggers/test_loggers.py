@@ -24,6 +24,7 @@ from gan_cli.cli.job import _stored
 from gan_cli.errors import UserError
 from gan_cli.loggers import LoggedRun, Logger, Service
 from gan_cli.runs import logger
+from gan_cli.runs.folder import refuse_links
 
 LINES = [(step, {"loss/generator": step + 0.5, "metric/w1": math.inf if step == 2 else 0.25 * step}) for step in range(1, 9)]
 LOSSES = [(step, values["loss/generator"]) for step, values in LINES]
@@ -109,6 +110,7 @@ def log(folder: Path, names: str, first: int, last: int, finished: bool = False,
         if number == 7:
             run.numbers(number, {"heldout/js": 0.125})
     run.flush()
+    refuse_links(folder)  # the run can be read, and resumed if it is killed now
     if finished:
         run.hparams({"seed": 0}, {"metric/w1": 2.0}, ["seed"])
     run.close()
