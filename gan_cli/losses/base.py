@@ -64,12 +64,12 @@ class Loss(Contract, ABC):
         ``accuracy/fake`` are the shares with a ``log_ratio`` above and below 0, or without one on the right side of
         ``boundary``, if there is one.
         """
-        ratios = self.log_ratio(real), self.log_ratio(fake)
-        if ratios[0] is None or ratios[1] is None:
+        real_ratio, fake_ratio = self.log_ratio(real), self.log_ratio(fake)
+        if real_ratio is None or fake_ratio is None:
             stats = {"logit/real": real.mean(), "logit/fake": fake.mean()}
             return stats if self.boundary is None else stats | accuracies(real - self.boundary, fake - self.boundary)
-        real, fake = ratios
-        return {"D/real": real.sigmoid().mean(), "D/fake": fake.sigmoid().mean(), **accuracies(real, fake)}
+        shares = accuracies(real_ratio, fake_ratio)
+        return {"D/real": real_ratio.sigmoid().mean(), "D/fake": fake_ratio.sigmoid().mean(), **shares}
 
 
 def accuracies(real: Tensor, fake: Tensor) -> Stats:
