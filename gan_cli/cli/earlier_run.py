@@ -16,7 +16,7 @@ from gan_cli.config.identity import edits, to_plain
 from gan_cli.config.locations import LOCATION
 from gan_cli.config.names import RUN_ONLY
 from gan_cli.config.stored import read_config, read_plain
-from gan_cli.errors import UserError, shortened_list
+from gan_cli.errors import UserError, first_line, shortened_list
 from gan_cli.runs.folder import holds_config, read_result, run_folder, steps_in
 from gan_cli.runs.origin import Origin, origin_of
 
@@ -157,7 +157,7 @@ def begun_from(words: list[str], configs: ConfigLoader, multirun: bool) -> list[
         words = with_steps_added(words, origins[0].step or 0)
     joined = ",".join(quote(str(origin)) for origin in origins)
     own = [f"from={joined}" if word is named else word for word in words]
-    composing = _unless_replaced(_composing(origins[0].folder, first, configs), own, configs)
+    composing = _unless_replaced(_composing(origins[0], first, configs), own, configs)
     return [*composing, *([] if multirun else ["hydra.mode=RUN"]), *own]
 
 
@@ -185,16 +185,24 @@ def _found(origin: Origin) -> Origin:
     return origin
 
 
-def _composing(folder: Path, config: Mapping[str, Any], configs: ConfigLoader) -> list[str]:
-    """Return words that compose the ``config`` of the run in ``folder``, from those that started it as far as they help."""
-    from gan_cli.runs.started import recorded_words
+def _composing(origin: Origin, config: Mapping[str, Any], configs: ConfigLoader) -> list[str]:
+    """Return words that compose the ``config`` of the run ``origin``, from those that started it as far as they help.
 
-    usable = [word for word in recorded_words(folder) or () if _is_usable(word)]
+    Raises:
+        UserError: If options of the user's own are missing that are still where they were when the run was started.
+    """
+    from gan_cli.runs.started import recorded_words, trusted_options
+
+    usable = [word for word in recorded_words(origin.folder) or () if _is_usable(word)]
     config = {**config, **dict.fromkeys(("from", "resume")), "debug": False}
     try:
         return composing_words(config, usable, configs)
-    except UserError:  # an option of the user's own is not here; all values are in the config
-        return composing_words(config, [], configs)
+    except UserError as error:
+        own = trusted_options(origin.folder)
+        searched = [str(entry.path).removeprefix("file://") for entry in configs.get_search_path().get_path()]
+        if own is not None and str(own.resolve()) not in searched:
+            raise UserError(f"from={origin}: {first_line(error)}\nThe run was started with --config-dir {own}: add it.") from error
+        return composing_words(config, [], configs)  # all values are in the config
 
 
 def _is_usable(word: str) -> bool:

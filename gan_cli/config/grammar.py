@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-BARE = re.compile(r"(?!(null|true|false|nan|inf|on|off|yes|no)$)[A-Za-z_/.][\w./-]*", re.IGNORECASE)
+BARE = re.compile(r"(?!(null|true|false|nan|inf|on|off|yes|no)$)[A-Za-z_/.][\w./@-]*", re.IGNORECASE)
 """A text that needs no quotes: it cannot be taken for a number or another constant."""
 
 
@@ -26,6 +26,13 @@ def written(value: Any) -> str:
         return repr(value)
     text = str(value)
     return text if BARE.fullmatch(text) and re.search(r"[A-Za-z_]", text) else quote(text)
+
+
+def unquoted(word: str) -> str:
+    """Return an override without the quotes of its value, if the value is a text that needs none."""
+    key, _, text = word.partition("=")
+    quoted = re.fullmatch(r"'([^'\\]*)'", text)
+    return f"{key}={written(quoted[1])}" if quoted else word
 
 
 def key_of(word: str) -> str:

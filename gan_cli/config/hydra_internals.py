@@ -22,6 +22,7 @@ from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.default_element import InputDefault
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.plugins.config_source import ConfigResult
@@ -57,7 +58,23 @@ def _defer_choices() -> None:
     InputDefault._resolve_interpolation_impl = resolve_deferred  # type: ignore[method-assign, assignment]
 
 
+def _delete_nulls() -> None:
+    """Let ``~KEY`` delete a key whose value is null; Hydra takes such a key for one that does not exist."""
+    apply = ConfigLoaderImpl._apply_overrides_to_config
+
+    def applied(overrides: list[Override], cfg: DictConfig) -> None:
+        for override in overrides:
+            place, _, name = override.key_or_group.rpartition(".")
+            node = OmegaConf.select(cfg, place) if override.is_delete() and override.value() is None else None
+            if OmegaConf.is_dict(node) and name in node and node[name] is None:
+                node[name] = ""  # a value that Hydra finds, and deletes
+        apply(overrides, cfg)
+
+    ConfigLoaderImpl._apply_overrides_to_config = staticmethod(applied)  # type: ignore[method-assign]
+
+
 _defer_choices()
+_delete_nulls()
 
 
 class _CachedRepository(ConfigRepository):

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli import files
 from gan_cli.config.commands import composing_words, sweep_words
 from gan_cli.config.compose import loader
-from gan_cli.config.grammar import key_of
+from gan_cli.config.grammar import key_of, unquoted
 from gan_cli.config.identity import flat, plain_hash
 from gan_cli.config.locations import LOCATION
 from gan_cli.config.names import is_run_only
@@ -65,7 +65,7 @@ def sweep_again(
 
 def in_one_line(arguments: Sequence[str]) -> str:
     """Return a gan-train command, quoted for a shell."""
-    return shlex.join(["gan-train", *arguments])
+    return shlex.join(["gan-train", *map(unquoted, arguments)])
 
 
 def options_arguments(own: Path | None) -> list[str]:

@@ -110,6 +110,10 @@ def test_what_is_right_passes(make):
         assert OmegaConf.select(cfg, override.partition("=")[0].lstrip("+")) == value
 
 
+def test_a_key_that_is_null_can_be_left_out(make):
+    assert "name" not in make("~model.generator.name").model.generator
+
+
 @pytest.mark.slow
 def test_a_loss_brings_its_parts_along_and_the_command_line_wins(make):
     brought = make("loss=wgan")

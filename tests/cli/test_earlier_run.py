@@ -46,6 +46,25 @@ def test_a_run_whose_words_were_not_recorded_is_composed_from_its_config(call, j
     assert jobs.trained.pop()["cfg"]["optimizer"]["generator"] == {"lr": 0.125}, "it follows the common rate"
 
 
+def test_own_options_are_asked_for_while_they_are_there(call, jobs, begun, tmp_path):
+    own = tmp_path / "own" / "loss"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text("_target_: m.Mine\nmargin: 1.0\n")
+    assert call("train", "--config-dir", str(own.parent), "loss=mine", "model=other", "hydra.run.dir=runs/b").code == 0
+    trained = jobs.trained.pop()["cfg"]
+    (tmp_path / "work" / "runs" / "b" / "checkpoints").mkdir()
+    (tmp_path / "work" / "runs" / "b" / "checkpoints" / "step_00000005.pt").touch()
+    answer = call("train", "from=runs/b@5", "optimizer.lr=0.125")
+    assert answer.code == 2
+    assert "from=runs/b@5: no loss named 'mine'." in answer.err
+    assert answer.err.endswith(f"The run was started with --config-dir {own.parent}: add it.\n")
+    assert call("train", "--config-dir", str(own.parent), "from=runs/b@5").code == 0
+    assert jobs.trained.pop()["cfg"] == {**trained, "from": "runs/b@5"}
+    shutil.rmtree(own.parent)
+    assert call("train", "from=runs/b@5").code == 0, "the config of the run holds all values"
+    assert jobs.trained.pop()["cfg"] == {**trained, "from": "runs/b@5"}
+
+
 def test_recorded_words_can_do_no_more_than_compose_the_stored_config(call, jobs, begun, tmp_path):
     recorded = tmp_path / "work" / "a" / ".hydra" / "overrides.yaml"
     recorded.write_text(

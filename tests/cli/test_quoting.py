@@ -6,7 +6,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from gan_cli.cli.quoting import quote_paths
-from gan_cli.config.grammar import quote
+from gan_cli.config.grammar import quote, unquoted
 
 PARSER = OverridesParser.create()
 ALPHABET = "aZ0 =,'\"\\[]{}()$:;~+-/.äß漢@#%&*?!|<>\t"
@@ -21,6 +21,7 @@ def test_any_text_comes_back(seed):
     draw = random.Random(seed)
     text = "".join(draw.choices(ALPHABET, k=draw.randint(1, 12)))
     assert value(f"x={quote(text)}") == text
+    assert value(unquoted(f"x={quote(text)}")) == text
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,21 @@ def test_any_text_comes_back(seed):
 def test_paths_are_quoted(path):
     (word,) = quote_paths([f"dataset.root={path}"])
     assert value(word) == path
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("from='outputs/a@5'", "from=outputs/a@5"),
+        ("dataset.root='/data/lsun'", "dataset.root=/data/lsun"),
+        ("dataset.root='/my data'", "dataset.root='/my data'"),
+        ("method='5'", "method='5'"),
+        ("method='null'", "method='null'"),
+    ],
+)
+def test_printed_lines_have_the_quotes_that_are_needed(word, shown):
+    assert unquoted(word) == shown
+    assert value(shown) == value(word)
 
 
 @pytest.mark.parametrize("mark", [";", ",", "|", "'", "."])
