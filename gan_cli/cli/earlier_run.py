@@ -201,7 +201,8 @@ def _composing(origin: Origin, config: Mapping[str, Any], configs: ConfigLoader)
         own = trusted_options(origin.folder)
         searched = [str(entry.path).removeprefix("file://") for entry in configs.get_search_path().get_path()]
         if own is not None and str(own.resolve()) not in searched:
-            raise UserError(f"from={origin}: {first_line(error)}\nThe run was started with --config-dir {own}: add it.") from error
+            hint = f"The run was started with --config-dir {own}: add it."
+            raise UserError(f"from={origin}: {first_line(error)}\n{hint}") from error
         return composing_words(config, [], configs)  # all values are in the config
 
 

@@ -66,7 +66,7 @@ def _delete_nulls() -> None:
         for override in overrides:
             place, _, name = override.key_or_group.rpartition(".")
             node = OmegaConf.select(cfg, place) if override.is_delete() and override.value() is None else None
-            if OmegaConf.is_dict(node) and name in node and node[name] is None:
+            if isinstance(node, DictConfig) and name in node and node[name] is None:
                 node[name] = ""  # a value that Hydra finds, and deletes
         apply(overrides, cfg)
 
