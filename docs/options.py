@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.cli.options import GROUPS, Option, read
-from gan_cli.config.schema import COMMANDS, MISSING, scalars
+from gan_cli.config.scalars import MISSING, scalars
+from gan_cli.config.schema import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"

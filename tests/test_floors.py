@@ -51,7 +51,15 @@ FLAT = {
     "types",
 }
 """The modules that lie in no folder."""
-AT_ONCE = ["cli/main", "config/schema", "config/suggestions", "config/literature", "config/locations", "config/names"]
+AT_ONCE = [
+    "cli/main",
+    "config/scalars",
+    "config/schema",
+    "config/suggestions",
+    "config/literature",
+    "config/locations",
+    "config/names",
+]
 AT_ONCE += ["activity", "errors", "files", "lazy", "own_code", "runs/streams"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
 WITHOUT_TORCH = [

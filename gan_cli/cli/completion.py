@@ -9,7 +9,8 @@ from pathlib import Path
 from gan_cli.cli import help, options
 from gan_cli.cli.help import Command
 from gan_cli.config import suggestions
-from gan_cli.config.schema import Scalar, TrainConfig, scalars
+from gan_cli.config.scalars import Scalar, scalars
+from gan_cli.config.schema import TrainConfig
 from gan_cli.errors import UserError
 
 SCRIPTS = {

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from gan_cli.cli import options
 from gan_cli.config import suggestions
-from gan_cli.config.schema import COMMANDS, MISSING, Scalar, TrainConfig, components, scalars
+from gan_cli.config.scalars import MISSING, Scalar, components, scalars
+from gan_cli.config.schema import COMMANDS, TrainConfig
 from gan_cli.errors import UserError
 
 

@@ -19,7 +19,8 @@ from gan_cli.cli import again
 from gan_cli.cli.loading import loading
 from gan_cli.config.compose import own_options, readable, structured
 from gan_cli.config.identity import config_hash
-from gan_cli.config.schema import TrainConfig, components
+from gan_cli.config.scalars import components
+from gan_cli.config.schema import TrainConfig
 from gan_cli.config.trust import importable
 from gan_cli.config.user import make_absolute
 from gan_cli.errors import Diverged

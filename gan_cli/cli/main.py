@@ -22,7 +22,8 @@ from gan_cli.cli.help import Command
 from gan_cli.cli.quoting import quote_paths, with_metrics
 from gan_cli.config import suggestions
 from gan_cli.config.grammar import quote
-from gan_cli.config.schema import TrainConfig, components, scalars
+from gan_cli.config.scalars import components, scalars
+from gan_cli.config.schema import TrainConfig
 from gan_cli.errors import DamageWarning, Interrupted, UserError
 from gan_cli.runs import naming
 from gan_cli.runs.streams import reserve_standard_descriptors, unfailing

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from gan_cli.config.grammar import quote
 from gan_cli.config.locations import location_keys
-from gan_cli.config.schema import MISSING
+from gan_cli.config.scalars import MISSING
 
 PATHS = {
     "dataset.cache_dir",

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from gan_cli.config.grammar import written
 from gan_cli.config.names import is_run_only
-from gan_cli.config.schema import RunsConfig, scalars
+from gan_cli.config.scalars import scalars
+from gan_cli.config.schema import RunsConfig
 from gan_cli.errors import UserError, printable
 from gan_cli.files import bytes_in_words
 from gan_cli.runs import naming, table

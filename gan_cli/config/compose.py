@@ -22,15 +22,8 @@ from gan_cli.config import docstrings, suggestions, user
 from gan_cli.config.hydra_internals import config_loader
 from gan_cli.config.identity import to_plain
 from gan_cli.config.names import folder_name, job_folder, method_name
-from gan_cli.config.schema import (
-    COMMANDS,
-    MISSING,
-    RunsConfig,
-    Scalar,
-    TrainConfig,
-    components,
-    scalars,
-)
+from gan_cli.config.scalars import MISSING, Scalar, components, scalars
+from gan_cli.config.schema import COMMANDS, RunsConfig, TrainConfig
 from gan_cli.config.value_types import LIST, ONE, is_interpolation, like, shown, typed
 from gan_cli.errors import UserError, first_line
 

@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_cli import files
 from gan_cli.config.locations import LOCATION, WITHIN
-from gan_cli.config.schema import TrainConfig, scalars
+from gan_cli.config.scalars import scalars
+from gan_cli.config.schema import TrainConfig
 from gan_cli.config.stored import LARGEST
 from gan_cli.errors import UserError
 

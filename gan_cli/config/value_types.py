@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import BooleanNode, FloatNode, IntegerNode
 from omegaconf.errors import ValidationError
 
-from gan_cli.config.schema import MISSING, Scalar
+from gan_cli.config.scalars import MISSING, Scalar
 
 KINDS = {
     bool: (BooleanNode, "true or false"),

@@ -17,7 +17,8 @@ from gan_cli.config.grammar import key_of, unquoted
 from gan_cli.config.identity import flat, plain_hash
 from gan_cli.config.locations import LOCATION
 from gan_cli.config.names import is_run_only
-from gan_cli.config.schema import TrainConfig, components
+from gan_cli.config.scalars import components
+from gan_cli.config.schema import TrainConfig
 from gan_cli.config.stored import LARGEST
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import START, options_folder, recorded_start

@@ -8,7 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.config.schema import Train, TrainConfig, components, key_of
+from gan_cli.config.scalars import components, key_of
+from gan_cli.config.schema import Train, TrainConfig
 from gan_cli.config.trust import is_shipped
 from gan_cli.errors import EarlierVersionError
 

@@ -9,7 +9,8 @@ import pytest
 from gan_cli import __version__
 from gan_cli.cli import completion, main
 from gan_cli.config import suggestions
-from gan_cli.config.schema import EvalConfig, SampleConfig, TrainConfig, components, scalars
+from gan_cli.config.scalars import components, scalars
+from gan_cli.config.schema import EvalConfig, SampleConfig, TrainConfig
 
 
 @pytest.mark.parametrize(

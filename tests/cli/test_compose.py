@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from gan_cli.config.compose import SCHEMAS, compose, loader, structured
-from gan_cli.config.schema import scalars
+from gan_cli.config.scalars import scalars
 from gan_cli.errors import UserError
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from gan_cli.config import literature, suggestions
 from gan_cli.config.compose import compose, flatten, loader
-from gan_cli.config.schema import TrainConfig, components, scalars
+from gan_cli.config.scalars import components, scalars
+from gan_cli.config.schema import TrainConfig
 
 GROUPS = suggestions.groups()
 NAMES = [(group, name, target) for group, names in literature.OPTIONS.items() for name, target in names.items()]

@@ -8,7 +8,8 @@ import pytest
 from support import configs
 from support.markdown import ROOT, anchors, blocks, pages, without_code, without_modules
 
-from gan_cli.config.schema import COMMANDS, components, scalars
+from gan_cli.config.scalars import components, scalars
+from gan_cli.config.schema import COMMANDS
 
 README = ROOT / "README.md"
 

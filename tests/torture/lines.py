@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from support import configs
 
-from gan_cli.config.schema import COMMANDS, scalars
+from gan_cli.config.scalars import scalars
+from gan_cli.config.schema import COMMANDS
 from torture.arena import Arena, Try
 from torture.children import call, refusal_problem
 from torture.oracle import PLAIN, left_behind, reference

@@ -11,7 +11,8 @@ from hydra.types import RunMode
 
 from gan_cli.config.compose import flatten, readable
 from gan_cli.config.identity import flat
-from gan_cli.config.schema import TrainConfig, scalars
+from gan_cli.config.scalars import scalars
+from gan_cli.config.schema import TrainConfig
 from gan_cli.errors import UserError
 from gan_cli.runs.started import configs_of, trusted_options
 
