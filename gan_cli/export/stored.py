@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,19 +75,28 @@ def is_exported(path: Path) -> bool:
     return path.suffix == SUFFIX if path.is_file() else any(path.glob(f"*{SUFFIX}"))
 
 
-def load_state(path: Path) -> dict[str, Any]:
+def load_state(path: Path, players: Sequence[str] | None = None, averaged: bool = False) -> dict[str, Any]:
     """Return the exported players as a checkpoint holds them: ``game`` and ``ema`` alike, ``config`` and ``data``.
 
     Args:
         path: A file of gan-export, or a folder of such files.
+        players: The players that are wanted. None: all that are there.
+        averaged: True if they must be averaged players.
 
     Raises:
-        UserError: If a file cannot be read, or gan-export did not write it.
+        UserError: If a file cannot be read, gan-export did not write it, or it holds a trained player where an averaged one is
+            wanted.
     """
     state: dict[str, Any] = {}
     weights: dict[str, Tensor] = {}
     for file in [path] if path.is_file() else sorted(path.glob(f"*{SUFFIX}")):
         metadata, tensors = read(file)
+        wanted = players is None or metadata["player"] in players
+        if averaged and wanted and metadata["averaged"] != "true":
+            raise UserError(
+                f"init_average: {file} holds the trained {metadata['player']}, not its average.\n"
+                "Leave init_average out, or name the run itself in init_from."
+            )
         state = {"config": metadata["config"], "data": metadata["data"]}
         weights |= {f"{metadata['place']}{name}": tensor for name, tensor in tensors.items()}
     return {**state, "game": weights, "ema": weights}
@@ -109,7 +118,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise UserError(f"{path} cannot be read: {why_unloadable(error)}.") from error
     try:
         data = json.loads(metadata["data"])
-        if metadata["gan_cli_format"] != FORMAT or not all(isinstance(metadata[key], str) for key in ("player", "place")):
+        texts = [metadata[key] for key in ("player", "place", "averaged")]
+        if metadata["gan_cli_format"] != FORMAT or not all(isinstance(text, str) for text in texts):
             raise FormError("another version wrote it")
         if not isinstance(data["shape"], list) or not isinstance(data["classes"], int):
             raise FormError("its data are none")

@@ -20,7 +20,7 @@ from gan_cli.runs.folder import run_folder
 def load_players(game: Game, cfg: DictConfig, data: Data) -> list[str]:
     """Load the players that ``init_from`` and ``init_players`` name into ``game``, as far as their weights fit.
 
-    They are the trained players, or with ``init_average`` the averaged ones.
+    They are the trained players, or with ``init_average`` the averaged ones; a file of gan-export holds one of the two.
 
     Args:
         game: The game whose players are loaded.
@@ -31,7 +31,8 @@ def load_players(game: Game, cfg: DictConfig, data: Data) -> list[str]:
         A line for each player of which a part stays as it was initialized.
 
     Raises:
-        UserError: If there is no such run or player, or no weight of a player fits; the message names what differs.
+        UserError: If there is no such run or player, the file holds no averaged player where one is wanted, or no weight of a
+            player fits; the message names what differs.
     """
     source, players = cfg.init_from, cfg.init_players
     if source is None:
@@ -41,7 +42,7 @@ def load_players(game: Game, cfg: DictConfig, data: Data) -> list[str]:
         return []
     path = Path(source)
     if exported := path.exists() and stored.is_exported(path):
-        state: Mapping[str, Any] | None = stored.load_state(path)
+        state: Mapping[str, Any] | None = stored.load_state(path, players, cfg.init_average)
     else:
         state = checkpoint.load(path) if path.is_file() else checkpoint.newest(run_folder(path))
     if state is None:

@@ -116,6 +116,21 @@ def test_a_run_begins_with_what_was_exported(run, tmp_path, place):
         )
 
 
+def test_an_average_is_wanted_and_exported_or_refused(run, tmp_path):
+    cfg = configs.config("game=cgan features=identity regularizer=spectral_norm metric=none")
+    values = "train.steps=0 seed=9 ema=null init_average=true"
+    out = export(run, out=tmp_path / "x")
+    train(cfg, tmp_path / "new", f"{values} init_from={out}")
+    begun, source = state(tmp_path / "new")["game"], state(run)["ema"]
+    assert all(torch.equal(begun[name], source[name]) for name in source if name.startswith("generator."))
+    export(run, out=out, players="[discriminator]", ema=False)
+    refused = r"^init_average: .*/x/discriminator\.safetensors holds the trained discriminator, not its average\.\nLeave "
+    for place in (out, out / "discriminator.safetensors"):
+        with pytest.raises(UserError, match=refused):
+            train(cfg, tmp_path / "other", f"{values} init_from={place}")
+    train(cfg, tmp_path / "named", f"{values} init_from={out} init_players=[generator]")
+
+
 @pytest.mark.parametrize(("form", "package"), [("onnx", "onnx"), ("onnx", "onnxruntime"), ("safetensors", "safetensors")])
 def test_a_missing_package_is_named_with_its_extra(run, monkeypatch, tmp_path, form, package):
     installed = checks.distribution
