@@ -177,3 +177,8 @@ def test_imports_are_found_wherever_they_stand(tmp_path):
     now = {"a", "b.c", "gan_cli.d", "gan_cli.f.g.h", "j", "l"}
     assert imported(file, at_import=True) == now
     assert imported(file) == now | {"i", "n"}
+
+
+def test_methods_of_base_classes_are_abstract():
+    """A class that lacks one of them is refused when it is built, not when the method is called."""
+    assert [path.name for path in FILES if "raise NotImplementedError" in path.read_text(encoding="utf-8")] == []

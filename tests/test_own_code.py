@@ -141,6 +141,22 @@ def test_the_cause_of_a_failed_import_is_named(module, text, said):
     assert f"{other if 'OTHER' in text else name}.py, line 1" in message
 
 
+@pytest.mark.parametrize(
+    ("key", "base", "lacking"),
+    [
+        ("model.generator", "gan_cli.models.Generator", "forward"),
+        ("model.discriminator", "gan_cli.models.Discriminator", "forward"),
+        ("model.discriminator", "gan_cli.models.base.FeatureDiscriminator", "features"),
+    ],
+)
+def test_a_network_that_lacks_a_method_is_refused_when_it_is_built(module, key, base, lacking):
+    place, _, role = base.rpartition(".")
+    text = f"from {place} import {role}\nclass Own({role}):\n    def __init__(self, **arguments): super().__init__()\n"
+    cfg = configs.config("dataset=ring", f"{key}._target_={module(text)}.Own")
+    with pytest.raises(UserError, match=rf"^{key}: Can't instantiate abstract class Own .*'?{lacking}'?"):
+        build(cfg, torch.device("cpu"))
+
+
 def test_own_code_that_may_be_to_blame_is_named(module, tmp_path, capsys):
     """A generator of other samples than the data's raises nothing itself: the discriminator's first layer does."""
     name = module(f"{HEAD}class Own(MLPGenerator):\n    def forward(self, z, y=None): return super().forward(z)[:, :1]\n")

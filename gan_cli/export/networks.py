@@ -1,8 +1,7 @@
 """The networks of a run that are exported, with an example of what goes in and what comes out."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from torch.nn.utils import parametrize
 
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
+from gan_cli.games.calls import first_calls
 from gan_cli.games.protocols import HasPanels
 from gan_cli.games.sampling import cycling_labels, eval_mode
 from gan_cli.inference.load import LoadedRun
@@ -182,7 +182,7 @@ def watched(run: LoadedRun) -> tuple[dict[str, tuple[Call, bool]], tuple[dict[st
     with fork_rng("export", game.device), eval_mode(game):
         z = game.latents(ROWS)
         y = cycling_labels(ROWS, run.classes) if run.source is None else 2 * torch.rand(ROWS, *run.source) - 1
-        with watching(game) as calls:
+        with first_calls(game.players(), _call) as calls:
             x = game.sample(z, y)
             sampling = {*calls}
             if isinstance(game, HasPanels):
@@ -194,27 +194,9 @@ def watched(run: LoadedRun) -> tuple[dict[str, tuple[Call, bool]], tuple[dict[st
     return {name: (call, name in sampling) for name, call in calls.items()}, (inputs, x)
 
 
-@contextmanager
-def watching(game: Game) -> Iterator[dict[str, Call]]:
-    """Collect the first call of each player for as long as the context lasts."""
-    calls: dict[str, Call] = {}
-
-    def note(name: str, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        if name not in calls:
-            arguments = inspect.signature(module.forward).bind(*args, **kwargs).arguments
-            calls[name] = Call(module, {key: _copy(value) for key, value in arguments.items()}, _copy(output))
-
-    hooks = [
-        player.register_forward_hook(
-            lambda module, args, kwargs, output, name=name: note(name, module, args, kwargs, output), with_kwargs=True
-        )
-        for name, player in game.players().items()
-    ]
-    try:
-        yield calls
-    finally:
-        for hook in hooks:
-            hook.remove()
+def _call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Call:
+    arguments = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+    return Call(module, {key: _copy(value) for key, value in arguments.items()}, _copy(output))
 
 
 def _copy(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Sampling of a game that has been trained: samples, walks between latents, traversals."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from gan_cli.inference.sources import Sources
 from gan_cli.randomness import fork_rng
 
 
-class Sampler:
+class Sampler(ABC):
     """A game in eval mode, and all that its samples depend on.
 
     Attributes:
@@ -43,9 +44,9 @@ class Sampler:
     labels: Labels
 
     @property
+    @abstractmethod
     def data(self) -> Data:
         """The data set of the run, from which sources are taken."""
-        raise NotImplementedError
 
     def sample(self, n: int | None = None, seed: int = 0, y: Any = None, *, seeds: Sequence[int] | None = None) -> Tensor:
         """Draw ``n`` samples.

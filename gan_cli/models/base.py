@@ -1,5 +1,6 @@
 """Interfaces of the players' networks, and checks of the shapes that they support."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from gan_cli.contracts import LOGITS, TENSOR, Contract
 from gan_cli.errors import FieldError, UserError
 
 
-class Generator(Contract, nn.Module):
+class Generator(Contract, nn.Module, ABC):
     """G(z, y): latents ``[B, *latent_shape]`` and optional labels ``[B]`` to samples ``[B, *shape]``.
 
     Images lie in [-1, 1] and sequences in [0, 1]. Constructors take ``shape``, the shape of one sample, and ``classes``, the
@@ -29,11 +30,12 @@ class Generator(Contract, nn.Module):
         """Shape of one sample's latents: ``(latent_dim,)``, or ``(T, latent_dim)`` if every time step has its own noise."""
         return (self.latent_dim,)
 
+    @abstractmethod
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        raise NotImplementedError
+        """Return G(z, y)."""
 
 
-class Discriminator(Contract, nn.Module):
+class Discriminator(Contract, nn.Module, ABC):
     """D(x, y): samples ``[B, *shape]`` and optional labels ``[B]`` to logits ``[B]`` (or batch first, any shape).
 
     Constructors take ``shape`` and ``classes`` from the data set, as those of ``Generator`` do.
@@ -49,8 +51,9 @@ class Discriminator(Contract, nn.Module):
     source: tuple[int, ...] | None = None
     stepwise: bool = False
 
+    @abstractmethod
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        raise NotImplementedError
+        """Return D(x, y)."""
 
 
 class FeatureDiscriminator(Discriminator):
@@ -62,13 +65,13 @@ class FeatureDiscriminator(Discriminator):
 
     feature_dim: int
 
+    @abstractmethod
     def features(self, x: Tensor) -> Tensor:
         """Return phi(x): samples ``[B, *shape]`` to features ``[B, feature_dim]``, after the last nonlinearity."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logits(self, features: Tensor) -> Tensor:
         """Return psi(phi): features ``[B, feature_dim]`` to logits ``[B]``."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.logits(self.features(x))
@@ -95,7 +98,7 @@ def require_features(discriminator: nn.Module, user: str) -> FeatureDiscriminato
     return discriminator
 
 
-class Denoiser(Contract, nn.Module):
+class Denoiser(Contract, nn.Module, ABC):
     """eps(x_t, t, y): predicts the noise in noisy samples ``[B, *shape]`` at times t, with the shape of the samples.
 
     The times t are int64 ``[B]``, from 1 to T. The labels y are int64 ``[B]``; the label ``classes`` means "no label", and
@@ -110,8 +113,9 @@ class Denoiser(Contract, nn.Module):
     shape: tuple[int, ...]
     classes: int
 
+    @abstractmethod
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        raise NotImplementedError
+        """Return eps(x_t, t, y)."""
 
 
 def effective_classes(classes: int, conditional: bool) -> int:

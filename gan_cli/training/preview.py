@@ -3,8 +3,7 @@
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from gan_cli.files import bytes_in_words
+from gan_cli.games.calls import first_calls
 from gan_cli.training.callbacks import tensors_in
 from gan_cli.training.run import Run
 
@@ -72,7 +72,7 @@ def preview(run: Run) -> list[str]:
     if not usual or not orders or steps <= run.step:
         return [_described(name, network, "") for name, network in players.items()]
     saving = Saving(run.game.parameters())
-    with _shapes(players) as shapes:
+    with first_calls(players, _shapes) as shapes:
         counted = [_counted(run, order, saving) for order in orders]
     start = time.perf_counter()
     play(run, usual)
@@ -128,25 +128,10 @@ def _counted(run: Run, order: Sequence[str], saving: Saving) -> bool:
     return True
 
 
-@contextmanager
-def _shapes(players: Any) -> Iterator[dict[str, str]]:
-    """Yield the shapes of the first input and output of each player, in words, which fill up while rounds are played."""
-    found: dict[str, str] = {}
-
-    def note(name: str, inputs: Any, output: Any) -> None:
-        tensors = [_shape(one) for one in (inputs, output)]
-        if all(tensors):
-            found.setdefault(name, f", {tensors[0]} -> {tensors[1]}")
-
-    hooks = [
-        network.register_forward_hook(lambda module, inputs, output, name=name: note(name, inputs, output))
-        for name, network in players.items()
-    ]
-    try:
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
+def _shapes(player: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> str | None:
+    """Return the shapes of the first input and the first output of a call in words, None if one of them is no tensor."""
+    shapes = [_shape((*args, *kwargs.values())), _shape(output)]
+    return f", {shapes[0]} -> {shapes[1]}" if all(shapes) else None
 
 
 def _shape(value: Any) -> str:
