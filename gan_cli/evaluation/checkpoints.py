@@ -136,10 +136,11 @@ class Checkpoints:
         run = self.load(folder, name, self.cfg.ema, **self.sampling)
         measurement, seed = self.measurement(run.config, "report"), self.seed(run.config)
         run.check_data(measurement.data)
-        fake = measurement.fake(run.game, seed, self.cfg.labels)
+        copies = measurement.copies()
+        fake = measurement.fake(run.game, seed, self.cfg.labels, copies.look)
         with activity(f"computing {measurement.metric.name}"):
             numbers, details = numbers_and_details(
-                measurement.metric, measurement.real, fake, measurement.floor, measurement.classes
+                measurement.metric, measurement.real, fake, measurement.floor, measurement.classes, copies.remarks()
             )
         if untranslated := measurement.untranslated:
             rows = {"translated": {name: number.value for name, number in numbers.items()}, "untranslated": untranslated}
@@ -147,10 +148,9 @@ class Checkpoints:
         pictures = measurement.metric.pictures(measurement.real, fake)
         save_pictures(Path(self.cfg.out or folder), run.step, {title: to_pixels(one) for title, one in pictures.items()})
         provenance = measurement.provenance(self.cfg.ema and run.config.ema is not None, seed)
+        drawn = {"sampling": self.sampling, "labels": self.cfg.labels if run.labels.taken else None}
         preprocessing = record.preprocessing(folder, run.config.dataset)
-        labels = self.cfg.labels if run.labels.taken else None
-        origin = {**provenance, "sampling": self.sampling, "preprocessing": preprocessing, "labels": labels}
-        return run.step, origin, numbers, details
+        return run.step, {**provenance, **drawn, "preprocessing": preprocessing}, numbers, details
 
     def measure_players(self, folder: Path, name: str) -> MeasuredCheckpoint:
         """Measure a checkpoint's trained players with the diagnostics; pictures are written to ``folder/eval``."""

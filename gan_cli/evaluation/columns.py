@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_cli.config.names import method_name, settings_text
+from gan_cli.evaluation import by_class
 from gan_cli.evaluation.sweeps import SweepRun, groups, sweep_run
 from gan_cli.runs import environment
 
@@ -50,15 +51,32 @@ def plain_rows(results: Iterable["Result"]) -> list[dict[str, Any]]:
 
 
 def _rows_of(result: "Result") -> list[dict[str, Any]]:
-    origin = result.provenance
+    """Return a row for each number of a result, and for each number within a class, whose name holds that of the class."""
+    origin, classes = result.provenance, by_class.rows_of(result.details)
+    counts = {"n_real": origin.n_real, "n_fake": origin.n_fake}
+    overall = {"class": None} if classes else {}
+    rows = [{"name": name, **overall, **dataclasses.asdict(number), **counts} for name, number in result.numbers.items()]
+    rows += [
+        {
+            "name": f"{name}[{row['class']}]",
+            "class": row["class"],
+            "value": float(row[name]),
+            "error": None,
+            "higher_is_better": result.numbers[name].higher_is_better if name in result.numbers else None,
+            "floor": None,
+            "floor_error": None,
+            "n_real": row["real"],
+            "n_fake": row["generated"],
+        }
+        for name in by_class.names_of(result.details)
+        for row in classes
+        if row.get(name) is not None
+    ]
     return [
         {
             "step": result.step,
             "chosen": " ".join(result.chosen),
-            "name": name,
-            **dataclasses.asdict(number),
-            "n_real": origin.n_real,
-            "n_fake": origin.n_fake,
+            **row,
             "split": origin.split,
             "ema": origin.ema,
             "sampling_seed": origin.seed,
@@ -73,7 +91,7 @@ def _rows_of(result: "Result") -> list[dict[str, Any]]:
             **dict.fromkeys(("extractor", "weights", "resizing")),
             **origin.features,
         }
-        for name, number in result.numbers.items()
+        for row in rows
     ]
 
 
@@ -146,7 +164,10 @@ def ranking_rows(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for entry in entries
         for method in entry["methods"]
-        for name, number in method["numbers"].items()
+        for name, number in (
+            *method["numbers"].items(),
+            *((f"{name}[{label}]", mean) for name, means in method["by_class"].items() for label, mean in means.items()),
+        )
     ]
 
 

@@ -18,6 +18,7 @@ from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError, first_line
 from gan_cli.evaluation import results, sweeps
 from gan_cli.evaluation.checkpoints import Checkpoints
+from gan_cli.evaluation.class_tables import curve_class_tables, run_class_tables, sweep_class_tables
 from gan_cli.evaluation.comparison import compare
 from gan_cli.evaluation.details import detail_tables, reference_tables, remark_tables
 from gan_cli.evaluation.folders import FolderComparison
@@ -88,8 +89,9 @@ def _measure_run(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[
         progress.expect(checkpoints.n_measurements(folder))
         found = checkpoints.results(folder)
     _save(folder, out, found)
-    tables = curve_tables(found) if cfg.checkpoint == "all" else [*run_tables(found), *detail_tables(found)]
-    return found, tables, out
+    if cfg.checkpoint == "all":
+        return found, [*curve_tables(found), *curve_class_tables(found)], out
+    return found, [*run_tables(found), *detail_tables(found), *run_class_tables(found)], out
 
 
 def _measure_sweep(cfg: DictConfig, folder: Path, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
@@ -146,8 +148,10 @@ def _measure_each(
         lambda stored: ranking_entries(compare(sweep_runs, by_run(stored, names), chosen)),
     )
     in_tables = [result for result in everything if chosen in result.chosen]
+    comparison = compare(sweep_runs, found, chosen)
     tables = [
-        *sweep_tables(compare(sweep_runs, found, chosen)),
+        *sweep_tables(comparison),
+        *sweep_class_tables(comparison),
         *reference_tables(sweep_runs, found),
         *remark_tables(in_tables),
     ]
@@ -180,9 +184,7 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
         for line in folders.warnings[known:]:
             say(console, f"warning: {line}")
         with activity(f"computing {folders.metric.name}"):
-            numbers, details = numbers_and_details(folders.metric, *measured)
-        if folders.warnings:
-            details["remarks"] = [*folders.warnings, *details.get("remarks", ())]
+            numbers, details = numbers_and_details(folders.metric, *measured, remarks=folders.warnings)
     provenance = Provenance(**folders.provenance())
     seconds = round(time.perf_counter() - start, 2)
     found = [Result(cfg.fake, None, (), provenance, numbers, details, seconds)]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from gan_cli.evaluation.by_class import values_within_classes
 from gan_cli.evaluation.results import Number, Provenance, Result, differences
 from gan_cli.evaluation.sweeps import Group, SweepRun, groups, shared_settings
 
@@ -59,6 +60,7 @@ class Row:
         n_seeds: Number of seeds of this method in the sweep.
         means: Means by choice of checkpoint (``last``, ``best``) and name of the number.
         difference: Difference to the first row; None for the first row itself.
+        by_class: Means by name of the number and name of the class, of the classes that all seeds have the number for.
     """
 
     settings: Mapping[str, str]
@@ -66,6 +68,7 @@ class Row:
     n_seeds: int
     means: Mapping[str, Mapping[str, Mean]]
     difference: Difference | None = None
+    by_class: Mapping[str, Mapping[str, Mean]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -265,7 +268,9 @@ def _ranking(methods: Sequence[Group], pool: _Comparable, chosen: str, differs_i
             choices = dict.fromkeys((chosen, "last", "best"))
             complete = [choice for choice in choices if all(choice in run for run in runs.values())]
             means = {choice: _means([run[choice] for run in runs.values()] if choice in complete else []) for choice in choices}
-            row = Row(method.settings, tuple(sorted(runs)), len({run.seed for run in method.sweep_runs}), means)
+            within = _means_within_classes([run[chosen] for run in runs.values()])
+            seeds, n_seeds = tuple(sorted(runs)), len({run.seed for run in method.sweep_runs})
+            row = Row(method.settings, seeds, n_seeds, means, by_class=within)
             measured.append((row, {seed: run[chosen].numbers[primary].value for seed, run in runs.items()}))
     measured.sort(key=lambda entry: _sort_key(entry[0].means[chosen][primary].value, higher))
     level = joint_level(sum(len(row.seeds) >= MIN_PAIRS for row, _ in measured))
@@ -273,9 +278,8 @@ def _ranking(methods: Sequence[Group], pool: _Comparable, chosen: str, differs_i
     rows = (first, *(replace(row, difference=difference(values, best, higher, level)) for row, values in others))
     floors = [floor for result in examples if (floor := result.numbers[primary].floor) is not None]
     span = (min(floors), max(floors)) if floors else None
-    errors = [error for result in examples if (error := result.numbers[primary].floor_error) is not None]
+    scatter = max((error for result in examples if (error := result.numbers[primary].floor_error) is not None), default=None)
     measured_as = {key: value for key, value in examples[0].details.items() if key.startswith("floor_")}
-    scatter = max(errors, default=None)
     return Ranking(primary, chosen, pool.provenance, numbers, rows, span, scatter, measured_as, level, differs_in)
 
 
@@ -283,6 +287,11 @@ def _means(results: Sequence[Result]) -> dict[str, Mean]:
     """Return the means of all numbers that every result has."""
     names = [name for name in results[0].numbers if all(name in result.numbers for result in results)] if results else []
     return {name: mean([result.numbers[name].value for result in results]) for name in names}
+
+
+def _means_within_classes(results: Sequence[Result]) -> dict[str, dict[str, Mean]]:
+    within = values_within_classes([result.details for result in results])
+    return {name: {label: mean(values) for label, values in classes.items()} for name, classes in within.items()}
 
 
 def _sort_key(value: float, higher_is_better: bool) -> float:

@@ -7,34 +7,20 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from gan_cli.evaluation.by_class import COUNTED, ENOUGH, KEY
 from gan_cli.evaluation.layout import blank_table, titled_table
 from gan_cli.evaluation.number_format import format_value
 from gan_cli.evaluation.remarks import remarks
 from gan_cli.evaluation.results import Result, differences, format_setting
 from gan_cli.evaluation.sweeps import SweepRun, groups, shared_settings
 
-NUMBERS = 2
-"""Largest number of numbers in one table of classes, which must fit into 80 columns."""
-
 
 def detail_tables(results: Sequence[Result]) -> list[Group]:
-    """Return the tables in the details of each result: references to compare its samples with, and its numbers by class."""
+    """Return the tables in the details of each result: references to compare its samples with."""
     return [
         titled_table(f"{result.source}{'' if result.step is None else f', step {result.step}'}: {name}", _detail_table(rows))
         for result in results
-        for name, rows in (*_tables_within(result.details, result.provenance.metric), *_rows_by_class(result))
+        for name, rows in _tables_within(result.details, result.provenance.metric)
     ]
-
-
-def _rows_by_class(result: Result) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """Yield the rows of the classes in tables of a few numbers each."""
-    rows = result.details.get(KEY, [])
-    names = list(rows[0])[len(COUNTED) :] if rows else []
-    for start in range(0, len(names), NUMBERS):
-        shown = (*COUNTED, *names[start : start + NUMBERS])
-        title = f"within classes, of {ENOUGH} samples of each kind or more"
-        yield title, [{name: row[name] for name in shown} for row in rows]
 
 
 def reference_tables(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Result]]) -> list[Group]:

@@ -2,11 +2,15 @@
 
 import itertools
 import re
+from collections.abc import Iterable
+from typing import TypeVar
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+T = TypeVar("T")
 
 
 def blank_table() -> Table:
@@ -21,7 +25,7 @@ def titled_table(title: str, table: Table, *notes: str) -> Group:
 
 def numeric_column(table: Table, *heading: str) -> None:
     """Add a column whose cells are never wrapped: half a number would be another number."""
-    table.add_column("\n".join(heading), justify="right", no_wrap=True)
+    table.add_column(Text("\n".join(heading)), justify="right", no_wrap=True)
 
 
 def wrap_name(name: str, width: int = 16) -> list[str]:
@@ -39,3 +43,9 @@ def wrap_name(name: str, width: int = 16) -> list[str]:
             lines.append("")
         lines[-1] += part
     return [line.rstrip() for line in lines]
+
+
+def chunks(entries: Iterable[T], size: int) -> list[list[T]]:
+    """Return the entries in lists of ``size``; the last one may be shorter."""
+    listed = list(entries)
+    return [listed[start : start + size] for start in range(0, len(listed), size)]

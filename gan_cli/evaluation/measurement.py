@@ -1,11 +1,12 @@
 """Measurement of a game with a metric: real samples, generated samples, and the floor of all numbers."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from gan_cli.activity import activity, counted
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.translation.degradations import grey
 from gan_cli.errors import TooFewSamples, UserError
+from gan_cli.evaluation.copies import Copies, training_hashes
 from gan_cli.evaluation.floors import Floor, measure_floor
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import CHUNK, cycling_labels, eval_mode
@@ -161,7 +163,17 @@ class Measurement:
         # half of the data may be too little for a metric that works on the whole split
         return measure_floor(self.metric, first, second, partial=True)
 
-    def fake(self, game: Game, seed: int, labels: str = "data") -> Encoded:
+    def copies(self) -> Copies:
+        """Return a count of the generated images that equal training images; none has been looked at yet."""
+        return Copies(self._training_hashes)
+
+    @cached_property
+    def _training_hashes(self) -> np.ndarray:
+        return training_hashes(self.data.train, self.metric.features)
+
+    def fake(
+        self, game: Game, seed: int, labels: str = "data", look: Callable[[Tensor], None] = lambda samples: None
+    ) -> Encoded:
         """Return ``n_fake`` samples of ``game`` with their features.
 
         They have labels only if the game is conditional on labels.
@@ -171,6 +183,7 @@ class Measurement:
             seed: Decides the samples, together with the role.
             labels: ``data`` for the labels of the real samples, in turn if there are more generated ones, ``uniform`` for
                 equally many of each class.
+            look: Called with the samples in the form of ``to_metric_input``, part by part.
 
         Raises:
             UserError: If the metric needs labels and the game takes none.
@@ -193,6 +206,7 @@ class Measurement:
                 chunk = slice(start, start + CHUNK)
                 given = None if y is None else y[chunk].to(self.device)
                 x = to_metric_input(game.sample(latents[chunk], given), self.metric.features)
+                look(x)
                 classes = y[chunk] if y is not None and game.conditional else None
                 chunks.append(self._without_unused_samples(self.metric.features.encode(x, classes)))
                 measuring.reach(start + len(x))

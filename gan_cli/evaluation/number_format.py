@@ -54,3 +54,8 @@ def format_signed(value: float, decimals: int | None = None) -> str:
     """Format ``value`` with its sign, rounded to ``decimals`` places."""
     text = format_value(value) if decimals is None else format_fixed(value, decimals)
     return text if text.startswith("-") else f"+{text}"
+
+
+def with_direction(name: str, higher_is_better: bool | None) -> str:
+    """Return a number's name with an arrow in the direction of improvement, if it has one."""
+    return name if higher_is_better is None else f"{name} {'↑' if higher_is_better else '↓'}"

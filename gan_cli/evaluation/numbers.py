@@ -12,7 +12,12 @@ from gan_cli.metrics.features.base import Encoded
 
 
 def numbers_and_details(
-    metric: Metric, real: Encoded, fake: Encoded, floor: Floor, classes: Sequence[str] = ()
+    metric: Metric,
+    real: Encoded,
+    fake: Encoded,
+    floor: Floor,
+    classes: Sequence[str] = (),
+    remarks: Sequence[str] = (),
 ) -> tuple[dict[str, Number], dict[str, Any]]:
     """Return the numbers of a metric with errors and floors, and its details with those of the floor and of each class.
 
@@ -22,6 +27,7 @@ def numbers_and_details(
         fake: Encoded generated samples.
         floor: Floor of the numbers.
         classes: Names of the classes; empty without labels.
+        remarks: Remarks on the samples, which stand before those of the metric.
     """
     numbers = {
         name: Number(value.value, value.error, value.higher_is_better, floor.values.get(name), floor.errors.get(name))
@@ -30,7 +36,8 @@ def numbers_and_details(
     details = {**floor_details(floor), **metric.details(real, fake), **numbers_by_class(metric, real, fake, classes)}
     if metric.left_out:
         details["left_out"] = dict(metric.left_out)
-        details["remarks"] = [*left_out_lines(metric), *details.get("remarks", ())]
+    if said := [*remarks, *left_out_lines(metric), *details.get("remarks", ())]:
+        details["remarks"] = said
     return numbers, details
 
 

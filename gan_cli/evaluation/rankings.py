@@ -35,6 +35,7 @@ def _method(ranking: Ranking, row: Row) -> dict[str, Any]:
         "settings": dict(row.settings),
         "seeds": list(row.seeds),
         "numbers": {name: _mean(mean) for name, mean in row.means[ranking.chosen].items()},
+        "by_class": {name: {label: _mean(mean) for label, mean in means.items()} for name, means in row.by_class.items()},
         "difference": None if difference is None else difference._asdict(),
     }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gan_cli.config.form import FormError, require
 from gan_cli.errors import UserError
 from gan_cli.evaluation import columns
+from gan_cli.evaluation.number_format import with_direction
 from gan_cli.evaluation.stored_form import StoredResults, plain, require_result
 from gan_cli.files import atomic_write, file_lock, read_json, write_json
 
@@ -36,6 +37,11 @@ class Number:
     higher_is_better: bool | None = False
     floor: float | None = None
     floor_error: float | None = None
+
+
+def named(name: str, numbers: Mapping[str, Number]) -> str:
+    """Return a number's name with an arrow in the direction of improvement, if it is one of ``numbers`` and has one."""
+    return with_direction(name, numbers[name].higher_is_better) if name in numbers else name
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
 from gan_cli.config.form import FormError, require
+from gan_cli.evaluation import by_class
 
 
 class StoredNumber(TypedDict):
@@ -51,7 +52,7 @@ def require_result(content: Any) -> None:
 
 
 def _require_details(details: Mapping[str, Any]) -> None:
-    """Check the entries of details that are shown: remarks, and tables whose rows have the columns of the first.
+    """Check the entries of details that are shown: remarks, numbers by class, tables whose rows have the columns of the first.
 
     Raises:
         FormError: If one is anything else.
@@ -63,6 +64,8 @@ def _require_details(details: Mapping[str, Any]) -> None:
             require(value, list[dict[str, Any]], name)
             if not value or any(not set(value[0]) <= set(row) for row in value):
                 raise FormError("a table in details has no rows, or rows of different columns")
+        elif name == by_class.KEY:
+            by_class.require_rows(value)
         elif isinstance(value, Mapping):
             _require_details(value)
 

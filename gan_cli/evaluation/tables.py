@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gan_cli.evaluation.comparison import Comparison, Mean, Ranking, Row, describe_level
 from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_note
-from gan_cli.evaluation.layout import blank_table, numeric_column, titled_table, wrap_name
+from gan_cli.evaluation.layout import blank_table, chunks, numeric_column, titled_table, wrap_name
 from gan_cli.evaluation.number_format import (
     decimal_place,
     format_fixed,
@@ -20,7 +20,7 @@ from gan_cli.evaluation.number_format import (
     is_significant,
 )
 from gan_cli.evaluation.remarks import remarks
-from gan_cli.evaluation.results import Number, Provenance, Result, format_setting
+from gan_cli.evaluation.results import Number, Provenance, Result, format_setting, named
 from gan_cli.inference.labels import LABELS
 
 MAX_COLUMNS = 4
@@ -75,7 +75,7 @@ def run_tables(results: Iterable[Result]) -> list[Group]:
 
     Results of different provenance have separate tables.
     """
-    return [_run_table(alike) for alike in _group_by_provenance(results)]
+    return [_run_table(alike) for alike in group_by_provenance(results)]
 
 
 def curve_tables(results: Iterable[Result]) -> list[Group]:
@@ -83,7 +83,7 @@ def curve_tables(results: Iterable[Result]) -> list[Group]:
 
     Results of different provenance have separate tables.
     """
-    return [table for alike in _group_by_provenance(results) for table in _curve_tables(alike)]
+    return [table for alike in group_by_provenance(results) for table in _curve_tables(alike)]
 
 
 def sweep_tables(comparison: Comparison) -> list[Group]:
@@ -112,18 +112,18 @@ def _run_table(results: Sequence[Result]) -> Group:
         numeric_column(table, "floor")
     for name, number in results[0].numbers.items():
         cells = [_number_text(result.numbers.get(name)) for result in results]
-        table.add_row(Text(_with_direction(name, number)), *cells, *([_floor_text(number)] if floored else []))
+        table.add_row(Text(named(name, results[0].numbers)), *cells, *([_floor_text(number)] if floored else []))
     return titled_table(results[0].source, table, *remarks(results), *floor_note(results[0]), caption(results[0].provenance))
 
 
 def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
     ordered = sorted(results, key=lambda result: -1 if result.step is None else result.step)
-    for names in _chunks(ordered[0].numbers, MAX_COLUMNS):
+    for names in chunks(ordered[0].numbers, MAX_COLUMNS):
         table = blank_table()
         table.add_column("step", justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
         for name in names:
-            numeric_column(table, *wrap_name(_with_direction(name, ordered[0].numbers[name])))
+            numeric_column(table, *wrap_name(named(name, ordered[0].numbers)))
         for result in ordered:
             cells = [_number_text(result.numbers.get(name)) for name in names]
             style = "bold" if "best" in result.chosen else None
@@ -155,30 +155,30 @@ def _ranking_table(ranking: Ranking) -> Group:
         table.add_row(*keys(row), _seeds_text(row), *primary, *judged, style=_emphasis(row))
     notes = [
         *([f"Not comparable with the first table: {', '.join(ranking.differs_in)}."] if ranking.differs_in else []),
-        f"By the {_checkpoint_name(ranking)}. Mean ± standard error over seeds{_single_seed_note(ranking)}.",
+        f"By the {checkpoint_name(ranking)}. Mean ± standard error over seeds{_single_seed_note(ranking)}.",
         *([f"Floor, {REAL}: {floor_in_words(ranking)}."] if ranking.floor else []),
         *([_legend(ranking)] if several else []),
         caption(ranking.provenance, seed=False),
     ]
-    title = f"{_with_direction(ranking.primary, ranking.numbers[ranking.primary])}, best first{_shared(ranking)}"
+    title = f"{named(ranking.primary, ranking.numbers)}, best first{shared(ranking)}"
     return titled_table(title, table, *notes)
 
 
 def _other_tables(ranking: Ranking) -> Iterable[Group]:
     """Return tables of the other numbers of the ranked checkpoints, in the same order."""
     others = [name for name in ranking.numbers if name != ranking.primary]
-    for names in _chunks(others, MAX_COLUMNS - 1):
+    for names in chunks(others, MAX_COLUMNS - 1):
         table = blank_table()
         keys = _key_columns(table, ranking)
         for name in names:
-            numeric_column(table, *wrap_name(_with_direction(name, ranking.numbers[name])))
+            numeric_column(table, *wrap_name(named(name, ranking.numbers)))
         for row in ranking.rows:
             cells = [_mean_text(row.means[ranking.chosen].get(name)) for name in names]
             table.add_row(*keys(row), *cells, style=_emphasis(row))
         empty = [""] * (len(table.columns) - len(names) - 1)
         table.add_section()
         table.add_row("floor", *empty, *(_floor_text(ranking.numbers[name]) for name in names))
-        yield titled_table(f"other numbers of the {_checkpoint_name(ranking)}{_shared(ranking)}", table)
+        yield titled_table(f"other numbers of the {checkpoint_name(ranking)}{shared(ranking)}", table)
 
 
 def _key_columns(table: Table, ranking: Ranking) -> Callable[[Row], list[Text]]:
@@ -196,7 +196,7 @@ def _key_columns(table: Table, ranking: Ranking) -> Callable[[Row], list[Text]]:
     return lambda row: [Text("\n".join(wrap_name(row.settings[key], KEYS_WIDTH))) for key in keys]
 
 
-def _shared(ranking: Ranking) -> str:
+def shared(ranking: Ranking) -> str:
     """Return what all rows have in common, for the title."""
     pairs = ", ".join(f"{_short_key(key)}={value}" for key, value in ranking.shared.items())
     return f": {pairs}" if pairs else ""
@@ -220,7 +220,8 @@ def _legend(ranking: Ranking) -> str:
     )
 
 
-def _checkpoint_name(ranking: Ranking) -> str:
+def checkpoint_name(ranking: Ranking) -> str:
+    """Return the checkpoints of a ranking in words."""
     return "requested checkpoint" if ranking.chosen == "step" else f"{ranking.chosen} checkpoint"
 
 
@@ -270,11 +271,7 @@ def _has_floor(result: Result) -> bool:
     return any(number.floor is not None for number in result.numbers.values())
 
 
-def _with_direction(name: str, number: Number) -> str:
-    return name if number.higher_is_better is None else f"{name} {'↑' if number.higher_is_better else '↓'}"
-
-
-def _group_by_provenance(results: Iterable[Result]) -> list[list[Result]]:
+def group_by_provenance(results: Iterable[Result]) -> list[list[Result]]:
     """Group results of equal source and provenance; each seed has its own table."""
     groups: list[list[Result]] = []
     for result in results:
@@ -283,8 +280,3 @@ def _group_by_provenance(results: Iterable[Result]) -> list[list[Result]]:
             groups.append(group := [])
         group.append(result)
     return groups
-
-
-def _chunks(names: Iterable[str], size: int) -> list[list[str]]:
-    listed = list(names)
-    return [listed[start : start + size] for start in range(0, len(listed), size)]

@@ -1,16 +1,12 @@
 """Numbers within the classes of a game with labels."""
 
-import io
+import math
+from dataclasses import dataclass
 
 import torch
-from rich.console import Console
 
 from gan_cli.data.base import seeded_generator
-from gan_cli.evaluation.by_class import ENOUGH, numbers_by_class
-from gan_cli.evaluation.details import detail_tables
-from gan_cli.evaluation.floors import Floor
-from gan_cli.evaluation.numbers import numbers_and_details
-from gan_cli.evaluation.results import Provenance, Result
+from gan_cli.evaluation.by_class import ENOUGH, numbers_by_class, values_within_classes
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.features.classifier import Classifier
 from gan_cli.metrics.features.identity import Identity
@@ -55,25 +51,22 @@ def test_the_accuracy_of_each_class():
     assert [row["accuracy_classifier"] for row in rows] == [1.0, 1.0, None]
 
 
-def test_many_numbers_are_shown_in_tables_that_fit():
-    row = {"class": "flower", "real": 60, "generated": 60, **{f"precision_classifier_{k}": 1.0 for k in range(5)}}
-    origin = {"metric": "fd", "settings": {}, "features": {}, "n_real": 9, "n_fake": 9, "split": "train", "ema": True}
-    result = Result("run", 7, ("last",), Provenance(**origin, reference="abc", seed=0), {}, {"by_class": [row]})
-    groups = detail_tables([result])
-    assert len(groups) == 3
-    for group in groups:
-        console = Console(width=80, file=io.StringIO())
-        console.print(group)
-        assert "flower" in console.file.getvalue()
-        assert "…" not in console.file.getvalue()
+@dataclass(frozen=True)
+class Undefined(Frechet):
+    """A metric one of whose numbers within a class is not defined."""
+
+    def values_within_a_class(self, real, fake):
+        return {"fd": math.nan, "kid": 1.0}
 
 
-def test_the_table_names_the_classes():
-    numbers, details = numbers_and_details(Frechet(Identity()), encoded(0), encoded(5), Floor(), NAMES)
-    origin = {"metric": "fd_identity", "settings": {}, "features": {}, "n_real": 9, "n_fake": 9, "split": "train", "ema": True}
-    result = Result("run", 7, ("last",), Provenance(**origin, reference="abc", seed=0), numbers, details)
-    (group,) = detail_tables([result])
-    (table,) = [part for part in group.renderables if hasattr(part, "columns")]
-    columns = {column.header: list(map(str, column.cells)) for column in table.columns}
-    assert columns["class"] == list(NAMES)
-    assert columns["fd"][2] == "–"
+def test_a_number_that_is_nan_is_unknown():
+    rows = numbers_by_class(Undefined(Identity()), encoded(0), encoded(5), NAMES)["by_class"]
+    assert [(row["fd"], row["kid"]) for row in rows] == [(None, 1.0), (None, 1.0), (None, None)]
+
+
+def test_values_are_those_of_the_classes_that_all_results_have():
+    first = [{"class": "flower", "fd": 1.0, "kid": "inf"}, {"class": "temple", "fd": 3.0, "kid": None}]
+    second = [{"class": "temple", "fd": 5.0, "kid": 0.0}, {"class": "flower", "fd": 2.0, "kid": 0.5}]
+    found = values_within_classes([{"by_class": first}, {"by_class": second}])
+    assert found == {"fd": {"flower": [1.0, 2.0], "temple": [3.0, 5.0]}, "kid": {"flower": [math.inf, 0.5]}}
+    assert values_within_classes([{"by_class": first}, {}]) == {}

@@ -1,5 +1,6 @@
 """Tables of evaluation results: their rows, and the notes that say what the numbers are."""
 
+from gan_cli.evaluation.results import Number, Provenance, Result, write
 from gan_cli.report.figures import tables
 from gan_cli.report.records.runs import run_records
 
@@ -37,3 +38,31 @@ def test_rows_name_what_differs_and_the_title_what_all_share(run):
 def test_an_interval_without_zero_shows_it(run):
     [table] = tables.tables(sweep(run, {"a": [0.0, 0.0, 0.0], "b": [0.09, 0.15, 0.21]}))
     assert table.rows[1][-1] == "+0.15 [+0.00095, +0.30]: worse"
+
+
+class TestNumbersWithinClasses:
+    def write(self, folder, w1, seed=0):
+        rows = [
+            {"class": "flower", "real": 60, "generated": 70, "w1": w1},
+            {"class": "boat", "real": 9, "generated": 9, "w1": None},
+        ]
+        origin = Provenance("w1", {"p": 1}, {"extractor": "identity"}, 10, 10, "train", True, "abc", seed)
+        write(folder, [Result(str(folder), 100, ("last",), origin, {"w1": Number(w1, 0.1, False, 0.05)}, {"by_class": rows})])
+
+    def test_a_run_has_a_row_for_each_class(self, run):
+        folder = run("alone", CURVES)
+        self.write(folder, 2.5)
+        _, table = tables.tables(run_records(folder))
+        assert table.title == "w1 within classes, last (step 100)"
+        assert table.head == ["", "real", "generated", "w1 ↓"]
+        assert table.rows == [["flower", "60", "70", "2.500"], ["boat", "9", "9", ""]]
+
+    def test_a_sweep_has_a_column_for_each_method(self, run):
+        for loss, value in {"a": 1.0, "b": 4.0}.items():
+            for seed in range(2):
+                folder = run(f"s/{loss}{seed}", CURVES, seed, overrides=[f"loss={loss}"])
+                self.write(folder, value + 2 * seed, seed)
+        _, table = tables.tables(run_records(folder.parent))
+        assert table.title == "w1 ↓ within classes"
+        assert [table.head, *table.rows] == [["", "loss=a", "loss=b"], ["flower", "2.0 ± 1.0", "5.0 ± 1.0"]]
+        assert table.notes[0] == "last checkpoints; mean over seeds ± standard error"

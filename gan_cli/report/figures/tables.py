@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_cli.config.names import settings_text
+from gan_cli.evaluation.by_class import COUNTED, ENOUGH_IN_WORDS, names_of, rows_of
 from gan_cli.evaluation.comparison import Mean, Ranking, Row, compare, describe_level, mean
 from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_label, floor_note, result_label
-from gan_cli.evaluation.number_format import format_interval, format_value
+from gan_cli.evaluation.number_format import format_interval, format_value, with_direction
 from gan_cli.evaluation.remarks import remarks
-from gan_cli.evaluation.results import Provenance, Result, differences
+from gan_cli.evaluation.results import Provenance, Result, differences, named
 from gan_cli.evaluation.tables import caption
 from gan_cli.report.figures import style
 from gan_cli.report.figures.rows import group_rows
@@ -47,10 +48,15 @@ def tables(runs: Sequence[RunRecord]) -> list[Table]:
     if not any(run.results for run in runs):
         return _training_tables(runs)
     if len(runs) == 1:
-        return [_run_table(results) for results in _group_by_provenance(runs[0].results)]
+        alike = _group_by_provenance(runs[0].results)
+        return [table for results in alike for table in (_run_table(results), *_class_tables_of_run(results))]
     comparison = compare([run.sweep_run for run in runs], {run.sweep_run.name: run.results for run in runs})
     left_out = [f"left out: {name} ({reason})" for name, reason in comparison.left_out.items()]
-    return [_sweep_table(ranking, [*_remarks(ranking, runs), *left_out]) for ranking in comparison.rankings]
+    return [
+        table
+        for ranking in comparison.rankings
+        for table in (_sweep_table(ranking, [*_remarks(ranking, runs), *left_out]), *_class_tables(ranking))
+    ]
 
 
 def ranking_figures(runs: Sequence[RunRecord]) -> list[RenderedFigure]:
@@ -89,7 +95,7 @@ def _run_table(results: Sequence[Result]) -> Table:
     head = ["", *(f"{', '.join(result.chosen)} (step {result.step})" for result in results), REAL]
     rows = [
         [
-            _with_direction(name, number.higher_is_better),
+            named(name, results[0].numbers),
             *(format_value(result.numbers[name].value, result.numbers[name].error) for result in results),
             "" if number.floor is None else format_value(number.floor, number.floor_error),
         ]
@@ -100,6 +106,37 @@ def _run_table(results: Sequence[Result]) -> Table:
     return Table(results[0].primary, head, rows, notes)
 
 
+def _class_tables_of_run(results: Sequence[Result]) -> list[Table]:
+    """Return a table of the numbers within each class for each of the results that have them: a row for each class."""
+    found = []
+    for result in results:
+        names = names_of(result.details)
+        if names and result.chosen:
+            title = f"{result.primary} within classes, {', '.join(result.chosen)} (step {result.step})"
+            head = ["", *COUNTED[1:], *(named(name, result.numbers) for name in names)]
+            rows = [
+                [*(str(row[key]) for key in COUNTED), *(_value_text(row.get(name)) for name in names)]
+                for row in rows_of(result.details)
+            ]
+            found.append(Table(title, head, rows, [ENOUGH_IN_WORDS]))
+    return found
+
+
+def _class_tables(ranking: Ranking) -> list[Table]:
+    """Return a table of each number within each class: a row for each class, a column for each method."""
+    names = dict.fromkeys(name for row in ranking.rows for name in row.by_class)
+    return [_class_table(ranking, name, [row.by_class.get(name, {}) for row in ranking.rows]) for name in names]
+
+
+def _class_table(ranking: Ranking, name: str, means: Sequence[Mapping[str, Mean]]) -> Table:
+    head = ["", *(_row_name(ranking, row) for row in ranking.rows)]
+    classes = dict.fromkeys(label for found in means for label in found)
+    rows = [[label, *(_mean_text(found.get(label)) for found in means)] for label in classes]
+    legend = f"{ranking.chosen} checkpoints; mean over seeds ± standard error"
+    title = f"{named(name, ranking.numbers)} within classes{_shared(ranking)}"
+    return Table(title, head, rows, [legend, ENOUGH_IN_WORDS])
+
+
 def _remarks(ranking: Ranking, runs: Sequence[RunRecord]) -> list[str]:
     """Return the remarks of the metrics on the numbers of a ranking, by run."""
     results = {run.name: _find_result(run, ranking.provenance, ranking.chosen) for run in runs}
@@ -107,7 +144,7 @@ def _remarks(ranking: Ranking, runs: Sequence[RunRecord]) -> list[str]:
 
 
 def _sweep_table(ranking: Ranking, remarks: Sequence[str]) -> Table:
-    numbers = [_with_direction(name, number.higher_is_better) for name, number in ranking.numbers.items()]
+    numbers = [named(name, ranking.numbers) for name in ranking.numbers]
     head = ["", "seeds", *numbers, f"{ranking.primary}, difference to the first"]
     rows = [
         [
@@ -160,7 +197,7 @@ def _training_table(name: str, data_set: str, methods: Mapping[str, Sequence[Map
         for method in order
     ]
     notes = ["measured during training; mean over seeds ± standard error; run gan-eval to measure with more samples"]
-    title = _with_direction(name, better) + (f" ({data_set})" if data_set else "")
+    title = with_direction(name, better) + (f" ({data_set})" if data_set else "")
     floor = floor_label(*(metric for metrics in methods.values() for metric in metrics))
     return Table(title, ["", "seeds", "step 0", "last step", floor], rows, notes)
 
@@ -202,5 +239,5 @@ def _mean_text(value: Mean | None) -> str:
     return "" if value is None else format_value(value.value, value.error)
 
 
-def _with_direction(name: str, higher_is_better: bool | None) -> str:
-    return name if higher_is_better is None else f"{name} {'↑' if higher_is_better else '↓'}"
+def _value_text(value: float | str | None) -> str:
+    return "" if value is None else format_value(float(value))
