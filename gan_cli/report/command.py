@@ -161,7 +161,7 @@ def make_page(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHA
     training = sections.training(logged, cfg)
     samples = sections.samples(logged, cfg, progressions=not any(isinstance(figure, Progression) for figure in figures))
     missing += samples.missing
-    evaluation = reproduce.evaluation_commands(folder, node.get("evaluation"))
+    evaluation = reproduce.evaluation_commands(folder, runs, node.get("evaluation"))
     if evaluation and not any(run.results for run in runs):
         missing.append(f"not evaluated yet: {evaluation[0]}")
     bars = tables.ranking_figures(runs)

@@ -28,9 +28,19 @@ def training_commands(runs: Sequence[RunRecord]) -> list[str]:
     return [started.in_one_line(line) for line in lines if line is not None]
 
 
-def evaluation_commands(folder: Path, overrides: Sequence[str] | None) -> list[str]:
-    """Return the gan-eval command for ``folder`` with the ``overrides`` that the report declares; empty if it declares none."""
-    return [] if not overrides else [shlex.join(["gan-eval", str(folder), *overrides])]
+def evaluation_commands(folder: Path, runs: Sequence[RunRecord], overrides: Sequence[str] | None) -> list[str]:
+    """Return the gan-eval command for the runs in ``folder``, with the folder of the user's own options.
+
+    Args:
+        folder: Folder of the run or the sweep.
+        runs: The runs in it. If they were started with several folders of own options, the command names none.
+        overrides: What the report declares. None: nothing, and there is no command.
+    """
+    if not overrides:
+        return []
+    places = {started.trusted_options(run.folder) for run in runs if run.config} - {None}
+    shared = started.options_arguments(places.pop()) if len(places) == 1 else []
+    return [shlex.join(["gan-eval", str(folder), *shared, *overrides])]
 
 
 def config_yaml(run: RunRecord) -> str:
