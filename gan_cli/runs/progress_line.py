@@ -130,7 +130,7 @@ def _forms(outer: Activity, inside: Sequence[Activity]) -> Iterator[tuple[int, l
     bar = BARS[-1] if outer.total else 0
     if inside:
         yield bar, [_path(inside)]
-    innermost = [_described(inside[-1]) if inside else outer.name]
+    innermost = [_described(inside[-1]) if inside else outer.name if outer.total else _counted(outer)]
     yield bar, innermost
     yield 0, innermost
 

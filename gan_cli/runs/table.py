@@ -81,7 +81,7 @@ def rows(root: Path, now: float) -> list[Row]:
     """
     if not root.is_dir():
         raise UserError(f"{root}: there is no such folder. Runs lie below outputs/ unless hydra.run.dir names another place.")
-    with activity(f"looking for runs in {root}") as work:
+    with activity(f"looking for runs in {root}, folder") as work:
         return sorted((row(folder, now) for folder in _runs(root, work)), key=lambda one: (one.age, str(one.folder)))
 
 

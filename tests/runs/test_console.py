@@ -113,6 +113,8 @@ class TestActivities:
         work = Activity("Hessian of generator, product")
         work.advance(7)
         assert plain_line([Activity("measuring", 2), work]) == "measuring 0/2, Hessian of generator, product 7"
+        assert plain_line([work]) == "Hessian of generator, product 7"
+        assert live_line([work], 80).plain == "Hessian of generator, product 7  0:00:00"
 
 
 class TestWithoutATerminal:
