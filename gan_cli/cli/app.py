@@ -68,11 +68,13 @@ def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) 
         compose(configs, "train", overrides)  # refuses several values where there is one job
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     check_named_here(cfg, overrides)
-    _show_supplied(cfg, configs)
+    ours = multirun and cfg.hydra.sweeper._target_ == TARGET
+    if not ours:  # our sweeper shows those of all jobs
+        _show_supplied(cfg, configs)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     with working_folder(cfg, overrides, key) as folder:
         overrides = [*overrides, f"{key}={quote(str(folder))}"]  # Hydra, too, works in the folder that is locked
-        if multirun and cfg.hydra.sweeper._target_ == TARGET:
+        if ours:
             overrides = as_job_overrides(overrides, configs)
         try:
             with readable():

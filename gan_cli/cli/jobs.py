@@ -18,6 +18,7 @@ from gan_cli.config.names import is_run_only, settings_text
 from gan_cli.config.stored import read_config
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import holds_config, read_result
+from gan_cli.runs.lock import InUse, locked
 
 ASIDE = "earlier_code"
 """Folder of a sweep for the runs that are repeated because modules of the user's own have changed."""
@@ -49,6 +50,13 @@ class Job:
     def is_finished(self) -> bool:
         """Return True if the job has finished."""
         return (self.result() or {}).get("status") == "finished"
+
+    def forget_failure(self) -> None:
+        """Remove the result of an earlier attempt, unless the job is finished or another process works in its folder."""
+        if self.folder.is_dir():
+            with suppress(InUse), locked(self.folder):
+                if not self.is_finished():
+                    (self.folder / "result.json").unlink(missing_ok=True)
 
 
 def common_words(jobs: Sequence[Sequence[str]]) -> set[str]:

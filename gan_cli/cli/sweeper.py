@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from gan_cli.cli.jobs import (
 from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import TARGET, compose, own_options, readable
 from gan_cli.config.grammar import key_of, quote
-from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin
+from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin, supplied
 from gan_cli.config.identity import config_hash
 from gan_cli.config.names import is_run_only
 from gan_cli.config.trust import importable
@@ -38,7 +38,7 @@ from gan_cli.own_code import reason
 from gan_cli.runs import environment, lock, started
 from gan_cli.runs.console import UNBROKEN
 from gan_cli.runs.folder import holds_config, holds_run
-from gan_cli.runs.lock import InUse, locked
+from gan_cli.runs.lock import locked
 from gan_cli.runs.signals import passed_on
 
 FEW = 5
@@ -124,11 +124,13 @@ class Sweep(BasicSweeper):
         if (unknown := sum(tuple(overrides) not in known for overrides in batch)) > FEW:
             print(f"composing the configs of {unknown} jobs", flush=True)
         jobs: dict[str, Job] = {}
+        notes: list[str] = []
         for overrides in batch:
             try:
                 job = self._finished(overrides, known.get(tuple(overrides)))
                 if job is None:
                     cfg = compose(configs, "train", [*ours, *overrides])
+                    notes += supplied(configs)
                     job = self._composed(overrides, cfg, len(jobs))
             except UserError as error:
                 raise UserError(f"job {' '.join(overrides)}: {error}") from error
@@ -143,6 +145,8 @@ class Sweep(BasicSweeper):
                     f"hydra.sweep.subdir gives two jobs the same folder {job.folder}: {' '.join(other.overrides)} and "
                     f"{' '.join(overrides)}.\nLeave it out, or name in it every key that is swept, as in run_${{seed}}."
                 )
+        for note in dict.fromkeys(notes):
+            print(note, flush=True)
         return list(jobs.values())
 
     def _finished(self, overrides: list[str], subdir: str | None) -> Job | None:
@@ -221,21 +225,13 @@ class Sweep(BasicSweeper):
         shared = [*shared, f"hydra.sweep.dir={quote(str(self._folder()))}"]
         overrides = [[*job.overrides, *shared, f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs]
         for job in jobs:
-            forget_failure(job)
+            job.forget_failure()
         self.launcher.launch(overrides, initial_job_idx=started)
 
 
 def is_parallel(launcher: Any) -> bool:
     """Return True if ``launcher``, the node of its config, runs several jobs on this machine at a time."""
     return "joblib" in launcher._target_
-
-
-def forget_failure(job: Job) -> None:
-    """Remove the result of an earlier attempt of a job, unless it is finished or another process works in its folder."""
-    if job.folder.is_dir():
-        with suppress(InUse), locked(job.folder):
-            if not job.is_finished():
-                (job.folder / "result.json").unlink(missing_ok=True)
 
 
 def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:

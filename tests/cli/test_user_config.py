@@ -142,6 +142,18 @@ def test_an_empty_user_config_says_nothing(home, write):
     assert compose(loader(), "train", []).device == "auto"
 
 
+def test_a_sweep_says_once_where_the_values_of_each_job_come_from(conf, call, jobs, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "config" / "gan-cli").mkdir(parents=True)
+    (conf / "dataset" / "more.yaml").write_text((conf / "dataset" / "images.yaml").read_text())
+    file = tmp_path / "config" / "gan-cli" / "config.yaml"
+    file.write_text("dataset: {images: {root: /photos}, more: {root: /more}}\n")
+    answer = call("train", "-m", "dataset=images,more", "seed=1,2")
+    notes = [line for line in answer.out.splitlines() if "comes from" in line]
+    assert notes == [f"dataset.root={place} comes from {file}" for place in ("/photos", "/more")]
+    assert sorted({note["cfg"]["dataset"]["root"] for note in jobs.trained}) == ["/more", "/photos"]
+
+
 def test_the_run_says_once_where_values_come_from(call, jobs, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "config" / "gan-cli").mkdir(parents=True)
