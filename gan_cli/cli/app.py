@@ -21,10 +21,10 @@ from gan_cli.cli.earlier_run import check_named_here, words_of_job
 from gan_cli.cli.job import record_failure, short, show_data_of, train_in, working_folder
 from gan_cli.cli.loading import loading
 from gan_cli.config import suggestions
-from gan_cli.config.combinations import as_job_overrides, first_job, first_of_sweep
+from gan_cli.config.combinations import as_job_overrides, check_grid, first_job, first_of_sweep
 from gan_cli.config.compose import TARGET, compose, flatten, loader, readable
 from gan_cli.config.grammar import quote
-from gan_cli.config.hydra_internals import BASIC_LAUNCHER, run, show, supplied
+from gan_cli.config.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, run, show, supplied
 from gan_cli.config.trust import importable
 from gan_cli.errors import Interrupted, Stopped, UserError
 from gan_cli.own_code import reason
@@ -71,6 +71,8 @@ def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) 
     ours = multirun and cfg.hydra.sweeper._target_ == TARGET
     if not ours:  # our sweeper shows those of all jobs
         _show_supplied(cfg, configs)
+    if multirun and cfg.hydra.sweeper._target_ == BASIC_SWEEPER:
+        check_grid(cfg.hydra.sweeper.params, overrides, configs)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     with working_folder(cfg, overrides, key) as folder:
         overrides = [*overrides, f"{key}={quote(str(folder))}"]  # Hydra, too, works in the folder that is locked

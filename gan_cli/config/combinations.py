@@ -30,17 +30,35 @@ def combinations(
     for case in cases or [[]]:
         own = [word for word in [*case, *swept] if word.partition("=")[0].lstrip("+~") not in named]
         words = _parse([*own, *arguments], configs)
-        for word in words:
-            if word.is_sweep_override() and not word.is_discrete_sweep():
-                key = word.get_key_element().lstrip("+~")
-                raise UserError(
-                    f"{word.input_line}: an interval has no values that a grid could try. "
-                    f"Name them: {key}=1,2,3 or {key}=range(1,4).\n"
-                    "Intervals are for sweepers that search, such as hydra/sweeper=optuna."
-                )
+        _refuse_intervals(words)
         [jobs] = BasicSweeper.split_arguments(words, None)
         every_job += jobs
     return every_job
+
+
+def check_grid(params: Mapping[str, Any] | None, overrides: Sequence[str], configs: ConfigLoader) -> None:
+    """Check that Hydra's own grid sweeper can try all values.
+
+    Args:
+        params: Maps a key to its comma-separated values.
+        overrides: The words of the command line.
+        configs: Hydra's config loader.
+
+    Raises:
+        UserError: If one of them is an interval.
+    """
+    _refuse_intervals(_parse([*(f"{key}={value}" for key, value in (params or {}).items()), *overrides], configs))
+
+
+def _refuse_intervals(words: Sequence[Override]) -> None:
+    for word in words:
+        if word.is_sweep_override() and not word.is_discrete_sweep():
+            key = word.get_key_element().lstrip("+~")
+            raise UserError(
+                f"{word.input_line}: an interval has no values that a grid could try. "
+                f"Name them: {key}=1,2,3 or {key}=range(1,4).\n"
+                "Intervals are for sweepers that search, such as hydra/sweeper=optuna."
+            )
 
 
 def first_job(overrides: list[str], configs: ConfigLoader) -> list[str]:

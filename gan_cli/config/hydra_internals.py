@@ -36,6 +36,8 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSwee
 
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 """The launcher that runs a sweep's jobs in this process, where a signal ends all of them."""
+BASIC_SWEEPER = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
+"""Hydra's own sweeper, which tries all combinations of values."""
 
 VERSION_BASE = "1.3"
 """The version whose behaviour Hydra is asked for."""
