@@ -6,12 +6,15 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra.utils import instantiate
 from support.markdown import DOCS, blocks
 
+from gan_cli.build import build_data
 from gan_cli.cli import main
 from gan_cli.config.compose import compose, loader
+from gan_cli.config.trust import importable
 from gan_cli.report.command import REPORT_KEYS
 
 PAGES = sorted((DOCS / "extend").glob("[!i]*.md"))
@@ -91,6 +94,20 @@ def test_the_examples_keep_their_contracts(project, monkeypatch):
     assert tests == ["test_my_parts", "test_my_game"]
     for name in tests:
         names[name]()
+
+
+def test_a_data_set_in_memory_needs_a_function_alone(project):
+    page = DOCS / "extend/dataset.md"
+    write_files(page, project)
+    [function] = [block.text for block in blocks(page) if block.language == "python" and not block.title]
+    (project / "my_data.py").write_text(function, "utf-8")
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, 8, 8), dtype=np.uint8)
+    np.savez("scans.npz", images=images, labels=np.arange(40) % 2)
+    cfg = compose(loader("conf"), "train", ["dataset=scans", "dataset.path=scans.npz"])
+    with importable(project, config_dir="conf"):
+        data = build_data(cfg)
+    assert (data.shape, data.classes, data.train.class_names) == ((3, 8, 8), 2, ("healthy", "ill"))
+    assert (len(data.train), len(data.heldout)) == (36, 4)
 
 
 def test_the_experiment_composes_and_its_report_can_be_built(project):
