@@ -57,7 +57,8 @@ class Stream(Iterator[Batch]):
             raise UserError("train.batches=balanced needs labels that are known before the samples are read; there are none.")
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
         self.position = position
-        self._state = deepcopy(dataset.state_dict()) if isinstance(dataset, Stateful) else None
+        self._stateful = dataset if isinstance(dataset, Stateful) else None  # asking takes as long as reading a few points
+        self._state = None if self._stateful is None else deepcopy(self._stateful.state_dict())
         self._order = lru_cache(maxsize=2)(self._epoch)
         self._reader: ThreadPoolExecutor | None = None
         self._ahead: deque[Future[Batch]] = deque()
@@ -72,7 +73,7 @@ class Stream(Iterator[Batch]):
             epoch, offset = divmod(start, n)
             parts.append(self._order(epoch)[offset : offset + stop - start])
             start += len(parts[-1])
-        return torch.cat(parts)
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def __next__(self) -> Batch:
         batch = self._next_ahead() if self.dataset.decodes and self._state is None else self._read(self.position)
@@ -111,11 +112,11 @@ class Stream(Iterator[Batch]):
         return rows if self.labels is None else balanced_rows(rows, self.labels, random)
 
     def _read(self, position: int) -> Batch:
-        if isinstance(self.dataset, Stateful) and self._state is not None:  # which other readers may have changed
-            self.dataset.load_state_dict(self._state)
+        if self._stateful is not None and self._state is not None:  # which other readers may have changed
+            self._stateful.load_state_dict(self._state)
         batch = self.dataset.batch(self.indices(position))
-        if isinstance(self.dataset, Stateful):
-            self._state = deepcopy(self.dataset.state_dict())
+        if self._stateful is not None:
+            self._state = deepcopy(self._stateful.state_dict())
         if self.device.type == "cuda":  # copies from pinned memory run in parallel to the computation
             return Batch(batch.x.pin_memory(), None if batch.y is None else batch.y.pin_memory())
         return batch

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from gan_cli.errors import UserError
-from gan_cli.games.base import Turn, frozen
+from gan_cli.games.base import Turn, frozen, penalized
 from gan_cli.games.generator_game import GeneratorGame
 from gan_cli.games.objective import Objective, Part
+from gan_cli.games.reporting import reported
 from gan_cli.losses.base import Loss
 from gan_cli.models.base import Discriminator, Generator, UnfitModel
 from gan_cli.models.conditional import looks_at_labels
@@ -90,12 +92,17 @@ class AdversarialGame(GeneratorGame):
     def discriminator_loss_on_logits(self, critic: Critic, judged: Judged) -> tuple[Tensor, Stats]:
         """Return L_D + penalties, given the logits of both kinds of samples; L_D is reported as ``adversarial``."""
         d_real, d_fake = judged.real_logits, judged.fake_logits
-        self.augmentation.observe(d_real - (self.loss.boundary or 0.0))
+        self.augmentation.observe(d_real - self.loss.boundary if self.loss.boundary else d_real)
         loss = self.loss.discriminator_loss(d_real, d_fake)
         penalties = self.penalties("discriminator", *self.regularized_critic(critic, judged))
+        stats = {"adversarial": loss} | penalties | reported(lambda: self.opinion(d_real, d_fake))
+        return penalized(loss, penalties), stats
+
+    @torch.no_grad()
+    def opinion(self, d_real: Tensor, d_fake: Tensor) -> Stats:
+        """Return the estimate and the judgement of these logits, and the numbers of the augmentation."""
         estimate = {f"estimate/{name}": value for name, value in self.loss.estimate(d_real, d_fake).items()}
-        stats = {"adversarial": loss} | penalties | estimate | self.loss.judgement(d_real, d_fake)
-        return loss + sum(penalties.values()), stats | self.augmentation.stats()
+        return estimate | self.loss.judgement(d_real, d_fake) | self.augmentation.stats()
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return L_G + penalties."""
@@ -114,7 +121,7 @@ class AdversarialGame(GeneratorGame):
         d_real = critic(real) if self.loss.looks_at_real else d_fake.new_empty(0)
         penalties = self.penalties("generator", critic, Judged(real, fake, d_real, d_fake))
         loss = self.loss.generator_loss(d_real, d_fake)
-        return loss + sum(penalties.values()), {"adversarial": loss} | penalties
+        return penalized(loss, penalties), {"adversarial": loss} | penalties
 
     def regularized_critic(self, critic: Critic, judged: Judged) -> tuple[Critic, Judged]:
         """Return the function of samples that D's regularizers act on, with its logits: by default D itself."""

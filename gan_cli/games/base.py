@@ -11,12 +11,12 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gan_cli.augmentations.base import Augmentation
 from gan_cli.contracts import TENSOR, Contract, instance_of
 from gan_cli.data.base import Data
 from gan_cli.device import differentiable_twice
 from gan_cli.errors import UserError
-from gan_cli.games.objective import FollowsRounds, Objective, Part
+from gan_cli.games.objective import Objective, Part
+from gan_cli.models.base import first_parameter
 from gan_cli.regularizers.base import Judged, Regularizer
 from gan_cli.types import Batch, Critic, Stats
 
@@ -129,7 +129,7 @@ class Game(Contract, nn.Module, ABC):
 
     def players(self) -> Mapping[str, nn.Module]:
         """Return the players by name: by default every child module that has parameters, under its attribute's name."""
-        return {name: child for name, child in self.named_children() if next(child.parameters(), None) is not None}
+        return {name: child for name, child in self.named_children() if first_parameter(child) is not None}
 
     @abstractmethod
     def turns(self) -> Mapping[str, Turn]:
@@ -179,7 +179,8 @@ class Game(Contract, nn.Module, ABC):
     @property
     def device(self) -> torch.device:
         """The device of the players, or of the buffers in a game without players."""
-        return next(chain(self.parameters(), self.buffers())).device
+        first = first_parameter(self)
+        return (next(self.buffers()) if first is None else first).device
 
     def turn(
         self,
@@ -218,24 +219,22 @@ class Game(Contract, nn.Module, ABC):
 
     def penalties(self, player: str, critic: Critic, judged: Judged) -> Stats:
         """Return the penalties to be added to the loss of ``player``, as ``penalty_<name of the regularizer>``."""
+        penalizing = {name: one for name, one in self.regularizers_of(player).items() if one.penalizes}
+        if not penalizing:
+            return {}
         network = self.players()[player]
-        return {
-            f"penalty_{name}": regularizer.penalty(network, critic, judged)
-            for name, regularizer in self.regularizers_of(player).items()
-            if regularizer.penalizes
-        }
+        return {f"penalty_{name}": one.penalty(network, critic, judged) for name, one in penalizing.items()}
 
     def constrain(self, player: str) -> None:
         """Apply the constraints of the player's regularizers to its weights."""
         for regularizer in self.regularizers_of(player).values():
-            regularizer.constrain(self.players()[player])
+            if regularizer.constrains:
+                regularizer.constrain(self.players()[player])
 
     def begin_round(self, step: int) -> None:
         """Tell every part of the objective that depends on the round that round ``step`` begins."""
-        augmentations = (module for module in self.modules() if isinstance(module, Augmentation))
-        for part in (*self.objective.parts().values(), *augmentations):
-            if isinstance(part, FollowsRounds):
-                part.begin_round(step)
+        for part in self.objective.followers:
+            part.begin_round(step)
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -269,6 +268,14 @@ def need_sequences(data: Data, game: str) -> None:
             f"game={game} is played on sequences, and this data set's samples have shape {tuple(data.shape)}.\n"
             "Take a data set of sequences, such as dataset=sines."
         )
+
+
+def penalized(loss: Tensor, penalties: Stats) -> Tensor:
+    """Return the loss plus the sum of the penalties."""
+    if not penalties:
+        return loss
+    first, *others = penalties.values()
+    return loss + sum(others, first)
 
 
 _all_players: ContextVar[bool] = ContextVar("all_players", default=False)

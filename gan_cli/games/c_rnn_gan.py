@@ -11,7 +11,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import FieldError, UserError
 from gan_cli.games.adversarial import AdversarialGame
-from gan_cli.games.base import Turn, frozen, need_sequences
+from gan_cli.games.base import Turn, frozen, need_sequences, penalized
 from gan_cli.games.objective import Objective, Part
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, require_features
 from gan_cli.models.recurrent import AutoregressiveGenerator
@@ -119,7 +119,7 @@ class CRNNGAN(AdversarialGame):
         distance = self.distance(r_real.to(fake.dtype), r_fake.to(fake.dtype))
         penalties = self.penalties("generator", self.critic(batch.y), Judged(batch.x, fake, d_real, d_fake))
         loss = distance if self.feature_matching else self.loss.generator_loss(d_real, d_fake)
-        return loss + sum(penalties.values()), penalties | {"features": distance} | self.adversarial_losses(d_real, d_fake)
+        return penalized(loss, penalties), penalties | {"features": distance} | self.adversarial_losses(d_real, d_fake)
 
     def distance(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return |R(x) - R(G(z))|^2 for features ``[B, feature_dim]``: the mean over pairs, or of the batch's means."""

@@ -13,6 +13,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import Turn, frozen
 from gan_cli.games.generator_game import IndependentLatents
 from gan_cli.games.protocols import History
+from gan_cli.games.reporting import reported
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.conditional import refuse_labels
@@ -136,7 +137,7 @@ class LinearPrimal(LinearDiscriminatorGame):
             fake = self.fakes(batch)
         self.seen = batch.x
         a, w = self.rows(batch.x, fake), self.discriminator.weight.double()
-        return primal(a, w, self.C), self.dual_stats(a, w, -a @ w, len(batch.x))
+        return primal(a, w, self.C), reported(lambda: self.dual_stats(a, w, -a @ w, len(batch.x)))
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return -f without the terms that do not depend on G."""
@@ -169,7 +170,7 @@ class LinearDual(LinearDiscriminatorGame):
         a = self.rows(batch.x, self.fakes(batch))
         alpha = maximised(a, self.C)
         self.w = (a.T @ torch.sigmoid(alpha) / self.C).detach()
-        return -dual(a, alpha, self.C), self.dual_stats(a, self.w, alpha, len(batch.x))
+        return -dual(a, alpha, self.C), reported(lambda: self.dual_stats(a, self.w, alpha, len(batch.x)))
 
 
 def primal(a: Tensor, w: Tensor, C: float) -> Tensor:

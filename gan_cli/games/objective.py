@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from gan_cli.augmentations.base import Augmentation
@@ -41,6 +42,11 @@ class Objective:
         """Return the loss and the regularizers by their config keys, such as ``regularizer.r1``."""
         loss: dict[str, Loss | Regularizer] = {} if self.loss is None else {"loss": self.loss}
         return loss | {f"regularizer.{name}": regularizer for name, regularizer in self.regularizers.items()}
+
+    @cached_property
+    def followers(self) -> tuple[FollowsRounds, ...]:
+        """The parts that are told before each round that it begins."""
+        return tuple(part for part in (*self.parts().values(), self.augmentation) if isinstance(part, FollowsRounds))
 
     def state_dict(self) -> dict[str, Mapping[str, Any]]:
         """Return the state of each part that is ``Stateful``, by config key."""

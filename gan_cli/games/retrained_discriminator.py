@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from gan_cli.errors import UserError
-from gan_cli.games.base import Turn, frozen
+from gan_cli.games.base import Turn, frozen, penalized
 from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective, Part
+from gan_cli.games.reporting import reported
 from gan_cli.losses.base import Loss
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
@@ -72,7 +73,7 @@ class RetrainedDiscriminatorGAN(GAN):
     def retrained_discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the cross-entropy, and report the estimate of JS."""
         d_real, d_fake = (self.retrained_discriminator(x, batch.y) for x in self.draw(batch))
-        return Minimax().discriminator_loss(d_real, d_fake), judged(Minimax(), d_real, d_fake)
+        return Minimax().discriminator_loss(d_real, d_fake), reported(lambda: judged(Minimax(), d_real, d_fake))
 
     def retrained_critic_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the Wasserstein loss + penalties, and report the estimate of W_1."""
@@ -84,7 +85,8 @@ class RetrainedDiscriminatorGAN(GAN):
         d_real, d_fake = critic(real), critic(fake)
         penalties = self.penalties("retrained_critic", critic, Judged(real, fake, d_real, d_fake))
         loss = Wasserstein().discriminator_loss(d_real, d_fake)
-        return loss + sum(penalties.values()), {"adversarial": loss} | penalties | judged(Wasserstein(), d_real, d_fake)
+        stats = {"adversarial": loss} | penalties | reported(lambda: judged(Wasserstein(), d_real, d_fake))
+        return penalized(loss, penalties), stats
 
     def count(self) -> None:
         """Count one more turn of the retrained discriminator."""

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.device import in_full_precision
-from gan_cli.games.base import frozen
+from gan_cli.games.base import frozen, penalized
 from gan_cli.games.gan import GAN
 from gan_cli.games.minimum_distance import MinimumDistance
 from gan_cli.games.objective import Objective
@@ -58,7 +58,7 @@ class SlicedGAN(GAN):
             loss = sliced_cost(real_features, fake_features, self.directions)
         no_logits = fake.new_empty(0)
         penalties = self.penalties("generator", self.critic(batch.y), Judged(batch.x, fake, no_logits, no_logits))
-        return loss + sum(penalties.values()), penalties | {"features_sw2": loss.detach().sqrt()}
+        return penalized(loss, penalties), penalties | {"features_sw2": loss.detach().sqrt()}
 
 
 def sliced_cost(real: Tensor, fake: Tensor, directions: int) -> Tensor:

@@ -11,6 +11,7 @@ from gan_cli import checks
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn, frozen, need_sequences
+from gan_cli.games.reporting import reported
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.timegan import Embedder, LatentDiscriminator, LatentGenerator, Recovery, Supervisor
 from gan_cli.types import Batch, Critic, Stats
@@ -156,7 +157,8 @@ class TimeGAN(Game):
         d_real, d, d_e = self.latent_discriminator(torch.cat([h, faked, g])).to(batch.x.dtype).chunk(3)
         adversarial, unsupervised = softplus(-d_real).mean() + softplus(d).mean(), softplus(d_e).mean()
         stats = {"adversarial": adversarial, "adversarial_unsupervised": unsupervised}
-        return adversarial + self.gamma * unsupervised, stats | NonSaturating().judgement(d_real, d)
+        loss = adversarial + self.gamma * unsupervised
+        return loss, stats | reported(lambda: NonSaturating().judgement(d_real, d))
 
     def above_threshold(self, loss: Tensor, stats: Stats) -> bool:
         """Return whether the discriminator steps: its loss is above the threshold."""

@@ -118,6 +118,17 @@ class Denoiser(Contract, nn.Module, ABC):
         """Return eps(x_t, t, y)."""
 
 
+def first_parameter(module: nn.Module) -> nn.Parameter | None:
+    """Return ``next(module.parameters(), None)``, which takes as long as a layer on a small batch."""
+    for parameter in module._parameters.values():
+        if parameter is not None:
+            return parameter
+    for child in module._modules.values():
+        if child is not None and (found := first_parameter(child)) is not None:
+            return found
+    return None
+
+
 def effective_classes(classes: int, conditional: bool) -> int:
     """Return the number of classes that a network distinguishes.
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.models.base import FeatureDiscriminator, Generator, image_size
+from gan_cli.models.layers import through
 from gan_cli.models.minibatch import minibatch_layers
 
 MAX_MULTIPLE = 8
@@ -95,7 +96,7 @@ class DCGANDiscriminator(FeatureDiscriminator):
 
     def features(self, x: Tensor) -> Tensor:
         """Return the 4x4 map in front of the last convolution, flattened."""
-        return self.body[:-1](x).flatten(1)
+        return through(list(self.body)[:-1], x).flatten(1)
 
     def logits(self, features: Tensor) -> Tensor:
         """Apply the last convolution, which covers the whole map."""

@@ -1,11 +1,18 @@
 """Building blocks of residual networks: blocks, conditional batch norm, self-attention and initialisations."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, relu
+
+
+def through(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
+    """Return x after these layers, one after the other; a slice of ``nn.Sequential`` would be a new module in each call."""
+    for layer in layers:
+        x = layer(x)
+    return x
 
 
 class ConditionalBatchNorm2d(nn.Module):

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from gan_cli import checks
 from gan_cli.models.base import Denoiser, FeatureDiscriminator, Generator, effective_classes
+from gan_cli.models.layers import through
 from gan_cli.models.minibatch import minibatch_layers
 from gan_cli.models.time_embedding import TimeEmbedding
 
@@ -44,7 +45,7 @@ class MLPGenerator(Generator):
         self.range = OUTPUT_ACTIVATIONS.get(len(shape), nn.Identity)()
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.range(self.body(z)).unflatten(1, self.shape)
+        return self.range(self.body(z)).view(-1, *self.shape)
 
 
 class MLPDiscriminator(FeatureDiscriminator):
@@ -81,7 +82,7 @@ class MLPDiscriminator(FeatureDiscriminator):
 
     def features(self, x: Tensor) -> Tensor:
         """Return the last hidden layer, or the flattened samples if there is none."""
-        return self.body[:-1](x.flatten(1))
+        return through(list(self.body)[:-1], x.flatten(1))
 
     def logits(self, features: Tensor) -> Tensor:
         """Apply the last linear layer."""

@@ -67,6 +67,11 @@ class Regularizer(Contract, ABC):
     def constrain(self, network: nn.Module) -> None:
         """Put the weights back into the allowed set; called after each of the player's steps."""
 
+    @property
+    def constrains(self) -> bool:
+        """True if this regularizer has a constraint of its own."""
+        return type(self).constrain is not Regularizer.constrain
+
 
 class GradientRegularizer(Regularizer):
     """Base class of penalties on the critic's slope at single samples.
@@ -86,7 +91,9 @@ def gradients(critic: Critic, x: Tensor) -> Tensor:
     """
     x = x if x.requires_grad else x.detach().requires_grad_()
     with differentiable_twice():
-        scores = critic(x).reshape(len(x), -1).mean(dim=1)
+        scores = critic(x)
+    if scores.ndim > 1:
+        scores = scores.flatten(1).mean(dim=1)
     (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     return gradient.flatten(1)
 

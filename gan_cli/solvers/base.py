@@ -1,5 +1,6 @@
 """Solver: the base class of all solvers, and the problem that they solve."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,7 +10,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from gan_cli.contracts import STATS, Contract, checked_turn
@@ -93,7 +93,7 @@ class Solver(Contract, ABC):
         reported = self.turn_stats(name, loss, stats, gradients)
         for parameter, gradient in zip(parameters, zero_unless_finite(gradients, reported[f"grad_norm/{name}"]), strict=True):
             parameter.grad = gradient
-        return loss.detach(), reported
+        return reported[f"loss/{name}"], reported
 
     def turn_stats(self, name: str, loss: Tensor, stats: Stats, gradients: Sequence[Tensor | None]) -> Stats:
         """Return the numbers to log under their final names, and show loss and gradient to ``watch``.
@@ -101,11 +101,10 @@ class Solver(Contract, ABC):
         They are ``loss/<turn>``, ``grad_norm/<turn>`` (L2 over all of the turn's parameters), and the turn's own numbers, as
         ``<number>/<turn>`` unless their names contain a slash already.
         """
-        norm = total_norm(gradients)
-        self.watch(f"loss/{name}", loss.detach())
-        self.watch(f"grad_norm/{name}", norm)
-        own = {key if "/" in key else f"{key}/{name}": value.detach() for key, value in stats.items()}
-        return {f"loss/{name}": loss.detach(), f"grad_norm/{name}": norm, **own}
+        always = {f"loss/{name}": loss.detach(), f"grad_norm/{name}": total_norm(gradients)}
+        for tag, value in always.items():
+            self.watch(tag, value)
+        return always | {key if "/" in key else f"{key}/{name}": value.detach() for key, value in stats.items()}
 
     def parameters(self) -> list[nn.Parameter]:
         """Return the parameters of all turns, each once even if turns share it."""
@@ -149,9 +148,11 @@ def _is_alike(value: Any, default: Any) -> bool:
     return isinstance(value, int | float | Tensor) if isinstance(default, int | float) else value is not ...
 
 
+@torch.no_grad()
 def total_norm(gradients: Sequence[Tensor | None]) -> Tensor:
     """Return the L2 norm of all gradients together; None counts as 0."""
-    return get_total_norm([gradient.detach() for gradient in gradients if gradient is not None])
+    norms = torch._foreach_norm([gradient for gradient in gradients if gradient is not None])
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.tensor(0.0)
 
 
 def zero_unless_finite(gradients: Sequence[Tensor | None], norm: Tensor) -> list[Tensor | None]:
@@ -159,7 +160,7 @@ def zero_unless_finite(gradients: Sequence[Tensor | None], norm: Tensor) -> list
 
     On a GPU nothing waits for the norm: the choice is made there.
     """
-    finite = norm.isfinite()
-    if finite.device.type == "cpu" and finite:  # the usual case, without a pass over the gradients
+    if norm.device.type == "cpu" and math.isfinite(norm.item()):  # the usual case, without a pass over the gradients
         return list(gradients)
+    finite = norm.isfinite()
     return [None if gradient is None else torch.where(finite, gradient, 0.0) for gradient in gradients]

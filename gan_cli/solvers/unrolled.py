@@ -79,7 +79,7 @@ class Unrolled(Alternating):
         reported = self.turn_stats(name, loss, reported, gradient)
         for parameter, g in zip(theta, zero_unless_finite(gradient, reported[f"grad_norm/{name}"]), strict=True):
             parameter.grad = g
-        return loss.detach(), reported
+        return reported[f"loss/{name}"], reported
 
 
 def slopes(loss: Tensor, parameters: Sequence[Tensor]) -> Tensors:

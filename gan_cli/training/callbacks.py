@@ -53,7 +53,8 @@ class LogStats:
     """Logs the statistics of the rounds, and stops the run at the first one that is not finite.
 
     Statistics stay on the device and are fetched together. At every ``period``-th step (0: never) and at step ``last``, those
-    of the current round are logged with ``time/samples_per_second`` and ``time/seconds``.
+    of the current round are logged with ``time/samples_per_second`` and ``time/seconds``. Every ``MAX_PENDING_ROUNDS``-th step
+    they are fetched anyway.
 
     Args:
         logger: Receives the numbers.
@@ -81,21 +82,26 @@ class LogStats:
         self.logger, self.period, self.last, self.samples = logger, period, last, samples
         self.elapsed = elapsed or Elapsed()
         self.watched = [] if watched is None else watched
-        self.rounds = 0
         self.pending: list[tuple[int, str, Tensor]] = []
-        self.newest: list[str] = []
         self.latest: dict[str, float] = {}
         self.clock = Stopwatch()
         self.counted = samples()
 
+    def is_logged(self, step: int) -> bool:
+        """Return True if the numbers of round ``step`` are logged."""
+        return step == self.last or bool(self.period and step % self.period == 0)
+
+    def looks_at(self, step: int) -> bool:
+        """Return True if the numbers of round ``step`` are logged or shown; only losses and norms are needed of the others."""
+        return self.is_logged(step) or step % MAX_PENDING_ROUNDS == 0
+
     def __call__(self, step: int, stats: Stats) -> None:
         self.pending += [(step, name, value) for name, value in (*self.watched, *stats.items())]
         self.watched.clear()
-        self.rounds, self.newest = self.rounds + 1, list(stats)
-        if self.rounds >= MAX_PENDING_ROUNDS:
-            self.check()
-        if step == self.last or (self.period and step % self.period == 0):
-            self.check()  # waits for the device, which is part of the time of the rounds
+        if self.looks_at(step):
+            values = self.check()  # waits for the device, which is part of the time of the rounds
+            self.latest = dict(zip(stats, values[len(values) - len(stats) :], strict=True))
+        if self.is_logged(step):
             self.clock.stop()
             self.clock.start()
             samples = self.samples() - self.counted
@@ -104,21 +110,20 @@ class LogStats:
             self.latest |= speed
             self.logger.numbers(step, {**self.latest, "time/seconds": round(self.elapsed(), 3)})
 
-    def check(self) -> None:
-        """Fetch the pending statistics.
+    def check(self) -> list[float]:
+        """Return the pending statistics.
 
         Raises:
             Diverged: At the first one that is not finite.
         """
         if not self.pending:  # no turn was played
-            return
+            return []
         values = torch.stack([value.float() for _, _, value in self.pending]).tolist()
         for (step, name, _), value in zip(self.pending, values, strict=True):
             if not math.isfinite(value):
                 raise Diverged(f"{name} became {value} at step {step}: training has diverged.")
-        self.latest = dict(zip(self.newest, values[len(values) - len(self.newest) :], strict=True))
         self.pending.clear()
-        self.rounds = 0
+        return values
 
 
 class Elapsed:

@@ -254,7 +254,8 @@ def train(run: Run, console: Console) -> float | None:
                     measure(run.step)
             run.recall()
             log_stats.clock.start()
-            training_loop(run.solver, run.batches, run.schedule, last, callbacks, run.step, run.game.begin_round)
+            begin_round, looks_at = run.game.begin_round, log_stats.looks_at
+            training_loop(run.solver, run.batches, run.schedule, last, callbacks, run.step, begin_round, looks_at)
             save_checkpoint(last)  # written already, unless there were no rounds
         if not is_interactive(console):
             rounds(last, {})  # with the last metric

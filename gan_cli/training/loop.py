@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from gan_cli.games.reporting import reporting
 from gan_cli.schedules.turns import Schedule
 from gan_cli.solvers.base import Solver
 from gan_cli.types import Batch, Stats
@@ -18,6 +19,7 @@ def training_loop(
     callbacks: Iterable[Callback],
     start: int = 0,
     begin_round: Callable[[int], None] = lambda step: None,
+    looks_at: Callable[[int], bool] = lambda step: True,
 ) -> None:
     """Play the rounds ``start`` + 1 to ``steps``, and call the callbacks in order after each round.
 
@@ -28,10 +30,13 @@ def training_loop(
         steps: The last round.
         callbacks: Called with (step, statistics of the round); an exception of a callback ends training.
         start: The number of rounds that have been played already.
+        begin_round: Called with the step before each round.
+        looks_at: Step -> True if the callbacks look at other statistics of this round than losses and norms of gradients.
     """
     for step in range(start + 1, steps + 1):
         begin_round(step)
-        stats = solver.round(schedule(step), batches)
+        with reporting(looks_at(step)):
+            stats = solver.round(schedule(step), batches)
         for callback in callbacks:
             callback(step, stats)
 

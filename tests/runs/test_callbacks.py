@@ -11,6 +11,7 @@ from torch.nn import BatchNorm2d
 from gan_cli.build import build
 from gan_cli.errors import Diverged, UnreadableData, UserError
 from gan_cli.games.analytic.gaussian_gan import GaussianGAN
+from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.runs import checkpoint, logger
 from gan_cli.schedules.learning_rates import LinearDecay
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, ScheduleLearningRates, Stopwatch
@@ -96,6 +97,36 @@ def test_numbers_wait_on_the_device_but_not_for_ever(tmp_path):
     with pytest.raises(Diverged, match="loss/generator became nan at step 2"):
         record(100, good)
     record.logger.close()
+
+
+def test_numbers_are_looked_at_when_they_are_logged_or_shown():
+    record = LogStats(None, period=30, last=250, samples=lambda: 0)
+    assert [step for step in range(1, 251) if record.looks_at(step)] == [30, 60, 90, 100, 120, 150, 180, 200, 210, 240, 250]
+    never = LogStats(None, period=0, last=5, samples=lambda: 0)
+    assert [step for step in range(1, 6) if never.looks_at(step)] == [5]
+
+
+def test_the_newest_numbers_are_those_of_the_last_round_that_was_looked_at(tmp_path):
+    record = LogStats(logger.RunLogger(tmp_path, 0), period=2, last=4, samples=lambda: 0)
+    record(1, {"loss/generator": torch.tensor(1.0)})
+    record(2, {"loss/generator": torch.tensor(2.0), "estimate/js": torch.tensor(0.5)})
+    shown = dict(record.latest)
+    record(3, {"loss/generator": torch.tensor(3.0)})
+    record.check()  # as before a picture
+    assert {"loss/generator": 2.0, "estimate/js": 0.5}.items() <= shown.items()
+    assert record.latest == shown
+    record.logger.close()
+
+
+def test_estimates_are_computed_in_the_rounds_that_are_logged(tmp_path, monkeypatch):
+    """The held-out estimates at both logged steps need two more."""
+    computed = []
+    plain = NonSaturating.estimate
+    monkeypatch.setattr(NonSaturating, "estimate", lambda self, *logits: computed.append(0) or plain(self, *logits))
+    cfg = configs.config("dataset=ring metric=none logger=none", "sample_every=0 checkpoint_every=0 eval_every=0")
+    train(cfg, tmp_path, "train.steps=20 log_every=10")
+    assert len(computed) == 4
+    assert [row["step"] for row in logger.read(tmp_path) if "estimate/js" in row] == [10, 20]
 
 
 def test_moments_that_are_not_finite_are_not_saved():

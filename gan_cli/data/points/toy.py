@@ -49,7 +49,7 @@ class Points(Dataset):
         return self.y
 
     def batch(self, indices: Tensor) -> Batch:
-        return Batch(self.x[indices], None if self.y is None else self.y[indices])
+        return Batch(self.x.index_select(0, indices), None if self.y is None else self.y.index_select(0, indices))
 
 
 def ring(

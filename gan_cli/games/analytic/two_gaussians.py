@@ -12,9 +12,10 @@ from torch.distributions import Normal
 from gan_cli import checks, drawing
 from gan_cli.data.base import Data
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, Turn
+from gan_cli.games.base import Game, Turn, penalized
 from gan_cli.games.objective import Objective, Part
 from gan_cli.games.protocols import History
+from gan_cli.games.reporting import reported
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.base import Discriminator
@@ -82,7 +83,7 @@ class TwoGaussians(Game):
         """Return the cross-entropy, and report the estimate of JS and D's judgement."""
         logits = [self.discriminator(x) for x in self.draw(len(batch.x))]
         estimate = {"estimate/js": Minimax().estimate(*logits)["js"]}
-        return Minimax().discriminator_loss(*logits), estimate | Minimax().judgement(*logits)
+        return Minimax().discriminator_loss(*logits), estimate | reported(lambda: Minimax().judgement(*logits))
 
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the Wasserstein loss + penalties, and report the estimate of W_1."""
@@ -91,9 +92,9 @@ class TwoGaussians(Game):
         judged = Judged(real, fake, network(real), network(fake))
         loss = Wasserstein().discriminator_loss(judged.real_logits, judged.fake_logits)
         penalties = self.penalties("critic", network, judged)
-        judgement = Wasserstein().judgement(judged.real_logits, judged.fake_logits)
+        judgement = reported(lambda: Wasserstein().judgement(judged.real_logits, judged.fake_logits))
         stats = {"adversarial": loss} | penalties | {"estimate/wasserstein": -loss} | judgement
-        return loss + sum(penalties.values()), stats
+        return penalized(loss, penalties), stats
 
     def latents(self, n: int) -> Tensor:
         return torch.randn(n, 1, device=self.device)
