@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -114,6 +114,7 @@ def _measure_each(
     cfg: DictConfig, folder: Path, sweep_runs: list[sweeps.SweepRun], out: Path, console: Console
 ) -> tuple[list[Result], Sequence[RenderableType], Path]:
     """Measure the runs, which lie in ``folder`` by their names, and compare them."""
+    chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
     found: dict[str, list[Result]] = {}
     with activity(MEASURING) as progress:
         checkpoints = Checkpoints(cfg, progress.advance, partial(say, console))
@@ -127,26 +128,23 @@ def _measure_each(
                 progress.expect(checkpoints.n_measurements(folder / name))
             except UserError as error:
                 refused[name] = first_line(error)
-        for name in finished:
-            if name in refused:
-                continue
-            try:
-                found[name] = checkpoints.results(folder / name)
-                _save(folder / name, folder / name, found[name])
-            except UserError as error:
-                refused[name] = first_line(error)
+        try:
+            for name in finished:
+                if name in refused:
+                    continue
+                try:
+                    found[name] = checkpoints.results(folder / name)
+                    _save(folder / name, folder / name, found[name])
+                except UserError as error:
+                    refused[name] = first_line(error)
+        finally:  # an interruption, too, leaves the runs that were measured before it
+            sweep_runs = [replace(run, problem=refused.get(run.name, run.problem)) for run in sweep_runs]
+            if found:
+                _save_sweep(folder, out, sweep_runs, found, chosen)
     if not found:
         place = f" in {folder}" if folder.name else ""
         raise UserError(f"none of the {len(sweep_runs)} runs{place} can be measured: {_first_problem(sweep_runs, refused)}")
     everything = [result for run_results in found.values() for result in run_results]
-    sweep_runs = [replace(sweep_run, problem=refused.get(sweep_run.name, sweep_run.problem)) for sweep_run in sweep_runs]
-    chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
-    names = {os.path.relpath(folder / run.name, out): run.name for run in sweep_runs}
-    results.write(
-        out,
-        [replace(result, source=os.path.relpath(result.source, out)) for result in everything],
-        lambda stored: ranking_entries(compare(sweep_runs, by_run(stored, names), chosen)),
-    )
     in_tables = [result for result in everything if chosen in result.chosen]
     comparison = compare(sweep_runs, found, chosen)
     tables = [
@@ -190,6 +188,22 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
     found = [Result(cfg.fake, None, (), provenance, numbers, details, seconds)]
     results.write(out, found)
     return found, run_tables(found), out
+
+
+def _save_sweep(
+    folder: Path, out: Path, sweep_runs: Sequence[sweeps.SweepRun], found: Mapping[str, Sequence[Result]], chosen: str
+) -> None:
+    """Add the results of runs, which lie in ``folder`` by their names, to those in ``out``, with the rankings of all."""
+    names = {os.path.relpath(folder / run.name, out): run.name for run in sweep_runs}
+    results.write(
+        out,
+        [
+            replace(result, source=os.path.relpath(result.source, out))
+            for run_results in found.values()
+            for result in run_results
+        ],
+        lambda stored: ranking_entries(compare(sweep_runs, by_run(stored, names), chosen)),
+    )
 
 
 def _save(folder: Path, out: Path, found: Sequence[Result]) -> None:

@@ -12,6 +12,7 @@ from support.evaluation import copy_run, eval_scalars, w1
 from support.runs import set_trained_config
 
 from gan_cli.evaluation import results
+from gan_cli.evaluation.checkpoints import Checkpoints
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import stored_config
 
@@ -59,6 +60,20 @@ class TestASweep:
         assert frame["method"].tolist() == [first["method"], second["method"]]
         assert frame["verdict"].tolist() == ["best", "too few seeds"]
         assert frame["difference"][1] == second["difference"]["value"]
+
+    def test_an_interruption_keeps_what_was_measured(self, call, sweep, monkeypatch):
+        first, second, third, _ = sorted(path.name for path in sweep.iterdir())
+
+        def measure_two(checkpoints, folder, measure=Checkpoints.results):
+            if folder.name == third:
+                raise KeyboardInterrupt
+            return measure(checkpoints, folder)
+
+        monkeypatch.setattr(Checkpoints, "results", measure_two)
+        assert call("sweep", "checkpoint=last")[0] == 130
+        assert [result.source for result in results.read(sweep)] == [first, second]
+        [ranking] = json.loads((sweep / "eval.json").read_text())["rankings"]
+        assert [method["seeds"] for method in ranking["methods"]] == [[1, 2]]
 
     def test_methods_are_ranked_by_their_best_checkpoint(self, call, sweep):
         """Best checkpoints that happen to be the last ones do not form a ranking of last checkpoints."""
