@@ -30,6 +30,7 @@ from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
 from gan_cli.models.base import UnfitModel
+from gan_cli.parallel.division import Division
 from gan_cli.randomness import random_state, set_random_state
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
@@ -99,7 +100,8 @@ def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Te
     game_class(cfg).check(data)
     game = build_game(cfg, data.shape, data.classes, data.source).to(device)
     turns = moving_turns(game, cfg.frozen)
-    problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision), watch)
+    division = Division(cfg.train.accumulate, game, device)
+    problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision), watch, division)
     solver = make(cfg, "solver", Solver, problem)
     schedule = Without(make(cfg, "schedule", Schedule), frozenset(game.turns()) - frozenset(turns))
     orders = schedule.orders(cfg.train.steps)
@@ -194,10 +196,8 @@ def build_objective(cfg: DictConfig) -> Objective:
 
 def build_player(cfg: DictConfig, key: str, classes: int, shape: tuple[int, ...], source: tuple[int, ...] | None) -> nn.Module:
     """Build the network at ``key`` for data of this form."""
-    known: dict[str, Any] = {"shape": shape, "classes": classes}
-    if "source" in inspect.signature(target_of(cfg, key, nn.Module)).parameters:
-        known["source"] = source
-    return make(cfg, key, nn.Module, **known)
+    takes_source = "source" in inspect.signature(target_of(cfg, key, nn.Module)).parameters
+    return make(cfg, key, nn.Module, shape=shape, classes=classes, **({"source": source} if takes_source else {}))
 
 
 def game_class(cfg: DictConfig) -> type[Game]:

@@ -24,7 +24,10 @@ from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.models.base import Generator
 from gan_cli.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_cli.parallel.division import Division
+from gan_cli.parallel.share import NeedsWholeBatch
 from gan_cli.regularizers.base import Judged, Regularizer
+from gan_cli.solvers.alternating import Alternating
 from gan_cli.solvers.base import Problem, Solver
 from gan_cli.types import Batch
 
@@ -136,6 +139,7 @@ def check_game(game: Game, batch: Batch) -> None:
             _require(any(g is not None for g in gradients), f"the loss of turn {name!r} must depend on its own players")
             scalars = all(value.shape == () for value in stats.values())
             _require(scalars, f"the numbers that turn {name!r} reports must be scalars")
+        _check_parts(game, name, batch)
     samples = generate(deepcopy(game), 3, 0, None if batch.y is None else batch.y[:3])
     again = generate(deepcopy(game), 3, 0, None if batch.y is None else batch.y[:3])
     _require(len(samples) == 3 and bool(samples.isfinite().all()), "sample must return one finite sample for each latent")
@@ -216,6 +220,27 @@ def points_gan(loss: Loss | None = None, regularizer: Regularizer | None = None)
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise AssertionError(message)
+
+
+def _check_parts(game: Game, name: str, batch: Batch) -> None:
+    """Check that the parts of a batch give the loss of the whole one, unless the game refuses them or has batch norm."""
+    if len(batch.x) % 2 or any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in game.modules()):
+        return
+    losses = []
+    for parts in (1, 2):
+        copy = deepcopy(game)
+        solver = Alternating(Problem(copy.turns(), {}, division=Division(parts, copy)))
+        torch.manual_seed(0)
+        try:
+            losses.append(solver.value(name, batch))
+        except NeedsWholeBatch:
+            return
+        except UserError as error:
+            raise AssertionError(f"turn {name!r}: {error}") from error
+    _require(
+        torch.allclose(losses[0], losses[1], 1e-5, 1e-6),
+        f"the loss of turn {name!r} is no mean over samples: where it looks at the whole batch, call need_whole_batch",
+    )
 
 
 def _loss(loss: Loss, method: str, real: Tensor, fake: Tensor) -> Tensor:

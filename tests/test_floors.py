@@ -13,6 +13,7 @@ FLOORS = """
     contracts
     config
     randomness device
+    parallel
     losses regularizers
     augmentations drawing loggers
     models

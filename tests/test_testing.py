@@ -13,6 +13,7 @@ from gan_cli.losses import Hinge, Loss
 from gan_cli.metrics import WassersteinDistance
 from gan_cli.metrics.features import Identity
 from gan_cli.models import DCGANDiscriminator, DCGANGenerator, MLPDiscriminator, MLPGenerator
+from gan_cli.parallel.share import need_whole_batch
 from gan_cli.regularizers import R1, GradientPenalty, Regularizer, SpectralNorm, WeightClipping
 from gan_cli.solvers import Alternating, Extragradient, Lookahead
 from gan_cli.types import Batch
@@ -75,6 +76,32 @@ def test_what_is_wrong_with_a_loss_is_named(loss: Loss, message):
 class Vector(Regularizer):
     def penalty(self, network, critic, judged):
         return judged.real.mean(1)
+
+
+class Undeclared(Regularizer):
+    def penalty(self, network, critic, judged):
+        return (critic(judged.real) * torch.rand(len(judged.real))).mean()
+
+
+class Spread(Regularizer):
+    def penalty(self, network, critic, judged):
+        return critic(judged.real).var()
+
+
+class DeclaredSpread(Spread):
+    def penalty(self, network, critic, judged):
+        need_whole_batch("the spread is that of a batch")
+        return super().penalty(network, critic, judged)
+
+
+def test_what_a_divided_batch_would_change_is_named():
+    with pytest.raises(
+        AssertionError, match=r"turn 'discriminator': .* other functions than those of gan_cli\.parallel\.draws"
+    ):
+        testing.check_regularizer(Undeclared())
+    with pytest.raises(AssertionError, match="the loss of turn 'discriminator' is no mean over samples"):
+        testing.check_regularizer(Spread())
+    testing.check_regularizer(DeclaredSpread())
 
 
 def test_what_is_wrong_with_other_parts_is_named():

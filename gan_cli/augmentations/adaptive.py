@@ -7,6 +7,7 @@ from gan_cli import checks
 from gan_cli.augmentations import transforms
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.errors import FieldError
+from gan_cli.parallel.share import current
 from gan_cli.types import Stats
 
 
@@ -38,6 +39,7 @@ class Adaptive(Augmentation):
     seen: Tensor
     turns: Tensor
     r_t: Tensor
+    pending: Tensor
 
     def __init__(
         self,
@@ -67,7 +69,9 @@ class Adaptive(Augmentation):
         self.target, self.interval, self.images, self.limit = target, interval, images, limit
         for name, value in {"p": start, "signs": 0.0, "seen": 0.0, "turns": 0.0, "r_t": 0.0}.items():
             self.register_buffer(name, torch.tensor(float(value)))
-        self.pending: tuple[Tensor, int] | None = None
+        # the sum of the signs that ``observe`` saw, a buffer so that the parts of a batch are averaged; not saved
+        self.register_buffer("pending", torch.tensor(0.0), persistent=False)
+        self.pending_images = 0
 
     @property
     def needs_boundary(self) -> bool:
@@ -90,16 +94,18 @@ class Adaptive(Augmentation):
     @torch.no_grad()
     def observe(self, d_real: Tensor) -> None:
         """Keep the sum of the signs over the images; an image's patches or time steps are averaged."""
-        self.pending = d_real.float().sign().reshape(len(d_real), -1).mean(1).sum(), len(d_real)
+        share = current()
+        parts = 1 if share is None else share.count
+        self.pending.copy_(parts * d_real.float().sign().reshape(len(d_real), -1).mean(1).sum())
+        self.pending_images = parts * len(d_real)
 
     @torch.no_grad()
     def adapt(self) -> None:
         """Update p after every ``interval`` turns, without a synchronisation with the device."""
-        if self.pending is not None:
-            signs, images = self.pending
-            self.signs += signs
-            self.seen += images
-            self.pending = None
+        self.signs += self.pending
+        self.seen += self.pending_images
+        self.pending.zero_()
+        self.pending_images = 0
         self.turns += 1
         due = self.turns >= self.interval
         r_t = self.signs / self.seen.clamp(min=1)

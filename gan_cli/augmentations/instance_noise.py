@@ -5,6 +5,7 @@ from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.augmentations.base import Augmentation
+from gan_cli.parallel import draws
 from gan_cli.types import Stats
 
 
@@ -36,7 +37,7 @@ class InstanceNoise(Augmentation):
         return self.std * (1 - self.turn / self.turns).clamp(min=0)
 
     def transform(self, x: Tensor) -> Tensor:
-        return x + self.sigma().to(x.dtype) * torch.randn_like(x)
+        return x + self.sigma().to(x.dtype) * draws.randn_like(x)
 
     def adapt(self) -> None:
         self.turn += 1

@@ -8,13 +8,14 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from gan_cli.errors import UserError
+from gan_cli.parallel import draws
 
 Probability = float | Tensor
 
 
 def uniform(x: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
     """Draw one number from U[low, high] for each image: ``[B, 1, 1, 1]``."""
-    return low + (high - low) * torch.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype)
+    return low + (high - low) * draws.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype)
 
 
 def apply_randomly(x: Tensor, transformed: Tensor, p: Probability) -> Tensor:
@@ -70,7 +71,7 @@ def translation(x: Tensor, p: Probability, ratio: float) -> Tensor:
 def _shift(x: Tensor, axis: int, reach: int) -> Tensor:
     """Shift along one axis by multiplying with a 0/1 matrix per image, which is differentiable any number of times."""
     n = x.shape[axis]
-    shift = torch.randint(-reach, reach + 1, (len(x), 1), device=x.device)
+    shift = draws.randint(-reach, reach + 1, len(x), 1, device=x.device)
     source = torch.arange(n, device=x.device) - shift + reach  # within the axis with ``reach`` pixels around it
     pick = one_hot(source, n + 2 * reach)[:, :, reach : n + reach].to(x.dtype)  # [B, n, n]
     return torch.einsum("bij,bcjw->bciw" if axis == 2 else "bij,bchj->bchi", pick, x)
@@ -82,7 +83,7 @@ def cutout(x: Tensor, p: Probability, ratio: float) -> Tensor:
     for axis in (2, 3):
         n = x.shape[axis]
         size = round(n * ratio)
-        start = torch.randint(0, n + 1 - size % 2, (len(x), 1), device=x.device) - size // 2
+        start = draws.randint(0, n + 1 - size % 2, len(x), 1, device=x.device) - size // 2
         position = torch.arange(n, device=x.device)
         inside = (position >= start) & (position < start + size)
         hole = hole & (inside[:, None, :, None] if axis == 2 else inside[:, None, None, :])
@@ -95,7 +96,7 @@ def scale_and_rotate(x: Tensor, p: Probability, scale: float, rotation: float) -
     Pixels are interpolated linearly, and the image is continued by reflection at its borders.
     """
     one = torch.ones_like(uniform(x))
-    factor = torch.where(uniform(x) < p, torch.exp2(scale * torch.randn_like(one)), one)
+    factor = torch.where(uniform(x) < p, torch.exp2(scale * draws.randn_like(one)), one)
     angle = torch.where(uniform(x) < p, uniform(x, -torch.pi, torch.pi) * rotation, 0 * one)
     height, width = x.shape[2:]
     rows = torch.arange(height, device=x.device, dtype=x.dtype)[:, None] - (height - 1) / 2

@@ -24,6 +24,7 @@ class Train:
 
     steps: int = scalar(3000, "rounds of the game", low=0)
     batch_size: int = scalar(64, "samples per turn", low=1)
+    accumulate: int = scalar(1, "equal parts in which each batch is computed, one after another, to need less memory", low=1)
     batches: str = scalar(
         "shuffled", "all samples once per epoch, or equally many of each class", choices=("shuffled", "balanced")
     )

@@ -15,6 +15,8 @@ from gan_cli.games.base import Turn, frozen, need_sequences, penalized
 from gan_cli.games.objective import Objective, Part
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, require_features
 from gan_cli.models.recurrent import AutoregressiveGenerator
+from gan_cli.parallel import draws
+from gan_cli.parallel.share import need_whole_batch
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Critic, Stats
 
@@ -94,7 +96,7 @@ class CRNNGAN(AdversarialGame):
 
     def latents(self, n: int) -> Tensor:
         """Draw ``[n, T, latent_dim]`` from U[0, 1]."""
-        return torch.rand(n, *self.generator.latent_shape, device=self.device)
+        return draws.rand(n, *self.generator.latent_shape, device=self.device)
 
     def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """Return latents on the straight line, which does not leave [0, 1]."""
@@ -123,6 +125,8 @@ class CRNNGAN(AdversarialGame):
 
     def distance(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return |R(x) - R(G(z))|^2 for features ``[B, feature_dim]``: the mean over pairs, or of the batch's means."""
+        if not self.pairs:
+            need_whole_batch("game.pairs=false takes means of features over a whole batch")
         return (fake - real if self.pairs else fake.mean(0) - real.mean(0)).square().sum(-1).mean()
 
     def adversarial_losses(self, d_real: Tensor, d_fake: Tensor) -> Stats:

@@ -11,6 +11,7 @@ from gan_cli.errors import FieldError
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.noise_schedule import Noise
 from gan_cli.models.base import Denoiser
+from gan_cli.parallel import draws
 from gan_cli.types import Batch, Stats
 
 SAMPLING = ("sampling_steps", "eta", "guidance")
@@ -98,12 +99,12 @@ class DDPM(Game):
 
     def loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the mean of ``errors`` at random times, with some labels hidden."""
-        t = torch.randint(1, self.noise.steps + 1, (len(batch.x),), device=batch.x.device)
+        t = draws.randint(1, self.noise.steps + 1, len(batch.x), device=batch.x.device)
         return self.errors(batch.x, t, self.hidden(batch.y)).mean(), {}
 
     def errors(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return |eps - eps_theta(x_t, t, y)|^2 per coordinate ``[B]``, for random noise."""
-        eps = torch.randn_like(x_0)
+        eps = draws.randn_like(x_0)
         predicted = self.denoiser(self.noise.noisy(x_0, t, eps), t, y).to(x_0.dtype)  # autocast leaves it in bfloat16
         return F.mse_loss(predicted, eps, reduction="none").flatten(1).mean(1)
 
@@ -111,14 +112,14 @@ class DDPM(Game):
         """Return labels of which a share ``label_dropout`` is "no label"; draws nothing if the denoiser uses no labels."""
         if y is None or not self.denoiser.classes:
             return None
-        return y.masked_fill(torch.rand(len(y), device=y.device) < self.label_dropout, self.denoiser.classes)
+        return y.masked_fill(draws.rand(len(y), device=y.device) < self.label_dropout, self.denoiser.classes)
 
     @property
     def law(self) -> str:
         return "N(0, I)"
 
     def latents(self, n: int) -> Tensor:
-        return torch.randn(n, *self.denoiser.shape, device=self.device)
+        return draws.randn(n, *self.denoiser.shape, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         x, times = latents, self.noise.times(self.sampling_steps)
@@ -141,7 +142,7 @@ class DDPM(Game):
         A batch of fewer than four samples gives the first quarters only.
         """
         quarter = torch.arange(len(batch.x), device=batch.x.device) % QUARTERS
-        t = 1 + ((quarter + torch.rand(len(batch.x), device=batch.x.device)) * self.noise.steps / QUARTERS).long()
+        t = 1 + ((quarter + draws.rand(len(batch.x), device=batch.x.device)) * self.noise.steps / QUARTERS).long()
         t = t.clamp(max=self.noise.steps)  # 3 + the number just below 1 is 4 in single precision
         errors = self.errors(batch.x, t, batch.y)
         return {f"loss_t{i + 1}": errors[i::QUARTERS].mean() for i in range(min(QUARTERS, len(errors)))}

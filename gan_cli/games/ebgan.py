@@ -8,6 +8,7 @@ from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective
 from gan_cli.models.autoencoder import AutoEncoder
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.parallel.share import need_whole_batch
 from gan_cli.types import Batch, Stats
 
 
@@ -33,6 +34,8 @@ class EBGAN(GAN):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return L_G + pull-away term + penalties."""
+        if self.pull_away:
+            need_whole_batch("the pull-away term compares all samples of a batch with each other (game.pull_away=0: none)")
         fake = self.sample(self.latents(len(batch.x)), batch.y)
         assert isinstance(self.discriminator, AutoEncoder)
         d_fake, code = (out.to(fake.dtype) for out in self.discriminator.logits_and_code(self.augmentation(fake)))

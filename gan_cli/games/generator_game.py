@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
 from gan_cli.models.base import Generator
+from gan_cli.parallel import draws
 
 NORMAL, UNIFORM = "normal", "uniform"
 LAWS = {NORMAL: "N(0, I)", UNIFORM: "U(-1, 1) in every coordinate"}
@@ -45,10 +46,10 @@ class IndependentLatents(GeneratorGame):
         return LAWS[self.latent]
 
     def latents(self, n: int) -> Tensor:
-        shape = (n, *self.generator.latent_shape)
+        shape = self.generator.latent_shape
         if self.latent == UNIFORM:
-            return 2 * torch.rand(shape, device=self.device) - 1
-        return torch.randn(shape, device=self.device)
+            return 2 * draws.rand(n, *shape, device=self.device) - 1
+        return draws.randn(n, *shape, device=self.device)
 
     def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         return torch.lerp(a, b, t) if self.latent == UNIFORM else super().interpolate(a, b, t)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
+from gan_cli.parallel.share import need_whole_batch
 
 
 class ImageBuffer(nn.Module):
@@ -34,6 +35,7 @@ class ImageBuffer(nn.Module):
         """Return a batch ``[B, *shape]`` of new and past fakes for these new ones."""
         if not self.size:
             return fakes
+        need_whole_batch("the pool of past fakes takes in whole batches (game.pool=0: none)")
         images, filled, answers = self.images, self.filled, []
         for chunk in fakes.split(self.size):
             answer, images, filled = self._step(images, filled, chunk)

@@ -16,6 +16,7 @@ from gan_cli.games.objective import Objective
 from gan_cli.games.protocols import Traversal
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, require_features
 from gan_cli.models.conditional import refuse_labels
+from gan_cli.parallel import draws
 from gan_cli.types import Batch, Stats
 
 REACH = 2.0
@@ -114,14 +115,14 @@ class InfoGAN(AdversarialGame):
 
     def latents(self, n: int) -> Tensor:
         """Draw ``[n, z_dim + K + m]``: z ~ N(0, I), a one-hot code ~ Cat(K), and U(-1, 1)^m."""
-        z = torch.randn(n, self.z_dim, device=self.device)
-        c = one_hot(torch.randint(self.K, (n,), device=self.device), self.K).to(z.dtype)
-        u = 2 * torch.rand(n, self.m, device=self.device) - 1
+        z = draws.randn(n, self.z_dim, device=self.device)
+        c = one_hot(draws.randint(0, self.K, n, device=self.device), self.K).to(z.dtype)
+        u = 2 * draws.rand(n, self.m, device=self.device) - 1
         return torch.cat([z, c, u], 1)
 
     def read(self, features: Tensor) -> Codes:
         """Return the output of Q for D's features ``[B, feature_dim]``."""
-        logits, mean, log_std = self.q(features).float().split([self.K, self.m, self.m], 1)
+        logits, mean, log_std = _single_at_least(self.q(features)).split([self.K, self.m, self.m], 1)
         return Codes(logits, mean, log_std)
 
     def code(self, x: Tensor) -> Tensor:
@@ -130,7 +131,7 @@ class InfoGAN(AdversarialGame):
 
     def information(self, codes: Codes, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Return L_I of the categorical and of the continuous codes in these latents, in nats."""
-        _, c, u = latents.float().split([self.z_dim, self.K, self.m], 1)
+        _, c, u = _single_at_least(latents).split([self.z_dim, self.K, self.m], 1)
         categorical = (c * log_softmax(codes.logits, 1)).sum(1).mean() + math.log(self.K)
         density = -0.5 * ((u - codes.mean) / codes.log_std.exp()).square() - codes.log_std - 0.5 * math.log(2 * math.pi)
         return categorical, density.sum(1).mean() + self.m * math.log(2)
@@ -165,3 +166,8 @@ class InfoGAN(AdversarialGame):
 
 def _index(j: int, like: Tensor) -> Tensor:
     return torch.tensor([j], device=like.device)
+
+
+def _single_at_least(x: Tensor) -> Tensor:
+    """Return ``x`` in single precision, or in double if it is; autocast leaves it in bfloat16."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

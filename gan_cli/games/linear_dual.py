@@ -18,6 +18,7 @@ from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.models.conditional import refuse_labels
 from gan_cli.models.log_linear import LogLinear
+from gan_cli.parallel.share import need_whole_batch
 from gan_cli.types import Batch, Critic, Stats
 
 NEWTON_STEPS = 15
@@ -68,6 +69,7 @@ class LinearDiscriminatorGame(IndependentLatents):
 
     def fakes(self, batch: Batch) -> Tensor:
         """Return G(z) for the fixed latents, or for as many fresh ones as the batch has samples."""
+        need_whole_batch("this game sums over a whole batch")
         return self.sample(self.fixed if len(self.fixed) else self.latents(len(batch.x)))
 
     def rows(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from gan_cli.games.base import Turn
 from gan_cli.games.generator_game import IndependentLatents
 from gan_cli.models.base import Generator
 from gan_cli.models.conditional import refuse_labels
+from gan_cli.parallel.share import need_whole_batch
 from gan_cli.types import Batch, Stats
 
 
@@ -34,6 +35,7 @@ class MinimumDistance(IndependentLatents):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the distance."""
+        need_whole_batch("this game compares all samples of a batch with each other")
         fake = self.sample(self.latents(len(batch.x)), batch.y)
         with in_full_precision(self.device):
             loss, estimates = self.distance(batch.x.flatten(1), fake.flatten(1))

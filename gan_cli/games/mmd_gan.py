@@ -13,6 +13,7 @@ from gan_cli.games.objective import Objective, Part
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.points.mmd import mmd2_of_kernel, rational_quadratic, squared_distances
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.parallel.share import need_whole_batch
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Critic, Stats
 
@@ -37,6 +38,7 @@ class LearnedMMD(Loss):
 
     def mmd2(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return MMD^2 of the codes, a scalar."""
+        need_whole_batch("MMD compares all samples of a batch with each other")
         return mmd2_of_kernel(self.kernel(real, real), self.kernel(fake, fake), self.kernel(real, fake))
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.errors import FieldError
+from gan_cli.parallel import draws
 
 
 class Noise(nn.Module):
@@ -71,7 +72,7 @@ class Noise(nn.Module):
         mean = math.sqrt(self.abar[s]) * x_0 + math.sqrt(max(0.0, 1 - self.abar[s] - eta**2 * b)) * eps
         if not eta or not s:
             return mean
-        return mean + eta * math.sqrt(b ** (1 - variance) * a**variance) * torch.randn_like(x_t)
+        return mean + eta * math.sqrt(b ** (1 - variance) * a**variance) * draws.randn_like(x_t)
 
     def times(self, n: int) -> Sequence[int]:
         """Return ``n`` of the times 1 ... T, evenly spaced, in falling order (Song et al., 2021, appendix D.2: linear)."""

@@ -1,6 +1,5 @@
 """RCGAN: recurrent players and a discriminator that judges every time step."""
 
-import torch
 from torch import Tensor
 
 from gan_cli import checks
@@ -10,6 +9,7 @@ from gan_cli.games.base import need_sequences
 from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.parallel import draws
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Stats
 
@@ -66,7 +66,7 @@ class RCGAN(GAN):
         loss, stats = self.discriminator_loss_on_logits(critic, Judged(batch.x, fake, d_real, d_fake))
         if not self.wrong_labels or batch.y is None:
             return loss, stats
-        others = torch.randint(1, self.classes, batch.y.shape, device=batch.y.device)
+        others = draws.randint(1, self.classes, *batch.y.shape, device=batch.y.device)
         d_wrong = self.critic((batch.y + others) % self.classes)(batch.x)
         wrong = self.loss.discriminator_loss(d_real, d_wrong)
         return loss + wrong, stats | {"wrong_labels": wrong}

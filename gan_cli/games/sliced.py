@@ -11,6 +11,8 @@ from gan_cli.games.minimum_distance import MinimumDistance
 from gan_cli.games.objective import Objective
 from gan_cli.metrics.points.sliced_wasserstein import projected_costs
 from gan_cli.models.base import Discriminator, Generator, require_features
+from gan_cli.parallel import draws
+from gan_cli.parallel.share import need_whole_batch
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Stats
 
@@ -49,6 +51,7 @@ class SlicedGAN(GAN):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return SW_2^2 of the features + penalties."""
+        need_whole_batch("the sliced distance compares all samples of a batch with each other")
         fake = self.sample(self.latents(len(batch.x)), batch.y)
         critic = require_features(self.discriminator, "game=sliced_gan")
         with frozen():
@@ -63,5 +66,5 @@ class SlicedGAN(GAN):
 
 def sliced_cost(real: Tensor, fake: Tensor, directions: int) -> Tensor:
     """Return SW_2^2, the mean of W_2^2 over random directions, between samples ``[B, d]``; draws from torch's streams."""
-    theta = torch.randn(directions, real.shape[1], device=real.device, dtype=real.dtype)
+    theta = draws.common(lambda: torch.randn(directions, real.shape[1], device=real.device, dtype=real.dtype))
     return projected_costs(real, fake, theta / theta.norm(dim=1, keepdim=True)).mean()

@@ -14,6 +14,8 @@ from gan_cli.games.base import Game, Turn, frozen, need_sequences
 from gan_cli.games.reporting import reported
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.timegan import Embedder, LatentDiscriminator, LatentGenerator, Recovery, Supervisor
+from gan_cli.parallel import draws
+from gan_cli.parallel.share import need_whole_batch
 from gan_cli.types import Batch, Critic, Stats
 
 
@@ -108,7 +110,7 @@ class TimeGAN(Game):
 
     def latents(self, n: int) -> Tensor:
         """Draw ``[n, T, latent_dim]`` from U[0, 1]."""
-        return torch.rand(n, *self.latent_generator.latent_shape, device=self.device)
+        return draws.rand(n, *self.latent_generator.latent_shape, device=self.device)
 
     def interpolate(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """Return latents on the straight line, which does not leave [0, 1]."""
@@ -140,6 +142,8 @@ class TimeGAN(Game):
         d, d_e = self.latent_discriminator(torch.cat([faked, g])).to(batch.x.dtype).chunk(2)
         U, U_e = softplus(-d).mean(), softplus(-d_e).mean()
         S, V = self.root(self.prediction_error(h, predicted)), moments_apart(self.recovery(faked).to(batch.x.dtype), batch.x)
+        if self.v:
+            need_whole_batch("TimeGAN compares moments of a whole batch (game.moments=0: none)")
         loss = U + self.gamma * U_e + self.eta * S + self.v * V
         return loss, {"adversarial": U, "adversarial_unsupervised": U_e, "supervised": S, "moments": V}
 
@@ -171,6 +175,8 @@ class TimeGAN(Game):
 
     def root(self, error: Tensor) -> Tensor:
         """Return the root of a mean square; a mean of norms is in the unit of the data already."""
+        if not self.norms:
+            need_whole_batch("TimeGAN takes roots of means over a whole batch (not with game.norms=true and game.moments=0)")
         return error if self.norms else error.clamp(min=1e-12).sqrt()  # the slope is unbounded at 0
 
     def prediction_error(self, h: Tensor, predicted: Tensor) -> Tensor:

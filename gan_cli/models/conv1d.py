@@ -9,6 +9,7 @@ from torch.nn.functional import leaky_relu, pad
 from gan_cli import checks
 from gan_cli.errors import FieldError
 from gan_cli.models.base import FeatureDiscriminator, Generator, sequence_size
+from gan_cli.parallel import draws
 
 MAX_MULTIPLE = 16
 """Largest number of channels, in multiples of ``width``."""
@@ -126,6 +127,6 @@ def shift_in_time(x: Tensor, limit: int) -> Tensor:
         Shifted sequences ``[B, C, T]``.
     """
     last = x.shape[2] - 1
-    shift = torch.randint(-limit, limit + 1, (), device=x.device)
+    shift = draws.common(lambda: torch.randint(-limit, limit + 1, (), device=x.device))
     index = (torch.arange(last + 1, device=x.device) - shift).abs()
     return x[..., last - (last - index).abs()]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
+from gan_cli.parallel.share import need_whole_batch
 
 EPSILON = 1e-8
 """Added under a square root, whose slope at 0 is unbounded."""
@@ -31,6 +32,7 @@ class MinibatchLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
+            need_whole_batch("the discriminator's minibatch layers compare all samples of a batch with each other")
             values = self.statistic(x)
             with torch.no_grad():
                 self.running.lerp_(values.mean(0).to(self.running.dtype), 0.1)

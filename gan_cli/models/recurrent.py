@@ -11,6 +11,7 @@ from gan_cli import checks
 from gan_cli.device import recurrent_kernels
 from gan_cli.errors import FieldError
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, sequence_size
+from gan_cli.parallel import draws
 
 State = Tensor | tuple[Tensor, Tensor]
 """State of a layer: h ``[B, hidden]`` of a GRU, (h, c) of an LSTM."""
@@ -274,7 +275,7 @@ def rnn_step(rnn: nn.GRU | nn.LSTM, x: Tensor, states: list[State]) -> tuple[Ten
     return x, new_states
 
 
-def make_dropout(p: float) -> nn.Dropout:
+def make_dropout(p: float) -> draws.Dropout:
     """Return a dropout layer.
 
     Raises:
@@ -283,4 +284,4 @@ def make_dropout(p: float) -> nn.Dropout:
     checks.number("dropout", p, least=0)
     if p >= 1:
         raise FieldError("dropout", p, "it must be a probability below 1.")
-    return nn.Dropout(p)
+    return draws.Dropout(p)

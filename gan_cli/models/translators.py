@@ -5,12 +5,12 @@ from math import prod
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gan_cli import checks
 from gan_cli.errors import FieldError, UserError
 from gan_cli.models.base import Generator, image_size
 from gan_cli.models.dcgan import MAX_MULTIPLE, initialise
+from gan_cli.parallel import draws
 
 NORMS = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d, "none": None}
 
@@ -113,7 +113,7 @@ class UNetTranslator(Translator):
         for depth, layer in enumerate(self.up):
             x = layer(x)
             if depth < min(self.dropouts, len(self.up) - 1) and self.dropout:
-                x = functional.dropout(x, self.dropout)
+                x = draws.dropout(x, self.dropout)
             if skips:
                 x = torch.cat([x, skips.pop()], dim=1)
         return x.tanh()

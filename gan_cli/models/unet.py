@@ -10,6 +10,7 @@ from gan_cli import checks
 from gan_cli.errors import FieldError
 from gan_cli.models.base import Denoiser, effective_classes, image_size
 from gan_cli.models.time_embedding import TimeEmbedding, glorot_linear
+from gan_cli.parallel import draws
 
 GROUPS = 32
 """Number of groups of a group norm; fewer if a group would have less than four channels."""
@@ -132,7 +133,7 @@ class ResidualBlock(nn.Module):
         self.before = nn.Sequential(group_norm(inputs), nn.SiLU(), scaled_conv(inputs, outputs, 3))
         self.from_embedding = nn.Sequential(nn.SiLU(), glorot_linear(embedding_dim, outputs))
         self.after = nn.Sequential(
-            group_norm(outputs), nn.SiLU(), nn.Dropout(dropout), scaled_conv(outputs, outputs, 3, gain=0)
+            group_norm(outputs), nn.SiLU(), draws.Dropout(dropout), scaled_conv(outputs, outputs, 3, gain=0)
         )
         self.shortcut = nn.Identity() if inputs == outputs else scaled_conv(inputs, outputs, 1)
 

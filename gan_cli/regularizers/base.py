@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gan_cli.contracts import SCALAR, Contract, instance_of
 from gan_cli.device import differentiable_twice
+from gan_cli.parallel import draws
 from gan_cli.types import Critic
 
 
@@ -114,7 +115,7 @@ def squared_slopes(critic: Critic, x: Tensor) -> Tensor:
 
 def per_sample_uniform(x: Tensor) -> Tensor:
     """Draw one number from U[0, 1] for each sample, ``[B, 1, ..., 1]``."""
-    return torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype)
+    return draws.rand(len(x), *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype)
 
 
 def replace_modules(network: nn.Module, replacement: Callable[[nn.Module], nn.Module]) -> nn.Module:

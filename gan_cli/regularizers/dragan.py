@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
+from gan_cli.parallel import draws
+from gan_cli.parallel.share import whole_data
 from gan_cli.regularizers.base import GradientRegularizer, Judged, per_sample_uniform, slopes
 from gan_cli.types import Critic
 
@@ -27,6 +28,6 @@ class Dragan(GradientRegularizer):
 
     def penalty(self, network: nn.Module, critic: Critic, judged: Judged) -> Tensor:
         x = judged.real
-        noise = 0.5 * x.std(correction=0) * torch.rand_like(x)
+        noise = 0.5 * whole_data(x).std(correction=0) * draws.rand_like(x)
         around = x + per_sample_uniform(x) * noise
         return self.weight * (slopes(critic, around) - 1).square().mean()

@@ -17,7 +17,7 @@ from gan_cli.errors import UserError
 FILE = "environment.json"
 CODE = "code"
 """Folder of the sources of the user's own modules, below the run's folder."""
-DECISIVE = ("gan_cli", "commit", "torch", "numpy", "device", "processor", "threads")
+DECISIVE = ("gan_cli", "commit", "torch", "numpy", "device", "processor", "threads", "batches")
 """Facts that a run depends on to the bit."""
 
 
@@ -124,10 +124,11 @@ def software(facts: Mapping[str, Any]) -> str:
 
 
 def hardware(facts: Mapping[str, Any]) -> str:
-    """Return device, processor, threads and platform in ``facts`` in one line."""
+    """Return device, processor, threads, platform and a division of batches in ``facts`` in one line."""
     threads = f"{facts['threads']} CPU thread{'s' if facts['threads'] != 1 else ''}" if facts.get("threads") else ""
+    batches = f"batches in {facts['batches']}" if facts.get("batches") not in (None, "whole") else ""
     return ", ".join(
-        str(text) for text in (facts.get("device"), facts.get("processor"), threads, facts.get("platform")) if text
+        str(text) for text in (facts.get("device"), facts.get("processor"), threads, facts.get("platform"), batches) if text
     )
 
 

@@ -65,7 +65,7 @@ class Backtracking(Solver):
         for _ in range(self.halvings + 1):
             move(parameters, start, step, t)
             with fork_rng(seed, device):
-                if float(self.loss(name, batch)[0].detach()) <= float(loss) + self.decrease * t * slope:
+                if float(self.value(name, batch)) <= float(loss) + self.decrease * t * slope:
                     self.lengths[name] = t
                     break
             t /= 2

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from gan_cli.contracts import STATS, Contract, checked_turn
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
+from gan_cli.parallel.division import WHOLE, Computed, Division
 from gan_cli.types import Batch, Stats
 
 
@@ -32,12 +33,14 @@ class Problem:
         autocast: Makes the context in which losses are computed: ``torch.autocast`` for bfloat16, or none.
         watch: Called with the tag and the value of every loss and every norm of a gradient, in the order in which they are
             computed. ``Solver.round`` reports only the last ones of each turn.
+        division: Cuts the batches of the turns into parts.
     """
 
     turns: Mapping[str, Turn]
     optimizers: Mapping[str, Optimizer]
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
     watch: Callable[[str, Tensor], None] = unwatched
+    division: Division = WHOLE
 
 
 class Solver(Contract, ABC):
@@ -47,7 +50,7 @@ class Solver(Contract, ABC):
 
     def __init__(self, problem: Problem) -> None:
         self.turns, self.optimizers = problem.turns, problem.optimizers
-        self.autocast, self.watch = problem.autocast, problem.watch
+        self.autocast, self.watch, self.division = problem.autocast, problem.watch, problem.division
 
     @abstractmethod
     def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
@@ -72,7 +75,7 @@ class Solver(Contract, ABC):
                 raise UserError(f"schedule: this game has no turn {name!r}. Its turns are: {', '.join(self.turns)}.")
 
     def loss(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
-        """Return the loss of a turn, and what the turn reports."""
+        """Return the loss of a turn on a batch that is not divided any further, and what the turn reports."""
         with self.autocast():
             return checked_turn(self.turns[name].loss, batch)
 
@@ -84,16 +87,28 @@ class Solver(Contract, ABC):
         Returns:
             The loss, and the numbers to log, see ``turn_stats``.
         """
-        loss, stats = self.loss(name, batch)
         parameters = list(self.turns[name].parameters)
-        for parameter in parameters:
-            parameter.grad = None
-        loss.backward(inputs=parameters)
-        gradients = [parameter.grad for parameter in parameters]
+
+        def of_part(part: Batch) -> Computed:
+            loss, stats = self.loss(name, part)
+            for parameter in parameters:
+                parameter.grad = None
+            loss.backward(inputs=parameters)
+            return Computed(loss, stats, [parameter.grad for parameter in parameters])
+
+        loss, stats, gradients = self.over_parts(batch, of_part)
         reported = self.turn_stats(name, loss, stats, gradients)
         for parameter, gradient in zip(parameters, zero_unless_finite(gradients, reported[f"grad_norm/{name}"]), strict=True):
             parameter.grad = gradient
         return reported[f"loss/{name}"], reported
+
+    def value(self, name: str, batch: Batch) -> Tensor:
+        """Return the loss of a turn."""
+        return self.over_parts(batch, lambda part: Computed(self.loss(name, part)[0].detach(), {})).loss
+
+    def over_parts(self, batch: Batch, compute: Callable[[Batch], Computed]) -> Computed:
+        """Return the mean over the parts of ``batch`` of what ``compute`` returns for each of them."""
+        return self.division.mean(self.division.each(batch, compute))
 
     def turn_stats(self, name: str, loss: Tensor, stats: Stats, gradients: Sequence[Tensor | None]) -> Stats:
         """Return the numbers to log under their final names, and show loss and gradient to ``watch``.

@@ -1,12 +1,14 @@
 """consensus, consensus_mild: consensus optimization."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.games.base import differentiable_in_all_players
+from gan_cli.parallel.division import Computed
 from gan_cli.solvers.base import Problem, total_norm, zero_unless_finite
 from gan_cli.solvers.simultaneous import Field, Simultaneous
 from gan_cli.types import Batch, Stats
@@ -20,7 +22,8 @@ class Consensus(Simultaneous):
     RMSProp at 1e-4 and 5e-5.
 
     The reported ``grad_norm`` is that of v. Turns that decline to step have no part in v and do not move. Each round costs a
-    second derivative of every loss, a third one if the loss contains a gradient penalty.
+    second derivative of every loss, a third one if the loss contains a gradient penalty. The graphs of all parts of a batch are
+    kept, so that ``train.accumulate`` saves no memory here.
 
     Args:
         weight: gamma >= 0.
@@ -32,18 +35,18 @@ class Consensus(Simultaneous):
         self.weight = weight
 
     def field(self, order: Sequence[str], batches: Iterator[Batch]) -> tuple[Field, Stats]:
-        v: dict[str, tuple[Tensor | None, ...]] = {}
+        v: dict[str, Sequence[Tensor | None]] = {}
+        parts: dict[str, list[Computed]] = {}
         stats: Stats = {}
         with differentiable_in_all_players():
             for name in order:
-                turn = self.turns[name]
-                loss, reported = self.loss(name, next(batches))
-                gradients = torch.autograd.grad(loss, list(turn.parameters), create_graph=True, allow_unused=True)
+                parts[name] = list(self.division.each(next(batches), partial(self.differentiable, name)))
+                loss, reported, gradients = self.division.mean(parts[name])
                 reported = self.turn_stats(name, loss, reported, gradients)
                 stats |= reported
-                if turn.should_step(loss.detach(), reported):
+                if self.turns[name].should_step(loss.detach(), reported):
                     v[name] = gradients
-        pull = self.pull(v)
+        pull = self.pull(v, [[g for name in v for g in parts[name][index].tensors] for index in range(self.division.parts)])
         # a parameter that turns share is pulled once, in the first of them
         sums = {
             name: [_sum(g, pull.pop(p, None)) for p, g in zip(self.turns[name].parameters, own, strict=True)]
@@ -51,20 +54,43 @@ class Consensus(Simultaneous):
         }
         return {name: self.watched(name, gradients) for name, gradients in sums.items()}, stats
 
+    def differentiable(self, name: str, part: Batch) -> Computed:
+        """Return the loss of a turn, what it reports, and its gradient with a graph."""
+        loss, stats = self.loss(name, part)
+        parameters = list(self.turns[name].parameters)
+        return Computed(loss, stats, torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True))
+
     def watched(self, name: str, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Return what the turn descends, zeros if it is not finite; v may be finite where its derivative is not."""
         norm = total_norm(gradients)
         self.watch(f"grad_norm/{name}", norm)
         return zero_unless_finite(gradients, norm)
 
-    def pull(self, v: Field) -> dict[Tensor, Tensor | None]:
-        """Return gamma grad 1/2 ||v||^2, for each parameter of the turns that step."""
-        half = [0.5 * g.square().sum() for gradients in v.values() for g in gradients if g is not None and g.requires_grad]
-        if not half:  # no turn steps, or all losses are linear
-            return {}
+    def pull(self, v: Field, parts: Sequence[Sequence[Tensor | None]]) -> dict[Tensor, Tensor | None]:
+        """Return gamma grad 1/2 ||v||^2, for each parameter of the turns that step.
+
+        It is the mean over the parts of the gradient of <v of the part, v>, in which the second v is constant.
+
+        Args:
+            v: The gradients of these turns.
+            parts: The same gradients of each part of the batches, with a graph.
+        """
         parameters = list(dict.fromkeys(p for name in v for p in self.turns[name].parameters))
-        pulls = torch.autograd.grad(torch.stack(half).sum(), parameters, allow_unused=True)
+        constant = [None if g is None else g.detach() for gradients in v.values() for g in gradients]
+        pulls = self.division.mean_of_each(_slopes(gradients, constant, parameters) for gradients in parts)
         return {p: None if pull is None else self.weight * pull for p, pull in zip(parameters, pulls, strict=True)}
+
+
+def _slopes(
+    gradients: Sequence[Tensor | None], along: Sequence[Tensor | None], parameters: Sequence[Tensor]
+) -> Sequence[Tensor | None]:
+    """Return the gradient of <gradients, along> in ``parameters``; None stands for 0."""
+    products = [
+        (g * a).sum() for g, a in zip(gradients, along, strict=True) if g is not None and a is not None and g.requires_grad
+    ]
+    if not products:  # no turn steps, or all losses are linear
+        return [None] * len(parameters)
+    return torch.autograd.grad(torch.stack(products).sum(), parameters, allow_unused=True)
 
 
 def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:

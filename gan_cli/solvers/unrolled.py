@@ -8,6 +8,7 @@ from torch import Tensor
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.games.base import differentiable_in_all_players
+from gan_cli.parallel.division import Computed
 from gan_cli.randomness import fork_rng
 from gan_cli.solvers.alternating import Alternating
 from gan_cli.solvers.base import Problem, zero_unless_finite
@@ -59,20 +60,17 @@ class Unrolled(Alternating):
         for _ in range(self.k):
             path.append([parameter.detach().clone() for parameter in phi])
             with fork_rng(seed, device):
-                loss, _ = self.loss(self.opponent, batch)
+                loss, _, field = self.slopes(self.opponent, batch, phi)
             self.watch(f"loss/{self.opponent}", loss.detach())
-            place(phi, [p - self.rate * g for p, g in zip(path[-1], slopes(loss, phi), strict=True)])
+            place(phi, [p - self.rate * g for p, g in zip(path[-1], given(field), strict=True)])
         with fork_rng(seed, device):
-            loss, reported = self.loss(name, batch)
-        both = slopes(loss, [*theta, *phi])
+            loss, reported, slope = self.slopes(name, batch, [*theta, *phi])
+        both = given(slope)
         gradient, adjoint = both[: len(theta)], both[len(theta) :]
         for point in reversed(path):
             place(phi, point)
             with differentiable_in_all_players(), fork_rng(seed, device):
-                inner, _ = self.loss(self.opponent, batch)
-            field = torch.autograd.grad(inner, phi, create_graph=True, materialize_grads=True)
-            along = -self.rate * torch.stack([(a * g).sum() for a, g in zip(adjoint, field, strict=True)]).sum()
-            more = slopes(along, [*theta, *phi]) if along.requires_grad else [torch.zeros_like(p) for p in [*theta, *phi]]
+                more = given(self.pulled_back(batch, adjoint, [*theta, *phi]))
             gradient = [g + m for g, m in zip(gradient, more[: len(theta)], strict=True)]
             adjoint = [a + m for a, m in zip(adjoint, more[len(theta) :], strict=True)]
         place(phi, start)
@@ -80,6 +78,33 @@ class Unrolled(Alternating):
         for parameter, g in zip(theta, zero_unless_finite(gradient, reported[f"grad_norm/{name}"]), strict=True):
             parameter.grad = g
         return reported[f"loss/{name}"], reported
+
+    def slopes(self, name: str, batch: Batch, parameters: Tensors) -> Computed:
+        """Return the loss of a turn, what it reports, and its gradient, zeros where it does not depend on a parameter."""
+
+        def of_part(part: Batch) -> Computed:
+            loss, stats = self.loss(name, part)
+            return Computed(loss, stats, slopes(loss, parameters))
+
+        return self.over_parts(batch, of_part)
+
+    def pulled_back(self, batch: Batch, adjoint: Tensors, parameters: Tensors) -> Sequence[Tensor | None]:
+        """Return the gradient of -rate <adjoint, grad_phi L_D> in ``parameters``."""
+        phi = list(self.turns[self.opponent].parameters)
+
+        def of_part(part: Batch) -> Computed:
+            loss, _ = self.loss(self.opponent, part)
+            field = torch.autograd.grad(loss, phi, create_graph=True, materialize_grads=True)
+            along = -self.rate * torch.stack([(a * g).sum() for a, g in zip(adjoint, field, strict=True)]).sum()
+            more = slopes(along, parameters) if along.requires_grad else [torch.zeros_like(p) for p in parameters]
+            return Computed(loss, {}, more)
+
+        return self.over_parts(batch, of_part).tensors
+
+
+def given(tensors: Sequence[Tensor | None]) -> Tensors:
+    """Return ``tensors``, of which none is None."""
+    return [tensor for tensor in tensors if tensor is not None]
 
 
 def slopes(loss: Tensor, parameters: Sequence[Tensor]) -> Tensors:

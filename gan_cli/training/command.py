@@ -25,6 +25,7 @@ from gan_cli.runs.logger import METRICS, RunLogger
 from gan_cli.runs.origin import FILE as ORIGIN
 from gan_cli.runs.origin import origin_of
 from gan_cli.runs.progress_line import Rounds, plain_line
+from gan_cli.training import division
 from gan_cli.training.callbacks import DivergenceGuard, Elapsed, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.estimates import ExplainEstimates
 from gan_cli.training.forgotten import WarnOfForgottenState
@@ -144,7 +145,7 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
     if run.idle and cfg.train.steps:
         turns = ", ".join(run.idle)
         say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {turns}: see schedule.phases")
-    for line in run.metric_lines:
+    for line in (*division.check_division(run), *run.metric_lines):
         say_in_words(console, line)
     origin = origin_of(cfg)
     if state is None:
@@ -169,7 +170,7 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Coll
         UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
     """
     run, data = build_or_restore(cfg, folder, console, named)
-    facts = machine.facts(run.device)
+    facts = {**machine.facts(run.device), **division.facts(run)}
     if cfg.resume and (changes := environment.differences(folder, facts)):
         say(console, f"warning: {'; '.join(changes)}. Only where these are the same is a resumed run equal to the bit.")
     environment.record(folder, run.step, facts, sources.of_config(cfg))

@@ -20,6 +20,7 @@ from gan_cli.errors import TooFewSamples, UserError
 from gan_cli.evaluation.measurement import Measurement, check_counts
 from gan_cli.games.frozen import freeze_statistics
 from gan_cli.metrics.base import Metric, NoMetric
+from gan_cli.parallel.division import require_equal_parts
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import best, checkpoint
 from gan_cli.runs.origin import first_step
@@ -216,8 +217,12 @@ def prepare(cfg: DictConfig) -> torch.device:
 
     Returns:
         The device.
+
+    Raises:
+        UserError: If there is no such device, or a batch cannot be divided as the config says.
     """
     chosen = device.choose(cfg.device)
+    require_equal_parts(cfg.train.batch_size, cfg.train.accumulate)
     if (count := threads()) is not None:
         torch.set_num_threads(count)
     postpone_compiler()

@@ -11,6 +11,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.protocols import History
 from gan_cli.metrics.points.discrete import kantorovich_rubinstein, optimal_transport, transport_by_cdf
+from gan_cli.parallel import draws
 from gan_cli.types import Batch, Stats
 
 
@@ -69,7 +70,7 @@ class EarthMover(Game):
         self.critic_slopes.clamp_(-1, 1)
 
     def latents(self, n: int) -> Tensor:
-        return torch.rand(n, 1, device=self.device)
+        return draws.rand(n, 1, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the quantile function of q at ``latents``."""

@@ -15,6 +15,7 @@ from gan_cli.games.objective import Objective, Part
 from gan_cli.games.protocols import History
 from gan_cli.models.affine import Affine
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.parallel import draws
 from gan_cli.types import Batch, Stats
 
 
@@ -55,7 +56,7 @@ class GaussianGAN(GAN):
 
     def data(self, n: int) -> Batch:
         """Draw ``n`` new points ``[n, 1]``."""
-        return Batch(self.mean + self.std * torch.randn(n, 1, device=self.device))
+        return Batch(self.mean + self.std * draws.randn(n, 1, device=self.device))
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         return super().discriminator_loss(self.data(len(batch.x)))

@@ -13,6 +13,7 @@ from gan_cli.errors import FieldError
 from gan_cli.games.base import Game, Turn
 from gan_cli.games.protocols import History
 from gan_cli.metrics.points.discrete import js
+from gan_cli.parallel import draws
 from gan_cli.types import Batch, Stats
 
 
@@ -61,7 +62,7 @@ class IdealGAN(Game):
         return (self.p * best.log()).sum() + (q * (1 - best).log()).sum(), {}
 
     def latents(self, n: int) -> Tensor:
-        return torch.rand(n, 1, device=self.device)
+        return draws.rand(n, 1, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         cumulated = self.tables().q.cumsum(0).to(latents)

@@ -13,6 +13,7 @@ from gan_cli.games.protocols import History
 from gan_cli.metrics.points.discrete import Vector, common_support, js, kl, tv
 from gan_cli.metrics.points.histogram import histograms
 from gan_cli.metrics.points.wasserstein import wasserstein
+from gan_cli.parallel import draws
 
 DIVERGENCES = {"js": js, "kl": kl, "tv": tv}
 
@@ -50,7 +51,7 @@ class ParallelLines(Game):
         return {}
 
     def latents(self, n: int) -> Tensor:
-        return torch.rand(n, 1, device=self.device)
+        return draws.rand(n, 1, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         """Return points on the line of the last theta."""

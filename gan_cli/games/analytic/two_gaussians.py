@@ -19,6 +19,7 @@ from gan_cli.games.reporting import reported
 from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.base import Discriminator
+from gan_cli.parallel import draws
 from gan_cli.regularizers.base import Judged
 from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.types import Batch, Stats
@@ -97,7 +98,7 @@ class TwoGaussians(Game):
         return penalized(loss, penalties), stats
 
     def latents(self, n: int) -> Tensor:
-        return torch.randn(n, 1, device=self.device)
+        return draws.randn(n, 1, device=self.device)
 
     def sample(self, latents: Tensor, y: Tensor | None = None) -> Tensor:
         return self.fake + self.std * latents

@@ -1,0 +1,41 @@
+"""The division of a run's batches: whether its turns can be computed in parts, and what the parts change."""
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from gan_cli.errors import UserError
+from gan_cli.games.sampling import preserve_buffers
+from gan_cli.randomness import fork_rng
+from gan_cli.training.run import Run
+
+
+def check_division(run: Run) -> list[str]:
+    """Compute the loss of every turn on the parts of a batch, which changes nothing, and return lines for the console.
+
+    Raises:
+        UserError: If the batches of the run are divided and a turn needs whole ones.
+    """
+    parts = run.solver.division.parts
+    if parts == 1:
+        return []
+    if remembering := [key for key, state in run.game.objective.state_dict().items() if state]:
+        raise UserError(
+            f"train.accumulate={parts}: {', '.join(remembering)} remembers something between rounds, which would be updated by "
+            "each part of a batch.\nSet train.accumulate=1."
+        )
+    batch = run.heldout_batch(0)
+    with preserve_buffers(run.game), fork_rng(0, run.device):
+        for name in run.solver.turns:
+            run.solver.value(name, batch)
+    return [f"batches: {facts(run)['batches']}"]
+
+
+def facts(run: Run) -> Mapping[str, str]:
+    """Return ``batches``: how the batches are divided, in words."""
+    parts, size = run.solver.division.parts, run.cfg.train.batch_size
+    if parts == 1:
+        return {"batches": "whole"}
+    divided = f"{parts} parts of {size // parts} samples"
+    norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in run.game.modules())
+    return {"batches": f"{divided}, each with batch norm's statistics of its own" if norms else divided}
