@@ -1,11 +1,13 @@
 """Settings for every test: one thread, random draws that depend on the test alone, and a temporary cache folder."""
 
+import gc
 import io
 import lzma
 import os
 import signal
 import zlib
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -24,8 +26,16 @@ if not torch.cuda.is_available():
     # torch keeps seeds for a GPU that may be used later, each with a printed stack, which takes 4 % of the suite
     torch.cuda.random._lazy_call = lambda *_, **__: None
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` ignores it, and so would the runs of the tests
+SHIPPED = conf_dir()
 LAY_OUT = matplotlib.layout_engine.ConstrainedLayoutEngine.execute
 torch.set_num_threads(1)  # two threads on two busy cores were measured to be twenty times slower than one
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass over modules and test items; it searched them during tests, 7 % of the suite."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,16 +64,24 @@ def cache_bundled_images():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def read_shipped_configs_once():
-    """Read each shipped config file once per process instead of once per command."""
-    shipped: dict[tuple[str, ...], dict[str, bytes]] = {}
+def share_configs():
+    """Read and merge config files once per process instead of once per command: those shipped, and those of equal content.
+
+    The content is that at the time when the loader is made.
+    """
+    caches: dict[tuple, tuple[dict, dict]] = {}
     initialize = hydra_internals._CachedRepository.initialize_sources
+
+    def content(place: str):
+        folder = Path(place.removeprefix("file://"))
+        if folder == SHIPPED or place.startswith(("pkg://", "structured://")):
+            return place
+        return tuple((str(file.relative_to(folder)), file.read_bytes()) for file in sorted(folder.glob("**/*.yaml")))
 
     def initialize_shared(self, search_path) -> None:
         initialize(self, search_path)
-        paths = tuple(str(entry.path) for entry in search_path.get_path())
-        if all(path == str(conf_dir()) or path.startswith(("pkg://", "structured://")) for path in paths):
-            self.results = shipped.setdefault(paths, {})
+        key = tuple(content(entry.path) for entry in search_path.get_path())
+        self.results, self.merged = caches.setdefault(key, (self.results, self.merged))
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(hydra_internals._CachedRepository, "initialize_sources", initialize_shared)

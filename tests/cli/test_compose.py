@@ -1,5 +1,7 @@
 """Overrides are checked against the schema and against the defaults of the components."""
 
+from functools import cache
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -11,8 +13,8 @@ from gan_cli.errors import UserError
 @pytest.fixture
 def make(conf):
     """``make("loss=wgan")`` -> the composed config."""
-    configs = loader()
-    return lambda *overrides: compose(configs, "train", list(overrides))
+    configs = cache(loader)  # made at the first call, when the test has written its files
+    return lambda *overrides: compose(configs(), "train", list(overrides))
 
 
 @pytest.mark.parametrize(
