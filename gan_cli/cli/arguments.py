@@ -1,11 +1,15 @@
 """Flags and words of a command line. Standard library only."""
 
 import argparse
+import difflib
 import os
+import re
 from collections.abc import Sequence
 from typing import NoReturn
 
 from gan_cli.cli import completion
+from gan_cli.config import suggestions
+from gan_cli.config.schema import COMMANDS, components, scalars
 from gan_cli.errors import UserError
 
 OWN_FLAGS = {
@@ -17,7 +21,16 @@ OWN_FLAGS = {
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}. See {self.prog} --help.")
+        flag = re.match(r"unrecognized arguments: (--[\w./-]+)", message)
+        raise UserError(f"{message}.{self._meant(flag[1]) if flag else ''} See {self.prog} --help.")
+
+    def _meant(self, flag: str) -> str:
+        """Return a suggestion for an unknown flag: another flag, or a key, which is written without dashes."""
+        if near := difflib.get_close_matches(flag, self._option_string_actions, 1, cutoff=0.8):
+            return f" Did you mean {near[0]}?"
+        schema = COMMANDS[self.prog]
+        meant = suggestions.meant_key(flag[2:].replace("-", "_"), [*components(schema), *scalars(schema)])
+        return meant.replace("?", "=VALUE?")
 
 
 def parse(name: str, function: str, words: Sequence[str]) -> argparse.Namespace:

@@ -95,7 +95,7 @@ def train_in(
         elif in_sweep:
             if holds_run(folder, cfg):  # an earlier attempt that did not finish
                 cfg.resume = str(folder)
-            show(f"{' '.join(overrides)}: {folder}")
+            show(f"{' '.join(overrides) or 'the defaults'}: {folder}")
         check_origin(cfg)
         with loading(quiet=console is not None and console.quiet):
             from gan_cli.training.command import train_command, unused

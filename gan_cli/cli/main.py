@@ -180,12 +180,12 @@ def train_overrides(words: list[str], config_dir: str | None = None, multirun: b
     Raises:
         UserError: If a word is not ``KEY=VALUE``, or names an option or a key that does not exist.
     """
+    groups, keys = suggestions.groups(config_dir), [*scalars(TrainConfig), *components(TrainConfig), "hydra.run.dir"]
     for word in words:
         if "=" not in word and not word.startswith("~"):
-            raise UserError(f"'{word}' is not KEY=VALUE. A run is continued with: gan-train resume={word}")
+            raise UserError(f"'{word}' is not KEY=VALUE. {suggestions.bare_word(word, groups, keys)}")
     if not any("hydra.searchpath" in word for word in words):
-        keys = [*scalars(TrainConfig), *components(TrainConfig), "hydra.run.dir"]
-        suggestions.check(words, suggestions.groups(config_dir), keys)
+        suggestions.check(words, groups, keys)
     words = [_as_list(_with_runs(word, multirun), ["trust"]) for word in words]
     return quote_paths(with_metrics(words), multirun, config_dir)
 

@@ -40,7 +40,7 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def edits(config: Mapping[str, Any], trained: Mapping[str, Any]) -> list[str]:
-    """Return what differs in ``config`` from the config that a run was trained with, as ``seed=1 instead of seed=0``.
+    """Return what differs in ``config`` from the config that a run was trained with, as ``seed=1 instead of 0``.
 
     Keys in ``RUN_ONLY``, the number of steps, the division of batches and the place of the data set may differ.
     """
@@ -50,17 +50,22 @@ def edits(config: Mapping[str, Any], trained: Mapping[str, Any]) -> list[str]:
 
 
 def differences(new: Mapping[str, Any], old: Mapping[str, Any], free: Collection[str] = ()) -> list[str]:
-    """Return what differs between two configs, as ``seed=1 instead of seed=0``, apart from ``RUN_ONLY`` and ``free`` keys."""
+    """Return what differs between two configs, as ``seed=1 instead of 0``, apart from ``RUN_ONLY`` and ``free`` keys."""
     after, before = ({key: v for key, v in flat(c).items() if key.partition(".")[0] not in RUN_ONLY} for c in (new, old))
     different = [
         key
         for key in {**after, **before}
         if key not in free and (key not in after or key not in before or after[key] != before[key])
     ]
-    return [f"{_assignment(key, after)} instead of {_assignment(key, before)}" for key in different]
+    return [_difference(key, after, before) for key in different]
 
 
-def _assignment(key: str, values: Mapping[str, Any]) -> str:
-    if key not in values:
-        return f"no {key}"
-    return f"{key}={values[key] if isinstance(values[key], str) else json.dumps(values[key], default=str)}"
+def _difference(key: str, after: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    new, old = (_shown(config[key]) if key in config else None for config in (after, before))
+    if new is None:
+        return f"no {key} instead of {key}={old}"
+    return f"{key}={new} instead of {f'no {key}' if old is None else old}"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -24,6 +24,8 @@ PLUGINS: Mapping[str, str] = {
     "hydra/launcher=rq": "hydra-rq-launcher",
 }
 """Options that packages of Hydra's authors add, and these packages as pip calls them."""
+ALIKE = 0.65
+"""Least similarity of a name to a mistyped one, at which ``stylegan2`` is no ``timegan``."""
 MOST_OPTIONS = 40
 """Largest number of options that an error lists."""
 
@@ -51,7 +53,7 @@ def groups(config_dir: str | None = None) -> Groups:
 def meant(word: str, known: Iterable[str]) -> str:
     """Return `` Did you mean x?`` for the nearest known word in upper or lower case, or an empty string if none is near."""
     words = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(word.casefold(), list(words), 1)
+    near = difflib.get_close_matches(word.casefold(), list(words), 1, cutoff=ALIKE)
     return f" Did you mean {words[near[0]]}?" if near else ""
 
 
@@ -95,7 +97,7 @@ def _meant_option(group: str, name: str, options: Sequence[str]) -> str:
     if (key := literature.key(group)) and re.fullmatch(r"[\d.]+(e-?\d+)?", name):
         return f" Did you mean {key}={name}?"
     others = [other for other, names in groups().items() if name in names and "/" not in other]
-    elsewhere = [f"{other}={name}" for other in sorted(others, key="experiment".__eq__)]
+    elsewhere = sorted((f"{other}={name}" for other in others), key=_is_experiment)
     if not 1 <= len(elsewhere) <= 2:
         return meant(name, options)
     near = difflib.get_close_matches(name, options, 1)
@@ -118,6 +120,21 @@ def unknown_key(key: str, known: Iterable[str]) -> UserError:
     if group == "optimizer" and f"optimizer.{setting.partition('.')[2]}" in known:
         hint += f"\nIf the game has this player, add the key: +{key}=..."
     return UserError(f"no key '{key}'.{hint}")
+
+
+def bare_word(word: str, groups: Groups, keys: Iterable[str]) -> str:
+    """Return what a word without ``=`` is likely to mean: a group, a key, an option, or the folder of a run."""
+    if word in groups:
+        return f"An option of a group is chosen with {word}=OPTION: gan-train --help {word}"
+    if word in keys:
+        return f"Write {word}=VALUE."
+    if chosen := [f"{group}={word}" for group, options in groups.items() if word in options and "/" not in group]:
+        return f"Did you mean {' or '.join(sorted(chosen, key=_is_experiment)[:2])}?"
+    return f"A run is continued with: gan-train resume={word}"
+
+
+def _is_experiment(choice: str) -> bool:
+    return choice.startswith("experiment=")
 
 
 def check(overrides: Iterable[str], groups: Groups, keys: Iterable[str]) -> None:

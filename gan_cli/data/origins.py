@@ -6,6 +6,17 @@ from typing import Any, NotRequired, TypedDict
 
 from gan_cli.config.form import FormError, require
 
+MODES: Mapping[str, str] = {
+    "1": "black and white",
+    "L": "grey",
+    "LA": "grey with transparency",
+    "I;16": "grey of 16 bits",
+    "RGB": "colour",
+    "RGBA": "colour with transparency",
+    "P": "colour by a palette",
+}
+"""PIL's names of common pixel formats, in words."""
+
 Origins = Mapping[str, Any]
 """Plain data, see :meth:`gan_cli.data.base.Dataset.origins`."""
 
@@ -70,11 +81,13 @@ def _merged(parts: Sequence[Origins]) -> Origins:
 def _images(origins: Origins) -> str:
     looked_at = f" ({origins['looked_at']} looked at)" if origins["looked_at"] else ""
     size = f"{_range(origins['width'])} by {_range(origins['height'])}"
-    parts = [f"{origins['images']} images{looked_at} of {size} pixels, {_counts(origins['modes'])}"]
+    total = origins["looked_at"] or origins["images"]
+    modes = {MODES.get(mode, mode): count for mode, count in origins["modes"].items()}
+    parts = [f"{origins['images']} images{looked_at} of {size} pixels, {_shares(modes, total)}"]
     if origins["changes"]:
-        parts.append(_counts(origins["changes"]))
+        parts.append(_shares(origins["changes"], total))
     if origins["passed_over"]:
-        parts.append(f"passed over: {_counts(origins['passed_over'])}")
+        parts.append(f"passed over: {', '.join(f'{name} {count}' for name, count in origins['passed_over'].items())}")
     return "; ".join(parts)
 
 
@@ -90,5 +103,5 @@ def _range(limits: tuple[int, int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
+def _shares(counts: Mapping[str, int], total: int) -> str:
+    return ", ".join(f"{'all' if count == total else count} {name}" for name, count in counts.items())

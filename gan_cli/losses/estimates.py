@@ -14,7 +14,7 @@ BOUNDS: Mapping[str, str] = {
     "wasserstein": "the Wasserstein distance times the critic's slope",
 }
 """The distances of which estimates are lower bounds, by the names of the estimates."""
-NEGATIVE = "Below 0 it says nothing: the discriminator does worse than one that tells nothing apart."
+NEGATIVE = "A value below 0 says nothing: the discriminator does worse than a constant one."
 MEANINGS: Mapping[str, str] = {
     **{name: f"A lower bound of {bound}. {NEGATIVE}" for name, bound in BOUNDS.items()},
     "mmd2": "MMD^2 between features, without bias: it scatters around 0 if both laws are equal.",

@@ -150,7 +150,7 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
     origin = origin_of(cfg)
     if state is None:
         for line in run.initialize_players() if origin is None else fork(run, origin):
-            say(console, line)
+            say_in_words(console, line)
     else:
         run.restore(state)
         before = record.read(folder)

@@ -14,7 +14,6 @@ from gan_cli.games.base import Game
 from gan_cli.randomness import set_random_state
 from gan_cli.runs import checkpoint
 from gan_cli.runs.origin import Origin
-from gan_cli.runs.trained import shortened
 from gan_cli.training.initial import Fit, alike, unlike, weights_of
 from gan_cli.training.run import Run
 from gan_cli.types import Stateful
@@ -57,7 +56,8 @@ def fork(run: Run, origin: Origin) -> list[str]:
         run.set_learning_rates(run.step)
     run.origin = {"run": origin.run, "step": run.step, "config": plain_hash(old), "changed": changed, "fresh": fresh}
     return [
-        f"goes on from step {run.step} of {origin.folder}; {shortened(changed) or 'nothing is changed'}",
+        f"goes on from step {run.step} of {origin.folder}",
+        f"changed: {'; '.join(changed) or 'nothing'}",
         *(f"not taken over: {words}" for words in fresh),
     ]
 

@@ -68,10 +68,10 @@ def write_result(
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         line = f"{name:<{width}}  {text}"
-        if metric and name == metric["name"]:
-            say_in_words(console, line, indent=width + 2)
-        else:  # a path or a command, to be copied
+        if name in ("run", "samples", "curves"):  # a path or a command, to be copied
             say(console, line)
+        else:
+            say_in_words(console, line, indent=width + 2)
     return final
 
 

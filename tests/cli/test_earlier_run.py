@@ -92,7 +92,7 @@ def test_several_checkpoints_of_a_run_are_a_sweep(call, jobs, begun, tmp_path):
         (["from=a@5", "init_from=a"], "from takes over all players: leave init_from out"),
         (["resume=auto"], "resume=auto continues the run in its folder: name it, as in hydra.run.dir=outputs/mine."),
         (["resume=auto", "hydra.run.dir=a", "train.steps=+5"], "train.steps=+N is another number each time"),
-        (["resume=auto", "hydra.run.dir=a", "loss=wgan"], "a holds a run with another config: seed=0 instead of seed=7"),
+        (["resume=auto", "hydra.run.dir=a", "loss=wgan"], "a holds a run with another config: seed=0 instead of 7"),
         (["resume=auto", "hydra.run.dir=b", "-m"], "resume continues one run: leave out -m."),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_folder_is_started_and_then_continued(call, jobs, tmp_path):
     assert jobs.trained[1]["cfg"] == {**jobs.trained[0]["cfg"], "resume": "b", "log_every": 3}
     other = call("train", *words, "seed=1", "optimizer.lr=1")
     assert other.code == 2
-    assert other.err.startswith("gan-train: b holds a run with another config: seed=1 instead of seed=0, ")
+    assert other.err.startswith("gan-train: b holds a run with another config: seed=1 instead of 0, ")
     assert len(other.err.splitlines()) == 1
 
 

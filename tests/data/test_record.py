@@ -103,7 +103,7 @@ def test_sources_of_an_unpaired_task_have_a_record_of_their_own():
     assert (record.train, record.sources.train, record.sources.sources) == (5, 5, None)
     assert record.sources.checksum != record.checksum
     assert record.lines()[1].startswith(
-        "sources: 5 images to train on, 5 held out; originals: 10 images of 28 by 28 pixels, L 10"
+        "sources: 5 images to train on, 5 held out; originals: 10 images of 28 by 28 pixels, all grey"
     )
     assert record.origins["train"]["passed_over"] == {"of no class of the domain": 8000, "more than max_samples": 1995}
 
@@ -160,8 +160,8 @@ def test_what_happens_to_photographs_is_counted(photographs):
     assert sum((record.duplicates.train, record.duplicates.heldout, record.duplicates.between)) == 1
     assert (record.train, record.heldout) == (8, 4)
     assert record.lines()[1] == (
-        "originals: 12 images of 8 to 40 by 8 to 40 pixels, L 2, RGB 10; converted 2, cropped 5, enlarged 3, reduced 4, "
-        "rotated 1; passed over: cannot be decoded 1"
+        "originals: 12 images of 8 to 40 by 8 to 40 pixels, 2 grey, 10 colour; 2 converted, 5 cropped, 3 enlarged, 4 reduced, "
+        "1 rotated; passed over: cannot be decoded 1"
     )
     assert read(photographs) == record, "the cache keeps what was counted"
 
@@ -231,4 +231,4 @@ def test_parts_that_are_read_from_different_folders_are_counted_together(tmp_pat
     record = DataRecord.of(data)
     assert record.origins.keys() == {"train", "heldout"}
     total = len(data.train) + len(data.heldout)
-    assert record.lines()[1] == f"originals: {total} images of 28 by 28 pixels, L {total}; padded {total}"
+    assert record.lines()[1] == f"originals: {total} images of 28 by 28 pixels, all grey; all padded"

@@ -18,7 +18,7 @@ def test_every_estimate_of_a_loss_has_a_meaning():
 
 def test_one_of_several_discriminators():
     assert meaning("js_there") == meaning("js") != meaning("twice_js") == MEANINGS["twice_js"]
-    assert meaning("reverse_kl").startswith("A lower bound of the divergence KL(Q||P). Below 0 it says nothing")
+    assert meaning("reverse_kl").startswith("A lower bound of the divergence KL(Q||P). A value below 0 says nothing")
     assert meaning("cycle") == meaning("jsd") == ""
 
 

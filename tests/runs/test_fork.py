@@ -42,7 +42,7 @@ def at_the_end(folder) -> dict:
 def test_with_nothing_changed_a_run_goes_on_to_the_bit(source, tmp_path, capsys):
     train(config(origin=f"{source}@2"), tmp_path, STEPS)
     assert differences(at_the_end(tmp_path), at_the_end(source)) == []
-    assert f"goes on from step 2 of {source}; nothing is changed" in capsys.readouterr().out
+    assert f"goes on from step 2 of {source}\nchanged: nothing\n" in capsys.readouterr().out
     assert min(row["step"] for row in logger.read(tmp_path)) == 2
     told = result(tmp_path)
     assert told["metric"]["initial"] is not None

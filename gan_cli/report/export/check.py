@@ -105,7 +105,7 @@ def _config_differences(old: StoredRun, new: StoredRun) -> list[str]:
     """Return what differs in the configs: not the place of the data, and no keys that do not affect a result."""
     steps = [config.get("train", {}) for config in (new["config"], old["config"])]
     counts = [node.get("steps") if isinstance(node, Mapping) else None for node in steps]
-    longer = [] if counts[0] == counts[1] else [f"train.steps={counts[0]} instead of train.steps={counts[1]}"]
+    longer = [] if counts[0] == counts[1] else [f"train.steps={counts[0]} instead of {counts[1]}"]
     return [*edits(new["config"], old["config"]), *longer]
 
 
