@@ -21,7 +21,7 @@ from gan_cli.config.schema import RunsConfig
 from gan_cli.errors import UserError, printable
 from gan_cli.files import bytes_in_words
 from gan_cli.runs import naming, table
-from gan_cli.runs.console import UNBROKEN, Terminal, displayed, say
+from gan_cli.runs.console import UNBROKEN, Terminal, displayed, say, say_in_words
 from gan_cli.runs.folder import resume_command
 from gan_cli.runs.lock import InUse, locked
 from gan_cli.runs.table import RESUMABLE, STATUSES, Row
@@ -134,19 +134,29 @@ def _fits(row: Row, key: str, values: Sequence[str]) -> bool:
 
 
 def show(found: Sequence[Row], console: Terminal) -> None:
-    """Print a table of runs."""
+    """Print a table of runs; on a terminal that is too narrow for it, each run with its values below its name."""
     if not found:
         say(console, "no runs.")
         return
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("method", "data", "step", "status", "metric", "age", "size", "run"):
         shown.add_column(name, justify="right" if name in ("step", "age", "size") else "left", no_wrap=True)
+    rows = []
     for row in found:
         value = "" if row.metric is None else f"{row.metric} {'-' if row.value is None else f'{row.value:.4g}'}"
         step = f"{row.step}/{row.steps}" if row.steps is not None else str(row.step)
         cells = (row.method, row.data, step, row.status, value, duration(row.age), bytes_in_words(row.size), str(row.folder))
-        shown.add_row(*(Text(printable(cell)) for cell in cells))
-    Terminal(width=UNBROKEN).print(shown)  # the name comes last and is not broken, so that it can be copied
+        rows.append([printable(cell) for cell in cells])
+        shown.add_row(*map(Text, rows[-1]))
+    unbroken = console.options.update(width=UNBROKEN)
+    if console.is_terminal and console.measure(shown, options=unbroken).maximum > console.width:
+        for *values, folder in rows:
+            say(console, folder)
+            say_in_words(console, f"    {', '.join(filter(None, values))}", indent=4)
+    else:
+        Terminal(width=UNBROKEN, file=console.file).print(
+            shown
+        )  # the name comes last and is not broken, so that it can be copied
     say(console, f"{len(found)} run{'s' * (len(found) > 1)}, {bytes_in_words(sum(row.size for row in found))}")
 
 

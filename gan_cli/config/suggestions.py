@@ -78,10 +78,18 @@ def unknown_option(group: str, name: str, options: Sequence[str]) -> UserError:
     """Return the error for an option that ``group`` does not have, with the words that are likely to be meant."""
     if plugin := PLUGINS.get(f"{group}={name}"):
         return UserError(f"{group}={name} comes with a plugin of Hydra's, which is not installed: pip install {plugin}")
+    if own := _own_folder(group, name):
+        return UserError(f"no {group} named '{name}' comes with gan-cli. For {own / group / name}.yaml add --config-dir {own}")
     said = f"no {group} named '{name}'.{_meant_option(group, name, options)}" if name else f"{group}= names nothing."
     if len(options) > MOST_OPTIONS:
         return UserError(f"{said}\nA list of the {len(options)} that there are: gan-train --list {group}")
     return UserError(f"{said}\navailable: {', '.join(options)}")
+
+
+def _own_folder(group: str, name: str) -> Path | None:
+    """Return the working folder, or one in it, that holds this option as a folder of the user's own options does."""
+    folders = [Path(), *sorted(path for path in Path().iterdir() if path.is_dir())] if name else []
+    return next((folder for folder in folders if (folder / group / f"{name}.yaml").is_file()), None)
 
 
 def _meant_option(group: str, name: str, options: Sequence[str]) -> str:

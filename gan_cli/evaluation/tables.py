@@ -27,6 +27,8 @@ MAX_COLUMNS = 4
 """Maximum number of value columns in one table; further numbers go to another table."""
 KEYS_WIDTH = 34
 """Swept keys that need more room share one column."""
+NAME_WIDTH = 7
+"""Narrowest column of a swept key with longer values."""
 PAIR_WIDTH = 22
 """Maximum length of ``key=value`` on one line of the shared column."""
 
@@ -141,18 +143,19 @@ def _ranking_table(ranking: Ranking) -> Group:
     keys = _key_columns(table, ranking)
     numeric_column(table, "seeds")
     choices = [choice for choice in ranking.rows[0].means if any(row.means[choice] for row in ranking.rows)]
-    for choice in choices:
-        numeric_column(table, choice)
+    primary = {choice: [_mean_text(row.means[choice].get(ranking.primary)) for row in ranking.rows] for choice in choices}
+    if len(choices) > 1 and all(texts == primary[choices[0]] for texts in primary.values()):
+        primary = {" = ".join(choices): primary[choices[0]]}
+    for heading in primary:
+        numeric_column(table, heading)
     verdicts = [_difference_text(row) for row in ranking.rows]
     if several:  # the text may be broken before an interval, and nowhere else
-        longest = max(len(part) for against, _ in verdicts for part in ["", *against.split()])
-        table.add_column("to the best", justify="right", min_width=longest)
-        table.add_column("")
-    for row, (against, verdict) in zip(ranking.rows, verdicts, strict=True):
-        primary = [_mean_text(row.means[choice].get(ranking.primary)) for choice in choices]
+        table.add_column("to the best", justify="right", min_width=_longest_word(against for against, _ in verdicts))
+        table.add_column("", min_width=_longest_word(verdict for _, verdict in verdicts))
+    for row, (against, verdict), *means in zip(ranking.rows, verdicts, *primary.values(), strict=True):
         style = {"worse": "red", "better": "green"}.get(verdict, "")
         judged = [Text(against), Text(verdict, style=style)] if several else []
-        table.add_row(*keys(row), _seeds_text(row), *primary, *judged, style=_emphasis(row))
+        table.add_row(*keys(row), _seeds_text(row), *means, *judged, style=_emphasis(row))
     notes = [
         *([f"Not comparable with the first table: {', '.join(ranking.differs_in)}."] if ranking.differs_in else []),
         f"By the {checkpoint_name(ranking)}. Mean ± standard error over seeds{_single_seed_note(ranking)}.",
@@ -191,9 +194,15 @@ def _key_columns(table: Table, ranking: Ranking) -> Callable[[Row], list[Text]]:
     if sum(widths) + 2 * len(keys) > KEYS_WIDTH and len(keys) > 1:
         table.add_column("method", overflow="fold", max_width=KEYS_WIDTH)
         return lambda row: [Text("\n".join(_setting(key, row.settings[key]) for key in keys))]
-    for key in keys:
-        table.add_column(_short_key(key), overflow="fold", max_width=KEYS_WIDTH)
-    return lambda row: [Text("\n".join(wrap_name(row.settings[key], KEYS_WIDTH))) for key in keys]
+    names = {key: {row.settings[key]: wrap_name(row.settings[key], KEYS_WIDTH) for row in ranking.rows} for key in keys}
+    for key, lines in names.items():
+        longest = max(len(line) for name in lines.values() for line in name)
+        table.add_column(_short_key(key), overflow="fold", min_width=min(longest, NAME_WIDTH), max_width=KEYS_WIDTH)
+    return lambda row: [Text("\n".join(names[key][row.settings[key]])) for key in keys]
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    return max((len(word) for text in texts for word in text.split()), default=0)
 
 
 def shared(ranking: Ranking) -> str:

@@ -120,10 +120,10 @@ def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console:
         run, _ = build_or_restore(cfg, folder, console, named)
         try:
             for line in preview(run):
-                say(console, line)
+                say_in_words(console, line)
         finally:
             run.batches.close()
-    say(console, "dry run: everything fits; nothing was trained, and no run was written")
+    say_in_words(console, "dry run: everything fits; nothing was trained, and no run was written")
 
 
 def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = ()) -> tuple[Run, DataRecord]:

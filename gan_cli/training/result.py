@@ -57,9 +57,9 @@ def write_result(
     files.write_json(run.folder / "result.json", result)
     values = {run.measurement.tag: final} if final is not None else {}
     logger.hparams(started.settings(run.folder, to_plain(run.cfg)), values, started.decisive_keys(run.folder))
-    share = f"the metric took {seconds_evaluating / seconds:.0%} of it"
+    share = f"; the metric took {seconds_evaluating / seconds:.0%} of it" if metric else ""
     rows: list[tuple[str, Any]] = [
-        ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s; {share}"),
+        ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s{share}"),
         ("run", run.folder),
         *([("samples", picture)] if picture else []),
         *([(metric["name"], _before_and_after(metric))] if metric else []),

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,14 @@ def test_own_groups_are_known(call, tmp_path):
     for flag in (["--config-dir", str(tmp_path / "mine")], ["-cd", str(tmp_path / "mine")], [f"--config-dir={tmp_path}/mine"]):
         assert call("train", "loss=onw", *flag).err.startswith("gan-train: no loss named 'onw'. Did you mean own?")
     assert call("train", "loss=onw").err.startswith("gan-train: no loss named 'onw'.\n")
+
+
+def test_own_options_are_found_without_their_folder(call):
+    Path("conf/loss").mkdir(parents=True)
+    Path("conf/loss/own.yaml").write_text("_target_: m.Own\n")
+    said = "gan-train: no loss named 'own' comes with gan-cli. For conf/loss/own.yaml add --config-dir conf\n"
+    assert call("train", "loss=own").err == said
+    assert "add --config-dir" not in call("train", "loss=other").err
 
 
 @pytest.mark.parametrize(("command", "schema"), [("train", TrainConfig), ("evaluate", EvalConfig), ("sample", SampleConfig)])

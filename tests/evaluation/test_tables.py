@@ -241,6 +241,14 @@ def test_what_all_rows_share_stands_in_the_title_alone():
     assert not re.search(r"^ *ring ", found, re.MULTILINE)
 
 
+def test_a_narrow_sweep_breaks_no_word():
+    runs, results = sweep(1, seeds=2)
+    last = {name: [replace(one, chosen=("last",)), replace(one, chosen=("best",))] for name, (one, _) in results.items()}
+    shown = text(sweep_tables(compare(runs, last)), 60)
+    assert "last = best" in shown, "equal columns are one"
+    assert {"wgan_gp", "non_saturating", "relativistic", "few", "seeds"} <= set(shown.split())
+
+
 def test_one_seed_has_no_error_and_no_verdict():
     found = text(sweep_tables(compare(*sweep(1, seeds=1))), 160)
     assert "a single seed has no error" in found

@@ -1,5 +1,6 @@
 """The table of runs: their status, step, number and size, as rows and as a frame; and gan-runs, which lists and clears them."""
 
+import io
 import shlex
 import sys
 from importlib import import_module
@@ -13,6 +14,7 @@ from gan_cli.cli import runs as command
 from gan_cli.errors import UserError
 from gan_cli.files import bytes_in_words, write_json
 from gan_cli.runs import environment, lock, table
+from gan_cli.runs.console import Terminal
 
 DONE = {"status": "finished", "step": 9, "metric": {"name": "w1", "final": 0.25, "initial": 1.0, "floor": 0.1}}
 
@@ -94,6 +96,15 @@ def test_the_frame_has_the_rows_and_settings(outputs):
     assert len(gan_cli.runs(outputs / "sweep")) == 2
     with pytest.raises(UserError, match="there is no such folder"):
         gan_cli.runs(outputs / "nowhere")
+
+
+@pytest.mark.parametrize(("width", "in_table"), [(60, False), (200, True)])
+def test_a_terminal_too_narrow_for_the_table_shows_a_list(outputs, width, in_table):
+    terminal = Terminal(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    command.show([by_name(outputs)["done"]], terminal)
+    lines = [line.rstrip() for line in terminal.file.getvalue().splitlines()]
+    assert (str(outputs / "done") in lines) != in_table, "its name stands alone in a list"
+    assert in_table or "    mine, Ring, 9/9, finished, w1 0.25, " in lines[1]
 
 
 def test_runs_are_listed_filtered_and_sorted(gan_runs):
