@@ -45,10 +45,12 @@ def test_nothing_is_added_without_labels_or_samples():
     assert numbers_by_class(Frechet(Identity()), real, fake.subset(slice(0, 30)), NAMES) == {}
 
 
-def test_the_accuracy_of_each_class():
+def test_the_accuracy_of_each_class_stands_beside_that_of_real_samples():
     real, fake = encoded(0, logits=True), encoded(0, logits=True)
+    real.logits[:20] = real.logits[100]  # 20 of 80 flowers are read as temples
     rows = numbers_by_class(ClassAccuracy(Classifier()), real, fake, NAMES)["by_class"]
     assert [row["accuracy_classifier"] for row in rows] == [1.0, 1.0, None]
+    assert [row["real_accuracy_classifier"] for row in rows] == [0.75, 1.0, None]
 
 
 @dataclass(frozen=True)

@@ -200,10 +200,12 @@ class ClassAccuracy(Metric):
         }
 
     def values_within_a_class(self, real: Encoded, fake: Encoded) -> Mapping[str, float]:
-        """Return the accuracy and the recall of the class."""
+        """Return the accuracy, that of the classifier on real samples, and the recall of the class."""
         (recall,) = (recall for recall in class_recalls(real, fake, self.k) if recall is not None)
         accuracy, _ = class_accuracy(*self._classified(fake, "generated"))
-        return {self.name: accuracy, self.features.label("class_recall"): float(recall.mean())}
+        own, _ = class_accuracy(*self._classified(real, "real"))
+        recall_name, own_name = self.features.label("class_recall"), self.features.label("real_accuracy")
+        return {self.name: accuracy, own_name: own, recall_name: float(recall.mean())}
 
     def _coverage(
         self, accuracies: Sequence[float | None], recalls: Sequence[float | None], real: Encoded, fake: Encoded
