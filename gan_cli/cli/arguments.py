@@ -9,7 +9,8 @@ from typing import NoReturn
 
 from gan_cli.cli import completion
 from gan_cli.config import suggestions
-from gan_cli.config.schema import COMMANDS, components, scalars
+from gan_cli.config.scalars import components, scalars
+from gan_cli.config.schema import COMMANDS
 from gan_cli.errors import UserError
 
 OWN_FLAGS = {
