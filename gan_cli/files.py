@@ -100,7 +100,7 @@ def unused(path: Path) -> Path:
 
 
 @contextmanager
-def file_lock(path: Path, waiting: str) -> Iterator[bool]:
+def file_lock(path: Path, waiting: str = "") -> Iterator[bool]:
     """Hold the lock at ``path``, waiting until no other process holds it; yield False if the file system has no locks.
 
     The kernel releases the lock when the process ends, for any reason. The lock only saves work: correctness rests on the
@@ -108,13 +108,14 @@ def file_lock(path: Path, waiting: str) -> Iterator[bool]:
 
     Args:
         path: Lock file.
-        waiting: Message that is printed to stderr before waiting.
+        waiting: Message that is printed to stderr before waiting; empty: none.
     """
     with open(regular(path, os.O_RDWR | os.O_CREAT), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(waiting, file=sys.stderr)
+            if waiting:
+                print(waiting, file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:
             yield False

@@ -16,13 +16,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import checks
-from gan_cli.cli import sweeper
+from gan_cli.cli import search, sweeper
 from gan_cli.cli.earlier_run import check_named_here, words_of_job
 from gan_cli.cli.job import record_failure, short, show_data_of, train_in, working_folder
 from gan_cli.cli.loading import loading
 from gan_cli.config import suggestions
 from gan_cli.config.combinations import as_job_overrides, check_grid, first_job, first_of_sweep
-from gan_cli.config.compose import TARGET, compose, flatten, loader, readable
+from gan_cli.config.compose import compose, flatten, loader, readable
 from gan_cli.config.grammar import quote
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, run, show, supplied
 from gan_cli.config.trust import importable
@@ -34,6 +34,8 @@ from gan_cli.runs.signals import WORKER, interrupting
 from gan_cli.runs.streams import unfailing
 
 FIRST_JOB = "the first job of the sweep"
+OURS = tuple(f"{one.__module__}.{one.__name__}" for one in (sweeper.Sweep, search.Search))
+"""The sweepers that read the results of their jobs from ``result.json``."""
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,8 @@ def launch_train(overrides: list[str], config_dir: str | None = None, multirun: 
 def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) -> None:
     if "hydra/launcher=joblib" in overrides:
         checks.package("hydra-joblib-launcher", "sweeps", "hydra/launcher=joblib")
+    if "hydra/sweeper=optuna" in overrides:
+        checks.package("optuna", "sweeps", "hydra/sweeper=optuna")
     configs = loader(config_dir)
     overrides = words_of_job(overrides, configs, multirun)
     first = first_job(overrides, configs)
@@ -68,7 +72,7 @@ def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) 
         compose(configs, "train", overrides)  # refuses several values where there is one job
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     check_named_here(cfg, overrides)
-    ours = multirun and cfg.hydra.sweeper._target_ == TARGET
+    ours = multirun and cfg.hydra.sweeper._target_ in OURS
     if not ours:  # our sweeper shows those of all jobs
         _show_supplied(cfg, configs)
     if multirun and cfg.hydra.sweeper._target_ == BASIC_SWEEPER:
@@ -214,7 +218,7 @@ def _job(cfg: DictConfig, context: HydraConf) -> float | None:
     except Stopped as stopped:
         if not in_sweep or (of_this_machine and not in_worker):
             raise _JobError(stopped) from stopped  # where all jobs share this process it ends the sweep
-        if context.sweeper._target_ != TARGET:
+        if context.sweeper._target_ not in OURS:
             raise
         print(stopped, file=sys.stderr)
     except Exception as error:
@@ -229,7 +233,7 @@ def _failed(error: Exception, cfg: DictConfig, folder: Path, context: HydraConf)
     record_failure(error, cfg, folder, context.mode == RunMode.MULTIRUN)
     if context.mode != RunMode.MULTIRUN:
         raise _JobError(error) from error
-    if context.sweeper._target_ != TARGET:
+    if context.sweeper._target_ not in OURS:
         raise error
     print(f"failed: {reason(error)}", file=sys.stderr)
     if cfg.debug:

@@ -96,7 +96,7 @@ def _values_of_flag(flag: str, groups: Iterable[str]) -> Sequence[str] | None:
 def _of_hydra() -> Mapping[str, Sequence[str]]:
     """Return Hydra's groups of launchers and sweepers with the options that are installed."""
     installed = {distribution.name for distribution in distributions()}
-    found: dict[str, list[str]] = {"hydra/launcher": ["basic"], "hydra/sweeper": ["basic", "gan"]}
+    found: dict[str, list[str]] = {"hydra/launcher": ["basic"], "hydra/sweeper": ["basic", "gan", "optuna"]}
     for option, package in suggestions.PLUGINS.items():
         group, _, name = option.partition("=")
         if package in installed:

@@ -1,8 +1,7 @@
 """Sweeps that can be restarted: each job has its own folder, finished jobs are skipped, and a table closes the sweep."""
 
 import os
-import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -10,24 +9,11 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from gan_cli import files
-from gan_cli.cli.jobs import (
-    ASIDE,
-    Job,
-    common_words,
-    finished_config,
-    folders_by_config,
-    options_hash,
-    recorded,
-    swept_columns,
-    swept_keys,
-)
+from gan_cli.cli.jobs import ASIDE, Job, finished_config, folders_by_config, options_hash, recorded, swept_keys
+from gan_cli.cli.summary import print_summary
 from gan_cli.config.combinations import combinations
-from gan_cli.config.compose import TARGET, compose, own_options, readable
+from gan_cli.config.compose import GRID, compose, own_options, readable
 from gan_cli.config.grammar import key_of, quote
 from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin, supplied
 from gan_cli.config.identity import config_hash
@@ -35,16 +21,13 @@ from gan_cli.config.names import is_run_only
 from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
 from gan_cli.own_code import reason
-from gan_cli.runs import environment, lock, started
-from gan_cli.runs.console import UNBROKEN
+from gan_cli.runs import environment, started
 from gan_cli.runs.folder import holds_config, holds_run
 from gan_cli.runs.lock import locked
 from gan_cli.runs.signals import passed_on
 
 FEW = 5
 """Number of configs that are composed without a word."""
-NARROWEST, BORDERS = 24, 10
-"""Least width of the columns before that of the folders in the closing table, and width of its borders, in characters."""
 
 
 class Sweep(BasicSweeper):
@@ -61,7 +44,7 @@ class Sweep(BasicSweeper):
             given on the command line take precedence over ``params`` and ``cases``.
     """
 
-    __module__ = TARGET.rpartition(".")[0]
+    __module__ = GRID.rpartition(".")[0]
 
     def __init__(
         self,
@@ -71,8 +54,11 @@ class Sweep(BasicSweeper):
     ) -> None:
         super().__init__(max_batch_size, params)
         self.cases = cases
-        self.options: str | None = None
+        self.ours: list[str] = []
         self.swept: list[str] = []
+        self.options: str | None = None
+        self.known: dict[tuple[str, ...], str] = {}
+        self.notes: dict[str, None] = {}
 
     def sweep(self, arguments: list[str]) -> None:
         """Run every combination that ``arguments`` describe.
@@ -96,7 +82,7 @@ class Sweep(BasicSweeper):
         print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {len(done)} of them finished already: {folder}", flush=True)
         excuse, started = "interrupted", 0
         try:
-            with passed_on() if self._has_workers() else nullcontext():
+            with passed_on() if self._workers() > 1 else nullcontext():
                 for batch in batches:
                     todo = [job for job in batch if job.folder not in done]
                     self._launch(todo, started)
@@ -115,39 +101,55 @@ class Sweep(BasicSweeper):
         Raises:
             UserError: If the config of a job is invalid, its folder holds another run, or two jobs share a folder.
         """
+        self._prepare(configs, swept_keys(batch))
+        if (unknown := sum(tuple(overrides) not in self.known for overrides in batch)) > FEW:
+            print(f"composing the configs of {unknown} jobs", flush=True)
+        jobs: dict[str, Job] = {}
+        for overrides in batch:
+            self._add(jobs, overrides, configs)
+        self._show_supplied()
+        return list(jobs.values())
+
+    def _prepare(self, configs: ConfigLoader, swept: list[str]) -> None:
+        """Note what the jobs have in common: Hydra's own overrides, the options, the swept keys, and the earlier jobs."""
         assert self.config is not None
         # as they were written: their interpolations are of the job's config
         ours = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
         assert isinstance(ours, list)
-        self.options = options_hash(configs, ours)
-        known, self.swept = recorded(self._folder(), self.options), swept_keys(batch)
-        if (unknown := sum(tuple(overrides) not in known for overrides in batch)) > FEW:
-            print(f"composing the configs of {unknown} jobs", flush=True)
-        jobs: dict[str, Job] = {}
-        notes: list[str] = []
-        for overrides in batch:
-            try:
-                job = self._finished(overrides, known.get(tuple(overrides)))
-                if job is None:
-                    cfg = compose(configs, "train", [*ours, *overrides])
-                    notes += supplied(configs)
-                    job = self._composed(overrides, cfg, len(jobs))
-            except UserError as error:
-                raise UserError(f"job {' '.join(overrides)}: {error}") from error
-            other = jobs.setdefault(job.subdir, job)
-            if sorted(other.overrides) != sorted(overrides):
-                if other.config == job.config:
-                    raise UserError(
-                        f"the jobs {' '.join(other.overrides)} and {' '.join(overrides)} are one run: what differs does not "
-                        "affect the result.\nGive such a key a single value."
-                    )
-                raise UserError(
-                    f"hydra.sweep.subdir gives two jobs the same folder {job.folder}: {' '.join(other.overrides)} and "
-                    f"{' '.join(overrides)}.\nLeave it out, or name in it every key that is swept, as in run_${{seed}}."
-                )
-        for note in dict.fromkeys(notes):
+        self.ours, self.swept, self.options = ours, swept, options_hash(configs, ours)
+        self.known = recorded(self._folder(), self.options)
+
+    def _show_supplied(self) -> None:
+        """Print what the user's own defaults have filled into the configs of the jobs."""
+        for note in self.notes:
             print(note, flush=True)
-        return list(jobs.values())
+
+    def _add(self, jobs: dict[str, Job], overrides: list[str], configs: ConfigLoader) -> Job:
+        """Add the job of these overrides to ``jobs``, by folder, unless it is there, and return it.
+
+        Raises:
+            UserError: If its config is invalid, or its folder holds another run or is another job's.
+        """
+        try:
+            job = self._finished(overrides, self.known.get(tuple(overrides)))
+            if job is None:
+                cfg = compose(configs, "train", [*self.ours, *overrides])
+                self.notes |= dict.fromkeys(supplied(configs))
+                job = self._composed(overrides, cfg, len(jobs))
+        except UserError as error:
+            raise UserError(f"job {' '.join(overrides)}: {error}") from error
+        other = jobs.setdefault(job.subdir, job)
+        if sorted(other.overrides) != sorted(overrides):
+            if other.config == job.config:
+                raise UserError(
+                    f"the jobs {' '.join(other.overrides)} and {' '.join(overrides)} are one run: what differs does not "
+                    "affect the result.\nGive such a key a single value."
+                )
+            raise UserError(
+                f"hydra.sweep.subdir gives two jobs the same folder {job.folder}: {' '.join(other.overrides)} and "
+                f"{' '.join(overrides)}.\nLeave it out, or name in it every key that is swept, as in run_${{seed}}."
+            )
+        return other
 
     def _finished(self, overrides: list[str], subdir: str | None) -> Job | None:
         """Return the job if the folder ``subdir``, where an earlier call had it, holds a finished run, else None."""
@@ -205,15 +207,15 @@ class Sweep(BasicSweeper):
         assert self.config is not None
         return Path(self.config.hydra.sweep.dir)
 
-    def _has_workers(self) -> bool:
-        """Return True if the jobs run in other processes of this machine."""
+    def _workers(self) -> int:
+        """Return the number of jobs that run at the same time in processes of this machine."""
         assert self.config is not None
         launcher = self.config.hydra.launcher
         if not is_parallel(launcher):
-            return False
+            return 1
         from joblib import effective_n_jobs
 
-        return bool(effective_n_jobs(launcher.n_jobs) > 1)
+        return int(effective_n_jobs(launcher.n_jobs))
 
     def _launch(self, jobs: list[Job], started: int) -> None:
         assert self.config is not None
@@ -223,10 +225,14 @@ class Sweep(BasicSweeper):
         shared = _thread_share(self.config.hydra.launcher, len(jobs))
         shared = [*shared, f"++hydra.sweeper.swept=[{','.join(self.swept)}]"] if self.swept else shared
         shared = [*shared, f"hydra.sweep.dir={quote(str(self._folder()))}"]
-        overrides = [[*job.overrides, *shared, f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs]
+        overrides = [[*job.overrides, *shared, *self._own(job), f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs]
         for job in jobs:
             job.forget_failure()
         self.launcher.launch(overrides, initial_job_idx=started)
+
+    def _own(self, job: Job) -> list[str]:
+        """Return further overrides of Hydra's keys for a job."""
+        return []
 
 
 def is_parallel(launcher: Any) -> bool:
@@ -244,52 +250,4 @@ def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
     return [f"++hydra.job.env_set.GAN_CLI_THREADS={max(1, cpu_count() // workers)}"]
 
 
-def print_summary(folder: Path, jobs: Sequence[Job], done: Iterable[Path], excuse: str, options: str | None) -> int:
-    """Print the closing table, write ``sweep.json``, and return the number of failed jobs.
-
-    Args:
-        folder: The folder of the sweep.
-        jobs: All jobs of the sweep.
-        done: Folders of the jobs that an earlier call had finished.
-        excuse: The reason shown for a job that left no result.
-        options: Hash of the options that the configs of the jobs were composed of.
-    """
-    common, swept = common_words([job.overrides for job in jobs]), swept_keys([job.overrides for job in jobs])
-    left = Console().width - max(len(job.subdir) for job in jobs) - BORDERS
-    table = Table()
-    for name in ("job", "result"):
-        table.add_column(name, max_width=max(NARROWEST, left // 2))
-    table.add_column("folder", no_wrap=True)  # the last one, which is not broken, so that it can be copied
-    rows, failed = [], 0
-    for job in jobs:
-        result = job.result() or {"status": "failed", "reason": excuse}
-        if result["status"] != "finished" and (in_use := lock.holder(job.folder)):
-            result = {"status": "failed", "reason": in_use}
-        if result["status"] == "finished":
-            outcome = Text(_number(result.get("metric"), "finished earlier" if job.folder in done else ""))
-        else:
-            failed += 1
-            outcome = Text(result.get("reason", ""), style="red")
-        own = " ".join(word for word in job.overrides if word not in common)
-        table.add_row(Text(own or "defaults"), outcome, Text(job.subdir))
-        place = {"overrides": job.overrides, "folder": str(job.folder), "subdir": job.subdir}
-        rows.append({**swept_columns(job.overrides, swept), **place, **result})
-    files.write_json(folder / "sweep.json", {"options": options, "jobs": rows})
-    if common:
-        print("all jobs:", *sorted(common))
-    Console(width=UNBROKEN).print(table)
-    print(f"{len(jobs) - failed} of {len(jobs)} jobs finished. They lie in {folder}, their numbers in sweep.json there.")
-    if failed:
-        again = shlex.quote(f"hydra.sweep.dir={folder}")
-        print(f"The same sweep, started again with {again}, skips the finished ones.")
-    return failed
-
-
-def _number(metric: dict[str, Any] | None, earlier: str) -> str:
-    """Return the metric of a finished job, if it has one, and that it finished ``earlier``."""
-    if not metric or metric.get("final") is None:
-        return earlier or "finished"
-    return f"{metric['name']} {metric['final']:.4g}{f' ({earlier})' if earlier else ''}"
-
-
-register_plugin(Sweep, TARGET)
+register_plugin(Sweep, GRID)

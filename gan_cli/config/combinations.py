@@ -8,7 +8,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from gan_cli.config.compose import TARGET, readable
+from gan_cli.config.compose import GRID, readable
+from gan_cli.config.grammar import key_of
 from gan_cli.config.hydra_internals import BasicSweeper
 from gan_cli.errors import UserError
 
@@ -24,16 +25,22 @@ def combinations(
         arguments: The words of the command line; their keys take precedence over ``params`` and ``cases``.
         configs: Hydra's config loader.
     """
-    named = {override.get_key_element().lstrip("+~") for override in _parse(arguments, configs)}
-    swept = [f"{key}={value}" for key, value in params.items()]
     every_job: list[list[str]] = []
     for case in cases or [[]]:
-        own = [word for word in [*case, *swept] if word.partition("=")[0].lstrip("+~") not in named]
-        words = _parse([*own, *arguments], configs)
+        words = merged(params, arguments, configs, case)
         _refuse_intervals(words)
         [jobs] = BasicSweeper.split_arguments(words, None)
         every_job += jobs
     return every_job
+
+
+def merged(
+    params: Mapping[str, Any], arguments: Sequence[str], configs: ConfigLoader, case: Sequence[str] = ()
+) -> list[Override]:
+    """Return the overrides of ``case``, ``params`` and ``arguments``; the keys of the last take precedence."""
+    named = {override.get_key_element().lstrip("+~") for override in _parse(arguments, configs)}
+    own = [word for word in [*case, *(f"{key}={value}" for key, value in params.items())] if key_of(word) not in named]
+    return _parse([*own, *arguments], configs)
 
 
 def check_grid(params: Mapping[str, Any] | None, overrides: Sequence[str], configs: ConfigLoader) -> None:
@@ -57,7 +64,7 @@ def _refuse_intervals(words: Sequence[Override]) -> None:
             raise UserError(
                 f"{word.input_line}: an interval has no values that a grid could try. "
                 f"Name them: {key}=1,2,3 or {key}=range(1,4).\n"
-                "Intervals are for sweepers that search, such as hydra/sweeper=optuna."
+                "To search an interval for the best value add hydra/sweeper=optuna."
             )
 
 
@@ -80,7 +87,7 @@ def first_of_sweep(sweeper: DictConfig, overrides: list[str], configs: ConfigLoa
         overrides: The words of the command line.
         configs: Hydra's config loader.
     """
-    if sweeper._target_ != TARGET:
+    if sweeper._target_ != GRID:
         return first_job(overrides, configs)
     task = [str(word.input_line) for word in _parse(overrides, configs) if not word.is_hydra_override()]
     return combinations(sweeper.params or {}, sweeper.cases, as_job_overrides(task, configs), configs)[0]

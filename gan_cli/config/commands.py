@@ -8,7 +8,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.combinations import as_job_overrides, combinations, first_job
-from gan_cli.config.compose import TARGET, readable
+from gan_cli.config.compose import GRID, readable
 from gan_cli.config.grammar import key_of, written
 from gan_cli.config.identity import flat, plain_hash, to_plain
 from gan_cli.errors import UserError
@@ -108,7 +108,7 @@ def _differ(one: Any, other: Any) -> bool:
 def _identities(words: Sequence[str], configs: ConfigLoader) -> tuple[bool, list[str]]:
     """Return whether these words start a sweep without ``-m``, and the hashes of the configs of the sweep's jobs."""
     cfg = _composed(configs, first_job(list(words), configs))
-    if cfg.hydra.sweeper._target_ != TARGET:
+    if cfg.hydra.sweeper._target_ != GRID:
         raise UserError("another sweeper decides the jobs.")
     sweeper = cfg.hydra.sweeper
     jobs = combinations(sweeper.params or {}, sweeper.cases, as_job_overrides(list(words), configs), configs)

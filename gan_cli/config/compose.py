@@ -27,8 +27,21 @@ from gan_cli.config.schema import COMMANDS, RunsConfig, TrainConfig
 from gan_cli.config.value_types import LIST, ONE, is_interpolation, like, shown, typed
 from gan_cli.errors import UserError, first_line
 
-TARGET = "hydra_plugins.gan_cli.Sweep"
-"""Import path of our sweeper; Hydra only accepts sweepers below ``hydra_plugins``."""
+GRID, SEARCH = "hydra_plugins.gan_cli.Sweep", "hydra_plugins.gan_cli.Search"
+"""Import paths of our sweepers; Hydra only accepts sweepers below ``hydra_plugins``."""
+SWEEPERS: Mapping[str, Mapping[str, Any]] = {
+    "gan": {"_target_": GRID, "max_batch_size": None, "params": None, "cases": None},
+    "optuna": {
+        "_target_": SEARCH,
+        "n_trials": 20,
+        "n_jobs": None,
+        "sampler": "tpe",
+        "seed": 0,
+        "storage": None,
+        "params": None,
+    },
+}
+"""Our options of ``hydra/sweeper``."""
 
 SCHEMAS = {name.removeprefix("gan-"): schema for name, schema in COMMANDS.items() if schema is not RunsConfig}
 """Schemas of the config files in ``conf/``, by name; gan-runs composes no config."""
@@ -48,8 +61,8 @@ def structured(schema: type) -> DictConfig:
 
 for _name, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=structured(_schema), provider="gan-cli")
-_sweeper = {"_target_": TARGET, "max_batch_size": None, "params": None, "cases": None}
-ConfigStore.instance().store(group="hydra/sweeper", name="gan", node=_sweeper, provider="gan-cli")
+for _name, _node in SWEEPERS.items():
+    ConfigStore.instance().store(group="hydra/sweeper", name=_name, node=dict(_node), provider="gan-cli")
 OmegaConf.register_new_resolver("gan.folder_name", folder_name, replace=True)
 OmegaConf.register_new_resolver("gan.method_name", method_name, replace=True)
 OmegaConf.register_new_resolver("gan.job_folder", job_folder, replace=True)

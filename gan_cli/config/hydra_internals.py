@@ -213,7 +213,7 @@ def register_plugin(plugin: type[Any], target: str) -> None:
     import hydra_plugins
 
     package, _, name = target.rpartition(".")
-    module = types.ModuleType(package)
+    module = sys.modules.get(package) or types.ModuleType(package)
     setattr(module, name, plugin)
     # workers find the class by its name when Hydra's list of plugins is sent to them
     sys.modules[package] = module

@@ -14,7 +14,6 @@ Groups = Mapping[str, Sequence[str]]
 
 PLUGINS: Mapping[str, str] = {
     "hydra/launcher=joblib": "hydra-joblib-launcher",
-    "hydra/sweeper=optuna": "hydra-optuna-sweeper",
     "hydra/sweeper=ax": "hydra-ax-sweeper",
     "hydra/sweeper=nevergrad": "hydra-nevergrad-sweeper",
     "hydra/launcher=submitit_slurm": "hydra-submitit-launcher",

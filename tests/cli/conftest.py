@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -80,11 +81,16 @@ def conf(tmp_path, monkeypatch):
 
 @dataclass
 class Notes:
-    """Calls of the stand-in for ``gan_cli.training.command``; ``fail`` maps a seed to the exception raised for it."""
+    """Calls of the stand-in for ``gan_cli.training.command``.
+
+    ``fail`` maps a seed to the exception raised for it, ``measure`` a config to its metric.
+    """
 
     trained: list = field(default_factory=list)
     asked: list = field(default_factory=list)
     fail: dict = field(default_factory=dict)
+    measure: Callable = lambda cfg: 10.0 + cfg.seed
+    higher_is_better: bool = False
 
     def train(self, cfg, folder, named=(), console=None):
         """Leaves what a training leaves, and takes a note."""
@@ -101,8 +107,9 @@ class Notes:
         (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))))
         if cfg.seed in self.fail:
             raise self.fail[cfg.seed]
-        metric = {"name": "fd", "final": 10.0 + cfg.seed}
-        result = {"status": "finished", "config": config_hash(cfg), "objective": 10.0 + cfg.seed, "metric": metric, "step": 1}
+        final = self.measure(cfg)
+        metric = None if final is None else {"name": "fd", "final": final, "higher_is_better": self.higher_is_better}
+        result = {"status": "finished", "config": config_hash(cfg), "objective": final, "metric": metric, "step": 1}
         write_json(folder / "result.json", result)
         return result["objective"]
 

@@ -1,0 +1,138 @@
+"""A sweep that searches: optuna suggests the values of each trial from the results of those before."""
+
+import math
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_cli.cli.jobs import Job
+from gan_cli.cli.study import FOLDER, NAME, Study, space
+from gan_cli.cli.summary import print_summary
+from gan_cli.cli.sweeper import Sweep
+from gan_cli.config.combinations import merged
+from gan_cli.config.compose import SEARCH, own_options
+from gan_cli.config.hydra_internals import register_plugin
+from gan_cli.errors import UserError
+from gan_cli.own_code import reason
+from gan_cli.runs.signals import passed_on
+from gan_cli.runs.started import in_one_line, options_arguments
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+class Search(Sweep):
+    """A sweep whose jobs are trials of a search for the best metric.
+
+    It has the folders, the locks and the closing table of a sweep, and goes on where it was stopped.
+
+    Args:
+        n_trials: Number of trials, those of earlier calls and of other searches on the same storage included.
+        n_jobs: Number of trials that are suggested and run at a time. None: the number of the launcher's workers.
+        sampler: ``tpe`` (tree-structured Parzen estimator) or ``random``.
+        seed: Seed of the sampler.
+        storage: File of the study, which several searches may share. None: one in the folder of the search.
+        params: Maps a key to its values, as on the command line.
+    """
+
+    __module__ = SEARCH.rpartition(".")[0]
+
+    def __init__(
+        self,
+        n_trials: int,
+        n_jobs: int | None,
+        sampler: str,
+        seed: int,
+        storage: str | None,
+        params: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(None, params)
+        self.n_trials, self.n_jobs = n_trials, n_jobs
+        self.storage = None if storage is None else Path(storage)
+        self.how: Mapping[str, Any] = {"sampler": sampler, "seed": seed}
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run trials until there are ``n_trials``.
+
+        Raises:
+            UserError: If there is nothing to search, the config of a trial is invalid, or the trials have no metric.
+            SystemExit: With code 1, after the table has been printed, if a trial failed.
+        """
+        assert self.hydra_context is not None
+        configs, folder = self.hydra_context.config_loader, self._folder()
+        for key, value in (("n_trials", self.n_trials), ("n_jobs", self.n_jobs or 1)):
+            if type(value) is not int or value < 1:
+                raise UserError(f"hydra.sweeper.{key} must be a whole number, at least 1, not {value!r}")
+        searched = space(merged(self.params, arguments, configs))
+        self._prepare(configs, [key.lstrip("+~") for key in searched.distributions])
+        self._add({}, searched.example(), configs)  # refuses what no trial could be, before there is a study
+        self._show_supplied()
+        study = Study(self.storage or folder / NAME, searched, folder=folder, **self.how)
+        jobs: dict[str, Job] = {}
+
+        def job(trial: "FrozenTrial") -> Job:
+            return self._add(jobs, searched.overrides(trial.params), configs)
+
+        trials = [trial for trial in study.trials if study.is_own(trial)]
+        done = {one.folder for one in map(job, trials) if one.is_finished()}
+        print(f"{self.n_trials} trials, {len(study.trials)} of them begun already: {folder}", flush=True)
+        excuse = "interrupted"
+        try:
+            with passed_on() if self._workers() > 1 else nullcontext():
+                complete = True
+                while complete and (trials := study.ask(self.n_trials, self.n_jobs or self._workers())):
+                    asked = [job(trial) for trial in trials]
+                    todo = {one.subdir: one for one in asked if not one.is_finished()}
+                    self._launch(list(todo.values()), trials[0].number)
+                    told = [self._tell(study, trial, one) for trial, one in zip(trials, asked, strict=True)]
+                    complete = all(told)
+            excuse = "ended without a result"
+        except UserError:
+            raise
+        except Exception as error:  # the launcher lost its workers, not one job its way
+            excuse = reason(error)
+        finally:
+            failed = self._summarize(study, list(jobs.values()), done, excuse) if jobs else 0
+        if failed:
+            raise SystemExit(1)
+
+    def _tell(self, study: Study, trial: "FrozenTrial", job: Job) -> bool:
+        """Tell the study how a trial has ended, and return True, or False if it has been interrupted.
+
+        Raises:
+            UserError: If the trial has finished without a metric.
+        """
+        result = job.result() or {}
+        if result.get("status") == "finished":
+            metric = result["metric"]
+            if metric is None:
+                raise UserError(f"a search needs a metric, and {job.folder} has none: leave out metric=none.")
+            study.tell(trial, score(metric["final"], metric["higher_is_better"]))
+        elif result.get("status") == "failed":
+            study.tell(trial, None)
+        return result.get("status") in ("finished", "failed")
+
+    def _summarize(self, study: Study, jobs: list[Job], done: set[Path], excuse: str) -> int:
+        """Print the table of the trials and the command line of the best one, and return the number of failed trials."""
+        best, keys = study.best(), study.importance()
+        entry = {"n_trials": len(study.trials), "best": None if best is None else best.number, "importance": keys}
+        failed = print_summary(self._folder(), jobs, done, excuse, self.options, {"search": entry})
+        if len(keys) > 1:
+            print("importance:", ", ".join(f"{key} {share:.0%}" for key, share in keys.items()))
+        if best is not None:
+            assert self.config is not None
+            where = "" if study.is_own(best) else f", by the search in {best.user_attrs[FOLDER]}"
+            print(f"best of {len(study.trials)} trials, trial {best.number}{where}:")
+            print(in_one_line([*options_arguments(own_options(self.config.hydra)), *study.space.overrides(best.params)]))
+        return failed
+
+
+def score(value: float | None, higher_is_better: bool) -> float | None:
+    """Return what a search minimises: a number of which lower is better; None if it is not finite."""
+    if value is None or not math.isfinite(value):
+        return None
+    return -value if higher_is_better else value
+
+
+register_plugin(Search, SEARCH)
