@@ -41,6 +41,16 @@ class Activity:
         self.total = (self.total or 0) + n
 
     @property
+    def count(self) -> str:
+        """The parts that are done, of the total; empty if that is not known."""
+        return f"{self.done}/{self.total}" if self.total else ""
+
+    @property
+    def share(self) -> float | None:
+        """The share that is done; None if it is not known."""
+        return min(self.done / self.total, 1.0) if self.total else None
+
+    @property
     def seconds_left(self) -> float | None:
         """The remaining time at the pace so far; None if it cannot be estimated yet."""
         if self.total is None or self.pace is None or self.done <= self.pace[0]:

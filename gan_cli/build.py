@@ -34,6 +34,7 @@ from gan_cli.parallel.division import Division
 from gan_cli.randomness import random_state, set_random_state
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
+from gan_cli.schedules.length import FORESEEN, last_round, with_end
 from gan_cli.schedules.turns import Schedule, Without
 from gan_cli.solvers.base import Problem, Solver, unwatched
 
@@ -64,6 +65,8 @@ class Parts(NamedTuple):
     game: Game
     solver: Solver
     schedule: Without
+    last: int | None
+    """The last round. None: the time decides."""
     idle: Sequence[str]
     """Turns that are not played in this run, because they come after its last round."""
     learning_rate: LearningRateSchedule
@@ -104,12 +107,13 @@ def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Te
     problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision), watch, division)
     solver = make(cfg, "solver", Solver, problem)
     schedule = Without(make(cfg, "schedule", Schedule), frozenset(game.turns()) - frozenset(turns))
-    orders = schedule.orders(cfg.train.steps)
+    last = last_round(cfg.train, schedule, data.train)
+    orders = schedule.orders(FORESEEN if last is None else last)
     for order in orders:  # now, not when that round comes
         solver.check(order)
     idle = [name for name in turns if name not in {*chain(*orders)}]
-    learning_rate = make(cfg, "learning_rate", LearningRateSchedule)
-    return Parts(data, game, solver, schedule, idle, learning_rate, build_metric(cfg), build_diagnostics(cfg))
+    learning_rate = make(with_end(cfg, last), "learning_rate", LearningRateSchedule)
+    return Parts(data, game, solver, schedule, last, idle, learning_rate, build_metric(cfg), build_diagnostics(cfg))
 
 
 def build_data(cfg: DictConfig) -> Data:
@@ -289,11 +293,3 @@ def build_optimizer(turn: Turn, settings: Mapping[str, Mapping[str, Any]]) -> Op
 def make(cfg: DictConfig, key: str, role: type[Role], *args: Any, **known: Any) -> Role:
     """Return the component at ``key``, a ``role``, see ``instantiate``."""
     return instantiate(cfg, key, role, WITHIN.get(role, nn.Module), *args, **known)
-
-
-def make_each(cfg: DictConfig, key: str, role: type[Role]) -> list[Role]:
-    """Return the components in the list at ``key``; none if there is no list."""
-    nodes = OmegaConf.select(cfg, key)
-    if nodes is not None and not OmegaConf.is_list(nodes):
-        raise UserError(f"{key} must be a list of nodes, each with a _target_.")
-    return [make(cfg, f"{key}.{index}", role) for index in range(len(nodes or ()))]

@@ -199,8 +199,8 @@ def after_two_rounds(monkeypatch):
     def arrange(action):
         plain = command.training_loop
 
-        def interrupted(solver, batches, schedule, steps, callbacks, *others):
-            plain(solver, batches, schedule, steps, [lambda step, stats: step == 2 and action(), *callbacks], *others)
+        def interrupted(play, end, callbacks, *others):
+            plain(play, end, [lambda step, stats: step == 2 and action(), *callbacks], *others)
 
         monkeypatch.setattr(command, "training_loop", interrupted)
 

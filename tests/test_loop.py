@@ -7,37 +7,33 @@ import pytest
 from gan_cli.errors import UserError
 from gan_cli.schedules.learning_rates import Constant, LinearDecay, SecondHalf, WarmUp
 from gan_cli.schedules.turns import AlternatingOrder, Phases
-from gan_cli.training.loop import Every, training_loop
-
-
-class Solver:
-    def __init__(self, log):
-        self.log = log
-
-    def round(self, order, batches):
-        self.log.append(("round", order, next(batches)))
-        return {"order": order}
+from gan_cli.training.loop import End, Every, training_loop
 
 
 def played(steps, start=0, callbacks=()):
     log = []
     happening = [lambda step, stats, name=name: log.append((name, step, stats["order"])) for name in callbacks]
-    training_loop(Solver(log), iter("abcdef"), lambda step: f"order {step}", steps, happening, start)
+
+    def play(step):
+        log.append(("round", step))
+        return {"order": f"order {step}"}
+
+    training_loop(play, End(steps), happening, start)
     return log
 
 
 def test_rounds_from_start_to_steps():
-    assert played(3) == [("round", "order 1", "a"), ("round", "order 2", "b"), ("round", "order 3", "c")]
-    assert [entry[1] for entry in played(5, start=3)] == ["order 4", "order 5"]
+    assert played(3) == [("round", 1), ("round", 2), ("round", 3)]
+    assert [entry[1] for entry in played(5, start=3)] == [4, 5]
     assert played(3, start=3) == played(2, start=3) == []
 
 
 def test_events_follow_their_round_in_their_order():
     assert played(2, callbacks=("first", "second")) == [
-        ("round", "order 1", "a"),
+        ("round", 1),
         ("first", 1, "order 1"),
         ("second", 1, "order 1"),
-        ("round", "order 2", "b"),
+        ("round", 2),
         ("first", 2, "order 2"),
         ("second", 2, "order 2"),
     ]
@@ -53,17 +49,17 @@ def test_an_event_may_end_it():
 
     log = []
     with pytest.raises(Enough):
-        training_loop(Solver(log), iter("abc"), lambda step: [], 3, [stop])
+        training_loop(lambda step: log.append(step), End(3), [stop])
     assert len(log) == 2
 
 
 @pytest.mark.parametrize(
     ("period", "last", "expected"),
-    [(3, 0, [3, 6, 9]), (3, 10, [3, 6, 9, 10]), (5, 10, [5, 10]), (0, 10, [10]), (0, 0, []), (1, 2, list(range(1, 11)))],
+    [(3, 0, [3, 6, 9]), (3, 10, [3, 6, 9, 10]), (5, 10, [5, 10]), (0, 10, [10]), (0, 0, []), (1, 10, list(range(1, 11)))],
 )
 def test_every(period, last, expected):
     steps = []
-    every = Every(period, lambda step, stats: steps.append(step), last=last)
+    every = Every(period, lambda step, stats: steps.append(step), end=End(last or None))
     for step in range(1, 11):
         every(step, {})
     assert steps == expected

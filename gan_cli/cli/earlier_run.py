@@ -1,7 +1,9 @@
 """Words of the command line that name an earlier run: ``resume=RUN``, ``resume=auto`` and ``from=RUN@STEP``."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from gan_cli.config.budget import KEYS
 from gan_cli.config.commands import composing_words
 from gan_cli.config.compose import compose, readable
 from gan_cli.config.grammar import key_of, quote
@@ -20,10 +23,17 @@ from gan_cli.errors import UserError, first_line, shortened_list
 from gan_cli.runs.folder import holds_config, read_result, run_folder, steps_in
 from gan_cli.runs.origin import Origin, origin_of
 
-MAY_CHANGE = ("train.steps", "train.accumulate", *(key for key in RUN_ONLY if key not in ("resume", "report")))
+MAY_CHANGE = (*KEYS, "train.accumulate", *(key for key in RUN_ONLY if key not in ("resume", "report")))
 """Keys that may be given beside ``resume``, as may the place of a data set that has moved; the run fixes all others."""
 OF_ONE_CALL = ("from", "resume", "debug", "trust", "code")
 """Keys that a run which goes on from another does not take over."""
+SPENT = {
+    "train.images": ("cost/images", 1),
+    "train.epochs": ("cost/epochs", 1),
+    "train.minutes": ("time/training_seconds", 60),
+    "train.processor_minutes": ("time/processor_seconds", 60),
+}
+"""The budgets whose spent part is logged, with its tag and the number of its units in one of the budget's."""
 AUTO = "auto"
 """Value of ``resume`` that continues the run in ``hydra.run.dir``, if there is one."""
 
@@ -77,16 +87,45 @@ def in_resumed_folder(words: list[str]) -> list[str]:
             raise UserError(
                 f"resume continues a run with its own config; {key} cannot change (only {', '.join(may_change)} may)."
             )
-    words = with_steps_added(words, reached_by(folder))
+    words = with_budget_added(words, folder, reached_by(folder))
     # the composed config, of which a resumed run takes these keys only, need not have a data set that lies somewhere
     words = [f"++{word}" if word.partition("=")[0] in location else word for word in words]
     return [*words, f"hydra.run.dir={quote(str(folder))}", "hydra.output_subdir=null"]
 
 
-def with_steps_added(words: list[str], reached: int) -> list[str]:
-    """Return the words with ``train.steps=+N``, N rounds after the ones that were ``reached``, as the number of the last."""
-    added = {word: re.fullmatch(r"train\.steps=\+(\d+)", word) for word in words}
-    return [word if number is None else f"train.steps={reached + int(number[1])}" for word, number in added.items()]
+def with_budget_added(words: list[str], folder: Path, step: int) -> list[str]:
+    """Return the words with a budget like ``train.steps=+N``, N more than the run in ``folder`` had spent at ``step``, in all.
+
+    Raises:
+        UserError: If it is not recorded what the run had spent.
+    """
+    added = {word: re.fullmatch(rf"({'|'.join(KEYS)})=\+([\d.]+)", word) for word in words}
+    sums = {word: spent(folder, step, found[1]) + float(found[2]) for word, found in added.items() if found}
+    return [f"{key_of(word)}={_number(sums[word])}" if word in sums else word for word in words]
+
+
+def spent(folder: Path, step: int, key: str) -> float:
+    """Return what the run in ``folder`` had spent at ``step`` of the budget at ``key``.
+
+    Raises:
+        UserError: If it is not recorded.
+    """
+    if key not in SPENT:
+        return step
+    tag, unit = SPENT[key]
+    rows = []
+    with suppress(OSError):
+        for line in (folder / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError, RecursionError):
+                rows.append(json.loads(line))
+    logged = [row[tag] for row in rows if isinstance(row, dict) and row.get("step", step + 1) <= step and tag in row]
+    if not logged:
+        raise UserError(f"{folder} has not recorded {tag}: give the whole budget, without a plus.")
+    return logged[-1] / unit
+
+
+def _number(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def reached_by(folder: Path) -> int:
@@ -112,8 +151,8 @@ def _resumed_if_begun(words: list[str], configs: ConfigLoader) -> list[str]:
     place = _value(words, "hydra.run.dir")
     if place is None:
         raise UserError("resume=auto continues the run in its folder: name it, as in hydra.run.dir=outputs/mine.")
-    if any(re.match(r"train\.steps=\+", word) for word in words):
-        raise UserError("train.steps=+N is another number each time: with resume=auto name the last step, train.steps=N.")
+    if added := [key_of(word) for word in words if re.match(rf"({'|'.join(KEYS)})=\+", word)]:
+        raise UserError(f"{added[0]}=+N is another number each time: with resume=auto name the whole budget, {added[0]}=N.")
     folder, words = Path(place), [word for word in words if key_of(word) != "resume"]
     if not holds_config(folder):
         return begun_from(words, configs, False)
@@ -154,7 +193,7 @@ def begun_from(words: list[str], configs: ConfigLoader, multirun: bool) -> list[
     if different := [str(one) for one, config in zip(origins, configs_of, strict=True) if edits(config, first)]:
         raise UserError(f"from: {different[0]} has another config than {origins[0]}: begin from one run at a time.")
     if len(origins) == 1:
-        words = with_steps_added(words, origins[0].step or 0)
+        words = with_budget_added(words, origins[0].folder, origins[0].step or 0)
     joined = ",".join(quote(str(origin)) for origin in origins)
     own = [f"from={joined}" if word is named else word for word in words]
     composing = _unless_replaced(_composing(origins[0], first, configs), own, configs)

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli import files
 from gan_cli.cli import again
 from gan_cli.cli.loading import loading
+from gan_cli.config.budget import settle
 from gan_cli.config.compose import own_options, readable, structured
 from gan_cli.config.identity import config_hash
 from gan_cli.config.scalars import components
@@ -195,6 +196,7 @@ def _stored(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConf
         keys = {word.partition("=")[0].lstrip("+") for word in overrides} - {"resume"}
         for key in {"logger" if key.startswith("logger.") else key for key in keys}:
             OmegaConf.update(stored, key, OmegaConf.select(cfg, key), merge=False)
+        settle(stored, keys)
         make_absolute(stored)
         stored.resume = str(folder)
     return stored

@@ -32,6 +32,7 @@ from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from gan_cli.config.budget import settle
 from gan_cli.config.user import UserConfig, supply
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
@@ -138,6 +139,8 @@ class _Loader(ConfigLoaderImpl):
         self._leave_out_replaced(cfg, config_name, overrides, run_mode)
         named = {word.partition("=")[0].lstrip("+") for word in overrides}
         self.supplied = supply(cfg, named, self.user)
+        if "train" in cfg:
+            settle(cfg, named)
         return cfg
 
     def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:

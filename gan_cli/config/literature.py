@@ -220,10 +220,12 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
 """Maps a group to names in the form of :func:`plain`, and these to an option of the group or to words for the command line."""
 
 KEYS: Mapping[str, str] = {
-    "epoch": "train.steps",
-    "epochs": "train.steps",
-    "nepochs": "train.steps",
-    "numepochs": "train.steps",
+    "epoch": "train.epochs",
+    "epochs": "train.epochs",
+    "nepochs": "train.epochs",
+    "numepochs": "train.epochs",
+    "kimg": "train.images",
+    "totalkimg": "train.images",
     "iter": "train.steps",
     "iters": "train.steps",
     "niter": "train.steps",

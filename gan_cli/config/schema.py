@@ -20,9 +20,13 @@ TRUST = "modules of your own, or that you have read, which a run from elsewhere 
 
 @dataclass
 class Train:
-    """Length of the training and sizes of its rounds."""
+    """Length of the training, stated by one of the first five keys, and sizes of its rounds."""
 
-    steps: int = scalar(3000, "rounds of the game", low=0)
+    steps: int | None = scalar(3000, "rounds of the game (null: another budget is given)", low=0)
+    images: int | None = scalar(None, "real images that the discriminator sees, instead of steps", low=0)
+    epochs: float | None = scalar(None, "passes through the training data, instead of steps", low=0)
+    minutes: float | None = scalar(None, "minutes of training, measurements and pictures not counted, instead of steps", low=0)
+    processor_minutes: float | None = scalar(None, "minutes of processor time, of all cores together, instead of steps", low=0)
     batch_size: int = scalar(64, "samples per turn", low=1)
     accumulate: int = scalar(1, "equal parts in which each batch is computed, one after another, to need less memory", low=1)
     batches: str = scalar(

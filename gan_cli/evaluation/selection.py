@@ -28,7 +28,7 @@ def gone_steps(config: DictConfig, steps: Iterable[int]) -> list[int]:
         steps: Steps of the checkpoints that are left.
     """
     left = set(steps)
-    every = config.checkpoint_every or config.train.steps or 1
+    every = config.checkpoint_every or config.train.steps or max(left, default=1) or 1
     written = range(every, max(left, default=0) + 1, every)
     return sorted({step for step in written if step > first_step(config)} - left)
 

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from gan_cli import checks, files
 from gan_cli.activity import activity, counted
-from gan_cli.build import make_each
+from gan_cli.build import make
 from gan_cli.config import trust
+from gan_cli.config.instantiate import Role
 from gan_cli.config.schema import REPORT_TEXTS
 from gan_cli.errors import UserError
 from gan_cli.evaluation import sweeps
@@ -217,6 +218,14 @@ def declared_report(runs: Sequence[RunRecord], changes: Mapping[str, Any] = NO_C
     name_of_metric = primary_metric(tag for run in runs for tag in run.tags)
     declared = dict(first) if name_of_metric is None else resolve_primary(dict(first), name_of_metric)
     return declared, [remark] if others else []
+
+
+def make_each(cfg: DictConfig, key: str, role: type[Role]) -> list[Role]:
+    """Return the components in the list at ``key``; none if there is no list."""
+    nodes = OmegaConf.select(cfg, key)
+    if nodes is not None and not OmegaConf.is_list(nodes):
+        raise UserError(f"{key} must be a list of nodes, each with a _target_.")
+    return [make(cfg, f"{key}.{index}", role) for index in range(len(nodes or ()))]
 
 
 def _changed(node: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,15 +25,22 @@ class Rounds(Activity):
 
     Args:
         start: Number of rounds already played.
-        steps: The last round.
+        steps: The last round. None: the time decides.
         latest: Returns the newest logged numbers by tag.
         short: Short names of numbers for narrow terminals, by name.
+        left: Returns the seconds that are left if the time decides.
     """
 
     def __init__(
-        self, start: int, steps: int, latest: Callable[[], Mapping[str, float]], short: Mapping[str, str] | None = None
+        self,
+        start: int,
+        steps: int | None,
+        latest: Callable[[], Mapping[str, float]],
+        short: Mapping[str, str] | None = None,
+        left: Callable[[], float] | None = None,
     ) -> None:
         super().__init__("training", steps, start)
+        self.left, self.left_at_start = left, left() if left else 0.0
         self.latest, self.short = latest, {**LETTERS, **(short or {})}
         self.pace = None  # counts from the end of the first round, which is slower than the others
         self.numbers: Mapping[str, Mapping[str, float]] = {}
@@ -43,6 +50,18 @@ class Rounds(Activity):
     def stop(self) -> None:
         """Show that no further round begins."""
         self.is_stopping = True
+
+    @property
+    def count(self) -> str:
+        return super().count or str(self.done)
+
+    @property
+    def share(self) -> float | None:
+        return 1 - self.left() / self.left_at_start if self.left and self.left_at_start else super().share
+
+    @property
+    def seconds_left(self) -> float | None:
+        return self.left() if self.left else super().seconds_left
 
     def __call__(self, step: int, stats: Mapping[str, Any]) -> None:
         latest = self.latest()
@@ -90,8 +109,8 @@ def live_line(activities: Sequence[Activity], width: int, ascii_only: bool = Fal
         ascii_only: True to draw the bar with ASCII characters.
     """
     outer, *inside = activities
-    count = f"{outer.done}/{outer.total}" if outer.total else ""
-    time_left = f"eta {_clock(outer.seconds_left)}" if outer.total else _clock(time.monotonic() - outer.started)
+    count, share = outer.count, outer.share
+    time_left = _clock(time.monotonic() - outer.started) if share is None else f"eta {_clock(outer.seconds_left)}"
     bar, middle, room = 0, list[str](), 0
     for bar, middle in _forms(outer, inside):
         room = width - MARGIN - Text(GAP.join(filter(None, (count, *middle, time_left)))).cell_len
@@ -102,9 +121,9 @@ def live_line(activities: Sequence[Activity], width: int, ascii_only: bool = Fal
             middle[-1] = _cut(middle[-1], len(middle[-1]) + room)
         bar = 0
     line = Text(no_wrap=True, overflow="crop", end="")
-    if bar and outer.total:
+    if bar and share is not None:
         size = next(size for size in BARS if size < room)
-        filled = size * min(outer.done, outer.total) // outer.total
+        filled = int(size * share)
         full, empty = "#-" if ascii_only else "━─"
         line.append(full * filled, "green").append(empty * (size - filled), "dim").append(" ")
     return line.append(GAP.join(filter(None, (count, *middle, time_left))))
@@ -114,7 +133,7 @@ def plain_line(activities: Sequence[Activity]) -> str:
     """Return a line for a log file about activities, the outermost first."""
     outer, *inside = activities
     if isinstance(outer, Rounds):
-        start = f"step {outer.done}/{outer.total}"
+        start = f"step {outer.count}"
         if inside:
             return f"{start}  {_path(inside)}"
         return GAP.join([start, *outer.long(), f"{_clock(outer.seconds_left)} left"])
@@ -127,7 +146,7 @@ def _forms(outer: Activity, inside: Sequence[Activity]) -> Iterator[tuple[int, l
     if isinstance(outer, Rounds) and not inside:
         yield from outer.forms()
         return
-    bar = BARS[-1] if outer.total else 0
+    bar = BARS[-1] if outer.share is not None else 0
     if inside:
         yield bar, [_path(inside)]
     innermost = [_described(inside[-1]) if inside else outer.name if outer.total else _counted(outer)]

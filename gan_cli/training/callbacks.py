@@ -5,7 +5,6 @@ A callback is called after a round with the step and the statistics of that roun
 
 import math
 import signal
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,6 +20,8 @@ from gan_cli.runs.folder import resume_command
 from gan_cli.runs.logger import RunLogger
 from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.solvers.base import Solver
+from gan_cli.training.clock import Elapsed, Stopwatch
+from gan_cli.training.loop import End
 from gan_cli.types import Stats
 
 MAX_PENDING_ROUNDS = 100
@@ -52,44 +53,46 @@ class ScheduleLearningRates:
 class LogStats:
     """Logs the statistics of the rounds, and stops the run at the first one that is not finite.
 
-    Statistics stay on the device and are fetched together. At every ``period``-th step (0: never) and at step ``last``, those
-    of the current round are logged with ``time/samples_per_second`` and ``time/seconds``. Every ``MAX_PENDING_ROUNDS``-th step
-    they are fetched anyway.
+    Statistics stay on the device and are fetched together. At every ``period``-th step (0: never) and at the last step, those
+    of the current round are logged with ``time/samples_per_second``, ``time/seconds`` and the costs. Every
+    ``MAX_PENDING_ROUNDS``-th step they are fetched anyway.
 
     Args:
         logger: Receives the numbers.
         period: Rounds between logged numbers.
-        last: The last step of the run.
+        end: The end of the run.
         samples: Returns the number of samples drawn for all turns so far.
         watched: Losses and norms of gradients of the current round that ``stats`` may lack, by tag, in the order in which they
             were computed: those of half steps, and of all but the last of several equal turns. Emptied after each round.
         elapsed: Returns the seconds since the run began. None: it begins now.
+        clock: Measures the time spent in rounds; to be stopped before and started after other callbacks.
+        costs: Returns the costs of the rounds so far by tag.
 
     Attributes:
         latest: The newest numbers by tag.
-        clock: Measures the time spent in rounds; to be stopped before and started after other callbacks.
     """
 
     def __init__(
         self,
         logger: RunLogger,
         period: int,
-        last: int,
+        end: End,
         samples: Callable[[], int],
         watched: list[tuple[str, Tensor]] | None = None,
         elapsed: Callable[[], float] | None = None,
+        clock: Stopwatch | None = None,
+        costs: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
-        self.logger, self.period, self.last, self.samples = logger, period, last, samples
-        self.elapsed = elapsed or Elapsed()
+        self.logger, self.period, self.end, self.samples = logger, period, end, samples
+        self.elapsed, self.clock, self.costs = elapsed or Elapsed(), clock or Stopwatch(), costs
         self.watched = [] if watched is None else watched
         self.pending: list[tuple[int, str, Tensor]] = []
         self.latest: dict[str, float] = {}
-        self.clock = Stopwatch()
         self.counted = samples()
 
     def is_logged(self, step: int) -> bool:
         """Return True if the numbers of round ``step`` are logged."""
-        return step == self.last or bool(self.period and step % self.period == 0)
+        return self.end.reached(step) or bool(self.period and step % self.period == 0)
 
     def looks_at(self, step: int) -> bool:
         """Return True if the numbers of round ``step`` are logged or shown; only losses and norms are needed of the others."""
@@ -102,13 +105,17 @@ class LogStats:
             values = self.check()  # waits for the device, which is part of the time of the rounds
             self.latest = dict(zip(stats, values[len(values) - len(stats) :], strict=True))
         if self.is_logged(step):
-            self.clock.stop()
-            self.clock.start()
+            self.clock.split()
             samples = self.samples() - self.counted
             speed = {"time/samples_per_second": samples / max(self.clock.lap(), 1e-9)}
             self.counted += samples
             self.latest |= speed
-            self.logger.numbers(step, {**self.latest, "time/seconds": round(self.elapsed(), 3)})
+            self.logger.numbers(step, {**self.latest, "time/seconds": round(self.elapsed(), 3), **self.costs()})
+
+    def log_costs(self, step: int, stats: Stats | None = None) -> None:
+        """Log the costs of a step whose numbers are not logged."""
+        if not self.is_logged(step):
+            self.logger.numbers(step, self.costs())
 
     def check(self) -> list[float]:
         """Return the pending statistics.
@@ -124,38 +131,6 @@ class LogStats:
                 raise Diverged(f"{name} became {value} at step {step}: training has diverged.")
         self.pending.clear()
         return values
-
-
-class Elapsed:
-    """Seconds since a run began: those of its earlier parts, up to the checkpoint that it continues from, and of this one.
-
-    Args:
-        before: Seconds of the earlier parts.
-    """
-
-    def __init__(self, before: float = 0.0) -> None:
-        self.before, self.started = before, time.perf_counter()
-
-    def __call__(self) -> float:
-        return self.before + time.perf_counter() - self.started
-
-
-class Stopwatch:
-    """Seconds between ``start`` and ``stop``, summed up, so that evaluation can be excluded."""
-
-    def __init__(self) -> None:
-        self.seconds, self.started = 0.0, time.perf_counter()
-
-    def start(self, step: int = 0, stats: Stats | None = None) -> None:
-        self.started = time.perf_counter()
-
-    def stop(self, step: int = 0, stats: Stats | None = None) -> None:
-        self.seconds += time.perf_counter() - self.started
-
-    def lap(self) -> float:
-        """Return the seconds since the last lap."""
-        seconds, self.seconds = self.seconds, 0.0
-        return seconds
 
 
 class DivergenceGuard:

@@ -13,6 +13,7 @@ from gan_cli import files, own_code
 from gan_cli.activity import activity, announced
 from gan_cli.build import refuse_unused, uses
 from gan_cli.config import sources
+from gan_cli.config.budget import budget_of, in_words
 from gan_cli.config.identity import to_plain
 from gan_cli.config.trust import remember_targets
 from gan_cli.data.record import DataRecord
@@ -26,7 +27,8 @@ from gan_cli.runs.origin import FILE as ORIGIN
 from gan_cli.runs.origin import origin_of
 from gan_cli.runs.progress_line import Rounds, plain_line
 from gan_cli.training import division
-from gan_cli.training.callbacks import DivergenceGuard, Elapsed, LogStats, SaveCheckpoint, StopOnSignal
+from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
+from gan_cli.training.clock import Elapsed
 from gan_cli.training.estimates import ExplainEstimates
 from gan_cli.training.forgotten import WarnOfForgottenState
 from gan_cli.training.fork import fork
@@ -34,7 +36,7 @@ from gan_cli.training.loop import Callback, Every, training_loop
 from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
 from gan_cli.training.preview import preview
 from gan_cli.training.result import write_result, write_stop
-from gan_cli.training.resume import check_steps_left, state_to_resume
+from gan_cli.training.resume import check_rounds_left, state_to_resume
 from gan_cli.training.run import Run
 
 
@@ -55,11 +57,11 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
         raise holds_run_already(folder)
     if cfg.resume:
         environment.refuse_changed_code(folder, cfg)
-    if cfg.resume and (result := finished_result(folder, cfg.train.steps)):
-        step, asked = result["step"], cfg.train.steps
-        fewer = f"; train.steps={asked} leaves nothing to do" if asked < step else ""
+    if cfg.resume and (result := finished_result(folder, cfg.train)):
+        step, (key, asked) = result["step"], budget_of(cfg.train)
+        fewer = f"; {key}={asked} leaves nothing to do" if key == "train.steps" and asked < step else ""
         say(console, f"{folder} is finished already, at step {step}{fewer}.")
-        say(console, f"To train on: {resume_command(folder)} train.steps={2 * max(step, 1)}")
+        say(console, f"To train on: {resume_command(folder)} {key}={2 * (step if key == 'train.steps' else asked) or 1}")
         objective: float | None = result.get("objective")
         return objective
     refuse_unused(cfg, named)
@@ -91,10 +93,11 @@ def unused(cfg: DictConfig) -> list[str]:
     return [group for group, is_used in uses(cfg).items() if not is_used]
 
 
-def finished_result(folder: Path, steps: int) -> dict[str, Any] | None:
-    """Return the result of the run in ``folder`` if it has finished and reached ``steps``, else None."""
+def finished_result(folder: Path, train: DictConfig) -> dict[str, Any] | None:
+    """Return the result of the run in ``folder`` if it has finished and used up the budget in ``train``, else None."""
     result = read_result(folder) or {}
-    return result if result.get("status") == "finished" and result.get("step", -1) >= steps else None
+    reached = result.get("step", -1) >= train.steps if train.steps is not None else result.get("budget") == in_words(train)
+    return result if result.get("status") == "finished" and reached else None
 
 
 def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console: Console | None = None) -> None:
@@ -142,9 +145,11 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
         data = DataRecord.of(run.data)
     for line in (*data.lines(), *(run.data.series.notes if run.data.series else ())):
         say_in_words(console, line)
-    if run.idle and cfg.train.steps:
+    if run.idle and run.last:
         turns = ", ".join(run.idle)
-        say(console, f"warning: train.steps={cfg.train.steps} ends before the first turn of {turns}: see schedule.phases")
+        say(console, f"warning: {in_words(cfg.train)} ends before the first turn of {turns}: see schedule.phases")
+    if run.last is not None and cfg.train.steps is None:
+        say(console, f"{in_words(cfg.train)}: {run.last} rounds")
     for line in (*division.check_division(run), *run.metric_lines):
         say_in_words(console, line)
     origin = origin_of(cfg)
@@ -158,7 +163,7 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
             began_with = f"those that the run began with, {folder / record.FILE}"
             say(console, f"warning: the samples are not equal to {began_with}: {before.differences(data)}.")
     if cfg.resume:
-        check_steps_left(run)
+        check_rounds_left(run, state)
         say(console, f"continuing at step {run.step}{'' if state else ': the run has not written a checkpoint yet'}")
     return run, data
 
@@ -213,11 +218,12 @@ def train(run: Run, console: Console) -> float | None:
         Diverged: If a loss, a parameter or a buffer becomes non-finite.
         Stopped: If a signal ends the run.
     """
-    cfg, last = run.cfg, run.cfg.train.steps
+    cfg, end = run.cfg, run.end
     say_line = partial(say, console)
     logger = RunLogger(run.folder, run.step if run.step > run.first else 0, run.loggers, to_plain(cfg), say_line)
     elapsed = Elapsed(logger.continued.get("time/seconds", 0.0))
-    log_stats = LogStats(logger, cfg.log_every, last, lambda: run.batches.position * cfg.train.batch_size, run.watched, elapsed)
+    samples = lambda: run.batches.position * cfg.train.batch_size  # noqa: E731
+    log_stats = LogStats(logger, cfg.log_every, end, samples, run.watched, elapsed, run.clock, run.spent)
     log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, say_line, cfg.seed)
     log_game = LogGame(run.game, logger, say_line, cfg.seed)
     evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, say_line, cfg.seed, elapsed)
@@ -226,25 +232,28 @@ def train(run: Run, console: Console) -> float | None:
     check_finite = DivergenceGuard(run.game, run.solver, log_stats)
     save_checkpoint = SaveCheckpoint(run.folder, run.state, check_finite, logger, cfg.keep_checkpoints, run.best_steps)
     metric = run.measurement.metric
-    rounds = Rounds(run.step, last, lambda: log_stats.latest | evaluate_metric.latest, {metric.name: metric.short_name})
+    newest, short = lambda: log_stats.latest | evaluate_metric.latest, {metric.name: metric.short_name}
+    rounds = Rounds(run.step, end.last, newest, short, None if end.last is not None else run.time_limit.seconds_left)
     stop_on_signal = StopOnSignal(save_checkpoint, rounds.stop)
     warn_of_forgotten_state = WarnOfForgottenState(run.parts(), say_line)
     callbacks: list[Callback] = [
         warn_of_forgotten_state,
+        run.clock.split,
+        run.time_limit,
         run.ema,  # average the players
         run.set_learning_rates,  # of the next round
         log_stats,
         ExplainEstimates(partial(say_in_words, console)),
         rounds,
-        log_stats.clock.stop,  # evaluation does not count as training time
-        Every(cfg.log_every, *([log_heldout_estimate] if run.data.holds_out else []), log_game, last=last),
-        Every(cfg.eval_every, check_finite, evaluate_metric, run_diagnostics, last=last),
-        Every(cfg.sample_every, check_finite, draw_samples, last=last),
+        run.clock.stop,  # evaluation does not count as training time
+        Every(cfg.log_every, *([log_heldout_estimate] if run.data.holds_out else []), log_game, end=end),
+        Every(cfg.eval_every, check_finite, log_stats.log_costs, evaluate_metric, run_diagnostics, end=end),
+        Every(cfg.sample_every, check_finite, draw_samples, end=end),
         # checkpoints come last: a run that continues from one repeats nothing of its step
-        Every(cfg.eval_every, save_checkpoint.if_best, last=last),
-        Every(cfg.checkpoint_every, warn_of_forgotten_state.compare, save_checkpoint, last=last),
+        Every(cfg.eval_every, save_checkpoint.if_best, end=end),
+        Every(cfg.checkpoint_every, warn_of_forgotten_state.compare, save_checkpoint, end=end),
         stop_on_signal,
-        log_stats.clock.start,
+        run.clock.start,
     ]
     try:
         with stop_on_signal.listening(), announced(rounds):
@@ -254,12 +263,12 @@ def train(run: Run, console: Console) -> float | None:
                 for measure in (log_game, evaluate_metric, run_diagnostics, draw_samples):
                     measure(run.step)
             run.recall()
-            log_stats.clock.start()
-            begin_round, looks_at = run.game.begin_round, log_stats.looks_at
-            training_loop(run.solver, run.batches, run.schedule, last, callbacks, run.step, begin_round, looks_at)
-            save_checkpoint(last)  # written already, unless there were no rounds
+            run.clock.start()
+            training_loop(run.play, end, callbacks, run.step, log_stats.looks_at)
+            assert end.last is not None
+            save_checkpoint(end.last)  # written already, unless there were no rounds
         if not is_interactive(console):
-            rounds(last, {})  # with the last metric
+            rounds(end.last, {})  # with the last metric
             say(console, plain_line([rounds]))
         return write_result(run, logger, draw_samples.path, console, elapsed(), evaluate_metric.seconds)
     except Stopped as stopped:

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gan_cli.config.budget import budget_of, in_words
 from gan_cli.config.identity import differences, plain_hash, to_plain
 from gan_cli.config.stored import plain_config
 from gan_cli.errors import UserError
@@ -37,10 +38,11 @@ def fork(run: Run, origin: Origin) -> list[str]:
     assert origin.step is not None
     path = checkpoint.path_of(origin.folder, origin.step)
     state = checkpoint.load(path)
-    if run.cfg.train.steps <= state["step"]:
+    if run.last is not None and run.last <= state["step"]:
+        key, _ = budget_of(run.cfg.train)
         raise UserError(
-            f"from={origin}: train.steps={run.cfg.train.steps} is not beyond that step. Name the last step of the new run, or "
-            "as many further ones: train.steps=+1000."
+            f"from={origin}: {in_words(run.cfg.train)} is not beyond that step. Give the whole budget of the new run, or a "
+            f"further one: {key}=+1000."
         )
     old, new = plain_config(state["config"], path), to_plain(run.cfg)
     changed = differences(new, {**old, "from": new["from"]})
@@ -52,6 +54,7 @@ def fork(run: Run, origin: Origin) -> list[str]:
             *_restore_place(run, state, old, new),
         ]
     run.step = state["step"]
+    run.restore_costs({**state, "costs": {**state["costs"], "of_order": {}}})  # another network takes other FLOPs
     if old["optimizer"] != new["optimizer"] or old["learning_rate"] != new["learning_rate"]:
         run.set_learning_rates(run.step)
     run.origin = {"run": origin.run, "step": run.step, "config": plain_hash(old), "changed": changed, "fresh": fresh}

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from gan_cli.config.budget import in_words
 from gan_cli.files import bytes_in_words
 from gan_cli.games.calls import first_calls
+from gan_cli.schedules.length import FORESEEN
 from gan_cli.training.callbacks import tensors_in
 from gan_cli.training.run import Run
 
@@ -65,8 +67,8 @@ def preview(run: Run) -> list[str]:
     Returns:
         A line for each player, and lines about memory and time; only the players' parameters if no turn is left to play.
     """
-    steps = run.cfg.train.steps
-    step = min(run.step + 1 + (steps - run.step) // 2, steps)
+    steps = run.end.last if run.end.last is not None else FORESEEN
+    step = min(run.step + 1 + ((run.last or run.step) - run.step) // 2, steps)
     usual, orders = list(run.schedule(max(step, 1))), [list(order) for order in run.schedule.orders(steps) if order]
     players = run.game.players()
     if not usual or not orders or steps <= run.step:
@@ -81,8 +83,7 @@ def preview(run: Run) -> list[str]:
     return [
         *(_described(name, network, shapes.get(name, "")) for name, network in players.items()),
         memory(run, saving.peak if all(counted) else None),
-        f"round: {_turns(usual)}; {_time(seconds)} each, {_time(seconds * (steps - run.step))} for "
-        f"{steps - run.step} rounds without measurements and pictures",
+        f"round: {_turns(usual)}; {_time(seconds)} each, {_length(run, seconds)} without measurements and pictures",
     ]
 
 
@@ -143,6 +144,13 @@ def _shape(value: Any) -> str:
 def _described(name: str, network: nn.Module, shapes: str) -> str:
     count = sum(parameter.numel() for parameter in network.parameters())
     return f"{name}: {type(network).__name__}, {count:,} parameters{shapes}"
+
+
+def _length(run: Run, seconds: float) -> str:
+    """Return the time and the number of the rounds that are left in words, where a round takes these seconds."""
+    if run.last is None:
+        return f"about {run.time_limit.seconds_left() / seconds:.0f} rounds for {in_words(run.cfg.train)}"
+    return f"{_time(seconds * (run.last - run.step))} for {run.last - run.step} rounds"
 
 
 def _turns(order: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from gan_cli import files
+from gan_cli.config.budget import in_words
 from gan_cli.config.identity import config_hash, to_plain
 from gan_cli.errors import UserError
 from gan_cli.evaluation.floor_words import other_counts
@@ -45,9 +46,11 @@ def write_result(
     result = {
         "status": "finished",
         "config": config_hash(run.cfg),
-        "step": run.cfg.train.steps,
+        "step": run.end.last,
+        "budget": in_words(run.cfg.train),
         "objective": final,
         "metric": metric,
+        "costs": run.spent(),
         "seconds": round(seconds, 1),
         "seconds_evaluating": round(seconds_evaluating, 1),
         "players": checkpoint.fingerprint(run.game),
@@ -59,7 +62,7 @@ def write_result(
     logger.hparams(started.settings(run.folder, to_plain(run.cfg)), values, started.decisive_keys(run.folder))
     share = f"; the metric took {seconds_evaluating / seconds:.0%} of it" if metric else ""
     rows: list[tuple[str, Any]] = [
-        ("finished", f"{run.cfg.train.steps} steps in {seconds:.0f} s{share}"),
+        ("finished", f"{run.end.last} steps in {seconds:.0f} s{share}"),
         ("run", run.folder),
         *([("samples", picture)] if picture else []),
         *([(metric["name"], _before_and_after(metric))] if metric else []),
@@ -93,7 +96,7 @@ def _metric_summary(run: Run) -> dict[str, Any] | None:
     return {
         "name": name,
         "initial": curve.get(run.first),
-        "final": curve.get(run.cfg.train.steps),
+        "final": curve.get(run.end.last),
         "higher_is_better": measurement.metric.higher_is_better,
         "floor": floor.values.get(name),
         "floor_error": floor.errors.get(name),

@@ -1,11 +1,13 @@
 """Resuming: the checkpoint that a run continues from, and reasons not to continue."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
 
+from gan_cli.config.budget import in_words
 from gan_cli.config.identity import edits, to_plain
 from gan_cli.config.stored import plain_config, read_plain
 from gan_cli.errors import UserError
@@ -15,6 +17,7 @@ from gan_cli.runs.folder import read_result
 from gan_cli.runs.logger import read
 from gan_cli.runs.origin import first_step
 from gan_cli.runs.trained import shortened
+from gan_cli.schedules.length import follows_length
 from gan_cli.training.run import Run
 
 
@@ -55,17 +58,28 @@ def reached_step(folder: Path) -> int:
     return reached if reached > first else 0
 
 
-def check_steps_left(run: Run) -> None:
+def check_rounds_left(run: Run, state: Mapping[str, Any] | None) -> None:
     """Check that a resumed run has rounds to play.
 
+    Args:
+        run: The run, restored.
+        state: The checkpoint from which it was restored. None: there is none.
+
     Raises:
-        UserError: If it is beyond its last round, or its learning rate reaches 0 before that.
+        UserError: If it is beyond its last round, its learning rate reaches 0 before that, or another length would change its
+            learning rate.
     """
-    steps = run.cfg.train.steps
-    if run.step > steps:
-        raise UserError(f"{run.folder} is at step {run.step} already: train.steps={steps} leaves nothing to do.")
-    if run.step < steps and run.set_learning_rates.factor(steps) == 0:
+    last, budget = run.end.last, in_words(run.cfg.train)
+    trained = budget if state is None else in_words(state["config"]["train"])
+    if last is not None and (run.step > last or (run.last is None and budget != trained)):
+        raise UserError(f"{run.folder} is at step {run.step} already: {budget} leaves nothing to do.")
+    if state is not None and follows_length(run.cfg) and run.last != state["last"]:
         raise UserError(
-            f"the learning rate of {run.folder} reaches 0 before step {steps}: the players would not change.\n"
+            f"the learning rate of {run.folder} falls to 0 at the end of {trained}, so that its length cannot change.\n"
+            f"Start a new run with another length: from={run.folder}@{run.step}."
+        )
+    if last is not None and run.step < last and run.set_learning_rates.factor(last) == 0:
+        raise UserError(
+            f"the learning rate of {run.folder} reaches 0 before step {last}: the players would not change.\n"
             "Start a new run with a later learning_rate.end."
         )

@@ -1,5 +1,6 @@
 """The state of a training run: its parts, and its checkpoints."""
 
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,13 @@ from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import best, checkpoint
 from gan_cli.runs.origin import first_step
 from gan_cli.training.callbacks import ScheduleLearningRates
+from gan_cli.training.clock import Stopwatch
 from gan_cli.training.compiler import postpone_compiler
+from gan_cli.training.costs import Costs
 from gan_cli.training.ema import EMA
 from gan_cli.training.initial import load_players
-from gan_cli.types import Batch, Stateful
+from gan_cli.training.loop import End, TimeLimit
+from gan_cli.types import Batch, Stateful, Stats
 
 
 class Run:
@@ -42,6 +46,8 @@ class Run:
 
     Attributes:
         step: Number of rounds played.
+        last: The last round that is planned. None: the time decides.
+        end: The end of the run.
         loggers: The loggers by name, not opened yet.
         first: Number of rounds that had been played when the run began: 0, or those of the run that it goes on from.
         origin: The record of the run that it goes on from; empty unless it has just begun there.
@@ -60,6 +66,8 @@ class Run:
         measurement: The metric over the data.
         metric_lines: The metric, and what cannot be measured of it, for the console.
         set_learning_rates: Callback that sets the learning rates.
+        clock: The time spent in rounds.
+        costs: The images and FLOPs of the rounds so far.
     """
 
     def __init__(self, cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> None:
@@ -75,6 +83,10 @@ class Run:
         parts = build(cfg, self.device, lambda name, value: self.watched.append((name, value)), self._check)
         self.data, self.game, self.diagnostics = parts.data, parts.game, parts.diagnostics
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
+        self.last, self.end, self.clock = parts.last, End(parts.last), Stopwatch()
+        epoch = None if self.data.train.unlimited else len(self.data.train)
+        self.costs = Costs(self.schedule, cfg.train.batch_size, epoch)
+        self.time_limit = self._time_limit()
         freeze_statistics(self.game, cfg.frozen)
         balanced = cfg.train.batches == "balanced"
         self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device, balanced=balanced)
@@ -90,6 +102,13 @@ class Run:
             "learning_rate": parts.learning_rate,
         }
         self._remembered: Mapping[str, Any] = {}
+
+    def _time_limit(self) -> TimeLimit:
+        """Return what ends the run when its time is used up; a run with another budget has time without limit."""
+        minutes, processor_minutes = self.cfg.train.minutes, self.cfg.train.processor_minutes
+        if processor_minutes is not None:
+            return TimeLimit(self.end, lambda: self.clock.processor_seconds, 60 * processor_minutes)
+        return TimeLimit(self.end, lambda: self.clock.seconds, math.inf if minutes is None else 60 * minutes)
 
     def _check(self, parts: Parts) -> None:
         """Check what depends on the form of the data alone: the players of ``init_from``, and that there is a metric."""
@@ -109,8 +128,8 @@ class Run:
         return lines
 
     def state(self) -> dict[str, Any]:
-        """Return everything that a checkpoint holds: players, optimizers, average, data order, random streams, config and a
-        description of the data, as tensors and plain data.
+        """Return everything that a checkpoint holds: players, optimizers, average, data order, random streams, costs, config
+        and a description of the data, as tensors and plain data.
         """
         return {
             "config": to_plain(self.cfg),
@@ -121,6 +140,9 @@ class Run:
             "solver": self.solver.state_dict(),
             "parts": {key: part.state_dict() for key, part in self.stateful().items()},
             "batches": self.batches.state_dict(),
+            "costs": self.costs.state_dict(),
+            "clock": self.clock.state_dict(),
+            "last": self.last,
             "random": random_state(self.device),
         }
 
@@ -149,6 +171,23 @@ class Run:
             self.batches.load_state_dict(state["batches"])
             set_random_state(state["random"], self.device)
         self.step = state["step"]
+        self.restore_costs(state)
+
+    def restore_costs(self, state: Mapping[str, Any]) -> None:
+        """Go on from the costs and times in the checkpoint of step ``self.step``."""
+        self.costs.load_state_dict(state["costs"], self.step)
+        self.clock.load_state_dict(state["clock"])
+        self.time_limit(self.step)
+
+    def spent(self) -> dict[str, float]:
+        """Return the costs and times of the rounds so far by tag."""
+        return {**self.costs.numbers(), **self.clock.numbers()}
+
+    def play(self, step: int) -> Stats:
+        """Play the round of this step."""
+        self.game.begin_round(step)
+        order = self.schedule(step)
+        return self.costs.round(order, lambda: self.solver.round(order, self.batches))
 
     def parts(self) -> dict[str, Any]:
         """Return every part that may remember something between rounds, by its key in the config or its place in the game."""

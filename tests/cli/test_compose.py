@@ -61,7 +61,10 @@ def make(conf):
         (["optimizer.betas=[a,b]"], "optimizer.betas must be a list whose elements are each a number, not ['a', 'b']"),
         (["optimizer.lr=[1,2]"], "optimizer.lr must be one value, not [1, 2]"),
         (["optimizer.generator=3"], "optimizer.generator must be set by its keys (lr), not 3"),
-        (["+train.x=1"], "no key 'train.x'. There is train.steps, train.batch_size, train.batches, train.n_critic."),
+        (
+            ["+train.x=1"],
+            "no key 'train.x'. There is train.steps, train.images, train.epochs, train.minutes, train.processor_minutes, ",
+        ),
         (["+x=1"], "no key 'x'. See --help for groups and keys."),
         (["dataset=images"], "dataset.root must be given, as in dataset.root=..."),
         (["seed=${nowhere}"], "seed: Interpolation key 'nowhere' not found"),

@@ -77,7 +77,7 @@ def test_every_key_that_is_proposed_exists(composed):
         ("experiment=dcgan", "no experiment named 'dcgan'. Did you mean model=dcgan or experiment=cgan?"),
         ("learning_rate=1e-4", "no learning_rate named '1e-4'. Did you mean optimizer.lr=1e-4?"),
         ("dataset=none", "no dataset named 'none'.\n"),
-        ("epochs=3", "no key 'epochs'. Did you mean train.steps?"),
+        ("epochs=3", "no key 'epochs'. Did you mean train.epochs?"),
         ("z_dim=3", "no key 'z_dim'. Did you mean model.generator.latent_dim?"),
         ("outdir=runs", "no key 'outdir'. Did you mean hydra.run.dir?"),
     ],
@@ -89,7 +89,7 @@ def test_the_first_hint(word, said):
 
 
 def test_a_key_is_proposed_within_its_node_and_its_command():
-    assert literature.key("train.epochs") == "train.steps"
+    assert literature.key("train.n_epochs") == "train.epochs"
     assert literature.key("dataset.image_size") == "dataset.size"
     assert literature.key("optimizer.clip") is None
     with pytest.raises(suggestions.UserError, match=r"^no key 'epochs'\. See --help"):

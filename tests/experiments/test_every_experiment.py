@@ -9,14 +9,14 @@ import torch
 from omegaconf import OmegaConf
 from support import configs
 
-from gan_cli.build import build, make_each
+from gan_cli.build import build
 from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import loader
 from gan_cli.config.identity import to_plain
 from gan_cli.evaluation.sweeps import SweepRun
 from gan_cli.report.claims.base import Claim
 from gan_cli.report.claims.comparisons import Ordering
-from gan_cli.report.command import REPORT_KEYS
+from gan_cli.report.command import REPORT_KEYS, make_each
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import Progression
 from gan_cli.report.records.primary import primary_metric, resolve_primary

@@ -8,9 +8,9 @@ import torch
 from omegaconf import OmegaConf
 from support import configs
 
-from gan_cli.build import make_each
 from gan_cli.cli import main
 from gan_cli.report.claims.base import HELD, Claim
+from gan_cli.report.command import make_each
 from gan_cli.report.records.runs import run_records
 from gan_cli.runs import logger
 from gan_cli.training.command import train_command

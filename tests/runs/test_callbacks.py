@@ -14,8 +14,10 @@ from gan_cli.games.analytic.gaussian_gan import GaussianGAN
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.runs import checkpoint, logger
 from gan_cli.schedules.learning_rates import LinearDecay
-from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, ScheduleLearningRates, Stopwatch
+from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, ScheduleLearningRates
+from gan_cli.training.clock import Stopwatch
 from gan_cli.training.ema import EMA
+from gan_cli.training.loop import End
 from gan_cli.training.monitors import Monitor
 
 CPU = torch.device("cpu")
@@ -90,7 +92,7 @@ def test_learning_rates_of_the_next_round():
 
 
 def test_numbers_wait_on_the_device_but_not_for_ever(tmp_path):
-    record = LogStats(logger.RunLogger(tmp_path, 0), period=0, last=1000, samples=lambda: 0)
+    record = LogStats(logger.RunLogger(tmp_path, 0), period=0, end=End(1000), samples=lambda: 0)
     good, bad = {"loss/generator": torch.tensor(1.0)}, {"loss/generator": torch.tensor(float("nan"))}
     for step in range(1, 100):
         record(step, bad if step == 2 else good)
@@ -100,14 +102,14 @@ def test_numbers_wait_on_the_device_but_not_for_ever(tmp_path):
 
 
 def test_numbers_are_looked_at_when_they_are_logged_or_shown():
-    record = LogStats(None, period=30, last=250, samples=lambda: 0)
+    record = LogStats(None, period=30, end=End(250), samples=lambda: 0)
     assert [step for step in range(1, 251) if record.looks_at(step)] == [30, 60, 90, 100, 120, 150, 180, 200, 210, 240, 250]
-    never = LogStats(None, period=0, last=5, samples=lambda: 0)
+    never = LogStats(None, period=0, end=End(5), samples=lambda: 0)
     assert [step for step in range(1, 6) if never.looks_at(step)] == [5]
 
 
 def test_the_newest_numbers_are_those_of_the_last_round_that_was_looked_at(tmp_path):
-    record = LogStats(logger.RunLogger(tmp_path, 0), period=2, last=4, samples=lambda: 0)
+    record = LogStats(logger.RunLogger(tmp_path, 0), period=2, end=End(4), samples=lambda: 0)
     record(1, {"loss/generator": torch.tensor(1.0)})
     record(2, {"loss/generator": torch.tensor(2.0), "estimate/js": torch.tensor(0.5)})
     shown = dict(record.latest)
@@ -131,7 +133,7 @@ def test_estimates_are_computed_in_the_rounds_that_are_logged(tmp_path, monkeypa
 
 def test_moments_that_are_not_finite_are_not_saved():
     game, solver = (parts := build(configs.config("solver=lookahead"), CPU)).game, parts.solver
-    record = LogStats(None, period=0, last=1000, samples=lambda: 0)
+    record = LogStats(None, period=0, end=End(1000), samples=lambda: 0)
     check = DivergenceGuard(game, solver, record)
     for parameter in game.generator.parameters():
         parameter.grad = torch.ones_like(parameter)
@@ -199,7 +201,7 @@ def test_training_outlives_a_game_that_cannot_be_measured(part, tmp_path, monkey
 
 def test_the_stopwatch_runs_between_start_and_stop(monkeypatch):
     now = iter([0.0, 10.0, 12.0, 20.0, 25.0])
-    monkeypatch.setattr("gan_cli.training.callbacks.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("gan_cli.training.clock.time.perf_counter", lambda: next(now))
     watch = Stopwatch()
     for _ in range(2):
         watch.start()

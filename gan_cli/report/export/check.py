@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from gan_cli.config.budget import in_words
 from gan_cli.config.identity import edits
 from gan_cli.errors import printable, shortened_list
 from gan_cli.evaluation.number_format import format_value
@@ -103,9 +104,10 @@ def _compare_run(old: StoredRun, new: StoredRun) -> Iterator[Line]:
 
 def _config_differences(old: StoredRun, new: StoredRun) -> list[str]:
     """Return what differs in the configs: not the place of the data, and no keys that do not affect a result."""
-    steps = [config.get("train", {}) for config in (new["config"], old["config"])]
-    counts = [node.get("steps") if isinstance(node, Mapping) else None for node in steps]
-    longer = [] if counts[0] == counts[1] else [f"train.steps={counts[0]} instead of {counts[1]}"]
+    nodes = [config.get("train", {}) for config in (new["config"], old["config"])]
+    now, before = (in_words(node) if isinstance(node, Mapping) else "none" for node in nodes)
+    key, _, _ = now.partition("=")
+    longer = [] if now == before else [f"{now} instead of {before.removeprefix(f'{key}=')}"]
     return [*edits(new["config"], old["config"]), *longer]
 
 

@@ -17,7 +17,7 @@ from gan_cli.errors import UserError
 from gan_cli.runs.started import configs_of, trusted_options
 
 SIZES = re.compile(
-    r"train\.steps|schedule\.phases\.\w+\.rounds|dataset\.(max_samples|n|n_heldout)"
+    r"train\.(steps|images|epochs|minutes|processor_minutes)|schedule\.phases\.\w+\.rounds|dataset\.(max_samples|n|n_heldout)"
     r"|metric\.(\w+\.)*(n_samples|max_train|seeds|subsets|(\w+_)?iterations)"
 )
 """Keys whose smaller values make a run shorter, its data fewer or its measurements coarser. Null stands for no limit."""
@@ -44,7 +44,7 @@ def shortened(folder: Path, config: Mapping[str, Any], overrides: Sequence[str] 
     values, below = flat(config), []
     for key, wanted in _sizes(preset, overrides or ()).items():
         found = values.get(key)
-        if type(found) is int and all(value is None or found < value for value in wanted):
+        if type(found) in (int, float) and all(value is None or found < value for value in wanted):
             below.append(f"{key}={found} instead of {' or '.join(_written(value) for value in wanted)}")
     return tuple(below)
 
@@ -58,7 +58,7 @@ def _sizes(preset: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, lis
     for key, texts in _assigned(own_cases, preset.get("hydra.sweeper.params") or {}):
         with suppress(ValueError):
             swept.setdefault(key, {}).update(dict.fromkeys(map(_read, texts)))
-    values = {key: [value] for key, value in preset.items() if value is None or type(value) is int}
+    values = {key: [value] for key, value in preset.items() if value is None or type(value) in (int, float)}
     return {key: found for key, found in {**values, **{k: list(v) for k, v in swept.items()}}.items() if SIZES.fullmatch(key)}
 
 
