@@ -35,10 +35,10 @@ MEASURED = 15.0  # seconds
 def rate(overrides: list[str], folder: Path) -> float:
     """Rounds a second, after the first ``WARM``."""
     run = Run(compose(loader(), "train", overrides), folder)
-    loop.training_loop(run.solver, run.batches, run.schedule, WARM, [run.ema])
+    loop.training_loop(run.play, loop.End(WARM), [run.ema])
     step, began = WARM, time.process_time()
     while (spent := time.process_time() - began) < MEASURED:
-        loop.training_loop(run.solver, run.batches, run.schedule, step + 1, [run.ema], step)
+        loop.training_loop(run.play, loop.End(step + 1), [run.ema], step)
         step += 1
     run.batches.close()
     return (step - WARM) / spent

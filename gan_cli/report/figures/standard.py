@@ -13,7 +13,7 @@ from gan_cli.report.records.selection import left_out
 
 EXACT = {"wasserstein": "metric/w1", "js": "metric/js"}
 """The tag of the exact distance that is drawn with an estimate of the same distance."""
-OMITTED = ("time/",)
+OMITTED = ("time/", "cost/")
 LOSSES = "The loss of each player, penalties included, and its adversarial part and penalties alone."
 JUDGEMENT = (
     "D(x) and D(G(z)), as probabilities or mean logits, and the shares of data and of fakes that D takes for what they are."
