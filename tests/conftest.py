@@ -23,8 +23,9 @@ from gan_cli.data.images import fashion_mnist_mini
 for name, value in (("GOMP_SPINCOUNT", "10000"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")):
     os.environ.setdefault(name, value)  # the command line sets both, and tests check that it changes nothing else
 if not torch.cuda.is_available():
-    # torch keeps seeds for a GPU that may be used later, each with a printed stack, which takes 4 % of the suite
-    torch.cuda.random._lazy_call = lambda *_, **__: None
+    # torch keeps seeds for accelerators that may be used later, each with a printed stack, which takes 7 % of the suite
+    for keeper in (torch.cuda.random, torch.xpu.random, torch.mtia):
+        keeper._lazy_call = lambda *_, **__: None
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` ignores it, and so would the runs of the tests
 SHIPPED = conf_dir()
 LAY_OUT = matplotlib.layout_engine.ConstrainedLayoutEngine.execute

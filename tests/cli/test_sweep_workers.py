@@ -33,8 +33,6 @@ def unused(cfg):
 def train_command(cfg, folder, named, console):
     if cfg.seed == 2:
         raise UserError("unlucky")
-    if cfg.seed == 3:
-        os._exit(9)
     facts = {"threads": int(os.environ.get("GAN_CLI_THREADS", 0)), "pid": os.getpid(), "torch": "torch" in sys.modules}
     write_json(folder / "result.json", {"status": "finished", "config": config_hash(cfg), "metric": None, **facts})
     return 1.0
@@ -42,7 +40,7 @@ def train_command(cfg, folder, named, console):
 
 
 def test_joblib_runs_jobs_side_by_side_and_divides_the_threads(call, tmp_path, monkeypatch):
-    """In real worker processes, one of which dies."""
+    """In real worker processes."""
     from joblib import cpu_count
     from joblib.externals.loky import get_reusable_executor
 
@@ -59,9 +57,6 @@ def test_joblib_runs_jobs_side_by_side_and_divides_the_threads(call, tmp_path, m
             assert (rows[f"seed={seed}"]["threads"], rows[f"seed={seed}"]["torch"]) == (share, False)
             assert rows[f"seed={seed}"]["pid"] != os.getpid()
         assert rows["seed=2"]["reason"] == "unlucky"
-        killed = call("train", *words, "seed=3")
-        assert killed.code == 1
-        assert "TerminatedWorkerError" in killed.out
     finally:
         get_reusable_executor().shutdown(wait=True)
 

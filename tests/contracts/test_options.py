@@ -5,7 +5,6 @@ The table finds the options by itself: a new yaml is in it.
 
 import inspect
 import json
-from functools import cache
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from support import configs, layouts
 
 from gan_cli import drawing, testing
 from gan_cli.build import GIVEN as GIVEN_TO_GAMES
-from gan_cli.build import Parts, build, build_data, build_metric
+from gan_cli.build import build, build_data, build_metric
 from gan_cli.config.instantiate import RESERVED
 from gan_cli.data.base import Data
 from gan_cli.data.record import DataRecord
@@ -140,18 +139,12 @@ def assert_added_up(stats: Stats) -> None:
         torch.testing.assert_close(torch.stack(parts).sum(), stats[f"loss/{turn}"])
 
 
-@cache
-def parts_of(kind: str) -> Parts:
-    """Return the parts of one kind of data, features and game, which all metrics share."""
-    return build(configs.measured(kind, "none"), CPU)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("option", configs.options("metric"))
 def test_a_metric_fits_some_kind_of_data(option):
     refusals = []
     for kind in configs.KINDS:
-        cfg, parts = configs.measured(kind, option), parts_of(kind)
+        cfg, parts = configs.measured(kind, option), configs.parts_of(kind)
         try:
             assert_measures(cfg, build_metric(cfg), parts.data, parts.game)
         except UserError as error:

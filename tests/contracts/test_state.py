@@ -4,7 +4,7 @@ import pytest
 import torch
 from support import configs, layouts
 
-from gan_cli.build import build
+from gan_cli.build import build, build_metric
 from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
 from gan_cli.evaluation.measurement import Measurement
@@ -47,10 +47,9 @@ def test_what_changes_in_training_is_saved(group, option, tmp_path, monkeypatch)
 @pytest.mark.parametrize("option", [name for name in configs.options("metric") if name not in ("none", "several")])
 def test_a_metric_does_not_remember_what_it_has_measured(option):
     for kind in configs.KINDS:
-        cfg = configs.measured(kind, option)
+        parts = configs.parts_of(kind)
         try:
-            parts = build(cfg, CPU)
-            measurement = Measurement(parts.metric, parts.data, CPU)
+            measurement = Measurement(build_metric(configs.measured(kind, option)), parts.data, CPU)
             measurement(parts.game, 0)
         except UserError:
             continue

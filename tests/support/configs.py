@@ -241,6 +241,12 @@ def measured(kind: str, metric: str) -> DictConfig:
     return cfg
 
 
+@cache
+def parts_of(kind: str) -> Parts:
+    """Return the parts of one of ``KINDS`` with no metric; the tests of all metrics share its data and its game."""
+    return build(measured(kind, "none"), torch.device("cpu"))
+
+
 def _matching(node: Any, path: list[str]) -> list[tuple[DictConfig, str]]:
     first, *rest = path
     names = [name for name in (node if OmegaConf.is_dict(node) else ()) if first in ("*", name)]
