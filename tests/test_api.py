@@ -78,6 +78,7 @@ def test_a_run_is_loaded_and_sampled(run):
     assert run.sample(5).shape == (5, 2)
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated(run, tmp_path):
     evaluation = gan_cli.evaluate(run, checkpoint="all", n_samples=8, device="cpu", silent=True, out=tmp_path / "numbers")
     assert [result.step for result in evaluation.results] == [2, 4]
@@ -91,6 +92,7 @@ def test_a_run_is_evaluated(run, tmp_path):
     assert same.results[0].numbers == evaluation.results[1].numbers
 
 
+@pytest.mark.slow
 def test_a_new_run_lies_below_outputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = gan_cli.train([*WORDS, "train.steps=0"], silent=True)
@@ -217,6 +219,7 @@ def test_an_interrupt_saves_the_round(after_two_rounds, tmp_path):
     assert gan_cli.load(tmp_path / "run").step == 2
 
 
+@pytest.mark.slow
 def test_a_run_in_progress_is_not_continued(after_two_rounds, tmp_path):
     refused = []
 

@@ -23,6 +23,7 @@ from gan_cli.loggers import events
 from gan_cli.report.command import report_command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_named_with_the_file_the_room_and_the_line_that_resumes(tmp_path, monkeypatch, number):
     write = Path.write_bytes
@@ -47,6 +48,7 @@ def test_other_errors_of_files_pass(tmp_path):
         raise PermissionError(errno.EACCES, "denied")
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
     train(configs.config("dataset=ring metric=none", "train.steps=0"), tmp_path / "run")
 

@@ -100,6 +100,7 @@ def module(tmp_path, monkeypatch, request):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "text", "said"), [(k, t, s) for k, faults in FAULTS.items() for t, s in faults.items()])
 def test_a_fault_names_file_line_and_cause(module, tmp_path, key, text, said):
     name = module(HEAD + text + "\n")

@@ -188,6 +188,7 @@ def test_another_module_of_a_trusted_name_is_not_trusted(work, monkeypatch):
     assert f"the module mine, {other}/mine.py, is not trusted" in refused(folder)
 
 
+@pytest.mark.slow
 def test_nothing_inside_a_run_folder_is_imported(work, monkeypatch):
     shared = stored(work / "shared", "shared.evil.Loss")
     inner = shared / "code"

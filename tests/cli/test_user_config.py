@@ -47,6 +47,7 @@ def test_it_fills_in_what_nobody_says(home, write):
     assert compose(configs, "eval", []).device == "cpu"
 
 
+@pytest.mark.slow
 def test_the_command_line_and_experiments_win(home, write):
     write(CONFIG)
     (home / "own" / "experiment").mkdir(parents=True)
@@ -68,6 +69,7 @@ def test_a_relative_place_is_stored_absolute(home):
     assert compose(loader(), "train", ["dataset=image_folder"]).dataset.root is None
 
 
+@pytest.mark.slow
 def test_a_folder_of_data_sets(home, monkeypatch):
     configs = loader()
     monkeypatch.setenv("GAN_CLI_DATA", "~/sets")
@@ -154,6 +156,7 @@ def test_a_sweep_says_once_where_the_values_of_each_job_come_from(conf, call, jo
     assert sorted({note["cfg"]["dataset"]["root"] for note in jobs.trained}) == ["/more", "/photos"]
 
 
+@pytest.mark.slow
 def test_the_run_says_once_where_values_come_from(call, jobs, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "config" / "gan-cli").mkdir(parents=True)

@@ -241,6 +241,7 @@ def test_a_player_that_the_game_lacks_cannot_have_a_rate_of_its_own():
         build(cfg, torch.device("cpu"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "advice"),
     [

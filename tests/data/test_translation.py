@@ -73,6 +73,7 @@ def test_domains_share_no_image():
     assert x.mean() > 0 > y.mean(), "negatives of clothes on black"
 
 
+@pytest.mark.slow
 def test_domains_by_name_are_those_by_number():
     named, numbered = domains(["Trouser", "Ankle boot"], ["Dress"], size=8), domains([9, 1, 1], [3], size=8)
     assert len(named.train.sources) == 2000

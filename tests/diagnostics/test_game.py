@@ -60,6 +60,7 @@ def seeded():
     torch.manual_seed(0)
 
 
+@pytest.mark.slow
 def test_a_gan_has_all_numbers():
     report = diagnostics().diagnose(points_gan(Wasserstein(), [WeightClipping()]), data(2), 0)
     both = ("discriminator", "generator")
@@ -116,6 +117,7 @@ def test_the_gap_of_few_steps_is_a_lower_bound_and_the_exact_one_stands_beside_i
     assert any("infinite" in line for line in said) == math.isinf(gap)
 
 
+@pytest.mark.slow
 def test_a_gap_that_is_reached_has_no_remark():
     report = diagnostics(eigenvalues=0, steps=600, lr=0.05).diagnose(two_parameter.Saddle(1.0, 2.0), data(1), 0)
     assert report.values["game/duality_gap_at_least"].value == pytest.approx(5, rel=1e-3)

@@ -71,6 +71,7 @@ def test_one_saturates_and_the_other_does_not():
     assert 5 < after["w/critic"] < 9  # reads high: slope 1 + d / (2 lambda) = 1.3
 
 
+@pytest.mark.slow
 def test_measuring_and_drawing_leave_no_trace():
     played = game()
     state = torch.get_rng_state()

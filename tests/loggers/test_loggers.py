@@ -257,6 +257,7 @@ def test_a_wrong_mode(words):
         build_loggers(configs.config("logger=wandb", words))
 
 
+@pytest.mark.slow
 def test_a_resume_may_choose_other_loggers(tmp_path):
     folder = tmp_path / "run"
     train(configs.config("dataset=ring metric=none", "train.steps=0"), folder)

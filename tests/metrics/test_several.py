@@ -32,6 +32,7 @@ def test_the_words():
         assert with_metrics([word]) == [word]
 
 
+@pytest.mark.slow
 def test_the_parts_are_those_metrics_by_themselves():
     metric, data = made("wasserstein,modes", "metric.parts.wasserstein.p=2", "metric.n_samples=40")
     assert (metric.name, metric.n_samples, metric.split) == ("w2", 40, "train")

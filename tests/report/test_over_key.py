@@ -92,6 +92,7 @@ def test_several_seeds_are_a_mean_with_a_band(run):
     assert "band" not in single.caption
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".pdf", ".svg"])
 def test_a_figure_is_drawn_for_paper(rates, suffix):
     [drawn] = asked(rates, "optimizer.lr")[0].draw(rates)

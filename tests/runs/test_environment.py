@@ -60,6 +60,7 @@ def test_own_modules_are_found_with_what_they_import(own):
     assert list(sources.of_targets(["my_losses.Mine"])) == ["my_losses"]
 
 
+@pytest.mark.slow
 def test_a_run_without_own_modules_stores_none(tmp_path):
     train(configs.config("dataset=ring metric=none", TINY), tmp_path)
     [entry] = environment.read(tmp_path)
@@ -110,6 +111,7 @@ def test_a_run_without_a_checkpoint_may_begin_again_with_other_code(cfg, own, tm
     assert environment.changed_modules(tmp_path, cfg) == []
 
 
+@pytest.mark.slow
 def test_a_resume_names_what_differs_from_the_start(tmp_path):
     cfg = configs.config("dataset=ring metric=none", TINY)
     train(cfg, tmp_path)

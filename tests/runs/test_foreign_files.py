@@ -53,6 +53,7 @@ def test_a_stored_config_is_plain_data(tmp_path, monkeypatch, text, said):
         stored_config(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_config_of_a_job_that_never_began_may_refer_to_its_own_values(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "a secret")
     path = tmp_path / ".hydra" / "config.yaml"
@@ -137,6 +138,7 @@ def test_a_forged_evaluation_is_named(tmp_path, changed):
             results.read(tmp_path)
 
 
+@pytest.mark.slow
 def test_forged_tables_of_sweeps_and_summaries_of_reports_are_left_out(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "result.json").write_text('{"status": "failed"}')

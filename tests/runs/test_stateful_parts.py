@@ -156,6 +156,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(cfg, tmp_path):
     assert differences(whole, parts) == []
 
 
+@pytest.mark.slow
 def test_every_part_with_a_state_is_resumed(cfg, tmp_path):
     module = sys.modules["my_parts"]
     module.Decaying, module.Now, module.drifting = Decaying, Now, drifting
@@ -174,6 +175,7 @@ def test_every_part_with_a_state_is_resumed(cfg, tmp_path):
     assert differences({key: whole[key] for key in kept}, {key: parts[key] for key in kept}) == []
 
 
+@pytest.mark.slow
 def test_the_state_of_a_metric_is_saved(cfg, tmp_path):
     sys.modules["my_parts"].Weary = Weary
     with open_dict(cfg):
@@ -227,6 +229,7 @@ class TestForgottenState:
         assert self.look(Annealed(), act=lambda part, step: part.calls.append(1)) == []
         assert self.look(NonSaturating(), act=lambda part, step: object.__setattr__(part, "calls", step)) == [], "not own"
 
+    @pytest.mark.slow
     def test_a_run_says_so(self, cfg, tmp_path, capsys):
         class Forgetful(NonSaturating):
             calls = 0
