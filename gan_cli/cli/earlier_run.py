@@ -23,7 +23,7 @@ from gan_cli.errors import UserError, first_line, shortened_list
 from gan_cli.runs.folder import holds_config, read_result, run_folder, steps_in
 from gan_cli.runs.origin import Origin, origin_of
 
-MAY_CHANGE = (*KEYS, "train.accumulate", *(key for key in RUN_ONLY if key not in ("resume", "report")))
+MAY_CHANGE = (*KEYS, "early_stopping", "train.accumulate", *(key for key in RUN_ONLY if key not in ("resume", "report")))
 """Keys that may be given beside ``resume``, as may the place of a data set that has moved; the run fixes all others."""
 OF_ONE_CALL = ("from", "resume", "debug", "trust", "code")
 """Keys that a run which goes on from another does not take over."""

@@ -49,7 +49,8 @@ def print_summary(
         if result["status"] != "finished" and (in_use := lock.holder(job.folder)):
             result = {"status": "failed", "reason": in_use}
         if result["status"] == "finished":
-            outcome = Text(_number(result.get("metric"), "finished earlier" if job.folder in done else ""))
+            early = f", stopped early at step {result['step']}" if "early_stopping" in result else ""
+            outcome = Text(_number(result.get("metric"), "finished earlier" if job.folder in done else "") + early)
         else:
             failed += 1
             outcome = Text(result.get("reason", ""), style="red")

@@ -45,6 +45,9 @@ class TrainConfig:
     sample_every: int = scalar(500, "rounds between pictures of samples (0: only at the end)", low=0)
     log_every: int = scalar(10, "rounds between logged numbers (0: only at the end)", low=0)
     keep_checkpoints: int | None = scalar(None, "how many of the newest checkpoints stay, at least two (null: all)", low=1)
+    early_stopping: int | None = scalar(
+        None, "evaluations without a gain of the metric above its error, after which the run ends (null: never)", low=1
+    )
     keep_best: int = scalar(0, "how many of the best checkpoints, by the run's metric, stay beside the newest", low=0)
     ema: float | None = scalar(0.999, "decay of the averaged players that are sampled (null: none)", low=0, high=1)
     latent: str = scalar("normal", "law of the latents' coordinates: N(0, 1) or U(-1, 1)", choices=("normal", "uniform"))

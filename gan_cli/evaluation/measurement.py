@@ -212,11 +212,17 @@ class Measurement:
                 measuring.reach(start + len(x))
         return concatenate(chunks)
 
-    def __call__(self, game: Game, seed: int) -> Mapping[str, Value]:
-        """Return the numbers of ``n_fake`` samples of ``game``; equal players and seeds give equal numbers."""
+    def __call__(self, game: Game, seed: int, with_errors: bool = False) -> Mapping[str, Value]:
+        """Return the numbers of ``n_fake`` samples of ``game``; equal players and seeds give equal numbers.
+
+        Args:
+            game: The game that is sampled.
+            seed: Decides the samples.
+            with_errors: True to fill in standard errors that the metric does not know by itself, which takes longer.
+        """
         real, fake = self.real, self.fake(game, seed)
         with activity(f"computing {self.metric.name}"):
-            return self.metric.measure(real, fake)
+            return self.metric.with_errors(real, fake) if with_errors else self.metric.measure(real, fake)
 
     def provenance(self, ema: bool, seed: int) -> dict[str, Any]:
         """Return everything that the numbers depend on besides the players, as plain data."""

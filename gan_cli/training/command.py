@@ -57,11 +57,13 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
         raise holds_run_already(folder)
     if cfg.resume:
         environment.refuse_changed_code(folder, cfg)
-    if cfg.resume and (result := finished_result(folder, cfg.train)):
+    if cfg.resume and (result := finished_result(folder, cfg)):
         step, (key, asked) = result["step"], budget_of(cfg.train)
         fewer = f"; {key}={asked} leaves nothing to do" if key == "train.steps" and asked < step else ""
-        say(console, f"{folder} is finished already, at step {step}{fewer}.")
-        say(console, f"To train on: {resume_command(folder)} {key}={2 * (step if key == 'train.steps' else asked) or 1}")
+        more = f"{key}={2 * (step if key == 'train.steps' else asked) or 1}"
+        early = " It has stopped early." if "early_stopping" in result else ""
+        say(console, f"{folder} is finished already, at step {step}{fewer}.{early}")
+        say(console, f"To train on: {resume_command(folder)} {'early_stopping=null' if early else more}")
         objective: float | None = result.get("objective")
         return objective
     refuse_unused(cfg, named)
@@ -93,9 +95,11 @@ def unused(cfg: DictConfig) -> list[str]:
     return [group for group, is_used in uses(cfg).items() if not is_used]
 
 
-def finished_result(folder: Path, train: DictConfig) -> dict[str, Any] | None:
-    """Return the result of the run in ``folder`` if it has finished and used up the budget in ``train``, else None."""
-    result = read_result(folder) or {}
+def finished_result(folder: Path, cfg: DictConfig) -> dict[str, Any] | None:
+    """Return the result of the run in ``folder`` if it has finished and has nothing to do under ``cfg``, else None."""
+    result, train = read_result(folder) or {}, cfg.train
+    if early := result.get("early_stopping"):
+        return result if cfg.early_stopping is not None and early["evaluations"] >= cfg.early_stopping else None
     reached = result.get("step", -1) >= train.steps if train.steps is not None else result.get("budget") == in_words(train)
     return result if result.get("status") == "finished" and reached else None
 
@@ -226,7 +230,7 @@ def train(run: Run, console: Console) -> float | None:
     log_stats = LogStats(logger, cfg.log_every, end, samples, run.watched, elapsed, run.clock, run.spent)
     log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, say_line, cfg.seed)
     log_game = LogGame(run.game, logger, say_line, cfg.seed)
-    evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, say_line, cfg.seed, elapsed)
+    evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, say_line, cfg.seed, elapsed, run.early_stopping)
     run_diagnostics = RunDiagnostics(run.diagnostics, run.game, run.data, logger, say_line, cfg.seed)
     draw_samples = DrawSamples(run.ema.game, run.game, run.data, logger, say_line, cfg.seed)
     check_finite = DivergenceGuard(run.game, run.solver, log_stats)

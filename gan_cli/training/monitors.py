@@ -24,6 +24,7 @@ from gan_cli.games.sampling import conditions, eval_mode, examples, picture_stri
 from gan_cli.randomness import fork_rng
 from gan_cli.runs.logger import RunLogger, read
 from gan_cli.solvers.base import Solver
+from gan_cli.training.early_stopping import EarlyStopping
 from gan_cli.types import Batch, Stats
 
 N_IMAGES = 64
@@ -163,6 +164,7 @@ class EvaluateMetric(Monitor):
         say: Prints a line.
         seed: Decides the samples.
         elapsed: Returns the seconds since the run began.
+        early_stopping: Is told of each evaluation.
 
     Attributes:
         latest: The newest primary number by its tag.
@@ -179,9 +181,10 @@ class EvaluateMetric(Monitor):
         say: Callable[[str], None],
         seed: int,
         elapsed: Callable[[], float],
+        early_stopping: EarlyStopping,
     ) -> None:
         super().__init__(logger, say)
-        self.measurement, self.game, self.seed = measurement, game, seed
+        self.measurement, self.game, self.seed, self.early_stopping = measurement, game, seed, early_stopping
         self.latest: dict[str, float] = {}
         self.elapsed, self.seconds = elapsed, logger.continued.get("time/evaluation_seconds", 0.0)
 
@@ -190,7 +193,9 @@ class EvaluateMetric(Monitor):
         if not self.measurement.enabled:
             return {}
         start = time.perf_counter()
-        values = {f"metric/{name}": value.value for name, value in self.measurement(self.game, self.seed).items()}
+        measured = self.measurement(self.game, self.seed, with_errors=self.early_stopping.patience is not None)
+        self.early_stopping.judge(step, measured[self.measurement.metric.name])
+        values = {f"metric/{name}": value.value for name, value in measured.items()}
         sources = {f"untranslated/{name}": value for name, value in self.measurement.untranslated.items()}
         self.seconds += time.perf_counter() - start
         self.latest = {self.measurement.tag: values[self.measurement.tag]}

@@ -55,6 +55,9 @@ def write_result(
         "seconds_evaluating": round(seconds_evaluating, 1),
         "players": checkpoint.fingerprint(run.game),
     }
+    early = run.early_stopping
+    if early.has_stopped:
+        result["early_stopping"] = early.state_dict()
     with suppress(OSError, UserError):  # of a run that goes on from another
         result["origin"] = files.read_json(run.folder / ORIGIN)
     files.write_json(run.folder / "result.json", result)
@@ -63,6 +66,7 @@ def write_result(
     share = f"; the metric took {seconds_evaluating / seconds:.0%} of it" if metric else ""
     rows: list[tuple[str, Any]] = [
         ("finished", f"{run.end.last} steps in {seconds:.0f} s{share}"),
+        *([("early", early.in_words(run.end.last or 0))] if early.has_stopped else []),
         ("run", run.folder),
         *([("samples", picture)] if picture else []),
         *([(metric["name"], _before_and_after(metric))] if metric else []),

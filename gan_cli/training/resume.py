@@ -71,7 +71,8 @@ def check_rounds_left(run: Run, state: Mapping[str, Any] | None) -> None:
     """
     last, budget = run.end.last, in_words(run.cfg.train)
     trained = budget if state is None else in_words(state["config"]["train"])
-    if last is not None and (run.step > last or (run.last is None and budget != trained)):
+    is_spent = run.last is None and budget != trained and not run.early_stopping.has_stopped
+    if last is not None and (run.step > last or is_spent):
         raise UserError(f"{run.folder} is at step {run.step} already: {budget} leaves nothing to do.")
     if state is not None and follows_length(run.cfg) and run.last != state["last"]:
         raise UserError(

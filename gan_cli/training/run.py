@@ -29,6 +29,7 @@ from gan_cli.training.callbacks import ScheduleLearningRates
 from gan_cli.training.clock import Stopwatch
 from gan_cli.training.compiler import postpone_compiler
 from gan_cli.training.costs import Costs
+from gan_cli.training.early_stopping import EarlyStopping
 from gan_cli.training.ema import EMA
 from gan_cli.training.initial import load_players
 from gan_cli.training.loop import End, TimeLimit
@@ -46,6 +47,7 @@ class Run:
 
     Attributes:
         step: Number of rounds played.
+        n_best: Number of best checkpoints that are kept.
         last: The last round that is planned. None: the time decides.
         end: The end of the run.
         loggers: The loggers by name, not opened yet.
@@ -68,10 +70,14 @@ class Run:
         set_learning_rates: Callback that sets the learning rates.
         clock: The time spent in rounds.
         costs: The images and FLOPs of the rounds so far.
+        early_stopping: Ends the run if its metric no longer improves.
     """
 
     def __init__(self, cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
+        self.n_best = cfg.keep_best or (0 if cfg.early_stopping is None else 1)
+        if cfg.early_stopping is not None and not cfg.eval_every:
+            raise UserError(f"early_stopping={cfg.early_stopping} needs evaluations in the course of the run: eval_every=N.")
         self.loggers = build_loggers(cfg)
         self.first, self.origin = first_step(cfg), dict[str, Any]()
         typed = "metric" in {key.partition(".")[0] for key in named}
@@ -94,7 +100,8 @@ class Run:
         self.ema = EMA(self.game, cfg.ema or 0.0)
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
         self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, typed)
-        if cfg.keep_best and self.ranking is None:
+        self.early_stopping = EarlyStopping(self.end, cfg.early_stopping, self.measurement.metric.higher_is_better)
+        if self.n_best and self.ranking is None:
             raise _no_ranking(cfg)
         self.remembering: dict[str, Any] = {
             "metric": self.measurement.metric,
@@ -112,7 +119,7 @@ class Run:
 
     def _check(self, parts: Parts) -> None:
         """Check what depends on the form of the data alone: the players of ``init_from``, and that there is a metric."""
-        if self.cfg.keep_best and not parts.metric.n_samples:
+        if self.n_best and not parts.metric.n_samples:
             raise _no_ranking(self.cfg)
         if self.cfg.resume is None:
             load_players(parts.game, self.cfg, parts.data)
@@ -142,6 +149,7 @@ class Run:
             "batches": self.batches.state_dict(),
             "costs": self.costs.state_dict(),
             "clock": self.clock.state_dict(),
+            "early_stopping": self.early_stopping.state_dict(),
             "last": self.last,
             "random": random_state(self.device),
         }
@@ -172,6 +180,8 @@ class Run:
             set_random_state(state["random"], self.device)
         self.step = state["step"]
         self.restore_costs(state)
+        self.early_stopping.load_state_dict(state["early_stopping"])
+        self.early_stopping.stop_if_due(self.step)
 
     def restore_costs(self, state: Mapping[str, Any]) -> None:
         """Go on from the costs and times in the checkpoint of step ``self.step``."""
@@ -218,10 +228,10 @@ class Run:
 
     def best_steps(self, step: int) -> list[int]:
         """Return the steps of the checkpoints, that of ``step`` included, which ``keep_best`` keeps beside the newest ones."""
-        if self.ranking is None or not self.cfg.keep_best:
+        if self.ranking is None or not self.n_best:
             return []
         among = {*checkpoint.steps_in(self.folder), step}
-        return best.best_steps(self.folder, self.ranking, self.cfg.keep_best, among)
+        return best.best_steps(self.folder, self.ranking, self.n_best, among)
 
     def heldout_batch(self, step: int) -> Batch:
         """Return the held-out batch of ``step``, which does not depend on earlier calls."""
@@ -248,7 +258,8 @@ def measure_with(metric: Metric, data: Data, device: torch.device, typed: bool) 
 
 
 def _no_ranking(cfg: DictConfig) -> UserError:
-    return UserError(f"keep_best={cfg.keep_best}: this run has no metric that ranks checkpoints. Name one, or keep_best=0.")
+    key, off = ("keep_best", "0") if cfg.keep_best else ("early_stopping", "null")
+    return UserError(f"{key}={cfg[key]}: this run has no metric that ranks checkpoints. Name one, or {key}={off}.")
 
 
 def prepare(cfg: DictConfig) -> torch.device:
