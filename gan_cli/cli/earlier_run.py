@@ -121,7 +121,7 @@ def spent(folder: Path, step: int, key: str) -> float:
     logged = [row[tag] for row in rows if isinstance(row, dict) and row.get("step", step + 1) <= step and tag in row]
     if not logged:
         raise UserError(f"{folder} has not recorded {tag}: give the whole budget, without a plus.")
-    return logged[-1] / unit
+    return float(logged[-1]) / unit
 
 
 def _number(value: float) -> str:

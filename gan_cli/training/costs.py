@@ -71,7 +71,7 @@ class _Flops(TorchDispatchMode):
     def __init__(self) -> None:
         from torch.utils.flop_counter import flop_registry  # imports triton, where it is installed
 
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.flops, self.formulas = 0, flop_registry
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
