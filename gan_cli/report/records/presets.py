@@ -44,7 +44,11 @@ def shortened(folder: Path, config: Mapping[str, Any], overrides: Sequence[str] 
     values, below = flat(config), []
     for key, wanted in _sizes(preset, overrides or ()).items():
         found = values.get(key)
-        if isinstance(found, int | float) and not isinstance(found, bool) and all(value is None or found < value for value in wanted):
+        if (
+            isinstance(found, int | float)
+            and not isinstance(found, bool)
+            and all(value is None or found < value for value in wanted)
+        ):
             below.append(f"{key}={found} instead of {' or '.join(_written(value) for value in wanted)}")
     return tuple(below)
 
