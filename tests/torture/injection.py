@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gan_cli.runs.folder import steps_in
 from torture.arena import Arena, Try
 from torture.children import Answer, call
-from torture.oracle import PLAIN, Reference, reference
+from torture.oracle import BEST, Reference, reference
 
 WATCHED = ("open", "write", "fsync", "replace", "rename", "unlink", "mkdir", "ftruncate")
 """Functions of ``os`` that change files, or open them."""
@@ -90,17 +91,20 @@ def at_every_call(arena: Arena, fault: Callable[[], None], judge: Callable[[Refe
         fault: Acts at the call.
         judge: (uninterrupted run, answer of the command, folder of the run) -> why something was lost, or None.
     """
-    start = reference(arena.folder, "game=dirac_gan", PLAIN)
+    start = reference(arena.folder, "dataset=ring", BEST)
+    kept = steps_in(start.folder)
     calls = count_calls([*start.words, "hydra.run.dir=counted"], arena.folder)
 
     def play(attempt: Try, number: int) -> str | None:
         run = attempt.folder / "run"
         answer = call([*start.words, f"hydra.run.dir={run}"], attempt.folder, at_call(number, fault))
         problem = judge(start, answer, run)
+        if not problem and (left := steps_in(run)) != kept:
+            problem = f"the checkpoints of steps {left} are left, not {kept}"
         return f"{problem}, after call {number}, {calls[number - 1]}" if problem else None
 
     arena.over(range(1, len(calls) + 1), play)
-    arena.add(f"{len(calls)} calls in a run with 3 checkpoints")
+    arena.add(f"{len(calls)} calls in a run that keeps its best checkpoint")
 
 
 def at_call(nth: int, action: Callable[[], None]) -> Callable[[], None]:

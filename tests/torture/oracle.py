@@ -28,8 +28,11 @@ GAMES = {
 """Six kinds of games: two numbers, points, images, labels, sequences in phases, a single player."""
 EVERY = "train.steps=24 log_every=3 eval_every=8 sample_every=12 checkpoint_every=6"
 """Callbacks of all kinds in a short run."""
-PLAIN = "train.steps=12 log_every=4 eval_every=0 sample_every=0 checkpoint_every=4"
+SHORT = "train.steps=12 log_every=4 sample_every=0 checkpoint_every=4"
+PLAIN = f"{SHORT} eval_every=0"
 """Rows and checkpoints alone, in a run of which many are played."""
+BEST = f"{SHORT} eval_every=6 keep_checkpoints=2 keep_best=1 optimizer.lr=0.1"
+"""A run whose metric is best at step 6: that checkpoint is written by itself, and stays beside the newest two."""
 
 
 @dataclass(frozen=True)
