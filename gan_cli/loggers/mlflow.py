@@ -11,6 +11,7 @@ from typing import Any
 
 from gan_cli import checks
 from gan_cli.config.identity import flat
+from gan_cli.errors import UserError
 from gan_cli.loggers.base import LoggedRun
 from gan_cli.loggers.service import Service
 
@@ -18,6 +19,10 @@ LONGEST = 500
 """Number of characters of a parameter that every store of MLflow takes."""
 MOST = 100
 """Number of parameters that MLflow takes at once."""
+ADDRESS = "MLFLOW_TRACKING_URI"
+"""The environment variable that names the server or the store."""
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+"""Beginnings of the addresses of databases."""
 
 
 class MLflow(Service):
@@ -32,6 +37,11 @@ class MLflow(Service):
 
     def __init__(self, experiment: str = "gan-cli", name: str | None = None) -> None:
         checks.package("mlflow-skinny", "loggers", "logger=mlflow")
+        if _is_database(os.environ.get(ADDRESS, "")) and not checks.installed("SQLAlchemy"):
+            raise UserError(
+                f"logger=mlflow: {ADDRESS} names a database, and mlflow-skinny writes to servers and folders alone.\n"
+                "Install the whole package with: pip install mlflow"
+            )
         self.experiment, self.run_name = experiment, name
 
     def open(self, run: LoggedRun, id: str | None) -> str:
@@ -40,7 +50,7 @@ class MLflow(Service):
         from mlflow.exceptions import MlflowException
 
         # the address stands in the environment alone: a run from somebody else must not say where one's numbers are sent
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or str(run.folder.resolve().parent / "mlruns")
+        self.uri = os.environ.get(ADDRESS) or str(run.folder.resolve().parent / "mlruns")
         with _folders_allowed():
             self.client = MlflowClient(tracking_uri=self.uri)
             if id is not None:
@@ -69,7 +79,15 @@ class MLflow(Service):
         self.client.set_terminated(self.id, "FINISHED" if finished else "KILLED")
 
     def shown_by(self) -> str:
-        return f"mlflow ui --backend-store-uri {shlex.quote(self.uri)}" if "://" not in self.uri else self.uri
+        if _is_database(self.uri):  # which may hold a password
+            return f'mlflow ui --backend-store-uri "${ADDRESS}"'
+        if "://" in self.uri:
+            return re.sub(r"(?<=://)[^/@]*@", "", self.uri)
+        return f"mlflow ui --backend-store-uri {shlex.quote(self.uri)}"
+
+
+def _is_database(address: str) -> bool:
+    return re.split(r"[:+]", address)[0] in DATABASES
 
 
 def _key(tag: Any) -> str:

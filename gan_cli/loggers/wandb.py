@@ -12,6 +12,8 @@ from gan_cli.loggers.base import LoggedRun
 from gan_cli.loggers.service import Service
 
 MODES = (None, "online", "offline")
+PATIENCE = 30
+"""Seconds after which a server that has not answered is taken for out of reach."""
 
 
 class WandB(Service):
@@ -54,7 +56,13 @@ class WandB(Service):
         }
         # nothing of the process but what is logged: neither its output nor its sources
         settings = wandb.Settings(
-            silent=True, console="off", symlink=False, disable_git=True, save_code=False, init_timeout=30, finish_timeout=120
+            silent=True,
+            console="off",
+            symlink=False,
+            disable_git=True,
+            save_code=False,
+            init_timeout=PATIENCE,
+            finish_timeout=120,
         )
 
         def begin(mode: str | None) -> Any:
@@ -74,6 +82,7 @@ class WandB(Service):
         except wandb.Error:  # no login, no network
             if self.mode is not None:
                 raise
+            wandb.teardown()  # else the id would still be taken by the run that could not begin
             self.run = begin("offline")
         _remove_links(self.folder)
         return id

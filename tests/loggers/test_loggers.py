@@ -133,6 +133,51 @@ def test_a_resumed_run_has_each_step_once(name, tmp_path):
         assert READ[name](folder) == LOSSES
 
 
+@pytest.mark.slow
+def test_a_run_is_kept_here_if_the_server_is_out_of_reach(tmp_path, monkeypatch):
+    for name, value in (("MODE", "online"), ("API_KEY", "0" * 40), ("BASE_URL", "http://127.0.0.1:9")):
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    monkeypatch.setattr("gan_cli.loggers.wandb.PATIENCE", 1)
+    log(tmp_path, "wandb", 1, 6)
+    log(tmp_path, "wandb", 5, 8, finished=True, step=4)
+    assert wandb(tmp_path) == LOSSES
+
+
+@pytest.mark.long
+def test_a_database_is_a_store_of_mlflow(tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.chdir(tmp_path)  # where the files of a run in a database go
+    log(tmp_path, "mlflow", 1, 8, finished=True)
+    client = MlflowClient(tracking_uri=address)
+    [run] = client.search_runs([client.get_experiment_by_name("gan-cli").experiment_id])
+    assert [(one.step, one.value) for one in client.get_metric_history(run.info.run_id, "loss/generator")] == LOSSES
+
+
+def test_a_database_without_its_package_is_refused_before_training(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+psycopg2://me:secret@host/db")
+    monkeypatch.setattr("gan_cli.checks.installed", lambda name: name != "SQLAlchemy")
+    with pytest.raises(UserError, match=r"names a database, .*\nInstall the whole package with: pip install mlflow$") as error:
+        build_loggers(configs.config("logger=mlflow"))
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("/runs/my mlruns", "mlflow ui --backend-store-uri '/runs/my mlruns'"),
+        ("sqlite:///mlflow.db", 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"'),
+        ("https://me:secret@host:5000/a@b", "https://host:5000/a@b"),
+    ],
+)
+def test_how_a_store_is_looked_at(address, shown):
+    [logger] = build_loggers(configs.config("logger=mlflow")).values()
+    logger.uri = address
+    assert logger.shown_by() == shown
+
+
 def test_the_table_of_values_that_are_not_finite(tmp_path):
     log(tmp_path, "csv", 1, 3)
     assert (tmp_path / "metrics.csv").read_text().splitlines()[2] == "2,2.5,inf"
