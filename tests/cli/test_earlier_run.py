@@ -83,24 +83,24 @@ def test_several_checkpoints_of_a_run_are_a_sweep(call, jobs, begun, tmp_path):
     assert {job["cfg"]["optimizer"]["lr"] for job in jobs.trained} == {0.5}
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["from=nowhere"], "no run in nowhere"),
-        (["from=a@4"], "from=a@4: there is no such checkpoint. There are: 5."),
-        (["from=a@5,a@5"], "no run in a@5,a"),
-        (["from=a@5", "init_from=a"], "from takes over all players: leave init_from out"),
-        (["resume=auto"], "resume=auto continues the run in its folder: name it, as in hydra.run.dir=outputs/mine."),
-        (["resume=auto", "hydra.run.dir=a", "train.steps=+5"], "train.steps=+N is another number each time"),
-        (["resume=auto", "hydra.run.dir=a", "loss=wgan"], "a holds a run with another config: seed=0 instead of 7"),
-        (["resume=auto", "hydra.run.dir=b", "-m"], "resume continues one run: leave out -m."),
-    ],
-)
-def test_words_that_lead_nowhere_are_answered_in_a_line_or_two(call, jobs, begun, words, said):
-    answer = call("train", *words)
-    assert (answer.code, jobs.trained) == (2, [])
-    assert answer.err.startswith(f"gan-train: {said}")
-    assert len(answer.err.splitlines()) <= 2
+LEAD_NOWHERE = [
+    (["from=nowhere"], "no run in nowhere"),
+    (["from=a@4"], "from=a@4: there is no such checkpoint. There are: 5."),
+    (["from=a@5,a@5"], "no run in a@5,a"),
+    (["from=a@5", "init_from=a"], "from takes over all players: leave init_from out"),
+    (["resume=auto"], "resume=auto continues the run in its folder: name it, as in hydra.run.dir=outputs/mine."),
+    (["resume=auto", "hydra.run.dir=a", "train.steps=+5"], "train.steps=+N is another number each time"),
+    (["resume=auto", "hydra.run.dir=a", "loss=wgan"], "a holds a run with another config: seed=0 instead of 7"),
+    (["resume=auto", "hydra.run.dir=b", "-m"], "resume continues one run: leave out -m."),
+]
+
+
+def test_words_that_lead_nowhere_are_answered_in_a_line_or_two(call, jobs, begun):
+    for words, said in LEAD_NOWHERE:
+        answer = call("train", *words)
+        assert (answer.code, jobs.trained) == (2, []), words
+        assert answer.err.startswith(f"gan-train: {said}")
+        assert len(answer.err.splitlines()) <= 2, words
 
 
 def test_an_origin_in_a_file_is_refused(call, conf):

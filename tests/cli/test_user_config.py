@@ -1,6 +1,7 @@
 """The user's own defaults: a config file and a folder of data sets, behind the command line and experiments."""
 
 import pytest
+from support import configs
 
 from gan_cli.config.compose import compose, loader
 from gan_cli.config.hydra_internals import supplied
@@ -108,7 +109,7 @@ def test_sets_that_can_be_downloaded_have_a_default_place(home):
 @pytest.mark.slow
 def test_no_composed_config_holds_the_places():
     for option in groups()["dataset"]:
-        assert "_within_" not in compose(loader(), "train", [f"dataset={option}"]).dataset
+        assert "_within_" not in configs.compose(f"dataset={option}").dataset
 
 
 @pytest.mark.parametrize(

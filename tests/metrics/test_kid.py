@@ -97,7 +97,10 @@ def test_a_subset_size_above_the_sample_count_takes_all_samples(subset_size):
     assert kernel_distance(x, y, 7, subset_size).error == pytest.approx(kernel_distance(x, y, 1, 60).error, rel=1e-10)
 
 
-@pytest.mark.parametrize(("size", "mean"), [(200, 0.0), (200, 0.3), (30, 0.0), (30, 0.3)])
+@pytest.mark.parametrize(
+    ("size", "mean"),
+    [(200, 0.0), (30, 0.3), *(pytest.param(*pair, marks=pytest.mark.long) for pair in ((200, 0.3), (30, 0.0)))],
+)
 @pytest.mark.slow
 def test_it_is_unbiased_and_its_error_covers_other_samples(size, mean):
     n, d, subsets, repetitions = 200, 8, 40, 100

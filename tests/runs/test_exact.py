@@ -129,7 +129,7 @@ def test_a_metric_that_learns_and_searches_changes_nothing(parts, tmp_path, monk
 
 def test_diagnostics_change_nothing(images, tmp_path):
     """Spectra, best responses and gradients of the players at play, with batch norm and spectral norm in them."""
-    cheap = "train.steps=2 log_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=0 eval_every=1"
+    cheap = "train.steps=1 log_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=0 eval_every=1"
     diagnosed = configs.config(
         "features=identity regularizer=spectral_norm diagnostics=game",
         f"{cheap} regularizer.spectral_norm.remove_norm=false ema=0.9 diagnostics.batch_size=8 diagnostics.steps=2 "
@@ -141,7 +141,7 @@ def test_diagnostics_change_nothing(images, tmp_path):
     for part in ("game", "ema", "solver", "batches", "random", "step"):
         assert differences(watched[part], alone[part], part) == []
     rows = [row for row in watched["numbers"] if "game/grad_norm/generator" in row]
-    assert [row["step"] for row in rows] == [0, 1, 2]
+    assert [row["step"] for row in rows] == [0, 1]
     assert {"game/hessian_min/generator", "game/jacobian_im_max", "game/duality_gap_at_least", "game/critic_slope"} <= set(
         rows[0]
     )

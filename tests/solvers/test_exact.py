@@ -31,10 +31,13 @@ SOLVERS = {
     "nested": partial(Lookahead, k=4, inner=partial(Lookahead, k=2, inner=partial(Extragradient, past=True))),
     "around optimistic": partial(Lookahead, k=2, inner=Optimistic),
 }
+LARGE = "batch and spectral norm"
+ON_LARGE = ("alternating", "extragradient", "nested")
+"""Solvers that `make test` plays on players with buffers; `make test-long` plays the others."""
 GAMES = {
     "bilinear": (partial(Bilinear, 1.0, 2.0), (1,)),
     "points": (partial(points_gan, Wasserstein(), [WeightClipping(bound=0.05)]), (2,)),
-    "batch and spectral norm": (partial(images_gan, regularizers=[SpectralNorm(remove_norm=False)]), (1, 16, 16)),
+    LARGE: (partial(images_gan, regularizers=[SpectralNorm(remove_norm=False)]), (1, 16, 16)),
 }
 
 
@@ -59,8 +62,14 @@ def play(solver, batches, steps):
     return numbers
 
 
-@pytest.mark.parametrize("name", SOLVERS)
-@pytest.mark.parametrize(("game", "stop"), [("bilinear", 0), ("bilinear", 1), *((game, 4) for game in GAMES)])
+@pytest.mark.parametrize(
+    ("name", "game", "stop"),
+    [
+        pytest.param(name, game, stop, marks=pytest.mark.long if game == LARGE and name not in ON_LARGE else [])
+        for name in SOLVERS
+        for game, stop in [("bilinear", 0), ("bilinear", 1), *((game, 4) for game in GAMES)]
+    ],
+)
 def test_stopping_changes_nothing(name, game, stop):
     kind, (make, shape) = SOLVERS[name], GAMES[game]
     torch.manual_seed(0)
