@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long lint docs docs-serve options experiments reports gallery bench-metrics bench-rates bench-sequences torture torture-long clean
+.PHONY: help setup demo test test-fast test-long lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-sequences torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -80,6 +80,13 @@ reports: setup ## a page about each experiment that was run, and outputs/experim
 
 gallery: setup ## docs/gallery.md from these reports
 	$(BIN)/python docs/gallery.py $(REPORTS)
+
+PEERS := .cache/peers
+bench: setup ## time of a round beside a bare loop, torchgan and torch-mimicry, written into docs/performance.md; ROWS prints some rows
+	test -d $(PEERS)/torchgan || \
+	  $(BIN)/python -m pip --disable-pip-version-check install --no-deps --target $(PEERS) torchgan==0.1.0 torch-mimicry==0.1.16 || \
+	  echo "torchgan and torch-mimicry cannot be installed: their rows are left out"
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_rounds.py --peers $(PEERS) $(if $(ROWS),--rows $(ROWS))
 
 bench-metrics: setup ## time and memory of the metrics beside scipy, torch-fidelity and torchmetrics, 5 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_metrics.py

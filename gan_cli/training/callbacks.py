@@ -125,7 +125,7 @@ class LogStats:
         """
         if not self.pending:  # no turn was played
             return []
-        values = torch.stack([value.float() for _, _, value in self.pending]).tolist()
+        values: list[float] = torch.stack([value.float() for _, _, value in self.pending]).tolist()
         for (step, name, _), value in zip(self.pending, values, strict=True):
             if not math.isfinite(value):
                 raise Diverged(f"{name} became {value} at step {step}: training has diverged.")
