@@ -50,7 +50,13 @@ def place_of(error: BaseException) -> str | None:
 
 
 def definition_of(function: Callable[..., Any]) -> str | None:
-    """Return the file and line of a function of the user's own; None if it is not their own."""
+    """Return the file and line of a function or class of the user's own; None if it is not their own."""
+    if inspect.isclass(function):
+        try:
+            path, line = inspect.getfile(function), inspect.getsourcelines(function)[1]
+        except (OSError, TypeError):  # built in, or without a file
+            return None
+        return f"{shown(path)}, line {line}" if is_own(path) else None
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{shown(code.co_filename)}, line {code.co_firstlineno}" if code and is_own(code.co_filename) else None
 

@@ -143,6 +143,24 @@ def test_the_cause_of_a_failed_import_is_named(module, text, said):
 
 
 @pytest.mark.parametrize(
+    ("text", "words", "said"),
+    [
+        ("class Own: ...\n", "", r"Own is not a Loss\. Derive it from Loss of gan_cli\.losses\.base\. See .*\.py, line 1\."),
+        ("class Onw: ...\n", "", r"has no Own\. Did you mean Onw\?"),
+        (
+            "from gan_cli.losses import NonSaturating\nclass Own(NonSaturating): ...\n",
+            "+loss.margin=3",
+            r"no key 'loss\.margin'.*\nOwn in .*\.py, line 2 takes no argument margin\.",
+        ),
+    ],
+)
+def test_a_target_that_does_not_fit_is_shown_with_its_place(module, text, words, said):
+    cfg = configs.config("dataset=ring", f"loss._target_={module(text)}.Own {words}")
+    with pytest.raises(UserError, match=said):
+        build(cfg, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
     ("key", "base", "lacking"),
     [
         ("model.generator", "gan_cli.models.Generator", "forward"),

@@ -1,6 +1,7 @@
 """Instantiation of the components that a config names, with every target checked before anything is called."""
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -145,7 +146,7 @@ def _reason(path: str, error: Exception) -> str:
         return own_code.reason(cause)
     module, _, name = lacking.rpartition(".")
     if module:
-        return f"{module} has no {name}."
+        return f"{module} has no {name}.{suggestions.meant(name, vars(sys.modules[module])) if module in sys.modules else ''}"
     return (
         f"there is no module {name}.\nRun the command in the folder that holds it, put it beside the folder of --config-dir, "
         "or name its folder in PYTHONPATH."
@@ -164,7 +165,9 @@ def _makes(target: Any, role: Any) -> bool:
 def _why_not(target: Any, role: Any) -> str:
     """Return why calling ``target`` is not known to give a ``role``."""
     if inspect.isclass(target):
-        return f"is not a {role.__name__}."
+        place = own_code.definition_of(target)
+        base = f" Derive it from {role.__name__} of {role.__module__}. See {place}." if place else ""
+        return f"is not a {role.__name__}.{base}"
     if not callable(target):
         return f"is no class and no function that returns a {role.__name__}."
     place = own_code.definition_of(target)
@@ -192,7 +195,15 @@ def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
         if name not in parameters and name not in RESERVED:
             # what has neither a default nor a value here is passed in by the program
             known = [other for other, one in parameters.items() if one.default is not one.empty or other in node]
-            raise suggestions.unknown_key(f"{key}.{name}", [key, *(f"{key}.{other}" for other in known)])
+            raise _not_taken(f"{key}.{name}", [key, *(f"{key}.{other}" for other in known)], target)
+
+
+def _not_taken(key: str, known: Sequence[str], target: Any) -> UserError:
+    """Return the error for a key that is no argument of ``target``, with the place of its definition if it is the user's own."""
+    error = suggestions.unknown_key(key, known)
+    place = own_code.definition_of(target)
+    taker = f"{target.__qualname__} in {place}" if place else ""
+    return UserError(f"{error}\n{taker} takes no argument {key.rpartition('.')[2]}.") if place else error
 
 
 def _require_given(key: str, target: Any, given: Mapping[str, Any]) -> None:

@@ -88,7 +88,7 @@ def unknown_option(group: str, name: str, options: Sequence[str]) -> UserError:
 def _own_folder(group: str, name: str) -> Path | None:
     """Return the working folder, or one in it, that holds this option as a folder of the user's own options does."""
     folders = [Path(), *sorted(path for path in Path().iterdir() if path.is_dir())] if name else []
-    return next((folder for folder in folders if (folder / group / f"{name}.yaml").is_file()), None)
+    return next((folder for folder in folders if os.path.isfile(folder / group / f"{name}.yaml")), None)
 
 
 def _meant_option(group: str, name: str, options: Sequence[str]) -> str:
