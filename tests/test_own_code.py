@@ -149,7 +149,7 @@ def test_the_cause_of_a_failed_import_is_named(module, text, said):
         ("class Onw: ...\n", "", r"has no Own\. Did you mean Onw\?"),
         (
             "from gan_cli.losses import NonSaturating\nclass Own(NonSaturating): ...\n",
-            "+loss.margin=3",
+            "loss.margin=3",
             r"no key 'loss\.margin'.*\nOwn in .*\.py, line 2 takes no argument margin\.",
         ),
     ],

@@ -199,7 +199,7 @@ def _refuse_unknown(key: str, node: DictConfig, target: Any) -> None:
 
 
 def _not_taken(key: str, known: Sequence[str], target: Any) -> UserError:
-    """Return the error for a key that is no argument of ``target``, with the place of its definition if it is the user's own."""
+    """Return the error for a key that is no argument of ``target``, with the place of a definition of the user's own."""
     error = suggestions.unknown_key(key, known)
     place = own_code.definition_of(target)
     taker = f"{target.__qualname__} in {place}" if place else ""

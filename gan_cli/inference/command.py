@@ -75,7 +75,8 @@ def sample_command(cfg: DictConfig) -> Path:
     if len(run.shape) == 2 and cfg.mode not in ("single", "video") and not is_data(out):
         table = f"{f' (the first {drawing.LINES} of them)' if n > drawing.LINES else ''} and {out.with_suffix('.csv').name}"
     labels = classes_in_words(run, request) if cfg.mode not in ("traverse", "steer", "video") else ""
-    say(Terminal(), f"{n} samples of step {run.step}{labels}: {out}{table}")
+    drawn = f"a film (step {run.step})" if cfg.mode == "video" else f"{n} samples of step {run.step}"
+    say(Terminal(), f"{drawn}{labels}: {out}{table}")
     return out
 
 
