@@ -141,6 +141,8 @@ def _answer(command: Command, words: list[str]) -> None:
     arguments = parse(command.name, command.function, words)
     if arguments.complete is not None:
         print("\n".join(completion.candidates(command, arguments.complete)))
+    elif arguments.config_dir and not os.path.isdir(arguments.config_dir):
+        raise UserError(f"--config-dir {arguments.config_dir}: there is no such folder.")
     elif arguments.completion:
         print(completion.script(arguments.completion))
     elif arguments.version:

@@ -127,7 +127,7 @@ def target_of(cfg: DictConfig, key: str, role: Any) -> Any:
     node = OmegaConf.select(cfg, key)
     path = node.get("_target_") if isinstance(node, DictConfig) else None
     if not isinstance(path, str):
-        raise UserError(f"{key} has no _target_: choose one of its options, for instance with --help.")
+        raise UserError(f"{key} has no _target_: choose one of its options; that of your own says _target_: MODULE.CLASS.")
     trust.admit(path)
     try:
         target = locate(path)

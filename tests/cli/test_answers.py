@@ -91,6 +91,10 @@ def test_own_groups_are_known(call, tmp_path):
     assert call("train", "loss=onw").err.startswith("gan-train: no loss named 'onw'.\n")
 
 
+def test_a_folder_of_options_exists(call):
+    assert call("train", "loss=own", "--config-dir", "conf").err == "gan-train: --config-dir conf: there is no such folder.\n"
+
+
 def test_own_options_are_found_without_their_folder(call):
     Path("conf/loss").mkdir(parents=True)
     Path("conf/loss/own.yaml").write_text("_target_: m.Own\n")
