@@ -64,7 +64,8 @@ class Division:
             if index:
                 set_random_state(streams, self.device)
                 _set(self.buffers, before)
-            part = Batch(*(None if rows is None else rows[index * n : (index + 1) * n] for rows in batch))
+            rows = slice(index * n, (index + 1) * n)
+            part = Batch(batch.x[rows], None if batch.y is None else batch.y[rows])
             with Share(index, self.parts, part, batch, self.device).computing():
                 result = compute(part)
             moved.append([buffer.clone() for buffer in self.buffers])

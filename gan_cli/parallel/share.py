@@ -1,6 +1,6 @@
 """Share: one of the equal parts into which the batch of a turn is divided."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -33,8 +33,9 @@ class Share:
 
     def __init__(self, index: int, count: int, batch: Batch, whole: Batch, device: torch.device) -> None:
         self.index, self.count, self.rows, self.device = index, count, len(batch.x), device
-        pairs = zip(batch, whole, strict=True)
-        self.whole: Mapping[int, Tensor] = {id(own): all_rows for own, all_rows in pairs if own is not None}
+        self.whole: dict[int, Tensor] = {id(batch.x): whole.x}
+        if batch.y is not None and whole.y is not None:
+            self.whole[id(batch.y)] = whole.y
         self.seen = self._states()
 
     @contextmanager

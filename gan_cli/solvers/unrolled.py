@@ -79,7 +79,7 @@ class Unrolled(Alternating):
             parameter.grad = g
         return reported[f"loss/{name}"], reported
 
-    def slopes(self, name: str, batch: Batch, parameters: Tensors) -> Computed:
+    def slopes(self, name: str, batch: Batch, parameters: Sequence[Tensor]) -> Computed:
         """Return the loss of a turn, what it reports, and its gradient, zeros where it does not depend on a parameter."""
 
         def of_part(part: Batch) -> Computed:
