@@ -194,7 +194,7 @@ class ReportConfig:
     """``gan-report``: a page about a run, a sweep, or every experiment of a folder."""
 
     run: str = scalar(MISSING, "folder of a run, a sweep, or several of them; the bare path will do")
-    x: str | None = scalar(None, "swept key, as train.n_critic, over which the numbers y are drawn (null: no such figure)")
+    x: str | None = scalar(None, "swept key, as train.n_critic, or cost, as images, over which y is drawn (null: no figure)")
     y: list[str] = scalar([], "numbers of gan-eval or logged tags that are drawn over x ([]: the metric of the run)")
     median: int | None = scalar(None, "width of the curves' median filter in points, odd (null: a 25th of each)", low=1)
     stages: int = scalar(5, "pictures of samples under the curve", low=1, high=13)

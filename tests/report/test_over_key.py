@@ -59,7 +59,8 @@ def test_the_metric_is_drawn_by_default_and_gan_evals_number_comes_first(rates):
     ("x", "y", "said"),
     [
         (None, ["w1"], r"^y=\[w1\] needs the key over which it is drawn: x=KEY\.$"),
-        ("loss", [], r"^x=loss takes no numbers here\.\nKeys with numbers: optimizer\.lr\.$"),
+        ("loss", [], r"^x=loss takes no numbers here\.\nKeys with numbers: optimizer\.lr\. Costs: images, epochs, "),
+        ("images", [], r"^x=images: these runs have not logged cost/images\.$"),
         ("train.steps", [], r"^x=train\.steps is not swept here\."),
         ("optimizer.lr", ["kid"], r"^y=kid: no run has this number\.\nThere is w1, metric/w1, x/y$"),
     ],
@@ -67,6 +68,30 @@ def test_the_metric_is_drawn_by_default_and_gan_evals_number_comes_first(rates):
 def test_what_cannot_be_drawn_is_said(rates, x, y, said):
     with pytest.raises(UserError, match=said):
         asked(rates, x, y)
+
+
+def test_curves_over_a_cost_are_drawn_at_the_cost_of_their_steps(run):
+    for name, batch in (("wgan", 64), ("wgan_gp", 320)):
+        for seed in (1, 2):
+            curves = {
+                "metric/w1": {0: 9.0, 10: 4.0 + seed, 15: 3.0, 20: 2.0},
+                "cost/images": {10: 10 * batch, 20: 20 * batch},
+                "time/training_seconds": {10: 1.5 + 0.25 * seed, 20: 3.5 + 0.75 * seed},
+            }
+            folder = run(f"s/{name}-{seed}", curves, seed, overrides=[f"loss={name}"]).parent
+    runs = run_records(folder)
+    [figure] = asked(runs, "images")
+    [drawn] = figure.draw(runs)
+    assert drawn.title == "metric/w1 over images"
+    means = [(row["images"], row["smoothed"]) for row in drawn.data if (row["method"], row["seed"]) == ("loss=wgan_gp", "mean")]
+    assert means == [(0, 9.0), (3200, 5.5), (4800, 3.0), (6400, 2.0)], "between logged costs they grow linearly"
+    canvas = MplFigure()
+    drawn.drawing.paint(canvas)
+    assert canvas.axes[-1].get_xlabel() == "images"
+    [figure] = asked(runs, "seconds", ["w1"])
+    [drawn] = figure.draw(runs)
+    assert {row["seed"] for row in drawn.data} == {1, 2}, "seeds that took different times have no mean"
+    assert [row["seconds"] for row in drawn.data[:4]] == [0, 1.75, 3.0, 4.25]
 
 
 def test_an_axis_is_logarithmic_over_decades():

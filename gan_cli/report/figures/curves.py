@@ -134,7 +134,7 @@ class Curves(Figure):
                 shown = {method for method, _ in part}  # a long legend is drawn only where it names further methods
                 self.panel(ax, tags, chosen, part, legend=len(tags) > 1 or len(methods) <= FEW_METHODS or not shown <= named)
                 named |= shown
-            axes[-1].set_xlabel("step")
+            axes[-1].set_xlabel(self.x_label)
 
         rows = max(0, len(methods) / _columns(methods) - FEW_METHODS / 2)  # rows of the legend that do not fit in a panel
         drawing = style.render((WIDTH, PANEL * len(panels) + 0.22 * rows + 0.8), paint)
@@ -142,6 +142,11 @@ class Curves(Figure):
         banded = any(over_seeds([one for _, one in self._curves(chosen, method, tag)]) for method in methods for tag in shown)
         note = " ".join([*([BAND] if banded else []), *([scales.NOTE] if len(panels) > len(logged) else [])])
         return [self.rendered(drawing, note, data=curve_rows(chosen, shown, self.median))]
+
+    @property
+    def x_label(self) -> str:
+        """Name of the horizontal axis."""
+        return "step"
 
     def _curves(self, runs: Sequence[RunRecord], method: str, tag: str) -> list[tuple[ScalarSeries, ScalarSeries]]:
         """Return the curve of a tag and the smoothed one for each run of the method that has logged it."""
