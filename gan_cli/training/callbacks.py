@@ -95,8 +95,11 @@ class LogStats:
         return self.end.reached(step) or bool(self.period and step % self.period == 0)
 
     def looks_at(self, step: int) -> bool:
-        """Return True if the numbers of round ``step`` are logged or shown; only losses and norms are needed of the others."""
-        return self.is_logged(step) or step % MAX_PENDING_ROUNDS == 0
+        """Return True if the numbers of round ``step`` may be logged or shown; only losses and norms are needed of the others.
+
+        A run that ends when its time is used up may log any round: each may be the last one.
+        """
+        return self.end.last is None or self.is_logged(step) or step % MAX_PENDING_ROUNDS == 0
 
     def __call__(self, step: int, stats: Stats) -> None:
         self.pending += [(step, name, value) for name, value in (*self.watched, *stats.items())]

@@ -106,6 +106,8 @@ def test_numbers_are_looked_at_when_they_are_logged_or_shown():
     assert [step for step in range(1, 251) if record.looks_at(step)] == [30, 60, 90, 100, 120, 150, 180, 200, 210, 240, 250]
     never = LogStats(None, period=0, end=End(5), samples=lambda: 0)
     assert [step for step in range(1, 6) if never.looks_at(step)] == [5]
+    timed = LogStats(None, period=30, end=End(), samples=lambda: 0)
+    assert all(timed.looks_at(step) for step in range(1, 6)), "each may be the last one, which is logged"
 
 
 def test_the_newest_numbers_are_those_of_the_last_round_that_was_looked_at(tmp_path):
