@@ -35,7 +35,7 @@ from gan_cli.config.schema import EvalConfig, SampleConfig, TrainConfig
         (["hinge"], "'hinge' is not KEY=VALUE. Did you mean loss=hinge?"),
         (["--multi-run"], "unrecognized arguments: --multi-run. Did you mean --multirun? See gan-train --help."),
         (["--seed", "1"], "unrecognized arguments: --seed. Did you mean seed=VALUE? See gan-train --help."),
-        (["--epochs=5"], "unrecognized arguments: --epochs=5. Did you mean train.steps=VALUE? See gan-train --help."),
+        (["--epochs=5"], "unrecognized arguments: --epochs=5. Did you mean train.epochs=VALUE? See gan-train --help."),
         (["--zzz"], "unrecognized arguments: --zzz. See gan-train --help."),
         (["loss=wgan", "--cfg"], "argument -c/--cfg: expected one argument. See gan-train --help."),
     ],
