@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-sequences torture torture-long clean
+.PHONY: help setup demo test test-fast test-long lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-sequences bench-formats torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -93,6 +93,9 @@ bench-metrics: setup ## time and memory of the metrics beside scipy, torch-fidel
 
 bench-sequences: setup ## sequences per second of recurrent layers beside a loop over time, 2 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_sequences.py
+
+bench-formats: setup ## speed of a round in each precision and memory format, for networks of every kind, 10 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_formats.py
 
 EXPERIMENT ?= family
 bench-rates: setup ## rounds in four minutes for every job of EXPERIMENT (family), on one thread

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor, nn
+from torch import Tensor, channels_last, nn
 from torch import device as Device
 from torch.optim import Optimizer
 
@@ -18,7 +18,6 @@ from gan_cli.config.instantiate import RESERVED, Role, instantiate, target_of
 from gan_cli.data.base import Data
 from gan_cli.data.images.reading import decoding_postponed
 from gan_cli.data.translation.degradations import Degradation
-from gan_cli.device import autocast
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game, Turn
@@ -31,12 +30,13 @@ from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
 from gan_cli.models.base import UnfitModel
 from gan_cli.parallel.division import Division
+from gan_cli.precision import autocast
 from gan_cli.randomness import random_state, set_random_state
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.length import FORESEEN, last_round, with_end
 from gan_cli.schedules.turns import Schedule, Without
-from gan_cli.solvers.base import Problem, Solver, unwatched
+from gan_cli.solvers.base import Problem, Solver, unwatched, with_scaled_losses
 
 GIVEN: Mapping[str, Callable[[DictConfig, int], Any]] = {
     "objective": lambda cfg, classes: build_objective(cfg),
@@ -105,7 +105,7 @@ def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Te
     turns = moving_turns(game, cfg.frozen)
     division = Division(cfg.train.accumulate, game, device)
     problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision), watch, division)
-    solver = make(cfg, "solver", Solver, problem)
+    solver = make(cfg, "solver", Solver, with_scaled_losses(problem, device) if cfg.precision == "fp16" else problem)
     schedule = Without(make(cfg, "schedule", Schedule), frozenset(game.turns()) - frozenset(turns))
     last = last_round(cfg.train, schedule, data.train)
     orders = schedule.orders(FORESEEN if last is None else last)
@@ -140,7 +140,7 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tu
     """Build the game with the networks, the objective and the number of classes that its constructor asks for by name.
 
     Args:
-        cfg: The config.
+        cfg: The config, whose memory format is that of the networks.
         shape: Shape of the samples.
         classes: Number of classes of the data, 0 if there are none.
         source: Shape of what is translated into samples, for networks whose constructors ask for it.
@@ -149,7 +149,8 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tu
         UserError: If the model has no networks for some players, or a regularizer names a player that the game does not have.
     """
     try:
-        return _build_game(cfg, shape, classes, source)
+        game = _build_game(cfg, shape, classes, source)
+        return game.to(memory_format=channels_last) if cfg.memory_format == "channels_last" else game
     except UnfitModel as error:
         fitting = ", ".join(name for name in SIMPLE_MODELS if _can_play(cfg, name, shape, classes, source))
         advice = f"{error.hint} {f'Models that fit: {fitting}.' if fitting else ''}".strip()

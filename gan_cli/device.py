@@ -1,11 +1,10 @@
-"""Devices, precision and CPU threads."""
+"""Devices and CPU threads."""
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 import torch
@@ -35,28 +34,6 @@ def choose(name: str) -> torch.device:
     if name in names or name == "meta" or (name == "cuda" and "cuda:0" in names):
         return torch.device(name)
     raise UserError(f"device={name} is not available. Use one of: {', '.join(names)}; or device=auto for the first.")
-
-
-def autocast(device: torch.device, precision: str) -> Callable[[], AbstractContextManager[Any]]:
-    """Return a function that makes the context of forward passes.
-
-    Args:
-        device: Device of the forward passes.
-        precision: ``fp32`` for no autocast, ``bf16`` for ``torch.autocast`` to bfloat16.
-
-    Raises:
-        UserError: If ``precision`` is unknown.
-    """
-    if precision == "fp32":
-        return nullcontext
-    if precision == "bf16":
-        return partial(torch.autocast, device.type, dtype=torch.bfloat16)
-    raise UserError(f"precision={precision} is not known. Use precision=fp32 or precision=bf16.")
-
-
-def in_full_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Return a context without autocast, for differences between samples, which lose their digits in bfloat16."""
-    return torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()
 
 
 @contextmanager

@@ -42,7 +42,10 @@ class Batch(NamedTuple):
     x: Tensor
     y: Tensor | None = None
 
-    def to(self, device: torch.device) -> "Batch":
-        """Return the batch on another device."""
-        y = None if self.y is None else self.y.to(device, non_blocking=True)
-        return Batch(self.x.to(device, non_blocking=True), y)
+    def to(self, device: torch.device, memory_format: str = "contiguous") -> "Batch":
+        """Return the batch on another device, with its images in a memory format: ``contiguous`` or ``channels_last``."""
+        x, y = (None if t is None else t.to(device, non_blocking=True) for t in self)
+        if memory_format == "channels_last":
+            x, y = (t if t is None or t.ndim != 4 else t.contiguous(memory_format=torch.channels_last) for t in (x, y))
+        assert x is not None
+        return Batch(x, y)

@@ -1,9 +1,9 @@
-"""Names of devices and precisions."""
+"""Names of devices."""
 
 import pytest
 import torch
 
-from gan_cli.device import autocast, available, choose, memory_errors_named
+from gan_cli.device import available, choose, memory_errors_named
 from gan_cli.errors import UserError
 
 
@@ -53,25 +53,6 @@ def test_unknown_device_number(machine):
     machine(cuda=2)
     with pytest.raises(UserError, match=r"device=cuda:2 is not available. Use one of: cuda:0, cuda:1, cpu"):
         choose("cuda:2")
-
-
-class TestAutocast:
-    x = torch.ones(2, 2)
-
-    def test_fp32(self):
-        with autocast(torch.device("cpu"), "fp32")():
-            assert (self.x @ self.x).dtype == torch.float32
-
-    def test_bf16_context_is_reusable(self):
-        context = autocast(torch.device("cpu"), "bf16")
-        for _ in range(2):
-            with context():
-                assert (self.x @ self.x).dtype == torch.bfloat16
-            assert (self.x @ self.x).dtype == torch.float32
-
-    def test_unknown_precision(self):
-        with pytest.raises(UserError, match=r"precision=fp16 is not known. Use precision=fp32 or precision=bf16"):
-            autocast(torch.device("cpu"), "fp16")
 
 
 @pytest.mark.parametrize(

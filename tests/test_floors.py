@@ -12,7 +12,7 @@ FLOORS = """
     files checks own_code
     contracts
     config
-    randomness device
+    randomness device precision
     parallel
     losses regularizers
     augmentations drawing loggers
@@ -26,6 +26,7 @@ FLOORS = """
     diagnostics testing
     runs
     build
+    automatic
     inference
     evaluation
     export
@@ -39,6 +40,7 @@ HEIGHT = {name: height for height, floor in enumerate(FLOORS.split("\n")) for na
 FLAT = {
     "activity",
     "api",
+    "automatic",
     "build",
     "checks",
     "contracts",
@@ -47,6 +49,7 @@ FLAT = {
     "files",
     "lazy",
     "own_code",
+    "precision",
     "randomness",
     "testing",
     "types",

@@ -17,7 +17,7 @@ from gan_cli.config.compose import compose, readable
 from gan_cli.config.grammar import key_of, quote
 from gan_cli.config.identity import edits, to_plain
 from gan_cli.config.locations import LOCATION
-from gan_cli.config.names import RUN_ONLY
+from gan_cli.config.names import AUTO, AUTOMATIC, RUN_ONLY
 from gan_cli.config.stored import read_config, read_plain
 from gan_cli.errors import UserError, first_line, shortened_list
 from gan_cli.runs.folder import holds_config, read_result, run_folder, steps_in
@@ -34,8 +34,6 @@ SPENT = {
     "train.processor_minutes": ("time/processor_seconds", 60),
 }
 """The budgets whose spent part is logged, with its tag and the number of its units in one of the budget's."""
-AUTO = "auto"
-"""Value of ``resume`` that continues the run in ``hydra.run.dir``, if there is one."""
 
 
 def words_of_job(words: list[str], configs: ConfigLoader, multirun: bool = False) -> list[str]:
@@ -161,6 +159,7 @@ def _resumed_if_begun(words: list[str], configs: ConfigLoader) -> list[str]:
     if origin is not None and named == origin.run:  # the newest checkpoint when the run began
         words = [f"from={quote(str(origin))}" if key_of(word) == "from" else word for word in words]
     composed = to_plain(_without_hydra(compose(configs, "train", begun_from(words, configs, False))))
+    composed |= {key: trained.get(key) for key in AUTOMATIC if composed[key] == AUTO}
     if changed := edits(composed, trained):
         raise UserError(f"{folder} holds a run with another config: {shortened_list(changed)}. Name another hydra.run.dir.")
     kept = [

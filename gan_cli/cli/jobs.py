@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,14 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
 from gan_cli import __version__, config, files
+from gan_cli.cli.loading import loading
+from gan_cli.config.compose import own_options
 from gan_cli.config.form import FormError
+from gan_cli.config.grammar import key_of
 from gan_cli.config.identity import config_hash
 from gan_cli.config.names import is_run_only, settings_text
-from gan_cli.config.stored import read_config
+from gan_cli.config.stored import read_config, read_plain
+from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import holds_config, read_result
 from gan_cli.runs.lock import InUse, locked
@@ -34,6 +38,7 @@ class Job:
         subdir: The folder's path within the sweep's.
         config: The hash of its config.
         again: True if it is run again, because modules of the user's own have changed since.
+        settled: The values that stand for ``auto`` in its config, by key.
     """
 
     overrides: list[str]
@@ -41,6 +46,12 @@ class Job:
     subdir: str
     config: str
     again: bool = False
+    settled: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> list[str]:
+        """The words that the job is started with: its overrides, without ``auto``."""
+        return with_values(self.overrides, self.settled)
 
     def result(self) -> dict[str, Any] | None:
         """Return the result in the job's folder, or None if it is missing or belongs to another config."""
@@ -57,6 +68,23 @@ class Job:
             with suppress(InUse), locked(self.folder):
                 if not self.is_finished():
                     (self.folder / "result.json").unlink(missing_ok=True)
+
+
+def with_values(overrides: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """Return the overrides with other values of some keys."""
+    return [*(word for word in overrides if key_of(word) not in values), *(f"{key}={value}" for key, value in values.items())]
+
+
+def settle(cfg: DictConfig, folder: Path) -> list[str]:
+    """Replace every ``auto`` in the config of a job, by its value in an earlier call where ``folder`` holds the job already.
+
+    Returns:
+        Lines that say what was chosen.
+    """
+    with importable(os.getcwd(), cfg.trust, own_options(cfg.hydra)), loading():
+        from gan_cli import automatic
+
+        return automatic.settle(cfg, read_plain(folder / "config.yaml") if holds_config(folder) else None)
 
 
 def common_words(jobs: Sequence[Sequence[str]]) -> set[str]:

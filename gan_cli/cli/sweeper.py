@@ -10,14 +10,24 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.cli.jobs import ASIDE, Job, finished_config, folders_by_config, options_hash, recorded, swept_keys
+from gan_cli.cli.jobs import (
+    ASIDE,
+    Job,
+    finished_config,
+    folders_by_config,
+    options_hash,
+    recorded,
+    settle,
+    swept_keys,
+    with_values,
+)
 from gan_cli.cli.summary import print_summary
 from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import GRID, compose, own_options, readable
 from gan_cli.config.grammar import key_of, quote
 from gan_cli.config.hydra_internals import BasicSweeper, job_subdir, register_plugin, supplied
 from gan_cli.config.identity import config_hash
-from gan_cli.config.names import is_run_only
+from gan_cli.config.names import AUTO, AUTOMATIC, is_run_only
 from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
 from gan_cli.own_code import reason
@@ -120,7 +130,7 @@ class Sweep(BasicSweeper):
         self.known = recorded(self._folder(), self.options)
 
     def _show_supplied(self) -> None:
-        """Print what the user's own defaults have filled into the configs of the jobs."""
+        """Print what the user's own defaults have filled into the configs of the jobs, and what ``auto`` stands for."""
         for note in self.notes:
             print(note, flush=True)
 
@@ -162,15 +172,16 @@ class Sweep(BasicSweeper):
 
     def _composed(self, overrides: list[str], cfg: DictConfig, number: int) -> Job:
         """Return the job of a composed config, in the folder of a run of the same config if the sweep has one."""
-        identity = config_hash(cfg)
         subdir = self._subdir(cfg, number, self.swept)
-        if self._holds_another(subdir, overrides):  # of an earlier call, with other values of what all jobs have in common
+        settled = self._settle(cfg, self._folder() / subdir)
+        identity = config_hash(cfg)
+        if self._holds_another(subdir, with_values(overrides, settled)):  # of an earlier call, with other common values
             subdir = self._subdir(cfg, number, [])
         if not holds_config(self._folder() / subdir):
             subdir = self._earlier.get(identity, subdir)
         folder = self._folder() / subdir
         again = holds_run(folder, cfg) and self._has_changed_code(folder, cfg)
-        return Job(overrides, folder, subdir, identity, again)
+        return Job(overrides, folder, subdir, identity, again, settled)
 
     def _subdir(self, cfg: DictConfig, number: int, named: list[str]) -> str:
         """Return the folder of a job within the sweep's, named by these keys; by all of its overrides if there are none."""
@@ -190,6 +201,12 @@ class Sweep(BasicSweeper):
     def _earlier(self) -> dict[str, str]:
         """The runs of earlier calls, whose folders may have been named after other keys."""
         return folders_by_config(self._folder())
+
+    def _settle(self, cfg: DictConfig, folder: Path) -> dict[str, str]:
+        """Replace every ``auto`` in the config of a job; return the values."""
+        asked = [key for key in AUTOMATIC if cfg[key] == AUTO]
+        self.notes |= dict.fromkeys(settle(cfg, folder) if asked else ())
+        return {key: cfg[key] for key in asked}
 
     def _has_changed_code(self, folder: Path, cfg: DictConfig) -> bool:
         assert self.config is not None
@@ -225,7 +242,7 @@ class Sweep(BasicSweeper):
         shared = _thread_share(self.config.hydra.launcher, len(jobs))
         shared = [*shared, f"++hydra.sweeper.swept=[{','.join(self.swept)}]"] if self.swept else shared
         shared = [*shared, f"hydra.sweep.dir={quote(str(self._folder()))}"]
-        overrides = [[*job.overrides, *shared, *self._own(job), f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs]
+        overrides = [[*job.words, *shared, *self._own(job), f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs]
         for job in jobs:
             job.forget_failure()
         self.launcher.launch(overrides, initial_job_idx=started)

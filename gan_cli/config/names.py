@@ -23,6 +23,11 @@ RUN_ONLY = (
 )
 """Keys that do not affect the result of a run, such as cadences and the device; they are not part of its identity."""
 
+AUTO = "auto"
+"""Value of a key that is decided when a run begins."""
+AUTOMATIC = ("precision", "memory_format")
+"""Keys whose value ``auto`` is replaced before a run begins, see ``gan_cli.automatic``; the second depends on the first."""
+
 
 def is_run_only(key: str) -> bool:
     """Return True if the dotted ``key`` does not affect the result of a run, such as ``device`` or ``report.title``."""

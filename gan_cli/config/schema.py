@@ -15,6 +15,7 @@ REPORT_TEXTS = ("title", "source", "differences")
 DEVICE = "auto (best one here), cpu, cuda, cuda:N or mps"
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DEBUG = "show tracebacks"
+PRECISIONS, LAYOUTS = ("auto", "fp32", "bf16", "fp16", "tf32"), ("auto", "contiguous", "channels_last")
 TRUST = "modules of your own, or that you have read, which a run from elsewhere may name (remembered)"
 
 
@@ -53,7 +54,8 @@ class TrainConfig:
     latent: str = scalar("normal", "law of the latents' coordinates: N(0, 1) or U(-1, 1)", choices=("normal", "uniform"))
     seed: int = scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = scalar("auto", DEVICE, suggested=DEVICES, form=r"auto|cpu|cuda(:\d+)?|mps|meta")
-    precision: str = scalar("fp32", "of the forward passes", choices=("fp32", "bf16"))
+    precision: str = scalar("fp32", "of the forward passes (auto: by device and networks)", choices=PRECISIONS)
+    memory_format: str = scalar("contiguous", "layout of images (auto: by precision and networks)", choices=LAYOUTS)
     deterministic: bool = scalar(True, "same seed, same run, also where a faster algorithm exists")
     trust: list[str] = scalar([], TRUST)
     debug: bool = scalar(False, DEBUG)

@@ -33,6 +33,7 @@ class Stream(Iterator[Batch]):
         device: Device of the batches.
         position: Number of batches already returned. Batches that were only read in advance do not count.
         balanced: True for equally many samples of each class in every batch, see ``balanced_rows``.
+        memory_format: Layout of images, see ``Batch.to``.
 
     Raises:
         UserError: If the data set is empty, the batch size is below 1, or batches of a data set without labels are to be
@@ -47,6 +48,7 @@ class Stream(Iterator[Batch]):
         device: torch.device = torch.device("cpu"),  # noqa: B008
         position: int = 0,
         balanced: bool = False,
+        memory_format: str = "contiguous",
     ):
         if len(dataset) < 1 and not dataset.unlimited:
             raise UserError("The data set holds no samples: nothing can be drawn from it.")
@@ -56,7 +58,7 @@ class Stream(Iterator[Batch]):
         if balanced and self.labels is None:
             raise UserError("train.batches=balanced needs labels that are known before the samples are read; there are none.")
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
-        self.position = position
+        self.position, self.memory_format = position, memory_format
         self._stateful = dataset if isinstance(dataset, Stateful) else None  # asking takes as long as reading a few points
         self._state = None if self._stateful is None else deepcopy(self._stateful.state_dict())
         self._order = lru_cache(maxsize=2)(self._epoch)
@@ -78,7 +80,7 @@ class Stream(Iterator[Batch]):
     def __next__(self) -> Batch:
         batch = self._next_ahead() if self.dataset.decodes and self._state is None else self._read(self.position)
         self.position += 1
-        return batch.to(self.device)
+        return batch.to(self.device, self.memory_format)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the size of the data set that gives it its meaning, and the data set's state if it has one."""

@@ -9,6 +9,7 @@ from gan_cli.games.objective import Objective
 from gan_cli.models.autoencoder import AutoEncoder
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.parallel.share import need_whole_batch
+from gan_cli.precision import in_full_precision
 from gan_cli.types import Batch, Stats
 
 
@@ -47,5 +48,6 @@ class EBGAN(GAN):
 def pull_away_term(code: Tensor) -> Tensor:
     """Return the mean of cos^2 over all pairs of different codes ``[B, k]``, in [0, 1]: 0 if all are orthogonal or B = 1."""
     unit = code / code.norm(dim=1, keepdim=True).clamp(min=1e-12)
-    squared = (unit @ unit.T).square()
+    with in_full_precision(code.device):
+        squared = (unit @ unit.T).square()
     return (squared.sum() - squared.trace()) / (len(code) * max(len(code) - 1, 1))

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from gan_cli.device import in_full_precision
 from gan_cli.games.base import Turn
 from gan_cli.games.generator_game import IndependentLatents
 from gan_cli.models.base import Generator
 from gan_cli.models.conditional import refuse_labels
 from gan_cli.parallel.share import need_whole_batch
+from gan_cli.precision import in_full_precision
 from gan_cli.types import Batch, Stats
 
 

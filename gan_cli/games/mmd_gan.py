@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gan_cli.device import in_full_precision
 from gan_cli.games.gan import GAN
 from gan_cli.games.gmmn import positive
 from gan_cli.games.objective import Objective, Part
@@ -14,6 +13,7 @@ from gan_cli.losses.base import Loss
 from gan_cli.metrics.points.mmd import mmd2_of_kernel, rational_quadratic, squared_distances
 from gan_cli.models.base import Discriminator, Generator
 from gan_cli.parallel.share import need_whole_batch
+from gan_cli.precision import in_full_precision
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Critic, Stats
 

@@ -18,6 +18,7 @@ from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.precision import widened
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Stats
 
@@ -72,7 +73,7 @@ class RetrainedDiscriminatorGAN(GAN):
 
     def retrained_discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the cross-entropy, and report the estimate of JS."""
-        d_real, d_fake = (self.retrained_discriminator(x, batch.y) for x in self.draw(batch))
+        d_real, d_fake = (widened(self.retrained_discriminator(x, batch.y)) for x in self.draw(batch))
         return Minimax().discriminator_loss(d_real, d_fake), reported(lambda: judged(Minimax(), d_real, d_fake))
 
     def retrained_critic_loss(self, batch: Batch) -> tuple[Tensor, Stats]:

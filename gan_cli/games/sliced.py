@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.device import in_full_precision
 from gan_cli.games.base import frozen, penalized
 from gan_cli.games.gan import GAN
 from gan_cli.games.minimum_distance import MinimumDistance
@@ -13,6 +12,7 @@ from gan_cli.metrics.points.sliced_wasserstein import projected_costs
 from gan_cli.models.base import Discriminator, Generator, require_features
 from gan_cli.parallel import draws
 from gan_cli.parallel.share import need_whole_batch
+from gan_cli.precision import in_full_precision
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Stats
 

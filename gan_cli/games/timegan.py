@@ -16,6 +16,7 @@ from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.timegan import Embedder, LatentDiscriminator, LatentGenerator, Recovery, Supervisor
 from gan_cli.parallel import draws
 from gan_cli.parallel.share import need_whole_batch
+from gan_cli.precision import widened
 from gan_cli.types import Batch, Critic, Stats
 
 
@@ -170,7 +171,7 @@ class TimeGAN(Game):
 
     def error(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Return the mean square error between sequences ``[B, T, d]``, or with ``norms`` E sum_t |.|."""
-        predicted = predicted.to(target.dtype)
+        predicted, target = widened(predicted), widened(target)
         return (predicted - target).norm(dim=2).sum(1).mean() if self.norms else mse_loss(predicted, target)
 
     def root(self, error: Tensor) -> Tensor:
@@ -181,12 +182,13 @@ class TimeGAN(Game):
 
     def prediction_error(self, h: Tensor, predicted: Tensor) -> Tensor:
         """Return S, the error of s(h) ``[B, T, hidden]`` against h one step later."""
-        return self.error(predicted[:, :-1].to(h.dtype), h[:, 1:])
+        return self.error(predicted[:, :-1], h[:, 1:])
 
     def estimate(self, batch: Batch) -> Stats:
         """Return ``reconstruction`` and ``supervised``: root mean square errors of r(e(x)), in [0, 1], and of s(e(x))."""
         h = self.embedder(batch.x)
-        reconstruction, supervised = mse_loss(self.recovery(h), batch.x), mse_loss(self.supervisor(h)[:, :-1], h[:, 1:])
+        predicted, target = widened(self.supervisor(h)[:, :-1]), widened(h[:, 1:])
+        reconstruction, supervised = mse_loss(widened(self.recovery(h)), batch.x), mse_loss(predicted, target)
         return {"reconstruction": reconstruction.sqrt(), "supervised": supervised.sqrt()}
 
 

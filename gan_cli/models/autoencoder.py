@@ -3,12 +3,13 @@
 from abc import abstractmethod
 from itertools import pairwise
 from math import prod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.models.base import Discriminator, image_size
+from gan_cli.models.base import Discriminator, Kind, image_size
 from gan_cli.models.dcgan import initialise
 from gan_cli.models.mlp import perceptron
 
@@ -31,7 +32,7 @@ class AutoEncoder(Discriminator):
     def logits_and_code(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return (-E(x) ``[B]``, Enc(x) ``[B, k]``) from one forward pass."""
         code = self.encode(x)
-        return -(self.decode(code) - x).flatten(1).norm(dim=1), code.flatten(1)
+        return -(self.decode(code).to(x.dtype) - x).flatten(1).norm(dim=1), code.flatten(1)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.logits_and_code(x)[0]
@@ -46,6 +47,8 @@ class ConvAutoEncoder(AutoEncoder):
         width: Number of channels at half the side; the next two layers have 2 and 4 times as many.
         batch_norm: Use batch norm.
     """
+
+    kind: ClassVar[Kind] = "convolutional"
 
     def __init__(self, shape: tuple[int, ...], classes: int, width: int, batch_norm: bool = True) -> None:
         super().__init__()

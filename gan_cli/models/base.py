@@ -1,13 +1,17 @@
 """Interfaces of the players' networks, and checks of the shapes that they support."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.contracts import LOGITS, TENSOR, Contract
 from gan_cli.errors import FieldError, UserError
+
+Kind = Literal["convolutional", "attentive", "wrapper", "other"]
+"""The work of a network, by which ``precision=auto`` and ``memory_format=auto`` choose: two-dimensional convolutions alone,
+convolutions and self-attention, that of the networks inside it, or anything else."""
 
 
 class Generator(Contract, nn.Module, ABC):
@@ -17,11 +21,13 @@ class Generator(Contract, nn.Module, ABC):
     number of labels (0 without labels), from the data set; all other arguments are keys of the config.
 
     Attributes:
+        kind: The work of the network.
         conditional: True if the output depends on the labels.
         latent_dim: Number of latents of a sample, or of a time step of a sequence.
     """
 
     contract: ClassVar = {"forward": TENSOR}
+    kind: ClassVar[Kind] = "other"
     conditional: ClassVar[bool] = False
     latent_dim: int
 
@@ -41,12 +47,14 @@ class Discriminator(Contract, nn.Module, ABC):
     Constructors take ``shape`` and ``classes`` from the data set, as those of ``Generator`` do.
 
     Attributes:
+        kind: The work of the network.
         conditional: True if the logits depend on the labels.
         source: Shape of the sources that it sees beside the samples; None if it sees samples alone.
         stepwise: True if every step of a sequence has a logit of its own.
     """
 
     contract: ClassVar = {"forward": LOGITS, "features": TENSOR, "logits": TENSOR}
+    kind: ClassVar[Kind] = "other"
     conditional: ClassVar[bool] = False
     source: tuple[int, ...] | None = None
     stepwise: bool = False
@@ -105,11 +113,13 @@ class Denoiser(Contract, nn.Module, ABC):
     None means that the whole batch has none.
 
     Attributes:
+        kind: The work of the network.
         shape: Shape of one sample.
         classes: Number of classes the network distinguishes; 0 if it ignores labels.
     """
 
     contract: ClassVar = {"forward": TENSOR}
+    kind: ClassVar[Kind] = "other"
     shape: tuple[int, ...]
     classes: int
 

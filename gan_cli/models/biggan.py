@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from gan_cli import checks
-from gan_cli.models.base import Discriminator, Generator, image_size
+from gan_cli.models.base import Discriminator, Generator, Kind, image_size
 from gan_cli.models.conditional import embedded, require_classes, require_labels
 from gan_cli.models.layers import (
     ConditionalBatchNorm2d,
@@ -42,6 +42,7 @@ class BigGANGenerator(Generator):
         UserError: If the data set has no classes, or if no block has the side ``attention``.
     """
 
+    kind: ClassVar[Kind] = "attentive"
     conditional: ClassVar[bool] = True
 
     def __init__(
@@ -104,6 +105,7 @@ class BigGANDiscriminator(Discriminator):
         UserError: If the data set has no classes, or if no block has the side ``attention``.
     """
 
+    kind: ClassVar[Kind] = "attentive"
     conditional: ClassVar[bool] = True
 
     def __init__(

@@ -13,7 +13,7 @@ from torch.nn.functional import embedding
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.models.base import Discriminator, Generator, require_features
+from gan_cli.models.base import Discriminator, Generator, Kind, require_features
 
 
 class LabelEncoding(nn.Module):
@@ -56,6 +56,7 @@ class LabelledGenerator(Generator):
         UserError: If the data set has no classes.
     """
 
+    kind: ClassVar[Kind] = "wrapper"
     conditional: ClassVar[bool] = True
 
     def __init__(
@@ -95,6 +96,7 @@ class LabelledDiscriminator(Discriminator):
         UserError: If the data set has no classes.
     """
 
+    kind: ClassVar[Kind] = "wrapper"
     conditional: ClassVar[bool] = True
 
     def __init__(
@@ -127,6 +129,7 @@ class ProjectionDiscriminator(Discriminator):
         UserError: If the data set has no classes, or if the wrapped discriminator does not expose its features.
     """
 
+    kind: ClassVar[Kind] = "wrapper"
     conditional: ClassVar[bool] = True
 
     def __init__(self, shape: tuple[int, ...], classes: int, inner: Callable[..., Discriminator]) -> None:

@@ -1,11 +1,12 @@
 """dcgan, dcgan_constant, dcgan_small, dcgan_tiny: DCGAN (Radford et al., 2016) for sides from 8 to 256, powers of two."""
 
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.models.base import FeatureDiscriminator, Generator, image_size
+from gan_cli.models.base import FeatureDiscriminator, Generator, Kind, image_size
 from gan_cli.models.layers import through
 from gan_cli.models.minibatch import minibatch_layers
 
@@ -24,6 +25,8 @@ class DCGANGenerator(Generator):
         growth: Ratio of the channels of a layer to those of the next one; at most 8 * ``width`` channels.
         batch_norm: Use batch norm in front of every ReLU.
     """
+
+    kind: ClassVar[Kind] = "convolutional"
 
     def __init__(
         self,
@@ -67,6 +70,8 @@ class DCGANDiscriminator(FeatureDiscriminator):
         minibatch_kernels: Number of closeness features of minibatch discrimination (Salimans et al., 2016); 0 for none.
         minibatch_dims: Dimension in which each of them measures the distance to the other samples.
     """
+
+    kind: ClassVar[Kind] = "convolutional"
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.parallel.share import need_whole_batch
+from gan_cli.precision import in_full_precision, widened
 
 EPSILON = 1e-8
 """Added under a square root, whose slope at 0 is unbounded."""
@@ -52,7 +53,7 @@ class MinibatchStd(MinibatchLayer):
         super().__init__(1)
 
     def statistic(self, x: Tensor) -> Tensor:
-        variance = x.var(0, unbiased=False)
+        variance = widened(x).var(0, unbiased=False)
         return ((variance + EPSILON).sqrt() - EPSILON**0.5).mean().expand(x.shape[0], 1)
 
 
@@ -74,7 +75,8 @@ class MinibatchDiscrimination(MinibatchLayer):
         self.T = nn.Parameter(torch.randn(inputs, kernels * dims) / inputs**0.5)
 
     def statistic(self, x: Tensor) -> Tensor:
-        M = (x.flatten(1) @ self.T).unflatten(1, (self.k, self.dims))
+        with in_full_precision(x.device):  # for differences between samples
+            M = (widened(x).flatten(1) @ self.T).unflatten(1, (self.k, self.dims))
         closeness = (-(M[:, None] - M[None]).abs().sum(3)).exp()  # [B, B, kernels]
         return closeness.sum(1) - 1
 

@@ -1,13 +1,14 @@
 """patch, patch_instance, patch_small: a discriminator that classifies patches."""
 
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.models.base import Discriminator, image_size
+from gan_cli.models.base import Discriminator, Kind, image_size
 from gan_cli.models.dcgan import MAX_MULTIPLE, initialise
 from gan_cli.models.translators import conv4x4
 
@@ -28,6 +29,8 @@ class PatchDiscriminator(Discriminator):
     Raises:
         UserError: If the images are too small for ``n_layers``, or if ``norm`` is unknown.
     """
+
+    kind: ClassVar[Kind] = "convolutional"
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from gan_cli.device import recurrent_kernels
 from gan_cli.errors import FieldError
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, sequence_size
 from gan_cli.parallel import draws
+from gan_cli.precision import computes_in, in_full_precision, widened
 
 State = Tensor | tuple[Tensor, Tensor]
 """State of a layer: h ``[B, hidden]`` of a GRU, (h, c) of an LSTM."""
@@ -71,8 +72,7 @@ class Recurrent(nn.Module):
 
     def states(self, x: Tensor) -> Tensor:
         """Return the last layer's outputs ``[B, T, width]``."""
-        with recurrent_kernels():
-            return self.rnn(x)[0]
+        return outputs(self.rnn, x)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.states(x))
@@ -237,9 +237,17 @@ class AutoregressiveGenerator(Generator):
             Predictions of ``x``, ``[B, T, F]``.
         """
         previous = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
-        with recurrent_kernels():
-            states, _ = self.rnn((self.from_z(z) + self.from_x(previous)).relu())
-        return self.head(states).sigmoid()
+        return self.head(outputs(self.rnn, (self.from_z(z) + self.from_x(previous)).relu())).sigmoid()
+
+
+def outputs(rnn: nn.GRU | nn.LSTM, x: Tensor) -> Tensor:
+    """Return the last layer's outputs ``[B, T, width]``; in float32 on a CPU without kernels for the type of autocast."""
+    on_cpu = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    if on_cpu and not computes_in(x.device, torch.get_autocast_dtype("cpu")):
+        with recurrent_kernels(), in_full_precision(x.device):
+            return rnn(widened(x))[0]
+    with recurrent_kernels():
+        return rnn(x)[0]
 
 
 def initial_states(rnn: nn.GRU | nn.LSTM, like: Tensor) -> list[State]:

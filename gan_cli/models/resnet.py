@@ -5,13 +5,14 @@ They are those of SNGAN (Miyato et al., 2018), of WGAN-GP (Gulrajani et al., 201
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from gan_cli import checks
 from gan_cli.errors import FieldError
-from gan_cli.models.base import FeatureDiscriminator, Generator, image_size
+from gan_cli.models.base import FeatureDiscriminator, Generator, Kind, image_size
 from gan_cli.models.layers import (
     DownBlock,
     SelfAttention,
@@ -39,6 +40,8 @@ class ResNetGenerator(Generator):
         batch_norm: Use batch norm in front of every ReLU.
         fixup: Start every residual branch at 0, for networks without batch norm.
     """
+
+    kind: ClassVar[Kind] = "convolutional"
 
     def __init__(
         self,
@@ -85,6 +88,8 @@ class ResNetDiscriminator(FeatureDiscriminator):
     Raises:
         UserError: If ``pool`` is unknown or the blocks do not fit the images.
     """
+
+    kind: ClassVar[Kind] = "convolutional"
 
     def __init__(
         self,

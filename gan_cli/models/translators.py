@@ -2,13 +2,14 @@
 
 from itertools import pairwise
 from math import prod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
 from gan_cli.errors import FieldError, UserError
-from gan_cli.models.base import Generator, image_size
+from gan_cli.models.base import Generator, Kind, image_size
 from gan_cli.models.dcgan import MAX_MULTIPLE, initialise
 from gan_cli.parallel import draws
 
@@ -33,6 +34,7 @@ class Translator(Generator):
         UserError: If images and sources do not have the same side, or if their shapes are not supported.
     """
 
+    kind: ClassVar[Kind] = "convolutional"
     multiple: int | None = None
 
     def __init__(self, shape: tuple[int, ...], source: tuple[int, ...] | None, network: str) -> None:

@@ -1,6 +1,7 @@
 """unet, unet_small: the U-Net of Ho et al. (2020), which predicts the noise in an image."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +9,7 @@ from torch.nn import functional as F
 
 from gan_cli import checks
 from gan_cli.errors import FieldError
-from gan_cli.models.base import Denoiser, effective_classes, image_size
+from gan_cli.models.base import Denoiser, Kind, effective_classes, image_size
 from gan_cli.models.time_embedding import TimeEmbedding, glorot_linear
 from gan_cli.parallel import draws
 
@@ -36,6 +37,8 @@ class UNet(Denoiser):
         UserError: If the images are not square, if their side is no power of two or too small for ``multiples``, or if
             ``conditional`` is true and the data set has no classes.
     """
+
+    kind: ClassVar[Kind] = "attentive"
 
     def __init__(
         self,

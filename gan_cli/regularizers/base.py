@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gan_cli.contracts import SCALAR, Contract, instance_of
 from gan_cli.device import differentiable_twice
 from gan_cli.parallel import draws
+from gan_cli.precision import widened
 from gan_cli.types import Critic
 
 
@@ -92,7 +93,7 @@ def gradients(critic: Critic, x: Tensor) -> Tensor:
     """
     x = x if x.requires_grad else x.detach().requires_grad_()
     with differentiable_twice():
-        scores = critic(x)
+        scores = widened(critic(x))
     if scores.ndim > 1:
         scores = scores.flatten(1).mean(dim=1)
     (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from gan_cli import checks
+from gan_cli.precision import in_full_precision
 from gan_cli.regularizers.base import Judged, Regularizer
 from gan_cli.types import Critic
 
@@ -41,4 +42,5 @@ def _gram(layer: nn.Module) -> Tensor:
     # read through the parametrization, the weight would take one more step of spectral norm's power iteration
     weight: Tensor = layer.parametrizations.weight.original if is_parametrized(layer, "weight") else layer.weight  # type: ignore
     filters = (weight.transpose(0, 1) if isinstance(layer, nn.modules.conv._ConvTransposeNd) else weight).flatten(1)
-    return filters @ filters.T
+    with in_full_precision(filters.device):
+        return filters @ filters.T

@@ -124,12 +124,13 @@ def software(facts: Mapping[str, Any]) -> str:
 
 
 def hardware(facts: Mapping[str, Any]) -> str:
-    """Return device, processor, threads, platform and a division of batches in ``facts`` in one line."""
+    """Return device, processor, threads, precision, memory format, platform and a division of batches in one line."""
     threads = f"{facts['threads']} CPU thread{'s' if facts['threads'] != 1 else ''}" if facts.get("threads") else ""
     batches = f"batches in {facts['batches']}" if facts.get("batches") not in (None, "whole") else ""
-    return ", ".join(
-        str(text) for text in (facts.get("device"), facts.get("processor"), threads, facts.get("platform"), batches) if text
-    )
+    layout = str(facts.get("memory_format") or "").replace("_", "-")
+    known = {**facts, "threads": threads, "memory_format": layout, "batches": batches}
+    names = ("device", "processor", "threads", "precision", "memory_format", "platform", "batches")
+    return ", ".join(str(known[name]) for name in names if known.get(name))
 
 
 def in_words(facts: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import NoneType
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from gan_cli.contracts import STATS, Contract, checked_turn
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
 from gan_cli.parallel.division import WHOLE, Computed, Division
+from gan_cli.precision import LossScale
 from gan_cli.types import Batch, Stats
 
 
@@ -30,10 +31,11 @@ class Problem:
     Attributes:
         turns: Turn by name.
         optimizers: Optimizer of each turn's parameters, with one parameter group per player.
-        autocast: Makes the context in which losses are computed: ``torch.autocast`` for bfloat16, or none.
+        autocast: Makes the context in which losses are computed: ``torch.autocast`` to 16 bits, or none.
         watch: Called with the tag and the value of every loss and every norm of a gradient, in the order in which they are
             computed. ``Solver.round`` reports only the last ones of each turn.
         division: Cuts the batches of the turns into parts.
+        scales: Scale of each turn's loss in float16; empty in every other precision.
     """
 
     turns: Mapping[str, Turn]
@@ -41,15 +43,32 @@ class Problem:
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
     watch: Callable[[str, Tensor], None] = unwatched
     division: Division = WHOLE
+    scales: Mapping[str, LossScale] = field(default_factory=dict)
+
+
+def with_scaled_losses(problem: Problem, device: torch.device) -> Problem:
+    """Return the same problem with a scale for the loss of each turn, which declines to step where its gradient overflows."""
+    scales = {name: LossScale(device) for name in problem.turns}
+    turns = {
+        name: turn._replace(should_step=scales[name].unless_skipped(turn.should_step)) for name, turn in problem.turns.items()
+    }
+    return replace(problem, turns=turns, scales=scales)
 
 
 class Solver(Contract, ABC):
     """Plays rounds of a game that it knows only by its turns."""
 
     contract: ClassVar = {"round": STATS}
+    scales_losses: ClassVar[bool] = True
+    """False for a solver that differentiates losses beside ``gradients``, where they are not scaled for float16."""
 
     def __init__(self, problem: Problem) -> None:
-        self.turns, self.optimizers = problem.turns, problem.optimizers
+        if problem.scales and not self.scales_losses:
+            raise UserError(
+                f"precision=fp16: {type(self).__name__} takes derivatives of gradients, whose losses it cannot scale.\n"
+                "Use precision=bf16 or precision=fp32, or solver=alternating."
+            )
+        self.turns, self.optimizers, self.scales = problem.turns, problem.optimizers, problem.scales
         self.autocast, self.watch, self.division = problem.autocast, problem.watch, problem.division
 
     @abstractmethod
@@ -82,21 +101,29 @@ class Solver(Contract, ABC):
     def gradients(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
         """Leave d loss / d parameters in ``.grad`` of the turn's own parameters, and of no others.
 
-        A gradient whose norm is not finite becomes 0 and thus never reaches the parameters.
+        A gradient whose norm is not finite becomes 0 and thus never reaches the parameters. In float16 the loss is scaled;
+        a gradient that is too large for its scale becomes 0, too, is reported as 0, and its turn declines to step.
 
         Returns:
             The loss, and the numbers to log, see ``turn_stats``.
         """
         parameters = list(self.turns[name].parameters)
+        scale = self.scales.get(name)
 
         def of_part(part: Batch) -> Computed:
             loss, stats = self.loss(name, part)
             for parameter in parameters:
                 parameter.grad = None
-            loss.backward(inputs=parameters)
+            (loss if scale is None else scale.scaled(loss)).backward(inputs=parameters)
             return Computed(loss, stats, [parameter.grad for parameter in parameters])
 
         loss, stats, gradients = self.over_parts(batch, of_part)
+        if scale is not None:
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+            scale.unscale(self.optimizers[name])
+            gradients = [torch.zeros_like(parameter) if scale.skipped else parameter.grad for parameter in parameters]
+            stats = {**stats, "loss_scale": loss.new_tensor(scale.factor)}
         reported = self.turn_stats(name, loss, stats, gradients)
         for parameter, gradient in zip(parameters, zero_unless_finite(gradients, reported[f"grad_norm/{name}"]), strict=True):
             parameter.grad = gradient
@@ -127,13 +154,25 @@ class Solver(Contract, ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the solver remembers between rounds."""
-        return {"optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}}
+        scales = {"scales": {name: scale.state_dict() for name, scale in self.scales.items()}} if self.scales else {}
+        return {"optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}, **scales}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what ``state_dict`` returned."""
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
             require_fitting(optimizer)
+            lay_out_as_parameters(optimizer)
+        for name, scale in self.scales.items():
+            scale.load_state_dict(state["scales"][name])
+
+
+def lay_out_as_parameters(optimizer: Optimizer) -> None:
+    """Give the state that an optimizer has loaded the memory format of its parameters, which may not be the stored one."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items() if isinstance(state, dict) else ():
+            if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+                state[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def require_fitting(optimizer: Optimizer) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +29,8 @@ class Consensus(Simultaneous):
     Args:
         weight: gamma >= 0.
     """
+
+    scales_losses: ClassVar[bool] = False
 
     def __init__(self, problem: Problem, weight: float = 10.0) -> None:
         super().__init__(problem)

@@ -1,6 +1,7 @@
 """Unrolled: steps that anticipate the opponent's answer."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -35,6 +36,8 @@ class Unrolled(Alternating):
         rate: Learning rate > 0 of these steps.
         opponent: The turn whose steps are anticipated.
     """
+
+    scales_losses: ClassVar[bool] = False
 
     def __init__(self, problem: Problem, k: int = 5, rate: float = 0.05, opponent: str = "discriminator") -> None:
         super().__init__(problem)

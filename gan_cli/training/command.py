@@ -9,12 +9,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gan_cli import files, own_code
+from gan_cli import automatic, files, own_code
 from gan_cli.activity import activity, announced
 from gan_cli.build import refuse_unused, uses
 from gan_cli.config import sources
 from gan_cli.config.budget import budget_of, in_words
 from gan_cli.config.identity import to_plain
+from gan_cli.config.names import AUTOMATIC
 from gan_cli.config.trust import remember_targets
 from gan_cli.data.record import DataRecord
 from gan_cli.device import memory_errors_named
@@ -142,6 +143,8 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
     Raises:
         UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
     """
+    for line in (*automatic.settle(cfg), *automatic.warnings(cfg)):
+        say(console, line)
     state = state_to_resume(cfg, folder, console) if cfg.resume else None
     with activity("building data and players"):
         run = Run(cfg, folder, named)
@@ -179,7 +182,7 @@ def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Coll
         UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
     """
     run, data = build_or_restore(cfg, folder, console, named)
-    facts = {**machine.facts(run.device), **division.facts(run)}
+    facts = {**machine.facts(run.device), **division.facts(run), **{key: cfg[key] for key in AUTOMATIC}}
     if cfg.resume and (changes := environment.differences(folder, facts)):
         say(console, f"warning: {'; '.join(changes)}. Only where these are the same is a resumed run equal to the bit.")
     environment.record(folder, run.step, facts, sources.of_config(cfg))

@@ -117,9 +117,11 @@ def _restore_optimizers(run: Run, state: Mapping[str, Any], old: Mapping[str, An
         else:
             yield f"the optimizer's state of the turn {name}"
     if old["solver"] == new["solver"] and len(taken) == len(run.solver.optimizers):
-        run.solver.load_state_dict(_with_optimizers(state["solver"], taken))
+        run.solver.load_state_dict(_with_optimizers(state["solver"], taken, own))
+        if run.solver.scales and old["precision"] != new["precision"]:
+            yield "the scales of the losses, which are new"
         return
-    if own.keys() != {"optimizers"}:
+    if own.keys() - {"scales"} != {"optimizers"}:
         yield "the solver's state"
     for name, before in taken.items():
         run.solver.optimizers[name].load_state_dict(before)
@@ -131,10 +133,11 @@ def _optimizers(node: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _with_optimizers(node: Mapping[str, Any], optimizers: Mapping[str, Any]) -> dict[str, Any]:
+def _with_optimizers(node: Mapping[str, Any], optimizers: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state of a solver with these optimizers, and with the solver's own state where none was stored."""
     if "optimizers" in node:
-        return {**node, "optimizers": optimizers}
-    return {**node, "inner": _with_optimizers(node["inner"], optimizers)}
+        return {**own, **node, "optimizers": optimizers}
+    return {**node, "inner": _with_optimizers(node["inner"], optimizers, own["inner"])}
 
 
 def _fits(optimizer: Optimizer, stored: Mapping[str, Any]) -> bool:

@@ -90,7 +90,8 @@ def preview(run: Run) -> list[str]:
 def play(run: Run, order: Sequence[str]) -> None:
     """Play one round in this order of turns."""
     run.game.begin_round(run.step + 1)
-    run.solver.round(order, run.batches)
+    with run.computing():
+        run.solver.round(order, run.batches)
     run.watched.clear()
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gan_cli.evaluation.measurement import Measurement, check_counts
 from gan_cli.games.frozen import freeze_statistics
 from gan_cli.metrics.base import Metric, NoMetric
 from gan_cli.parallel.division import require_equal_parts
+from gan_cli.precision import matrix_products
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import best, checkpoint
 from gan_cli.runs.origin import first_step
@@ -95,7 +97,9 @@ class Run:
         self.time_limit = self._time_limit()
         freeze_statistics(self.game, cfg.frozen)
         balanced = cfg.train.batches == "balanced"
-        self.batches = Stream(self.data.train, cfg.train.batch_size, cfg.seed, self.device, balanced=balanced)
+        self.batches = Stream(
+            self.data.train, cfg.train.batch_size, cfg.seed, self.device, balanced=balanced, memory_format=cfg.memory_format
+        )
         self.heldout = Stream(self.data.shown, cfg.train.batch_size, cfg.seed, self.device)
         self.ema = EMA(self.game, cfg.ema or 0.0)
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
@@ -116,6 +120,10 @@ class Run:
         if processor_minutes is not None:
             return TimeLimit(self.end, lambda: self.clock.processor_seconds, 60 * processor_minutes)
         return TimeLimit(self.end, lambda: self.clock.seconds, math.inf if minutes is None else 60 * minutes)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Return the context of a round: what products of float32 matrices are computed in."""
+        return matrix_products(self.device, self.cfg.precision)
 
     def _check(self, parts: Parts) -> None:
         """Check what depends on the form of the data alone: the players of ``init_from``, and that there is a metric."""
@@ -197,7 +205,8 @@ class Run:
         """Play the round of this step."""
         self.game.begin_round(step)
         order = self.schedule(step)
-        return self.costs.round(order, lambda: self.solver.round(order, self.batches))
+        with self.computing():
+            return self.costs.round(order, lambda: self.solver.round(order, self.batches))
 
     def parts(self) -> dict[str, Any]:
         """Return every part that may remember something between rounds, by its key in the config or its place in the game."""
@@ -235,7 +244,7 @@ class Run:
 
     def heldout_batch(self, step: int) -> Batch:
         """Return the held-out batch of ``step``, which does not depend on earlier calls."""
-        return self.data.shown.batch(self.heldout.indices(step)).to(self.device)
+        return self.data.shown.batch(self.heldout.indices(step)).to(self.device, self.cfg.memory_format)
 
 
 def measure_with(metric: Metric, data: Data, device: torch.device, typed: bool) -> tuple[Measurement, list[str]]:

@@ -179,7 +179,7 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
         ("gan-train regularizer.p", ["regularizer.penalty.weight="]),
         ("gan-train train.", ["train.batch_size=", "train.batches=", "train.n_critic=", "train.steps="]),
         ("gan-train +loss=h", ["+loss=hinge"]),
-        ("gan-train precision=", ["precision=bf16", "precision=fp32"]),
+        ("gan-train precision=", ["precision=auto", "precision=bf16", "precision=fp16", "precision=fp32", "precision=tf32"]),
         ("gan-train debug=t", ["debug=true"]),
         ("gan-train resume=", []),
         ("gan-train --c", ["--cfg", "--completion", "--config-dir"]),

@@ -245,3 +245,31 @@ def test_jobs_whose_own_code_has_changed(call, jobs, conf, tmp_path):
     assert read_result(work / "s" / "earlier_code" / "loss-mine")["status"] == "finished"
     assert [row["folder"] for row in jobs_of(work / "s")] == ["s/loss-hinge", "s/loss-mine"]
     assert [run.name for run in sweep_runs(work / "s")] == ["loss-hinge", "loss-mine"]
+
+
+def test_auto_is_settled_once_for_all_jobs(call, jobs, tmp_path, monkeypatch):
+    """Before the jobs are named and hashed; started again on another machine, the sweep keeps what it chose."""
+    from gan_cli import automatic
+
+    monkeypatch.setattr(automatic, "kinds_of", lambda cfg: ["convolutional"])
+    monkeypatch.setattr(automatic, "computes_in", lambda device, dtype: True)
+    sweep = ["-m", "seed=1,2", "precision=auto", "memory_format=auto", "device=cpu", "hydra.sweep.dir=s"]
+    jobs.fail = {2: ValueError("wrong")}
+    first = call("train", *sweep)
+    assert first.out.count("precision=bf16, memory_format=channels_last: chosen for cpu") == 1
+    assert [(job["cfg"]["precision"], job["cfg"]["memory_format"]) for job in jobs.trained] == [("bf16", "channels_last")] * 2
+    folder = tmp_path / "work" / "s"
+    assert {path.name for path in folder.iterdir()} == {"seed-1", "seed-2", "sweep.json"}
+    words = OmegaConf.load(folder / "seed-1" / ".hydra" / "overrides.yaml")
+    assert [word for word in words if word.startswith(("precision", "memory"))] == [
+        "precision=bf16",
+        "memory_format=channels_last",
+    ]
+    monkeypatch.setattr(automatic, "computes_in", lambda device, dtype: False)
+    jobs.fail = {}
+    again = call("train", *sweep)
+    assert again.code == 0, again.out
+    assert "2 jobs, 1 of them finished already" in again.out
+    assert "precision=bf16, memory_format=channels_last: as the run began" in again.out
+    assert len(jobs.trained) == 3
+    assert jobs.trained[-1]["cfg"]["precision"] == "bf16"

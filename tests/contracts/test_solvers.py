@@ -60,6 +60,30 @@ def test_every_solver_in_bfloat16(solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_every_solver_in_float16(solver):
+    """Solvers that take derivatives of gradients, whose losses they cannot scale, refuse it before a run begins."""
+    if solver not in ("consensus", "consensus_mild", "unrolled"):
+        assert_plays(solver, "", "precision=fp16")
+        return
+    with pytest.raises(UserError, match=r"^precision=fp16: (Consensus|Unrolled) takes .*\nUse precision=bf16 or"):
+        assert_plays(solver, "", "precision=fp16")
+
+
+@pytest.mark.parametrize("game", ["retrained_discriminator", "two_gaussians", "timegan_paper", "ebgan"])
+def test_losses_in_16_bits(game):
+    """Games that compare outputs of networks in ways of their own: every number is float32, and near that of a float32 run."""
+    stats = {}
+    for precision in ("fp32", "bf16", "fp16"):
+        cfg = configs.config(f"game={game}")
+        cfg.precision = precision
+        stats[precision] = configs.play(cfg)[1]
+        numbers = {name: value for name, value in stats[precision].items() if not name.startswith(("grad", "loss_scale"))}
+        assert all(value.dtype in (torch.float32, torch.float64) for value in stats[precision].values())
+        for name, value in numbers.items():
+            assert value.item() == pytest.approx(stats["fp32"][name].item(), rel=0.05, abs=0.02), (precision, name)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_several_critic_turns(solver, tmp_path):
     cfg = configs.config(f"dataset=ring solver={solver} loss=wgan_gp")
     if solver in REPEATING:

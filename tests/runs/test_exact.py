@@ -39,6 +39,14 @@ GAMES = {
         "train.steps=5 train.batch_size=3 schedule.phases.autoencoder.rounds=1 schedule.phases.supervised.rounds=1",
     ),
     "two translators and pools": ("game=cyclegan features=pixels", "train.steps=5 game.pool=5 train.batch_size=3"),
+    "float16 with images in channels last": (
+        "features=identity loss=wgan_gp",
+        "train.steps=10 train.n_critic=2 precision=fp16 memory_format=channels_last",
+    ),
+    "bfloat16 with images in channels last": (
+        "features=identity",
+        "train.steps=10 precision=bf16 memory_format=channels_last",
+    ),
     "slow weights": (
         "dataset=ring solver=lookahead solver@solver.inner=optimistic loss=sngan",
         "train.steps=10 train.n_critic=1",
@@ -46,7 +54,12 @@ GAMES = {
 }
 
 
-SUITE = ("all regularizers", "in the last of three phases", "two translators and pools")
+SUITE = (
+    "all regularizers",
+    "in the last of three phases",
+    "two translators and pools",
+    "float16 with images in channels last",
+)
 """Games that differ in what a checkpoint must hold. `make test-long` plays the others."""
 
 

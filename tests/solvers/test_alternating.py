@@ -5,19 +5,21 @@ from itertools import count, islice, repeat
 
 import pytest
 import torch
-from support.players import Bilinear, alternating, images_gan, points_gan
+from support.players import Bilinear, alternating, images_gan, make_problem, points_gan
 from torch import tensor
 
-from gan_cli.device import autocast
 from gan_cli.games.base import Turn
 from gan_cli.losses.hinge import Hinge
 from gan_cli.losses.wasserstein import Wasserstein
+from gan_cli.precision import autocast
 from gan_cli.regularizers.dragan import Dragan
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.none import NoRegularizer
 from gan_cli.regularizers.orthogonal import Orthogonal
 from gan_cli.regularizers.r1 import R1, R2
 from gan_cli.regularizers.spectral_norm import SpectralNorm
+from gan_cli.solvers.alternating import Alternating
+from gan_cli.solvers.base import with_scaled_losses
 from gan_cli.types import Batch
 
 BOTH = ["generator", "discriminator"]
@@ -187,22 +189,57 @@ class TestNumbers:
     ],
     ids=lambda regularizers: "+".join(type(regularizer).__name__ for regularizer in regularizers) or "none",
 )
-def test_bfloat16_round(make, regularizers):
-    """Networks compute in bfloat16; parameters, gradients, losses and all numbers are float32, and near the float32 round's."""
-    rounds = {}
-    for precision in ("fp32", "bf16"):
+def test_rounds_in_16_bits(make, regularizers):
+    """Networks compute in 16 bits; parameters, gradients, losses and all numbers are float32, and near the float32 round's."""
+    cpu, rounds = torch.device("cpu"), {}
+    for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)):
         torch.manual_seed(0)
         game = make(Wasserstein(), regularizers)
         outputs = []
         game.discriminator.body[0].register_forward_hook(lambda *seen, outputs=outputs: outputs.append(seen[-1]))
-        solver = alternating(game, lr=1e-3, autocast=autocast(torch.device("cpu"), precision))
+        problem = make_problem(game, torch.optim.SGD, autocast(cpu, precision), lr=1e-3)
+        solver = Alternating(with_scaled_losses(problem, cpu) if precision == "fp16" else problem)
+        for scale in solver.scales.values():  # small enough for these gradients at once
+            scale.scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
         shape = (2,) if make is points_gan else (1, 16, 16)
         rounds[precision] = solver.round(["discriminator", "generator"], repeat(Batch(torch.randn(8, *shape))))
-        assert {output.dtype for output in outputs} == {torch.bfloat16 if precision == "bf16" else torch.float32}
+        assert {output.dtype for output in outputs} == {dtype}
         assert all(value.dtype == torch.float32 and value.isfinite() for value in rounds[precision].values())
         assert all(p.dtype == torch.float32 and p.grad.dtype == torch.float32 and p.isfinite().all() for p in game.parameters())
     for name, value in rounds["fp32"].items():
-        assert rounds["bf16"][name].item() == pytest.approx(value.item(), rel=0.1, abs=0.05), name
+        for precision in ("bf16", "fp16"):
+            assert rounds[precision][name].item() == pytest.approx(value.item(), rel=0.1, abs=0.05), (precision, name)
+
+
+def test_a_gradient_too_large_for_float16_is_skipped():
+    """Nothing moves, no moment either, the numbers stay finite, and the next turn takes half the scale."""
+    cpu = torch.device("cpu")
+    torch.manual_seed(0)
+    game = points_gan()
+    problem = with_scaled_losses(make_problem(game, torch.optim.Adam, autocast(cpu, "fp16"), lr=1e-3), cpu)
+    solver = Alternating(problem)
+    solver.scales["discriminator"].scaler = torch.amp.GradScaler("cpu", init_scale=2.0**24)
+    before = [parameter.clone() for parameter in game.parameters()]
+    stats = solver.round(["discriminator"], repeat(Batch(torch.randn(8, 2))))
+    assert (stats["loss_scale/discriminator"], stats["grad_norm/discriminator"]) == (2.0**23, 0)
+    assert all(value.isfinite() for value in stats.values())
+    assert all(map(torch.equal, before, game.parameters()))
+    assert not solver.optimizers["discriminator"].state
+    while solver.scales["discriminator"].skipped:
+        stats = solver.round(["discriminator"], repeat(Batch(torch.randn(8, 2))))
+    assert stats["grad_norm/discriminator"] > 0
+    assert not all(map(torch.equal, before, game.parameters()))
+
+
+def test_a_loss_that_is_not_finite_is_shown_in_float16():
+    game = points_gan()
+    with torch.no_grad():
+        game.discriminator.body[0].weight.fill_(float("nan"))
+    problem = make_problem(game, torch.optim.Adam, autocast(torch.device("cpu"), "fp16"))
+    stats = Alternating(with_scaled_losses(problem, torch.device("cpu"))).round(
+        ["discriminator"], repeat(Batch(torch.randn(8, 2)))
+    )
+    assert stats["loss/discriminator"].isnan()
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.Adam, torch.optim.RMSprop, torch.optim.AdamW])

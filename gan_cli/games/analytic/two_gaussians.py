@@ -20,6 +20,7 @@ from gan_cli.losses.minimax import Minimax
 from gan_cli.losses.wasserstein import Wasserstein
 from gan_cli.models.base import Discriminator
 from gan_cli.parallel import draws
+from gan_cli.precision import widened
 from gan_cli.regularizers.base import Judged
 from gan_cli.regularizers.weight_clipping import WeightClipping
 from gan_cli.types import Batch, Stats
@@ -82,7 +83,7 @@ class TwoGaussians(Game):
 
     def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the cross-entropy, and report the estimate of JS and D's judgement."""
-        logits = [self.discriminator(x) for x in self.draw(len(batch.x))]
+        logits = [widened(self.discriminator(x)) for x in self.draw(len(batch.x))]
         estimate = {"estimate/js": Minimax().estimate(*logits)["js"]}
         return Minimax().discriminator_loss(*logits), estimate | reported(lambda: Minimax().judgement(*logits))
 
@@ -90,7 +91,7 @@ class TwoGaussians(Game):
         """Return the Wasserstein loss + penalties, and report the estimate of W_1."""
         network = self.wasserstein_critic
         real, fake = self.draw(len(batch.x))
-        judged = Judged(real, fake, network(real), network(fake))
+        judged = Judged(real, fake, widened(network(real)), widened(network(fake)))
         loss = Wasserstein().discriminator_loss(judged.real_logits, judged.fake_logits)
         penalties = self.penalties("critic", network, judged)
         judgement = reported(lambda: Wasserstein().judgement(judged.real_logits, judged.fake_logits))
