@@ -2,7 +2,9 @@
 
 from functools import cache
 
+import omegaconf
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import OmegaConf
 
 from gan_cli.config.compose import SCHEMAS, compose, loader, structured
@@ -191,6 +193,27 @@ def test_what_an_experiment_sets_for_an_option_that_is_replaced_is_left_out(make
     assert (set(replaced), replaced.lr) == ({"_target_", "lr", "generator", "discriminator"}, 0.5)
     assert make("experiment=long", "optimizer=rmsprop", "+optimizer.betas=[1]").optimizer.betas == [1]
     assert list(make("experiment=long", "regularizer=none").regularizer) == ["none"]
+
+
+def test_equal_choices_are_merged_once_and_give_configs_of_their_own(make, conf, monkeypatch):
+    (conf / "loss/unique.yaml").write_text("_target_: m.Unique\n")  # the tests share merged configs of equal content
+    merge, merged = ConfigLoaderImpl._compose_config_from_defaults_list, []
+
+    def counted(loader, defaults, repo):
+        merged.append([default.config_path for default in defaults])
+        return merge(loader, defaults, repo)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", counted)
+    make("loss=unique", "optimizer.lr=1", "seed=1").loss._target_ = "m.Changed"
+    again = make("loss=unique", "optimizer.lr=2", "seed=2")
+    assert (again.loss._target_, again.optimizer.lr, again.optimizer.generator.lr) == ("m.Unique", 2, 2)
+    assert len(merged) == 1
+    assert make("loss=hinge").loss._target_ == "m.Hinge"
+    assert len(merged) == 2
+
+
+def test_an_interpolation_is_parsed_once():
+    assert omegaconf.base.parse("${optimizer.lr}") is omegaconf._utils.parse("${optimizer.lr}")
 
 
 def test_an_experiment_is_played_without_its_metric():
