@@ -150,7 +150,7 @@ def build_game(cfg: DictConfig, shape: tuple[int, ...], classes: int, source: tu
     """
     try:
         game = _build_game(cfg, shape, classes, source)
-        return game.to(memory_format=channels_last) if cfg.memory_format == "channels_last" else game
+        return game.to(memory_format=channels_last) if cfg.get("memory_format") == "channels_last" else game
     except UnfitModel as error:
         fitting = ", ".join(name for name in SIMPLE_MODELS if _can_play(cfg, name, shape, classes, source))
         advice = f"{error.hint} {f'Models that fit: {fitting}.' if fitting else ''}".strip()
