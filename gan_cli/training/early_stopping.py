@@ -28,7 +28,9 @@ class EarlyStopping:
         self.best_step, self.since = 0, 0
 
     def judge(self, step: int, value: Value) -> None:
-        """Take an evaluation into account."""
+        """Take an evaluation into account; without patience there is nothing to remember."""
+        if self.patience is None:
+            return
         gain = math.inf if self.best is None else self.sign * (value.value - self.best)
         if math.isfinite(value.value) and gain > (value.error or 0.0):
             self.best, self.best_step, self.since = value.value, step, 0
