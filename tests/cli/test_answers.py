@@ -177,7 +177,13 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
         ("gan-train model/", ["model/generator="]),
         ("gan-train optimizer.g", ["optimizer.generator.lr="]),
         ("gan-train regularizer.p", ["regularizer.penalty.weight="]),
-        ("gan-train train.", ["train.batch_size=", "train.batches=", "train.n_critic=", "train.steps="]),
+        (
+            "gan-train train.",
+            [
+                *("train.accumulate=", "train.batch_size=", "train.batches=", "train.epochs=", "train.images="),
+                *("train.minutes=", "train.n_critic=", "train.processor_minutes=", "train.steps="),
+            ],
+        ),
         ("gan-train +loss=h", ["+loss=hinge"]),
         ("gan-train precision=", ["precision=auto", "precision=bf16", "precision=fp16", "precision=fp32", "precision=tf32"]),
         ("gan-train debug=t", ["debug=true"]),
