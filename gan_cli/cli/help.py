@@ -272,10 +272,8 @@ def _names(command: Command, offered: suggestions.Groups) -> str:
         rows[group] = ", ".join(names)
         if len(textwrap.wrap(rows[group], room)) > MOST_LINES:
             more = f"... ({len(names)} in all: {command.name} --list {group})"
-            shown = list(names)
-            while len(textwrap.wrap(", ".join([*shown, more]), room)) > MOST_LINES:
-                shown.pop()
-            rows[group] = ", ".join([*shown, more])
+            shorter = (", ".join([*names[:count], more]) for count in range(len(names), -1, -1))
+            rows[group] = next(text for text in shorter if len(textwrap.wrap(text, room)) <= MOST_LINES)
     return _table(rows)
 
 
