@@ -109,7 +109,7 @@ def test_options_of_ones_own(answer, tmp_path):
 
 
 def test_one_key(answer):
-    assert answer("-h train.steps") == (0, "  train.steps=3000  rounds of the game\n")
+    assert answer("-h train.steps") == (0, "  train.steps=3000  rounds of the game (null: another budget is given)\n")
     listed = "of the forward passes (auto: by device and networks): auto, fp32, bf16, fp16, tf32"
     code, text = answer("-h precision")
     assert (code, " ".join(text.split())) == (0, f"precision=fp32 {listed}")
