@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gan_cli.drawing.analytic import judges as judges
     from gan_cli.drawing.analytic import phase_portrait as phase_portrait
     from gan_cli.drawing.analytic import tables as tables
-    from gan_cli.drawing.densities import implied_density as implied_density
+    from gan_cli.drawing.density_plots import implied_density as implied_density
     from gan_cli.drawing.figures import BLUE as BLUE
     from gan_cli.drawing.figures import GREY as GREY
     from gan_cli.drawing.figures import ORANGE as ORANGE

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import iter_modules, walk_packages
 
 import pytest
 from support import configs
@@ -69,7 +69,8 @@ def test_the_package_lists_its_public_names():
 
 def test_no_exported_name_is_that_of_a_module():
     """``from gan_cli.data import lsun`` would be the function or the module, depending on what was imported before."""
-    for package in [gan_cli, *(import_module(f"gan_cli.{folder}") for folder in FOLDERS)]:
+    names = [name for _, name, is_package in walk_packages(gan_cli.__path__, "gan_cli.") if is_package]
+    for package in (folder for folder in [gan_cli, *map(import_module, names)] if hasattr(folder, "__all__")):
         shared = {module.name for module in iter_modules(package.__path__)} & set(package.__all__)
         assert all(getattr(package, name) is import_module(f"{package.__name__}.{name}") for name in shared)
 

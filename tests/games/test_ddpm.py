@@ -133,7 +133,7 @@ def test_times_reach_from_the_first_to_the_last():
 
 def test_the_last_time_is_not_passed_by_rounding(monkeypatch):
     """3 + the largest number below 1 is 4 in single precision."""
-    monkeypatch.setattr(torch, "rand", lambda n, device=None: torch.full((n,), 1 - 2.0**-24))
+    monkeypatch.setattr(torch, "rand", lambda shape, **options: torch.full(shape, 1 - 2.0**-24))
     denoiser = Says()
     ddpm(denoiser, Linear(8, 0.1, 0.2), 5).estimate(Batch(torch.zeros(8, 2)))
     assert denoiser.asked[-1][0].max() == 8

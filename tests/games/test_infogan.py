@@ -198,6 +198,11 @@ def test_it_learns_a_code_for_each_cluster_of_nothing_but_noise_and_code():
     assert sum(values[-5:]) / 5 > 0.95 * math.log(K)
 
 
+class WithoutTrunk(Discriminator):
+    def forward(self, x, y=None):
+        return x.sum(1)
+
+
 def test_what_it_cannot_be_built_of():
     with pytest.raises(UserError, match=r"latent_dim=6 has no room for z beside 6 codes") as caught:
         game(latent_dim=6)
@@ -205,4 +210,4 @@ def test_what_it_cannot_be_built_of():
     with pytest.raises(UserError, match=r"categorical=1"):
         InfoGAN(MLPGenerator((2,), 0, 9, 8, 2), MLPDiscriminator((2,), 0, 8, 2), Objective(NonSaturating()), categorical=1)
     with pytest.raises(UserError, match="game=infogan adds a head to"):
-        InfoGAN(MLPGenerator((2,), 0, 20, 8, 2), Discriminator(), Objective(NonSaturating()))
+        InfoGAN(MLPGenerator((2,), 0, 20, 8, 2), WithoutTrunk(), Objective(NonSaturating()))

@@ -58,6 +58,7 @@ def test_the_curves_have_the_names_that_others_rely_on(run, estimate, metric, mo
     found = events(folder)
     logged = {f"{what}/{player}" for what in ("loss", "grad_norm", "adversarial") for player in PLAYERS}
     logged |= {f"estimate/{estimate}", f"heldout/{estimate}", "time/samples_per_second", "time/seconds"} | more
+    logged |= {"cost/images", "cost/epochs", "cost/flops", "time/training_seconds", "time/processor_seconds"}
     evaluated = {"time/evaluation_share", "time/evaluation_seconds", *(f"metric/{name}" for name in metric)}
     assert set(found.Tags()["scalars"]) == logged | evaluated
     for tag in logged:
@@ -139,8 +140,13 @@ def test_config_and_result(run, metric, request):
         "config": config_hash(cfg),
         "step": 20,
         "objective": curve[20],
+        "budget": "train.steps=20",
+        "costs": found["costs"],
         "players": found["players"],
     }
+    logged = next(row for row in reversed(logger.read(folder)) if "cost/images" in row)
+    assert {name: logged[name] for name in found["costs"] if name.startswith("cost/")}.items() <= found["costs"].items()
+    assert found["costs"]["time/training_seconds"] >= logged["time/training_seconds"] > 0
     assert len(found["players"]) == 64
 
 
@@ -192,6 +198,10 @@ def test_checkpoints_hold_tensors_and_plain_data(run, request):
             "solver",
             "batches",
             "random",
+            "clock",
+            "costs",
+            "early_stopping",
+            "last",
         }
         json.dumps(content["config"])
     assert OmegaConf.create(content["config"]).train.steps == 20
