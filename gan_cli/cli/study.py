@@ -31,7 +31,7 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class Space:
-    """What the trials of a search have in common, and what they try.
+    """The values that the trials of a search try, and the overrides that they have in common.
 
     Attributes:
         fixed: The overrides of all trials.
