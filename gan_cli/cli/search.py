@@ -123,7 +123,7 @@ class Search(Sweep):
         if best is not None:
             assert self.config is not None
             where = "" if study.is_own(best) else f", by the search in {best.user_attrs[FOLDER]}"
-            print(f"best of {len(study.trials)} trials, trial {best.number}{where}:")
+            print(f"best of {len(study.scored)} finished trials, trial {best.number}{where}:")
             print(in_one_line([*options_arguments(own_options(self.config.hydra)), *study.space.overrides(best.params)]))
         return failed
 

@@ -173,12 +173,16 @@ class Study:
 
         self.study.tell(trial.number, score, state=None if score is not None else TrialState.FAIL)
 
-    def best(self) -> "FrozenTrial | None":
-        """Return the trial with the lowest score, or None if none has one."""
+    @property
+    def scored(self) -> list["FrozenTrial"]:
+        """The trials that have a score."""
         from optuna.trial import TrialState
 
-        scored = [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
-        return min(scored, key=lambda trial: (trial.value, trial.number), default=None)
+        return [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
+
+    def best(self) -> "FrozenTrial | None":
+        """Return the trial with the lowest score, or None if none has one."""
+        return min(self.scored, key=lambda trial: (trial.value, trial.number), default=None)
 
     def importance(self) -> dict[str, float]:
         """Return the share of each key in the differences between good and other trials; empty if they are too few.
@@ -187,9 +191,8 @@ class Study:
         Importance in Arbitrary Subspaces").
         """
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-        from optuna.trial import TrialState
 
-        if sum(trial.state is TrialState.COMPLETE for trial in self.trials) < ENOUGH:
+        if len(self.scored) < ENOUGH:
             return {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that all scores are equal, which the shares show

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure as MplFigure
-from matplotlib.patches import ConnectionPatch
 from PIL import Image
 
 from gan_cli import checks
@@ -30,7 +29,7 @@ FRAME_WIDTH = 480
 
 @dataclass(frozen=True, kw_only=True)
 class Progression(Figure):
-    """A curve with samples below it, each connected to its step, as in figure 3 of the WGAN paper (Arjovsky et al., 2017).
+    """A curve with samples below it and dashed lines at their steps, after figure 3 of the WGAN paper (Arjovsky et al., 2017).
 
     There is one figure for each method, all with the smallest seed that every method has.
 
@@ -81,20 +80,12 @@ class Progression(Figure):
             curve = figure.add_subplot(grid[0, :])
             Curves(tags=[tag], median=self.median, log_y=self.log_y).panel(curve, [tag], [run])
             curve.set_xlabel("step")
-            for label in (curve.xaxis.label, *curve.get_xticklabels()):
-                label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-            y = curve.get_ylim()[0]
             for column, (step, image) in enumerate(images.items()):
                 panel = figure.add_subplot(grid[1, column])
                 panel.imshow(image, interpolation="nearest" if len(run.shape or ()) == 3 else "antialiased")
                 panel.set(xticks=[], yticks=[])
                 panel.set_title(f"step {step}", loc="center", fontsize=10)
                 panel.spines[:].set_visible(False)
-                connector = ConnectionPatch(
-                    (step, y), (0.5, 1.16), "data", "axes fraction", axesA=curve, axesB=panel, color=FAINT, linewidth=1
-                )
-                connector.set(in_layout=False, zorder=-1)  # behind the labels of the axis
-                figure.add_artist(connector)
                 curve.axvline(step, color=FAINT, linewidth=0.8, linestyle=(0, (2, 3)))
 
         return style.render((WIDTH, 3.0 + WIDTH / max(len(images), 3)), paint)
