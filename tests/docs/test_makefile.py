@@ -16,7 +16,9 @@ def test_the_demo_ends_with_the_lines_to_type_next(tmp_path):
     (venv / "bin" / "gan-train").write_text("#!/bin/sh\necho trained\n")
     (venv / "bin" / "gan-train").chmod(0o755)
     (venv / ".ready").touch()
-    done = subprocess.run(["make", "demo", f"VENV={venv}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    # Under `make test` this make would be a nested one, and print the directories it enters and leaves.
+    command = ["make", "--no-print-directory", "demo", f"VENV={venv}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     after = done.stdout.partition("trained\n\nNext, in this shell:\n")[2].splitlines()
     typed = [line.strip().partition("  ")[0] for line in after]
     assert typed == [
