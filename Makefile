@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-sequences bench-formats bench-precision torture torture-long clean
+.PHONY: help setup demo test test-fast test-long lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-sequences bench-formats bench-growth bench-gpu bench-precision torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -96,6 +96,12 @@ bench-sequences: setup ## sequences per second of recurrent layers beside a loop
 
 bench-formats: setup ## speed of a round in each precision and memory format, for networks of every kind, 10 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_formats.py
+
+bench-growth: setup ## growth of a round's time in batch, width, resolution and images, written into docs/performance.md, 5 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_growth.py
+
+bench-gpu: setup ## tests and times on a CUDA device, written into docs/performance.md, at most 10 minutes
+	$(BIN)/python tests/benchmarks/bench_gpu.py
 
 PRECISIONS := precision=fp32,bf16 memory_format=auto seed=1,2,3
 bench-precision: setup ## quality in bf16 beside fp32: the demo and wgan_gp_small over three seeds, on a CPU with AMX or a GPU

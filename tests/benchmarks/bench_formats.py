@@ -3,14 +3,14 @@
     make bench-formats
 
 One thread. The variants of a case play rounds in turn, so that whatever else the machine does meets all of them, and the
-medians of the ratios of neighbouring rounds are shown: above 1 is faster. bf16 is left out where the device emulates it. The
-last column is what ``precision=auto`` and ``memory_format=auto`` choose here.
+medians of the ratios of neighbouring rounds are shown: above 1 is faster. bf16 is left out where the device emulates it, tf32
+where it has none. The last column is the choice of ``precision=auto`` and ``memory_format=auto`` here.
 """
 
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -23,8 +23,9 @@ from gan_cli import automatic
 from gan_cli.build import build
 from gan_cli.data.stream import Stream
 from gan_cli.device import choose
-from gan_cli.precision import computes_in
+from gan_cli.precision import AMPERE, computes_in
 from gan_cli.randomness import seed_all
+from gan_cli.types import Batch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from support import configs
@@ -55,7 +56,7 @@ FORMATS = ("contiguous", "channels_last")
 class Variant:
     """A run in one precision and memory format, and the seconds of its rounds."""
 
-    def __init__(self, words: str, precision: str, memory_format: str) -> None:
+    def __init__(self, words: str, precision: str = "fp32", memory_format: str = "contiguous") -> None:
         cfg = configs.compose(words)
         with open_dict(cfg):
             cfg.precision, cfg.memory_format = precision, memory_format
@@ -65,22 +66,34 @@ class Variant:
         self.batches = Stream(self.parts.data.train, cfg.train.batch_size, 0, device, memory_format=memory_format)
         self.seconds: list[float] = []
 
-    def play(self, step: int) -> None:
-        """Play a round and note its time."""
+    def play(self, step: int, batches: Iterator[Batch] | None = None) -> None:
+        """Play a round, on the run's own batches or on these, and note its time."""
         order = self.parts.schedule(step)
         start = time.perf_counter()
-        self.parts.solver.round(order, self.batches)
+        self.parts.solver.round(order, batches or self.batches)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.seconds.append(time.perf_counter() - start)
 
 
+def in_turn(variants: Sequence[Variant], rounds: int = ROUNDS) -> None:
+    """Play rounds of all variants in turn."""
+    for step in range(FIRST, FIRST + rounds):
+        for variant in variants:
+            variant.play(step)
+
+
+def precisions_here() -> list[str]:
+    """Return the precisions that the best device here computes in."""
+    device = choose("auto")
+    tf32 = ["tf32"] if device.type == "cuda" and torch.cuda.get_device_capability(device) >= AMPERE else []
+    return ["fp32", *tf32, *(["bf16"] if computes_in(device, torch.bfloat16) else [])]
+
+
 def ratios(words: str, precisions: Sequence[str]) -> dict[str, float]:
     """Return the speed of each variant relative to the first one."""
     variants = [Variant(words, *one) for one in product(precisions, FORMATS)]
-    for step in range(FIRST, FIRST + ROUNDS):
-        for variant in variants:
-            variant.play(step)
+    in_turn(variants)
     first = variants[0].seconds
     found = {}
     for variant in variants:
@@ -102,7 +115,7 @@ def chosen(words: str) -> str:
 def main(cases: Sequence[str]) -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    precisions = ["fp32", *(["bf16"] if computes_in(choose("auto"), torch.bfloat16) else [])]
+    precisions = precisions_here()
     table = Table(title="speed of a round, float32 in contiguous memory = 1")
     for heading in ("words", *(f"{one}, {form}" for one, form in product(precisions, FORMATS)), "auto"):
         table.add_column(heading)

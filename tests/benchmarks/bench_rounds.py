@@ -32,6 +32,7 @@ from torch.utils.flop_counter import flop_registry
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import peers
 from benchmarks.bare_loops import Round, bare_round, shuffled
+from benchmarks.pages import table, write
 
 from gan_cli.config.compose import compose, loader
 from gan_cli.runs import machine
@@ -52,8 +53,6 @@ LOG_EVERY = 10
 LEAST, MOST = 5, 60
 """Bounds of the number of blocks that count."""
 OURS, UNLOGGED, BARE = "gan-cli", "gan-cli without its logged rounds", "bare loop"
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
-BEGIN, END = "<!-- written by make bench -->\n", "<!-- end of what make bench writes -->\n"
 
 
 @dataclass
@@ -188,12 +187,6 @@ def peer_row(name: str, seconds: float, peak: float) -> list[str]:
     return [f"{name}, WGAN-GP", f"{1000 * blocks.median(name):.0f}", *ratios, f"{share:.0f} %"]
 
 
-def table(titles: list[str], rows: list[list[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time rounds beside bare loops and other libraries.")
     parser.add_argument("--rows", default="", help="some of the rows, separated by commas: these are printed only")
@@ -225,8 +218,7 @@ in products of matrices and {convolution / 1e9:.0f} GFLOP/s in convolutions.
         text += f"\n{table(titles, others)}"
     print(text)
     if not chosen.rows:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}{text}\n{END}{rest.partition(END)[2]}")
+        write("bench", text)
 
 
 if __name__ == "__main__":
