@@ -19,6 +19,12 @@ def available() -> list[str]:
     return [*cuda, *mps, "cpu"]
 
 
+def gpus() -> list[str]:
+    """Return the names of the GPUs that CUDA shows to this process, as ``CUDA_VISIBLE_DEVICES`` takes them."""
+    count, named = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [str(index) for index in range(count)] if named is None else named.split(",")[:count]
+
+
 def choose(name: str) -> torch.device:
     """Return the device called ``name``.
 

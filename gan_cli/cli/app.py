@@ -20,6 +20,7 @@ from gan_cli.cli import search, sweeper
 from gan_cli.cli.earlier_run import check_named_here, words_of_job
 from gan_cli.cli.job import record_failure, short, show_data_of, train_in, working_folder
 from gan_cli.cli.loading import loading
+from gan_cli.cli.side_by_side import is_parallel, take_gpu
 from gan_cli.config import suggestions
 from gan_cli.config.combinations import as_job_overrides, check_grid, first_job, first_of_sweep
 from gan_cli.config.compose import compose, flatten, loader, readable
@@ -203,8 +204,10 @@ def job(cfg: DictConfig) -> float | None:
 def _job(cfg: DictConfig, context: HydraConf) -> float | None:
     folder = short(context.runtime.output_dir)
     in_sweep = context.mode == RunMode.MULTIRUN
-    of_this_machine = context.launcher._target_ == BASIC_LAUNCHER or sweeper.is_parallel(context.launcher)
-    in_worker = in_sweep and sweeper.is_parallel(context.launcher) and multiprocessing.parent_process() is not None
+    of_this_machine = context.launcher._target_ == BASIC_LAUNCHER or is_parallel(context.launcher)
+    in_worker = in_sweep and is_parallel(context.launcher) and multiprocessing.parent_process() is not None
+    if in_worker:
+        take_gpu()
     try:
         with (
             WORKER.busy() if in_worker else interrupting(),

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from gan_cli.config.compose import SEARCH, own_options
 from gan_cli.config.hydra_internals import register_plugin
 from gan_cli.errors import UserError
 from gan_cli.own_code import reason
-from gan_cli.runs.signals import passed_on
 from gan_cli.runs.started import in_one_line, options_arguments
 
 if TYPE_CHECKING:
@@ -79,7 +77,7 @@ class Search(Sweep):
         print(f"{self.n_trials} trials, {len(study.trials)} of them begun already: {folder}", flush=True)
         excuse = "interrupted"
         try:
-            with passed_on() if self._workers() > 1 else nullcontext():
+            with self._side_by_side():
                 complete = True
                 while complete and (trials := study.ask(self.n_trials, self.n_jobs or self._workers())):
                     asked = [job(trial) for trial in trials]

@@ -1,11 +1,10 @@
 """Sweeps that can be restarted: each job has its own folder, finished jobs are skipped, and a table closes the sweep."""
 
 import os
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
@@ -21,6 +20,7 @@ from gan_cli.cli.jobs import (
     swept_keys,
     with_values,
 )
+from gan_cli.cli.side_by_side import GPUS, dealing, gpus_for, is_parallel, n_workers, thread_share
 from gan_cli.cli.summary import print_summary
 from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import GRID, compose, own_options, readable
@@ -66,6 +66,8 @@ class Sweep(BasicSweeper):
         self.cases = cases
         self.ours: list[str] = []
         self.swept: list[str] = []
+        self.devices: set[str] = set()
+        self.of_workers: list[str] = []
         self.options: str | None = None
         self.known: dict[tuple[str, ...], str] = {}
         self.notes: dict[str, None] = {}
@@ -92,7 +94,7 @@ class Sweep(BasicSweeper):
         print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {len(done)} of them finished already: {folder}", flush=True)
         excuse, started = "interrupted", 0
         try:
-            with passed_on() if self._workers() > 1 else nullcontext():
+            with self._side_by_side():
                 for batch in batches:
                     todo = [job for job in batch if job.folder not in done]
                     self._launch(todo, started)
@@ -174,6 +176,7 @@ class Sweep(BasicSweeper):
         """Return the job of a composed config, in the folder of a run of the same config if the sweep has one."""
         subdir = self._subdir(cfg, number, self.swept)
         settled = self._settle(cfg, self._folder() / subdir)
+        self.devices.add(cfg.device)
         identity = config_hash(cfg)
         if self._holds_another(subdir, with_values(overrides, settled)):  # of an earlier call, with other common values
             subdir = self._subdir(cfg, number, [])
@@ -224,24 +227,38 @@ class Sweep(BasicSweeper):
         assert self.config is not None
         return Path(self.config.hydra.sweep.dir)
 
+    @contextmanager
+    def _side_by_side(self) -> Iterator[None]:
+        """Pass signals on to the processes of jobs that run at the same time, and deal the GPUs out to them."""
+        if self._workers() == 1:
+            yield
+            return
+        with passed_on(), ExitStack() as stack:
+            if gpus := self._gpus():
+                self.of_workers = [f"++hydra.job.env_set.{GPUS}={quote(str(stack.enter_context(dealing(gpus))))}"]
+            yield
+
+    def _gpus(self) -> list[str]:
+        """Return the GPUs of this machine that are dealt out to the jobs."""
+        assert self.config is not None
+        return gpus_for(self.config.hydra.launcher, self.devices)
+
     def _workers(self) -> int:
         """Return the number of jobs that run at the same time in processes of this machine."""
         assert self.config is not None
-        launcher = self.config.hydra.launcher
-        if not is_parallel(launcher):
-            return 1
-        from joblib import effective_n_jobs
-
-        return int(effective_n_jobs(launcher.n_jobs))
+        return n_workers(self.config.hydra.launcher, self._gpus())
 
     def _launch(self, jobs: list[Job], started: int) -> None:
         assert self.config is not None
         assert self.launcher is not None
         if not jobs:  # some launchers do not take an empty list
             return
-        shared = _thread_share(self.config.hydra.launcher, len(jobs))
-        shared = [*shared, f"++hydra.sweeper.swept=[{','.join(self.swept)}]"] if self.swept else shared
-        shared = [*shared, f"hydra.sweep.dir={quote(str(self._folder()))}"]
+        shared = list(self.of_workers)
+        if is_parallel(self.config.hydra.launcher):
+            workers = self.launcher.joblib["n_jobs"] = self._workers()
+            shared.append(f"++hydra.job.env_set.GAN_CLI_THREADS={thread_share(min(workers, len(jobs)))}")
+        shared += [f"++hydra.sweeper.swept=[{','.join(self.swept)}]"] if self.swept else []
+        shared.append(f"hydra.sweep.dir={quote(str(self._folder()))}")
         overrides = [[*job.words, *shared, *self._own(job), f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs]
         for job in jobs:
             job.forget_failure()
@@ -250,21 +267,6 @@ class Sweep(BasicSweeper):
     def _own(self, job: Job) -> list[str]:
         """Return further overrides of Hydra's keys for a job."""
         return []
-
-
-def is_parallel(launcher: Any) -> bool:
-    """Return True if ``launcher``, the node of its config, runs several jobs on this machine at a time."""
-    return "joblib" in launcher._target_
-
-
-def _thread_share(launcher: DictConfig, n_jobs: int) -> list[str]:
-    """Return the override that limits each of ``n_jobs`` parallel jobs on this machine to its share of the CPU threads."""
-    if not is_parallel(launcher):
-        return []
-    from joblib import cpu_count, effective_n_jobs
-
-    workers = min(effective_n_jobs(launcher.n_jobs), n_jobs)
-    return [f"++hydra.job.env_set.GAN_CLI_THREADS={max(1, cpu_count() // workers)}"]
 
 
 register_plugin(Sweep, GRID)

@@ -7,7 +7,10 @@ import sys
 import time
 
 import pytest
+from omegaconf import OmegaConf
 from support.sweeps import jobs_of
+
+from gan_cli.cli.side_by_side import GPUS, dealing, gpus_for, n_workers
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +25,7 @@ class Finder:
 sys.meta_path.insert(0, Finder)
 """
 WORK = """
-import os, sys
+import os, sys, time
 from gan_cli.config.identity import config_hash
 from gan_cli.files import write_json
 from gan_cli.errors import UserError
@@ -33,32 +36,85 @@ def unused(cfg):
 def train_command(cfg, folder, named, console):
     if cfg.seed == 2:
         raise UserError("unlucky")
+    folder.with_name(f"{cfg.seed} began").touch()
+    while len(list(folder.parent.glob("* began"))) < 2:
+        time.sleep(0.01)
     facts = {"threads": int(os.environ.get("GAN_CLI_THREADS", 0)), "pid": os.getpid(), "torch": "torch" in sys.modules}
+    facts["gpus"] = os.environ.get("CUDA_VISIBLE_DEVICES")
     write_json(folder / "result.json", {"status": "finished", "config": config_hash(cfg), "metric": None, **facts})
     return 1.0
 """
 
 
-def test_joblib_runs_jobs_side_by_side_and_divides_the_threads(call, tmp_path, monkeypatch):
-    """In real worker processes."""
+def test_joblib_runs_jobs_side_by_side_and_divides_threads_and_gpus(call, tmp_path, monkeypatch):
+    """In real worker processes, one for each of two GPUs that are not there."""
     from joblib import cpu_count
     from joblib.externals.loky import get_reusable_executor
 
     (tmp_path / "sitecustomize.py").write_text(WORKER.format(path=str(tmp_path / "work.py")))
     (tmp_path / "work.py").write_text(WORK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    words = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=s"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7,9")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    words = ["-m", "hydra/launcher=joblib", "hydra.sweep.dir=s", "precision=fp32", "memory_format=contiguous"]
     try:
         answer = call("train", *words, "seed=1,2,4")
         assert answer.code == 1
-        rows = {row["overrides"][0]: row for row in jobs_of(tmp_path / "work" / "s")}
-        share = max(1, cpu_count() // min(2, cpu_count()))
+        rows = {row["overrides"][-1]: row for row in jobs_of(tmp_path / "work" / "s")}
         for seed in (1, 4):
-            assert (rows[f"seed={seed}"]["threads"], rows[f"seed={seed}"]["torch"]) == (share, False)
+            assert (rows[f"seed={seed}"]["threads"], rows[f"seed={seed}"]["torch"]) == (max(1, cpu_count() // 2), False)
             assert rows[f"seed={seed}"]["pid"] != os.getpid()
+        assert {rows["seed=1"]["gpus"], rows["seed=4"]["gpus"]} == {"4", "7"}
         assert rows["seed=2"]["reason"] == "unlucky"
     finally:
         get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "devices", "count", "gpus", "workers"),
+    [
+        (-1, {"auto"}, 3, ["0", "1", "2"], 3),
+        (2, {"auto", "cuda"}, 3, ["0", "1", "2"], 2),
+        (4, {"cuda"}, 2, ["0", "1"], 4),
+        (2, {"auto"}, 0, [], 2),
+        (2, {"cpu"}, 2, [], 2),
+        (2, {"cuda:1", "auto"}, 2, [], 2),
+    ],
+)
+def test_gpus_are_dealt_out_to_jobs_that_name_none(monkeypatch, n_jobs, devices, count, gpus, workers):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    launcher = OmegaConf.create({"_target_": "hydra_joblib.Launcher", "n_jobs": n_jobs})
+    assert gpus_for(launcher, devices) == gpus
+    assert n_workers(launcher, gpus) == workers
+
+
+TAKE = """
+import os
+from gan_cli.cli.side_by_side import take_gpu
+for job in range(2):
+    take_gpu()
+print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+input()
+"""
+
+
+def test_workers_share_the_gpus_evenly_and_replace_each_other():
+    def worker():
+        process = subprocess.Popen([sys.executable, "-c", TAKE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        return process, process.stdout.readline().decode().strip()
+
+    with dealing(["3", "5"]) as file:
+        environment = {**os.environ, GPUS: str(file), "PYTHONPATH": os.pathsep.join(sys.path)}
+        workers = [worker() for _ in range(4)]
+        assert [gpu for _, gpu in workers] == ["3", "5", "3", "5"]
+        workers[1][0].kill()
+        workers[1][0].communicate()
+        workers[1] = worker()
+        assert workers[1][1] == "5"
+        for process, _ in workers:
+            process.communicate(b"\n")
+    assert not file.exists()
 
 
 UNTIL_A_SIGNAL = """
