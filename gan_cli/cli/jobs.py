@@ -19,6 +19,7 @@ from gan_cli.config.grammar import key_of
 from gan_cli.config.identity import config_hash
 from gan_cli.config.names import is_run_only, settings_text
 from gan_cli.config.stored import read_config, read_plain
+from gan_cli.config.suggestions import yaml_files
 from gan_cli.config.trust import importable
 from gan_cli.errors import UserError
 from gan_cli.runs.folder import holds_config, read_result
@@ -127,7 +128,7 @@ def options_hash(configs: ConfigLoader, words: Sequence[str]) -> str | None:
     """
     digest = hashlib.sha256(repr((__version__, *words)).encode())
     places = [str(entry.path).removeprefix("file://") for entry in configs.get_search_path().get_path()]
-    yamls = [path for place in places if os.path.isdir(place) for path in sorted(Path(place).rglob("*.yaml"))]
+    yamls = [path for place in places if os.path.isdir(place) for path in yaml_files(Path(place))]
     for path in (*yamls, *sorted(Path(str(config.__file__)).parent.glob("*.py"))):
         content = path.read_bytes()
         if path.suffix == ".yaml" and b"oc.env" in content:

@@ -23,6 +23,8 @@ PLUGINS: Mapping[str, str] = {
     "hydra/launcher=rq": "hydra-rq-launcher",
 }
 """Options that packages of Hydra's authors add, and these packages as pip calls them."""
+DEEPEST = 3
+"""Levels of folders below a folder of configs in which options are looked for, one more than the groups here have."""
 ALIKE = 0.65
 """Least similarity of a name to a mistyped one, at which ``stylegan2`` is no ``timegan``."""
 MOST_OPTIONS = 40
@@ -38,15 +40,26 @@ def conf_dir() -> Path:
     raise UserError(f"no conf/train.yaml in {package} or beside it: install gan-cli again.")
 
 
+def yaml_files(root: Path) -> list[Path]:
+    """Return the yaml files in a folder of configs, sorted.
+
+    Hidden folders and those more than three levels down are not looked into: the folder may be a home directory with data.
+    """
+    found = []
+    for folder, folders, files in os.walk(root):
+        below = len(Path(folder).relative_to(root).parts)
+        folders[:] = [name for name in folders if below < DEEPEST and not name.startswith(".")]
+        found += [Path(folder, name) for name in files if name.endswith(".yaml")]
+    return sorted(found)
+
+
 def groups(config_dir: str | None = None) -> Groups:
     """Return every group with its options, including those in the user's own ``config_dir``."""
     found: dict[str, set[str]] = {}
     for root in [conf_dir(), *([Path(config_dir)] if config_dir else [])]:
-        for folder, _, files in os.walk(root):
-            group = Path(folder).relative_to(root).as_posix()
-            if group != ".":
-                found.setdefault(group, set()).update(name[:-5] for name in files if name.endswith(".yaml"))
-    return {group: sorted(options) for group, options in sorted(found.items()) if options}
+        for file in yaml_files(root):
+            found.setdefault(file.parent.relative_to(root).as_posix(), set()).add(file.stem)
+    return {group: sorted(options) for group, options in sorted(found.items()) if group != "."}
 
 
 def meant(word: str, known: Iterable[str]) -> str:

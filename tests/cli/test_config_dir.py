@@ -1,5 +1,6 @@
 """--config-dir in all four commands: own options and their modules, from any folder."""
 
+import os
 import shutil
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from gan_cli.cli import main
 from gan_cli.cli.arguments import parse
+from gan_cli.config import suggestions
 
 LOSS = """
 from gan_cli.losses import Hinge
@@ -91,3 +93,19 @@ def test_every_command_takes_the_flag(command):
 def test_a_folder_that_is_not_there(call):
     code, _, err = call("gan-eval", "../project", "--config-dir", "nowhere")
     assert (code, err) == (2, "gan-eval: --config-dir nowhere: there is no such folder.\n")
+
+
+def test_data_far_below_the_folder_is_left_alone(tmp_path, monkeypatch):
+    """``--config-dir /`` is answered at once: folders more than three levels down, and hidden ones, are not listed."""
+    deep = tmp_path / "model/generator/mine/data"
+    (deep / "of_a_user").mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    for place in (deep / "five.yaml", deep.parent / "four.yaml", tmp_path / ".git/hidden.yaml", tmp_path / "model/own.yaml"):
+        place.touch()
+    listed = []
+    monkeypatch.setattr(suggestions.os, "scandir", lambda path, list_of=os.scandir: listed.append(path) or list_of(path))
+    found = suggestions.groups(str(tmp_path))
+    assert "own" in found["model"]
+    assert found["model/generator/mine"] == ["four"]
+    assert not {"model/generator/mine/data", ".git"} & set(found)
+    assert not {str(deep), str(deep / "of_a_user"), str(tmp_path / ".git")} & set(map(str, listed))
