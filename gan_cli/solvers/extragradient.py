@@ -1,9 +1,10 @@
 """extragradient, past_extragradient: steps along gradients that are taken one step ahead."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from gan_cli import checks
 from gan_cli.solvers.base import Problem
@@ -11,8 +12,22 @@ from gan_cli.solvers.simultaneous import Field, Simultaneous
 from gan_cli.types import Batch, Stats
 
 
+class Evaluation(NamedTuple):
+    """F at a point.
+
+    Attributes:
+        point: Value of every parameter.
+        field: Gradients of the turns that step.
+    """
+
+    point: Sequence[Tensor]
+    field: Field
+
+
 class Extragradient(Simultaneous):
     """w' = w - eta F(w), then w <- w - eta F(w'), for any optimizer (Korpelevich, 1976; Gidel et al., 2019, algorithm 4).
+
+    An optimizer's weight decay belongs to F: the second half step decays by w', not by w.
 
     As in Extra-Adam, the optimizers' moments are updated in both half steps, and each evaluation draws its own batches and
     latents. Constraints such as weight clipping are applied after both half steps: they are the method's projections. Buffers
@@ -28,34 +43,52 @@ class Extragradient(Simultaneous):
         super().__init__(problem)
         checks.flag("past", past)
         self.past = past
-        self.remembered: Field | None = None
+        self.remembered: Evaluation | None = None
 
     def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
         self.check(order)
-        start = [parameter.detach().clone() for parameter in self.parameters()]
-        field = self.remembered
-        if field is None or not set(field) <= set(order):  # another phase has begun, with other turns
-            field, _ = self.field(order, batches)
-        self.step(field)
+        start = self.point()
+        ahead = self.remembered
+        if ahead is None or not set(ahead.field) <= set(order):  # another phase has begun, with other turns
+            ahead = Evaluation(start, self.field(order, batches)[0])
+        self.step_from(start, ahead)
+        point = self.point()
         field, stats = self.field(order, batches)
-        with torch.no_grad():
-            for parameter, value in zip(self.parameters(), start, strict=True):
-                parameter.copy_(value)
-        self.step(field)
+        there = Evaluation(point, field)
+        self.step_from(start, there)
         if self.past:
-            self.remembered = field
+            self.remembered = there
         return stats
 
+    def point(self) -> list[Tensor]:
+        """Return copies of all parameters."""
+        return [parameter.detach().clone() for parameter in self.parameters()]
+
+    def step_from(self, start: Sequence[Tensor], evaluation: Evaluation) -> None:
+        """Move from ``start`` by the step that the optimizers take at the point of ``evaluation``.
+
+        Weight decay is a part of F. The optimizers add it where they stand, so they stand where the rest of F was evaluated.
+        """
+        with torch.no_grad():
+            torch._foreach_copy_(self.parameters(), evaluation.point)
+            self.optimize(evaluation.field)
+            moves = torch._foreach_sub(self.parameters(), evaluation.point)
+            torch._foreach_copy_(self.parameters(), torch._foreach_add(start, moves))
+        self.finish(evaluation.field)
+
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"remembered": self.remembered}
+        return super().state_dict() | {"remembered": self.remembered and self.remembered._asdict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
         remembered = state["remembered"]
-        self.remembered = remembered and {
-            name: [
-                None if gradient is None else gradient.to(parameter.device)
-                for parameter, gradient in zip(self.turns[name].parameters, gradients, strict=True)
-            ]
-            for name, gradients in remembered.items()
-        }
+        self.remembered = remembered and Evaluation(
+            [value.to(parameter.device) for parameter, value in zip(self.parameters(), remembered["point"], strict=True)],
+            {
+                name: [
+                    None if gradient is None else gradient.to(parameter.device)
+                    for parameter, gradient in zip(self.turns[name].parameters, gradients, strict=True)
+                ]
+                for name, gradients in remembered["field"].items()
+            },
+        )

@@ -1,7 +1,7 @@
 """Simultaneous gradient steps."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from torch import Tensor
 
@@ -49,9 +49,17 @@ class Simultaneous(Solver):
 
     def step(self, field: Field) -> None:
         """Step every optimizer along its part of the field, then finish the turns, as after any step."""
+        self.optimize(field)
+        self.finish(field)
+
+    def optimize(self, field: Field) -> None:
+        """Step every optimizer along its part of the field."""
         for name, gradients in field.items():
             for parameter, gradient in zip(self.turns[name].parameters, gradients, strict=True):
                 parameter.grad = gradient
             self.optimizers[name].step()
-        for name in field:
+
+    def finish(self, turns: Iterable[str]) -> None:
+        """Finish these turns, as after any step."""
+        for name in turns:
             self.turns[name].finish()

@@ -51,6 +51,34 @@ def test_extra_adam_by_hand():
         assert getattr(game, player).item() == pytest.approx(start - eta * m / v**0.5)
 
 
+DECAYING = {
+    "SGD": partial(torch.optim.SGD, weight_decay=0.5),
+    "AdamW": partial(
+        torch.optim.AdamW, weight_decay=0.5, betas=(0.0, 0.0), eps=1e6
+    ),  # eps: steps in proportion to the gradient
+}
+
+
+@pytest.mark.parametrize("kind", DECAYING)
+def test_weight_decay_is_taken_at_the_point_ahead(kind):
+    """With w' = (0.75, 2): theta = 1 - 0.1 (2 + 0.5 * 0.75) and phi = 2 - 0.1 (-0.75 + 0.5 * 2). AdamW's gradients vanish."""
+    game = Bilinear(1.0, 2.0)
+    make_solver(Extragradient, game, DECAYING[kind]).round(ORDER, NOTHING)
+    w = {"SGD": (0.7625, 1.975), "AdamW": (1 - 0.05 * 0.95, 2 - 0.05 * 1.9)}[kind]
+    assert (game.theta.item(), game.phi.item()) == pytest.approx(w, rel=1e-5)
+
+
+def test_weight_decay_of_the_past_is_taken_where_its_gradient_was():
+    """The half step of the second round, from w = (0.7625, 1.975), repeats F(w'), decay included, of the first one."""
+    game = Bilinear(1.0, 2.0)
+    solver = make_solver(PAST, game, DECAYING["SGD"])
+    for _ in range(2):
+        solver.round(ORDER, NOTHING)
+    ahead = (0.7625 - 0.1 * 2.375, 1.975 - 0.1 * 0.25)
+    w = (0.7625 - 0.1 * (ahead[1] + 0.5 * ahead[0]), 1.975 - 0.1 * (-ahead[0] + 0.5 * ahead[1]))
+    assert (game.theta.item(), game.phi.item()) == pytest.approx(w, rel=1e-5)
+
+
 def test_what_is_reported_belongs_to_the_point_ahead():
     stats = make_solver(Extragradient, Bilinear(1.0, 2.0)).round(ORDER, NOTHING)
     assert stats["loss/theta"].item() == pytest.approx(0.8 * 2.1)
@@ -74,7 +102,7 @@ def test_a_declined_step_is_not_remembered():
     game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: next(answer))
     solver = make_solver(PAST, game)
     solver.round(ORDER, NOTHING)
-    assert set(solver.state_dict()["remembered"]) == {"theta"}
+    assert set(solver.state_dict()["remembered"]["field"]) == {"theta"}
     game.moves.clear()
     solver.round(ORDER, NOTHING)
     assert game.moves == ["theta", "theta", "phi"]
