@@ -89,3 +89,11 @@ def test_jobs_side_by_side(without):
     with pytest.raises(UserError) as error:
         launch_train(["seed=1,2", "hydra/launcher=joblib"], multirun=True)
     the_error_names("hydra-joblib-launcher", "sweeps", error)
+
+
+@pytest.mark.parametrize("launcher", ["submitit_local", "submitit_slurm"])
+def test_jobs_for_slurm(without, launcher):
+    without("hydra-submitit-launcher")
+    with pytest.raises(UserError) as error:
+        launch_train(["seed=1,2", f"hydra/launcher={launcher}"], multirun=True)
+    the_error_names("hydra-submitit-launcher", "submitit", error)

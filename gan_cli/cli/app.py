@@ -19,8 +19,9 @@ from gan_cli import checks
 from gan_cli.cli import search, sweeper
 from gan_cli.cli.earlier_run import check_named_here, words_of_job
 from gan_cli.cli.job import record_failure, short, show_data_of, train_in, working_folder
+from gan_cli.cli.launchers import is_parallel, is_sent
 from gan_cli.cli.loading import loading
-from gan_cli.cli.side_by_side import is_parallel, take_gpu
+from gan_cli.cli.side_by_side import take_gpu
 from gan_cli.config import suggestions
 from gan_cli.config.combinations import as_job_overrides, check_grid, first_job, first_of_sweep
 from gan_cli.config.compose import compose, flatten, loader, readable
@@ -31,12 +32,19 @@ from gan_cli.errors import Interrupted, Stopped, UserError
 from gan_cli.own_code import reason
 from gan_cli.runs.folder import holds_config, resume_command, run_folder
 from gan_cli.runs.lock import locked
-from gan_cli.runs.signals import WORKER, interrupting
+from gan_cli.runs.signals import WORKER, interrupting, scheduled
 from gan_cli.runs.streams import unfailing
 
 FIRST_JOB = "the first job of the sweep"
 OURS = tuple(f"{one.__module__}.{one.__name__}" for one in (sweeper.Sweep, search.Search))
 """The sweepers that read the results of their jobs from ``result.json``."""
+PACKAGES = {
+    "hydra/launcher=joblib": ("hydra-joblib-launcher", "sweeps"),
+    "hydra/launcher=submitit_local": ("hydra-submitit-launcher", "submitit"),
+    "hydra/launcher=submitit_slurm": ("hydra-submitit-launcher", "submitit"),
+    "hydra/sweeper=optuna": ("optuna", "sweeps"),
+}
+"""Options that need a package, the package, and the extra that installs it."""
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +69,9 @@ def launch_train(overrides: list[str], config_dir: str | None = None, multirun: 
 
 
 def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) -> None:
-    if "hydra/launcher=joblib" in overrides:
-        checks.package("hydra-joblib-launcher", "sweeps", "hydra/launcher=joblib")
-    if "hydra/sweeper=optuna" in overrides:
-        checks.package("optuna", "sweeps", "hydra/sweeper=optuna")
+    for option, (package, extra) in PACKAGES.items():
+        if option in overrides:
+            checks.package(package, extra, option)
     configs = loader(config_dir)
     overrides = words_of_job(overrides, configs, multirun)
     first = first_job(overrides, configs)
@@ -210,6 +217,7 @@ def _job(cfg: DictConfig, context: HydraConf) -> float | None:
         take_gpu()
     try:
         with (
+            scheduled() if in_sweep and is_sent(context.launcher) else nullcontext(),
             WORKER.busy() if in_worker else interrupting(),
             locked(folder) if in_sweep else nullcontext(),  # a single run's folder is locked before Hydra starts
         ):

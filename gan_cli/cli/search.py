@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_cli.cli import cluster
 from gan_cli.cli.jobs import Job
+from gan_cli.cli.launchers import unfinished
 from gan_cli.cli.study import FOLDER, NAME, Study, space
 from gan_cli.cli.summary import print_summary
 from gan_cli.cli.sweeper import Sweep
@@ -57,6 +59,7 @@ class Search(Sweep):
             UserError: If there is nothing to search, the config of a trial is invalid, or the trials have no metric.
             SystemExit: With code 1, after the table has been printed, if a trial failed.
         """
+        assert self.config is not None
         assert self.hydra_context is not None
         configs, folder = self.hydra_context.config_loader, self._folder()
         for key, value in (("n_trials", self.n_trials), ("n_jobs", self.n_jobs or 1)):
@@ -75,7 +78,8 @@ class Search(Sweep):
         trials = [trial for trial in study.trials if study.is_own(trial)]
         done = {one.folder for one in map(job, trials) if one.is_finished()}
         print(f"{self.n_trials} trials, {len(study.trials)} of them begun already: {folder}", flush=True)
-        excuse = "interrupted"
+        cluster.check(self.config.hydra.launcher)
+        excuse = unfinished(self.config.hydra.launcher)
         try:
             with self._side_by_side():
                 complete = True

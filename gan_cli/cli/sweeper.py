@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from gan_cli.cli import cluster
 from gan_cli.cli.jobs import (
     ASIDE,
     Job,
@@ -20,7 +22,16 @@ from gan_cli.cli.jobs import (
     swept_keys,
     with_values,
 )
-from gan_cli.cli.side_by_side import GPUS, dealing, gpus_for, is_parallel, n_workers, thread_share
+from gan_cli.cli.launchers import (
+    gpus_for,
+    is_parallel,
+    is_sent,
+    n_workers,
+    refuse_choice_of_this_machine,
+    thread_share,
+    unfinished,
+)
+from gan_cli.cli.side_by_side import GPUS, dealing
 from gan_cli.cli.summary import print_summary
 from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import GRID, compose, own_options, readable
@@ -79,6 +90,7 @@ class Sweep(BasicSweeper):
             UserError: If the config of a job is invalid; raised before any job starts.
             SystemExit: With code 1, after the table has been printed, if a job failed.
         """
+        assert self.config is not None
         assert self.hydra_context is not None
         folder = self._folder()
         configs = self.hydra_context.config_loader
@@ -92,7 +104,9 @@ class Sweep(BasicSweeper):
                     environment.put_aside(job.folder, folder / ASIDE)
         done = {job.folder for job in jobs if job.is_finished()}
         print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {len(done)} of them finished already: {folder}", flush=True)
-        excuse, started = "interrupted", 0
+        if len(done) < len(jobs):
+            cluster.check(self.config.hydra.launcher)
+        excuse, started = unfinished(self.config.hydra.launcher), 0
         try:
             with self._side_by_side():
                 for batch in batches:
@@ -207,7 +221,10 @@ class Sweep(BasicSweeper):
 
     def _settle(self, cfg: DictConfig, folder: Path) -> dict[str, str]:
         """Replace every ``auto`` in the config of a job; return the values."""
+        assert self.config is not None
         asked = [key for key in AUTOMATIC if cfg[key] == AUTO]
+        if not holds_config(folder):
+            refuse_choice_of_this_machine(self.config.hydra.launcher, cfg.device, asked)
         self.notes |= dict.fromkeys(settle(cfg, folder) if asked else ())
         return {key: cfg[key] for key in asked}
 
@@ -250,19 +267,23 @@ class Sweep(BasicSweeper):
 
     def _launch(self, jobs: list[Job], started: int) -> None:
         assert self.config is not None
-        assert self.launcher is not None
         if not jobs:  # some launchers do not take an empty list
             return
-        shared = list(self.of_workers)
-        if is_parallel(self.config.hydra.launcher):
-            workers = self.launcher.joblib["n_jobs"] = self._workers()
-            shared.append(f"++hydra.job.env_set.GAN_CLI_THREADS={thread_share(min(workers, len(jobs)))}")
+        node, launcher = self.config.hydra.launcher, cast(Any, self.launcher)
+        shared = [*self.of_workers, f"hydra.sweep.dir={quote(str(self._folder()))}"]
         shared += [f"++hydra.sweeper.swept=[{','.join(self.swept)}]"] if self.swept else []
-        shared.append(f"hydra.sweep.dir={quote(str(self._folder()))}")
-        overrides = [[*job.words, *shared, *self._own(job), f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs]
+        if threads := thread_share(node, len(jobs), self._gpus()):
+            shared.append(f"++hydra.job.env_set.GAN_CLI_THREADS={threads}")
+        own = {job.subdir: [*self._own(job), f"hydra.sweep.subdir={quote(job.subdir)}"] for job in jobs}
+        overrides = {job.subdir: [*job.words, *shared, *own[job.subdir]] for job in jobs}
         for job in jobs:
             job.forget_failure()
-        self.launcher.launch(overrides, initial_job_idx=started)
+        if is_sent(node):
+            cluster.launch(launcher, self._folder(), overrides, started)
+            return
+        if is_parallel(node):
+            launcher.joblib["n_jobs"] = self._workers()
+        launcher.launch(list(overrides.values()), initial_job_idx=started)
 
     def _own(self, job: Job) -> list[str]:
         """Return further overrides of Hydra's keys for a job."""

@@ -108,6 +108,37 @@ def interrupting() -> Iterator[None]:
 
 
 @contextmanager
+def scheduled() -> Iterator[None]:
+    """Receive the signals of a process that a scheduler may start again, before the handlers that somebody has set for it.
+
+    submitit's handler, for example, sends its job to the queue again and ends the process at once. Here the run inside the
+    context saves its last round first. Only then the handler is called, with the signal that has ended the run.
+
+    Raises:
+        SystemExit: After a signal. The process ends without a result, because it may be started again.
+    """
+
+    def interrupt(number: int) -> None:
+        raise Interrupted(number)
+
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in WARNINGS if not _is_free(number)}
+    others = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in others:
+        signal.signal(number, _Receiver(interrupt))
+    try:
+        yield
+    except (Interrupted, Stopped) as end:
+        print(end, file=sys.stderr)
+        with suppress(Exception):  # a job that may not be started again has ended like any other
+            if handler := others.get(end.number):
+                handler(end.number, None)
+        raise SystemExit(128 + end.number) from None
+    finally:
+        for number, handler in others.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def passed_on() -> Iterator[None]:
     """Pass signals on to the worker processes of this one and wait until these have saved their runs.
 

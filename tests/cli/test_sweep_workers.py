@@ -8,22 +8,13 @@ import time
 
 import pytest
 from omegaconf import OmegaConf
-from support.sweeps import jobs_of
+from support.sweeps import WORKER, jobs_of
 
-from gan_cli.cli.side_by_side import GPUS, dealing, gpus_for, n_workers
+from gan_cli.cli.launchers import gpus_for, n_workers
+from gan_cli.cli.side_by_side import GPUS, dealing
 
 pytestmark = pytest.mark.slow
 
-WORKER = """
-import importlib.util, sys
-
-class Finder:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        return importlib.util.spec_from_file_location(name, {path!r}) if name == "gan_cli.training.command" else None
-
-sys.meta_path.insert(0, Finder)
-"""
 WORK = """
 import os, sys, time
 from gan_cli.config.identity import config_hash

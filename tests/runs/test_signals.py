@@ -8,7 +8,7 @@ import pytest
 
 from gan_cli.errors import Interrupted, Stopped
 from gan_cli.runs import signals
-from gan_cli.runs.signals import SIGNALS, WARNINGS, Worker, interrupting, received_by, status_after
+from gan_cli.runs.signals import SIGNALS, WARNINGS, Worker, interrupting, received_by, scheduled, status_after
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +52,42 @@ def test_ignored_signals_and_those_of_others_are_left_alone():
         signal.raise_signal(signal.SIGHUP)
         signal.raise_signal(signal.SIGUSR2)
     assert (received, theirs) == ([], [signal.SIGUSR2])
+
+
+@pytest.mark.parametrize("requeues", [True, False])
+def test_the_handler_of_a_scheduler_is_called_when_a_run_has_saved(requeues, capsys):
+    happened = []
+
+    def handler(number, frame):
+        happened.append("handler")
+        if requeues:
+            raise SystemExit(144)
+        raise RuntimeError("timed-out too many times")
+
+    signal.signal(signal.SIGUSR2, handler)  # as submitit does
+
+    def run():
+        with received_by(lambda number: happened.append("received")):
+            signal.raise_signal(signal.SIGUSR2)
+        happened.append("saved")
+        raise Stopped("stopped at step 3", signal.SIGUSR2)
+
+    with pytest.raises(SystemExit) as end, scheduled(), interrupting():
+        run()
+    assert happened == ["received", "saved", "handler"]
+    assert end.value.code == (144 if requeues else 128 + signal.SIGUSR2)
+    assert capsys.readouterr().err == "stopped at step 3\n"
+    assert signal.getsignal(signal.SIGUSR2) is handler
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM])
+def test_a_scheduled_process_ends_without_a_result_before_a_run_begins(number):
+    called = []
+    signal.signal(signal.SIGUSR2, lambda number, frame: called.append(number))
+    with pytest.raises(SystemExit) as end, scheduled(), interrupting():
+        signal.raise_signal(number)
+    assert end.value.code == 128 + number
+    assert called == [signal.SIGUSR2] * (number == signal.SIGUSR2)
 
 
 def test_an_inner_receiver_takes_over_and_its_signal_counts_for_the_outer_one(clock):
