@@ -218,3 +218,10 @@ def zero_unless_finite(gradients: Sequence[Tensor | None], norm: Tensor) -> list
         return list(gradients)
     finite = norm.isfinite()
     return [None if gradient is None else torch.where(finite, gradient, 0.0) for gradient in gradients]
+
+
+@torch.no_grad()
+def place(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Set ``parameters`` to ``values``."""
+    for parameter, value in zip(parameters, values, strict=True):
+        parameter.copy_(value)

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from gan_cli import checks
-from gan_cli.solvers.base import Problem
+from gan_cli.solvers.base import Problem, place
 from gan_cli.solvers.simultaneous import Field, Simultaneous
 from gan_cli.types import Batch, Stats
 
@@ -69,11 +68,11 @@ class Extragradient(Simultaneous):
 
         Weight decay is a part of F. The optimizers add it where they stand, so they stand where the rest of F was evaluated.
         """
-        with torch.no_grad():
-            torch._foreach_copy_(self.parameters(), evaluation.point)
-            self.optimize(evaluation.field)
-            moves = torch._foreach_sub(self.parameters(), evaluation.point)
-            torch._foreach_copy_(self.parameters(), torch._foreach_add(start, moves))
+        parameters = self.parameters()
+        place(parameters, evaluation.point)
+        self.optimize(evaluation.field)
+        moved = zip(start, parameters, evaluation.point, strict=True)
+        place(parameters, [w + (there.detach() - at) for w, there, at in moved])
         self.finish(evaluation.field)
 
     def state_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.parallel.division import Computed
 from gan_cli.randomness import fork_rng
 from gan_cli.solvers.alternating import Alternating
-from gan_cli.solvers.base import Problem, zero_unless_finite
+from gan_cli.solvers.base import Problem, place, zero_unless_finite
 from gan_cli.types import Batch, Stats
 
 Tensors = list[Tensor]
@@ -113,10 +113,3 @@ def given(tensors: Sequence[Tensor | None]) -> Tensors:
 def slopes(loss: Tensor, parameters: Sequence[Tensor]) -> Tensors:
     """Return the gradient of ``loss``, zeros for parameters that it does not depend on."""
     return list(torch.autograd.grad(loss, list(parameters), materialize_grads=True))
-
-
-@torch.no_grad()
-def place(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """Set ``parameters`` to ``values``."""
-    for parameter, value in zip(parameters, values, strict=True):
-        parameter.copy_(value)
