@@ -30,6 +30,7 @@ from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
 from gan_cli.models.base import UnfitModel
 from gan_cli.parallel.division import Division
+from gan_cli.parallel.ranks import here
 from gan_cli.precision import autocast
 from gan_cli.randomness import random_state, set_random_state
 from gan_cli.regularizers.base import Regularizer
@@ -103,7 +104,7 @@ def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Te
     game_class(cfg).check(data)
     game = build_game(cfg, data.shape, data.classes, data.source).to(device)
     turns = moving_turns(game, cfg.frozen)
-    division = Division(cfg.train.accumulate, game, device)
+    division = Division(cfg.train.accumulate, game, device, here())
     problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision), watch, division)
     solver = make(cfg, "solver", Solver, with_scaled_losses(problem, device) if cfg.precision == "fp16" else problem)
     schedule = Without(make(cfg, "schedule", Schedule), frozenset(game.turns()) - frozenset(turns))

@@ -64,7 +64,7 @@ AT_ONCE = [
     "config/locations",
     "config/names",
 ]
-AT_ONCE += ["activity", "errors", "files", "lazy", "own_code", "runs/streams"]
+AT_ONCE += ["activity", "errors", "files", "lazy", "own_code", "parallel/launched", "runs/streams"]
 """Standard library alone, whatever they import of ours included: help and typos must not wait for anything."""
 WITHOUT_TORCH = [
     "api",

@@ -25,6 +25,7 @@ from gan_cli.config.grammar import quote
 from gan_cli.config.scalars import components, scalars
 from gan_cli.config.schema import TrainConfig
 from gan_cli.errors import DamageWarning, Interrupted, UserError
+from gan_cli.parallel.launched import launched, leading
 from gan_cli.runs import naming
 from gan_cli.runs.streams import reserve_standard_descriptors, unfailing
 
@@ -37,8 +38,22 @@ RUNS = Command("gan-runs", "runs")
 
 
 def gan_train() -> int:
-    """Run ``gan-train`` with the words of ``sys.argv`` and return the exit code."""
-    return _main(TRAIN)
+    """Run ``gan-train`` with the words of ``sys.argv`` and return the exit code; among several processes, lead or follow."""
+    launch = launched()
+    if launch is None:
+        return _main(TRAIN)
+
+    from gan_cli.parallel.team import dismiss
+
+    if launch.rank:
+        from gan_cli.training.together import follow
+
+        return follow(launch)
+    try:
+        with leading(launch):
+            return _main(TRAIN)
+    finally:
+        dismiss(launch)
 
 
 def gan_eval() -> int:

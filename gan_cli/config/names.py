@@ -13,6 +13,7 @@ RUN_ONLY = (
     "report",
     "logger",
     "device",
+    "processes",
     "log_every",
     "eval_every",
     "sample_every",

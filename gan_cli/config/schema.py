@@ -54,6 +54,7 @@ class TrainConfig:
     latent: str = scalar("normal", "law of the latents' coordinates: N(0, 1) or U(-1, 1)", choices=("normal", "uniform"))
     seed: int = scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = scalar("auto", DEVICE, suggested=DEVICES, form=r"auto|cpu|cuda(:\d+)?|mps|meta")
+    processes: int = scalar(1, "how many of this machine compute each batch together (torchrun: as it says)", low=1)
     precision: str = scalar("fp32", "of the forward passes (auto: by device and networks)", choices=PRECISIONS)
     memory_format: str = scalar("contiguous", "layout of images (auto: by precision and networks)", choices=LAYOUTS)
     deterministic: bool = scalar(True, "same seed, same run, also where a faster algorithm exists")

@@ -70,6 +70,11 @@ def importable(folder: str | Path, trusted: Iterable[str] = (), config_dir: str 
         sys.path[:] = path
 
 
+def working_folders() -> list[str]:
+    """Return the folders in which modules are looked for after those of ``sys.path``."""
+    return [str(folder) for folder in _working]
+
+
 def check(config: Any, source: object) -> None:
     """Check that every target in a stored config is one that it may name. Nothing is imported.
 

@@ -19,9 +19,14 @@ def reporting(wanted: bool) -> Iterator[None]:
         _is_reported.reset(token)
 
 
+def is_reporting() -> bool:
+    """Return True in a round in which these numbers are wanted."""
+    return _is_reported.get()
+
+
 def reported(numbers: Callable[[], Stats]) -> Stats:
     """Return ``numbers()``, which must draw nothing and change nothing, or nothing in a round in which they are not wanted.
 
     Most rounds are not logged. A loss needs to be computed in each of them, but not an estimate.
     """
-    return numbers() if _is_reported.get() else {}
+    return numbers() if is_reporting() else {}

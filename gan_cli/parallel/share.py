@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import UserError
+from gan_cli.parallel.ranks import ALONE, Ranks
 from gan_cli.types import Batch
 
 _current: "ContextVar[Share | None]" = ContextVar("share", default=None)
@@ -18,21 +19,26 @@ class NeedsWholeBatch(UserError):
 
 
 class Share:
-    """Part ``index`` of ``count`` equal parts of a turn's batch.
+    """One of the equal parts of a turn's batch.
 
     Every part draws the random numbers of the whole batch, from the same state of torch's default generators, and takes its
     own rows of them. ``draws`` has the functions for it; a draw that is made without them is an error.
 
     Args:
         index: Number of the part, from 0.
-        count: Number of parts.
+        parts: Number of parts that each process computes.
         batch: The samples of this part.
         whole: The samples of the whole batch.
         device: Device whose default generator is drawn from beside that of the CPU.
+        ranks: The processes that compute parts at the same time.
+
+    Attributes:
+        count: Number of parts, those of all processes together.
     """
 
-    def __init__(self, index: int, count: int, batch: Batch, whole: Batch, device: torch.device) -> None:
-        self.index, self.count, self.rows, self.device = index, count, len(batch.x), device
+    def __init__(self, index: int, parts: int, batch: Batch, whole: Batch, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.index, self.parts, self.ranks, self.rows, self.device = index, parts, ranks, len(batch.x), device
+        self.count = parts * ranks.count
         self.whole: dict[int, Tensor] = {id(batch.x): whole.x}
         if batch.y is not None and whole.y is not None:
             self.whole[id(batch.y)] = whole.y
@@ -65,7 +71,7 @@ class Share:
         if n != self.rows:
             raise UserError(
                 f"random numbers for {n} samples are drawn where a part of the batch has {self.rows}: the batch cannot be "
-                "divided.\nDraw one row for each sample, and several numbers in a row. Or set train.accumulate=1."
+                f"divided.\nDraw one row for each sample, and several numbers in a row. Or set {self.undivided}."
             )
         return self.drawn(lambda: draw(n * self.count))[self.index * n : (self.index + 1) * n]
 
@@ -76,6 +82,12 @@ class Share:
         self.seen = self._states()
         return numbers
 
+    @property
+    def undivided(self) -> str:
+        """The words of the command line that leave batches whole."""
+        words = {"processes=1": self.ranks.count > 1, "train.accumulate=1": self.parts > 1}
+        return " and ".join(word for word, is_needed in words.items() if is_needed)
+
     def _states(self) -> list[Tensor]:
         own = [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
         return [torch.get_rng_state(), *([torch.mps.get_rng_state()] if self.device.type == "mps" else own)]
@@ -84,7 +96,8 @@ class Share:
         if not all(map(torch.equal, self._states(), self.seen)):
             raise UserError(
                 "a turn draws random numbers by other functions than those of gan_cli.parallel.draws (torch.nn.Dropout, for "
-                "instance),\nso that parts of a batch would not get those of the whole. Use these, or set train.accumulate=1."
+                "instance),\n"
+                f"so that parts of a batch would not get those of the whole. Use these, or set {self.undivided}."
             )
 
 
@@ -118,6 +131,12 @@ def need_whole_batch(reason: str) -> None:
     """
     if share := current():
         raise NeedsWholeBatch(
-            f"train.accumulate={share.count}: {reason}, so that the batch cannot be divided.\n"
-            "Set train.accumulate=1; a smaller train.batch_size needs less memory."
+            f"{divided(share.parts, share.ranks.count)}: {reason}, so that the batch cannot be divided.\n"
+            f"Set {share.undivided}{'; a smaller train.batch_size needs less memory' if share.parts > 1 else ''}."
         )
+
+
+def divided(parts: int, processes: int) -> str:
+    """Return the words of the command line that divide batches so."""
+    words = {f"processes={processes}": processes > 1, f"train.accumulate={parts}": parts > 1 or processes == 1}
+    return " ".join(word for word, is_named in words.items() if is_named)

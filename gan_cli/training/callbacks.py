@@ -164,12 +164,12 @@ def tensors_in(state: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 class SaveCheckpoint:
-    """Writes a checkpoint of the whole run if the players are finite.
+    """Writes a checkpoint of the whole run if its players are good.
 
     Args:
         folder: Folder of the run.
         state: Returns the state to save: tensors and plain data.
-        guard: Called before every checkpoint.
+        guard: Called with the step before every checkpoint; raises if the players are not finite, for instance.
         logger: Flushed before every checkpoint.
         keep: Number of newest checkpoints to keep; at least two are kept. None: all.
         best: Step -> the steps of the checkpoints that are kept beside them, this one included if it is to be written.
@@ -179,7 +179,7 @@ class SaveCheckpoint:
         self,
         folder: Path,
         state: Callable[[], Mapping[str, Any]],
-        guard: DivergenceGuard,
+        guard: Callable[[int], None],
         logger: RunLogger,
         keep: int | None,
         best: Callable[[int], Collection[int]] = lambda step: (),

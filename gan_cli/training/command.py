@@ -27,7 +27,7 @@ from gan_cli.runs.logger import METRICS, RunLogger
 from gan_cli.runs.origin import FILE as ORIGIN
 from gan_cli.runs.origin import origin_of
 from gan_cli.runs.progress_line import Rounds, plain_line
-from gan_cli.training import division
+from gan_cli.training import division, together
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.clock import Elapsed
 from gan_cli.training.estimates import ExplainEstimates
@@ -75,6 +75,7 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
         memory_errors_named(cfg.device, advice),
         _own_modules_named(cfg),
         displayed(console),
+        together.led(cfg, folder),
     ):
         run = start_or_resume(cfg, folder, console, named)
         return train(run, console)
@@ -157,7 +158,7 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
         say(console, f"warning: {in_words(cfg.train)} ends before the first turn of {turns}: see schedule.phases")
     if run.last is not None and cfg.train.steps is None:
         say(console, f"{in_words(cfg.train)}: {run.last} rounds")
-    for line in (*division.check_division(run), *run.metric_lines):
+    for line in run.metric_lines:
         say_in_words(console, line)
     origin = origin_of(cfg)
     if state is None:
@@ -169,6 +170,9 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
         if before is not None and before.checksum != data.checksum:
             began_with = f"those that the run began with, {folder / record.FILE}"
             say(console, f"warning: the samples are not equal to {began_with}: {before.differences(data)}.")
+    together.begin(run)
+    for line in together.check(run):
+        say_in_words(console, line)
     if cfg.resume:
         check_rounds_left(run, state)
         say(console, f"continuing at step {run.step}{'' if state else ': the run has not written a checkpoint yet'}")
@@ -237,7 +241,8 @@ def train(run: Run, console: Console) -> float | None:
     run_diagnostics = RunDiagnostics(run.diagnostics, run.game, run.data, logger, say_line, cfg.seed)
     draw_samples = DrawSamples(run.ema.game, run.game, run.data, logger, say_line, cfg.seed)
     check_finite = DivergenceGuard(run.game, run.solver, log_stats)
-    save_checkpoint = SaveCheckpoint(run.folder, run.state, check_finite, logger, cfg.keep_checkpoints, run.best_steps)
+    agreed = partial(together.compare, run, check_finite)
+    save_checkpoint = SaveCheckpoint(run.folder, run.state, agreed, logger, cfg.keep_checkpoints, run.best_steps)
     metric = run.measurement.metric
     newest, short = lambda: log_stats.latest | evaluate_metric.latest, {metric.name: metric.short_name}
     rounds = Rounds(run.step, end.last, newest, short, None if end.last is not None else run.time_limit.seconds_left)
@@ -271,7 +276,7 @@ def train(run: Run, console: Console) -> float | None:
                     measure(run.step)
             run.recall()
             run.clock.start()
-            training_loop(run.play, end, callbacks, run.step, log_stats.looks_at)
+            training_loop(partial(together.play, run), end, callbacks, run.step, log_stats.looks_at)
             assert end.last is not None
             save_checkpoint(end.last)  # written already, unless there were no rounds
         if not is_interactive(console):

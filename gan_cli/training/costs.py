@@ -21,6 +21,7 @@ class Costs:
         schedule: Step -> the order of turns.
         batch_size: Samples per turn.
         epoch: Number of samples in an epoch. None: there are no epochs.
+        processes: Number of processes, each of which computes an equal part of every turn.
 
     Attributes:
         images: Number of images.
@@ -28,8 +29,8 @@ class Costs:
         of_order: FLOPs of a round by its turns, separated by spaces.
     """
 
-    def __init__(self, schedule: Schedule, batch_size: int, epoch: int | None) -> None:
-        self.schedule, self.batch_size, self.epoch = schedule, batch_size, epoch
+    def __init__(self, schedule: Schedule, batch_size: int, epoch: int | None, processes: int = 1) -> None:
+        self.schedule, self.batch_size, self.epoch, self.processes = schedule, batch_size, epoch, processes
         self.images = self.flops = 0
         self.of_order: dict[str, int] = {}
 
@@ -41,7 +42,7 @@ class Costs:
         else:
             with _Flops() as counted:
                 stats = play()
-            self.of_order[key] = counted.flops
+            self.of_order[key] = counted.flops * self.processes
         self.flops += self.of_order[key]
         self.images += images_of(order, self.batch_size)
         return stats

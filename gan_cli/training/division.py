@@ -6,6 +6,7 @@ from torch import nn
 
 from gan_cli.errors import UserError
 from gan_cli.games.sampling import preserve_buffers
+from gan_cli.parallel.share import divided
 from gan_cli.randomness import fork_rng
 from gan_cli.training.run import Run
 
@@ -16,13 +17,14 @@ def check_division(run: Run) -> list[str]:
     Raises:
         UserError: If the batches of the run are divided and a turn needs whole ones.
     """
-    parts = run.solver.division.parts
-    if parts == 1:
+    division = run.solver.division
+    if division.count == 1:
         return []
+    words = divided(division.parts, division.ranks.count)
     if remembering := [key for key, state in run.game.objective.state_dict().items() if state]:
         raise UserError(
-            f"train.accumulate={parts}: {', '.join(remembering)} remembers something between rounds, which would be updated by "
-            "each part of a batch.\nSet train.accumulate=1."
+            f"{words}: {', '.join(remembering)} remembers something between rounds, which would be updated by "
+            "each part of a batch.\nLeave batches whole: processes=1 and train.accumulate=1."
         )
     batch = run.heldout_batch(0)
     with preserve_buffers(run.game), fork_rng(0, run.device):
@@ -33,9 +35,11 @@ def check_division(run: Run) -> list[str]:
 
 def facts(run: Run) -> Mapping[str, str]:
     """Return ``batches``: how the batches are divided, in words."""
-    parts, size = run.solver.division.parts, run.cfg.train.batch_size
-    if parts == 1:
+    division, size = run.solver.division, run.cfg.train.batch_size
+    parts, processes = division.parts, division.ranks.count
+    if division.count == 1:
         return {"batches": "whole"}
-    divided = f"{parts} parts of {size // parts} samples"
+    words = f"{parts} parts of {size // division.count} samples" if parts > 1 else f"{size // processes} samples each"
+    text = f"{processes} processes with {words}" if processes > 1 else words
     norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in run.game.modules())
-    return {"batches": f"{divided}, each with batch norm's statistics of its own" if norms else divided}
+    return {"batches": f"{text}, each with batch norm's statistics of its own" if norms else text}

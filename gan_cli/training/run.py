@@ -23,6 +23,7 @@ from gan_cli.evaluation.measurement import Measurement, check_counts
 from gan_cli.games.frozen import freeze_statistics
 from gan_cli.metrics.base import Metric, NoMetric
 from gan_cli.parallel.division import require_equal_parts
+from gan_cli.parallel.ranks import here
 from gan_cli.precision import matrix_products
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import best, checkpoint
@@ -93,7 +94,7 @@ class Run:
         self.solver, self.schedule, self.idle = parts.solver, parts.schedule, parts.idle
         self.last, self.end, self.clock = parts.last, End(parts.last), Stopwatch()
         epoch = None if self.data.train.unlimited else len(self.data.train)
-        self.costs = Costs(self.schedule, cfg.train.batch_size, epoch)
+        self.costs = Costs(self.schedule, cfg.train.batch_size, epoch, here().count)
         self.time_limit = self._time_limit()
         freeze_statistics(self.game, cfg.frozen)
         balanced = cfg.train.batches == "balanced"
@@ -280,9 +281,10 @@ def prepare(cfg: DictConfig) -> torch.device:
     Raises:
         UserError: If there is no such device, or a batch cannot be divided as the config says.
     """
-    chosen = device.choose(cfg.device)
-    require_equal_parts(cfg.train.batch_size, cfg.train.accumulate)
-    if (count := threads()) is not None:
+    ranks = here()
+    chosen = ranks.place(cfg.device, device.choose(cfg.device))
+    require_equal_parts(cfg.train.batch_size, cfg.train.accumulate, max(ranks.count, 1))
+    if (count := ranks.share_of(threads())) is not None:
         torch.set_num_threads(count)
     postpone_compiler()
     # torch.use_deterministic_algorithms does the same, and imports the compiler

@@ -1,0 +1,130 @@
+"""The processes of a run from the side of process 0, which starts them, or finds those that torchrun has started."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from gan_cli.parallel.launched import Launch, led
+from gan_cli.parallel.ranks import ALONE, FOREVER, LostProcess, Order, Ranks, among
+
+JOB, NONE = "job", "none"
+"""Key of the store under which process 0 leaves the job, and its value if there is none."""
+PATIENCE = 10.0
+"""Seconds that processes have to end when they are told to."""
+HOST = "127.0.0.1"
+
+
+@cache
+def store_of(launch: Launch) -> Any:
+    """Return the store at which the processes of ``launch`` meet."""
+    is_master = launch.rank == 0 and not launch.is_hosted
+    return dist.TCPStore(launch.address, launch.port, is_master=is_master, wait_for_workers=False)
+
+
+def ranks_of(launch: Launch) -> Ranks:
+    """Return the processes of ``launch``, not connected yet."""
+    return Ranks(launch.rank, launch.count, launch.local_rank, launch.local_count, shares_threads=launch.is_spawned)
+
+
+@contextmanager
+def together(processes: int) -> Iterator[Ranks]:
+    """Compute the run inside the context with the processes that torchrun has started, else with so many of this machine.
+
+    The others wait until this one says what they build, and connects to them.
+    """
+    if (launch := led()) is not None:
+        with _led(ranks_of(launch), store_of(launch)) as ranks:
+            yield ranks
+    elif processes == 1:
+        yield ALONE
+    else:
+        store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+        launch = Launch(0, processes, 0, processes, HOST, store.port, True, True)
+        with _spawned(launch) as ended, _led(ranks_of(launch), store) as ranks:
+            ranks.ended = ended
+            yield ranks
+
+
+def meet(ranks: Ranks, device: torch.device, job: bytes) -> None:
+    """Give the other processes the job, and connect to them."""
+    ranks.store.set(JOB, job)
+    ranks.connect(ranks.store, device)
+
+
+def job_of(launch: Launch) -> bytes:
+    """Wait for the job that process 0 gives, and return it; empty if it ends without one."""
+    store = store_of(launch)
+    store.wait([JOB], FOREVER)
+    job: bytes = store.get(JOB)
+    return job if job != NONE.encode() else b""
+
+
+def dismiss(launch: Launch) -> None:
+    """Let the other processes end that wait for a run of this one."""
+    store = store_of(launch)
+    with suppress(RuntimeError):
+        store.compare_set(JOB, "", NONE)
+
+
+@contextmanager
+def _led(ranks: Ranks, store: Any) -> Iterator[Ranks]:
+    ranks.store, n_threads = store, torch.get_num_threads()
+    try:
+        with among(ranks):
+            yield ranks
+        _end(ranks)
+    except BaseException as error:
+        if not isinstance(error, LostProcess):
+            _end(ranks)
+        raise
+    finally:
+        ranks.close()
+        torch.set_num_threads(n_threads)
+
+
+def _end(ranks: Ranks) -> None:
+    """Tell the others to end, where they wait for an order."""
+    if ranks.is_waited_for:
+        with suppress(LostProcess), ranks.ordered(Order.END):
+            pass
+
+
+@contextmanager
+def _spawned(launch: Launch) -> Iterator[Callable[[], str]]:
+    """Start the other processes, yield a function that says which has ended, and end those that do not end by themselves."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "gan_cli"],
+            env={**os.environ, **launch._replace(rank=rank, local_rank=rank).environment()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # signals of the terminal reach this process alone
+        )
+        for rank in range(1, launch.count)
+    ]
+
+    def ended() -> str:
+        for rank, process in enumerate(started, 1):
+            if code := process.poll():
+                how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                return f"process {rank} of {launch.count} has ended with {how}."
+        return ""
+
+    patience = 0.0
+    try:
+        yield ended
+        patience = PATIENCE
+    finally:
+        for process in started:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
+            process.kill()
+            process.wait()
