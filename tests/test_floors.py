@@ -79,7 +79,8 @@ WITHOUT_TORCH = [
 ]
 """Hydra at most, until the work starts."""
 HYDRA = {"hydra", "hydra_plugins", "omegaconf", "rich", "yaml"}
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
+ENTRANCES = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path not in ENTRANCES)
 
 
 def imported(path: Path, at_import: bool = False) -> set[str]:

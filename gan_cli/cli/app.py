@@ -30,6 +30,7 @@ from gan_cli.config.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, run, s
 from gan_cli.config.trust import importable
 from gan_cli.errors import Interrupted, Stopped, UserError
 from gan_cli.own_code import reason
+from gan_cli.parallel.launched import led
 from gan_cli.runs.folder import holds_config, resume_command, run_folder
 from gan_cli.runs.lock import locked
 from gan_cli.runs.signals import WORKER, interrupting, scheduled
@@ -80,6 +81,8 @@ def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) 
         compose(configs, "train", overrides)  # refuses several values where there is one job
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     check_named_here(cfg, overrides)
+    if multirun and led() is not None:
+        raise UserError("torchrun starts the processes of one run, and no sweep. Use gan-train -m with processes=N.")
     ours = multirun and cfg.hydra.sweeper._target_ in OURS
     if not ours:  # our sweeper shows those of all jobs
         _show_supplied(cfg, configs)

@@ -14,7 +14,7 @@ class Launch(NamedTuple):
 
     Attributes:
         rank: Its number, from 0.
-        count: Number of processes.
+        world: Number of processes.
         local_rank: Its number among those of this machine.
         local_count: Number of processes on this machine.
         address: Host of the store at which the processes meet.
@@ -24,7 +24,7 @@ class Launch(NamedTuple):
     """
 
     rank: int
-    count: int
+    world: int
     local_rank: int
     local_count: int
     address: str
@@ -36,7 +36,7 @@ class Launch(NamedTuple):
         """Return the environment variables from which ``launched`` reads this."""
         return {
             "RANK": str(self.rank),
-            "WORLD_SIZE": str(self.count),
+            "WORLD_SIZE": str(self.world),
             "LOCAL_RANK": str(self.local_rank),
             "LOCAL_WORLD_SIZE": str(self.local_count),
             "MASTER_ADDR": self.address,
@@ -51,12 +51,12 @@ def launched() -> Launch | None:
     environment = os.environ
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= environment.keys() or environment["WORLD_SIZE"] == "1":
         return None
-    rank, count = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+    rank, world = int(environment["RANK"]), int(environment["WORLD_SIZE"])
     return Launch(
         rank,
-        count,
+        world,
         int(environment.get("LOCAL_RANK", rank)),
-        int(environment.get("LOCAL_WORLD_SIZE", count)),
+        int(environment.get("LOCAL_WORLD_SIZE", world)),
         environment["MASTER_ADDR"],
         int(environment["MASTER_PORT"]),
         environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",

@@ -10,14 +10,14 @@ from functools import cache
 from typing import Any
 
 import torch
-import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from gan_cli.parallel.launched import Launch, led
 from gan_cli.parallel.ranks import ALONE, FOREVER, LostProcess, Order, Ranks, among
 
 JOB, NONE = "job", "none"
 """Key of the store under which process 0 leaves the job, and its value if there is none."""
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds that processes have to end when they are told to."""
 HOST = "127.0.0.1"
 
@@ -26,12 +26,12 @@ HOST = "127.0.0.1"
 def store_of(launch: Launch) -> Any:
     """Return the store at which the processes of ``launch`` meet."""
     is_master = launch.rank == 0 and not launch.is_hosted
-    return dist.TCPStore(launch.address, launch.port, is_master=is_master, wait_for_workers=False)
+    return TCPStore(launch.address, launch.port, is_master=is_master, wait_for_workers=False)
 
 
 def ranks_of(launch: Launch) -> Ranks:
     """Return the processes of ``launch``, not connected yet."""
-    return Ranks(launch.rank, launch.count, launch.local_rank, launch.local_count, shares_threads=launch.is_spawned)
+    return Ranks(launch.rank, launch.world, launch.local_rank, launch.local_count, shares_threads=launch.is_spawned)
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def together(processes: int) -> Iterator[Ranks]:
     elif processes == 1:
         yield ALONE
     else:
-        store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+        store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
         launch = Launch(0, processes, 0, processes, HOST, store.port, True, True)
         with _spawned(launch) as ended, _led(ranks_of(launch), store) as ranks:
             ranks.ended = ended
@@ -108,20 +108,22 @@ def _spawned(launch: Launch) -> Iterator[Callable[[], str]]:
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # signals of the terminal reach this process alone
         )
-        for rank in range(1, launch.count)
+        for rank in range(1, launch.world)
     ]
 
     def ended() -> str:
         for rank, process in enumerate(started, 1):
             if code := process.poll():
                 how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-                return f"process {rank} of {launch.count} has ended with {how}."
+                return f"process {rank} of {launch.world} has ended with {how}."
         return ""
 
-    patience = 0.0
+    patience = PATIENCE
     try:
         yield ended
-        patience = PATIENCE
+    except LostProcess:
+        patience = 0.0
+        raise
     finally:
         for process in started:
             with suppress(subprocess.TimeoutExpired):

@@ -1,0 +1,79 @@
+"""Runs that two processes compute: the same as those of one, resumed with another number, stopped, and broken off."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+import torch
+from support import configs, runs
+
+from gan_cli.errors import Stopped
+from gan_cli.parallel.ranks import LostProcess
+from gan_cli.runs import environment
+from gan_cli.training import together
+
+pytestmark = pytest.mark.slow
+CFG = "dataset=ring loss=wgan_gp device=cpu"
+VALUES = "train.batch_size=8 train.n_critic=1 checkpoint_every=2 log_every=1 train.steps"
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The processes that runs start."""
+    processes = []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            if args[0][1:] == ["-m", "gan_cli"]:
+                processes.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    return processes
+
+
+def signal_at(monkeypatch, step, processes, number):
+    """Send a signal to the second process before round ``step``."""
+    play = together.play
+
+    def play_and_send(run, now):
+        if now == step:
+            os.kill(processes[-1].pid, number)
+        return play(run, now)
+
+    monkeypatch.setattr(together, "play", play_and_send)
+
+
+def parameters(folder):
+    return torch.cat([tensor.double().flatten() for tensor in runs.state(folder)["game"].values()])
+
+
+def test_a_run_continues_with_two_processes_stops_on_their_signal_and_ends_with_one(tmp_path, started, monkeypatch, capsys):
+    cfg, whole, divided = configs.config(CFG), tmp_path / "whole", tmp_path / "divided"
+    runs.train(cfg, whole, f"{VALUES}=8")
+    runs.train(cfg, divided, f"{VALUES}=2")
+    capsys.readouterr()
+    signal_at(monkeypatch, 4, started, signal.SIGTERM)
+    with pytest.raises(Stopped, match=r"stopped at step [45]\.") as stopped:
+        runs.train(cfg, divided, f"{VALUES}=8 processes=2", resume=True)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    said = capsys.readouterr().out
+    assert said.count("batches: 2 processes with 4 samples each") == 1
+    assert "batches 2 processes with 4 samples each instead of whole" in said.replace("\n", " ")
+    assert environment.at(divided, 4)["batches"] == "2 processes with 4 samples each"
+    assert [process.wait(10) for process in started] == [0]
+    runs.train(cfg, divided, f"{VALUES}=8", resume=True)
+    one, other = parameters(whole), parameters(divided)
+    assert (one - other).norm() < 1e-5 * one.norm()
+    assert runs.result(whole)["costs"]["cost/flops"] == runs.result(divided)["costs"]["cost/flops"]
+
+
+def test_a_process_that_is_killed_ends_the_run_with_one_message(tmp_path, started, monkeypatch):
+    signal_at(monkeypatch, 4, started, signal.SIGKILL)
+    with pytest.raises(LostProcess) as lost:
+        runs.train(configs.config(CFG), tmp_path / "run", f"{VALUES}=9 processes=2")
+    first, second = str(lost.value).splitlines()
+    assert first == "process 1 of 2 has ended with SIGKILL."
+    assert second.startswith("Continue from step 2 with: gan-train resume=")
+    assert lost.value.code == 1
