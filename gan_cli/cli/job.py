@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli import files
 from gan_cli.cli import again
 from gan_cli.cli.loading import loading
+from gan_cli.cli.pruning import trial_pruner
 from gan_cli.config.budget import settle
 from gan_cli.config.compose import own_options, readable, structured
 from gan_cli.config.identity import config_hash
@@ -105,7 +106,7 @@ def train_in(
             show(choices(context, cfg, unused(cfg)))
         named = _named(overrides) if cfg.resume is None else set()
         try:
-            return train_command(cfg, folder, named, console)
+            return train_command(cfg, folder, named, console, trial_pruner(context.sweeper, cfg) if in_sweep else None)
         except Diverged as error:
             line = again.command(cfg, folder, context)
             advice = "Smaller learning rates may help" + (f": {line}" if line else ", in a new run with init_from=CHECKPOINT.")

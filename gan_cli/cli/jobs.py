@@ -63,6 +63,10 @@ class Job:
         """Return True if the job has finished."""
         return (self.result() or {}).get("status") == "finished"
 
+    def has_ended(self) -> bool:
+        """Return True if the job has finished or was pruned."""
+        return (self.result() or {}).get("status") in ("finished", "pruned")
+
     def forget_failure(self) -> None:
         """Remove the result of an earlier attempt, unless the job is finished or another process works in its folder."""
         if self.folder.is_dir():

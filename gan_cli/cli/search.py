@@ -1,6 +1,5 @@
 """A sweep that searches: optuna suggests the values of each trial from the results of those before."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from gan_cli.cli import cluster
 from gan_cli.cli.jobs import Job
 from gan_cli.cli.launchers import unfinished
-from gan_cli.cli.study import FOLDER, NAME, Study, space
+from gan_cli.cli.pruning import NONE, check_pruner
+from gan_cli.cli.study import FOLDER, NAME, Study, score, space
 from gan_cli.cli.summary import print_summary
 from gan_cli.cli.sweeper import Sweep
 from gan_cli.config.combinations import merged
-from gan_cli.config.compose import SEARCH, own_options
+from gan_cli.config.compose import SEARCH, compose, own_options
+from gan_cli.config.grammar import quote
 from gan_cli.config.hydra_internals import register_plugin
 from gan_cli.errors import UserError
 from gan_cli.own_code import reason
@@ -33,6 +34,8 @@ class Search(Sweep):
         sampler: ``tpe`` (tree-structured Parzen estimator) or ``random``.
         seed: Seed of the sampler.
         storage: File of the study, which several searches may share. None: one in the folder of the search.
+        pruner: ``median``, ``successive_halving`` or ``hyperband`` end a trial that does worse than others; ``none``.
+        warmup: Number of rounds before which no trial is pruned.
         params: Maps a key to its values, as on the command line.
     """
 
@@ -45,11 +48,15 @@ class Search(Sweep):
         sampler: str,
         seed: int,
         storage: str | None,
+        pruner: str,
+        warmup: int,
         params: dict[str, str] | None = None,
     ) -> None:
         super().__init__(None, params)
         self.n_trials, self.n_jobs = n_trials, n_jobs
         self.storage = None if storage is None else Path(storage)
+        self.pruner, self.warmup = pruner, warmup
+        self.numbers: dict[str, int] = {}
         self.how: Mapping[str, Any] = {"sampler": sampler, "seed": seed}
 
     def sweep(self, arguments: list[str]) -> None:
@@ -65,11 +72,15 @@ class Search(Sweep):
         for key, value in (("n_trials", self.n_trials), ("n_jobs", self.n_jobs or 1)):
             if type(value) is not int or value < 1:
                 raise UserError(f"hydra.sweeper.{key} must be a whole number, at least 1, not {value!r}")
+        check_pruner(self.pruner, self.warmup)
         searched = space(merged(self.params, arguments, configs))
         self._prepare(configs, [key.lstrip("+~") for key in searched.distributions])
-        self._add({}, searched.example(), configs)  # refuses what no trial could be, before there is a study
+        example = searched.example()
+        self._add({}, example, configs)  # refuses what no trial could be, before there is a study
+        if self.pruner != NONE and not compose(configs, "train", [*self.ours, *example]).eval_every:
+            raise UserError(f"hydra.sweeper.pruner={self.pruner} needs evaluations in the course of a trial: eval_every=N.")
         self._show_supplied()
-        study = Study(self.storage or folder / NAME, searched, folder=folder, **self.how)
+        study = Study(self._file, searched, folder=folder, **self.how)
         jobs: dict[str, Job] = {}
 
         def job(trial: "FrozenTrial") -> Job:
@@ -85,7 +96,8 @@ class Search(Sweep):
                 complete = True
                 while complete and (trials := study.ask(self.n_trials, self.n_jobs or self._workers())):
                     asked = [job(trial) for trial in trials]
-                    todo = {one.subdir: one for one in asked if not one.is_finished()}
+                    todo = {one.subdir: one for one in asked if not one.has_ended()}
+                    self.numbers = {one.subdir: trial.number for trial, one in zip(trials, asked, strict=True)}
                     self._launch(list(todo.values()), trials[0].number)
                     told = [self._tell(study, trial, one) for trial, one in zip(trials, asked, strict=True)]
                     complete = all(told)
@@ -111,9 +123,23 @@ class Search(Sweep):
             if metric is None:
                 raise UserError(f"a search needs a metric, and {job.folder} has none: leave out metric=none.")
             study.tell(trial, score(metric["final"], metric["higher_is_better"]))
+        elif result.get("status") == "pruned":
+            study.tell_pruned(trial)
         elif result.get("status") == "failed":
             study.tell(trial, None)
-        return result.get("status") in ("finished", "failed")
+        return result.get("status") in ("finished", "pruned", "failed")
+
+    def _own(self, job: Job) -> list[str]:
+        """Return the words by which a job that may be pruned knows its trial and the file of the study."""
+        if self.pruner == NONE:
+            return []
+        file = quote(str(self._file.absolute()))
+        return [f"++hydra.sweeper.trial={self.numbers[job.subdir]}", f"hydra.sweeper.storage={file}"]
+
+    @property
+    def _file(self) -> Path:
+        """The file of the study."""
+        return self.storage or self._folder() / NAME
 
     def _summarize(self, study: Study, jobs: list[Job], done: set[Path], excuse: str) -> int:
         """Print the table of the trials and the command line of the best one, and return the number of failed trials."""
@@ -128,13 +154,6 @@ class Search(Sweep):
             print(f"best of {len(study.scored)} finished trials, trial {best.number}{where}:")
             print(in_one_line([*options_arguments(own_options(self.config.hydra)), *study.space.overrides(best.params)]))
         return failed
-
-
-def score(value: float | None, higher_is_better: bool) -> float | None:
-    """Return what a search minimises: a number of which lower is better; None if it is not finite."""
-    if value is None or not math.isfinite(value):
-        return None
-    return -value if higher_is_better else value
 
 
 register_plugin(Search, SEARCH)

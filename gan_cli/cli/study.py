@@ -1,5 +1,6 @@
 """The study of a search: the space of its values, its trials in a file, and the sampler that suggests the next."""
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ from gan_cli.errors import UserError
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
     from optuna.distributions import BaseDistribution
+    from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial
 
 NAME = "study.log"
@@ -48,9 +50,7 @@ class Space:
 
     def example(self) -> list[str]:
         """Return the overrides of some trial, whose real numbers are not whole."""
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # the lines of the trials say enough
+        optuna = _optuna()
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         return self.overrides(study.ask(dict(self.distributions)).params)
 
@@ -128,9 +128,9 @@ class Study:
         self.file, self.space, self.seed, self.folder = file, space, seed, str(folder.absolute())
         self.sampler = _choice("sampler", sampler, _samplers())
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.alone = _Lock(file.with_name(f"{file.name}.lock"))
+        self.alone = _Lock.of(file)
         with self.alone():
-            self.study = opened(file, self.alone)
+            _, self.study = opened(file, self.alone)
             described = self.study.user_attrs.get("space")
             if described is None:
                 self.study.set_user_attr("space", space.described())
@@ -173,6 +173,12 @@ class Study:
 
         self.study.tell(trial.number, score, state=None if score is not None else TrialState.FAIL)
 
+    def tell_pruned(self, trial: "FrozenTrial") -> None:
+        """Record that a trial was pruned, with the metrics that it has recorded itself."""
+        from optuna.trial import TrialState
+
+        self.study.tell(trial.number, state=TrialState.PRUNED)
+
     @property
     def scored(self) -> list["FrozenTrial"]:
         """The trials that have a score."""
@@ -205,6 +211,10 @@ class _Lock:
     def __init__(self, path: Path) -> None:
         self.path, self.depth, self.held = path, 0, ExitStack()
 
+    @classmethod
+    def of(cls, file: Path) -> "_Lock":
+        return cls(file.with_name(f"{file.name}.lock"))
+
     def acquire(self) -> bool:
         if self.depth == 0:
             self.held.enter_context(files.file_lock(self.path))
@@ -225,21 +235,41 @@ class _Lock:
             self.release()
 
 
-def opened(file: Path, lock: Any) -> "OptunaStudy":
-    """Return the study in ``file``, a new one if there is none, which takes ``lock`` to write.
+def score(value: float | None, higher_is_better: bool) -> float | None:
+    """Return what a search minimises: a number of which lower is better; None if it is not finite."""
+    if value is None or not math.isfinite(value):
+        return None
+    return -value if higher_is_better else value
+
+
+def opened(file: Path, lock: _Lock | None = None) -> "tuple[JournalStorage, OptunaStudy]":
+    """Return the content of ``file`` and the study in it, a new one if there is none.
+
+    Args:
+        file: Holds the trials.
+        lock: Its lock, which is taken to write. None: one of its own.
 
     Raises:
         UserError: If the file cannot be read.
     """
-    import optuna
+    optuna = _optuna()
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
+    held: Any = lock or _Lock.of(file)  # has the two methods that are called, not the base
     try:
-        storage = JournalStorage(JournalFileBackend(str(file), lock))
-        return optuna.create_study(storage=storage, study_name="gan-cli", load_if_exists=True)
+        storage = JournalStorage(JournalFileBackend(str(file), held))
+        return storage, optuna.create_study(storage=storage, study_name="gan-cli", load_if_exists=True)
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:  # whatever its reader stumbles over
         raise UserError(f"{file} is damaged, or no study of optuna: {error}.\nTake another hydra.sweep.dir.") from error
+
+
+def _optuna() -> Any:
+    """Import optuna, whose own lines about studies and trials are left out."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
 
 
 def _samplers() -> dict[str, Any]:

@@ -43,7 +43,7 @@ def print_summary(
     for name in ("job", "result"):
         table.add_column(name, max_width=max(NARROWEST, left // 2))
     table.add_column("folder", no_wrap=True)  # the last one, which is not broken, so that it can be copied
-    rows, failed = [], 0
+    rows, failed, pruned = [], 0, 0
     for job in jobs:
         result = job.result() or {"status": "failed", "reason": excuse}
         if result["status"] != "finished" and (in_use := lock.holder(job.folder)):
@@ -51,6 +51,9 @@ def print_summary(
         if result["status"] == "finished":
             early = f", stopped early at step {result['step']}" if "early_stopping" in result else ""
             outcome = Text(_number(result.get("metric"), "finished earlier" if job.folder in done else "") + early)
+        elif result["status"] == "pruned":
+            pruned += 1
+            outcome = Text(f"pruned at step {result['step']}, {_number(result.get('metric'), '')}")
         else:
             failed += 1
             outcome = Text(result.get("reason", ""), style="red")
@@ -62,7 +65,9 @@ def print_summary(
     if common:
         print("all jobs:", *sorted(common))
     Console(width=UNBROKEN).print(table)
-    print(f"{len(jobs) - failed} of {len(jobs)} jobs finished. They lie in {folder}, their numbers in sweep.json there.")
+    also = f", {pruned} were pruned" if pruned else ""
+    finished = f"{len(jobs) - failed - pruned} of {len(jobs)} jobs finished{also}"
+    print(f"{finished}. They lie in {folder}, their numbers in sweep.json there.")
     if failed:
         again = shlex.quote(f"hydra.sweep.dir={folder}")
         print(f"The same sweep, started again with {again}, skips the finished ones.")

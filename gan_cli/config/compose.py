@@ -38,6 +38,8 @@ SWEEPERS: Mapping[str, Mapping[str, Any]] = {
         "sampler": "tpe",
         "seed": 0,
         "storage": None,
+        "pruner": "none",
+        "warmup": 0,
         "params": None,
     },
 }

@@ -216,7 +216,7 @@ class RunsConfig:
 
     folder: str = scalar("outputs", "where runs are looked for; the bare path will do")
     status: list[str] | None = scalar(
-        None, "running, finished, failed, stopped, requeue, unfinished or unreadable; several by commas (null: all)"
+        None, "running, finished, pruned, failed, stopped, requeue, unfinished or unreadable; several by commas (null: all)"
     )
     sort: str = scalar("age", "order of the table", choices=("age", "size", "step", "metric", "method", "data", "status"))
     debug: bool = scalar(False, DEBUG)

@@ -231,6 +231,8 @@ def _problem(folder: Path, config: Mapping[str, Any]) -> str | None:
         return f"failed: {result.get('reason') or 'unknown reason'}"
     if not config:
         return "its config.yaml cannot be read"
+    if result.get("status") == "pruned":
+        return f"pruned at step {result.get('step')}"
     return None if result.get("status") == "finished" else UNFINISHED
 
 

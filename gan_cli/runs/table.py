@@ -26,7 +26,7 @@ RUNNING, UNFINISHED, UNREADABLE = "running", "unfinished", "unreadable"
 """Statuses beside those of ``result.json``: a process works in the folder; none does, and no result was written; no config."""
 RESUMABLE = ("stopped", "requeue", UNFINISHED)
 """Statuses of runs that have not come to their end."""
-STATUSES = (RUNNING, "finished", "failed", *RESUMABLE, UNREADABLE)
+STATUSES = (RUNNING, "finished", "pruned", "failed", *RESUMABLE, UNREADABLE)
 TAIL = 64 * 1024
 """Number of bytes at the end of ``metrics.jsonl`` in which the newest number of an unfinished run is looked for."""
 

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -36,12 +35,15 @@ from gan_cli.training.fork import fork
 from gan_cli.training.loop import Callback, Every, training_loop
 from gan_cli.training.monitors import DrawSamples, EvaluateMetric, LogGame, LogHeldOutEstimate, RunDiagnostics
 from gan_cli.training.preview import preview
+from gan_cli.training.pruning import Pruner
 from gan_cli.training.result import write_result, write_stop
-from gan_cli.training.resume import check_rounds_left, state_to_resume
+from gan_cli.training.resume import check_rounds_left, finished_result, state_to_resume
 from gan_cli.training.run import Run
 
 
-def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), console: Console | None = None) -> float | None:
+def train_command(
+    cfg: DictConfig, folder: Path, named: Collection[str] = (), console: Console | None = None, pruner: Pruner | None = None
+) -> float | None:
     """Train in ``folder`` and return the final metric (None without one).
 
     Args:
@@ -49,6 +51,7 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
         folder: Folder of the run.
         named: The keys that the command line names; a part that is named but not used by the game is refused.
         console: Where progress is shown (None: standard output).
+        pruner: Judges the run by the other runs of a search. None: the run is never pruned.
 
     Raises:
         UserError: If the folder holds a run already, the config or the data does not fit, or memory runs out.
@@ -77,7 +80,7 @@ def train_command(cfg: DictConfig, folder: Path, named: Collection[str] = (), co
         displayed(console),
         together.led(cfg, folder),
     ):
-        run = start_or_resume(cfg, folder, console, named)
+        run = start_or_resume(cfg, folder, console, named, pruner)
         return train(run, console)
 
 
@@ -95,15 +98,6 @@ def _own_modules_named(cfg: DictConfig) -> Iterator[None]:
 def unused(cfg: DictConfig) -> list[str]:
     """Return the config groups that the game does not use, whichever option is chosen in them."""
     return [group for group, is_used in uses(cfg).items() if not is_used]
-
-
-def finished_result(folder: Path, cfg: DictConfig) -> dict[str, Any] | None:
-    """Return the result of the run in ``folder`` if it has finished and has nothing to do under ``cfg``, else None."""
-    result, train = read_result(folder) or {}, cfg.train
-    if early := result.get("early_stopping"):
-        return result if cfg.early_stopping is not None and early["evaluations"] >= cfg.early_stopping else None
-    reached = result.get("step", -1) >= train.steps if train.steps is not None else result.get("budget") == in_words(train)
-    return result if result.get("status") == "finished" and reached else None
 
 
 def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console: Console | None = None) -> None:
@@ -135,7 +129,9 @@ def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console:
     say_in_words(console, "dry run: everything fits; nothing was trained, and no run was written")
 
 
-def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = ()) -> tuple[Run, DataRecord]:
+def build_or_restore(
+    cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = (), pruner: Pruner | None = None
+) -> tuple[Run, DataRecord]:
     """Build the run at step 0, or at its newest readable checkpoint if ``cfg.resume`` is set, and show its data.
 
     Returns:
@@ -148,7 +144,7 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
         say(console, line)
     state = state_to_resume(cfg, folder, console) if cfg.resume else None
     with activity("building data and players"):
-        run = Run(cfg, folder, named)
+        run = Run(cfg, folder, named, pruner)
     with activity("counting samples, classes and duplicates"):
         data = DataRecord.of(run.data)
     for line in (*data.lines(), *(run.data.series.notes if run.data.series else ())):
@@ -179,13 +175,15 @@ def build_or_restore(cfg: DictConfig, folder: Path, console: Console, named: Col
     return run, data
 
 
-def start_or_resume(cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = ()) -> Run:
+def start_or_resume(
+    cfg: DictConfig, folder: Path, console: Console, named: Collection[str] = (), pruner: Pruner | None = None
+) -> Run:
     """Build the run or restore it, and write its config, its environment and the record of its data.
 
     Raises:
         UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
     """
-    run, data = build_or_restore(cfg, folder, console, named)
+    run, data = build_or_restore(cfg, folder, console, named, pruner)
     facts = {**machine.facts(run.device), **division.facts(run), **{key: cfg[key] for key in AUTOMATIC}}
     if cfg.resume and (changes := environment.differences(folder, facts)):
         say(console, f"warning: {'; '.join(changes)}. Only where these are the same is a resumed run equal to the bit.")
@@ -237,7 +235,8 @@ def train(run: Run, console: Console) -> float | None:
     log_stats = LogStats(logger, cfg.log_every, end, samples, run.watched, elapsed, run.clock, run.spent)
     log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, say_line, cfg.seed)
     log_game = LogGame(run.game, logger, say_line, cfg.seed)
-    evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, say_line, cfg.seed, elapsed, run.early_stopping)
+    judges, with_errors = (run.early_stopping.judge, run.pruning.judge), cfg.early_stopping is not None
+    evaluate_metric = EvaluateMetric(run.measurement, run.ema.game, logger, say_line, cfg.seed, elapsed, with_errors, *judges)
     run_diagnostics = RunDiagnostics(run.diagnostics, run.game, run.data, logger, say_line, cfg.seed)
     draw_samples = DrawSamples(run.ema.game, run.game, run.data, logger, say_line, cfg.seed)
     check_finite = DivergenceGuard(run.game, run.solver, log_stats)

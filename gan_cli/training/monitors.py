@@ -21,10 +21,10 @@ from gan_cli.evaluation.measurement import Measurement
 from gan_cli.games.base import Game
 from gan_cli.games.protocols import HasMeasurements, HasPicture
 from gan_cli.games.sampling import conditions, eval_mode, examples, picture_strips, preserve_buffers
+from gan_cli.metrics.base import Value
 from gan_cli.randomness import fork_rng
 from gan_cli.runs.logger import RunLogger, read
 from gan_cli.solvers.base import Solver
-from gan_cli.training.early_stopping import EarlyStopping
 from gan_cli.types import Batch, Stats
 
 N_IMAGES = 64
@@ -164,7 +164,8 @@ class EvaluateMetric(Monitor):
         say: Prints a line.
         seed: Decides the samples.
         elapsed: Returns the seconds since the run began.
-        early_stopping: Is told of each evaluation.
+        with_errors: True if the judges look at the standard error of the metric.
+        judges: Are told of each evaluation: its step and the metric.
 
     Attributes:
         latest: The newest primary number by its tag.
@@ -181,10 +182,12 @@ class EvaluateMetric(Monitor):
         say: Callable[[str], None],
         seed: int,
         elapsed: Callable[[], float],
-        early_stopping: EarlyStopping,
+        with_errors: bool,
+        *judges: Callable[[int, Value], None],
     ) -> None:
         super().__init__(logger, say)
-        self.measurement, self.game, self.seed, self.early_stopping = measurement, game, seed, early_stopping
+        self.measurement, self.game, self.seed = measurement, game, seed
+        self.with_errors, self.judges = with_errors, judges
         self.latest: dict[str, float] = {}
         self.elapsed, self.seconds = elapsed, logger.continued.get("time/evaluation_seconds", 0.0)
 
@@ -193,8 +196,9 @@ class EvaluateMetric(Monitor):
         if not self.measurement.enabled:
             return {}
         start = time.perf_counter()
-        measured = self.measurement(self.game, self.seed, with_errors=self.early_stopping.patience is not None)
-        self.early_stopping.judge(step, measured[self.measurement.metric.name])
+        measured = self.measurement(self.game, self.seed, with_errors=self.with_errors)
+        for judge in self.judges:
+            judge(step, measured[self.measurement.metric.name])
         values = {f"metric/{name}": value.value for name, value in measured.items()}
         sources = {f"untranslated/{name}": value for name, value in self.measurement.untranslated.items()}
         self.seconds += time.perf_counter() - start

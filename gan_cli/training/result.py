@@ -1,4 +1,4 @@
-"""The result of a finished run: ``result.json``, TensorBoard's table of runs, and the summary on the console."""
+"""The result of a run that has ended: ``result.json``, TensorBoard's table of runs, and the summary on the console."""
 
 import signal
 import time
@@ -27,7 +27,7 @@ def write_result(
     """Write ``result.json`` and TensorBoard's hparams, and print a summary.
 
     Args:
-        run: The finished run.
+        run: The run, finished or pruned.
         logger: Receives the hparams.
         picture: The last picture of samples. None: none was drawn.
         console: Where the summary is printed.
@@ -40,11 +40,12 @@ def write_result(
     start = time.perf_counter()
     metric = _metric_summary(run)
     final = None if metric is None else metric["final"]
+    status, steps = ("pruned", f"at step {run.end.last}") if run.pruning.has_pruned else ("finished", f"{run.end.last} steps")
     # the floor, and fitting the metric at the start, count as evaluation
     extra = time.perf_counter() - start + run.measurement.seconds
     seconds, seconds_evaluating = seconds + extra, seconds_evaluating + extra
     result = {
-        "status": "finished",
+        "status": status,
         "config": config_hash(run.cfg),
         "step": run.end.last,
         "budget": in_words(run.cfg.train),
@@ -65,7 +66,7 @@ def write_result(
     logger.hparams(started.settings(run.folder, to_plain(run.cfg)), values, started.decisive_keys(run.folder))
     share = f"; the metric took {seconds_evaluating / seconds:.0%} of it" if metric else ""
     rows: list[tuple[str, Any]] = [
-        ("finished", f"{run.end.last} steps in {seconds:.0f} s{share}"),
+        (status, f"{steps} in {seconds:.0f} s{share}"),
         *([("early", early.in_words(run.end.last or 0))] if early.has_stopped else []),
         ("run", run.folder),
         *([("samples", picture)] if picture else []),

@@ -21,6 +21,15 @@ from gan_cli.schedules.length import follows_length
 from gan_cli.training.run import Run
 
 
+def finished_result(folder: Path, cfg: DictConfig) -> dict[str, Any] | None:
+    """Return the result of the run in ``folder`` if it has finished and has nothing to do under ``cfg``, else None."""
+    result, train = read_result(folder) or {}, cfg.train
+    if early := result.get("early_stopping"):
+        return result if cfg.early_stopping is not None and early["evaluations"] >= cfg.early_stopping else None
+    reached = result.get("step", -1) >= train.steps if train.steps is not None else result.get("budget") == in_words(train)
+    return result if result.get("status") == "finished" and reached else None
+
+
 def state_to_resume(cfg: DictConfig, folder: Path, console: Console) -> dict[str, Any] | None:
     """Return the newest readable checkpoint of the run in ``folder``, or None if the run has never written one.
 
@@ -49,7 +58,7 @@ def reached_step(folder: Path) -> int:
     A row that was logged later than the first checkpoint was due shows that this checkpoint was written.
     """
     result = read_result(folder) or {}
-    ended = int(result.get("step", 0))  # the status is finished, stopped or requeue; a failure has no step
+    ended = int(result.get("step", 0))  # the status is finished, pruned, stopped or requeue; a failure has no step
     resumed = max((entry.step for entry in environment.read(folder)), default=0)
     config = read_plain(folder / "config.yaml")
     first, due = first_step(config), config.get("checkpoint_every")

@@ -36,6 +36,7 @@ from gan_cli.training.early_stopping import EarlyStopping
 from gan_cli.training.ema import EMA
 from gan_cli.training.initial import load_players
 from gan_cli.training.loop import End, TimeLimit
+from gan_cli.training.pruning import Pruner, Pruning
 from gan_cli.types import Batch, Stateful, Stats
 
 
@@ -47,6 +48,7 @@ class Run:
         folder: Folder of the run.
         named: The keys that the command line names. A metric among them is refused if there are too few samples for it; one
             that the data set or an experiment brings along is left out.
+        pruner: Judges the run by the other runs of a search. None: the run is never pruned.
 
     Attributes:
         step: Number of rounds played.
@@ -74,9 +76,10 @@ class Run:
         clock: The time spent in rounds.
         costs: The images and FLOPs of the rounds so far.
         early_stopping: Ends the run if its metric no longer improves.
+        pruning: Ends the run if its search prunes it.
     """
 
-    def __init__(self, cfg: DictConfig, folder: Path, named: Collection[str] = ()) -> None:
+    def __init__(self, cfg: DictConfig, folder: Path, named: Collection[str] = (), pruner: Pruner | None = None) -> None:
         self.cfg, self.folder, self.step = cfg, folder, 0
         self.n_best = cfg.keep_best or (0 if cfg.early_stopping is None else 1)
         if cfg.early_stopping is not None and not cfg.eval_every:
@@ -105,7 +108,9 @@ class Run:
         self.ema = EMA(self.game, cfg.ema or 0.0)
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
         self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, typed)
-        self.early_stopping = EarlyStopping(self.end, cfg.early_stopping, self.measurement.metric.higher_is_better)
+        higher_is_better = self.measurement.metric.higher_is_better
+        self.early_stopping = EarlyStopping(self.end, cfg.early_stopping, higher_is_better)
+        self.pruning = Pruning(self.end, self.first, pruner, higher_is_better)
         if self.n_best and self.ranking is None:
             raise _no_ranking(cfg)
         self.remembering: dict[str, Any] = {

@@ -92,7 +92,7 @@ class Notes:
     measure: Callable = lambda cfg: 10.0 + cfg.seed
     higher_is_better: bool = False
 
-    def train(self, cfg, folder, named=(), console=None):
+    def train(self, cfg, folder, named=(), console=None, pruner=None):
         """Leaves what a training leaves, and takes a note."""
         note = {
             "cfg": {**to_plain(cfg), "resume": cfg.resume},
@@ -109,7 +109,9 @@ class Notes:
             raise self.fail[cfg.seed]
         final = self.measure(cfg)
         metric = None if final is None else {"name": "fd", "final": final, "higher_is_better": self.higher_is_better}
-        result = {"status": "finished", "config": config_hash(cfg), "objective": final, "metric": metric, "step": 1}
+        pruned = pruner is not None and pruner.prunes(1, final, self.higher_is_better)
+        status = "pruned" if pruned else "finished"
+        result = {"status": status, "config": config_hash(cfg), "objective": final, "metric": metric, "step": 1}
         write_json(folder / "result.json", result)
         return result["objective"]
 

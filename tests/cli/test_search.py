@@ -2,17 +2,22 @@
 
 import json
 import signal
+from pathlib import Path
 from statistics import median
 
 import pytest
 import sklearn  # noqa: F401  # which optuna imports, and which sets environment variables when it is imported
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from support.sweeps import jobs_of
 
-from gan_cli.cli.search import score
-from gan_cli.cli.study import Space, Study, space
+from gan_cli.cli.pruning import PRUNERS, TrialPruner
+from gan_cli.cli.study import Space, Study, score, space
 from gan_cli.config.combinations import merged
 from gan_cli.config.compose import loader
 from gan_cli.errors import Stopped, UserError
+from gan_cli.metrics.base import Value
+from gan_cli.training.loop import End
+from gan_cli.training.pruning import Pruning
 
 SEARCH = ["-m", "hydra/sweeper=optuna", "seed=int(interval(1,1000))"]
 
@@ -91,41 +96,94 @@ def test_lower_scores_are_better():
     assert score(float("nan"), False) is None
 
 
+@pytest.mark.parametrize("name", PRUNERS)
+def test_pruning_goes_on_where_it_was_killed(tmp_path, name):
+    """The file of the study then holds metrics of rounds that are played again."""
+    searched = described("x=interval(0,1)")
+
+    def played(folder, kills):
+        study = Study(tmp_path / folder / "study.log", searched, "random", 0, tmp_path / folder)
+
+        def begun(trial):
+            end = End(8)
+            return end, Pruning(end, 0, TrialPruner(study.file, trial.number, lambda: PRUNERS[name](2, 8)), False)
+
+        while trials := study.ask(10, 1):
+            [trial], step, left = trials, 0, kills
+            end, pruning = begun(trial)
+            while not end.reached(step):
+                step += 1
+                pruning.judge(step, Value(trial.params["x"] + 1 / step))
+                if left and (step == 5 or pruning.has_pruned):
+                    left, step = left - 1, max(0, step - 2)
+                    end, pruning = begun(trial)
+            if pruning.has_pruned:
+                study.tell_pruned(trial)
+            else:
+                study.tell(trial, trial.params["x"])
+        return [(trial.params, trial.state.name, trial.value, trial.intermediate_values) for trial in study.trials]
+
+    whole = played("whole", 0)
+    assert {state for _, state, *_ in whole} == {"COMPLETE", "PRUNED"}
+    assert min(whole, key=lambda trial: trial[0]["x"])[1] == "COMPLETE"
+    assert played("parts", 2) == whole
+
+
+@pytest.mark.slow
+def test_a_pruned_trial_is_shown_and_not_repeated(call, jobs):
+    words = [*SEARCH, "hydra.sweeper.pruner=successive_halving", "eval_every=1", "hydra.sweep.dir=s"]
+    answer = call("train", *words, "hydra.sweeper.n_trials=4")
+    rows = jobs_of(Path("s"))
+    pruned = [row for row in rows if row["status"] == "pruned"]
+    assert (answer.code, answer.err, len(rows)) == (0, "", 4)
+    assert 0 < len(pruned) < 4
+    assert f"{4 - len(pruned)} of 4 jobs finished, {len(pruned)} were pruned. They lie in s" in answer.out
+    assert f"pruned at step 1, fd {pruned[0]['metric']['final']:.4g}" in answer.out
+    assert f"best of {4 - len(pruned)} finished trials" in answer.out
+    result = json.loads(Path(pruned[0]["folder"], "result.json").read_text())
+    assert result["status"] == "pruned"
+    assert call("train", *words, "hydra.sweeper.n_trials=4").code == 0
+    assert len(jobs.trained) == 4
+    never = call("train", *SEARCH, "hydra.sweeper.pruner=median", "eval_every=0", "hydra.sweep.dir=t")
+    assert (never.code, Path("t").exists()) == (2, False)
+    assert "hydra.sweeper.pruner=median needs evaluations in the course of a trial: eval_every=N." in never.err
+
+
 @pytest.mark.slow
 def test_a_search_ends_with_the_best_command(call, jobs, tmp_path):
     jobs.measure = lambda cfg: abs(cfg.seed - 300.0)
-    answer = call("train", *SEARCH, "loss=plain,hinge", "hydra.sweeper.n_trials=15", "hydra.sweep.dir=s")
+    answer = call("train", *SEARCH, "loss=plain,hinge", "hydra.sweeper.n_trials=6", "hydra.sweep.dir=s")
     assert (answer.code, answer.err) == (0, "")
     best = min(jobs.trained, key=lambda job: abs(job["cfg"]["seed"] - 300))["cfg"]
     loss = best["loss"]["_target_"].removeprefix("m.").lower()
     assert answer.out.endswith(f"gan-train seed={best['seed']} loss={loss}\n")
-    assert "15 trials, 0 of them begun already: s" in answer.out
+    assert "6 trials, 0 of them begun already: s" in answer.out
     found = json.loads((tmp_path / "work" / "s" / "sweep.json").read_text())
-    assert found["search"]["n_trials"] == 15
+    assert found["search"]["n_trials"] == 6
     assert sum(found["search"]["importance"].values()) == pytest.approx(1)
     assert {job["seed"] for job in found["jobs"]} == {*seeds(jobs)}
 
     jobs.higher_is_better = True
-    highest = call("train", *SEARCH, "loss=plain,hinge", "hydra.sweeper.n_trials=15", "hydra.sweep.dir=t").out
-    seed = max(seeds(jobs)[15:], key=lambda seed: abs(seed - 300))
-    assert f"gan-train seed={seed} " in highest.splitlines()[-1]
+    highest = call("train", *SEARCH, "hydra.sweeper.n_trials=3", "hydra.sweep.dir=t").out
+    seed = max(seeds(jobs)[6:], key=lambda seed: abs(seed - 300))
+    assert f"gan-train seed={seed}" in highest.splitlines()[-1]
 
 
 @pytest.mark.slow
 def test_a_search_goes_on_where_it_was_stopped(call, jobs):
-    assert call("train", *SEARCH, "hydra.sweeper.n_trials=13", "hydra.sweep.dir=whole").code == 0
+    assert call("train", *SEARCH, "hydra.sweeper.n_trials=3", "hydra.sweep.dir=whole").code == 0
     whole = seeds(jobs)
     jobs.trained.clear()
-    jobs.fail = {whole[11]: Stopped("stopped", signal.SIGTERM)}
-    assert call("train", *SEARCH, "hydra.sweeper.n_trials=13", "hydra.sweep.dir=s").code == 128 + signal.SIGTERM
-    assert seeds(jobs) == whole[:12]
+    jobs.fail = {whole[1]: Stopped("stopped", signal.SIGTERM)}
+    assert call("train", *SEARCH, "hydra.sweeper.n_trials=3", "hydra.sweep.dir=s").code == 128 + signal.SIGTERM
+    assert seeds(jobs) == whole[:2]
     jobs.fail = {}
-    answer = call("train", *SEARCH, "hydra.sweeper.n_trials=13", "hydra.sweep.dir=s")
-    assert seeds(jobs)[12:] == whole[11:]
-    assert jobs.trained[12]["cfg"]["resume"] == f"s/seed-{whole[11]}", "it continues from its checkpoint"
-    assert "12 of them begun already" in answer.out
-    more = call("train", *SEARCH, "hydra.sweeper.n_trials=14", "hydra.sweep.dir=s")
-    assert (more.code, len(jobs.trained)) == (0, 15)
+    answer = call("train", *SEARCH, "hydra.sweeper.n_trials=3", "hydra.sweep.dir=s")
+    assert seeds(jobs)[2:] == whole[1:]
+    assert jobs.trained[2]["cfg"]["resume"] == f"s/seed-{whole[1]}", "it continues from its checkpoint"
+    assert "2 of them begun already" in answer.out
+    more = call("train", *SEARCH, "hydra.sweeper.n_trials=4", "hydra.sweep.dir=s")
+    assert (more.code, len(jobs.trained)) == (0, 5)
 
 
 @pytest.mark.slow
@@ -164,6 +222,8 @@ def test_other_spaces_and_trials_without_a_metric_are_refused(call, jobs, tmp_pa
         (["seed=1"], "nothing to search: no key has several values."),
         (["seed=int(interval(5,1))"], "seed=int(interval(5,1)): "),
         (["seed=1,2", "hydra.sweeper.sampler=best"], "hydra.sweeper.sampler must be one of tpe, random, not 'best'"),
+        (["seed=1,2", "hydra.sweeper.pruner=best"], "hydra.sweeper.pruner must be one of none, median, successive_halving, "),
+        (["seed=1,2", "hydra.sweeper.warmup=-1"], "hydra.sweeper.warmup must be a whole number, at least 0, not -1"),
         (["seed=1,2", "hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials must be a whole number, at least 1, not 0"),
         (["seed=interval(1,2)"], "seed must be an integer"),
     ],

@@ -24,7 +24,7 @@ from gan_cli.errors import UserError
 def unused(cfg):
     return []
 
-def train_command(cfg, folder, named, console):
+def train_command(cfg, folder, named, console, pruner):
     if cfg.seed == 2:
         raise UserError("unlucky")
     folder.with_name(f"{cfg.seed} began").touch()
@@ -119,7 +119,7 @@ from gan_cli.runs.signals import received_by
 def unused(cfg):
     return []
 
-def train_command(cfg, folder, named, console):
+def train_command(cfg, folder, named, console, pruner):
     received = []
     with received_by(received.append):
         (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))))
