@@ -70,7 +70,7 @@ def share_configs():
 
     The content is that at the time when the loader is made.
     """
-    caches: dict[tuple, tuple[dict, dict]] = {}
+    shared: dict[tuple, hydra_internals._Caches] = {}
     initialize = hydra_internals._CachedRepository.initialize_sources
 
     def content(place: str):
@@ -82,7 +82,7 @@ def share_configs():
     def initialize_shared(self, search_path) -> None:
         initialize(self, search_path)
         key = tuple(content(entry.path) for entry in search_path.get_path())
-        self.results, self.merged = caches.setdefault(key, (self.results, self.merged))
+        self.caches = shared.setdefault(key, self.caches)
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(hydra_internals._CachedRepository, "initialize_sources", initialize_shared)

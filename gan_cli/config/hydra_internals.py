@@ -7,9 +7,9 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import omegaconf._utils
 import omegaconf.base
@@ -30,9 +30,11 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, flag_override, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config.budget import settle
+from gan_cli.config.layers import NotPlain, leave_out_replaced, overlaid
 from gan_cli.config.user import UserConfig, supply
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
@@ -93,27 +95,32 @@ _delete_nulls()
 _parse_once()
 
 
-class _CachedRepository(ConfigRepository):
-    """Reads each config file once. Hydra's own cache lasts for one composition, and a sweep composes one config per job.
+class _Caches(NamedTuple):
+    """What has been read and merged; a file goes to one or more places in the config."""
 
-    Both caches hold pickles, because Hydra changes the configs that it loads and composes.
-    """
+    files: dict[str, ConfigResult | None]
+    """Config files by path."""
+    contents: dict[tuple[str | None, ...], Any]
+    """Contents of files without types, by path and place."""
+    merged: dict[tuple[tuple[str | None, ...], ...], bytes]
+    """Pickles of merged configs, without the values of the command line, by paths and places."""
+
+
+class _CachedRepository(ConfigRepository):
+    """Reads each config file once. Hydra's own cache lasts for one composition, and a sweep composes one config per job."""
 
     def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
         super().initialize_sources(config_search_path)
-        self.results: dict[str, bytes] = {}
-        """Config files by path."""
-        self.merged: dict[tuple[tuple[str | None, ...], ...], bytes] = {}
-        """Merged configs, without the values of the command line, by the files and their places in the config."""
+        self.caches = _Caches({}, {}, {})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_CachedRepository":
         return copy.copy(self)  # Hydra copies the repository to give the copy other sources, which come with an empty cache
 
     def load_config(self, config_path: str) -> ConfigResult | None:
-        if config_path not in self.results:
-            self.results[config_path] = pickle.dumps(super().load_config(config_path))
-        result: ConfigResult | None = pickle.loads(self.results[config_path])
-        return result
+        files = self.caches.files
+        if config_path not in files:
+            files[config_path] = super().load_config(config_path)
+        return files[config_path]
 
 
 class _Loader(ConfigLoaderImpl):
@@ -136,55 +143,53 @@ class _Loader(ConfigLoaderImpl):
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
         cfg = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
-        self._leave_out_replaced(cfg, config_name, overrides, run_mode)
+        compose_again = partial(super().load_configuration, config_name, run_mode=run_mode, from_shell=False)
+        leave_out_replaced(cfg, overrides, compose_again)
         named = {word.partition("=")[0].lstrip("+") for word in overrides}
         self.supplied = supply(cfg, named, self.user)
         if "train" in cfg:
             settle(cfg, named)
         return cfg
 
+    def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
+        return copy.deepcopy(super()._load_single_config(default, repo))  # Hydra changes what it merges
+
     def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
         """Merge the files of a defaults list, once: a command composes its defaults and its values, a sweep each job."""
         assert isinstance(repo, CachingConfigRepository)
         assert isinstance(repo.delegate, _CachedRepository)
-        merged = repo.delegate.merged
+        caches = repo.delegate.caches
         key = tuple((default.config_path, default.package) for default in defaults)
-        if key not in merged:
-            merged[key] = pickle.dumps(super()._compose_config_from_defaults_list(defaults, repo))
-        cfg: DictConfig = pickle.loads(merged[key])
+        if key not in caches.merged:
+            caches.merged[key] = pickle.dumps(self._merge(defaults, repo, caches))
+        cfg: DictConfig = pickle.loads(caches.merged[key])
         return cfg
 
-    def _leave_out_replaced(self, cfg: DictConfig, config_name: str | None, overrides: list[str], run_mode: RunMode) -> None:
-        chosen = cfg.hydra.runtime.choices
-        if chosen.get("experiment") is None:
-            return
-        words = {word.partition("=")[0].lstrip("+~"): word for word in overrides}
-        replaced = [group for group in chosen if group in words and group in cfg and group != "experiment"]
-        replaced = [group for group in replaced if OmegaConf.is_dict(cfg[group])]
-        if not replaced:
-            return
-        again = [f"{group}={option}" for group, option in chosen.items() if _can_be_repeated(str(group), option)]
-        plain = super().load_configuration(config_name, again, run_mode, from_shell=False)
-        with open_dict(cfg):
-            for group in replaced:
-                for key in [*_foreign(cfg[group], plain[group], f"{group}.")]:
-                    if key not in words:
-                        place, _, name = key.rpartition(".")
-                        del OmegaConf.select(cfg, place)[name]
+    def _merge(self, defaults: list[ResultDefault], repo: IConfigRepository, caches: _Caches) -> DictConfig:
+        """Merge typed files one by one, as Hydra does, and those that follow as plain dictionaries, in a third of the time."""
+        merge_each = super()._compose_config_from_defaults_list
+        n_typed = max((n for n, default in enumerate(defaults, 1) if _is_typed(repo, default)), default=0)
+        if n_typed == len(defaults):
+            return merge_each(defaults, repo)
+        for default in defaults[n_typed:]:
+            place = (default.config_path, default.package)
+            if place not in caches.contents:
+                caches.contents[place] = OmegaConf.to_container(super()._load_single_config(default, repo).config)
+        cfg = self._compose_config_from_defaults_list(defaults[:n_typed], repo)
+        try:
+            plain = overlaid(caches.contents[default.config_path, default.package] for default in defaults[n_typed:])
+            with flag_override(cfg, "no_deepcopy_set_nodes", True):  # nobody else has these nodes
+                cfg.merge_with(plain)
+        except (NotPlain, OmegaConfBaseException):
+            return merge_each(defaults, repo)  # an error says in which file it lies
+        return cfg
 
 
-def _can_be_repeated(group: str, option: str | None) -> bool:
-    """Return True if the choice of a group can stand on a command line that names no experiment."""
-    return option is not None and group != "experiment" and not group.startswith("hydra/") and "@" not in group
-
-
-def _foreign(node: DictConfig, known: DictConfig, prefix: str) -> Iterator[str]:
-    """Yield the dotted keys of a node that ``known`` lacks, inside the nodes that both have."""
-    for name in map(str, node):
-        if name not in known:
-            yield f"{prefix}{name}"
-        elif OmegaConf.is_dict(node[name]) and OmegaConf.is_dict(known[name]):
-            yield from _foreign(node[name], known[name], f"{prefix}{name}.")
+def _is_typed(repo: IConfigRepository, default: ResultDefault) -> bool:
+    """Return True if a config is no file but an object in the program, whose fields may have types."""
+    assert default.config_path is not None
+    result = repo.load_config(default.config_path)
+    return result is not None and result.path.startswith("structured:")
 
 
 def supplied(loader: ConfigLoader) -> Sequence[str]:

@@ -4,10 +4,12 @@ from functools import cache
 
 import omegaconf
 import pytest
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from gan_cli.config import hydra_internals
 from gan_cli.config.compose import SCHEMAS, compose, loader, structured
+from gan_cli.config.layers import NotPlain, overlaid
 from gan_cli.config.scalars import scalars
 from gan_cli.errors import UserError
 
@@ -197,19 +199,58 @@ def test_what_an_experiment_sets_for_an_option_that_is_replaced_is_left_out(make
 
 def test_equal_choices_are_merged_once_and_give_configs_of_their_own(make, conf, monkeypatch):
     (conf / "loss/unique.yaml").write_text("_target_: m.Unique\n")  # the tests share merged configs of equal content
-    merge, merged = ConfigLoaderImpl._compose_config_from_defaults_list, []
+    merged = []
 
-    def counted(loader, defaults, repo):
-        merged.append([default.config_path for default in defaults])
-        return merge(loader, defaults, repo)
+    def counted(contents):
+        merged.append([*contents])
+        return overlaid(merged[-1])
 
-    monkeypatch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", counted)
+    monkeypatch.setattr(hydra_internals, "overlaid", counted)
     make("loss=unique", "optimizer.lr=1", "seed=1").loss._target_ = "m.Changed"
     again = make("loss=unique", "optimizer.lr=2", "seed=2")
     assert (again.loss._target_, again.optimizer.lr, again.optimizer.generator.lr) == ("m.Unique", 2, 2)
     assert len(merged) == 1
     assert make("loss=hinge").loss._target_ == "m.Hinge"
     assert len(merged) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "words"), [("eval", []), ("train", ["experiment=wgan_fig3"]), ("train", ["game=timegan", "dataset=sines"])]
+)
+def test_files_are_merged_as_hydra_merges_them(name, words, monkeypatch):
+    ours = loader().load_configuration(name, words, RunMode.RUN, from_shell=False)
+    monkeypatch.delattr(hydra_internals._Loader, "_compose_config_from_defaults_list")
+    hydras = loader().load_configuration(name, words, RunMode.RUN, from_shell=False)
+    assert [*nodes(ours)] == [*nodes(hydras)]
+
+
+def nodes(cfg, prefix=""):
+    """Yield the key, the type and the unresolved value of every node, in order."""
+    for key in cfg:
+        node = cfg._get_node(key)
+        inner = OmegaConf.is_dict(node) and isinstance(node._value(), dict)
+        yield f"{prefix}{key}", type(node), node._metadata.ref_type, None if inner else node._value()
+        if inner:
+            yield from nodes(node, f"{prefix}{key}.")
+
+
+@pytest.mark.parametrize("above", [7, None, "???", "${b}", [3], {}, {"x": 8, "y": {"z": 9}}, {"y": "${b}"}])
+@pytest.mark.parametrize("below", [1, None, "???", "${c}", "${b}", [1, 2], {"x": 1}, {"y": {"z": 1, "w": [1]}}, {"y": "${b}"}])
+def test_contents_are_laid_over_one_another_as_omegaconf_merges_them(below, above):
+    contents = [{"a": below, "b": {"u": 1}, "c": 2}, {"a": above, "d": above}]
+    try:
+        laid = overlaid(contents)
+    except NotPlain:
+        return
+    assert laid == OmegaConf.to_container(OmegaConf.merge(*map(OmegaConf.create, contents)))
+
+
+def test_contents_in_which_a_node_meets_a_value_are_left_to_omegaconf():
+    for below, above in (({}, 1), (1, {}), (None, {}), ({}, None), ("${b}", {}), ("${b}", [1]), ("${b}", "???")):
+        with pytest.raises(NotPlain):
+            overlaid([{"a": below}, {"a": above}])
+    assert overlaid([{"a": "${b}"}, {"a": 1}]) == {"a": 1}
 
 
 def test_an_interpolation_is_parsed_once():

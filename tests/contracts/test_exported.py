@@ -17,15 +17,11 @@ from gan_cli.randomness import seed_all
 
 pytestmark = pytest.mark.slow
 
-KINDS = [
-    *(configs.overrides_for("model/generator", option) for option in configs.options("model/generator")),
-    *(configs.overrides_for("model/denoiser", option) for option in configs.options("model/denoiser")),
-    "game=timegan",
-]
-"""Overrides under which each network that makes samples is used."""
-SHORT = ["model/generator=dcgan"]
+OPTIONS = [*configs.all_options("model/generator", "model/denoiser"), ("game", "timegan")]
+"""Options under which each network that makes samples is used."""
+SHORT = [("model/generator", "dcgan")]
 """Networks that `make test` exports to TorchScript and ONNX; `make test-long` exports the others."""
-ALL = [pytest.param(one, marks=[] if one in SHORT else pytest.mark.long) for one in KINDS]
+ALL = [pytest.param(*one, marks=[] if one in SHORT else pytest.mark.long) for one in OPTIONS]
 
 
 def sampled(overrides):
@@ -54,20 +50,21 @@ def exported(overrides, form, folder):
         yield network, difference(form, path, network)
 
 
-@pytest.mark.parametrize("overrides", KINDS)
-def test_weights(overrides, tmp_path):
-    found = [*exported(overrides, "safetensors", tmp_path)]
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_weights(group, option, tmp_path):
+    found = [*exported(configs.overrides_for(group, option), "safetensors", tmp_path)]
     assert found
     assert [apart for _, apart in found] == [0.0] * len(found)
 
 
-@pytest.mark.parametrize("overrides", ALL)
-def test_programs(overrides, tmp_path):
-    assert [*exported(overrides, "torchscript", tmp_path)]
+@pytest.mark.parametrize(("group", "option"), ALL)
+def test_programs(group, option, tmp_path):
+    assert [*exported(configs.overrides_for(group, option), "torchscript", tmp_path)]
 
 
-@pytest.mark.parametrize("overrides", ALL)
-def test_graphs(overrides, tmp_path):
+@pytest.mark.parametrize(("group", "option"), ALL)
+def test_graphs(group, option, tmp_path):
+    overrides = configs.overrides_for(group, option)
     run = sampled(overrides)
     if any(network.draws for network in networks(run, None, separate=False)):
         with pytest.raises(UserError, match=r"draws random numbers of its own .*\nChoose format="):
