@@ -29,6 +29,7 @@ from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.metrics.features.base import Features
 from gan_cli.models.base import UnfitModel
+from gan_cli.parallel.batch_norm import share_statistics
 from gan_cli.parallel.division import Division
 from gan_cli.parallel.ranks import here
 from gan_cli.precision import autocast
@@ -104,6 +105,8 @@ def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Te
     game_class(cfg).check(data)
     game = build_game(cfg, data.shape, data.classes, data.source).to(device)
     turns = moving_turns(game, cfg.frozen)
+    if here().count > 1 and cfg.batch_norm == "whole":
+        share_statistics(game)
     division = Division(cfg.train.accumulate, game, device, here())
     problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision), watch, division)
     solver = make(cfg, "solver", Solver, with_scaled_losses(problem, device) if cfg.precision == "fp16" else problem)

@@ -55,6 +55,9 @@ class TrainConfig:
     seed: int = scalar(0, "start of every random stream", low=0, high=2**63)
     device: str = scalar("auto", DEVICE, suggested=DEVICES, form=r"auto|cpu|cuda(:\d+)?|mps|meta")
     processes: int = scalar(1, "how many of this machine compute each batch together (torchrun: as it says)", low=1)
+    batch_norm: str = scalar(
+        "whole", "samples whose statistics it takes: of all processes, or of each alone", choices=("whole", "per_rank")
+    )
     precision: str = scalar("fp32", "of the forward passes (auto: by device and networks)", choices=PRECISIONS)
     memory_format: str = scalar("contiguous", "layout of images (auto: by precision and networks)", choices=LAYOUTS)
     deterministic: bool = scalar(True, "same seed, same run, also where a faster algorithm exists")

@@ -16,7 +16,7 @@ from gan_cli.games.objective import Objective, Part
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, require_features
 from gan_cli.models.recurrent import AutoregressiveGenerator
 from gan_cli.parallel import draws
-from gan_cli.parallel.share import need_whole_batch
+from gan_cli.parallel.share import whole_rows
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Critic, Stats
 
@@ -126,7 +126,8 @@ class CRNNGAN(AdversarialGame):
     def distance(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return |R(x) - R(G(z))|^2 for features ``[B, feature_dim]``: the mean over pairs, or of the batch's means."""
         if not self.pairs:
-            need_whole_batch("game.pairs=false takes means of features over a whole batch")
+            reason = "game.pairs=false takes means of features over a whole batch"
+            real, fake = whole_rows(real, reason), whole_rows(fake, reason)
         return (fake - real if self.pairs else fake.mean(0) - real.mean(0)).square().sum(-1).mean()
 
     def adversarial_losses(self, d_real: Tensor, d_fake: Tensor) -> Stats:

@@ -8,7 +8,7 @@ from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective
 from gan_cli.models.autoencoder import AutoEncoder
 from gan_cli.models.base import Discriminator, Generator
-from gan_cli.parallel.share import need_whole_batch
+from gan_cli.parallel.share import whole_rows
 from gan_cli.precision import in_full_precision
 from gan_cli.types import Batch, Stats
 
@@ -35,12 +35,14 @@ class EBGAN(GAN):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return L_G + pull-away term + penalties."""
-        if self.pull_away:
-            need_whole_batch("the pull-away term compares all samples of a batch with each other (game.pull_away=0: none)")
         fake = self.sample(self.latents(len(batch.x)), batch.y)
         assert isinstance(self.discriminator, AutoEncoder)
         d_fake, code = (out.to(fake.dtype) for out in self.discriminator.logits_and_code(self.augmentation(fake)))
         loss, stats = self.generator_loss_on_logits(self.critic(batch.y), batch.x, fake, d_fake)
+        if self.pull_away:
+            code = whole_rows(
+                code, "the pull-away term compares all samples of a batch with each other (game.pull_away=0: none)"
+            )
         pull_away = pull_away_term(code)
         return loss + self.pull_away * pull_away, stats | {"pull_away": pull_away}
 

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.parallel.share import need_whole_batch
+from gan_cli.parallel import draws
+from gan_cli.parallel.share import own_rows, whole_rows
 
 
 class ImageBuffer(nn.Module):
@@ -35,13 +36,13 @@ class ImageBuffer(nn.Module):
         """Return a batch ``[B, *shape]`` of new and past fakes for these new ones."""
         if not self.size:
             return fakes
-        need_whole_batch("the pool of past fakes takes in whole batches (game.pool=0: none)")
+        fakes = whole_rows(fakes, "the pool of past fakes takes in whole batches (game.pool=0: none)")
         images, filled, answers = self.images, self.filled, []
         for chunk in fakes.split(self.size):
             answer, images, filled = self._step(images, filled, chunk)
             answers.append(answer)
         self.next = images.detach(), filled
-        return torch.cat(answers)
+        return own_rows(torch.cat(answers))
 
     def keep(self) -> None:
         """Make the pool hold what the last ``query`` made of it."""
@@ -56,9 +57,9 @@ class ImageBuffer(nn.Module):
         n, device = len(fakes), fakes.device
         place = filled + torch.arange(n, device=device)
         enters = place < self.size
-        past = torch.randperm(self.size, device=device)[:n]
+        past = draws.common(lambda: torch.randperm(self.size, device=device))[:n]
         # in the batch that fills the pool a past place may only now be filled: such a fake is returned as it is
-        swaps = ~enters & (past < filled) & (torch.rand(n, device=device) < 0.5)
+        swaps = ~enters & (past < filled) & (draws.common(lambda: torch.rand(n, device=device)) < 0.5)
         answers = torch.where(swaps.view(-1, *[1] * (fakes.ndim - 1)), images[past].to(fakes.dtype), fakes)
         # fakes that stay outside go to an additional place, which is cut off again
         place = torch.where(enters, place, torch.where(swaps, past, self.size))

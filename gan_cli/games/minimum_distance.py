@@ -9,7 +9,7 @@ from gan_cli.games.base import Turn
 from gan_cli.games.generator_game import IndependentLatents
 from gan_cli.models.base import Generator
 from gan_cli.models.conditional import refuse_labels
-from gan_cli.parallel.share import need_whole_batch
+from gan_cli.parallel.share import whole_data, whole_rows
 from gan_cli.precision import in_full_precision
 from gan_cli.types import Batch, Stats
 
@@ -35,10 +35,10 @@ class MinimumDistance(IndependentLatents):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the distance."""
-        need_whole_batch("this game compares all samples of a batch with each other")
         fake = self.sample(self.latents(len(batch.x)), batch.y)
+        fake = whole_rows(fake, "this game compares all samples of a batch with each other")
         with in_full_precision(self.device):
-            loss, estimates = self.distance(batch.x.flatten(1), fake.flatten(1))
+            loss, estimates = self.distance(whole_data(batch.x).flatten(1), fake.flatten(1))
         return loss, {f"estimate/{name}": value for name, value in estimates.items()}
 
     def estimate(self, batch: Batch) -> Stats:

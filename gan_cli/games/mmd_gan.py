@@ -12,7 +12,7 @@ from gan_cli.games.objective import Objective, Part
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.points.mmd import mmd2_of_kernel, rational_quadratic, squared_distances
 from gan_cli.models.base import Discriminator, Generator
-from gan_cli.parallel.share import need_whole_batch
+from gan_cli.parallel.share import whole_rows
 from gan_cli.precision import in_full_precision
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Critic, Stats
@@ -38,7 +38,7 @@ class LearnedMMD(Loss):
 
     def mmd2(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return MMD^2 of the codes, a scalar."""
-        need_whole_batch("MMD compares all samples of a batch with each other")
+        real, fake = whole_codes(real), whole_codes(fake)
         return mmd2_of_kernel(self.kernel(real, real), self.kernel(fake, fake), self.kernel(real, fake))
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -77,13 +77,19 @@ class MMDGAN(GAN):
     def regularized_critic(self, critic: Critic, judged: Judged) -> tuple[Critic, Judged]:
         """Return the witness f, x -> ``[B]``, and its values: high where the kernel finds data denser than fakes."""
         codes = judged.real_logits, judged.fake_logits
+        whole = [whole_codes(code) for code in codes]
 
         def f(code: Tensor) -> Tensor:
-            real, fake = (self.kernel(code, other).mean(1) for other in codes)
+            real, fake = (self.kernel(code, other).mean(1) for other in whole)
             return real - fake
 
         d_real, d_fake = map(f, codes)
         return lambda x: f(critic(x)), judged._replace(real_logits=d_real, fake_logits=d_fake)
+
+
+def whole_codes(codes: Tensor) -> Tensor:
+    """Return the codes of the whole batch."""
+    return whole_rows(codes, "MMD compares all samples of a batch with each other")
 
 
 def _codes(logits: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from gan_cli.games.objective import Objective
 from gan_cli.metrics.points.sliced_wasserstein import projected_costs
 from gan_cli.models.base import Discriminator, Generator, require_features
 from gan_cli.parallel import draws
-from gan_cli.parallel.share import need_whole_batch
+from gan_cli.parallel.share import whole_rows
 from gan_cli.precision import in_full_precision
 from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Stats
@@ -51,12 +51,13 @@ class SlicedGAN(GAN):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
         """Return SW_2^2 of the features + penalties."""
-        need_whole_batch("the sliced distance compares all samples of a batch with each other")
         fake = self.sample(self.latents(len(batch.x)), batch.y)
         critic = require_features(self.discriminator, "game=sliced_gan")
         with frozen():
             real_features = critic.features(self.augmentation(batch.x)).to(fake.dtype)
         fake_features = critic.features(self.augmentation(fake)).to(fake.dtype)
+        reason = "the sliced distance compares all samples of a batch with each other"
+        real_features, fake_features = (whole_rows(features, reason) for features in (real_features, fake_features))
         with in_full_precision(self.device):
             loss = sliced_cost(real_features, fake_features, self.directions)
         no_logits = fake.new_empty(0)

@@ -15,7 +15,7 @@ from gan_cli.games.reporting import reported
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.models.timegan import Embedder, LatentDiscriminator, LatentGenerator, Recovery, Supervisor
 from gan_cli.parallel import draws
-from gan_cli.parallel.share import need_whole_batch
+from gan_cli.parallel.share import whole_data, whole_rows
 from gan_cli.precision import widened
 from gan_cli.types import Batch, Critic, Stats
 
@@ -142,9 +142,10 @@ class TimeGAN(Game):
         predicted, faked = self.supervisor(torch.cat([h, g])).chunk(2)  # one pass through time for both
         d, d_e = self.latent_discriminator(torch.cat([faked, g])).to(batch.x.dtype).chunk(2)
         U, U_e = softplus(-d).mean(), softplus(-d_e).mean()
-        S, V = self.root(self.prediction_error(h, predicted)), moments_apart(self.recovery(faked).to(batch.x.dtype), batch.x)
+        S, x, fake = self.root(self.prediction_error(h, predicted)), batch.x, self.recovery(faked).to(batch.x.dtype)
         if self.v:
-            need_whole_batch("TimeGAN compares moments of a whole batch (game.moments=0: none)")
+            x, fake = whole_data(x), whole_rows(fake, "TimeGAN compares moments of a whole batch (game.moments=0: none)")
+        V = moments_apart(fake, x)
         loss = U + self.gamma * U_e + self.eta * S + self.v * V
         return loss, {"adversarial": U, "adversarial_unsupervised": U_e, "supervised": S, "moments": V}
 
@@ -176,9 +177,10 @@ class TimeGAN(Game):
 
     def root(self, error: Tensor) -> Tensor:
         """Return the root of a mean square; a mean of norms is in the unit of the data already."""
-        if not self.norms:
-            need_whole_batch("TimeGAN takes roots of means over a whole batch (not with game.norms=true and game.moments=0)")
-        return error if self.norms else error.clamp(min=1e-12).sqrt()  # the slope is unbounded at 0
+        if self.norms:
+            return error
+        reason = "TimeGAN takes roots of means over a whole batch (not with game.norms=true and game.moments=0)"
+        return whole_rows(error[None], reason).mean().clamp(min=1e-12).sqrt()  # the slope is unbounded at 0
 
     def prediction_error(self, h: Tensor, predicted: Tensor) -> Tensor:
         """Return S, the error of s(h) ``[B, T, hidden]`` against h one step later."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checks
-from gan_cli.parallel.share import need_whole_batch
+from gan_cli.parallel.share import own_rows, whole_rows
 from gan_cli.precision import in_full_precision, widened
 
 EPSILON = 1e-8
@@ -33,10 +33,11 @@ class MinibatchLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            need_whole_batch("the discriminator's minibatch layers compare all samples of a batch with each other")
-            values = self.statistic(x)
+            whole = whole_rows(x, "the discriminator's minibatch layers compare all samples of a batch with each other")
+            values = self.statistic(whole)
             with torch.no_grad():
                 self.running.lerp_(values.mean(0).to(self.running.dtype), 0.1)
+            values = own_rows(values)
         else:
             values = self.running.to(x.dtype).expand(x.shape[0], -1)
         planes = values.reshape(x.shape[0], self.k, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])

@@ -146,7 +146,8 @@ def require_equal_parts(samples: int, parts: int, processes: int = 1) -> None:
 @torch.no_grad()
 def _set(buffers: Iterable[Tensor], values: Iterable[Tensor]) -> None:
     for buffer, value in zip(buffers, values, strict=True):
-        buffer.copy_(value)
+        # as batch norm itself moves them: graphs that are kept hold the buffers, and do not look at their values
+        buffer.data.copy_(value)
 
 
 def _mean_buffer(values: Sequence[Tensor]) -> Tensor:

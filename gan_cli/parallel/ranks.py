@@ -56,6 +56,7 @@ class Ranks:
         threads: Number of CPU threads that the processes of this machine share; None: each has a number of its own.
         signal: The first signal that a process other than process 0 has received; 0 before it.
         spent_elsewhere: Seconds of processor time of the other processes.
+        sent: Bytes of the tensors that this process has given to sums and to ``gather``.
         is_waited_for: True while the other processes wait for an order of this one.
         ended: Returns which of the other processes has ended, in words; empty where none has or it is not known.
     """
@@ -67,7 +68,7 @@ class Ranks:
         self.threads = torch.get_num_threads() if shares_threads else None
         self.timeout = float(os.environ.get(TIMEOUT) or DEFAULT_TIMEOUT)
         self.signal, self.spent, self.spent_elsewhere = 0, time.process_time(), 0.0
-        self.is_waited_for, self.backend = False, "gloo"
+        self.is_waited_for, self.backend, self.sent = False, "gloo", 0
         self.ended: Callable[[], str] = str
         self.store: Any = None
         self._orders: Any = None
@@ -153,8 +154,21 @@ class Ranks:
             None if tensor is None else next(parts).view(tensor.shape).to(tensor.device, tensor.dtype) for tensor in tensors
         ]
 
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Return ``tensor`` ``[*shape]`` of every process: ``[processes, *shape]``."""
+        mine = tensor.contiguous()
+        rows = [torch.empty_like(mine) for _ in range(self.count)]
+        self.sent += mine.nbytes
+        with self._naming_the_lost():
+            if self.backend == "nccl":
+                dist.all_gather(rows, mine)
+            else:
+                self._finish(dist.all_gather(rows, mine, async_op=True), self.timeout)
+        return torch.stack(rows)
+
     def all_reduce(self, tensor: Tensor) -> None:
         """Replace ``tensor`` by its sum over all processes."""
+        self.sent += tensor.nbytes
         with self._naming_the_lost():
             if self.backend == "nccl":
                 dist.all_reduce(tensor)
@@ -198,6 +212,8 @@ class Ranks:
     def pass_on(self, content: bytes = b"") -> bytes:
         """Return the ``content`` that process 0 passes to this function."""
         size = self.exchange([len(content)])[0][0]
+        if not size:
+            return b""
         buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8) if self.leads else torch.empty(size, dtype=torch.uint8)
         with self._naming_the_lost():
             self._finish(dist.broadcast(buffer, 0, group=self._orders, async_op=True), self.timeout)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import UserError
+from gan_cli.parallel.gather import gathered
 from gan_cli.parallel.ranks import ALONE, Ranks
 from gan_cli.types import Batch
 
@@ -110,29 +111,56 @@ def whole_data(x: Tensor) -> Tensor:
     """Return the data of the whole batch of which ``x`` ``[B, *shape]`` is the current part.
 
     Raises:
-        NeedsWholeBatch: If the batch is divided and ``x`` is not its data.
+        NeedsWholeBatch: If the parts are computed one after another and ``x`` is not the data of the current one.
+    """
+    share = current()
+    if share is not None and id(x) in share.whole:
+        return share.whole[id(x)]
+    return whole_rows(x, "it looks at samples of the whole batch that are made part by part")
+
+
+def whole_rows(x: Tensor, reason: str) -> Tensor:
+    """Return the rows of the whole batch of which ``x`` ``[B, *shape]`` are those of the current part, differentiably.
+
+    What every process computes of whole rows is the same in all of them, so that it may stand in a loss beside means over
+    the rows of the part.
+
+    Args:
+        x: Rows of the current part, at least one; as many in each process.
+        reason: Why the whole batch is needed, as a clause.
+
+    Raises:
+        NeedsWholeBatch: If the parts are computed one after another, so that those of the others are not there.
     """
     share = current()
     if share is None:
         return x
-    if id(x) not in share.whole:
-        need_whole_batch("it looks at samples of the whole batch that are made part by part")
-    return share.whole[id(x)]
+    if share.parts > 1:
+        need_whole_batch(reason, processes_will_do=True)
+    return gathered(x, share.ranks).flatten(0, 1)
 
 
-def need_whole_batch(reason: str) -> None:
+def own_rows(x: Tensor) -> Tensor:
+    """Return the rows of the current part of ``x`` ``[B of the whole batch, *shape]``."""
+    share = current()
+    return x if share is None else x.tensor_split(share.count)[share.index]
+
+
+def need_whole_batch(reason: str, processes_will_do: bool = False) -> None:
     """Check that the batch is not divided.
 
     Args:
         reason: Why it must not be, as a clause.
+        processes_will_do: True if several processes may divide it, each of which computes one part.
 
     Raises:
         NeedsWholeBatch: If it is.
     """
     if share := current():
+        undivided = "train.accumulate=1" if processes_will_do else share.undivided
         raise NeedsWholeBatch(
             f"{divided(share.parts, share.ranks.count)}: {reason}, so that the batch cannot be divided.\n"
-            f"Set {share.undivided}{'; a smaller train.batch_size needs less memory' if share.parts > 1 else ''}."
+            f"Set {undivided}{'; a smaller train.batch_size needs less memory' if share.parts > 1 else ''}."
         )
 
 

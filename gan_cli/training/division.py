@@ -42,4 +42,8 @@ def facts(run: Run) -> Mapping[str, str]:
     words = f"{parts} parts of {size // division.count} samples" if parts > 1 else f"{size // processes} samples each"
     text = f"{processes} processes with {words}" if processes > 1 else words
     norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in run.game.modules())
-    return {"batches": f"{text}, each with batch norm's statistics of its own" if norms else text}
+    if norms and processes > 1 and run.cfg.batch_norm == "whole":
+        text += ", with batch norm's statistics of all processes" + (", part by part" if parts > 1 else "")
+    elif norms:
+        text += ", each with batch norm's statistics of its own"
+    return {"batches": text}

@@ -288,7 +288,7 @@ def prepare(cfg: DictConfig) -> torch.device:
     """
     ranks = here()
     chosen = ranks.place(cfg.device, device.choose(cfg.device))
-    require_equal_parts(cfg.train.batch_size, cfg.train.accumulate, max(ranks.count, 1))
+    require_equal_parts(cfg.train.batch_size, cfg.train.accumulate, ranks.count if ranks.count > 1 else cfg.processes)
     if (count := ranks.share_of(threads())) is not None:
         torch.set_num_threads(count)
     postpone_compiler()

@@ -20,8 +20,9 @@ from gan_cli.config.trust import importable, working_folders
 from gan_cli.errors import UserError
 from gan_cli.games.reporting import is_reporting, reporting
 from gan_cli.own_code import reason
+from gan_cli.parallel import launched, team
 from gan_cli.parallel import ranks as processes
-from gan_cli.parallel import team
+from gan_cli.parallel.division import require_equal_parts
 from gan_cli.parallel.launched import Launch
 from gan_cli.parallel.ranks import LostProcess, Order, Ranks
 from gan_cli.runs import checkpoint
@@ -38,7 +39,10 @@ def led(cfg: DictConfig, folder: Path) -> Iterator[None]:
 
     Raises:
         LostProcess: If one of them ends or does not answer.
+        UserError: If they cannot share the batches equally.
     """
+    launch = launched.led()
+    require_equal_parts(cfg.train.batch_size, cfg.train.accumulate, launch.world if launch else cfg.processes)
     try:
         with team.together(cfg.processes):
             yield

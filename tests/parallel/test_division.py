@@ -1,21 +1,15 @@
 """A batch in parts: in double precision the game stays the same, whatever is played; or the parts are refused in a line."""
 
-from collections.abc import Iterator
 from itertools import cycle
 
 import pytest
-import torch
 from omegaconf import DictConfig
 from support import configs
-from torch import Tensor, nn
+from support.divided import config, flat, play
+from torch import Tensor
 
-from gan_cli.build import build
-from gan_cli.data.stream import Stream
 from gan_cli.errors import UserError
-from gan_cli.randomness import seed_all
-from gan_cli.types import Batch
 
-CPU = torch.device("cpu")
 LIMIT = 1e-10
 """Largest relative difference: rounding in double precision, after 50 rounds."""
 REFUSING = {"cyclegan", "ebgan", "gmmn", "linear_dual", "linear_primal", "mmd_gan", "sliced", "sliced_gan", "timegan"}
@@ -36,46 +30,16 @@ FURTHER = [
 ]
 
 
-def doubled(batches: Iterator[Batch]) -> Iterator[Batch]:
-    for x, y in batches:
-        yield Batch(x.double(), y.double() if y is not None and y.is_floating_point() else y)
-
-
-def config(words: str) -> DictConfig:
-    return configs.config(words, "train.batch_size=8")
-
-
-def play(cfg: DictConfig, parts: int, rounds: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the parameters, buffers and last numbers of a game in double precision; batch norm does not look at the batch."""
-    cfg.train.accumulate, cfg.train.n_critic = parts, 1  # rounding grows with every turn
-    torch.set_default_dtype(torch.float64)
-    try:
-        seed_all(0)
-        built = build(cfg, CPU)
-        game = built.game.double()
-        for module in game.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
-        stream = Stream(built.data.train, cfg.train.batch_size, 0)
-        batches, stats = doubled(stream), {}
-        for step in range(1, rounds + 1):
-            game.begin_round(step)
-            stats |= built.solver.round(built.schedule(step), batches)
-        stream.close()
-    finally:
-        torch.set_default_dtype(torch.float32)
-    numbers = [stats[name] for name in sorted(stats) if name not in OF_WHOLE_BATCHES]
-    return tuple(
-        torch.cat([torch.zeros(1, dtype=torch.float64), *(tensor.detach().double().flatten() for tensor in tensors)])
-        for tensors in (game.parameters(), game.buffers(), numbers)
-    )
-
-
 def assert_equal_in_parts(cfg: DictConfig, rounds: int, *divisions: int) -> None:
-    whole = play(cfg, 1, rounds)
+    whole = numbers_in(play(cfg, 1, rounds))
     for parts in divisions:
-        for kind, a, b in zip(("parameters", "buffers", "numbers"), whole, play(cfg, parts, rounds), strict=True):
+        for kind, a, b in zip(("parameters", "buffers", "numbers"), whole, numbers_in(play(cfg, parts, rounds)), strict=True):
             assert (a - b).norm() <= LIMIT * a.norm(), f"{kind} in {parts} parts"
+
+
+def numbers_in(played: tuple[Tensor, Tensor, dict[str, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    parameters, buffers, stats = played
+    return parameters, buffers, flat([stats[name] for name in sorted(stats) if name not in OF_WHOLE_BATCHES])
 
 
 @pytest.mark.slow

@@ -1,10 +1,18 @@
 """Runs whose batches are computed in parts: what they say, record and refuse."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 from support import configs, runs
+from torch import nn
 
 from gan_cli.errors import UserError
+from gan_cli.parallel import ranks as ranks_module
+from gan_cli.parallel.division import Division
+from gan_cli.parallel.ranks import Ranks
 from gan_cli.runs import environment
+from gan_cli.training import division, together
 
 pytestmark = pytest.mark.slow
 
@@ -40,3 +48,32 @@ def test_what_cannot_be_divided_is_refused_before_anything_is_written(words, val
         runs.train(configs.config(words), tmp_path / "run", values)
     assert str(error.value).count("\n") == 1
     assert not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("parts", "batch_norm", "said"),
+    [
+        (1, "whole", "2 processes with 8 samples each, with batch norm's statistics of all processes"),
+        (2, "whole", "2 processes with 2 parts of 4 samples, with batch norm's statistics of all processes, part by part"),
+        (1, "per_rank", "2 processes with 8 samples each, each with batch norm's statistics of its own"),
+    ],
+)
+def test_processes_and_the_statistics_of_batch_norm_are_recorded(parts, batch_norm, said):
+    game, run = nn.Sequential(nn.BatchNorm1d(2)), SimpleNamespace()
+    run.game, run.solver = game, SimpleNamespace(division=Division(parts, game, ranks=Ranks(0, 2)))
+    run.cfg = SimpleNamespace(train=SimpleNamespace(batch_size=16), batch_norm=batch_norm)
+    assert division.facts(run) == {"batches": said}
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused_before_any_is_started(tmp_path):
+    with pytest.raises(UserError, match=r"^processes=3 train\.accumulate=2: a batch of 4 samples cannot be cut into 6 equal"):
+        runs.train(configs.config("dataset=ring"), tmp_path / "run", "processes=3 train.accumulate=2")
+
+
+def test_a_process_with_other_players_is_named(monkeypatch):
+    run, ranks = SimpleNamespace(game=nn.Linear(1, 1)), Ranks(0, 3)
+    monkeypatch.setattr(ranks, "exchange", lambda numbers: [[numbers[0]], [numbers[0]], [7]])
+    monkeypatch.setattr(ranks_module, "_here", [ranks])
+    monkeypatch.setattr(ranks, "ordered", lambda *order: nullcontext())
+    with pytest.raises(UserError, match="the players of process 2 differ from those of process 0 at step 5"):
+        together.compare(run, lambda step: None, 5)
