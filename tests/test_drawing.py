@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from gan_cli import drawing
-from gan_cli.drawing import analytic, images, time_series
+from gan_cli.drawing import analytic, image_panels, time_series
 
 pytestmark = pytest.mark.usefixtures("laid_out")
 
@@ -159,7 +159,7 @@ class TestSequences:
 
 
 def test_names_are_no_formulas(monkeypatch):
-    monkeypatch.setattr(images, "render", lambda figure: figure)
+    monkeypatch.setattr(image_panels, "render", lambda figure: figure)
     monkeypatch.setattr(time_series, "render", lambda figure: figure)
     name = "$a$ \n b_c"
     shown = r"\$a\$ \n b_c"

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from gan_cli.drawing.figures import BLUE as BLUE
     from gan_cli.drawing.figures import GREY as GREY
     from gan_cli.drawing.figures import ORANGE as ORANGE
-    from gan_cli.drawing.figures import PIXELS as PIXELS
-    from gan_cli.drawing.figures import VECTORS as VECTORS
     from gan_cli.drawing.figures import new_figure as new_figure
     from gan_cli.drawing.figures import render as render
-    from gan_cli.drawing.figures import save_picture as save_picture
-    from gan_cli.drawing.figures import save_png as save_png
+    from gan_cli.drawing.files import PIXELS as PIXELS
+    from gan_cli.drawing.files import VECTORS as VECTORS
+    from gan_cli.drawing.files import save_picture as save_picture
+    from gan_cli.drawing.files import save_png as save_png
+    from gan_cli.drawing.image_panels import panels as panels
+    from gan_cli.drawing.image_panels import panels_figure as panels_figure
     from gan_cli.drawing.images import Panel as Panel
     from gan_cli.drawing.images import grid as grid
-    from gan_cli.drawing.images import panels as panels
-    from gan_cli.drawing.images import panels_figure as panels_figure
     from gan_cli.drawing.images import picture as picture
     from gan_cli.drawing.images import pixels as pixels
     from gan_cli.drawing.images import strips as strips

@@ -1,15 +1,11 @@
-"""Pictures of images: grids, labelled panels and strips."""
+"""Pictures of images: grids and strips."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
-from torchvision.utils import make_grid
-
-from gan_cli.drawing.figures import literal, new_figure, render
 
 
 def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
@@ -24,8 +20,21 @@ def grid(images: Tensor, columns: int | None = None) -> np.ndarray:
     images = images.float().cpu().repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     if images.shape[1] not in (1, 3):
         images = images[:, :1]
-    picture: Tensor = make_grid(to_uint8(images), nrow=columns, padding=2 * factor, pad_value=255)
-    return np.asarray(picture.permute(1, 2, 0))
+    return _side_by_side(np.stack([picture(image) for image in images]), columns, gap=2 * factor)
+
+
+def _side_by_side(pictures: np.ndarray, columns: int, gap: int) -> np.ndarray:
+    """Arrange pictures ``[N, H, W, 3]`` row by row, with a white gap around each of them; a single one has none."""
+    n, height, width, colours = pictures.shape
+    if n == 1:
+        return pictures[0]
+    across = min(columns, n)
+    down = -(-n // across)
+    whole = np.full((gap + down * (height + gap), gap + across * (width + gap), colours), 255, np.uint8)
+    for index, one in enumerate(pictures):
+        top, left = (gap + place * (size + gap) for place, size in zip(divmod(index, across), (height, width), strict=True))
+        whole[top : top + height, left : left + width] = one
+    return whole
 
 
 class Panel(NamedTuple):
@@ -42,30 +51,6 @@ class Panel(NamedTuple):
     title: str
     rows: Sequence[str]
     columns: Sequence[str]
-
-
-def panels(grids: Sequence[Panel]) -> np.ndarray:
-    """Draw labelled grids of images below each other."""
-    return render(panels_figure(grids))
-
-
-def panels_figure(grids: Sequence[Panel]) -> Figure:
-    """Return the figure that ``panels`` draws."""
-    inch = 0.6
-    heights = [inch * len(panel.rows) + 0.7 for panel in grids]
-    figure = new_figure(inch * max(len(panel.columns) for panel in grids) + 1.2, sum(heights))
-    subplots = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, panel in zip(subplots, grids, strict=True):
-        images = torch.stack([torch.from_numpy(picture(image)) for image in panel.images])  # [N, H, W, 3]
-        rows, columns, (height, width) = len(panel.rows), len(panel.columns), images.shape[1:3]
-        tiled = images.reshape(rows, columns, height, width, 3).transpose(1, 2).reshape(rows * height, columns * width, 3)
-        axes.imshow(tiled.numpy(), interpolation="nearest")
-        axes.set_title(literal(panel.title), fontsize=10)
-        axes.set_xticks([(i + 0.5) * width - 0.5 for i in range(columns)], list(map(literal, panel.columns)))
-        axes.set_yticks([(i + 0.5) * height - 0.5 for i in range(rows)], list(map(literal, panel.rows)))
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-    return figure
 
 
 def strips(parts: Sequence[Tensor], across: int | None = None) -> np.ndarray:

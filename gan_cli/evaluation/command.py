@@ -27,7 +27,6 @@ from gan_cli.evaluation.rankings import by_run, ranking_entries
 from gan_cli.evaluation.results import Evaluation, Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
 from gan_cli.games.sampling import Sampling
-from gan_cli.runs import logger
 from gan_cli.runs.console import Terminal, displayed, say
 from gan_cli.runs.folder import holds_config, refuse_links, run_folder
 from gan_cli.runs.naming import OUTPUTS
@@ -219,7 +218,9 @@ def _save(folder: Path, out: Path, found: Sequence[Result]) -> None:
     for result in everything:
         if result.step is not None and result.provenance == newest[result.provenance.metric]:
             curve.setdefault(result.step, {}).update({name: number.value for name, number in result.numbers.items()})
-    logger.write_evaluations(folder, curve)
+    from gan_cli.loggers import events  # imports TensorBoard
+
+    events.write_evaluations(folder, curve)
 
 
 def _new_output() -> Path:

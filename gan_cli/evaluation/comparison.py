@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from gan_cli.evaluation.by_class import values_within_classes
 from gan_cli.evaluation.results import Number, Provenance, Result, differences
@@ -176,10 +176,10 @@ def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, floa
         Lower and upper end.
     """
     x, n, alpha = np.asarray(values, dtype=np.float64), len(values), 1 - level
-    t = stats.t.ppf(1 - alpha / 2, n - 1)
+    t = special.stdtrit(n - 1, 1 - alpha / 2)
     half = t * x.std(ddof=1) / math.sqrt(n)
     means = np.random.default_rng(0).choice(x, (RESAMPLES, n)).mean(axis=1)
-    tail = stats.norm.cdf(-math.sqrt(n / (n - 1)) * t)
+    tail = special.ndtr(-math.sqrt(n / (n - 1)) * t)
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(min(low, x.mean() - half)), float(max(high, x.mean() + half))
 

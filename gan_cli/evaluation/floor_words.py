@@ -1,11 +1,13 @@
 """Floors in words: their sample counts, and their scatter over draws."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gan_cli.evaluation.comparison import Ranking
 from gan_cli.evaluation.number_format import format_value
 from gan_cli.evaluation.results import Result
+
+if TYPE_CHECKING:  # it imports scipy
+    from gan_cli.evaluation.comparison import Ranking
 
 REAL = "real against real"
 """Label of a floor."""
@@ -59,7 +61,7 @@ def floor_note(result: Result) -> list[str]:
     ]
 
 
-def floor_in_words(ranking: Ranking) -> str:
+def floor_in_words(ranking: "Ranking") -> str:
     """Return the floor of a ranking's primary number with its scatter and its counts; empty if it was not measured."""
     if ranking.floor is None:
         return ""

@@ -1,7 +1,7 @@
 """TensorBoard's event files of a run: their names, and the logged numbers that they hold."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +29,22 @@ def open_writer(folder: Path, purge_step: int) -> SummaryWriter:
     newest = max((int(match[1]) for match in matches if match), default=-1)
     with _clock_from(newest + 1), _errors_passed_on():
         return SummaryWriter(str(folder), purge_step=purge_step)
+
+
+def write_evaluations(folder: Path, values: Mapping[int, Mapping[str, float]]) -> None:
+    """Write the numbers of gan-eval as ``eval/<name>`` to the run's TensorBoard, replacing those of earlier evaluations.
+
+    Args:
+        folder: Folder of the run.
+        values: Numbers by step and name.
+    """
+    previous = list(folder.glob(f"events.out.tfevents.*{EVALUATION_SUFFIX}"))
+    with SummaryWriter(str(folder), filename_suffix=EVALUATION_SUFFIX) as writer:
+        for step, numbers in sorted(values.items()):
+            for name, value in numbers.items():
+                writer.add_scalar(f"eval/{name}", value, step)
+    for path in previous:
+        path.unlink(missing_ok=True)
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.tensorboard import SummaryWriter
 
 from gan_cli import files, own_code
 from gan_cli.drawing import save_png
 from gan_cli.errors import warn
-from gan_cli.loggers import events
 from gan_cli.loggers.base import LoggedRun, Logger
 from gan_cli.runs import checkpoint
 
@@ -106,22 +104,6 @@ class RunLogger:
                     logger.close()
 
 
-def write_evaluations(folder: Path, values: Mapping[int, Mapping[str, float]]) -> None:
-    """Write the numbers of gan-eval as ``eval/<name>`` to the run's TensorBoard, replacing those of earlier evaluations.
-
-    Args:
-        folder: Folder of the run.
-        values: Numbers by step and name.
-    """
-    previous = list(folder.glob(f"events.out.tfevents.*{events.EVALUATION_SUFFIX}"))
-    with SummaryWriter(str(folder), filename_suffix=events.EVALUATION_SUFFIX) as writer:
-        for step, numbers in sorted(values.items()):
-            for name, value in numbers.items():
-                writer.add_scalar(f"eval/{name}", value, step)
-    for path in previous:
-        path.unlink(missing_ok=True)
-
-
 def read(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of a run's ``metrics.jsonl``; every reader of logged numbers gets them here.
 
@@ -134,6 +116,8 @@ def read(folder: Path) -> list[dict[str, Any]]:
     saved = max(checkpoint.steps_in(folder), default=-1)
     if not damaged and last >= saved:
         return rows
+    from gan_cli.loggers import events  # imports TensorBoard
+
     rows, recovered = _completed(rows, events.scalars(folder))
     source = f"{recovered} of its numbers come from TensorBoard's event files, in single precision."
     if damaged:

@@ -11,11 +11,10 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from gan_cli import device
-from gan_cli.build import Parts, build, build_data, build_loggers, build_metric
+from gan_cli.build import Parts, build, build_loggers
 from gan_cli.config.identity import to_plain
 from gan_cli.config.locations import location_key
 from gan_cli.data.base import Data
-from gan_cli.data.images.reading import decoding_postponed
 from gan_cli.data.stream import Stream
 from gan_cli.device import threads
 from gan_cli.errors import TooFewSamples, UserError
@@ -30,7 +29,6 @@ from gan_cli.runs import best, checkpoint
 from gan_cli.runs.origin import first_step
 from gan_cli.training.callbacks import ScheduleLearningRates
 from gan_cli.training.clock import Stopwatch
-from gan_cli.training.compiler import postpone_compiler
 from gan_cli.training.costs import Costs
 from gan_cli.training.early_stopping import EarlyStopping
 from gan_cli.training.ema import EMA
@@ -58,6 +56,7 @@ class Run:
         loggers: The loggers by name, not opened yet.
         first: Number of rounds that had been played when the run began: 0, or those of the run that it goes on from.
         origin: The record of the run that it goes on from; empty unless it has just begun there.
+        typed: True if the command line names the metric.
         device: Device of the players.
         data: The data set.
         game: The players that are being trained.
@@ -86,10 +85,7 @@ class Run:
             raise UserError(f"early_stopping={cfg.early_stopping} needs evaluations in the course of the run: eval_every=N.")
         self.loggers = build_loggers(cfg)
         self.first, self.origin = first_step(cfg), dict[str, Any]()
-        typed = "metric" in {key.partition(".")[0] for key in named}
-        if typed:
-            with decoding_postponed():  # refused now rather than after hours of decoding
-                check_counts(build_metric(cfg), build_data(cfg))
+        self.typed = "metric" in {key.partition(".")[0] for key in named}
         self.device = prepare(cfg)
         self.watched: list[tuple[str, Tensor]] = []
         parts = build(cfg, self.device, lambda name, value: self.watched.append((name, value)), self._check)
@@ -107,7 +103,7 @@ class Run:
         self.heldout = Stream(self.data.shown, cfg.train.batch_size, cfg.seed, self.device)
         self.ema = EMA(self.game, cfg.ema or 0.0)
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
-        self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, typed)
+        self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, self.typed)
         higher_is_better = self.measurement.metric.higher_is_better
         self.early_stopping = EarlyStopping(self.end, cfg.early_stopping, higher_is_better)
         self.pruning = Pruning(self.end, self.first, pruner, higher_is_better)
@@ -132,7 +128,9 @@ class Run:
         return matrix_products(self.device, self.cfg.precision)
 
     def _check(self, parts: Parts) -> None:
-        """Check what depends on the form of the data alone: the players of ``init_from``, and that there is a metric."""
+        """Check what needs no pixels: the players of ``init_from``, and that there is a metric with enough samples."""
+        if self.typed:
+            check_counts(parts.metric, parts.data)
         if self.n_best and not parts.metric.n_samples:
             raise _no_ranking(self.cfg)
         if self.cfg.resume is None:
@@ -291,7 +289,6 @@ def prepare(cfg: DictConfig) -> torch.device:
     require_equal_parts(cfg.train.batch_size, cfg.train.accumulate, ranks.count if ranks.count > 1 else cfg.processes)
     if (count := ranks.share_of(threads())) is not None:
         torch.set_num_threads(count)
-    postpone_compiler()
     # torch.use_deterministic_algorithms does the same, and imports the compiler
     torch.set_deterministic_debug_mode("warn" if cfg.deterministic else "default")
     torch.backends.cudnn.deterministic = cfg.deterministic

@@ -37,6 +37,17 @@ def test_pad_keeps_28_pixels_in_32():
     assert not array.any(), "black around it"
 
 
+@pytest.mark.parametrize("size", [8, 28, 31, 32, 56])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_grey_images_together_are_those_of_single_calls(fit, channels, size):
+    images = np.random.default_rng(0).integers(0, 256, (2, 28, 28), dtype=np.uint8)
+    transform = Transform(size, channels, fit)
+    together = transform.of_grey(images)
+    assert together.dtype == np.uint8
+    np.testing.assert_array_equal(together, np.stack([transform(Image.fromarray(image)) for image in images]))
+
+
 def test_pad_enlarges_by_integer_factors_and_shrinks_to_fit():
     white = Image.new("L", (14, 7), 255)
     filled = Transform(32, 1, "pad")(white)[0] == 255

@@ -94,7 +94,7 @@ def test_rows_that_are_missing_at_the_end(logged, left, said):
 
 
 def test_numbers_of_gan_eval_are_not_taken_for_those_of_training(logged):
-    logger.write_evaluations(logged, {3: {"kid": 0.1}})
+    events.write_evaluations(logged, {3: {"kid": 0.1}})
     complete = numbers(logger.read(logged))
     replace_line(logged, 3, b"?")
     with pytest.warns(DamageWarning):

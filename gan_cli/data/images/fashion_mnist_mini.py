@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from gan_cli import checks
 from gan_cli.data.base import Data, evenly_spaced
@@ -70,8 +69,7 @@ def transformed(
         chosen: Indices int64 ``[m]``.
         passed_over: Number of the other images, by the reason why they were not chosen.
     """
-    pixels = np.stack([transform(Image.fromarray(image)) for image in images[chosen]])
     tally = Tally(transform)
     tally.add(Original(28, 28, "L"), len(chosen))
     origins = image_origins(tally.counts(), transform, passed_over)
-    return ImageArray(pixels, labels[chosen], len(CLASS_NAMES), CLASS_NAMES, origins)
+    return ImageArray(transform.of_grey(images[chosen]), labels[chosen], len(CLASS_NAMES), CLASS_NAMES, origins)

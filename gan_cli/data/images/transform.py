@@ -57,6 +57,16 @@ class Transform:
         pixels = np.asarray(image)
         return pixels[None] if self.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
+    def of_grey(self, images: np.ndarray) -> np.ndarray:
+        """Return uint8 ``[n, channels, size, size]`` of grey images uint8 ``[n, H, W]``."""
+        n, height, width = images.shape
+        if self.fit == "pad" and self._scale(max(height, width)) == 1:  # all at once: their pixels stay as they are
+            top, left = (self.size - height) // 2, (self.size - width) // 2
+            padded = np.zeros((n, 1, self.size, self.size), np.uint8)
+            padded[:, 0, top : top + height, left : left + width] = images
+            return np.repeat(padded, self.channels, axis=1)
+        return np.stack([self(Image.fromarray(image)) for image in images])
+
     def changes(self, width: int, height: int, mode: str) -> list[str]:
         """Return what happens to an image: ``converted``, ``cropped`` or ``padded``, and ``enlarged`` or ``reduced``.
 

@@ -1,17 +1,14 @@
 """Distances between discrete distributions: optimal transport, its duals, and divergences.
 
 Villani: Topics in Optimal Transportation (2003). Weights are vectors, tensors or sequences; everything is computed in
-float64.
+float64. scipy is imported where it is used: most runs need it for nothing, and it takes a part of a second.
 """
 
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import scipy.sparse
 import torch
-from scipy.optimize import linprog
-from scipy.special import rel_entr
 from torch import Tensor
 
 from gan_cli.errors import UserError
@@ -158,6 +155,8 @@ def kl(p: Vector, q: Vector) -> float:
     Raises:
         UserError: If p and q are not probabilities of the same points.
     """
+    from scipy.special import rel_entr
+
     p, q = _probabilities(p, q)
     return max(float(rel_entr(p.numpy(), q.numpy()).sum()), 0.0)  # rounding may leave −1e-17
 
@@ -213,12 +212,16 @@ def common_support(x: Tensor, y: Tensor) -> Support:
 
 def _marginal_sums(n: int, m: int) -> Any:
     """Return a sparse matrix ``[n + m, n·m]`` that maps a flattened plan ``[n, m]`` to its row sums and column sums."""
-    rows = scipy.sparse.kron(scipy.sparse.eye_array(n), [[1.0] * m])
-    columns = scipy.sparse.kron([[1.0] * n], scipy.sparse.eye_array(m))
-    return scipy.sparse.vstack([rows, columns]).tocsr()
+    from scipy import sparse
+
+    rows = sparse.kron(sparse.eye_array(n), [[1.0] * m])
+    columns = sparse.kron([[1.0] * n], sparse.eye_array(m))
+    return sparse.vstack([rows, columns]).tocsr()
 
 
 def _solve(cost: Tensor, **constraints: Any) -> Any:
+    from scipy.optimize import linprog
+
     result = linprog(cost.numpy(), method="highs", options=TOLERANCES, **constraints)
     if not result.success:
         raise UserError(f"optimal transport: the linear programme was not solved. {result.message}")

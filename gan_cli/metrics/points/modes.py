@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from scipy.stats import chi2
 from torch import Tensor
 
 from gan_cli.data.base import Data, Dataset, Subset, seeded_generator
@@ -64,18 +63,20 @@ def mode_coverage(samples: Tensor, centers: Tensor, std: float, weights: Tensor 
     Raises:
         UserError: If there are no samples, the dimensions differ, ``std`` is not above 0, or there are NaN or Inf.
     """
+    from scipy.special import chdtr  # here: most runs need no scipy
+
     samples, centers = (points.double() for points in validate_pair("mode coverage", samples, centers))
     if not std > 0:
         raise UserError(f"mode coverage: the modes' standard deviation must be above 0 and is {std}.")
     (K, d), N = centers.shape, len(samples)
-    h = float(chi2.cdf(RADIUS**2, d))
+    h = float(chdtr(d, RADIUS**2))
     r, mode = _distances(samples, centers).min(1)
     good = r <= RADIUS * std
     counts = torch.bincount(mode[good], minlength=K)
     w = torch.full((K,), 1 / K, dtype=torch.float64) if weights is None else torch.as_tensor(weights, dtype=torch.float64)
     expected = torch.cat([h * w, torch.tensor([1 - h])])
     observed = torch.cat([counts, (~good).sum()[None]]) / N
-    expected_square = d * std**2 * float(chi2.cdf(RADIUS**2, d + 2)) / h
+    expected_square = d * std**2 * float(chdtr(d + 2, RADIUS**2)) / h
     spread = (r[good].square().mean() / expected_square).sqrt()
     return Coverage(int((counts > 0).sum()), float(good.double().mean()), kl(observed, expected), float(spread), counts)
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from gan_cli.data.base import Data
@@ -44,6 +42,9 @@ def wasserstein(x: Tensor, y: Tensor, p: int = 1) -> float:
     if len(x) != len(y):
         raise UserError(f"Wasserstein distance: needs sets of equal size and got {len(x)} and {len(y)} samples.")
     _check_size(len(x))
+    from scipy.optimize import linear_sum_assignment  # here: most runs need no scipy
+    from scipy.spatial.distance import cdist
+
     costs = cdist(x.numpy(), y.numpy(), COSTS[p])
     return float(costs[linear_sum_assignment(costs)].mean() ** (1 / p))
 
