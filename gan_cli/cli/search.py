@@ -144,8 +144,9 @@ class Search(Sweep):
     def _summarize(self, study: Study, jobs: list[Job], done: set[Path], excuse: str) -> int:
         """Print the table of the trials and the command line of the best one, and return the number of failed trials."""
         best, keys = study.best(), study.importance()
-        entry = {"n_trials": len(study.trials), "best": None if best is None else best.number, "importance": keys}
-        failed = print_summary(self._folder(), jobs, done, excuse, self.options, {"search": entry})
+        entry = {"n_trials": len(study.trials), "best": None if best is None else best.number}
+        found = {**entry, "keys": study.space.scales(), "importance": keys}
+        failed = print_summary(self._folder(), jobs, done, excuse, self.options, {"search": found})
         if len(keys) > 1:
             print("importance:", ", ".join(f"{key} {share:.0%}" for key, share in keys.items()))
         if best is not None:

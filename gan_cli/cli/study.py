@@ -54,6 +54,11 @@ class Space:
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         return self.overrides(study.ask(dict(self.distributions)).params)
 
+    def scales(self) -> dict[str, str]:
+        """Return the scale of each key's values: ``linear``, ``log``, or ``choice`` for a list of them."""
+        kinds = {False: "linear", True: "log", None: "choice"}
+        return {key.lstrip("+~"): kinds[getattr(one, "log", None)] for key, one in self.distributions.items()}
+
     def described(self) -> list[str]:
         """Return what makes the numbers of two trials comparable: whatever affects their results, and the distributions."""
         fixed = sorted(word for word in self.fixed if not is_run_only(key_of(word)))

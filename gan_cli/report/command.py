@@ -24,12 +24,14 @@ from gan_cli.report.figures import quiz, sections, style, tables
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import Progression, animated_gif
 from gan_cli.report.figures.requested import requested
+from gan_cli.report.figures.search import search_figures
 from gan_cli.report.figures.style import RenderedFigure
 from gan_cli.report.index import write_index
 from gan_cli.report.records import reproduce
 from gan_cli.report.records.data import data_records
 from gan_cli.report.records.primary import primary_metric, resolve_primary
 from gan_cli.report.records.runs import RunRecord, run_records
+from gan_cli.report.records.search import read_search
 from gan_cli.runs.console import displayed, say
 from gan_cli.runs.folder import holds_config, refuse_links
 
@@ -165,7 +167,7 @@ def make_page(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHA
     evaluation = reproduce.evaluation_commands(folder, runs, node.get("evaluation"))
     if evaluation and not any(run.results for run in runs):
         missing.append(f"not evaluated yet: {evaluation[0]}")
-    bars = tables.ranking_figures(runs)
+    bars, searched = tables.ranking_figures(runs), search_figures(read_search(folder))
     with activity("drawing the quiz"):
         cards, quiz_problem = _quiz_cards(logged, cfg)
     with activity("composing the command lines"):
@@ -184,6 +186,7 @@ def make_page(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHA
         "animations": [(run.name if run.method else "", frames) for run, frames in samples.animations],
         "tables": tables.tables(runs),
         "bars": bars,
+        "search": searched,
         "cards": cards,
         "quiz_problem": quiz_problem,
         "folder": folder.resolve().name,
@@ -194,7 +197,7 @@ def make_page(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHA
         "facts": reproduce.facts(runs),
         "data": data_records(runs),
     }
-    return Page(content, [*declared, *samples.figures, *training, *bars], claims, runs)
+    return Page(content, [*declared, *samples.figures, *training, *bars, *searched], claims, runs)
 
 
 def declared_report(runs: Sequence[RunRecord], changes: Mapping[str, Any] = NO_CHANGES) -> tuple[dict[str, Any], list[str]]:
@@ -258,7 +261,11 @@ def _quiz_cards(runs: Sequence[RunRecord], cfg: DictConfig) -> tuple[list[quiz.C
 
 
 def _problems(runs: Sequence[RunRecord]) -> list[str]:
-    return [f"{run.name}: {run.sweep_run.problem}" for run in runs if run.sweep_run.problem is not None]
+    """Return why runs cannot be compared; a search may have pruned so many that their number says enough."""
+    pruned = sum(run.result.get("status") == "pruned" for run in runs)
+    problems = {run.name: run.sweep_run.problem for run in runs if run.result.get("status") != "pruned"}
+    counted = [f"{pruned} of {len(runs)} runs were pruned"] if pruned else []
+    return [*counted, *(f"{name}: {problem}" for name, problem in problems.items() if problem is not None)]
 
 
 def _is_sweep(path: Path) -> bool:

@@ -177,7 +177,7 @@ def _training_tables(runs: Sequence[RunRecord]) -> list[Table]:
     measured: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
     for data_set, group in by_data_set(runs).items():
         for run in group:
-            if metric := run.result.get("metric"):
+            if (metric := run.result.get("metric")) and run.result["status"] != "pruned":
                 method = run.method or ("all runs" if len(runs) > 1 else run.name)
                 measured.setdefault((metric["name"], data_set), {}).setdefault(method, []).append(metric)
     return [_training_table(name, data_set, methods) for (name, data_set), methods in measured.items()]
