@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-start bench-sequences bench-formats bench-growth bench-gpu bench-precision torture torture-long clean
+.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-start bench-sequences bench-formats bench-growth bench-gpu bench-precision torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -53,6 +53,9 @@ test-fast: setup ## run the tests that are quick: all but those marked slow or l
 
 test-long: setup ## run the further cases that `make test` leaves out: before a release, or when exactness or experiments change
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
+
+test-slurm: setup ## a sweep on Slurm with two nodes on this machine, preempted and taken up again, 10 minutes; root and Debian's Slurm
+	$(BIN)/python tests/slurm
 
 lint: setup ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .
