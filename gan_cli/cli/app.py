@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from hydra.conf import HydraConf
@@ -17,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import checks
 from gan_cli.cli import search, sweeper
+from gan_cli.cli.among import led_or_followed
 from gan_cli.cli.earlier_run import check_named_here, words_of_job
 from gan_cli.cli.job import record_failure, short, show_data_of, train_in, working_folder
 from gan_cli.cli.launchers import is_parallel, is_sent
@@ -82,7 +84,7 @@ def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) 
     multirun = multirun or cfg.hydra.mode == RunMode.MULTIRUN
     check_named_here(cfg, overrides)
     if multirun and led() is not None:
-        raise UserError("torchrun starts the processes of one run, and no sweep. Use gan-train -m with processes=N.")
+        raise UserError("torchrun and srun start the processes of one run, and no sweep. Use gan-train -m with processes=N.")
     ours = multirun and cfg.hydra.sweeper._target_ in OURS
     if not ours:  # our sweeper shows those of all jobs
         _show_supplied(cfg, configs)
@@ -208,7 +210,10 @@ def job(cfg: DictConfig) -> float | None:
     an exception might not survive the way back from a worker process, and would end the others.
     """
     with unfailing():  # in a worker process, too
-        return _job(cfg, HydraConfig.get())
+        context = HydraConfig.get()
+        if context.mode == RunMode.MULTIRUN and is_sent(context.launcher):  # each of its tasks comes here
+            return led_or_followed(partial(_job, cfg, context))
+        return _job(cfg, context)
 
 
 def _job(cfg: DictConfig, context: HydraConf) -> float | None:

@@ -13,10 +13,12 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from gan_cli import __version__, own_code
 from gan_cli.cli import completion, help
+from gan_cli.cli.among import led_or_followed
 from gan_cli.cli.arguments import parse
 from gan_cli.cli.help import Command
 from gan_cli.cli.quoting import quote_paths, with_metrics
@@ -25,7 +27,6 @@ from gan_cli.config.grammar import quote
 from gan_cli.config.scalars import components, scalars
 from gan_cli.config.schema import TrainConfig
 from gan_cli.errors import DamageWarning, Interrupted, UserError
-from gan_cli.parallel.launched import launched, leading
 from gan_cli.runs import naming
 from gan_cli.runs.streams import reserve_standard_descriptors, unfailing
 
@@ -39,21 +40,7 @@ RUNS = Command("gan-runs", "runs")
 
 def gan_train() -> int:
     """Run ``gan-train`` with the words of ``sys.argv`` and return the exit code; among several processes, lead or follow."""
-    launch = launched()
-    if launch is None:
-        return _main(TRAIN)
-
-    from gan_cli.parallel.team import dismiss
-
-    if launch.rank:
-        from gan_cli.training.together import follow
-
-        return follow(launch)
-    try:
-        with leading(launch):
-            return _main(TRAIN)
-    finally:
-        dismiss(launch)
+    return led_or_followed(partial(_main, TRAIN))
 
 
 def gan_eval() -> int:

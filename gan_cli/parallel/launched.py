@@ -1,12 +1,17 @@
-"""The place of this process among those that torchrun, or a run with ``processes=N``, has started. Standard library only."""
+"""The place of this process among those of torchrun, Slurm, or a run with ``processes=N``. Standard library only."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
 SPAWNED = "GAN_CLI_SPAWNED"
 """Environment variable of the processes that a run has started itself, beside those of torchrun."""
+HERE = "127.0.0.1"
+"""Address of the store if all processes are on one machine."""
+PORTS = range(20000, 30000)
+"""Ports for jobs of Slurm; Linux gives those from 32768 on to connections."""
 
 
 class Launch(NamedTuple):
@@ -47,8 +52,13 @@ class Launch(NamedTuple):
 
 
 def launched() -> Launch | None:
-    """Return the place of this process as its environment states it, None if it was started alone."""
+    """Return the place of this process as its environment states it, None if it was started alone.
+
+    The processes are those of torchrun, of a run with ``processes=N``, or the tasks that ``srun`` has started.
+    """
     environment = os.environ
+    if "RANK" not in environment and int(environment.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+        return task_of(environment)
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= environment.keys() or environment["WORLD_SIZE"] == "1":
         return None
     rank, world = int(environment["RANK"]), int(environment["WORLD_SIZE"])
@@ -62,6 +72,37 @@ def launched() -> Launch | None:
         environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
         environment.get(SPAWNED) == "1",
     )
+
+
+def task_of(environment: Mapping[str, str]) -> Launch:
+    """Return the place of this process among the tasks of its job step, as Slurm states it.
+
+    Task 0 runs on the first node, whose name is the address unless ``MASTER_ADDR`` is set. The port follows from the number of
+    the job unless ``MASTER_PORT`` is set.
+    """
+    on_node = tasks_per_node(environment["SLURM_STEP_TASKS_PER_NODE"])
+    first = HERE if len(on_node) == 1 else first_node(environment["SLURM_STEP_NODELIST"])
+    return Launch(
+        int(environment["SLURM_PROCID"]),
+        int(environment["SLURM_STEP_NUM_TASKS"]),
+        int(environment["SLURM_LOCALID"]),
+        on_node[int(environment["SLURM_NODEID"])],
+        environment.get("MASTER_ADDR", first),
+        int(environment.get("MASTER_PORT", PORTS.start + int(environment["SLURM_JOB_ID"]) % len(PORTS))),
+        False,
+        False,
+    )
+
+
+def tasks_per_node(text: str) -> list[int]:
+    """Return the number of tasks of each node, written by Slurm as ``4(x2),1``."""
+    parts = (re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part) for part in text.split(","))
+    return [int(part[1]) for part in parts if part for _ in range(int(part[2] or 1))]
+
+
+def first_node(text: str) -> str:
+    """Return the first of a list of nodes, written by Slurm as ``gpu[03-05,9],cpu1``."""
+    return re.sub(r"^([^,\[]*)(?:\[([^],-]*)[^]]*\])?([^,]*).*", r"\1\2\3", text)
 
 
 _leading: list[Launch] = []

@@ -30,7 +30,7 @@ from gan_cli.runs.signals import received_by
 def unused(cfg):
     return []
 
-def train_command(cfg, folder, named, console):
+def train_command(cfg, folder, *more):
     if cfg.seed == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     if cfg.resume is None:

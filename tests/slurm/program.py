@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,7 +137,19 @@ def play(place: Path) -> list[str]:
         found = differences(outcome(place / "plain" / run.name), outcome(run))
         say(f"{run.name}: step {logged(run)}, {f'{len(found)} differences' if found else 'equal to the bit'}")
         problems += [f"{run.name} differs: {', '.join(sorted(found)[:4])}"] * bool(found)
-    return problems
+    return problems + play_together(place)
+
+
+def play_together(place: Path) -> list[str]:
+    """Send a job of two tasks on two nodes, which compute one run; return what is wrong."""
+    say("one job of two tasks, one on each node")
+    few = [word for word in WORDS if not word.startswith("seed=")]
+    words = [*TRAIN, *few, *SLURM, "seed=1", "train.steps=100", "hydra.launcher.nodes=2", "hydra.sweep.dir=two"]
+    subprocess.run(words, cwd=place, stdout=subprocess.DEVNULL)
+    result = read(place / "two" / "seed-1" / "result.json") or {}
+    facts = (place / "two" / "seed-1" / "environment.json").read_text() if result else ""
+    say(f"{result.get('status')} at step {result.get('step')}; {'2 processes' if '2 processes' in facts else facts}")
+    return [] if result.get("status") == "finished" and "2 processes" in facts else ["the job of two tasks"]
 
 
 def main() -> int:
@@ -144,11 +157,12 @@ def main() -> int:
     if lacks := missing():
         print(f"skipped: {lacks}")
         return 0
-    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
-        place = Path(folder)
-        os.environ |= {"OMP_NUM_THREADS": "1", "GAN_CLI_THREADS": "1"}
-        with running(place / "cluster") as version:
-            say(f"{version}: slurmctld and two slurmd with one CPU each")
-            problems = play(place)
+    place = Path(tempfile.mkdtemp(prefix="slurm-"))
+    os.environ |= {"OMP_NUM_THREADS": "1", "GAN_CLI_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+    with running(place / "cluster") as version:
+        say(f"{version}: slurmctld and two slurmd with one CPU each, in {place}")
+        problems = play(place)
     say("failed: " + "; ".join(problems) if problems else "as it should be")
+    if not problems:
+        shutil.rmtree(place)
     return bool(problems)
