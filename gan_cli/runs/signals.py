@@ -112,7 +112,8 @@ def scheduled() -> Iterator[None]:
     """Receive the signals of a process that a scheduler may start again, before the handlers that somebody has set for it.
 
     submitit's handler, for example, sends its job to the queue again and ends the process at once. Here the run inside the
-    context saves its last round first. Only then the handler is called, with the signal that has ended the run.
+    context saves its last round first. Only then the handler is called, with the signal that has ended the run. From then on
+    signals are ignored.
 
     Raises:
         SystemExit: After a signal. The process ends without a result, because it may be started again.
@@ -128,14 +129,16 @@ def scheduled() -> Iterator[None]:
     try:
         yield
     except (Interrupted, Stopped) as end:
-        print(end, file=sys.stderr)
-        with suppress(Exception):  # a job that may not be started again has ended like any other
-            if handler := others.get(end.number):
+        for number in SIGNALS:  # Slurm may send one several times
+            signal.signal(number, signal.SIG_IGN)
+        if str(end):
+            print(end, file=sys.stderr)
+        if handler := others.get(end.number):
+            with suppress(Exception):  # a job that may not be started again ends like any other
                 handler(end.number, None)
         raise SystemExit(128 + end.number) from None
-    finally:
-        for number, handler in others.items():
-            signal.signal(number, handler)
+    for number, handler in others.items():
+        signal.signal(number, handler)
 
 
 @contextmanager

@@ -60,6 +60,7 @@ def test_the_handler_of_a_scheduler_is_called_when_a_run_has_saved(requeues, cap
 
     def handler(number, frame):
         happened.append("handler")
+        signal.raise_signal(signal.SIGUSR2)  # Slurm sends it again
         if requeues:
             raise SystemExit(144)
         raise RuntimeError("timed-out too many times")
@@ -77,7 +78,14 @@ def test_the_handler_of_a_scheduler_is_called_when_a_run_has_saved(requeues, cap
     assert happened == ["received", "saved", "handler"]
     assert end.value.code == (144 if requeues else 128 + signal.SIGUSR2)
     assert capsys.readouterr().err == "stopped at step 3\n"
-    assert signal.getsignal(signal.SIGUSR2) is handler
+
+
+def test_a_scheduled_process_that_ends_by_itself_puts_handlers_back(handlers):
+    handler = lambda number, frame: None  # noqa: E731
+    signal.signal(signal.SIGUSR2, handler)
+    with scheduled():
+        pass
+    assert {number: signal.getsignal(number) for number in SIGNALS} == {**handlers, signal.SIGUSR2: handler}
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM])

@@ -93,7 +93,7 @@ def preempt(run: Path, status: str, *command: str) -> None:
     """Preempt the job of a run once the run is under way, and wait until it has saved its last round."""
     until(f"{run.name} is under way", lambda: logged(run) >= EARLY)
     say(" ".join(command))
-    slurm(*command)
+    subprocess.run(command, stderr=subprocess.DEVNULL)  # scancel tries again, and then says that the job has ended
     result = until(f"{run.name} saves", lambda: (found := read(run / "result.json")) and found["status"] == status and found)
     say(f"{run.name} has saved step {result['step']}: {result['reason'].partition(' Continue')[0]}")
 
