@@ -127,7 +127,11 @@ def scheduled() -> Iterator[None]:
     for number in others:
         signal.signal(number, _Receiver(interrupt))
     try:
-        yield
+        try:
+            yield
+        finally:
+            for number, handler in others.items():
+                signal.signal(number, handler)
     except (Interrupted, Stopped) as end:
         for number in SIGNALS:  # Slurm may send one several times
             signal.signal(number, signal.SIG_IGN)
@@ -137,8 +141,6 @@ def scheduled() -> Iterator[None]:
             with suppress(Exception):  # a job that may not be started again ends like any other
                 handler(end.number, None)
         raise SystemExit(128 + end.number) from None
-    for number, handler in others.items():
-        signal.signal(number, handler)
 
 
 @contextmanager

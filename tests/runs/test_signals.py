@@ -83,8 +83,8 @@ def test_the_handler_of_a_scheduler_is_called_when_a_run_has_saved(requeues, cap
 def test_a_scheduled_process_that_ends_by_itself_puts_handlers_back(handlers):
     handler = lambda number, frame: None  # noqa: E731
     signal.signal(signal.SIGUSR2, handler)
-    with scheduled():
-        pass
+    with pytest.raises(ValueError, match="wrong"), scheduled():
+        raise ValueError("wrong")
     assert {number: signal.getsignal(number) for number in SIGNALS} == {**handlers, signal.SIGUSR2: handler}
 
 
