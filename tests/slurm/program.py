@@ -23,7 +23,7 @@ defaults:
   - override /loss: wgan_gp
 train: {{steps: {steps}}}
 """
-STEPS, EARLY = 1500, 40
+STEPS, EARLY = 300, 20
 """Rounds of each run, and those that a run has logged before it is preempted."""
 LONGEST = 900
 """Seconds for which anything is awaited."""
