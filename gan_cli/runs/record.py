@@ -25,6 +25,15 @@ def read(folder: Path) -> DataRecord | None:
         return None
 
 
+def keep(folder: Path, record: DataRecord) -> str | None:
+    """Write the record unless the folder of the run holds one, and return a warning if that one is damaged."""
+    if read(folder) is not None:
+        return None
+    is_damaged = (folder / FILE).is_file()
+    write(folder, record)
+    return f"warning: {folder / FILE} was damaged, and is written again from the data as they are now" if is_damaged else None
+
+
 def preprocessing(folder: Path, dataset: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``size`` and ``fit`` of the images of a run, as far as they are known.
 

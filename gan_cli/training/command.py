@@ -196,25 +196,18 @@ def start_or_resume(
         best.write(folder, run.ranking)
     if run.origin:
         files.write_json(folder / ORIGIN, run.origin)
-    if run.step == 0 or not (folder / record.FILE).is_file():  # a resumed run keeps the record that it began with
+    if run.step == 0:
         record.write(folder, data)
+    elif damage := record.keep(folder, data):  # a resumed run keeps the record that it began with
+        say(console, damage)
     files.write_bytes(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))).encode())
     return run
 
 
 def remove_half_written(folder: Path) -> None:
     """Remove what a process left that was killed while it wrote a file of the run in ``folder``."""
-    for own in (
-        METRICS,
-        "config.yaml",
-        "result.json",
-        environment.FILE,
-        record.FILE,
-        ORIGIN,
-        best.FILE,
-        "checkpoints/*",
-        "samples/*",
-    ):
+    single = (METRICS, "config.yaml", "result.json", environment.FILE, record.FILE, ORIGIN, best.FILE)
+    for own in (*single, "checkpoints/*", "samples/*"):
         path = folder / own
         for leftover in path.parent.glob(files.temporary_name(path, "*")):
             leftover.unlink(missing_ok=True)

@@ -50,7 +50,7 @@ def test_a_resumed_run_warns_of_samples_that_differ_within_the_tolerance(cfg, tm
     assert (folder / record.FILE).read_bytes() == content
 
 
-def test_a_record_that_is_missing_or_damaged_is_done_without(cfg, tmp_path):
+def test_a_record_that_is_missing_or_damaged_is_written_again(cfg, tmp_path, capsys):
     folder = tmp_path / "run"
     train(cfg, folder, f"train.steps=2 {QUIET}")
     good = record.read(folder)
@@ -63,6 +63,11 @@ def test_a_record_that_is_missing_or_damaged_is_done_without(cfg, tmp_path):
     assert record.read(folder) == good
     assert isinstance(good, DataRecord)
     assert state(folder)["step"] == checkpoint.steps_in(folder)[-1] == 4
+    assert "was damaged" not in capsys.readouterr().out
+    (folder / record.FILE).write_bytes(b"")
+    train(cfg, folder, f"train.steps=5 {QUIET}", resume=True)
+    assert record.read(folder) == good
+    assert "data.json was damaged, and is written again" in " ".join(capsys.readouterr().out.split())
 
 
 def test_forged_facts_about_originals_are_done_without(tmp_path):
