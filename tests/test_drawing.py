@@ -1,14 +1,17 @@
 """Pictures: sizes, positions and colours of pixels."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support import rasters
 
 from gan_cli import drawing
-from gan_cli.drawing import analytic, image_panels, time_series
+from gan_cli.drawing import analytic, image_panels, point_plots, time_series
 
-pytestmark = pytest.mark.usefixtures("laid_out")
+pytestmark = pytest.mark.usefixtures("drawn")
 
 
 def test_to_uint8():
@@ -129,6 +132,11 @@ def test_save_png(tmp_path):
         drawing.save_png(picture, path)
     assert (np.asarray(Image.open(path)) == picture).all()
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_the_stand_ins_of_other_tests_take_the_same_arguments():
+    for module, name in ((point_plots, "points"), (time_series, "sequences")):
+        assert list(signature(getattr(rasters, name)).parameters) == list(signature(getattr(module, name)).parameters)
 
 
 class TestSequences:

@@ -1,8 +1,10 @@
 """The one reader of configs that lie in a run folder: bounded, and as plain data."""
 
+import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +38,28 @@ def read_config(path: Path) -> DictConfig:
         FileNotFoundError: If there is no file.
         UserError: If it cannot be read, is no mapping, or holds an interpolation or a missing value.
     """
-    text = files.read_bytes(path, LARGEST).decode("utf-8", errors="replace")
-    with _readable(path):
-        if _interpolations(text, path):  # they are refused before OmegaConf parses them, however long they are
-            plain_config(yaml.safe_load(text), path)
-        config = OmegaConf.create(text)
-        plain_config(config, path)
-    assert isinstance(config, DictConfig)
+    config: DictConfig = pickle.loads(_parsed(files.read_bytes(path, LARGEST), path)[0])
     return config
 
 
 def read_plain(path: Path) -> dict[str, Any]:
     """Return the config in ``path`` as plain data, see ``read_config``."""
-    return plain_config(read_config(path), path)
+    plain: dict[str, Any] = pickle.loads(_parsed(files.read_bytes(path, LARGEST), path)[1])
+    return plain
+
+
+@lru_cache(maxsize=64)
+def _parsed(content: bytes, path: Path) -> tuple[bytes, bytes]:
+    """Return the config in a file of this content as a node and as plain data, both pickled.
+
+    A command reads the config of a run up to ten times, and parsing it takes longer than anything else that it does with it.
+    """
+    text = content.decode("utf-8", errors="replace")
+    with _readable(path):
+        if _interpolations(text, path):  # they are refused before OmegaConf parses them, however long they are
+            plain_config(yaml.safe_load(text), path)
+        config = OmegaConf.create(text)
+        return pickle.dumps(config), pickle.dumps(plain_config(config, path))
 
 
 def read_composed(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Unpack
@@ -53,12 +53,12 @@ class Checkpoints:
     def __init__(self, cfg: DictConfig, advance: Callable[[], None], say: Callable[[str], None]) -> None:
         self.cfg, self.advance, self.say, self.device = cfg, advance, say, device.choose(cfg.device)
         self.measurements: dict[str, Measurement] = {}
+        self.trained_config = cache(trained_config)  # which loads a checkpoint
         self.diagnostics: Diagnostics = NoDiagnostics() if cfg.diagnostics is None else build_diagnostics(cfg)
         self.measures_samples = not self.diagnostics.size or cfg.metric is not None or cfg.features is not None
-        given = [*self.sampling, *(["labels"] if cfg.labels != "data" else [])]
+        given = " and ".join([*self.sampling, *(["labels"] if cfg.labels != "data" else [])])
         if not self.measures_samples and given:
-            named = " and ".join(given)
-            raise UserError(f"diagnostics={self.diagnostics.family} measures players, not samples: leave {named} out.")
+            raise UserError(f"diagnostics={self.diagnostics.family} measures players, not samples: leave {given} out.")
 
     def results(self, folder: Path) -> list[Result]:
         """Measure the run in ``folder``: its last and its best checkpoint, all of them, or one.
@@ -105,7 +105,7 @@ class Checkpoints:
         steps, n = left_steps(folder), len(self.measures)
         if not self.measures_samples:
             return n * (len(steps) if self.cfg.checkpoint == "all" else 1)
-        self.measurement(trained_config(folder), "report")  # which refuses what cannot be measured
+        self.measurement(self.trained_config(folder), "report")  # which refuses what cannot be measured
         reports = {None: min(2, len(steps)), "all": len(steps)}.get(self.cfg.checkpoint, 1)
         if self.cfg.checkpoint not in (None, "all", "best") or len(steps) == 1:
             return n * reports
@@ -174,7 +174,7 @@ class Checkpoints:
         """
         run = load(folder, name, ema, self.cfg.device, inverse=self.cfg.inverse, labels=self.cfg.labels, **sampling)
         keys = () if is_own(folder, name) else ("model", "game", "loss", "seed")
-        if any(run.config[key] != trained_config(folder)[key] for key in keys):
+        if any(run.config[key] != self.trained_config(folder)[key] for key in keys):
             raise UserError(f"checkpoint={name} belongs to another run than {folder}: evaluate that one.")
         return run
 
@@ -188,7 +188,7 @@ class Checkpoints:
         Raises:
             UserError: If it is gone, and it was asked for.
         """
-        gone = gone_steps(trained_config(folder), steps)
+        gone = gone_steps(self.trained_config(folder), steps)
         selector = self.selector(folder) if gone else None
         curve = {} if selector is None else selector.recorded_curve(folder)
         written = {step: curve[step] for step in (*steps, *gone) if step in curve}
@@ -216,7 +216,7 @@ class Checkpoints:
 
         It uses the requested metric, or the run's own metric if the requested one is not a measure of quality.
         """
-        config = trained_config(folder)
+        config = self.trained_config(folder)
         if self.measurement(config, "report").metric.selects_checkpoint:
             return self
         return self.with_own_metric if build_metric(config).n_samples else None
@@ -230,11 +230,11 @@ class Checkpoints:
 
     def selection_values(self, folder: Path, steps: list[int]) -> dict[int, Value]:
         """Measure the primary number of every checkpoint on the samples for selection."""
-        if gone := gone_steps(trained_config(folder), steps):
+        if gone := gone_steps(self.trained_config(folder), steps):
             self.say(f"the best checkpoint of {folder} is the best of the {len(steps)} that are left: {len(gone)} are gone.")
         values = {}
         for step in steps:
-            measurement = self.measurement(trained_config(folder), "select")
+            measurement = self.measurement(self.trained_config(folder), "select")
             try:
                 run = self.load(folder, str(step), self.cfg.ema, **self.sampling)
                 fake = measurement.fake(run.game, self.seed(run.config), self.cfg.labels)
@@ -252,7 +252,7 @@ class Checkpoints:
 
     def recorded_curve(self, folder: Path) -> dict[int, Value]:
         """Return the selection values that training recorded, by step; empty unless it measured in the same way."""
-        config = trained_config(folder)
+        config = self.trained_config(folder)
         nodes = requested_nodes(self.cfg, config)
         same_metric = all(nodes[key] == OmegaConf.to_container(config[key]) for key in ("metric", "features"))
         same_sampling = self.cfg.ema and not self.cfg.inverse and not self.sampling and self.cfg.labels == "data"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter, summary
 
@@ -42,7 +43,9 @@ class TensorBoard(Logger):
             self.writer.add_scalar(tag, value, step)
 
     def image(self, step: int, tag: str, picture: np.ndarray, file: Path) -> None:
-        self.writer.add_image(tag, picture, step, dataformats="HWC")
+        height, width, channels = picture.shape  # the PNG is not encoded once more, as ``add_image`` would
+        image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=file.read_bytes())
+        self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)  # type: ignore[attr-defined]
 
     def hparams(self, settings: Mapping[str, Any], values: Mapping[str, float], first: Collection[str]) -> None:
         """Log the settings for TensorBoard's table of runs, which reads the values from the curves of the same names."""

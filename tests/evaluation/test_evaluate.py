@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import subprocess
 import sysconfig
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.evaluation import eval_json_without_seconds, eval_scalars, w1
+from torture import children
 
 from gan_cli.evaluation import results
 from gan_cli.evaluation.number_format import format_value
@@ -178,13 +178,13 @@ class TestARun:
 
 
 def test_the_installed_program(run, tmp_path):
-    """The program's output in a pipe and its exit codes; a typo is reported immediately."""
+    """Its output without a terminal and its exit codes; a typo is reported immediately."""
+    done = children.call(["gan-eval", "mine", "checkpoint=last", "device=cpu"], tmp_path)
+    assert (done.code, done.err.strip()) == (0, "metric: w1")
+    assert format_value(w1(run)) in done.out
+    assert done.out.endswith("written: mine/eval.json, eval.csv\n")
     program = Path(sysconfig.get_path("scripts")) / "gan-eval"
-    options = {"cwd": tmp_path, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
-    done = subprocess.run([program, "mine", "checkpoint=last", "device=cpu"], check=False, **options)
-    assert (done.returncode, done.stderr.strip()) == (0, "metric: w1")
-    assert format_value(w1(run)) in done.stdout
-    assert done.stdout.endswith("written: mine/eval.json, eval.csv\n")
-    done = subprocess.run([program, "mine", "checkpont=last"], check=False, **options)
+    words = [program, "mine", "checkpont=last"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "gan-eval: no key 'checkpont'. Did you mean checkpoint?\n"

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hydra.types import RunMode
 from safetensors.torch import load_file, save_file
 from support import configs
 from support.runs import state, train
@@ -14,7 +13,6 @@ from support.runs import state, train
 import gan_cli
 from gan_cli import checks
 from gan_cli.cli.quoting import quote
-from gan_cli.config import compose
 from gan_cli.errors import UserError
 from gan_cli.export import card, formats, stored
 from gan_cli.export.command import export_command
@@ -35,7 +33,7 @@ def run(tmp_path_factory):
 def export(folder, **values):
     """Run gan-export and return the folder that it has written."""
     overrides = [f"run={quote(str(folder))}", *(f"{key}={value}" for key, value in values.items())]
-    return export_command(compose.loader().load_configuration("export", overrides, RunMode.RUN, from_shell=False))
+    return export_command(configs.compose_command("export", overrides))
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:FutureWarning")

@@ -25,7 +25,7 @@ def test_lightness_is_inverted_and_hues_stay():
     assert sum(blue) > 31 + 95 + 168, "brighter on a dark page"
 
 
-def test_pictures_inside_a_figure_keep_their_colours():
+def test_pictures_inside_a_figure_keep_their_colours(painted):
     def paint(figure):
         chart, picture = figure.subplots(1, 2)
         chart.plot([0, 1])
@@ -47,7 +47,7 @@ def test_a_picture_that_no_figure_has_drawn_has_no_dark_version():
     assert dark.dark(file.getvalue()) is None
 
 
-def test_a_page_holds_both_versions_of_each_figure():
+def test_a_page_holds_both_versions_of_each_figure(painted):
     drawing = style.render((2, 1), lambda figure: figure.subplots().plot([1, 2]))
     template = "{% from 'parts.html' import show %}{{ show(figure) }}"
     figure = RenderedFigure("f", "Title", "caption", drawing, "alt")

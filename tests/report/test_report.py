@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def words(html):
     return re.sub(r"\s+", " ", re.sub(r"(?s)<script.*?</script>|<style.*?</style>|<[^>]*>", " ", html))
 
 
-def test_a_run_becomes_one_page_that_needs_nothing_else(run):
+def test_a_run_becomes_one_page_that_needs_nothing_else(run, painted):
     folder = run("r", CURVES, report=REPORT, overrides=["loss=hinge"], pictures=(0, 20, 40))
     path = command.report_command(settings(folder))
     html = path.read_text()
@@ -239,8 +240,7 @@ def test_runs_that_differ_in_their_titles_are_experiments_and_those_that_do_not_
 def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
     from gan_cli.report.figures import quiz
 
-    folder = tmp_path / "run"
-    runs.train(tiny_images, folder)
+    folder = shutil.copytree(tiny_images, tmp_path / "run")
     record = run_records(folder)[0]
     cards = quiz.cards(record, 10, 0)
     assert [card.real for card in cards].count(True) == 5
@@ -254,17 +254,19 @@ def test_the_quiz_holds_as_many_real_as_generated_images(tiny_images, tmp_path):
 
 
 def test_a_quiz_is_on_the_page_or_why_there_is_none(tiny_images, tmp_path):
-    folder = tmp_path / "run"
-    runs.train(tiny_images, folder)
+    folder = shutil.copytree(tiny_images, tmp_path / "run")
     assert "No quiz" in words(command.report_command(settings(folder, root="/nowhere")).read_text())
     assert "Half of these 8 images are real" in words(command.report_command(settings(folder)).read_text())
 
 
-@pytest.fixture
-def tiny_images():
+@pytest.fixture(scope="module")
+def tiny_images(tmp_path_factory):
+    """The folder of a run on small images, whose config a command line composes."""
     cfg = compose(loader(), "train", ["model=dcgan_small", "metric=none", "dataset.size=16", "dataset.max_samples=20"])
     small = "model.generator.width=4 model.discriminator.width=4 train.steps=2 train.batch_size=4 sample_every=1 log_every=1"
-    return OmegaConf.merge(cfg, OmegaConf.from_dotlist([*small.split(), "eval_every=0", "device=cpu"]))
+    folder = tmp_path_factory.mktemp("runs") / "images"
+    runs.train(cfg, folder, f"{small} eval_every=0 device=cpu")
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -283,7 +285,7 @@ def tiny_images():
     ],
     ids=lambda figure: type(figure).__name__,
 )
-def test_figures_are_drawn(run, figure):
+def test_figures_are_drawn(run, painted, figure):
     for seed, c in ((1, "0.1"), (2, "0.1"), (1, "1.0")):
         folder = run(f"s/{c}{seed}", CURVES, seed, overrides=["loss=wgan", f"c={c}"], pictures=(0, 20, 40), w1=1.0)
     drawn = figure.draw(run_records(folder.parent))
@@ -313,10 +315,8 @@ def test_figures_without_numbers_say_so(run, figure):
 
 
 def test_traversals_are_drawn_where_there_are_codes(tiny_images, tmp_path):
-    folder = tmp_path / "plain"
-    runs.train(tiny_images, folder)
     with pytest.raises(UserError, match="latents have none"):
-        Traversals().draw(run_records(folder))
+        Traversals().draw(run_records(tiny_images))
     with pytest.raises(UserError, match="nothing to draw"):
         Traversals().draw([])
     cfg = configs.config("game=infogan metric=none", "train.steps=1")

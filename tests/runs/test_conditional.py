@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from hydra.types import RunMode
 from PIL import Image
 from support import configs
 from support.evaluation import measure
@@ -56,7 +55,7 @@ def points(tmp_path_factory):
 def command(folder, **values):
     """The config of gan-sample."""
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={value}" for key, value in values.items())]
-    return compose.loader().load_configuration("sample", overrides, RunMode.RUN, from_shell=False)
+    return configs.compose_command("sample", overrides)
 
 
 @pytest.mark.parametrize("game", ["cgan_embedding", "acgan", "infogan"])

@@ -1,6 +1,7 @@
 """The display of the work in progress: at every width, in a real terminal, in a log file, and interrupted."""
 
 import io
+import sys
 import time
 
 import pytest
@@ -9,8 +10,9 @@ from support.terminal import session
 
 from gan_cli.activity import Activity, activity, counted, in_progress
 from gan_cli.cli.loading import loading
+from gan_cli.cli.main import gan_train
 from gan_cli.runs import console
-from gan_cli.runs.console import displayed, say_in_words
+from gan_cli.runs.console import Terminal, displayed, say, say_in_words
 from gan_cli.runs.progress_line import MARGIN, STOPPING, Rounds, live_line, plain_line
 
 NUMBERS = {
@@ -150,27 +152,23 @@ class TestWithoutATerminal:
         assert len(file.getvalue().splitlines()) == 1
 
 
-PROGRAM = """
-import sys, time
-from gan_cli.activity import activity
-from gan_cli.runs.console import Terminal, displayed, say
-console = Terminal()
-with displayed(console), activity("decoding photographs", 40) as work:
-    for index in range(40):
-        work.advance()
-        time.sleep(0.05)
-        if index == 20:
-            say(console, "/a/path" * 40)
-            print("from elsewhere", "!" * 150, file=sys.stderr)
-print("finished")
-"""
+def decode():
+    terminal = Terminal()
+    with displayed(terminal), activity("decoding photographs", 40) as work:
+        for index in range(40):
+            work.advance()
+            time.sleep(0.05)
+            if index == 20:
+                say(terminal, "/a/path" * 40)
+                print("from elsewhere", "!" * 150, file=sys.stderr)
+    print("finished")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [80, *(pytest.param(width, marks=pytest.mark.long) for width in (100, 200))])
 def test_in_a_terminal(width):
     """The line redraws itself, lines are printed whole above it, and it is gone in the end."""
-    code, frames, screen = session(["-c", PROGRAM], width)
+    code, frames, screen = session(decode, width)
     assert code == 0
     live = [frame for frame in frames if "decoding photographs" in frame]
     assert len(live) >= 3
@@ -179,11 +177,11 @@ def test_in_a_terminal(width):
 
 
 @pytest.mark.slow
-def test_ctrl_c_prints_its_line_once(tmp_path):
+def test_ctrl_c_prints_its_line_once(tmp_path, monkeypatch):
     """A training in a narrow terminal: the bar is gone, and the last line says how to continue."""
-    call = "import sys; sys.argv[0] = 'gan-train'; from gan_cli.cli.main import gan_train; raise SystemExit(gan_train())"
     words = ["dataset=ring", "train.steps=1000000", "metric=none", f"hydra.run.dir={tmp_path / 'run'}", "device=cpu"]
-    code, frames, screen = session(["-c", call, *words], 80, interrupt_at=r"[1-9]\d*/1000000")
+    monkeypatch.setattr(sys, "argv", ["gan-train", *words])
+    code, frames, screen = session(gan_train, 80, interrupt_at=r"[1-9]\d*/1000000")
     assert code == 130
     assert any(frame.endswith("eta -:--:--") or "/1000000" in frame for frame in frames)
     [said] = [index for index, line in enumerate(screen) if line.startswith("gan-train: stopped at step ")]

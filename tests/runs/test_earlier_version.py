@@ -1,5 +1,6 @@
 """Runs of an earlier version: every command refuses them in one line."""
 
+import shutil
 import sys
 
 import pytest
@@ -43,11 +44,19 @@ def lower_format(folder):
     checkpoint.save(folder, 1, {**state, "format": checkpoint.FORMAT - 1})
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run of this version."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(configs.config("dataset=ring"), folder, "train.steps=1 eval_every=0 sample_every=0 checkpoint_every=1")
+    return folder
+
+
 @pytest.mark.parametrize("age", [add_key, move_target, lower_format], ids=lambda age: age.__name__)
 @pytest.mark.slow
-def test_every_command_refuses_it_in_one_line(age, tmp_path, monkeypatch, capsys):
+def test_every_command_refuses_it_in_one_line(age, trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    train(configs.config("dataset=ring"), tmp_path / "run", "train.steps=1 eval_every=0 sample_every=0 checkpoint_every=1")
+    shutil.copytree(trained, tmp_path / "run")
     age(tmp_path / "run")
     before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*") if path.is_file())
     for name, (command, words) in COMMANDS.items():

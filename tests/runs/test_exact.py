@@ -22,7 +22,7 @@ GAMES = {
     "gradient penalty": ("features=identity loss=wgan_gp optimizer=rmsprop", "train.steps=20 train.n_critic=2 ema=null"),
     "all regularizers": (
         f"features=identity loss=relativistic regularizer=[{','.join(configs.options('regularizer'))}]",
-        "train.steps=10 dataset.size=16 train.batch_size=3",
+        "train.steps=5 dataset.size=16 train.batch_size=3",
     ),
     "diffusion": (
         "features=identity game=ddpm",
@@ -41,7 +41,7 @@ GAMES = {
     "two translators and pools": ("game=cyclegan features=pixels", "train.steps=5 game.pool=5 train.batch_size=3"),
     "float16 with images in channels last": (
         "features=identity loss=wgan_gp",
-        "train.steps=10 train.n_critic=2 precision=fp16 memory_format=channels_last",
+        "train.steps=5 train.n_critic=2 precision=fp16 memory_format=channels_last",
     ),
     "bfloat16 with images in channels last": (
         "features=identity",
@@ -92,7 +92,7 @@ def images():
     """Batch norm in both players and spectral norm too: whatever moves in a forward pass."""
     return configs.config(
         "features=identity regularizer=spectral_norm",
-        "regularizer.spectral_norm.remove_norm=false train.steps=12 log_every=1 eval_every=4 sample_every=4 ema=0.9",
+        "regularizer.spectral_norm.remove_norm=false train.steps=4 log_every=1 eval_every=2 sample_every=2 ema=0.9",
     )
 
 
@@ -118,7 +118,7 @@ def test_watching_changes_nothing(images, tmp_path):
         for part in ("game", "ema", "solver", "batches", "random", "step"):
             assert differences(watched[part], alone[part], part) == []
         assert watched["result"]["players"] == alone["result"]["players"]
-        assert len(watched["numbers"]) == 13 + 12 + 12, "evaluated from step 0 on, logged and held out from step 1 on"
+        assert len(watched["numbers"]) == 5 + 4 + 4, "evaluated from step 0 on, logged and held out from step 1 on"
 
 
 @pytest.mark.parametrize("parts", ["metric=all features=classifier", "metric=memorisation features=identity"])
@@ -146,7 +146,7 @@ def test_diagnostics_change_nothing(images, tmp_path):
     diagnosed = configs.config(
         "features=identity regularizer=spectral_norm diagnostics=game",
         f"{cheap} regularizer.spectral_norm.remove_norm=false ema=0.9 diagnostics.batch_size=8 diagnostics.steps=2 "
-        "diagnostics.batches=2 diagnostics.eigenvalues=2 diagnostics.restarts=2",
+        "diagnostics.batches=2 diagnostics.eigenvalues=2 diagnostics.restarts=1",
     )
     train(diagnosed, tmp_path / "watched")
     train(images, tmp_path / "alone", cheap)

@@ -3,14 +3,12 @@
 import av
 import numpy as np
 import pytest
-from hydra.types import RunMode
 from PIL import Image
 from support import configs
 from support.runs import train
 
 from gan_cli import checks
 from gan_cli.cli.quoting import quote
-from gan_cli.config import compose
 from gan_cli.errors import UserError
 from gan_cli.inference.command import sample_command
 from gan_cli.inference.film import captioned, same_size
@@ -34,7 +32,7 @@ def film(folder, out, **values):
         "device=cpu",
         *(f"{key}={value}" for key, value in values.items() if value is not None),
     ]
-    return sample_command(compose.loader().load_configuration("sample", overrides, RunMode.RUN, from_shell=False))
+    return sample_command(configs.compose_command("sample", overrides))
 
 
 def pictures(path):

@@ -9,7 +9,7 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 from PIL import Image
-from support import configs
+from support import configs, rasters
 from support.runs import result, state, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -24,10 +24,12 @@ PLAYERS = ("discriminator", "generator")
 
 @pytest.fixture(scope="module")
 def points(tmp_path_factory):
-    """A finished WGAN-GP on the ring: (config, folder)."""
+    """A finished WGAN-GP on the ring, with figures as the program draws them: (config, folder)."""
     cfg = configs.config("dataset=ring loss=wgan_gp", f"{STEPS} metric.n_samples=16 train.n_critic=2")
     folder = tmp_path_factory.mktemp("runs") / "a folder, Ümläut = 1"
-    assert train(cfg, folder) == result(folder)["objective"]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        rasters.draw(monkeypatch)
+        assert train(cfg, folder) == result(folder)["objective"]
     return cfg, folder
 
 
@@ -220,7 +222,8 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path):
     """At least two, so that one damaged file does not end a run."""
     for keep, steps in ((1, [6, 7]), (2, [6, 7]), (3, [4, 6, 7])):
         folder = tmp_path / str(keep)
-        train(configs.config("metric=none"), folder, f"train.steps=7 checkpoint_every=2 keep_checkpoints={keep} log_every=0")
+        values = f"train.steps=7 checkpoint_every=2 keep_checkpoints={keep} log_every=0"
+        train(configs.config("dataset=ring metric=none"), folder, values)
         assert checkpoint.steps_in(folder) == steps
 
 

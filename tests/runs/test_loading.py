@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from hydra.types import RunMode
 from PIL import Image
 from support import configs
 from support.runs import differences, state, train
 
 import gan_cli
 from gan_cli import drawing
-from gan_cli.config import compose
 from gan_cli.config.grammar import quote
 from gan_cli.errors import UserError
 from gan_cli.games.base import slerp
@@ -42,7 +40,7 @@ def images(tmp_path_factory):
 def command(name: str, folder, **values):
     """The config of gan-sample."""
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={value}" for key, value in values.items())]
-    return compose.loader().load_configuration(name, overrides, RunMode.RUN, from_shell=False)
+    return configs.compose_command(name, overrides)
 
 
 def test_samples_of_images(images):

@@ -111,23 +111,23 @@ def state_metric(folder) -> float:
 
 
 def test_each_step_once_after_a_kill(cfg, tmp_path):
-    """To 24 with a checkpoint of 20, killed: what was logged of 21 ... 24 is taken back and logged anew."""
-    folder, settings = tmp_path / "run", "log_every=2 eval_every=8 checkpoint_every=20 sample_every=8"
-    train(cfg, folder, f"train.steps=24 {settings}")
+    """To 8 with a checkpoint of 6, killed: what was logged of 7 and 8 is taken back and logged anew."""
+    folder, settings = tmp_path / "run", "log_every=2 eval_every=4 checkpoint_every=6 sample_every=4"
+    train(cfg, folder, f"train.steps=8 {settings}")
     logged = outcome(folder)["numbers"]
-    forget(folder, 24)
+    forget(folder, 8)
     with open(folder / "metrics.jsonl", "a") as file:
-        file.write('{"step": 26, "loss/gen')  # the line it was killed in
-    train(cfg, folder, f"train.steps=40 {settings}", resume=True)
-    train(cfg, tmp_path / "whole", f"train.steps=40 {settings}")
+        file.write('{"step": 10, "loss/gen')  # the line it was killed in
+    train(cfg, folder, f"train.steps=12 {settings}", resume=True)
+    train(cfg, tmp_path / "whole", f"train.steps=12 {settings}")
     assert differences(outcome(folder), outcome(tmp_path / "whole")) == []
     assert logged == outcome(folder)["numbers"][: len(logged)]
     found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
     found.Reload()
     for tag in found.Tags()["scalars"]:
-        every, start = (8, 0) if tag.startswith(("metric/", "time/evaluation")) else (2, 2)
-        assert [event.step for event in found.Scalars(tag)] == list(range(start, 41, every)), tag
-    assert [event.step for event in found.Images("samples")] == list(range(0, 41, 8))
+        every, start = (4, 0) if tag.startswith(("metric/", "time/evaluation")) else (2, 2)
+        assert [event.step for event in found.Scalars(tag)] == list(range(start, 13, every)), tag
+    assert [event.step for event in found.Images("samples")] == list(range(0, 13, 4))
 
 
 @pytest.mark.parametrize(

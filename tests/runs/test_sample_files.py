@@ -13,7 +13,6 @@ from support.runs import state, train
 
 import gan_cli
 from gan_cli import drawing
-from gan_cli.config import compose
 from gan_cli.config.grammar import quote
 from gan_cli.errors import UserError
 from gan_cli.games import sampling
@@ -47,7 +46,9 @@ def runs(tmp_path_factory):
 def sample(folder, out, **values):
     """Run gan-sample and return what it has written."""
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={value}" for key, value in values.items())]
-    cfg = compose.loader().load_configuration("sample", [*overrides, f"out={quote(str(out))}"], RunMode.RUN, from_shell=False)
+    cfg = configs.shared_loader().load_configuration(
+        "sample", [*overrides, f"out={quote(str(out))}"], RunMode.RUN, from_shell=False
+    )
     return gan_sample.sample_command(cfg)
 
 

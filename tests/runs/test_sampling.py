@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra.types import RunMode
 from PIL import Image
 from support import configs
 from support.runs import train
@@ -14,7 +13,6 @@ from support.runs import train
 import gan_cli
 from gan_cli import drawing
 from gan_cli.cli.quoting import quote
-from gan_cli.config import compose
 from gan_cli.errors import UserError
 from gan_cli.games import sampling
 from gan_cli.games.sampling import Readable, decode, generate
@@ -53,7 +51,7 @@ def runs(tmp_path_factory):
 def sample(folder, **values):
     """Run gan-sample and return what it has written."""
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={value}" for key, value in values.items())]
-    return sample_command(compose.loader().load_configuration("sample", overrides, RunMode.RUN, from_shell=False))
+    return sample_command(configs.compose_command("sample", overrides))
 
 
 @pytest.mark.parametrize(("words", "found"), [(["0-3", "42"], [0, 1, 2, 3, 42]), (["7"], [7]), (["5-5", "1"], [5, 1])])

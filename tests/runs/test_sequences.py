@@ -8,12 +8,10 @@ from pathlib import Path
 import pandas
 import pytest
 import torch
-from hydra.types import RunMode
 from support import configs
 from support.runs import differences, outcome, result, state, train
 
 import gan_cli
-from gan_cli.config import compose
 from gan_cli.config.grammar import quote
 from gan_cli.data.base import Data
 from gan_cli.data.points.toy import Points
@@ -61,7 +59,7 @@ def run(original, tmp_path):
 
 def command(name: str, folder, **values):
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={value}" for key, value in values.items())]
-    return compose.loader().load_configuration(name, overrides, RunMode.RUN, from_shell=False)
+    return configs.compose_command(name, overrides)
 
 
 def test_a_resumed_run_is_equal_to_the_bit(cfg, run):

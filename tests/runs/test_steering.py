@@ -2,13 +2,11 @@
 
 import pytest
 import torch
-from hydra.types import RunMode
 from support import configs
 from support.runs import train
 
 import gan_cli
 from gan_cli.cli.quoting import quote
-from gan_cli.config import compose
 from gan_cli.errors import UserError
 from gan_cli.inference import steering
 from gan_cli.inference.command import sample_command
@@ -69,7 +67,7 @@ def test_the_classifier_that_metrics_train(runs):
 
 def sample(folder, **values):
     overrides = [f"run={quote(str(folder))}", "device=cpu", "mode=steer", *(f"{key}={value}" for key, value in values.items())]
-    return sample_command(compose.loader().load_configuration("sample", overrides, RunMode.RUN, from_shell=False))
+    return sample_command(configs.compose_command("sample", overrides))
 
 
 def test_a_picture(runs):

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from hydra.types import RunMode
 from PIL import Image
 from support import configs
 from support.evaluation import measure
@@ -13,7 +12,6 @@ from support.runs import result, train
 
 import gan_cli
 from gan_cli import drawing
-from gan_cli.config import compose
 from gan_cli.config.grammar import quote
 from gan_cli.data.images.cache import ImageCache
 from gan_cli.errors import UserError
@@ -42,7 +40,7 @@ def folders(tmp_path_factory):
 
 def sample(folder, **values):
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={written(value)}" for key, value in values.items())]
-    return command.sample_command(compose.loader().load_configuration("sample", overrides, RunMode.RUN, from_shell=False))
+    return command.sample_command(configs.compose_command("sample", overrides))
 
 
 def written(value):

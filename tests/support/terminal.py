@@ -4,11 +4,13 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import sys
 import termios
-from collections.abc import Sequence
-from typing import NamedTuple
+import traceback
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn
 
 TOKEN = re.compile(r"\x1b\[(?P<number>[?\d;]*)(?P<control>[A-Za-z])|(?P<sign>[\r\n])|(?P<text>[^\x1b\r\n]+)")
 """A control sequence, a carriage return or line feed, or text."""
@@ -28,20 +30,17 @@ class Session(NamedTuple):
     screen: list[str]
 
 
-def session(words: Sequence[str], width: int, interrupt_at: str | None = None, **variables: str) -> Session:
-    """Run ``python WORDS`` in a terminal of ``width`` columns.
+def session(program: Callable[[], int | None], width: int, interrupt_at: str | None = None) -> Session:
+    """Run a program in a fork of this process, in a terminal of ``width`` columns.
 
     Args:
-        words: Arguments of the Python interpreter.
+        program: Returns its exit code. None: 0.
         width: Number of columns.
         interrupt_at: A regular expression: Ctrl-C is typed once, when the output first matches it.
-        **variables: Further environment variables.
     """
     pid, terminal = pty.fork()
     if not pid:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-        environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-        os.execve(sys.executable, [sys.executable, *words], {**environment, "TERM": "xterm-256color", **variables})
+        _run(program, width)
     written = b""
     try:
         while True:
@@ -55,6 +54,24 @@ def session(words: Sequence[str], width: int, interrupt_at: str | None = None, *
         os.close(terminal)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return Session(code, *_shown(written.decode(), width))
+
+
+def _run(program: Callable[[], int | None], width: int) -> NoReturn:
+    code = 1
+    try:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+        for name in ("COLUMNS", "LINES", "NO_COLOR"):
+            os.environ.pop(name, None)
+        os.environ["TERM"] = "xterm-256color"
+        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = program() or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _shown(output: str, width: int) -> tuple[list[str], list[str]]:
