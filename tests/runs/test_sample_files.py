@@ -6,7 +6,6 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from hydra.types import RunMode
 from PIL import Image
 from support import configs
 from support.runs import state, train
@@ -46,10 +45,7 @@ def runs(tmp_path_factory):
 def sample(folder, out, **values):
     """Run gan-sample and return what it has written."""
     overrides = [f"run={quote(str(folder))}", "device=cpu", *(f"{key}={value}" for key, value in values.items())]
-    cfg = configs.shared_loader().load_configuration(
-        "sample", [*overrides, f"out={quote(str(out))}"], RunMode.RUN, from_shell=False
-    )
-    return gan_sample.sample_command(cfg)
+    return gan_sample.sample_command(configs.compose_command("sample", [*overrides, f"out={quote(str(out))}"]))
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "JPEG", "webp"])

@@ -47,4 +47,4 @@ def sequences(fake: Tensor, names: Sequence[str], real: Tensor | None = None, wa
 def _picture(numbers: list[Tensor]) -> np.ndarray:
     content = torch.cat([part.flatten() for part in numbers]).numpy().tobytes()
     row = HEIGHT * 3
-    return np.frombuffer(content.ljust(-(-len(content) // row) * row, b"\0"), np.uint8).reshape(HEIGHT, -1, 3)
+    return np.frombuffer(content.ljust(-(-len(content) // row) * row, b"\0"), np.uint8).reshape(HEIGHT, -1, 3).copy()
