@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-start bench-sequences bench-formats bench-growth bench-gpu bench-precision torture torture-long clean
+.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-start bench-feed bench-sequences bench-formats bench-growth bench-gpu bench-precision torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -96,6 +96,9 @@ bench-metrics: setup ## time and memory of the metrics beside scipy, torch-fidel
 
 bench-sequences: setup ## sequences per second of recurrent layers beside a loop over time, 2 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_sequences.py
+
+bench-feed: setup ## images per second from the mapped cache beside torchvision, and memory by number of images, 5 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_feed.py
 
 bench-start: setup ## processor time of the commands' start beside that of torch's own, written into docs/performance.md, 5 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_start.py

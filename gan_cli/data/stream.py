@@ -1,5 +1,6 @@
 """The endless stream of training batches."""
 
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,9 @@ class Stream(Iterator[Batch]):
         balanced: True for equally many samples of each class in every batch, see ``balanced_rows``.
         memory_format: Layout of images, see ``Batch.to``.
 
+    Attributes:
+        waited: Seconds in which the caller has waited for batches.
+
     Raises:
         UserError: If the data set is empty, the batch size is below 1, or batches of a data set without labels are to be
             balanced.
@@ -58,7 +62,7 @@ class Stream(Iterator[Batch]):
         if balanced and self.labels is None:
             raise UserError("train.batches=balanced needs labels that are known before the samples are read; there are none.")
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
-        self.position, self.memory_format = position, memory_format
+        self.position, self.memory_format, self.waited = position, memory_format, 0.0
         self._stateful = dataset if isinstance(dataset, Stateful) else None  # asking takes as long as reading a few points
         self._state = None if self._stateful is None else deepcopy(self._stateful.state_dict())
         self._order = lru_cache(maxsize=2)(self._epoch)
@@ -78,9 +82,12 @@ class Stream(Iterator[Batch]):
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def __next__(self) -> Batch:
+        asked = time.perf_counter()
         batch = self._next_ahead() if self.dataset.decodes and self._state is None else self._read(self.position)
         self.position += 1
-        return batch.to(self.device, self.memory_format)
+        batch = batch.to(self.device, self.memory_format)
+        self.waited += time.perf_counter() - asked
+        return batch
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the size of the data set that gives it its meaning, and the data set's state if it has one."""

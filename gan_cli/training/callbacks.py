@@ -54,8 +54,8 @@ class LogStats:
     """Logs the statistics of the rounds, and stops the run at the first one that is not finite.
 
     Statistics stay on the device and are fetched together. At every ``period``-th step (0: never) and at the last step, those
-    of the current round are logged with ``time/samples_per_second``, ``time/seconds`` and the costs. Every
-    ``MAX_PENDING_ROUNDS``-th step they are fetched anyway.
+    of the current round are logged with ``time/samples_per_second``, ``time/waiting_share``, ``time/seconds`` and the costs.
+    Every ``MAX_PENDING_ROUNDS``-th step they are fetched anyway.
 
     Args:
         logger: Receives the numbers.
@@ -67,6 +67,7 @@ class LogStats:
         elapsed: Returns the seconds since the run began. None: it begins now.
         clock: Measures the time spent in rounds; to be stopped before and started after other callbacks.
         costs: Returns the costs of the rounds so far by tag.
+        waited: Returns the seconds in which the rounds so far have waited for data.
 
     Attributes:
         latest: The newest numbers by tag.
@@ -82,13 +83,15 @@ class LogStats:
         elapsed: Callable[[], float] | None = None,
         clock: Stopwatch | None = None,
         costs: Callable[[], Mapping[str, float]] = dict,
+        waited: Callable[[], float] = float,
     ) -> None:
         self.logger, self.period, self.end, self.samples = logger, period, end, samples
         self.elapsed, self.clock, self.costs = elapsed or Elapsed(), clock or Stopwatch(), costs
         self.watched = [] if watched is None else watched
         self.pending: list[tuple[int, str, Tensor]] = []
         self.latest: dict[str, float] = {}
-        self.counted = samples()
+        self.waited = waited
+        self.counted, self.waited_before = samples(), waited()
 
     def is_logged(self, step: int) -> bool:
         """Return True if the numbers of round ``step`` are logged."""
@@ -109,10 +112,10 @@ class LogStats:
             self.latest = dict(zip(stats, values[len(values) - len(stats) :], strict=True))
         if self.is_logged(step):
             self.clock.split()
-            samples = self.samples() - self.counted
-            speed = {"time/samples_per_second": samples / max(self.clock.lap(), 1e-9)}
-            self.counted += samples
-            self.latest |= speed
+            seconds, samples, waited = max(self.clock.lap(), 1e-9), self.samples(), self.waited()
+            self.latest["time/samples_per_second"] = (samples - self.counted) / seconds
+            self.latest["time/waiting_share"] = round(min(1.0, (waited - self.waited_before) / seconds), 4)
+            self.counted, self.waited_before = samples, waited
             self.logger.numbers(step, {**self.latest, "time/seconds": round(self.elapsed(), 3), **self.costs()})
 
     def log_costs(self, step: int, stats: Stats | None = None) -> None:

@@ -225,7 +225,8 @@ def train(run: Run, console: Console) -> float | None:
     logger = RunLogger(run.folder, run.step if run.step > run.first else 0, run.loggers, to_plain(cfg), say_line)
     elapsed = Elapsed(logger.continued.get("time/seconds", 0.0))
     samples = lambda: run.batches.position * cfg.train.batch_size  # noqa: E731
-    log_stats = LogStats(logger, cfg.log_every, end, samples, run.watched, elapsed, run.clock, run.spent)
+    waited = lambda: run.batches.waited  # noqa: E731
+    log_stats = LogStats(logger, cfg.log_every, end, samples, run.watched, elapsed, run.clock, run.spent, waited)
     log_heldout_estimate = LogHeldOutEstimate(run.game, run.solver, run.heldout_batch, logger, say_line, cfg.seed)
     log_game = LogGame(run.game, logger, say_line, cfg.seed)
     judges, with_errors = (run.early_stopping.judge, run.pruning.judge), cfg.early_stopping is not None

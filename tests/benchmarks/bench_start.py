@@ -15,9 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.pages import table, write
+
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- written by make bench-start -->\n", "<!-- end of what make bench-start writes -->\n"
 SPENT = "import sys, time; print(f'seconds {time.process_time()}', file=sys.stderr, flush=True)"
 TORCH = f"import torch; torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))]); {SPENT}"
 FIRST_ROUND = f"""
@@ -80,11 +81,9 @@ def main() -> None:
         seconds(COMMAND, ["gan_train", *TRAINED.split()[1:], "train.steps=1", "hydra.run.dir=run"], folder)
         rows = [measured(line, folder, chosen.repeats) for line in (*ROUNDS, *OTHERS)]
     titles = ["command", "seconds", "torch's own start", "difference"]
-    text = "".join(f"| {' | '.join(cells)} |\n" for cells in (titles, ["---"] * len(titles), *rows))
-    print(text)
+    print(text := table(titles, rows))
     if not chosen.print:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+        write("bench-start", text)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,15 @@ def test_decoding_sets_are_read_ahead_in_one_thread():
     stream.close()
 
 
+def test_the_time_that_batches_take_is_counted(monkeypatch):
+    ticks = iter((1.0, 3.0, 10.0, 10.5)).__next__
+    monkeypatch.setattr("time.perf_counter", ticks)
+    stream = Stream(Numbers(8), 4, seed=0)
+    assert stream.waited == 0
+    next(stream), next(stream)
+    assert stream.waited == 2.5
+
+
 def test_arrays_are_not_read_ahead():
     numbers = Numbers(100)
     take(Stream(numbers, 4, seed=0), 3)

@@ -122,6 +122,16 @@ def test_the_newest_numbers_are_those_of_the_last_round_that_was_looked_at(tmp_p
     record.logger.close()
 
 
+def test_the_share_of_waiting_is_that_of_the_rounds_since_the_last_log(tmp_path):
+    clock = SimpleNamespace(split=lambda: None, lap=lambda: 4.0)
+    waited = iter((1.0, 2.0, 2.0)).__next__  # before the first round, and at both logs
+    record = LogStats(logger.RunLogger(tmp_path, 0), 1, End(2), lambda: 0, clock=clock, waited=waited)
+    for step in (1, 2):
+        record(step, {"loss/generator": torch.tensor(1.0)})
+    record.logger.close()
+    assert [row["time/waiting_share"] for row in logger.read(tmp_path)] == [0.25, 0.0]
+
+
 def test_estimates_are_computed_in_the_rounds_that_are_logged(tmp_path, monkeypatch):
     """The held-out estimates at both logged steps need two more."""
     computed = []

@@ -60,7 +60,14 @@ def test_the_curves_have_the_names_that_others_rely_on(run, estimate, metric, mo
     found = events(folder)
     logged = {f"{what}/{player}" for what in ("loss", "grad_norm", "adversarial") for player in PLAYERS}
     logged |= {f"estimate/{estimate}", f"heldout/{estimate}", "time/samples_per_second", "time/seconds"} | more
-    logged |= {"cost/images", "cost/epochs", "cost/flops", "time/training_seconds", "time/processor_seconds"}
+    logged |= {
+        "time/waiting_share",
+        "cost/images",
+        "cost/epochs",
+        "cost/flops",
+        "time/training_seconds",
+        "time/processor_seconds",
+    }
     evaluated = {"time/evaluation_share", "time/evaluation_seconds", *(f"metric/{name}" for name in metric)}
     assert set(found.Tags()["scalars"]) == logged | evaluated
     for tag in logged:

@@ -56,6 +56,7 @@ NAMES = {
     "metric/w1": "exact W₁ of samples",
     "metric/js": "Jensen-Shannon distance of samples",
     "time/samples_per_second": "samples per second",
+    "time/waiting_share": "share of the time that rounds wait for data",
 }
 """Readable labels of tags, or of the part before the slash."""
 
