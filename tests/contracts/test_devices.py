@@ -33,10 +33,9 @@ LOOKING = ("backtracking", "linear_dual", "c_rnn_gan")
 ANY_NETWORK = ("loss", "regularizer", "solver")
 """Groups that play on small perceptrons here, which have a tenth of a DCGAN's operations."""
 OPTIONS = [
-    *((group, option) for group in (*MODELS, "augmentation", "game") for option in configs.distinct_options(group)),
-    *configs.all_options("loss", "regularizer", "solver"),
+    (group, option) for group in (*MODELS, "augmentation", "game", *ANY_NETWORK) for option in configs.distinct_options(group)
 ]
-"""Models, augmentations and games with a class of their own; those that only set other values run the same operations."""
+"""Options with a class of their own; those that only set other values run the same operations."""
 
 
 class OneDevice(TorchDispatchMode):

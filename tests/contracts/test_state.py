@@ -1,5 +1,7 @@
 """Parts of the package that remember something between rounds have a state that checkpoints hold."""
 
+from itertools import chain
+
 import pytest
 import torch
 from support import configs, layouts
@@ -46,7 +48,7 @@ def test_what_changes_in_training_is_saved(group, option, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("option", [name for name in configs.options("metric") if name not in ("none", "several")])
 def test_a_metric_does_not_remember_what_it_has_measured(option):
-    for kind in configs.KINDS:
+    for kind in chain(*configs.KINDS):
         parts = configs.parts_of(kind)
         try:
             measurement = Measurement(build_metric(configs.measured(kind, option)), parts.data, CPU)

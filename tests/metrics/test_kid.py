@@ -103,7 +103,7 @@ def test_a_subset_size_above_the_sample_count_takes_all_samples(subset_size):
 )
 @pytest.mark.slow
 def test_it_is_unbiased_and_its_error_covers_other_samples(size, mean):
-    n, d, subsets, repetitions = 200, 8, 40, 100
+    n, d, subsets, repetitions = 200, 8, 40, 50
     draws = [gaussian(2 * n, d, seed) for seed in range(repetitions)]
     estimates = [kernel_distance(x[:n], x[n:] + mean, subsets, size) for x in draws]
     values, errors = (torch.tensor(column, dtype=torch.float64) for column in zip(*estimates, strict=True))

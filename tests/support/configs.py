@@ -62,15 +62,12 @@ SMALL = {
 }
 """Values for the keys of a config, set wherever the key exists; ``*`` matches any name."""
 KINDS = (
-    "",
-    "features=classifier",
-    "features=classifier game=cgan",
-    "dataset=ring",
-    "dataset=gaussians_1d",
-    "dataset=sines",
-    "game=pix2pix",
+    ("", "features=classifier", "features=classifier game=cgan", "game=pix2pix"),
+    ("dataset=ring",),
+    ("dataset=gaussians_1d",),
+    ("dataset=sines",),
 )
-"""Kinds of data, features and games; every metric is made for at least one of them."""
+"""Kinds of data, and for each the features and games that metrics of it ask for; every metric is made for at least one kind."""
 
 
 @cache
@@ -200,8 +197,8 @@ def _composed(overrides: tuple[str, ...]) -> bytes:
 @cache
 def _small(overrides: tuple[str, ...]) -> bytes:
     cfg = pickle.loads(_composed(overrides))
-    cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     with open_dict(cfg):
+        del cfg.hydra
         for pattern, value in SMALL.items():
             for node, key in _matching(cfg, pattern.split(".")):
                 node[key] = value

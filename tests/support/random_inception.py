@@ -6,24 +6,24 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-
-class Untrained(FeatureExtractorInceptionV3):
-    """Inception network with its initial weights; the file that it loads is empty."""
-
-    def __init__(self):
-        empty = io.BytesIO()
-        torch.save({}, empty)
-        empty.seek(0)
-        super().__init__("untrained", ["2048"], empty)
-
-    def load_state_dict(self, *args, **kwargs):
-        pass
 
 
 @cache
 def _content() -> bytes:
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # seconds, which few tests need
+
+    class Untrained(FeatureExtractorInceptionV3):
+        """Inception network with its initial weights; the file that it loads is empty."""
+
+        def __init__(self):
+            empty = io.BytesIO()
+            torch.save({}, empty)
+            empty.seek(0)
+            super().__init__("untrained", ["2048"], empty)
+
+        def load_state_dict(self, *args, **kwargs):
+            pass
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Untrained()
