@@ -58,6 +58,7 @@ class Ranks:
         spent_elsewhere: Seconds of processor time of the other processes.
         sent: Bytes of the tensors that this process has given to sums and to ``gather``.
         is_waited_for: True while the other processes wait for an order of this one.
+        has_lost: True once another process has ended or has not answered.
         ended: Returns which of the other processes has ended, in words; empty where none has or it is not known.
     """
 
@@ -69,6 +70,7 @@ class Ranks:
         self.timeout = float(os.environ.get(TIMEOUT) or DEFAULT_TIMEOUT)
         self.signal, self.spent, self.spent_elsewhere = 0, time.process_time(), 0.0
         self.is_waited_for, self.backend, self.sent = False, "gloo", 0
+        self.has_lost = False
         self.ended: Callable[[], str] = str
         self.store: Any = None
         self._orders: Any = None
@@ -128,7 +130,7 @@ class Ranks:
                 time.sleep(0.05)
             dist.init_process_group(self.backend, store=store, rank=self.rank, world_size=self.count, timeout=within)
             self._orders = dist.new_group(backend="gloo", timeout=FOREVER)
-        self.is_waited_for = self.leads
+        self.is_waited_for, self._heard = self.leads, (0, time.monotonic())
         if self.leads:
             threading.Thread(target=self._beat, daemon=True).start()
 
@@ -257,8 +259,10 @@ class Ranks:
         try:
             yield
         except LostProcess:
+            self.has_lost = True
             raise
         except RuntimeError as error:
+            self.has_lost = True
             raise LostProcess(self._reason()) from error
 
     def _reason(self) -> str:

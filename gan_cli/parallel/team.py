@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, TypeAlias
 
 import torch
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
@@ -20,6 +20,7 @@ JOB, NONE = "job", "none"
 PATIENCE = 60.0
 """Seconds that processes have to end when they are told to."""
 HOST = "127.0.0.1"
+Process: TypeAlias = "subprocess.Popen[bytes]"
 
 
 @cache
@@ -41,15 +42,15 @@ def together(processes: int) -> Iterator[Ranks]:
     The others wait until this one says what they build, and connects to them.
     """
     if (launch := led()) is not None:
-        with _led(ranks_of(launch), store_of(launch)) as ranks:
+        with _led(ranks_of(launch), store_of(launch), []) as ranks:
             yield ranks
     elif processes == 1:
         yield ALONE
     else:
         store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
         launch = Launch(0, processes, 0, processes, HOST, store.port, True, True)
-        with _spawned(launch) as ended, _led(ranks_of(launch), store) as ranks:
-            ranks.ended = ended
+        started = [_start(launch._replace(rank=rank, local_rank=rank)) for rank in range(1, processes)]
+        with _led(ranks_of(launch), store, started) as ranks:
             yield ranks
 
 
@@ -75,58 +76,47 @@ def dismiss(launch: Launch) -> None:
 
 
 @contextmanager
-def _led(ranks: Ranks, store: Any) -> Iterator[Ranks]:
+def _led(ranks: Ranks, store: Any, started: Sequence[Process]) -> Iterator[Ranks]:
+    """Lead the processes inside the context, and let them end after it; those that this one has ``started`` are ended."""
     ranks.store, n_threads = store, torch.get_num_threads()
+    ranks.ended = partial(_ended, started)
     try:
         with among(ranks):
             yield ranks
-        _end(ranks)
-    except BaseException as error:
-        if not isinstance(error, LostProcess):
-            _end(ranks)
-        raise
     finally:
-        ranks.close()
-        torch.set_num_threads(n_threads)
-
-
-def _end(ranks: Ranks) -> None:
-    """Tell the others to end, where they wait for an order."""
-    if ranks.is_waited_for:
-        with suppress(LostProcess), ranks.ordered(Order.END):
-            pass
-
-
-@contextmanager
-def _spawned(launch: Launch) -> Iterator[Callable[[], str]]:
-    """Start the other processes, yield a function that says which has ended, and end those that do not end by themselves."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "gan_cli"],
-            env={**os.environ, **launch._replace(rank=rank, local_rank=rank).environment()},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # signals of the terminal reach this process alone
-        )
-        for rank in range(1, launch.world)
-    ]
-
-    def ended() -> str:
-        for rank, process in enumerate(started, 1):
-            if code := process.poll():
-                how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-                return f"process {rank} of {launch.world} has ended with {how}."
-        return ""
-
-    patience = PATIENCE
-    try:
-        yield ended
-    except LostProcess:
-        patience = 0.0
-        raise
-    finally:
+        patience = PATIENCE if _end(ranks) else 0.0
         for process in started:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(patience)
             process.kill()
             process.wait()
+        if started or not ranks.has_lost:  # a connection to a process that does not answer cannot be closed
+            ranks.close()
+        torch.set_num_threads(n_threads)
+
+
+def _end(ranks: Ranks) -> bool:
+    """Tell the others to end, and return True, where they wait for an order."""
+    if ranks.is_waited_for:
+        with suppress(LostProcess), ranks.ordered(Order.END):
+            return True
+    return False
+
+
+def _start(launch: Launch) -> Process:
+    return subprocess.Popen(
+        [sys.executable, "-m", "gan_cli"],
+        env={**os.environ, **launch.environment()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # signals of the terminal reach process 0 alone
+    )
+
+
+def _ended(started: Sequence[Process]) -> str:
+    """Return which of these processes, number 1 and so on, has ended, and how; empty if none has."""
+    for rank, process in enumerate(started, 1):
+        if code := process.poll():
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            return f"process {rank} of {len(started) + 1} has ended with {how}."
+    return ""

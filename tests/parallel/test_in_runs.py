@@ -1,6 +1,7 @@
 """Runs whose batches are computed in parts: what they say, record and refuse."""
 
 from contextlib import nullcontext
+from itertools import chain, repeat
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from gan_cli.errors import UserError
 from gan_cli.parallel import ranks as ranks_module
 from gan_cli.parallel.division import Division
-from gan_cli.parallel.ranks import Ranks
+from gan_cli.parallel.ranks import LostProcess, Ranks
 from gan_cli.runs import environment
 from gan_cli.training import division, together
 
@@ -77,3 +78,24 @@ def test_a_process_with_other_players_is_named(monkeypatch):
     monkeypatch.setattr(ranks, "ordered", lambda *order: nullcontext())
     with pytest.raises(UserError, match="the players of process 2 differ from those of process 0 at step 5"):
         together.compare(run, lambda step: None, 5)
+
+
+class Unfinished:
+    """A message that is never answered."""
+
+    def wait(self, *within):
+        raise RuntimeError("Operation timed out!")
+
+    def is_completed(self):
+        return False
+
+
+def test_a_process_that_does_not_answer_is_given_up_unless_process_0_is_alive(monkeypatch):
+    monkeypatch.setenv("GAN_CLI_TIMEOUT", "0.05")
+    with pytest.raises(LostProcess, match=r"another process of this run has not answered for 0 s\."):
+        Ranks(0, 2)._finish(Unfinished(), 0.05)
+    waiting, beats = Ranks(1, 2), chain([1, 2], repeat(3))
+    waiting.store = SimpleNamespace(add=lambda key, n: next(beats))
+    with pytest.raises(LostProcess):
+        waiting._finish(Unfinished(), None)
+    assert next(beats) == 3, "each sign of life is waited for"
