@@ -131,6 +131,9 @@ class EvalConfig(SamplingConfig):
     root: str | None = scalar(None, "folder or file where the data set lies (null: as in the run)")
     out: str | None = scalar(None, "folder for eval.json and eval.csv (null: the run's own; of folders, outputs/)")
     ema: bool = scalar(True, "evaluate the averaged players if the run has them")
+    best_of: int | None = scalar(
+        None, "compare the methods of a search after this many trials, and their best settings on the held-out split", low=1
+    )
     inverse: bool = scalar(False, "measure a translator's way back, where the game has one")
     seed: int | None = scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
     device: str = scalar("auto", DEVICE, suggested=DEVICES, form=r"auto|cpu|cuda(:\d+)?|mps|meta")

@@ -17,6 +17,7 @@ from gan_cli.build import build_metric
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import UserError, first_line
 from gan_cli.evaluation import results, sweeps
+from gan_cli.evaluation.best_of import best_of_table, tuned_methods
 from gan_cli.evaluation.checkpoints import Checkpoints
 from gan_cli.evaluation.class_tables import curve_class_tables, run_class_tables, sweep_class_tables
 from gan_cli.evaluation.comparison import compare
@@ -115,6 +116,9 @@ def _measure_each(
     """Measure the runs, which lie in ``folder`` by their names, and compare them."""
     chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
     found: dict[str, list[Result]] = {}
+    tuned = [] if cfg.best_of is None else tuned_methods(folder, sweep_runs, cfg.best_of)
+    if tuned:
+        sweep_runs = [run for method in tuned for run in method.measured]
     with activity(MEASURING) as progress:
         checkpoints = Checkpoints(cfg, progress.advance, partial(say, console))
         finished = [sweep_run.name for sweep_run in sweep_runs if sweep_run.problem is None]
@@ -147,6 +151,7 @@ def _measure_each(
     in_tables = [result for result in everything if chosen in result.chosen]
     comparison = compare(sweep_runs, found, chosen)
     tables = [
+        *([best_of_table(tuned)] if tuned else []),
         *sweep_tables(comparison),
         *sweep_class_tables(comparison),
         *reference_tables(sweep_runs, found),

@@ -24,4 +24,6 @@ def requested_nodes(cfg: DictConfig, config: DictConfig) -> dict[str, Any]:
         plain["dataset"][place_of(config.dataset, cfg.root)] = cfg.root
     if cfg.n_fake is not None and "n_samples" in plain["metric"]:
         plain["metric"]["n_fake"] = cfg.n_fake
+    if cfg.best_of is not None and "split" in plain["metric"]:
+        plain["metric"]["split"] = "heldout"  # the settings were chosen on the other one
     return plain
