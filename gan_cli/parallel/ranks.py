@@ -142,7 +142,10 @@ class Ranks:
             dist.destroy_process_group()
 
     def sum(self, tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """Return the sums of the tensors at each place over all processes, in one message; None stands for 0 everywhere."""
+        """Return the sums of the tensors at each place over all processes, in one message; None stands for 0 everywhere.
+
+        Sums lie in memory as the tensors do: torch's fused optimizers read gradients in the layout of their parameters.
+        """
         given = [tensor for tensor in tensors if tensor is not None]
         if self.count == 1 or not given:
             return list(tensors)
@@ -153,7 +156,7 @@ class Ranks:
         self.all_reduce(flat)
         parts = iter(flat.split([tensor.numel() for tensor in given]))
         return [
-            None if tensor is None else next(parts).view(tensor.shape).to(tensor.device, tensor.dtype) for tensor in tensors
+            None if tensor is None else torch.empty_like(tensor).copy_(next(parts).view(tensor.shape)) for tensor in tensors
         ]
 
     def gather(self, tensor: Tensor) -> Tensor:

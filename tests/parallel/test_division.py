@@ -3,12 +3,14 @@
 from itertools import cycle
 
 import pytest
+import torch
 from omegaconf import DictConfig
 from support import configs
 from support.divided import config, flat, play
 from torch import Tensor
 
 from gan_cli.errors import UserError
+from gan_cli.parallel.ranks import Ranks
 
 LIMIT = 1e-10
 """Largest relative difference: rounding in double precision, after 50 rounds."""
@@ -95,3 +97,14 @@ def test_every_loss_with_every_regularizer_plays_the_same_in_two_parts(regulariz
             cfg.regularizer = config(f"dataset=ring regularizer={regularizer}").regularizer
             cfg.solver = config(f"dataset=ring solver={solver}").solver
             assert_equal_in_parts(cfg, 3, 2)
+
+
+def test_sums_over_processes_lie_in_memory_as_the_gradients_do(monkeypatch):
+    """Fused optimizers take the memory of a gradient for laid out as that of its parameter."""
+    ranks = Ranks(0, 2)
+    monkeypatch.setattr(ranks, "all_reduce", lambda flat: flat.mul_(2))
+    gradient = torch.arange(24.0).reshape(1, 2, 3, 4).contiguous(memory_format=torch.channels_last)
+    total, nothing = ranks.sum([gradient, None])
+    assert nothing is None
+    assert torch.equal(total, 2 * gradient)
+    assert total.stride() == gradient.stride()
