@@ -27,7 +27,7 @@ def _side_by_side(pictures: np.ndarray, columns: int, gap: int) -> np.ndarray:
     """Arrange pictures ``[N, H, W, 3]`` row by row, with a white gap around each of them; a single one has none."""
     n, height, width, colours = pictures.shape
     if n == 1:
-        return pictures[0]
+        gap = 0
     across = min(columns, n)
     down = -(-n // across)
     whole = np.full((gap + down * (height + gap), gap + across * (width + gap), colours), 255, np.uint8)
