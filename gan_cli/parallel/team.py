@@ -63,8 +63,11 @@ def meet(ranks: Ranks, device: torch.device, job: bytes) -> None:
 def job_of(launch: Launch) -> bytes:
     """Wait for the job that process 0 gives, and return it; empty if it ends without one."""
     store = store_of(launch)
-    store.wait([JOB], FOREVER)
-    job: bytes = store.get(JOB)
+    try:
+        store.wait([JOB], FOREVER)
+        job: bytes = store.get(JOB)
+    except RuntimeError:  # process 0, which had opened the store, has ended
+        return b""
     return job if job != NONE.encode() else b""
 
 
