@@ -57,7 +57,9 @@ SMALL = {
     "metric.iterations": 10,
     "metric.discriminative_iterations": 10,
     "metric.predictive_iterations": 10,
+    "metric.directions": 100,
     "features.epochs": 1,
+    "features.resolution": 48,
     "schedule.phases.*.rounds": 1,
 }
 """Values for the keys of a config, set wherever the key exists; ``*`` matches any name."""
