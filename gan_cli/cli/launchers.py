@@ -1,6 +1,6 @@
 """Launchers of Hydra: where they run the jobs of a sweep, and what share of a machine each job has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_cli.errors import UserError
@@ -33,18 +33,21 @@ def unfinished(launcher: Any) -> str:
     return "not finished, and maybe queued" if is_slurm(launcher) else "interrupted"
 
 
-def gpus_for(launcher: Any, devices: set[str]) -> list[str]:
-    """Return the GPUs to be dealt out, as ``CUDA_VISIBLE_DEVICES`` names them; none where jobs do not ask for any.
+def gpus_for(launcher: Any, devices: Mapping[str, int]) -> list[str]:
+    """Return the shares of GPUs to be dealt out, as ``CUDA_VISIBLE_DEVICES`` names them; none where jobs do not ask for any.
 
     Args:
         launcher: The node of the launcher's config.
-        devices: The values of ``device`` of all jobs.
+        devices: The values of ``device`` of all jobs, and for each the largest number of processes that compute a job.
     """
-    return _gpus() if is_parallel(launcher) and devices and devices <= DEALT else []
+    if not (is_parallel(launcher) and devices and devices.keys() <= DEALT):
+        return []
+    gpus, size = _gpus(), max(devices.values())
+    return [",".join(gpus[start : start + size]) for start in range(0, len(gpus) - size + 1, size)]
 
 
 def n_workers(launcher: Any, gpus: Sequence[str]) -> int:
-    """Return the number of jobs that run at the same time: unless it is given one per GPU, or per CPU without GPUs."""
+    """Return the number of jobs that run at the same time: unless it is given one per share of GPUs, or per CPU without."""
     if not is_parallel(launcher):
         return 1
     from joblib import effective_n_jobs

@@ -77,7 +77,7 @@ class Sweep(BasicSweeper):
         self.cases = cases
         self.ours: list[str] = []
         self.swept: list[str] = []
-        self.devices: set[str] = set()
+        self.devices: dict[str, int] = {}
         self.of_workers: list[str] = []
         self.options: str | None = None
         self.known: dict[tuple[str, ...], str] = {}
@@ -190,7 +190,7 @@ class Sweep(BasicSweeper):
         """Return the job of a composed config, in the folder of a run of the same config if the sweep has one."""
         subdir = self._subdir(cfg, number, self.swept)
         settled = self._settle(cfg, self._folder() / subdir)
-        self.devices.add(cfg.device)
+        self.devices[cfg.device] = max(cfg.processes, self.devices.get(cfg.device, 1))
         identity = config_hash(cfg)
         if self._holds_another(subdir, with_values(overrides, settled)):  # of an earlier call, with other common values
             subdir = self._subdir(cfg, number, [])
@@ -256,7 +256,7 @@ class Sweep(BasicSweeper):
             yield
 
     def _gpus(self) -> list[str]:
-        """Return the GPUs of this machine that are dealt out to the jobs."""
+        """Return the shares of this machine's GPUs that are dealt out to the jobs."""
         assert self.config is not None
         return gpus_for(self.config.hydra.launcher, self.devices)
 

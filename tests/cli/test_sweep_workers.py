@@ -64,12 +64,14 @@ def test_joblib_runs_jobs_side_by_side_and_divides_threads_and_gpus(call, tmp_pa
 @pytest.mark.parametrize(
     ("n_jobs", "devices", "count", "gpus", "workers"),
     [
-        (-1, {"auto"}, 3, ["0", "1", "2"], 3),
-        (2, {"auto", "cuda"}, 3, ["0", "1", "2"], 2),
-        (4, {"cuda"}, 2, ["0", "1"], 4),
-        (2, {"auto"}, 0, [], 2),
-        (2, {"cpu"}, 2, [], 2),
-        (2, {"cuda:1", "auto"}, 2, [], 2),
+        (-1, {"auto": 1}, 3, ["0", "1", "2"], 3),
+        (2, {"auto": 1, "cuda": 1}, 3, ["0", "1", "2"], 2),
+        (4, {"cuda": 1}, 2, ["0", "1"], 4),
+        (-1, {"cuda": 2}, 5, ["0,1", "2,3"], 2),
+        (2, {"cuda": 3}, 2, [], 2),
+        (2, {"auto": 1}, 0, [], 2),
+        (2, {"cpu": 1}, 2, [], 2),
+        (2, {"cuda:1": 1, "auto": 1}, 2, [], 2),
     ],
 )
 def test_gpus_are_dealt_out_to_jobs_that_name_none(monkeypatch, n_jobs, devices, count, gpus, workers):
@@ -95,14 +97,14 @@ def test_workers_share_the_gpus_evenly_and_replace_each_other():
         process = subprocess.Popen([sys.executable, "-c", TAKE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         return process, process.stdout.readline().decode().strip()
 
-    with dealing(["3", "5"]) as file:
+    with dealing(["3", "5,6"]) as file:
         environment = {**os.environ, GPUS: str(file), "PYTHONPATH": os.pathsep.join(sys.path)}
         workers = [worker() for _ in range(4)]
-        assert [gpu for _, gpu in workers] == ["3", "5", "3", "5"]
+        assert [gpu for _, gpu in workers] == ["3", "5,6", "3", "5,6"]
         workers[1][0].kill()
         workers[1][0].communicate()
         workers[1] = worker()
-        assert workers[1][1] == "5"
+        assert workers[1][1] == "5,6"
         for process, _ in workers:
             process.communicate(b"\n")
     assert not file.exists()
