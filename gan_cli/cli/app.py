@@ -43,6 +43,7 @@ OURS = tuple(f"{one.__module__}.{one.__name__}" for one in (sweeper.Sweep, searc
 """The sweepers that read the results of their jobs from ``result.json``."""
 PACKAGES = {
     "hydra/launcher=joblib": ("hydra-joblib-launcher", "sweeps"),
+    "hydra/launcher=ray": ("hydra-ray-launcher", "ray"),
     "hydra/launcher=submitit_local": ("hydra-submitit-launcher", "submitit"),
     "hydra/launcher=submitit_slurm": ("hydra-submitit-launcher", "submitit"),
     "hydra/sweeper=optuna": ("optuna", "sweeps"),

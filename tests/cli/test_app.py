@@ -348,8 +348,12 @@ def test_sample_takes_an_odd_path_to_write_to(call, jobs, tmp_path):
         (["-m", "seed=interval(1,3)", "hydra/sweeper=basic"], INTERVAL),
         (["hydra/sweeper=ax"], "hydra/sweeper=ax comes with a plugin of Hydra's, which is not installed: pip install"),
         (
+            ["-m", "seed=1,2", "hydra/launcher=rq"],
+            "hydra/launcher=rq comes with a plugin of Hydra's, which is not installed",
+        ),
+        (
             ["-m", "seed=1,2", "hydra/launcher=ray"],
-            "hydra/launcher=ray comes with a plugin of Hydra's, which is not installed",
+            "hydra/launcher=ray needs the package hydra-ray-launcher, which is not installed.",
         ),
         (["--cfg", "job", "-p", "losss"], "-p losss: the config has no such key. Did you mean loss?"),
         (["--cfg", "job", "-p", "train.step"], "-p train.step: the config has no such key. Did you mean train.steps?"),
