@@ -466,7 +466,7 @@ def test_remembered_gradients_of_another_phase_are_not_followed():
     solver.round(["supervisor"], batches)
     assert next(batches, None) is None, "it looks ahead with gradients of its own"
     assert all(torch.equal(a, b) for a, b in zip(before.values(), game.embedder.state_dict().values(), strict=True))
-    assert set(solver.remembered) == {"supervisor"}
+    assert set(solver.remembered.field) == {"supervisor"}
 
 
 def test_shared_parameters_have_one_slow_weight():
