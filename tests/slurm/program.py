@@ -144,10 +144,19 @@ def play_together(place: Path) -> list[str]:
     """Send a job of two tasks on two nodes, which compute one run; return what is wrong."""
     say("one job of two tasks, one on each node")
     few = [word for word in WORDS if not word.startswith("seed=")]
-    words = [*TRAIN, *few, *SLURM, "seed=1", "train.steps=100", "hydra.launcher.nodes=2", "hydra.sweep.dir=two"]
+    words = [
+        *TRAIN,
+        *few,
+        *SLURM,
+        "seed=1",
+        "train.steps=100",
+        "hydra.launcher.nodes=2",
+        "hydra.sweep.dir=two",
+        "hydra.sweep.subdir=run",
+    ]
     subprocess.run(words, cwd=place, stdout=subprocess.DEVNULL)
-    result = read(place / "two" / "seed-1" / "result.json") or {}
-    facts = (place / "two" / "seed-1" / "environment.json").read_text() if result else ""
+    result = read(place / "two" / "run" / "result.json") or {}
+    facts = (place / "two" / "run" / "environment.json").read_text() if result else ""
     say(f"{result.get('status')} at step {result.get('step')}; {'2 processes' if '2 processes' in facts else facts}")
     return [] if result.get("status") == "finished" and "2 processes" in facts else ["the job of two tasks"]
 
