@@ -36,6 +36,7 @@ from omegaconf.errors import OmegaConfBaseException
 from gan_cli.config.budget import settle
 from gan_cli.config.layers import NotPlain, leave_out_replaced, overlaid
 from gan_cli.config.user import UserConfig, supply
+from gan_cli.errors import UserError
 
 Plugins.instance()  # Hydra's search for plugins executes the next module once more; its class of before would be stale
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper  # noqa: E402
@@ -76,9 +77,17 @@ def _delete_nulls() -> None:
             node = OmegaConf.select(cfg, place) if override.is_delete() and override.value() is None else None
             if isinstance(node, DictConfig) and name in node and node[name] is None:
                 node[name] = ""  # a value that Hydra finds, and deletes
+            elif override.is_add() or override.is_force_add():
+                _refuse_below_null(place, name, cfg)
         apply(overrides, cfg)
 
     ConfigLoaderImpl._apply_overrides_to_config = staticmethod(applied)  # type: ignore[method-assign]
+
+
+def _refuse_below_null(place: str, name: str, cfg: DictConfig) -> None:
+    """Check that a key does not lie below one whose value is null, which OmegaConf only asserts."""
+    if place and OmegaConf.select(cfg, place, default="", throw_on_resolution_failure=False) is None:
+        raise UserError(f"{place}.{name} cannot be set, as {place} is null.\nSet all of it: {place}={{{name}: ...}}")
 
 
 def _parse_once() -> None:

@@ -346,6 +346,10 @@ def test_sample_takes_an_odd_path_to_write_to(call, jobs, tmp_path):
         (["-m", "seed=interval(1,3)", "--cfg", "job"], INTERVAL),
         (["-m", "seed=interval(1,3)", "--dry-run"], INTERVAL),
         (["-m", "seed=interval(1,3)", "hydra/sweeper=basic"], INTERVAL),
+        (
+            ["-m", "hydra/sweeper=basic", "++hydra.sweeper.params.seed=1"],
+            "hydra.sweeper.params.seed cannot be set, as hydra.sweeper.params is null.",
+        ),
         (["hydra/sweeper=ax"], "hydra/sweeper=ax comes with a plugin of Hydra's, which is not installed: pip install"),
         (
             ["-m", "seed=1,2", "hydra/launcher=rq"],
