@@ -191,7 +191,7 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
         ("gan-train --c", ["--cfg", "--completion", "--config-dir"]),
         ("gan-train device=", ["device=auto", "device=cpu", "device=cuda", "device=mps"]),
         ("gan-train hydra/", ["hydra/launcher=", "hydra/sweeper="]),
-        ("gan-train hydra/launcher=", ["hydra/launcher=basic", "hydra/launcher=joblib"]),
+        ("gan-train hydra/launcher=j", ["hydra/launcher=joblib"]),
         ("gan-train hydra/sweeper=", ["hydra/sweeper=basic", "hydra/sweeper=gan", "hydra/sweeper=optuna"]),
         ("gan-train hydra.run", ["hydra.run.dir="]),
         ("gan-train regularizer=penalty re", ["regularizer.penalty.weight=", "regularizer=", "resume="]),

@@ -49,7 +49,7 @@ def figure(**given):
     return PublishedComparison(title="table", **{**known, **given})
 
 
-def test_a_table_beside_published_numbers(table):
+def test_a_table_beside_published_numbers(table, painted):
     runs = table(timegan=[0.1, 0.2, 0.15], rcgan=[0.3])
     (drawn,) = figure().draw(runs)
     assert drawn.png.startswith(b"\x89PNG")

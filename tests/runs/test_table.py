@@ -122,7 +122,7 @@ def test_runs_are_listed_filtered_and_sorted(gan_runs):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["status=gone"], "status=gone: it must be one of running, finished, failed, "),
+        (["status=gone"], "status=gone: it must be one of running, finished, pruned, failed, "),
         (["sort=colour"], "sort must be age, size, step, "),
         (["sed=1"], "no run has a key 'sed'. Filter by status, "),
         (["nowhere"], "nowhere: there is no such folder."),
