@@ -105,7 +105,7 @@ _parse_once()
 
 
 class _Caches(NamedTuple):
-    """What has been read and merged; a file goes to one or more places in the config."""
+    """Files that have been read and merged; a file goes to one or more places in the config."""
 
     files: dict[str, ConfigResult | None]
     """Config files by path."""

@@ -24,13 +24,8 @@ SLICE = timedelta(seconds=1)
 FOREVER = timedelta(days=365)
 
 
-class Order(IntEnum):
-    """What process 0 asks all processes to do together."""
-
-    END = 0
-    PLAY = 1
-    CHECK = 2
-    COMPARE = 3
+Order = IntEnum("Order", ["END", "PLAY", "CHECK", "COMPARE"], start=0)
+"""Commands of process 0 to all processes."""
 
 
 class LostProcess(UserError):

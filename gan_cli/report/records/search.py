@@ -13,7 +13,7 @@ from gan_cli.errors import UserError
 from gan_cli.runs.folder import StoredMetric
 
 Scale = Literal["linear", "log", "choice"]
-"""How the values of a key were drawn: from a range of numbers, from the logarithm of one, or from a list."""
+"""Kinds of draws of a key's values: from a range of numbers, from the logarithm of one, or from a list."""
 
 
 class _StoredSearch(TypedDict):
