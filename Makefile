@@ -45,7 +45,7 @@ demo: setup ## train a DCGAN on the bundled images, 4 to 11 minutes on 2 CPU cor
 	  "gan-report latest" "a page about the run" \
 	  "gan-train --help" "other losses, networks and data sets"
 
-test: setup ## run the test suite, 5 to 12 minutes on 2 CPU cores
+test: setup ## run the test suite, 5 to 10 minutes on 2 CPU cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 test-fast: setup ## run the tests that are quick: all but those marked slow or long
