@@ -93,7 +93,8 @@ def preempt(run: Path, status: str, *command: str) -> None:
     """Preempt the job of a run once the run is under way, and wait until it has saved its last round."""
     until(f"{run.name} is under way", lambda: logged(run) >= EARLY)
     say(" ".join(command))
-    subprocess.run(command, stderr=subprocess.DEVNULL)  # scancel tries again, and then says that the job has ended
+    # scancel goes on for a minute and a half after the job has ended; another job would be finished by then
+    subprocess.Popen(command, stderr=subprocess.DEVNULL)
     result = until(f"{run.name} saves", lambda: (found := read(run / "result.json")) and found["status"] == status and found)
     say(f"{run.name} has saved step {result['step']}: {result['reason'].partition(' Continue')[0]}")
 
