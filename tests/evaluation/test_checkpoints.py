@@ -13,6 +13,7 @@ from support.evaluation import make_checkpoints, measure, without_seconds
 from support.runs import train
 
 from gan_cli.build import build_data, build_metric
+from gan_cli.config import stored
 from gan_cli.errors import UserError
 from gan_cli.evaluation.measurement import Measurement
 from gan_cli.evaluation.results import differences
@@ -20,6 +21,7 @@ from gan_cli.evaluation.tables import caption
 from gan_cli.inference.load import load
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import stored_config
+from gan_cli.runs.trained import trained_config
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +48,15 @@ class TestTheNumbers:
             assert a.numbers["w1"].value != b.numbers["w1"].value
             assert a.numbers["w1"].floor == b.numbers["w1"].floor
             assert (a.provenance.reference, a.provenance.seed, b.provenance.seed) == (b.provenance.reference, 5, 6)
+
+    def test_the_config_is_parsed_once_and_the_trained_one_looked_up_once(self, points, monkeypatch):
+        looked_up = Mock(side_effect=trained_config)
+        monkeypatch.setattr("gan_cli.evaluation.checkpoints.trained_config", looked_up)
+        stored._parsed.cache_clear()
+        measure(points, "checkpoint=all", "n_samples=12")
+        parsed = stored._parsed.cache_info()
+        assert parsed.misses == 1 < parsed.hits
+        assert looked_up.call_count == 1
 
     def test_numbers_do_not_depend_on_the_cache(self, images, tmp_path, monkeypatch):
         words = ["features=efficientnet_lite0", "checkpoint=2", "n_samples=6"]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas
 import pytest
 from omegaconf import OmegaConf
+from PIL import Image
 from support import configs
 from support.runs import differences, outcome, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -22,7 +23,7 @@ from gan_cli.build import build_loggers
 from gan_cli.cli.earlier_run import in_resumed_folder
 from gan_cli.cli.job import _stored
 from gan_cli.errors import UserError
-from gan_cli.loggers import LoggedRun, Logger, Service
+from gan_cli.loggers import LoggedRun, Logger, Service, TensorBoard
 from gan_cli.runs import logger
 from gan_cli.runs.folder import refuse_links
 
@@ -176,6 +177,18 @@ def test_how_a_store_is_looked_at(address, shown):
     [logger] = build_loggers(configs.config("logger=mlflow")).values()
     logger.uri = address
     assert logger.shown_by() == shown
+
+
+def test_tensorboard_shows_the_picture_that_is_in_the_file(tmp_path):
+    picture, file, board = np.arange(18, dtype=np.uint8).reshape(2, 3, 3), tmp_path / "a.png", TensorBoard()
+    Image.fromarray(picture).save(file, compress_level=0)  # other bytes than if it were encoded once more
+    board.begin(LoggedRun(tmp_path, 0, [], {}))
+    board.image(4, "samples", picture, file)
+    board.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    (shown,) = events.Images("samples")
+    assert (shown.step, shown.height, shown.width, shown.encoded_image_string) == (4, 2, 3, file.read_bytes())
 
 
 def test_the_table_of_values_that_are_not_finite(tmp_path):
