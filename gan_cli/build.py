@@ -6,10 +6,9 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor, channels_last, nn
 from torch import device as Device
-from torch.optim import Optimizer
 
 from gan_cli.augmentations.base import Augmentation
 from gan_cli.config import suggestions
@@ -20,7 +19,7 @@ from gan_cli.data.images.reading import decoding_postponed
 from gan_cli.data.translation.degradations import Degradation
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
-from gan_cli.games.base import Game, Turn
+from gan_cli.games.base import Game
 from gan_cli.games.frozen import moving_turns, require_player
 from gan_cli.games.generator_game import NORMAL, IndependentLatents
 from gan_cli.games.objective import Objective, Part
@@ -37,8 +36,9 @@ from gan_cli.randomness import random_state, set_random_state
 from gan_cli.regularizers.base import Regularizer
 from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.length import FORESEEN, last_round, with_end
-from gan_cli.schedules.turns import Schedule, Without
+from gan_cli.schedules.turns import Schedule, Without, batches_of_turns
 from gan_cli.solvers.base import Problem, Solver, unwatched, with_scaled_losses
+from gan_cli.solvers.optimizers import build_optimizers
 
 GIVEN: Mapping[str, Callable[[DictConfig, int], Any]] = {
     "objective": lambda cfg, classes: build_objective(cfg),
@@ -108,7 +108,8 @@ def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Te
     if here().count > 1 and cfg.batch_norm == "whole":
         share_statistics(game)
     division = Division(cfg.train.accumulate, game, device, here())
-    problem = Problem(turns, build_optimizers(cfg, game, turns), autocast(device, cfg.precision), watch, division)
+    optimizers, batches = build_optimizers(cfg, game, turns), batches_of_turns(cfg.train.generator_batches, game.turns())
+    problem = Problem(turns, optimizers, autocast(device, cfg.precision), watch, division, batches=batches)
     solver = make(cfg, "solver", Solver, with_scaled_losses(problem, device) if cfg.precision == "fp16" else problem)
     schedule = Without(make(cfg, "schedule", Schedule), frozenset(game.turns()) - frozenset(turns))
     last = last_round(cfg.train, schedule, data.train)
@@ -256,43 +257,6 @@ def uses(cfg: DictConfig) -> dict[str, bool]:
     wanted = needs(cfg)
     used = game_class(cfg).uses if "objective" in wanted else ()
     return {name: name in used for name in PARTS} | {f"model/{player}": player in wanted for player in cfg.model}
-
-
-def build_optimizers(cfg: DictConfig, game: Game, turns: Mapping[str, Turn]) -> dict[str, Optimizer]:
-    """Build one optimizer for each turn, with one parameter group per player.
-
-    The settings of a player are the common fields of ``optimizer``, overridden by those under the player's name.
-
-    Raises:
-        UserError: If the config names a player that the game does not have, or players of one turn cannot share an optimizer.
-    """
-    node = cfg.optimizer
-    common = {key: node[key] for key in node if not OmegaConf.is_dict(node[key])}
-    for name in map(str, set(node) - set(common)):
-        if any(common.get(key) != value for key, value in node[name].items()):
-            require_player(game, name, f"optimizer.{name}", *game.follows.values())
-    players = {player for turn in turns.values() for player in turn.players}
-    own = {player: node.get(player, node.get(game.follows.get(player, player), {})) for player in players}
-    settings = {player: {**common, **own[player]} for player in players}
-    return {name: build_optimizer(turn, settings) for name, turn in turns.items()}
-
-
-def build_optimizer(turn: Turn, settings: Mapping[str, Mapping[str, Any]]) -> Optimizer:
-    """Build the optimizer of a turn: that of its first player, joined by the parameter groups of the others."""
-    (first, optimizer), *others = (
-        (player, make(OmegaConf.create({"optimizer": settings[player]}), "optimizer", Optimizer, parameters))
-        for player, parameters in turn.players.items()
-    )
-    for player, other in others:
-        for key in dict.fromkeys((*settings[first], *settings[player])):
-            ours, theirs = settings[first].get(key), settings[player].get(key)
-            if ours != theirs and key not in optimizer.defaults:
-                raise UserError(
-                    f"optimizer.{player}.{key}={theirs}: {first} moves in the same turn and has {key}={ours}.\n"
-                    "Give both the same: they share one optimizer, and only settings of its groups, such as lr, may differ."
-                )
-        optimizer.add_param_group(other.param_groups[0])
-    return optimizer
 
 
 def make(cfg: DictConfig, key: str, role: type[Role], *args: Any, **known: Any) -> Role:

@@ -1,6 +1,6 @@
 """Types shared by the whole package: batches, statistics and critics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -49,3 +49,11 @@ class Batch(NamedTuple):
             x, y = (t if t is None or t.ndim != 4 else t.contiguous(memory_format=torch.channels_last) for t in (x, y))
         assert x is not None
         return Batch(x, y)
+
+    @classmethod
+    def joined(cls, batches: Sequence["Batch"]) -> "Batch":
+        """Return one batch of the samples of all ``batches``, at least one, in their order."""
+        if len(batches) == 1:
+            return batches[0]
+        labels = [batch.y for batch in batches if batch.y is not None]
+        return cls(torch.cat([batch.x for batch in batches]), torch.cat(labels) if labels else None)

@@ -34,6 +34,7 @@ class Train:
         "shuffled", "all samples once per epoch, or equally many of each class", choices=("shuffled", "balanced")
     )
     n_critic: int = scalar(1, "discriminator turns before each generator turn", low=1)
+    generator_batches: int = scalar(1, "how many batches each generator turn takes at once, as one larger batch", low=1)
 
 
 @dataclass

@@ -1,14 +1,14 @@
 """The order of turns in each round."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, ClassVar
 
 from gan_cli import checks
 from gan_cli.contracts import Contract, instance_of
-from gan_cli.errors import FieldError
+from gan_cli.errors import FieldError, UserError
 
 
 class Schedule(Contract, ABC):
@@ -130,3 +130,17 @@ class Without(Schedule):
 
     def orders(self, steps: int) -> set[tuple[str, ...]]:
         return {tuple(name for name in order if name not in self.turns) for order in self.schedule.orders(steps)}
+
+
+def batches_of_turns(generator_batches: int, turns: Collection[str]) -> dict[str, int]:
+    """Return the number of batches of the turns that take more than one.
+
+    Raises:
+        UserError: If the game has no turn of the generator.
+    """
+    if generator_batches > 1 and "generator" not in turns:
+        raise UserError(
+            f"train.generator_batches={generator_batches}: this game has no turn named generator, only {', '.join(turns)}.\n"
+            "Leave it out; train.batch_size holds for all turns."
+        )
+    return {"generator": generator_batches} if generator_batches > 1 else {}

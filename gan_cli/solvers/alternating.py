@@ -13,7 +13,7 @@ class Alternating(Solver):
         stats: Stats = {}
         for name in order:
             turn = self.turns[name]
-            loss, reported = self.gradients(name, next(batches))
+            loss, reported = self.gradients(name, self.draw(name, batches))
             stats |= reported
             if turn.should_step(loss, reported):
                 self.optimizers[name].step()

@@ -44,7 +44,7 @@ class Backtracking(Solver):
     def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
         stats: Stats = {}
         for name in order:
-            stats |= self.turn(name, next(batches))
+            stats |= self.turn(name, self.draw(name, batches))
         return stats
 
     def turn(self, name: str, batch: Batch) -> Stats:

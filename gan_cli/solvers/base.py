@@ -36,6 +36,7 @@ class Problem:
             computed. ``Solver.round`` reports only the last ones of each turn.
         division: Cuts the batches of the turns into parts.
         scales: Scale of each turn's loss in float16; empty in every other precision.
+        batches: How many batches of data make up the batch of a turn, by the name of the turn; 1 for turns that it lacks.
     """
 
     turns: Mapping[str, Turn]
@@ -44,6 +45,7 @@ class Problem:
     watch: Callable[[str, Tensor], None] = unwatched
     division: Division = WHOLE
     scales: Mapping[str, LossScale] = field(default_factory=dict)
+    batches: Mapping[str, int] = field(default_factory=dict)
 
 
 def with_scaled_losses(problem: Problem, device: torch.device) -> Problem:
@@ -70,6 +72,7 @@ class Solver(Contract, ABC):
             )
         self.turns, self.optimizers, self.scales = problem.turns, problem.optimizers, problem.scales
         self.autocast, self.watch, self.division = problem.autocast, problem.watch, problem.division
+        self.batches = problem.batches
 
     @abstractmethod
     def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
@@ -77,7 +80,7 @@ class Solver(Contract, ABC):
 
         Args:
             order: Names of the turns, in the order in which they are played.
-            batches: Training data; every turn draws a batch of its own.
+            batches: Training data; every turn draws a batch of its own, see ``draw``.
 
         Returns:
             The numbers that the last of each turn reported, see ``turn_stats``.
@@ -92,6 +95,10 @@ class Solver(Contract, ABC):
         for name in order:
             if name not in self.turns:
                 raise UserError(f"schedule: this game has no turn {name!r}. Its turns are: {', '.join(self.turns)}.")
+
+    def draw(self, name: str, batches: Iterator[Batch]) -> Batch:
+        """Return the next batch of a turn, which may consist of several batches of the data."""
+        return Batch.joined([next(batches) for _ in range(self.batches.get(name, 1))])
 
     def loss(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the loss of a turn on a batch that is not divided any further, and what the turn reports."""

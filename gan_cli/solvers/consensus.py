@@ -43,7 +43,7 @@ class Consensus(Simultaneous):
         stats: Stats = {}
         with differentiable_in_all_players():
             for name in order:
-                parts[name] = list(self.division.each(next(batches), partial(self.differentiable, name)))
+                parts[name] = list(self.division.each(self.draw(name, batches), partial(self.differentiable, name)))
                 loss, reported, gradients = self.division.mean(parts[name])
                 reported = self.turn_stats(name, loss, reported, gradients)
                 stats |= reported

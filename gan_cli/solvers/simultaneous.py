@@ -40,7 +40,7 @@ class Simultaneous(Solver):
         stats: Stats = {}
         for name in order:
             turn = self.turns[name]
-            loss, reported = self.gradients(name, next(batches))
+            loss, reported = self.gradients(name, self.draw(name, batches))
             stats |= reported
             if turn.should_step(loss, reported):
                 # kept apart from .grad, which turns that share a parameter would overwrite

@@ -6,9 +6,10 @@ from support import configs
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from gan_cli.build import build_data, build_game, build_optimizers, make
+from gan_cli.build import build_data, build_game, make
 from gan_cli.data.stream import Stream
 from gan_cli.solvers.base import Problem, Solver
+from gan_cli.solvers.optimizers import build_optimizers
 
 pytestmark = pytest.mark.slow
 

@@ -10,13 +10,14 @@ import torch
 from omegaconf import OmegaConf
 from support import configs
 
-from gan_cli.build import build, build_game, build_optimizers, refuse_unused
+from gan_cli.build import build, build_game, refuse_unused
 from gan_cli.config.compose import compose, loader
 from gan_cli.errors import UserError
 from gan_cli.games.gan import GAN
 from gan_cli.games.objective import Objective
 from gan_cli.losses.hinge import Hinge
 from gan_cli.models.base import Discriminator, Generator
+from gan_cli.solvers.optimizers import build_optimizers
 from gan_cli.training.command import train_command
 
 CPU = torch.device("cpu")

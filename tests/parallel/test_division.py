@@ -24,7 +24,7 @@ FURTHER = [
     "game=rcgan model=rcgan_labels dataset=waves game.wrong_labels=true",
     "game=c_rnn_gan game.feature_matching=false",
     "dataset=waves model=conv1d loss=wgan_gp",
-    "game=infogan augmentation=diff_augment",
+    "game=infogan augmentation=diff_augment train.generator_batches=2",
     "game=gaussian_gan regularizer=gradient_penalty",
     "dataset=ring solver=lookahead solver@solver.inner=extragradient",
     "dataset=ring solver=consensus loss=wgan_gp train.n_critic=1",

@@ -24,7 +24,7 @@ OF_PARTS = ("moments/generator", "pull_away/generator")
 """Numbers that look at whole batches and have weight 0 where they are means over processes."""
 SHORT = [
     "50 1 dataset=ring loss=wgan_gp",
-    "50 1 dataset=ring loss=hinge solver=simultaneous augmentation=instance_noise",
+    "50 1 dataset=ring loss=hinge solver=simultaneous augmentation=instance_noise train.generator_batches=2",
     "50 1 dataset=ring loss=relativistic solver=optimistic regularizer=r1",
     "50 1 dataset=ring game=gmmn",
     "10 1 dataset=ring loss=wgan solver=extragradient",

@@ -22,7 +22,7 @@ GAMES = {
     "gradient penalty": ("features=identity loss=wgan_gp optimizer=rmsprop", "train.steps=20 train.n_critic=2 ema=null"),
     "all regularizers": (
         f"features=identity loss=relativistic regularizer=[{','.join(configs.options('regularizer'))}]",
-        "train.steps=5 dataset.size=16 train.batch_size=3",
+        "train.steps=5 dataset.size=16 train.batch_size=3 train.generator_batches=2",
     ),
     "diffusion": (
         "features=identity game=ddpm",

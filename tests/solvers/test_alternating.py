@@ -6,6 +6,7 @@ from itertools import count, islice, repeat
 import pytest
 import torch
 from support.players import Bilinear, alternating, images_gan, make_problem, points_gan
+from support.quadratic import Quadratic, diagonal
 from torch import tensor
 
 from gan_cli.games.base import Turn
@@ -19,7 +20,11 @@ from gan_cli.regularizers.orthogonal import Orthogonal
 from gan_cli.regularizers.r1 import R1, R2
 from gan_cli.regularizers.spectral_norm import SpectralNorm
 from gan_cli.solvers.alternating import Alternating
-from gan_cli.solvers.base import with_scaled_losses
+from gan_cli.solvers.backtracking import Backtracking
+from gan_cli.solvers.base import Problem, with_scaled_losses
+from gan_cli.solvers.consensus import Consensus
+from gan_cli.solvers.simultaneous import Simultaneous
+from gan_cli.solvers.unrolled import Unrolled
 from gan_cli.types import Batch
 
 BOTH = ["generator", "discriminator"]
@@ -105,6 +110,21 @@ class TestBatches:
         alternating(game).round([*["phi"] * 5, "theta"], batches)
         assert [x.item() for x in game.batches] == [0, 1, 2, 3, 4, 5]
         assert next(batches).x.item() == 6, "none is drawn ahead"
+
+    @pytest.mark.parametrize("kind", [Alternating, Simultaneous, Backtracking, Consensus, Unrolled])
+    def test_a_turn_may_take_several_at_once(self, kind):
+        game = Quadratic(diagonal(1.0), diagonal(1.0), diagonal(1.0))
+        sizes: dict[str, list[float]] = {"phi": [], "theta": []}
+
+        def watched(name: str, turn: Turn) -> Turn:
+            return turn._replace(loss=lambda batch: sizes[name].append(batch.x.flatten().tolist()) or turn.loss(batch))
+
+        turns = {name: watched(name, turn) for name, turn in game.turns().items()}
+        optimizers = {name: torch.optim.SGD(turn.parameters, lr=0.1) for name, turn in turns.items()}
+        arguments = {"opponent": "phi"} if kind is Unrolled else {}
+        solver = kind(Problem(turns, optimizers, batches={"theta": 2}), **arguments)
+        solver.round(["phi", "theta"], (Batch(tensor([float(i)]), tensor([i])) for i in count()))
+        assert (sizes["phi"][0], sizes["theta"][0]) == ([0], [1, 2])
 
     def test_a_declined_turn_has_seen_its_batch(self):
         game = Bilinear(1.0, 2.0, should_step=lambda loss, stats: False)
