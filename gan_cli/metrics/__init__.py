@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from gan_cli.metrics.combined import AllPointMetrics as AllPointMetrics
     from gan_cli.metrics.combined import AllTranslationMetrics as AllTranslationMetrics
     from gan_cli.metrics.images.class_accuracy import ClassAccuracy as ClassAccuracy
+    from gan_cli.metrics.images.cmmd import CMMD as CMMD
     from gan_cli.metrics.images.frechet import Frechet as Frechet
     from gan_cli.metrics.images.inception_score import InceptionScore as InceptionScore
     from gan_cli.metrics.images.kid import KID as KID
     from gan_cli.metrics.images.memorisation import Memorisation as Memorisation
+    from gan_cli.metrics.images.mind import MIND as MIND
     from gan_cli.metrics.images.precision_recall import PrecisionRecall as PrecisionRecall
     from gan_cli.metrics.images.reconstruction import Reconstruction as Reconstruction
+    from gan_cli.metrics.images.vendi import Vendi as Vendi
     from gan_cli.metrics.points.histogram import Histogram as Histogram
     from gan_cli.metrics.points.mmd import MMD as MMD
     from gan_cli.metrics.points.modes import ModeCoverage as ModeCoverage

