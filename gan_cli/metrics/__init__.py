@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from gan_cli.metrics.combined import AllPointMetrics as AllPointMetrics
     from gan_cli.metrics.combined import AllTranslationMetrics as AllTranslationMetrics
     from gan_cli.metrics.images.class_accuracy import ClassAccuracy as ClassAccuracy
+    from gan_cli.metrics.images.class_diversity import ClassDiversity as ClassDiversity
     from gan_cli.metrics.images.cmmd import CMMD as CMMD
     from gan_cli.metrics.images.frechet import Frechet as Frechet
+    from gan_cli.metrics.images.frechet_infinity import FrechetInfinity as FrechetInfinity
     from gan_cli.metrics.images.inception_score import InceptionScore as InceptionScore
+    from gan_cli.metrics.images.intra_frechet import IntraFrechet as IntraFrechet
     from gan_cli.metrics.images.kid import KID as KID
     from gan_cli.metrics.images.memorisation import Memorisation as Memorisation
     from gan_cli.metrics.images.mind import MIND as MIND

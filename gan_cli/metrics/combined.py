@@ -16,9 +16,12 @@ from gan_cli.metrics.base import Metric, Picture, Value
 from gan_cli.metrics.features.base import Encoded
 from gan_cli.metrics.features.classifier import Classifier
 from gan_cli.metrics.images.class_accuracy import ClassAccuracy
+from gan_cli.metrics.images.class_diversity import ClassDiversity
 from gan_cli.metrics.images.cmmd import CMMD
 from gan_cli.metrics.images.frechet import Frechet
+from gan_cli.metrics.images.frechet_infinity import FrechetInfinity
 from gan_cli.metrics.images.inception_score import InceptionScore
+from gan_cli.metrics.images.intra_frechet import IntraFrechet
 from gan_cli.metrics.images.mind import MIND
 from gan_cli.metrics.images.precision_recall import PrecisionRecall
 from gan_cli.metrics.images.reconstruction import Reconstruction
@@ -183,9 +186,11 @@ class MetricCollection(Combined):
 
 @dataclass(frozen=True)
 class AllImageMetrics(Combined):
-    """All metrics for images: Fréchet distance (primary), KID, CMMD, MIND, precision, recall, density, coverage, Vendi score.
+    """All metrics for images that need no training samples and no training of their own, the Fréchet distance first.
 
-    The Inception Score is added if the features have logits. ``ClassAccuracy`` is added with the data set's own classifier
+    These are the Fréchet distance (primary) and its extrapolation, KID, CMMD, MIND, precision, recall, density, coverage and
+    Vendi score. The Inception Score is added if the features have logits. For data with labels the intra-class Fréchet distance
+    and the diversity within classes are added. ``ClassAccuracy`` is added with the data set's own classifier
     (features=classifier); for a game that takes no labels it reports only the balance of classes.
 
     Raises:
@@ -194,12 +199,15 @@ class AllImageMetrics(Combined):
 
     def parts(self) -> Sequence[Metric]:
         """Return the metrics for any features."""
-        return [kind(self.features, self.n_samples, self.split) for kind in (Frechet, PrecisionRecall, CMMD, MIND, Vendi)]
+        kinds = (Frechet, FrechetInfinity, CMMD, MIND, PrecisionRecall, Vendi)
+        return [kind(self.features, self.n_samples, self.split) for kind in kinds]
 
     def extra_parts(self, data: Data) -> Sequence[Metric]:
-        """Return ``InceptionScore`` if there are logits, and ``ClassAccuracy`` if they are over the data's own classes."""
+        """Return the metrics that need logits, labels, or logits over the data's own classes."""
         _, logits = self.features(data.train.batch(torch.zeros(1, dtype=torch.int64)).x)
         kinds: list[type[Metric]] = [InceptionScore] if logits is not None else []
+        if data.classes > 1:
+            kinds += [IntraFrechet, ClassDiversity]
         if isinstance(self.features, Classifier):
             kinds.append(ClassAccuracy)
         return [kind(self.features, self.n_samples, self.split) for kind in kinds]

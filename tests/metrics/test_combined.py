@@ -22,7 +22,11 @@ from gan_cli.metrics.images.inception_score import InceptionScore
 from gan_cli.metrics.images.precision_recall import PrecisionRecall
 
 CPU = torch.device("cpu")
-IMAGES = ["fd_x", "kid_x", "precision_x", "recall_x", "density_x", "coverage_x", "cmmd_x", "mind_x", "vendi_x"]
+IMAGES = [
+    *("fd_x", "kid_x", "fd_infinity_x", "cmmd_x", "mind_x"),
+    *("precision_x", "recall_x", "density_x", "coverage_x", "vendi_x"),
+]
+LABELLED = ["intra_fd_x", "class_diversity_x"]
 POINTS = ["w1", "w2", "sw2", "mmd2", "mmd2_linear"]
 HISTOGRAM = ["js", "kl_forward", "kl_reverse", "tv"]
 MODES = ["reverse_kl", "modes", "high_quality", "spread"]
@@ -159,7 +163,9 @@ def test_all_of_images_with_their_own_classifier(tmp_path, monkeypatch):
     assert {id(part.features.trained) for part in metric.parts()} == {id(metric.features.trained)}
     real = encoded(metric, data.heldout)
     values = metric.measure(real, encoded(metric, data.train))
-    names = [name.replace("_x", "_classifier") for name in [*IMAGES, "is_x", "accuracy_x", "class_recall_x", "class_tv_x"]]
+    names = [
+        name.replace("_x", "_classifier") for name in [*IMAGES, "is_x", *LABELLED, "accuracy_x", "class_recall_x", "class_tv_x"]
+    ]
     assert list(values) == names
     assert values["accuracy_classifier"].value > 0.8
     details = metric.details(real, real)
@@ -221,13 +227,14 @@ def test_the_floor_skips_parts_for_which_sets_are_too_small():
 
 
 def test_parts_that_need_more_samples_are_left_out_with_the_reason():
-    """Ten splits of the Inception Score need 20 samples, balls to the fifth neighbour 6."""
+    """Ten splits of the Inception Score and an extrapolation need 20 samples, balls to the fifth neighbour 6."""
     data = picture_data(classes=0)
     metric = AllImageMetrics(Net(logits=True), n_samples=12).fitted(data, CPU)
-    assert [part.name for part in metric.parts()] == ["fd_x", "precision_x", "cmmd_x", "mind_x", "vendi_x"]
-    assert metric.left_out == {"is_x": "it needs at least 20 samples, and there are 12."}
+    assert [part.name for part in metric.parts()] == ["fd_x", "cmmd_x", "mind_x", "precision_x", "vendi_x"]
+    assert metric.left_out == dict.fromkeys(["fd_infinity_x", "is_x"], "it needs at least 20 samples, and there are 12.")
     few = AllImageMetrics(Net(), n_samples=4).fitted(data, CPU)
-    assert ([part.name for part in few.parts()][:2], list(few.left_out)) == (["fd_x", "cmmd_x"], ["precision_x"])
+    assert [part.name for part in few.parts()] == ["fd_x", "cmmd_x", "mind_x", "vendi_x"]
+    assert list(few.left_out) == ["fd_infinity_x", "precision_x"]
     with pytest.raises(UserError, match="fd_x needs at least 2 samples, and there are 1"):
         AllImageMetrics(Net(), n_samples=1).fitted(data, CPU)
     assert AllImageMetrics(Net(logits=True), n_samples=20).fitted(data, CPU).left_out == {}

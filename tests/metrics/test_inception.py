@@ -7,6 +7,7 @@ import pytest
 import torch
 from support import random_inception
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from gan_cli.data.base import Data
 from gan_cli.data.images.arrays import ImageArray
@@ -16,6 +17,7 @@ from gan_cli.metrics.auto import Auto
 from gan_cli.metrics.features import inception
 from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0
 from gan_cli.metrics.features.inception import SHA256, Inception, load_inception, weight_locations
+from gan_cli.metrics.features.inception_spatial import InceptionSpatial
 from gan_cli.metrics.images.frechet import Frechet, frechet_distance
 
 pytestmark = pytest.mark.slow
@@ -82,6 +84,26 @@ def test_agrees_with_torch_fidelitys_extractor_on_the_same_file(file, encoded, x
     assert all(result.dtype == torch.float32 for result in encoded)
 
 
+def test_spatial_features_are_seven_channels_of_an_intermediate_layer(file, sha256, features, encoded, x):
+    """The oracle is a forward pass by hand through the layers before it."""
+    network = features.load()
+    y = interpolate_bilinear_2d_like_tensorflow1x(x.float(), size=(299, 299), align_corners=False)
+    y = (y - 128) / 128
+    for name, layer in network.named_children():
+        if name == "Mixed_6d":
+            break
+        y = layer(y)
+    expected = network.Mixed_6d.branch1x1(y)[:, :7]
+    assert expected.shape == (4, 7, 17, 17)
+    spatial = InceptionSpatial(3, str(file), sha256=sha256)
+    assert_equal(spatial(x), [expected.flatten(1), encoded[1]])
+    assert spatial.provenance == {
+        **features.provenance,
+        "extractor": "inception_spatial",
+        "layer": "Mixed_6d.branch1x1, 7 channels",
+    }
+
+
 def test_features_do_not_depend_on_the_batch(file, sha256, encoded, x):
     three_and_one = Inception(3, str(file), sha256=sha256)
     assert_equal(three_and_one(x), encoded)
@@ -116,6 +138,14 @@ def test_nothing_is_printed_and_the_network_is_cached(features, nowhere, capfd):
 
 def test_only_the_published_weights_are_called_fid(sha256):
     assert [Inception().label(measure) for measure in ("fd", "kid")] == ["fid", "kid_inception"]
+    assert [Inception().label(measure) for measure in ("fd_infinity", "intra_fd")] == ["fid_infinity", "intra_fid"]
+    spatial = InceptionSpatial()
+    assert [spatial.label(m) for m in ("fd", "kid", "fd_infinity")] == [
+        "sfid",
+        "kid_inception_spatial",
+        "fd_infinity_inception_spatial",
+    ]
+    assert InceptionSpatial(sha256=sha256).label("fd") == f"fd_inception_spatial_{sha256[:8]}"
     others = Inception(sha256=sha256)
     assert [others.label(m) for m in ("fd", "kid")] == [f"fd_inception_{sha256[:8]}", f"kid_inception_{sha256[:8]}"]
     resizing = "bilinear as in TensorFlow 1, to 299×299"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gan_cli.metrics.features.efficientnet_lite0 import EfficientNetLite0 as EfficientNetLite0
     from gan_cli.metrics.features.identity import Identity as Identity
     from gan_cli.metrics.features.inception import Inception as Inception
+    from gan_cli.metrics.features.inception_spatial import InceptionSpatial as InceptionSpatial
     from gan_cli.metrics.features.pixels import Pixels as Pixels
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

@@ -8,6 +8,7 @@ and pooling, comes from torch-fidelity.
 
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -93,6 +94,8 @@ class Inception(Pretrained):
     download: bool = False
     sha256: str = SHA256
     name: ClassVar[str] = "inception"
+    published: ClassVar[Mapping[str, str]] = {"fd": "fid", "fd_infinity": "fid_infinity", "intra_fd": "intra_fid"}
+    """Names of the measures that have a name of their own in these features."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,10 +109,10 @@ class Inception(Pretrained):
         return {"extractor": self.name, "weights": self.sha256, "resizing": "bilinear as in TensorFlow 1, to 299×299"}
 
     def label(self, measure: str) -> str:
-        """Return ``fid`` for the Fréchet distance and ``<measure>_inception`` for others; see the class for other weights."""
+        """Return the name in ``published``, or ``<measure>_<name>``; see the class for other weights."""
         if self.sha256 != SHA256:
             return f"{measure}_{self.name}_{self.sha256[:8]}"
-        return "fid" if measure == "fd" else f"{measure}_{self.name}"
+        return self.published.get(measure, f"{measure}_{self.name}")
 
     def load(self) -> torch.nn.Module:
         return load_inception(self.device, self.weights_path, self.download, self.sha256)

@@ -42,12 +42,12 @@ def frechet_distance(real_features: Tensor, fake_features: Tensor) -> float:
     """
     x, y = sorted(validate_pair("Fréchet distance", real_features, fake_features, minimum=2), key=len)
     mu1, mu2 = x.mean(0, dtype=torch.float64), y.mean(0, dtype=torch.float64)
-    R1, trace1 = _root_of_covariance(x, mu1)
+    R1, trace1 = root_of_covariance(x, mu1)
     if len(y) > y.shape[1]:
         S2 = _covariance(y, mu2)
         trace2, product = S2.trace(), R1 @ S2 @ R1.T
     else:
-        R2, trace2 = _root_of_covariance(y, mu2)
+        R2, trace2 = root_of_covariance(y, mu2)
         product = (R1 @ R2.T) @ (R2 @ R1.T)
     root = torch.linalg.eigvalsh(product).clamp(min=0).sqrt().sum()  # rounding may turn 0 into −1e-17
     return float((mu1 - mu2).square().sum() + (trace1 + trace2 - 2 * root).clamp(min=0))
@@ -78,7 +78,7 @@ class Frechet(Metric):
         return {self.name: Value(frechet_distance(real.features, fake.features))}
 
 
-def _root_of_covariance(x: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+def root_of_covariance(x: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """Return R ``[min(N − 1, d), d]`` with RᵀR = Σ, and tr Σ."""
     n, d = x.shape
     if n <= d:
