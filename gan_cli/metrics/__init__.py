@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from gan_cli.metrics.combined import AllImageMetrics as AllImageMetrics
     from gan_cli.metrics.combined import AllPointMetrics as AllPointMetrics
     from gan_cli.metrics.combined import AllTranslationMetrics as AllTranslationMetrics
+    from gan_cli.metrics.images.authenticity import Authenticity as Authenticity
     from gan_cli.metrics.images.class_accuracy import ClassAccuracy as ClassAccuracy
     from gan_cli.metrics.images.class_diversity import ClassDiversity as ClassDiversity
     from gan_cli.metrics.images.cmmd import CMMD as CMMD
+    from gan_cli.metrics.images.data_copying import DataCopying as DataCopying
+    from gan_cli.metrics.images.feature_likelihood import FeatureLikelihood as FeatureLikelihood
     from gan_cli.metrics.images.frechet import Frechet as Frechet
     from gan_cli.metrics.images.frechet_infinity import FrechetInfinity as FrechetInfinity
     from gan_cli.metrics.images.inception_score import InceptionScore as InceptionScore

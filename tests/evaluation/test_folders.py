@@ -210,7 +210,7 @@ def test_incomparable_folders_are_refused_in_one_sentence(real, tmp_path):
         (PIXELS, real, broken, r"Cannot decode .*broken/007\.png: replace or remove it"),
         (PIXELS, real, one, "fd_pixels needs at least 2 images of either kind: 24 real, 1 generated"),
         (PIXELS, one, real, "1 real, 24 generated"),
-        (Memorisation(Pixels()), real, real, "metric=memorisation compares with held-out samples"),
+        (Memorisation(Pixels()), real, real, "copies_pixels compares with held-out samples"),
         (NoMetric(Pixels()), real, real, "metric=none measures nothing"),
     ]
     for metric, a, b, said in cases:

@@ -33,6 +33,17 @@ def test_the_words():
 
 
 @pytest.mark.slow
+def test_metrics_of_held_out_samples_go_together():
+    metric, data = made("memorisation,authenticity", "metric.n_samples=30")
+    x = metric.fitted(data, CPU).features.encode(data.heldout.batch(torch.arange(30)).x)
+    assert metric.split == "heldout"
+    assert {"copies", "authpct"} < set(metric.fitted(data, CPU).measure(x, x))
+    with pytest.raises(UserError, match="it must be heldout: copies compares"):
+        made("kid,memorisation")
+    assert made("kid,memorisation", "metric.split=heldout")[0].split == "heldout"
+
+
+@pytest.mark.slow
 def test_the_parts_are_those_metrics_by_themselves():
     metric, data = made("wasserstein,modes", "metric.parts.wasserstein.p=2", "metric.n_samples=40")
     assert (metric.name, metric.n_samples, metric.split) == ("w2", 40, "train")

@@ -7,22 +7,19 @@ show whether a generator copies.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli import checks
-from gan_cli.data.base import Data, Dataset, seeded_generator
-from gan_cli.errors import UserError
-from gan_cli.metrics.base import Metric, Picture, Value
+from gan_cli.metrics.base import Picture, Value
 from gan_cli.metrics.features.base import Encoded, to_metric_input
-from gan_cli.metrics.features.cache import content_key, encode_cached
 from gan_cli.metrics.images.frechet import frechet_distance
 from gan_cli.metrics.images.neighbourhoods import nearest_neighbours
+from gan_cli.metrics.images.training_set import AgainstTraining
 
 COPY_QUANTILE = 0.01
 """A sample counts as a copy if it is as near to the training set as this share of held-out samples."""
@@ -32,9 +29,6 @@ QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 PAIRS, COLUMNS = 32, 8
 """Number of pairs in the picture, and of images per row."""
-
-BATCH = 500
-"""Number of training samples read at a time."""
 
 
 def copy_share(fake_distances: Tensor, heldout_distances: Tensor) -> float:
@@ -77,22 +71,8 @@ def frechet_gap(fake: Tensor, train: Tensor, heldout: Tensor) -> float:
     return frechet_distance(heldout[:n], fake[:n]) - frechet_distance(train[:n], fake[:n])
 
 
-class TrainingSet(NamedTuple):
-    """The training samples that are searched.
-
-    Attributes:
-        samples: The training data set.
-        indices: Indices of the searched samples in it, int64 ``[N]``.
-        features: Features of the searched samples, ``[N, d]``.
-    """
-
-    samples: Dataset
-    indices: Tensor
-    features: Tensor
-
-
 @dataclass(frozen=True)
-class Memorisation(Metric):
+class Memorisation(AgainstTraining):
     """Distances of generated samples to their nearest training samples, in the space of ``features``.
 
     The real samples are held-out ones, never trained on; they are the baseline. The standard errors are those of means over
@@ -101,40 +81,15 @@ class Memorisation(Metric):
     Args:
         features: The feature space.
         n_samples: Number of generated and of held-out samples.
+        split: Part of the data set that the real samples come from: ``heldout``.
         max_train: Largest number of training samples that are searched, drawn at random and always the same. Copies of other
             training samples are not detected.
 
     Raises:
-        UserError: If ``max_train`` is below 2. In ``fitted``, if the data have no held-out part.
+        UserError: If ``split`` is another one or ``max_train`` is below 2. In ``fitted``, if the data have no held-out part.
     """
 
-    n_samples: int = 1000
-    split: str = field(default="heldout", init=False)
     needs_samples: ClassVar[bool] = True
-    selects_checkpoint: ClassVar[bool] = False  # an untrained generator copies least
-    max_train: int = 10_000
-    training: TrainingSet | None = field(default=None, init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.count("max_train", self.max_train, least=2)
-
-    def fitted(self, data: Data, device: torch.device) -> Self:
-        """Return this metric with the features of the training samples that it searches."""
-        if not len(data.heldout):
-            raise UserError("metric=memorisation compares with held-out samples, but this data set has none.")
-        ready = replace(self, features=self.features.fitted(data, device))
-        order = torch.randperm(len(data.train), generator=seeded_generator("memorisation"))
-        indices = order[: self.max_train]
-        batches = (to_metric_input(data.train.batch(chunk).x, ready.features) for chunk in indices.split(BATCH))
-        features = torch.cat([encode_cached(ready.features, x).features for x in batches])
-        object.__setattr__(ready, "training", TrainingSet(data.train, indices, features))
-        return ready
-
-    @property
-    def has_seen_training_samples(self) -> bool:
-        """True: it searches them."""
-        return True
 
     @property
     def name(self) -> str:
@@ -148,7 +103,7 @@ class Memorisation(Metric):
             real: Encoded held-out samples.
             fake: Encoded generated samples.
         """
-        train = self._require_training().features
+        train = self.require_training().features
         (baseline, _), (distances, _) = _nearest_cached(real.features, train), _nearest_cached(fake.features, train)
         share, n = copy_share(distances, baseline), len(distances)
         label = self.features.label
@@ -161,12 +116,12 @@ class Memorisation(Metric):
 
     def jackknife_values(self, real: Encoded, fake: Encoded) -> Mapping[str, Value]:
         """Return ``fd_gap`` alone, since shares and means have errors of their own."""
-        gap = frechet_gap(fake.features, self._require_training().features, real.features)
+        gap = frechet_gap(fake.features, self.require_training().features, real.features)
         return {self.features.label("fd_gap"): Value(gap)}
 
     def details(self, real: Encoded, fake: Encoded) -> Mapping[str, Any]:
         """Return quantiles of the distances, the distance of a copy, the share of copies expected by chance, and set sizes."""
-        train = self._require_training().features
+        train = self.require_training().features
         baseline, distances = (_nearest_cached(side.features, train)[0] for side in (real, fake))
         return {
             "quantile": list(QUANTILES),
@@ -182,24 +137,12 @@ class Memorisation(Metric):
         """Return ``memorisation``: the generated images nearest to the training set, each followed by its training image."""
         if not _are_images(fake.x):
             return {}
-        training = self._require_training()
+        training = self.require_training()
         distances, indices = _nearest_cached(fake.features, training.features)
         chosen = distances.argsort(stable=True)[:PAIRS]
         trained = training.samples.batch(training.indices[indices[chosen]]).x
         pairs = torch.stack([to_metric_input(x, self.features) for x in (fake.x[chosen], trained)], 1)
         return {"memorisation": Picture(pairs.flatten(0, 1), COLUMNS)}
-
-    def settings(self) -> dict[str, Any]:
-        """Return ``max_train``, and which training samples are searched, as their number and a hash of their features."""
-        if self.training is None:
-            return {"max_train": self.max_train}
-        features = self.training.features
-        return {"max_train": self.max_train, "searched": len(features), "training": content_key("training", features)[:12]}
-
-    def _require_training(self) -> TrainingSet:
-        if self.training is None:
-            raise UserError("metric=memorisation has no training samples yet: call metric.fitted(data, device) first.")
-        return self.training
 
 
 # Tensors are hashed by identity, so numbers, details and pictures share one search.

@@ -82,12 +82,14 @@ def neighbourhoods(real: Tensor, fake: Tensor, max_k: int) -> Neighbourhoods:
     return Neighbourhoods(in_real, in_fake, (closest[:, None] <= real_radii).T)
 
 
-def nearest_neighbours(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def nearest_neighbours(x: Tensor, y: Tensor, excluded: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return the Euclidean distance of each sample of ``x`` to its nearest sample of ``y``, and the index of that sample.
 
     Args:
         x: ``[N, d]``.
         y: ``[M, d]``.
+        excluded: For each sample of ``x`` the index of a sample of ``y`` that does not count, such as the sample itself, int64
+            ``[N]``. None: all count.
 
     Returns:
         Distances, float64 ``[N]``, exactly 0 for copies; indices into ``y``, int64 ``[N]``.
@@ -102,7 +104,10 @@ def nearest_neighbours(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     distances, indices = torch.empty(len(x), dtype=torch.float64), torch.empty(len(x), dtype=torch.int64)
     for rows in _blocks(len(x), len(y)):
         block = _centred(x[rows], centre)
-        indices[rows] = _squared_distances(block, y, lengths).argmin(1)
+        D = _squared_distances(block, y, lengths)
+        if excluded is not None:
+            D.scatter_(1, excluded[rows, None], math.inf)
+        indices[rows] = D.argmin(1)
         distances[rows] = (block - y[indices[rows]]).norm(dim=1)
     return distances, indices
 
