@@ -60,3 +60,12 @@ def fork_rng(seed: int | str, device: torch.device) -> Iterator[None]:
         yield
     finally:
         set_random_state(state, device)
+
+
+def same_state(a: Any, b: Any) -> bool:
+    """Return True if two results of ``random_state`` are the same state."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, Mapping):
+        return all(same_state(value, b[name]) for name, value in a.items())
+    return all(map(same_state, a, b)) if isinstance(a, list) else bool(a == b)

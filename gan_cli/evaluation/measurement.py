@@ -10,17 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.activity import activity, counted
+from gan_cli.activity import activity
 from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.translation.degradations import grey
-from gan_cli.errors import TooFewSamples, UserError
+from gan_cli.errors import UserError
 from gan_cli.evaluation.copies import Copies, training_hashes
+from gan_cli.evaluation.counts import check_counts
 from gan_cli.evaluation.floors import Floor, measure_floor
+from gan_cli.evaluation.real_samples import RealSamples
 from gan_cli.games.base import Game
 from gan_cli.games.sampling import CHUNK, cycling_labels, eval_mode
 from gan_cli.metrics.base import Metric, Value
 from gan_cli.metrics.features.base import Encoded, concatenate, to_metric_input
 from gan_cli.metrics.features.cache import content_key, encode_cached
+from gan_cli.parallel.dealing import Results, SampledBatches
+from gan_cli.parallel.ranks import Order, here
 from gan_cli.randomness import fork_rng
 
 ROLES = ("select", "report")
@@ -47,6 +51,7 @@ class Measurement:
         enabled: False for a metric that measures nothing.
         n: Number of real samples.
         n_fake: Number of generated samples.
+        samples: The real samples of both splits.
         seconds: Time that fitting the metric took.
 
     Raises:
@@ -64,7 +69,9 @@ class Measurement:
         self.n = check_counts(metric, data, n_samples)
         self.n_fake = self.n if metric.n_fake is None else metric.n_fake
         start = time.perf_counter()
+        self.sampled = SampledBatches()
         self.metric = replace(metric, n_samples=self.n).fitted(data, device) if self.enabled else metric
+        self.samples = RealSamples(data, self.metric.features)
         self.seconds = time.perf_counter() - start
         if self.n_fake != self.n and (self.metric.equal_sizes or data.source is not None):
             reason = "a translator has one sample for each source" if data.source is not None else "it compares them in pairs"
@@ -113,7 +120,7 @@ class Measurement:
 
     @cached_property
     def _real(self) -> tuple[Encoded, str]:
-        real = self._encode_split(self.split, self._block(self.role))
+        real = self.samples.encoded(self.split, self._block(self.role))
         return self._without_unused_samples(real), content_key("samples", real.x)[:12]
 
     @cached_property
@@ -176,14 +183,14 @@ class Measurement:
     ) -> Encoded:
         """Return ``n_fake`` samples of ``game`` with their features.
 
-        They have labels only if the game is conditional on labels.
+        They have labels only if the game is conditional on labels. The processes of a run compute them together.
 
         Args:
             game: The game that is sampled.
             seed: Decides the samples, together with the role.
             labels: ``data`` for the labels of the real samples, in turn if there are more generated ones, ``uniform`` for
                 equally many of each class.
-            look: Called with the samples in the form of ``to_metric_input``, part by part.
+            look: Called with the samples in the form of ``to_metric_input`` that this process makes, part by part.
 
         Raises:
             UserError: If the metric needs labels and the game takes none.
@@ -193,24 +200,40 @@ class Measurement:
                 f"{self.metric.name} needs labels, and the samples of this game have none.\n"
                 "Choose a conditional game, such as game=cgan, or metric=all, which measures the balance of classes."
             )
-        y = self.real.y
-        if labels != "data":
-            y = cycling_labels(self.n_fake, self.data.classes)
-        elif y is not None:
-            y = y[torch.arange(self.n_fake) % self.n]
+        y = cycling_labels(self.n_fake, self.data.classes) if labels != "data" else self.real.y
+        return concatenate([Encoded(*part) for part in self._sampled(game, seed, y, look)])  # type: ignore[arg-type]
+
+    def help_to_sample(self, game: Game, seed: int) -> None:
+        """Compute the share of this process in what process 0 computes in ``fake``."""
+        self._sampled(game, seed, self._conditions, look=lambda samples: None)
+
+    @cached_property
+    def _conditions(self) -> Tensor | None:
+        """The labels or sources of the real samples, for a process that does not compare them."""
+        return self.samples.read(self.split, self._block(self.role))[1]
+
+    def _sampled(self, game: Game, seed: int, y: Tensor | None, look: Callable[[Tensor], None]) -> list[Results]:
+        """Return chunks of samples with their features, logits and labels; ``y`` begins anew where it ends."""
+        if y is not None:
+            y = y[torch.arange(self.n_fake) % len(y)]
         work = activity(f"measuring {self.metric.name}", self.n_fake, counts_samples=True)
         with work as measuring, fork_rng(f"{self.role}/{seed}", self.device), eval_mode(game):
             latents = game.latents(self.n_fake)
-            chunks = []
-            for start in range(0, self.n_fake, CHUNK):
-                chunk = slice(start, start + CHUNK)
+
+            def sample(i: int) -> Tensor:
+                chunk = slice(i * CHUNK, (i + 1) * CHUNK)
                 given = None if y is None else y[chunk].to(self.device)
-                x = to_metric_input(game.sample(latents[chunk], given), self.metric.features)
+                return game.sample(latents[chunk], given)
+
+            def encode(i: int, made: Tensor) -> Results:
+                x = to_metric_input(made, self.metric.features)
                 look(x)
-                classes = y[chunk] if y is not None and game.conditional else None
-                chunks.append(self._without_unused_samples(self.metric.features.encode(x, classes)))
-                measuring.reach(start + len(x))
-        return concatenate(chunks)
+                classes = y[i * CHUNK : (i + 1) * CHUNK] if y is not None and game.conditional else None
+                encoded = self._without_unused_samples(self.metric.features.encode(x, classes))
+                measuring.reach(i * CHUNK + len(x))
+                return encoded.x, encoded.features, encoded.logits, encoded.y
+
+            return self.sampled.deal(here(), Order.SAMPLE, -(-self.n_fake // CHUNK), self.device, sample, encode)
 
     def __call__(self, game: Game, seed: int, with_errors: bool = False) -> Mapping[str, Value]:
         """Return the numbers of ``n_fake`` samples of ``game``; equal players and seeds give equal numbers.
@@ -254,36 +277,12 @@ class Measurement:
         return encoded if self.metric.needs_samples else encoded.without_samples()
 
     def _encode_for_floor(self, dataset: Dataset, indices: Tensor) -> Encoded:
-        return self._without_unused_samples(self._encode_split(dataset, indices))
-
-    def _encode_split(self, dataset: Dataset, indices: Tensor) -> Encoded:
-        batches = [dataset.batch(chunk) for chunk in counted("reading real samples", indices.split(CHUNK))]
-        x = torch.cat([to_metric_input(batch.x, self.metric.features) for batch in batches])
-        labels = [batch.y for batch in batches if batch.y is not None]
-        return encode_cached(self.metric.features, x, torch.cat(labels) if labels else None)
+        return self._without_unused_samples(self.samples.encoded(dataset, indices))
 
 
 def left_out_lines(metric: Metric) -> list[str]:
     """Return a line for each part of a combined metric that cannot be computed, with the reason."""
     return [f"{name} is left out: {reason}" for name, reason in metric.left_out.items()]
-
-
-def check_counts(metric: Metric, data: Data, n_samples: int | None = None) -> int:
-    """Return the number of real samples that ``metric`` measures of ``data``; see ``Measurement`` for the arguments.
-
-    Raises:
-        TooFewSamples: If the metric needs more.
-    """
-    split: Dataset = getattr(data, metric.split)
-    requested = metric.n_samples if n_samples is None else n_samples
-    n = min(requested, len(split))
-    fewest = n if metric.n_fake is None else min(n, metric.n_fake)
-    if metric.n_samples > 0 and (need := metric.shortage(fewest)):
-        found = (
-            f"n_fake={fewest}" if fewest < n else f"n_samples={n}" if n == requested else f"the {metric.split} split holds {n}"
-        )
-        raise TooFewSamples(f"{metric.name} {need}, but {found}.")
-    return n
 
 
 def _order(dataset: Dataset) -> Tensor:

@@ -189,13 +189,16 @@ def _in_chunks(
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 
-def picture_strips(game: Game, latents: Tensor, y: Tensor | None, targets: Tensor | None = None) -> list[Tensor]:
+def picture_strips(
+    game: Game, latents: Tensor, y: Tensor | None, targets: Tensor | None = None, made: tuple[Tensor, ...] | None = None
+) -> list[Tensor]:
     """Return the strips of a picture of samples, each ``[n, C, H, W]``.
 
     They are sources, samples and targets, if there are any, of a translator, and the samples alone of any other game.
+    ``made`` is what ``panels`` would return, if it is known already.
     """
     with activity("generating samples"):
-        strips = list(panels(game, latents, y))
+        strips = list(panels(game, latents, y) if made is None else made)
     if y is None or y.ndim < 4:
         return strips
     return [y.float().cpu(), *strips, *([] if targets is None else [targets])]

@@ -24,7 +24,7 @@ SLICE = timedelta(seconds=1)
 FOREVER = timedelta(days=365)
 
 
-Order = IntEnum("Order", ["END", "PLAY", "CHECK", "COMPARE"], start=0)
+Order = IntEnum("Order", ["END", "PLAY", "CHECK", "COMPARE", "SAMPLE", "ENCODE", "DRAW"], start=0)
 """Commands of process 0 to all processes."""
 
 
@@ -50,7 +50,8 @@ class Ranks:
     Attributes:
         threads: Number of CPU threads that the processes of this machine share; None: each has a number of its own.
         signal: The first signal that a process other than process 0 has received; 0 before it.
-        spent_elsewhere: Seconds of processor time of the other processes.
+        spent: Seconds of processor time of this process in rounds of which process 0 does not know yet.
+        spent_elsewhere: Those of the other processes, until ``take_spent``.
         sent: Bytes of the tensors that this process has given to sums and to ``gather``.
         is_waited_for: True while the other processes wait for an order of this one.
         has_lost: True once another process has ended or has not answered.
@@ -63,7 +64,7 @@ class Ranks:
         self.rank, self.count, self.local_rank, self.local_count = rank, count, local_rank, local_count
         self.threads = torch.get_num_threads() if shares_threads else None
         self.timeout = float(os.environ.get(TIMEOUT) or DEFAULT_TIMEOUT)
-        self.signal, self.spent, self.spent_elsewhere = 0, time.process_time(), 0.0
+        self.signal, self.spent, self.spent_elsewhere = 0, 0.0, 0.0
         self.is_waited_for, self.backend, self.sent = False, "gloo", 0
         self.has_lost = False
         self.ended: Callable[[], str] = str
@@ -76,31 +77,6 @@ class Ranks:
     def leads(self) -> bool:
         """True in process 0, and in a run of one process."""
         return self.rank == 0
-
-    def share_of(self, threads: int | None) -> int | None:
-        """Return the number of CPU threads of this process where a job has so many; None: torch's default."""
-        if self.threads is None:
-            return threads
-        return max(1, (threads or self.threads) // self.local_count)
-
-    def place(self, name: str, chosen: torch.device) -> torch.device:
-        """Return the device of this process.
-
-        Args:
-            name: The device as it was configured.
-            chosen: The device that one process alone would have.
-
-        Raises:
-            UserError: If several processes cannot compute on it.
-        """
-        if self.count == 1 or chosen.type == "cpu":
-            return chosen
-        if chosen.type != "cuda" or name.startswith("cuda:"):
-            raise UserError(
-                f"device={name}: {self.count} processes compute on CPUs, or each on a GPU of its own.\n"
-                "Use device=cpu or device=cuda, or processes=1."
-            )
-        return torch.device("cuda", self.local_rank % torch.cuda.device_count())
 
     def connect(self, store: Any, device: torch.device) -> None:
         """Wait until all processes are here, however long they take to build the run, and connect to them.
@@ -177,12 +153,12 @@ class Ranks:
 
     @contextmanager
     def ordered(self, order: Order, step: int = 0, flag: bool = False) -> Iterator[None]:
-        """Tell the others what is computed inside the context, and learn what they have to tell.
+        """Tell the others what is computed inside the context, and learn what they have to tell; only process 0 gives orders.
 
         The first signal that another process has received is raised here; a SIGINT as SIGTERM, since process 0 may have
         received it, too, and would take it for a second one. The processor time of the others is added to ``spent_elsewhere``.
         """
-        if self.count == 1:
+        if self.count == 1 or not self.leads:
             yield
             return
         self.is_waited_for = False
@@ -196,18 +172,32 @@ class Ranks:
 
     def next_order(self) -> tuple[Order, int, bool]:
         """Return what process 0 wants next, with a step and a flag."""
-        now = time.process_time()
-        spent, self.spent = now - self.spent, now
+        spent, self.spent = self.spent, 0.0
         order, step, flag, *_ = self.exchange([0, 0, 0, self.signal, int(1e6 * spent)])[0]
         return Order(order), step, bool(flag)
 
-    def exchange(self, numbers: Sequence[int]) -> list[list[int]]:
-        """Return the numbers of every process."""
+    def take_spent(self) -> float:
+        """Return ``spent_elsewhere``, which is 0 afterwards."""
+        spent, self.spent_elsewhere = self.spent_elsewhere, 0.0
+        return spent
+
+    def exchange(self, numbers: Sequence[int], seconds: float = 0.0) -> list[list[int]]:
+        """Return the numbers of every process, for which process 0 waits ``seconds``, at least ``timeout``."""
         mine = torch.tensor(numbers, dtype=torch.int64)
         rows = [torch.empty_like(mine) for _ in range(self.count)]
         with self._naming_the_lost():
-            self._finish(dist.all_gather(rows, mine, group=self._orders, async_op=True), self.timeout if self.leads else None)
+            self._finish(dist.all_gather(rows, mine, group=self._orders, async_op=True), self._patience(seconds))
         return [row.tolist() for row in rows]
+
+    def collect(self, content: bytes, seconds: float = 0.0) -> list[bytes]:
+        """Return the ``content`` of every process in process 0, which waits as in ``exchange``; nothing in the others."""
+        sizes = [row[0] for row in self.exchange([len(content)], seconds)]
+        mine = torch.zeros(max(sizes), dtype=torch.uint8)
+        mine[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        rows = [torch.empty_like(mine) for _ in sizes] if self.leads else None
+        with self._naming_the_lost():
+            self._finish(dist.gather(mine, rows, 0, group=self._orders, async_op=True), self._patience())
+        return [row[:size].numpy().tobytes() for row, size in zip(rows or (), sizes, strict=False)]
 
     def pass_on(self, content: bytes = b"") -> bytes:
         """Return the ``content`` that process 0 passes to this function."""
@@ -223,6 +213,10 @@ class Ranks:
         """Leave the reason why this process ends, for process 0."""
         with suppress(RuntimeError):
             self.store.set(f"failure/{self.rank}", message)
+
+    def _patience(self, seconds: float = 0.0) -> float | None:
+        """Return the seconds after which process 0 gives up the others; None: they wait as long as it is alive."""
+        return max(self.timeout, seconds) if self.leads else None
 
     def _finish(self, work: Any, seconds: float | None) -> None:
         """Wait for a message, at most so many seconds; None: as long as process 0 is alive."""

@@ -20,20 +20,16 @@ from gan_cli.errors import Diverged, Stopped, UnreadableData
 from gan_cli.evaluation.measurement import Measurement
 from gan_cli.games.base import Game
 from gan_cli.games.protocols import HasMeasurements, HasPicture
-from gan_cli.games.sampling import conditions, eval_mode, examples, picture_strips, preserve_buffers
+from gan_cli.games.sampling import eval_mode, preserve_buffers
 from gan_cli.metrics.base import Value
+from gan_cli.parallel.ranks import LostProcess
 from gan_cli.randomness import fork_rng
 from gan_cli.runs.logger import RunLogger, read
 from gan_cli.solvers.base import Solver
+from gan_cli.training.shown import Shown
 from gan_cli.types import Batch, Stats
 
-N_IMAGES = 64
-"""Number of images in a sample grid."""
-N_STRIPS = 24
-"""Number of sources shown for a translator."""
-N_POINTS = 1000
-"""Number of points in a scatter plot."""
-ENDING = (Diverged, Stopped, UnreadableData, OSError)
+ENDING = (Diverged, Stopped, UnreadableData, LostProcess, OSError)
 """Errors that are no fault of a measurement: training cannot go on either."""
 
 log = logging.getLogger(__name__)
@@ -230,23 +226,9 @@ class DrawSamples(Monitor):
 
     def __init__(self, ema: Game, live: Game, data: Data, logger: RunLogger, say: Callable[[str], None], seed: int) -> None:
         super().__init__(logger, say)
-        self.ema, self.live = ema, live
+        self.live, self.seed, self.shown = live, seed, Shown(ema, data, seed)
         self.images, self.sequences = len(data.shape) == 3, len(data.shape) == 2
         self.series = data.series or unnamed(data.shape[-1])
-        n = (
-            N_POINTS
-            if len(data.shape) == 1
-            else drawing.LINES
-            if self.sequences
-            else N_IMAGES
-            if data.source is None
-            else N_STRIPS
-        )
-        self.y, self.seed = conditions(data, n, seed), seed
-        with fork_rng(seed, ema.device):
-            self.latents = ema.latents(n)
-        self.real = examples(data, n, seed).x
-        self.targets = self.real if data.paired else None
         self.path: Path | None = None
 
     def observe(self, step: int) -> Mapping[str, float]:
@@ -264,14 +246,13 @@ class DrawSamples(Monitor):
 
     def samples(self) -> np.ndarray:
         """Return a picture ``[H, W, 3]`` of the averaged game's samples."""
-        with fork_rng(self.seed, self.ema.device):  # sampling may draw random numbers
-            parts = picture_strips(self.ema, self.latents, self.y, self.targets)
+        parts, real = self.shown.strips(), self.shown.real
         if self.images:
             return drawing.strips(parts)
         if self.sequences:
-            fake, real = self.series.scaling.to_units(parts[0]), self.series.scaling.to_units(self.real)
-            return drawing.sequences(fake, self.series.names, real)
+            to_units = self.series.scaling.to_units
+            return drawing.sequences(to_units(parts[0]), self.series.names, to_units(real))
         with eval_mode(self.live):
             critic = None if self.live.conditional else self.live.critic()
             score = critic and (lambda x: critic(x.to(self.live.device)))
-            return drawing.points(parts[0].flatten(1), self.real.flatten(1), score)
+            return drawing.points(parts[0].flatten(1), real.flatten(1), score)

@@ -18,9 +18,11 @@ from gan_cli.data.base import Data
 from gan_cli.data.stream import Stream
 from gan_cli.device import threads
 from gan_cli.errors import TooFewSamples, UserError
-from gan_cli.evaluation.measurement import Measurement, check_counts
+from gan_cli.evaluation.counts import check_counts
+from gan_cli.evaluation.measurement import Measurement
 from gan_cli.games.frozen import freeze_statistics
 from gan_cli.metrics.base import Metric, NoMetric
+from gan_cli.parallel import placement
 from gan_cli.parallel.division import require_equal_parts
 from gan_cli.parallel.ranks import here
 from gan_cli.precision import matrix_products
@@ -285,9 +287,9 @@ def prepare(cfg: DictConfig) -> torch.device:
         UserError: If there is no such device, or a batch cannot be divided as the config says.
     """
     ranks = here()
-    chosen = ranks.place(cfg.device, device.choose(cfg.device))
+    chosen = placement.device_of(ranks, cfg.device, device.choose(cfg.device))
     require_equal_parts(cfg.train.batch_size, cfg.train.accumulate, ranks.count if ranks.count > 1 else cfg.processes)
-    if (count := ranks.share_of(threads())) is not None:
+    if (count := placement.threads_of(ranks, threads())) is not None:
         torch.set_num_threads(count)
     # torch.use_deterministic_algorithms does the same, and imports the compiler
     torch.set_deterministic_debug_mode("warn" if cfg.deterministic else "default")

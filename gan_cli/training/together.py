@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from gan_cli.runs.folder import resume_command
 from gan_cli.runs.signals import SIGNALS
 from gan_cli.training.division import check_division
 from gan_cli.training.run import Run
+from gan_cli.training.shown import Shown
 from gan_cli.types import Stats
 
 
@@ -77,9 +78,8 @@ def check(run: Run) -> list[str]:
 def play(run: Run, step: int) -> Stats:
     """Play the round of this step in all processes."""
     ranks = processes.here()
-    before = ranks.spent_elsewhere
     with ranks.ordered(Order.PLAY, step, is_reporting()):
-        run.clock.processor_seconds += ranks.spent_elsewhere - before
+        run.clock.processor_seconds += ranks.take_spent()
         return run.play(step)
 
 
@@ -136,17 +136,32 @@ def _follow(ranks: Ranks, store: Any, job: dict[str, Any]) -> None:
             signal.signal(number, lambda number, frame: _note(ranks, number))
         run.restore(torch.load(io.BytesIO(ranks.pass_on()), map_location="cpu", weights_only=True))
         run.recall()
+        doing = _doing(run, ranks)
         for order, step, flag in iter(ranks.next_order, (Order.END, 0, False)):
-            if order == Order.CHECK:
-                check_division(run)
-            elif order == Order.COMPARE:
-                _compared(run, ranks)
-            else:
-                with reporting(flag):
-                    run.play(step)
-                run.watched.clear()
-                run.ema(step, {})
-                run.set_learning_rates(step, {})
+            doing[order](step, flag)
+
+
+def _doing(run: Run, ranks: Ranks) -> Mapping[Order, Callable[[int, bool], Any]]:
+    """Return what a process other than process 0 does at each order, given its step and flag."""
+    shown = Shown(run.ema.game, run.data, run.cfg.seed)
+
+    def play(step: int, is_reported: bool) -> None:
+        before = time.process_time()
+        with reporting(is_reported):
+            run.play(step)
+        run.watched.clear()
+        run.ema(step, {})
+        run.set_learning_rates(step, {})
+        ranks.spent += time.process_time() - before
+
+    return {
+        Order.PLAY: play,
+        Order.CHECK: lambda step, flag: check_division(run),
+        Order.COMPARE: lambda step, flag: _compared(run, ranks),
+        Order.SAMPLE: lambda step, flag: run.measurement.help_to_sample(run.ema.game, run.cfg.seed),
+        Order.ENCODE: lambda step, is_heldout: run.measurement.samples.help(is_heldout, ranks.pass_on()),
+        Order.DRAW: lambda step, flag: shown.share(),
+    }
 
 
 def _note(ranks: Ranks, number: int) -> None:

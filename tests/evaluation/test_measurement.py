@@ -12,8 +12,9 @@ from gan_cli.data.base import Data, Dataset, seeded_generator
 from gan_cli.data.scaling import Scaling, Series
 from gan_cli.errors import TooFewSamples, UserError
 from gan_cli.evaluation import floors
+from gan_cli.evaluation.counts import check_counts
 from gan_cli.evaluation.floors import Floor
-from gan_cli.evaluation.measurement import Measurement, check_counts
+from gan_cli.evaluation.measurement import Measurement
 from gan_cli.metrics.base import Metric, NoMetric, Value
 from gan_cli.metrics.combined import AllPointMetrics
 from gan_cli.metrics.features.base import Encoded

@@ -10,7 +10,7 @@ from support import configs, runs
 
 from gan_cli.errors import Stopped
 from gan_cli.parallel.ranks import LostProcess
-from gan_cli.runs import environment
+from gan_cli.runs import environment, logger
 from gan_cli.training import together
 
 pytestmark = pytest.mark.slow
@@ -49,6 +49,11 @@ def parameters(folder):
     return torch.cat([tensor.double().flatten() for tensor in runs.state(folder)["game"].values()])
 
 
+def picture(folder):
+    (path,) = (folder / "samples").iterdir()
+    return path.read_bytes()
+
+
 def test_a_run_continues_with_two_processes_stops_on_their_signal_and_ends_with_one(tmp_path, started, monkeypatch, capsys):
     cfg, whole, divided = configs.config(CFG), tmp_path / "whole", tmp_path / "divided"
     runs.train(cfg, whole, f"{VALUES}=8")
@@ -67,6 +72,22 @@ def test_a_run_continues_with_two_processes_stops_on_their_signal_and_ends_with_
     one, other = parameters(whole), parameters(divided)
     assert (one - other).norm() < 1e-5 * one.norm()
     assert runs.result(whole)["costs"]["cost/flops"] == runs.result(divided)["costs"]["cost/flops"]
+
+
+def test_two_processes_measure_and_draw_what_one_does(tmp_path, started, monkeypatch):
+    """To the bit: at step 0 the players are the same, too. Several chunks are sampled, several blocks of real images encoded."""
+    cfg = configs.config("features=classifier game=cgan device=cpu", "train.steps=0 train.batch_size=4")
+    values, found = "dataset.max_samples=400 metric.n_samples=160 metric.n_fake=300", []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        runs.train(cfg, folder, f"{values} processes={processes}")
+        (row,) = logger.read(folder)
+        numbers = {tag: value for tag, value in row.items() if tag.startswith("metric/")}
+        found.append((numbers, runs.result(folder)["metric"], picture(folder)))
+    assert [process.wait(10) for process in started] == [0]
+    assert len(found[0][0]) > 1
+    assert found[0] == found[1]
 
 
 def test_a_process_that_is_killed_ends_the_run_with_one_message(tmp_path, started, monkeypatch):

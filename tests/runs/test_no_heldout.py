@@ -9,7 +9,7 @@ from support.runs import result, train
 from gan_cli.data.images.published import image_folder
 from gan_cli.data.record import DataRecord
 from gan_cli.errors import UserError
-from gan_cli.evaluation.measurement import check_counts
+from gan_cli.evaluation.counts import check_counts
 from gan_cli.metrics.features.pixels import Pixels
 from gan_cli.metrics.images.frechet import Frechet
 from gan_cli.runs import logger

@@ -29,7 +29,12 @@ FORMAT = 1
 WAITING = "Waiting for another process that computes the features of the same real samples."
 
 
-def encode_cached(features: Features, x: Tensor, y: Tensor | None = None) -> Encoded:
+def encode_cached(
+    features: Features,
+    x: Tensor,
+    y: Tensor | None = None,
+    compute_features: Callable[[Tensor], tuple[Tensor, Tensor | None]] | None = None,
+) -> Encoded:
     """Return real samples with their features and logits, which are computed only once for the same samples.
 
     The key is the content of ``x`` and the features' provenance. Features without ``weights`` in their provenance, such as
@@ -39,6 +44,7 @@ def encode_cached(features: Features, x: Tensor, y: Tensor | None = None) -> Enc
         features: The feature space.
         x: Real samples ``[N, *shape]``.
         y: Labels, int64 ``[N]``, or None.
+        compute_features: Computes features and logits that are not cached. None: ``features`` does.
     """
     provenance = features.provenance
     if "weights" not in provenance:
@@ -46,7 +52,7 @@ def encode_cached(features: Features, x: Tensor, y: Tensor | None = None) -> Enc
 
     def compute() -> dict[str, Tensor]:
         with activity("features of real samples, once", len(x), counts_samples=True):
-            values, logits = features(x)
+            values, logits = (compute_features or features)(x)
         return {"features": values} if logits is None else {"features": values, "logits": logits}
 
     def fits(tensors: Mapping[str, Tensor]) -> bool:
