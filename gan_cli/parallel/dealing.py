@@ -151,7 +151,7 @@ def deal_rows(
         raise
     except Exception:
         return None
-    return tuple(torch.cat(each) for each in zip(*parts, strict=True)) if parts else None  # type: ignore[arg-type]
+    return tuple(torch.cat(each) for each in zip(*parts, strict=True)) if parts else None
 
 
 class _Drawn(Exception):
@@ -181,7 +181,7 @@ def _packed(found: Found) -> bytes:
 def _in_order(found: Found, rows: list[bytes]) -> list[Results]:
     """Return all results in the order of their batches, in process 0, which alone has received ``rows``."""
     results, error = found
-    every = dict(results)
+    every: dict[int, Results] = {**results}
     if rows and error is not None:
         raise error
     for rank, row in enumerate(rows[1:], 1):
