@@ -27,7 +27,7 @@ from gan_cli.games.base import Game
 from gan_cli.games.sampling import Sampling, sampling_of
 from gan_cli.inference.load import LoadedRun, load
 from gan_cli.metrics.base import Value
-from gan_cli.runs import environment, record
+from gan_cli.runs import costs, environment, record
 from gan_cli.runs.logger import read
 from gan_cli.runs.trained import is_own, trained_config
 
@@ -128,8 +128,8 @@ class Checkpoints:
             step, provenance, numbers, details = measure(folder, name)
         self.advance()
         seconds = round(time.perf_counter() - start, 2)
-        ran_on = environment.at(folder, step)
-        return Result(str(folder), step, chosen, Provenance(**provenance), numbers, details, seconds, ran_on)
+        facts = environment.at(folder, step), costs.at(folder, step)
+        return Result(str(folder), step, chosen, Provenance(**provenance), numbers, details, seconds, *facts)
 
     def measure_samples(self, folder: Path, name: str) -> MeasuredCheckpoint:
         """Measure a checkpoint's samples with the metric; pictures are written to ``folder/eval``."""

@@ -88,6 +88,7 @@ def _rows_of(result: "Result") -> list[dict[str, Any]]:
             "labels": origin.labels,
             "protocol": origin.protocol,
             "environment": environment.in_words(result.environment),
+            **{f"cost_{name}": cost for name, cost in result.costs.items()},
             **dict.fromkeys(("extractor", "weights", "resizing")),
             **origin.features,
         }

@@ -135,6 +135,7 @@ class Result:
         details: Curves and counts as plain data.
         seconds: Time that the evaluation took.
         environment: Versions, processor and so on of the process that wrote the checkpoint, see ``runs.machine.facts``.
+        costs: What the rounds up to the checkpoint have cost, by the names in ``runs.costs.COSTS``.
     """
 
     source: str
@@ -145,6 +146,7 @@ class Result:
     details: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     environment: Mapping[str, Any] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def primary(self) -> str:

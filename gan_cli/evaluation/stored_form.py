@@ -29,6 +29,7 @@ class StoredForm(TypedDict):
     details: NotRequired[dict[str, Any]]
     seconds: NotRequired[float]
     environment: NotRequired[dict[str, Any]]
+    costs: NotRequired[dict[str, float]]
 
 
 class StoredResults(TypedDict):

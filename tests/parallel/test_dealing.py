@@ -71,7 +71,7 @@ def test_a_failure_in_another_process_is_named_and_one_in_process_0_is_raised():
     with pytest.raises(UserError, match=r"^process 1 of 2: ValueError: no"):
         by_two(lambda ranks: deal(ranks, Order.ENCODE, 4, compute))
     broken = 2
-    with pytest.raises(ValueError, match="^no$"):
+    with pytest.raises(ValueError, match=r"^no$"):
         by_two(lambda ranks: deal(ranks, Order.ENCODE, 4, compute))
 
 

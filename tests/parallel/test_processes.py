@@ -75,7 +75,7 @@ def test_a_run_continues_with_two_processes_stops_on_their_signal_and_ends_with_
 
 
 def test_two_processes_measure_and_draw_what_one_does(tmp_path, started, monkeypatch):
-    """To the bit: at step 0 the players are the same, too. Several chunks are sampled, several blocks of real images encoded."""
+    """To the bit: at step 0 the players are equal. Several chunks are sampled, and several blocks of real images encoded."""
     cfg = configs.config("features=classifier game=cgan device=cpu", "train.steps=0 train.batch_size=4")
     values, found = "dataset.max_samples=400 metric.n_samples=160 metric.n_fake=300", []
     for processes in (1, 2):

@@ -11,15 +11,8 @@ from gan_cli.report.figures.curves import Curves
 from gan_cli.report.figures.style import RenderedFigure
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.report.records.series import ScalarSeries
+from gan_cli.runs.costs import COSTS
 
-COSTS: Mapping[str, str] = {
-    "images": "cost/images",
-    "epochs": "cost/epochs",
-    "flops": "cost/flops",
-    "seconds": "time/training_seconds",
-    "processor_seconds": "time/processor_seconds",
-}
-"""The costs by name, with the tags under which they are logged."""
 RECORD = [one.name for one in fields(RunRecord)]
 
 
@@ -30,7 +23,7 @@ class CostCurves(Curves):
     Between two steps at which the cost is logged it grows linearly. Seeds whose costs differ, as times do, have no mean.
 
     Args:
-        cost: One of ``COSTS``.
+        cost: One of ``runs.costs.COSTS``.
     """
 
     cost: str

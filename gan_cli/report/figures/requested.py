@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from omegaconf import DictConfig
 
 from gan_cli.errors import UserError, shortened_list
-from gan_cli.report.figures.costs import COSTS, CostCurves
+from gan_cli.report.figures.costs import CostCurves
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.sweeps import SweepCurves
 from gan_cli.report.records.primary import primary_metric
 from gan_cli.report.records.runs import RunRecord
+from gan_cli.runs.costs import COSTS
 
 
 def requested(cfg: DictConfig, runs: Sequence[RunRecord]) -> list[Figure]:

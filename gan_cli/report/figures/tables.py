@@ -8,6 +8,7 @@ from typing import Any
 from gan_cli.config.names import settings_text
 from gan_cli.evaluation.by_class import COUNTED, ENOUGH_IN_WORDS, names_of, rows_of
 from gan_cli.evaluation.comparison import Mean, Ranking, Row, compare, describe_level, mean
+from gan_cli.evaluation.costs import NOTE, TITLE, cost_rows
 from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_label, floor_note, result_label
 from gan_cli.evaluation.number_format import format_interval, format_value, with_direction
 from gan_cli.evaluation.remarks import remarks
@@ -19,6 +20,7 @@ from gan_cli.report.figures.style import WIDTH, RenderedFigure
 from gan_cli.report.figures.sweeps import bars
 from gan_cli.report.records.data_sets import by_data_set
 from gan_cli.report.records.runs import RunRecord
+from gan_cli.runs import costs
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,18 @@ def tables(runs: Sequence[RunRecord]) -> list[Table]:
         measured during training.
     """
     if not any(run.results for run in runs):
-        return _training_tables(runs)
+        return [*_training_tables(runs), *_cost_tables(runs)]
     if len(runs) == 1:
         alike = _group_by_provenance(runs[0].results)
         return [table for results in alike for table in (_run_table(results), *_class_tables_of_run(results))]
     comparison = compare([run.sweep_run for run in runs], {run.sweep_run.name: run.results for run in runs})
     left_out = [f"left out: {name} ({reason})" for name, reason in comparison.left_out.items()]
-    return [
+    ranked = [
         table
         for ranking in comparison.rankings
         for table in (_sweep_table(ranking, [*_remarks(ranking, runs), *left_out]), *_class_tables(ranking))
     ]
+    return [*ranked, *_cost_tables(runs)]
 
 
 def ranking_figures(runs: Sequence[RunRecord]) -> list[RenderedFigure]:
@@ -200,6 +203,16 @@ def _training_table(name: str, data_set: str, methods: Mapping[str, Sequence[Map
     title = with_direction(name, better) + (f" ({data_set})" if data_set else "")
     floor = floor_label(*(metric for metrics in methods.values() for metric in metrics))
     return Table(title, ["", "seeds", "step 0", "last step", floor], rows, notes)
+
+
+def _cost_tables(runs: Sequence[RunRecord]) -> list[Table]:
+    """Return a table of the costs of the methods up to their last steps; none if they cost the same."""
+    methods: dict[str, list[Mapping[str, float]]] = {}
+    for run in runs:
+        if found := costs.of_rows(run.rows):
+            methods.setdefault(run.method, []).append(found)
+    heads, rows = cost_rows(methods)
+    return [Table(TITLE, ["", *heads], rows, [NOTE])] if rows else []
 
 
 def _over_seeds(metrics: Sequence[Mapping[str, Any]], key: str) -> Mean | None:
