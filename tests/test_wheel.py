@@ -1,13 +1,15 @@
-"""The wheel, installed in an environment of its own and used from another folder."""
+"""The wheel: its files, and its use from another folder once it is installed in an environment of its own."""
 
 import os
 import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +42,20 @@ def call(environment: Path, cwd: Path, *words: str) -> subprocess.CompletedProce
     )
 
 
-def test_wheel_carries_its_configs_and_data(environment: Path, tmp_path: Path):
+def test_wheel_carries_its_configs_and_data(tmp_path: Path):
+    [wheel] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(wheel) as archive:
+        carried = {*archive.namelist()}
+        [commands] = (archive.read(name).decode() for name in carried if name.endswith("entry_points.txt"))
+    for folder, place in ((ROOT / "gan_cli", "gan_cli"), (ROOT / "conf", "gan_cli/conf")):
+        files = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+        assert {f"{place}/{path.relative_to(folder).as_posix()}" for path in files} <= carried
+    for name in ("train", "eval", "sample", "export", "report", "runs"):
+        assert f"gan-{name} = gan_cli.cli.main:gan_{name}\n" in commands
+
+
+@pytest.mark.long
+def test_an_installed_wheel_finds_its_own_configs(environment: Path, tmp_path: Path):
     where = call(environment, tmp_path, "python", "-c", "import gan_cli.config.suggestions as s; print(s.conf_dir())")
     assert str(environment) in where.stdout, where.stderr
     assert "wgan_gp" in call(environment, tmp_path, "gan-train", "--help").stdout

@@ -3,12 +3,15 @@
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 import torch
 from support import configs, runs
+from torture.children import Child
 
 from gan_cli.errors import Stopped
+from gan_cli.parallel import team
 from gan_cli.parallel.ranks import LostProcess
 from gan_cli.runs import environment, logger
 from gan_cli.training import together
@@ -18,18 +21,42 @@ CFG = "dataset=ring loss=wgan_gp device=cpu"
 VALUES = "train.batch_size=8 train.n_critic=1 checkpoint_every=2 log_every=1 train.steps"
 
 
-@pytest.fixture
-def started(monkeypatch):
+class Forked(Child):
+    """What ``Popen`` returns, for a process that is forked from this one, which has imported everything."""
+
+    code: int | None = None
+
+    def poll(self):
+        if self.code is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if ended else None
+        return self.code
+
+    def wait(self, timeout=60.0):
+        end = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired("fork", timeout)
+            time.sleep(0.002)
+        return self.code
+
+    def kill(self):
+        if self.poll() is None:
+            self.send(signal.SIGKILL)
+
+
+@pytest.fixture(params=["forks", pytest.param("new interpreters", marks=pytest.mark.long)])
+def started(request, tmp_path, monkeypatch):
     """The processes that runs start."""
-    processes = []
+    processes, begin = [], team._start
 
-    class Noted(subprocess.Popen):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            if args[0][1:] == ["-m", "gan_cli"]:
-                processes.append(self)
+    def start(launch):
+        is_fork = request.param == "forks"
+        process = Forked(["gan-train"], tmp_path, environment=launch.environment()) if is_fork else begin(launch)
+        processes.append(process)
+        return process
 
-    monkeypatch.setattr(subprocess, "Popen", Noted)
+    monkeypatch.setattr(team, "_start", start)
     return processes
 
 
