@@ -114,8 +114,8 @@ class TestPoints:
         far, further = (drawing.points(torch.full((3, 2), at), real) for at in (50.0, 500.0))
         assert (far == further).all()
 
-    @pytest.mark.parametrize("d", [1, 2])
-    @pytest.mark.parametrize("logit", [0.0, 3.0, float("nan"), float("inf")])
+    @pytest.mark.parametrize("d", [pytest.param(1, marks=pytest.mark.long), 2])
+    @pytest.mark.parametrize("logit", [0.0, pytest.param(3.0, marks=pytest.mark.long), float("nan"), float("inf")])
     def test_critics_without_contours(self, d, logit):
         drawing.points(torch.randn(5, d), torch.randn(5, d), lambda x: torch.full((len(x),), logit))
 

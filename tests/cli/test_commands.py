@@ -49,7 +49,7 @@ def composes(words, recorded):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", SAMPLE)
+@pytest.mark.parametrize("words", [*SAMPLE[1:3], *(pytest.param(words, marks=pytest.mark.long) for words in SAMPLE[::3])])
 def test_a_config_is_composed_again(words):
     assert composes(words, words)
     assert composes(words, [word for word in words if "." not in word.partition("=")[0]]), "the options alone"

@@ -58,7 +58,7 @@ def test_a_dry_run_of_a_sweep_shows_its_first_job(call, tmp_path):
     ("words", "said"),
     [
         ((*SMALL, "seed=1,2"), "seed=1,2 names several values"),
-        ((*SMALL, "model=dcgan"), "Models that fit: model=mlp_small"),
+        pytest.param((*SMALL, "model=dcgan"), "Models that fit: model=mlp_small", marks=pytest.mark.long),
         (("dataset=ring", "dataset.std=-1"), "dataset.std"),
         (("dataset=nothing", "game=dirac_gan", "loss=hinge", "regularizer=r1", "augmentation=diff_augment"), "augmentation"),
         (("-m", "resume=somewhere"), "leave out -m"),

@@ -24,7 +24,7 @@ def answer(monkeypatch, capsys):
     return ask
 
 
-@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("width", [80, *(pytest.param(width, marks=pytest.mark.long) for width in (100, 200))])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_no_line_is_wider_than_the_terminal(command, width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))

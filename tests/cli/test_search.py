@@ -96,7 +96,7 @@ def test_lower_scores_are_better():
     assert score(float("nan"), False) is None
 
 
-@pytest.mark.parametrize("name", PRUNERS)
+@pytest.mark.parametrize("name", [name if name == "median" else pytest.param(name, marks=pytest.mark.long) for name in PRUNERS])
 def test_pruning_goes_on_where_it_was_killed(tmp_path, name):
     """The file of the study then holds metrics of rounds that are played again."""
     searched = described("x=interval(0,1)")

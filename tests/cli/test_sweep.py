@@ -72,6 +72,7 @@ def test_a_failed_job_does_not_stop_the_others_and_finished_ones_are_not_run_aga
     assert (third.code, len(jobs.trained)) == (0, 5)
 
 
+@pytest.mark.long
 def test_a_folder_with_another_run_is_refused_before_anything_starts(call, jobs, conf, tmp_path):
     assert call("train", "-m", "seed=2", "hydra.sweep.dir=s").code == 0
     path = conf / "model" / "generator" / "tiny.yaml"
@@ -101,7 +102,10 @@ def test_what_cannot_start_leaves_nothing_behind(call, jobs, tmp_path, words, sa
     assert not list((tmp_path / "work").glob("outputs/*"))
 
 
-@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Stopped("stopped at step 3", 15), 143)])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [pytest.param(KeyboardInterrupt(), 130, marks=pytest.mark.long), (Stopped("stopped at step 3", 15), 143)],
+)
 def test_an_interruption_ends_the_sweep_and_the_table_still_comes(call, jobs, tmp_path, error, code):
     jobs.fail[2] = error
     answer = call("train", "-m", "seed=1,2,3", "hydra.sweep.dir=s")
@@ -215,6 +219,7 @@ def test_an_experiment_that_is_a_sweep_by_itself_needs_no_flag(call, jobs, exper
     assert len(jobs.trained) == 2
 
 
+@pytest.mark.long
 def test_max_batch_size_goes_over_all_cases(call, jobs, experiments):
     assert call("train", "experiment=both", "hydra.sweep.dir=s", "hydra.sweeper.max_batch_size=3").code == 0
     assert len(jobs.trained) == 4

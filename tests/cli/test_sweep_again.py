@@ -68,6 +68,7 @@ def test_a_finished_job_is_found_under_the_name_of_another_sweep(call, jobs):
     ]
 
 
+@pytest.mark.long
 def test_a_job_that_has_not_finished_goes_on_in_its_folder(call, jobs):
     jobs.fail[1] = ValueError("wrong")
     assert call("train", "-m", "loss=hinge", "seed=1,2", "hydra.sweep.dir=s").code == 1
@@ -94,7 +95,10 @@ def test_finished_jobs_are_not_composed_again(call, jobs, conf, composed):
     assert "s/loss-hinge+seed-1 holds a run with another config" in refused.err
 
 
-@pytest.mark.parametrize("change", ["result", "config", "listed elsewhere", "environment"])
+@pytest.mark.parametrize(
+    "change",
+    ["config", "environment", *(pytest.param(change, marks=pytest.mark.long) for change in ("result", "listed elsewhere"))],
+)
 def test_whatever_is_not_sure_is_composed(call, jobs, conf, composed, change, tmp_path):
     words = ["-m", "seed=1,2", "hydra.sweep.dir=s"]
     assert call("train", *words).code == 0
@@ -152,7 +156,7 @@ def test_the_table_has_a_line_for_each_job(call, jobs):
     assert read_result(jobs.trained[0]["folder"])["status"] == "finished"
 
 
-@pytest.mark.parametrize("columns", ["80", "100", "200"])
+@pytest.mark.parametrize("columns", ["80", *(pytest.param(columns, marks=pytest.mark.long) for columns in ("100", "200"))])
 def test_the_names_of_folders_in_the_table_stay_whole(call, jobs, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
     roots = ",".join(f"a_long_name_of_a_folder_that_no_table_could_hold_{number}" for number in (1, 2))

@@ -17,8 +17,15 @@ from gan_cli.runs.lock import locked
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), Stopped("stopped at step 3", 15)])
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (KeyboardInterrupt(), True),
+        (Stopped("stopped at step 3", 15), False),
+        pytest.param(KeyboardInterrupt(), False, marks=pytest.mark.long),
+        pytest.param(Stopped("stopped at step 3", 15), True, marks=pytest.mark.long),
+    ],
+)
 def test_a_stopped_sweep_keeps_its_folder(call, jobs, tmp_path, error, named):
     """Also before any job has a result, and when the only trace of a job is a checkpoint or lies deeper."""
     jobs.fail[1] = error
@@ -72,10 +79,10 @@ def test_a_job_in_use_is_left_out_and_named(call, jobs, tmp_path):
 @pytest.mark.parametrize(
     ("subdir", "names"),
     [
-        ("run_${seed}", ["run_1", "run_2"]),
+        pytest.param("run_${seed}", ["run_1", "run_2"], marks=pytest.mark.long),
         ("${hydra.job.num}_of_${hydra:job.num}", ["0_of_0", "1_of_1"]),
         ("a b/${hydra.overrides.task}", ["a b/['loss=hinge', 'seed=1']", "a b/['loss=hinge', 'seed=2']"]),
-        ("${hydra.job.override_dirname}", ["loss=hinge,seed=1", "loss=hinge,seed=2"]),
+        pytest.param("${hydra.job.override_dirname}", ["loss=hinge,seed=1", "loss=hinge,seed=2"], marks=pytest.mark.long),
     ],
 )
 def test_jobs_run_in_the_folders_that_were_planned(call, jobs, tmp_path, subdir, names):

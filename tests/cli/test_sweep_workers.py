@@ -154,7 +154,7 @@ def kill_a_worker(process, worker):
     [
         pytest.param(twice_to_the_group, 130, ["saved after [2]", "saved after [2]", "interrupted"], marks=pytest.mark.long),
         (once_to_the_sweep, 143, ["saved after [15]", "saved after [15]", "interrupted"]),
-        (kill_a_worker, 1, ["TerminatedWorkerError"] * 3),
+        pytest.param(kill_a_worker, 1, ["TerminatedWorkerError"] * 3, marks=pytest.mark.long),
     ],
 )
 def test_a_parallel_sweep_is_stopped(tmp_path, act, code, reasons):
@@ -162,7 +162,7 @@ def test_a_parallel_sweep_is_stopped(tmp_path, act, code, reasons):
     (tmp_path / "sitecustomize.py").write_text(WORKER.format(path=str(tmp_path / "work.py")))
     (tmp_path / "work.py").write_text(UNTIL_A_SIGNAL)
     words = ["-m", "dataset=ring", "seed=1,2,3", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    words += ["hydra.sweep.dir=s", "hydra.sweep.subdir=${seed}"]
+    words += ["hydra.sweep.dir=s", "hydra.sweep.subdir=${seed}", "precision=fp32", "memory_format=contiguous"]  # without torch
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     with (tmp_path / "said").open("w") as said:
         process = subprocess.Popen(

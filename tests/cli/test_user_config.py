@@ -144,6 +144,7 @@ def test_an_empty_user_config_says_nothing(home, write):
     assert compose(loader(), "train", []).device == "auto"
 
 
+@pytest.mark.long
 def test_a_sweep_says_once_where_the_values_of_each_job_come_from(conf, call, jobs, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "config" / "gan-cli").mkdir(parents=True)

@@ -50,7 +50,10 @@ def exported(overrides, form, folder):
         yield network, difference(form, path, network)
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS)
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [pytest.param(*one, marks=[] if one[1] in configs.distinct_options(one[0]) else pytest.mark.long) for one in OPTIONS],
+)
 def test_weights(group, option, tmp_path):
     found = [*exported(configs.overrides_for(group, option), "safetensors", tmp_path)]
     assert found

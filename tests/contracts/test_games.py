@@ -20,6 +20,8 @@ PROMISES = {
     "infogan": CODES,
 }
 """Conditions beside noise on which the samples of a game depend, by the promise of its name."""
+QUICK = ("gan", "cgan", "acgan", "ddpm_guided", "pix2pix", "cyclegan", "infogan")
+"""A game of each class and promise."""
 OWN_DATA = ("dataset: nothing", "dataset: sines", "dataset: edges2clothes", "dataset: shirts2inverted")
 
 
@@ -98,7 +100,7 @@ MODELS = kinds_of_models()
 
 @pytest.mark.parametrize(
     "game",
-    [pytest.param(name, marks=[] if name in (*PROMISES, "gan") else pytest.mark.long) for name in configs.options("game")],
+    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.long) for name in configs.options("game")],
 )
 def test_a_game_plays_what_its_name_promises_or_refuses_the_model(game, monkeypatch):
     monkeypatch.setattr("gan_cli.build.SIMPLE_MODELS", ())  # composed and built for messages alone

@@ -58,9 +58,9 @@ def test_the_table_is_not_empty():
 
 
 def is_long(group: str, option: str) -> bool:
-    """Return True for networks that differ from another option in sizes alone, and for one that has tests of its own."""
-    resized = group.startswith("model/") and option not in configs.distinct_options(group)
-    return resized or (group == "features" and option.startswith("inception"))
+    """Return True for networks and games that differ from another option in values alone, and for one with tests of its own."""
+    is_like_another = group.startswith(("model/", "game")) and option not in configs.distinct_options(group)
+    return is_like_another or (group == "features" and option.startswith("inception"))
 
 
 @pytest.mark.parametrize(

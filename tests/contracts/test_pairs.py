@@ -29,7 +29,7 @@ def images():
 
 @pytest.mark.parametrize(
     ("loss", "regularizer"),
-    configs.pairs(LOSSES, REGULARIZERS, ["gradient_penalty", "spectral_norm"], ["non_saturating", "relativistic"]),
+    configs.pairs(LOSSES, REGULARIZERS, ["gradient_penalty"], ["relativistic"]),
 )
 def test_every_loss_with_every_regularizer(loss, regularizer, images):
     # what loss=... regularizer=... compose, see test_precedence, without composing each pair

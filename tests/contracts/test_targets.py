@@ -74,7 +74,14 @@ def test_a_foreign_target_is_refused_and_not_called(key, foreign):
 @pytest.mark.parametrize(
     "place", ["model.generator.width", "regularizer.none.players", "loss.more", "dataset.size", "solver.inner"]
 )
-@pytest.mark.parametrize("wrapped", [lambda x: x, lambda x: [x], lambda x: {"deep": [{"deeper": x}]}])
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        pytest.param(lambda x: x, marks=pytest.mark.long),
+        pytest.param(lambda x: [x], marks=pytest.mark.long),
+        lambda x: {"deep": [{"deeper": x}]},
+    ],
+)
 def test_a_foreign_target_inside_a_node_is_refused_too(place, wrapped, foreign):
     trace, targets = foreign
     for target in targets:
@@ -250,9 +257,11 @@ def test_a_player_that_the_game_lacks_cannot_have_a_rate_of_its_own():
             "model=dcgan_small",
             r"Set dataset\.size=64, .*\. Models that fit: model=mlp_small, model=mlp, model=cgan_mlp\.",
         ),
-        ("game=acgan", r"Set dataset\.size=64, for instance\."),
-        ("game=pix2pix", r"Set dataset\.size=64, for instance\."),
         ("game=ddpm", r"Set dataset\.size=64, for instance\."),
+        *(
+            pytest.param(game, r"Set dataset\.size=64, for instance\.", marks=pytest.mark.long)
+            for game in ("game=acgan", "game=pix2pix")
+        ),
         ("model=dcgan_small dataset=sines", r"Models that fit: model=mlp_small, model=mlp, model=recurrent\."),
         ("game=ebgan dataset=ring model/generator=dcgan", r"Choose another data set or another game\."),
     ],

@@ -25,7 +25,7 @@ def responses(game, steps=400, lr=0.05, batches=DUMMY_BATCHES):
 
 
 class TestDualityGap:
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
     @pytest.mark.slow
     def test_quadratic_games(self, seed):
         game = random_quadratic(3, 2, seed)

@@ -132,7 +132,13 @@ def test_unrequested_quantities_are_not_computed():
     }
 
 
-@pytest.mark.parametrize("make", [images, lambda: images_gan(regularizers=[GradientPenalty()], width=2, size=8)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(images, marks=pytest.mark.long),
+        lambda: images_gan(regularizers=[GradientPenalty()], width=2, size=8),
+    ],
+)
 @pytest.mark.slow
 def test_the_game_is_not_changed_and_results_are_reproducible(make):
     game = make()

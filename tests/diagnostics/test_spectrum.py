@@ -88,8 +88,17 @@ class TestHessian:
         game = Quadratic(diagonal(2.0), diagonal(0.0), diagonal(2.0))
         assert {hessian_extremes(game, player, DUMMY_BATCH).verdict(0.01) for player in game.turns()} == {"definite"}
 
-    @pytest.mark.parametrize("loss", [NonSaturating(), Minimax()])
-    @pytest.mark.parametrize("regularizers", [(), (GradientPenalty(),), (SpectralNorm(),)])
+    @pytest.mark.parametrize(
+        ("regularizers", "loss"),
+        [
+            ((), Minimax()),
+            ((GradientPenalty(),), NonSaturating()),
+            ((SpectralNorm(),), Minimax()),
+            pytest.param((), NonSaturating(), marks=pytest.mark.long),
+            pytest.param((GradientPenalty(),), Minimax(), marks=pytest.mark.long),
+            pytest.param((SpectralNorm(),), NonSaturating(), marks=pytest.mark.long),
+        ],
+    )
     def test_perceptrons_agree_with_the_dense_matrix(self, double, loss, regularizers):
         """The dense matrix comes from torch.autograd.functional."""
         game, batch = points_gan(loss, regularizers, width=5), Batch(torch.randn(16, 2))

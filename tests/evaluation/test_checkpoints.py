@@ -31,7 +31,12 @@ CPU = torch.device("cpu")
 class TestTheNumbers:
     @pytest.mark.parametrize(
         "words",
-        [[], ["checkpoint=all"], ["checkpoint=best"], ["checkpoint=2"], ["seed=6"], ["checkpoint=best", "n_samples=7"]],
+        [
+            [],
+            ["checkpoint=all"],
+            ["checkpoint=best", "n_samples=7"],
+            *(pytest.param([word], marks=pytest.mark.long) for word in ("checkpoint=best", "checkpoint=2", "seed=6")),
+        ],
     )
     def test_progress_counts_every_measurement(self, edited, words):
         heard = Mock()

@@ -93,10 +93,11 @@ class TestChoosing:
         "words",
         [
             ["seed=6"],
-            ["ema=false"],
-            ["n_samples=9"],
-            ["metric=wasserstein", "metric.n_samples=20"],
             ["metric=wasserstein", "metric.n_samples=10", "metric.split=heldout"],
+            *(
+                pytest.param(words, marks=pytest.mark.long)
+                for words in (["ema=false"], ["n_samples=9"], ["metric=wasserstein", "metric.n_samples=20"])
+            ),
         ],
     )
     def test_a_curve_with_other_settings_is_not_used(self, edited, monkeypatch, words):
@@ -167,7 +168,7 @@ class TestChoosing:
         monkeypatch.setattr(Checkpoints, "selection_values", lambda self, folder, steps: selected)
         assert make_checkpoints().best_step(points, [2, 4, 6]) == best
 
-    @pytest.mark.parametrize("best", [2, 4])
+    @pytest.mark.parametrize("best", [pytest.param(2, marks=pytest.mark.long), 4])
     def test_a_metric_that_does_not_select_leaves_it_to_the_runs_metric(self, edited, best):
         heard, folder = Mock(), edited(best)
         checkpoints = make_checkpoints("metric=precision_recall", "metric.n_samples=12", advance=heard)

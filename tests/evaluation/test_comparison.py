@@ -181,7 +181,7 @@ def test_an_outlier_widens_its_side_of_the_interval():
     assert found[1] > high + 0.4
 
 
-@pytest.mark.parametrize("n", [3, 5, 10])
+@pytest.mark.parametrize("n", [3, *(pytest.param(n, marks=pytest.mark.long) for n in (5, 10))])
 def test_nominal_coverage_of_normal_differences(n):
     draws = np.random.default_rng(n).standard_normal((600, n))
     covered = np.mean([low <= 0 <= high for low, high in map(interval, draws)])

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 BRIEF = "train.steps=2 eval_every=0 sample_every=0 checkpoint_every=0 metric.n_samples=10"
 
 
-@pytest.mark.parametrize("experiment", ["ddpm", "ddpm_swiss_roll"])
+@pytest.mark.parametrize("experiment", [pytest.param("ddpm", marks=pytest.mark.long), "ddpm_swiss_roll"])
 def test_a_short_run_goes_through(experiment, tmp_path):
     cfg = configs.config(f"experiment={experiment}", "train.steps=2")
     train(cfg, tmp_path)

@@ -24,6 +24,7 @@ def biggan(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_resumed_biggan_is_the_whole_one(biggan):
     whole = outcome(biggan)
     checkpoint.path_of(biggan, 4).unlink()

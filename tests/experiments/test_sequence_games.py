@@ -31,6 +31,7 @@ def command(name, folder, *words):
     return compose(loader(), name, [f"run={quote(str(folder))}", "device=cpu", *words])
 
 
+@pytest.mark.long
 def test_they_are_evaluated(runs):
     found = evaluate_command(command("eval", runs))
     assert len(found) == len(RUNS)

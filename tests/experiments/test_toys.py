@@ -41,12 +41,14 @@ def test_what_is_exact_is_held(experiment, tmp_path):
     assert {verdict.state for verdict in verdicts.values()} == {HELD}, verdicts
 
 
+@pytest.mark.long
 def test_goodfellow_learns_its_discriminator_first(tmp_path):
     rows = run("goodfellow_1d", tmp_path, "train.steps=60 train.batch_size=128 optimizer.lr=0.01 optimizer.generator.lr=0.001")
     errors = [row["discriminator/error"] for row in rows if "discriminator/error" in row]
     assert errors[-1] < 0.1 * errors[0]
 
 
+@pytest.mark.long
 def test_a_resumed_measurement_is_the_whole_one(tmp_path):
     whole = run("wgan_fig1", tmp_path, "train.steps=4 game.steps=4 game.n=50 checkpoint_every=2")
     for path in (tmp_path / "wgan_fig1" / "checkpoints").glob("*4*"):
@@ -89,6 +91,7 @@ def test_solvers_in_the_plane(tmp_path, monkeypatch):
     assert distance["consensus_mild"][-1] == pytest.approx(math.sqrt(5) * math.hypot(0.9, 0.1) ** 10)
 
 
+@pytest.mark.long
 def test_measuring_changes_nothing(tmp_path):
     """A run whose game measures and draws at every round is equal to the bit to one that hardly does."""
     common = "train.steps=6 train.batch_size=8"

@@ -135,7 +135,7 @@ def test_autocast_leaves_the_distance_in_full_precision(game):
         assert value(game, batch)[0] == loss
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", ["gmmn", *(pytest.param(name, marks=pytest.mark.long) for name in GAMES if name != "gmmn")])
 class TestOnePlayer:
     @pytest.mark.slow
     def test_diagnostics_say_what_there_is_to_say_of_one_player(self, name):

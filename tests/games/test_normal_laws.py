@@ -37,7 +37,14 @@ def reference_js(p, q):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pair", [name for name in PAIRS if name != "narrow beside 0"])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        name if name in ("shifted", "narrow in wide", "nearly a point") else pytest.param(name, marks=pytest.mark.long)
+        for name in PAIRS
+        if name != "narrow beside 0"
+    ],
+)
 def test_js_agrees_with_adaptive_quadrature(pair):
     p, q = PAIRS[pair]
     assert js(Law(*p), Law(*q)) == pytest.approx(reference_js(p, q), rel=1e-6, abs=1e-6)

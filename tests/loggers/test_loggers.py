@@ -122,7 +122,7 @@ def test_every_logger_has_a_reader():
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in ("wandb", "mlflow") else []) for name in READ]
+    "name", [pytest.param(name, marks={"wandb": pytest.mark.long, "mlflow": pytest.mark.slow}.get(name, [])) for name in READ]
 )
 def test_a_resumed_run_has_each_step_once(name, tmp_path):
     folder = tmp_path / "run"

@@ -120,20 +120,16 @@ def test_any_size_is_accepted(features, shape):
     assert [tuple(result.shape) for result in results] == [(shape[0], 2048), (shape[0], 1008)]
 
 
-def test_no_default_random_stream_is_used(features, nowhere):
+def test_no_default_random_stream_is_used_nothing_is_printed_and_the_network_is_cached(features, nowhere, capfd):
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
     expected = torch.rand(3), np.random.rand(), random.random()
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
-    features.load()
-    torch.testing.assert_close(torch.rand(3), expected[0], rtol=0, atol=0)
-    assert (np.random.rand(), random.random()) == expected[1:]
-
-
-def test_nothing_is_printed_and_the_network_is_cached(features, nowhere, capfd):
     network = features.load()
     assert features.load() is network
     assert not network.training
     assert capfd.readouterr() == ("", "")
+    torch.testing.assert_close(torch.rand(3), expected[0], rtol=0, atol=0)
+    assert (np.random.rand(), random.random()) == expected[1:]
 
 
 def test_only_the_published_weights_are_called_fid(sha256):
@@ -221,6 +217,7 @@ def test_a_right_checksum_does_not_permit_code(tmp_path, nowhere):
     assert not (tmp_path / "harm").exists()
 
 
+@pytest.mark.long
 def test_weights_in_the_older_file_format_are_read(file, tmp_path, nowhere):
     old, state = tmp_path / "old.pth", torch.load(file)
     torch.save(state, old, _use_new_zipfile_serialization=False)
@@ -246,6 +243,7 @@ def test_a_failed_download_gives_advice(nowhere, monkeypatch):
         Inception(download=True).load()
 
 
+@pytest.mark.long
 def test_the_automatic_metric_uses_it(file, sha256, encoded, x):
     images = ImageArray(x.numpy())
     auto = Auto(EfficientNetLite0(), path=str(file), sha256=sha256)

@@ -99,7 +99,7 @@ def test_a_subset_size_above_the_sample_count_takes_all_samples(subset_size):
 
 @pytest.mark.parametrize(
     ("size", "mean"),
-    [(200, 0.0), (30, 0.3), *(pytest.param(*pair, marks=pytest.mark.long) for pair in ((200, 0.3), (30, 0.0)))],
+    [(200, 0.0), (200, 0.3), *(pytest.param(30, mean, marks=pytest.mark.long) for mean in (0.0, 0.3))],
 )
 @pytest.mark.slow
 def test_it_is_unbiased_and_its_error_covers_other_samples(size, mean):

@@ -91,7 +91,7 @@ def test_standard_errors():
     assert values["nearest"].error == pytest.approx(distances.std(ddof=1) / math.sqrt(300), rel=1e-5)
 
 
-@pytest.mark.parametrize("m", [99, 250, 1000])
+@pytest.mark.parametrize("m", [99, *(pytest.param(m, marks=pytest.mark.long) for m in (250, 1000))])
 @pytest.mark.slow
 def test_an_ideal_generator_copies_one_in_a_hundred(m):
     g = seeded_generator("ideal", m)

@@ -141,7 +141,7 @@ def test_inputs_and_targets_of_the_prediction():
         prediction_task(x[:, :1], one_step_ahead=True)
 
 
-@pytest.mark.parametrize("one_step_ahead", [False, True])
+@pytest.mark.parametrize("one_step_ahead", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_predictors_use_their_inputs(one_step_ahead):
     constant = noise(300, 1, 2)[..., :1].expand(300, 3, 2).contiguous()
     metric = PredictiveScore(Identity(), iterations=150, lr=0.05, hidden=4, seeds=2, one_step_ahead=one_step_ahead)

@@ -47,7 +47,7 @@ def test_the_published_network():
     assert {module.p for module in network.modules() if isinstance(module, nn.Dropout)} == {0.1}
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [size if size in (8, 256) else pytest.param(size, marks=pytest.mark.long) for size in SIZES])
 @pytest.mark.parametrize(
     "fields", [{}, {"multiples": [1, 2, 2, 2], "attention": [2, 8]}, {"patch": 2}, {"patch": 8, "multiples": [3]}]
 )

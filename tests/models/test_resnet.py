@@ -44,7 +44,7 @@ def blocks(network: nn.Module, kind: type) -> list[nn.Module]:
 
 
 @pytest.mark.parametrize("option", [*PUBLISHED, "resnet_fixup"])
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("side", [side if side in (8, 64) else pytest.param(side, marks=pytest.mark.long) for side in SIDES])
 def test_every_side(option, side):
     y = torch.arange(4, device="meta") % 10
     with torch.device("meta"):  # shapes without values

@@ -18,14 +18,18 @@ REFUSING = {"cyclegan", "ebgan", "gmmn", "linear_dual", "linear_primal", "mmd_ga
 """Games that look at whole batches with the settings that they have by default."""
 OF_WHOLE_BATCHES = ("moments/generator", "pull_away/generator")
 """Numbers that look at whole batches and have weight 0 where parts are not refused."""
-FURTHER = [
-    "game=ebgan game.pull_away=0",
+PLAYED = [
+    *(f"dataset=ring solver={solver}" for solver in configs.distinct_options("solver")),
     "game=timegan_paper",
+    "game=infogan augmentation=diff_augment train.generator_batches=2",
+    "game=gaussian_gan regularizer=gradient_penalty",
+]
+FURTHER = [
+    *(f"dataset=ring solver={solver}" for solver in configs.options("solver") if f"dataset=ring solver={solver}" not in PLAYED),
+    "game=ebgan game.pull_away=0",
     "game=rcgan model=rcgan_labels dataset=waves game.wrong_labels=true",
     "game=c_rnn_gan game.feature_matching=false",
     "dataset=waves model=conv1d loss=wgan_gp",
-    "game=infogan augmentation=diff_augment train.generator_batches=2",
-    "game=gaussian_gan regularizer=gradient_penalty",
     "dataset=ring solver=lookahead solver@solver.inner=extragradient",
     "dataset=ring solver=consensus loss=wgan_gp train.n_critic=1",
     "regularizer=[gradient_penalty,spectral_norm] augmentation=instance_noise",
@@ -45,7 +49,7 @@ def numbers_in(played: tuple[Tensor, Tensor, dict[str, Tensor]]) -> tuple[Tensor
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [*(f"dataset=ring solver={solver}" for solver in configs.options("solver")), *FURTHER])
+@pytest.mark.parametrize("words", [*PLAYED, *(pytest.param(words, marks=pytest.mark.long) for words in FURTHER)])
 def test_solvers_and_much_else_play_the_same_in_two_parts(words):
     assert_equal_in_parts(config(words), 3, 2)
 

@@ -118,7 +118,7 @@ def test_several_seeds_are_a_mean_with_a_band(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", [".pdf", ".svg"])
+@pytest.mark.parametrize("suffix", [pytest.param(".pdf", marks=pytest.mark.long), ".svg"])
 def test_a_figure_is_drawn_for_paper(rates, suffix):
     [drawn] = asked(rates, "optimizer.lr")[0].draw(rates)
     content = drawn.drawing.file(suffix)

@@ -149,7 +149,7 @@ def test_a_rate_that_falls_to_the_end_of_the_run_fixes_its_length(tmp_path, caps
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("budget", ["minutes", "processor_minutes"])
+@pytest.mark.parametrize("budget", ["minutes", pytest.param("processor_minutes", marks=pytest.mark.long)])
 def test_time_is_counted_across_an_interruption(budget, tmp_path, monkeypatch, capsys):
     """Each reading of the clock finds it a second later, so that a round takes 3 seconds: one, one for its log, one more."""
     clock = {"minutes": "perf_counter", "processor_minutes": "process_time"}[budget]
@@ -176,7 +176,10 @@ def test_time_is_counted_across_an_interruption(budget, tmp_path, monkeypatch, c
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("overrides", ["features=identity loss=wgan_gp", "dataset=sines", "game=ddpm features=identity"])
+@pytest.mark.parametrize(
+    "overrides",
+    ["features=identity loss=wgan_gp", "dataset=sines", pytest.param("game=ddpm features=identity", marks=pytest.mark.long)],
+)
 def test_a_round_whose_flops_are_counted_is_equal_to_the_bit(overrides):
     cfg = configs.config(overrides)
     ends, counted = [], []

@@ -197,7 +197,7 @@ def test_what_ends_training_passes_through_a_measurement(error):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["measure", "estimate", "picture"])
+@pytest.mark.parametrize("part", ["measure", pytest.param("estimate", marks=pytest.mark.long), "picture"])
 def test_training_outlives_a_game_that_cannot_be_measured(part, tmp_path, monkeypatch, capsys):
     def fail(self, *given):
         raise ZeroDivisionError("by zero")

@@ -58,7 +58,9 @@ def command(folder, **values):
     return configs.compose_command("sample", overrides)
 
 
-@pytest.mark.parametrize("game", ["cgan_embedding", "acgan", "infogan"])
+@pytest.mark.parametrize(
+    "game", ["infogan", *(pytest.param(game, marks=pytest.mark.long) for game in ("cgan_embedding", "acgan"))]
+)
 def test_a_resumed_run_is_the_whole_one(runs, game, tmp_path):
     whole, folder = runs(game), shutil.copytree(runs(game), tmp_path / "run")
     cfg = configs.config(f"game={game} features=identity metric=none")
@@ -84,7 +86,9 @@ def test_labels_of_fakes_follow_the_law_of_the_data(monkeypatch):
     assert torch.equal(torch.cat(seen).bincount(), torch.as_tensor(data.train.labels).bincount())
 
 
-@pytest.mark.parametrize("game", KINDS[:4])
+@pytest.mark.parametrize(
+    "game", [game if game in ("cgan", "acgan") else pytest.param(game, marks=pytest.mark.long) for game in KINDS[:4]]
+)
 def test_rows_of_the_classes_asked_for(runs, game):
     folder = runs(game)
     run = gan_cli.load(folder)

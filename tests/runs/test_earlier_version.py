@@ -52,7 +52,9 @@ def trained(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("age", [add_key, move_target, lower_format], ids=lambda age: age.__name__)
+@pytest.mark.parametrize(
+    "age", [add_key, pytest.param(move_target, marks=pytest.mark.long), lower_format], ids=lambda age: age.__name__
+)
 @pytest.mark.slow
 def test_every_command_refuses_it_in_one_line(age, trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -87,7 +87,9 @@ def poisoned(**loss):
     return cfg
 
 
-@pytest.mark.parametrize(("player", "value"), [("discriminator", math.nan), ("generator", math.inf)])
+@pytest.mark.parametrize(
+    ("player", "value"), [("discriminator", math.nan), pytest.param("generator", math.inf, marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("cadence", ["log_every=1", "log_every=100", "log_every=0 eval_every=8", "log_every=0 sample_every=8"])
 def test_a_number_that_is_none_stops_the_run(mine, player, value, cadence, tmp_path):
     with pytest.raises(Diverged) as error:
@@ -102,8 +104,22 @@ def test_a_number_that_is_none_stops_the_run(mine, player, value, cadence, tmp_p
     assert not (tmp_path / "result.json").exists()
 
 
-@pytest.mark.parametrize(("call", "value"), [(13, math.nan), (13, 1e38), (14, math.nan)])
-@pytest.mark.parametrize("player", ["discriminator", "generator"])
+@pytest.mark.parametrize(
+    ("player", "call", "value"),
+    [
+        ("discriminator", 13, 1e38),
+        ("generator", 14, math.nan),
+        *(
+            pytest.param(*one, marks=pytest.mark.long)
+            for one in (
+                ("discriminator", 13, math.nan),
+                ("discriminator", 14, math.nan),
+                ("generator", 13, math.nan),
+                ("generator", 13, 1e38),
+            )
+        ),
+    ],
+)
 def test_either_half_step_of_extragradient_stops_the_run_and_names_the_player(mine, player, call, value, tmp_path):
     cfg = poisoned(player=player, step=call, value=value)
     cfg.solver = configs.config("solver=extragradient").solver
@@ -137,11 +153,12 @@ def test_weights_that_are_none_are_not_saved_measured_or_drawn(mine, cadence, tm
 @pytest.mark.parametrize(
     ("number", "code", "status"),
     [
-        (signal.SIGINT, 130, "stopped"),
         (signal.SIGTERM, 143, "stopped"),
-        (signal.SIGHUP, 129, "requeue"),
         (signal.SIGUSR1, 138, "requeue"),
-        (signal.SIGUSR2, 140, "requeue"),
+        *(
+            pytest.param(*one, marks=pytest.mark.long)
+            for one in ((signal.SIGINT, 130, "stopped"), (signal.SIGHUP, 129, "requeue"), (signal.SIGUSR2, 140, "requeue"))
+        ),
     ],
 )
 def test_a_signal_lets_the_round_end_and_saves(mine, number, code, status, tmp_path, capsys):
@@ -263,7 +280,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(fault, tmp_path, monke
 
 
 def test_a_disk_that_fills_up_while_a_run_trains(tmp_path, monkeypatch):
-    cfg = configs.config("features=identity", "train.steps=9 checkpoint_every=3 sample_every=0 eval_every=0 log_every=1")
+    cfg = configs.config("dataset=ring", "train.steps=9 checkpoint_every=3 sample_every=0 eval_every=0 log_every=1")
     save, folder = checkpoint.save, tmp_path / "parts"
 
     def full_from_6(folder, step, state, *kept):

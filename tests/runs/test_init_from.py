@@ -182,7 +182,13 @@ def test_weights_without_a_place_are_named(source, tmp_path, capsys):
     assert "extra has no place here" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("pattern", ["discriminator.body.0", "dis*tor.body.0*", "discriminator.body.0.weight"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "dis*tor.body.0*",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("discriminator.body.0", "discriminator.body.0.weight")),
+    ],
+)
 def test_frozen_layers_rest_and_the_others_move(source, tmp_path, pattern):
     cfg = configs.config("loss=wgan")  # whose clipping would move them
     train(cfg, tmp_path, f"{STEPS} init_from='{source}' frozen=[{pattern}]")

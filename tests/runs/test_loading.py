@@ -205,7 +205,10 @@ def test_single_points(points):
 
 
 @pytest.mark.parametrize("run", ["points", "images"])
-@pytest.mark.parametrize(("n", "walks", "length"), [(16, 2, 8), (15, 2, 8), (3, 1, 3), (1, 1, 1)])
+@pytest.mark.parametrize(
+    ("n", "walks", "length"),
+    [(15, 2, 8), (1, 1, 1), *(pytest.param(*one, marks=pytest.mark.long) for one in ((16, 2, 8), (3, 1, 3)))],
+)
 def test_an_interpolation(run, n, walks, length, request, capsys):
     folder = request.getfixturevalue(run)
     path = sample_command(command("sample", folder, mode="interpolation", n=n, seed=4))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 LOSSES = {"deleted": os.unlink, "cut off": lambda path: os.truncate(path, path.stat().st_size // 2)}
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [pytest.param("deleted", marks=pytest.mark.long), "cut off"])
 def test_an_image_is_lost_while_it_is_read_on_the_fly(tmp_path, monkeypatch, loss):
     layouts.write_image_folder(tmp_path / "images", 16)
     settings = f"dataset=image_folder dataset.root={tmp_path / 'images'} dataset.cache=false model=dcgan_small metric=none"

@@ -19,7 +19,7 @@ VALUES = "dataset.heldout=0 train.steps=2 log_every=1 dataset.size=16 metric.n_s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cache", ["true", "false"])
+@pytest.mark.parametrize("cache", ["true", pytest.param("false", marks=pytest.mark.long)])
 def test_a_run_without_a_held_out_part(cache, tmp_path):
     cfg = configs.config(OVERRIDES, f"{VALUES} dataset.cache={cache} dataset.cache_dir={tmp_path}/cache", root=tmp_path)
     train(cfg, tmp_path / "run")

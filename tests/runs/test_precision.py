@@ -77,7 +77,7 @@ def test_the_memory_format_is_no_part_of_a_checkpoint(images, trained, tmp_path)
         assert rounds[1][name].item() == pytest.approx(value.item(), rel=1e-3, abs=1e-4), name
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("precision", ["bf16", *(pytest.param(name, marks=pytest.mark.long) for name in ("fp32", "fp16"))])
 def test_samples_of_a_loaded_run_are_those_of_training(images, tmp_path, precision):
     cfg = images.copy()
     cfg.precision = precision

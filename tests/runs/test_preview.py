@@ -24,7 +24,13 @@ def test_what_a_backward_pass_needs_is_counted_once_for_as_long_as_it_is_kept():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "words", ["", "loss=wgan_gp solver=lookahead", "game=timegan", "game=cyclegan", "game=saddle", "game=ddpm"]
+    "words",
+    [
+        "loss=wgan_gp solver=lookahead",
+        "game=timegan",
+        "game=saddle",
+        *(pytest.param(words, marks=pytest.mark.long) for words in ("", "game=cyclegan", "game=ddpm")),
+    ],
 )
 def test_a_run_is_described(words, tmp_path):
     seed_all(0)

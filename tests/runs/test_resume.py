@@ -133,13 +133,12 @@ def test_each_step_once_after_a_kill(cfg, tmp_path):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda content: content[: len(content) // 2],
-        lambda content: content[:-30],
-        lambda content: b"",
-        lambda content: flipped(content, content.index(b"ema") + 4000),
-        lambda content: flipped(content, len(content) // 2),
+        pytest.param(lambda content: content[:-30], id="end missing"),
+        pytest.param(lambda content: flipped(content, len(content) // 2), id="bit flipped in a tensor"),
+        pytest.param(lambda content: content[: len(content) // 2], id="half", marks=pytest.mark.long),
+        pytest.param(lambda content: b"", id="empty", marks=pytest.mark.long),
+        pytest.param(lambda content: flipped(content, content.index(b"ema") + 4000), id="bit flipped", marks=pytest.mark.long),
     ],
-    ids=["half", "end missing", "empty", "bit flipped", "bit flipped in a tensor"],
 )
 def test_the_checkpoint_before_a_damaged_one(cfg, finished, damage, capsys):
     reference = outcome(finished)

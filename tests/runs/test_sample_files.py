@@ -59,8 +59,15 @@ def test_the_suffix_decides_the_format_of_a_picture(runs, tmp_path, suffix):
         )
 
 
-@pytest.mark.parametrize("kind", ["points", "sequences"])
-@pytest.mark.parametrize(("suffix", "head"), [("pdf", b"%PDF"), ("svg", b"<?xml")])
+@pytest.mark.parametrize(
+    ("suffix", "head", "kind"),
+    [
+        ("pdf", b"%PDF", "points"),
+        ("svg", b"<?xml", "sequences"),
+        pytest.param("pdf", b"%PDF", "sequences", marks=pytest.mark.long),
+        pytest.param("svg", b"<?xml", "points", marks=pytest.mark.long),
+    ],
+)
 def test_figures_are_written_as_lines_and_are_equal_for_equal_seeds(runs, tmp_path, kind, suffix, head):
     contents = [sample(runs(kind), tmp_path / f"{name}.{suffix}", n=4).read_bytes() for name in "ab"]
     assert contents[0].startswith(head)

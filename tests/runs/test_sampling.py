@@ -67,7 +67,9 @@ def test_ranges_that_are_none(words):
 
 
 class TestSeeds:
-    @pytest.mark.parametrize("kind", ["images", "labelled", "diffusion", "pairs"])
+    @pytest.mark.parametrize(
+        "kind", ["labelled", "diffusion", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("images", "pairs"))]
+    )
     def test_a_sample_depends_on_its_own_seed_alone(self, runs, kind):
         run = gan_cli.load(runs(kind))
         several, other = run.sample(seeds=[3, 0, 8]), run.sample(seeds=[8, 3])

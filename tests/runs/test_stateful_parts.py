@@ -144,6 +144,7 @@ def cfg(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_resumed_run_equals_the_uninterrupted_one(cfg, tmp_path):
     train(cfg, tmp_path / "whole", f"{STEPS} train.steps=10")
     train(cfg, tmp_path / "parts", f"{STEPS} train.steps=6")

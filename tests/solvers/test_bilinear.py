@@ -144,6 +144,7 @@ def test_optimism_is_extragradient_with_past_gradients():
     ids=lambda value: str(value) if isinstance(value, float) else "",
 )
 @pytest.mark.slow
+@pytest.mark.long
 def test_where_600_rounds_lead(kind, radius):
     """From radius 2.24, at step 0.1."""
     assert course(kind, 600)[-1].norm().item() == pytest.approx(radius, rel=0.1)

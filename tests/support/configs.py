@@ -118,15 +118,17 @@ def experiments_with_report() -> list[str]:
 
 @cache
 def experiments_with_a_new_kind() -> list[str]:
-    """Return experiments that together have every kind of claim; each has a kind that those before it lack."""
-    kinds: set[str] = set()
-    found = []
-    for name in experiments_with_report():
-        report = option_text("experiment", name).partition("\nreport:")[2]
-        more = set(re.findall(r"_target_: (gan_cli\.report\.claims\S+)", report)) - kinds
-        if more:
-            found.append(name)
-            kinds |= more
+    """Return few experiments that together have every kind of claim: each has the most of the kinds that those before lack."""
+    kinds = {
+        name: set(
+            re.findall(r"_target_: (gan_cli\.report\.claims\S+)", option_text("experiment", name).partition("\nreport:")[2])
+        )
+        for name in experiments_with_report()
+    }
+    missing, found = set().union(*kinds.values()), []
+    while missing:
+        found.append(max(kinds, key=lambda name: len(kinds[name] & missing)))
+        missing -= kinds[found[-1]]
     return found
 
 
