@@ -2,11 +2,12 @@
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +19,27 @@ def blank_table() -> Table:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
 
 
-def titled_table(title: str, table: Table, *notes: str) -> Group:
+UNLIMITED = 10_000
+"""A width in characters that no table needs."""
+
+
+class FirstThatFits:
+    """The first of several tables that fits into the console without cutting a word or a number, or else the last one.
+
+    Args:
+        tables: The tables, the widest first.
+    """
+
+    def __init__(self, *tables: Table) -> None:
+        self.tables = tables
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        wide = options.update_width(UNLIMITED)
+        fitting = (table for table in self.tables if Measurement.get(console, wide, table).minimum <= options.max_width)
+        yield next(fitting, self.tables[-1])
+
+
+def titled_table(title: str, table: RenderableType, *notes: str) -> Group:
     """Combine a table with its title and notes, which may be wider than the table."""
     return Group(Text(title, style="bold"), table, *(Text(note, style="dim") for note in notes), *([Text()] if notes else []))
 

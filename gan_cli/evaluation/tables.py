@@ -1,8 +1,7 @@
 """Results as console tables, readable from 80 columns on."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from gan_cli.evaluation.comparison import Comparison, Mean, Ranking, Row, describe_level
 from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_note
-from gan_cli.evaluation.layout import blank_table, chunks, numeric_column, titled_table, wrap_name
+from gan_cli.evaluation.layout import FirstThatFits, blank_table, chunks, numeric_column, titled_table, wrap_name
 from gan_cli.evaluation.number_format import (
     decimal_place,
     format_fixed,
@@ -20,7 +19,7 @@ from gan_cli.evaluation.number_format import (
     is_significant,
 )
 from gan_cli.evaluation.remarks import remarks
-from gan_cli.evaluation.results import Number, Provenance, Result, format_setting, named
+from gan_cli.evaluation.results import Number, Provenance, Result, flatten_settings, format_setting, named
 from gan_cli.inference.labels import LABELS
 
 MAX_COLUMNS = 4
@@ -61,15 +60,6 @@ def _preprocessing(provenance: Provenance) -> str:
         return ""
     given = [f"{key} {format_setting(value)}" for key, value in provenance.preprocessing.items() if value is not None]
     return f"{', '.join(given) or 'sizes as they are'}, "
-
-
-def flatten_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield settings as dotted keys; those of a combined metric are nested under the names of its parts."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flatten_settings(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def run_tables(results: Iterable[Result]) -> list[Group]:
@@ -139,23 +129,14 @@ def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
 
 def _ranking_table(ranking: Ranking) -> Group:
     several = len(ranking.rows) > 1
-    table = blank_table()
-    keys = _key_columns(table, ranking)
-    numeric_column(table, "seeds")
     choices = [choice for choice in ranking.rows[0].means if any(row.means[choice] for row in ranking.rows)]
     primary = {choice: [_mean_text(row.means[choice].get(ranking.primary)) for row in ranking.rows] for choice in choices}
     if len(choices) > 1 and all(texts == primary[choices[0]] for texts in primary.values()):
         primary = {" = ".join(choices): primary[choices[0]]}
-    for heading in primary:
-        numeric_column(table, heading)
-    verdicts = [_difference_text(row) for row in ranking.rows]
-    if several:  # the text may be broken before an interval, and nowhere else
-        table.add_column("to the best", justify="right", min_width=_longest_word(against for against, _ in verdicts))
-        table.add_column("", min_width=_longest_word(verdict for _, verdict in verdicts))
-    for row, (against, verdict), *means in zip(ranking.rows, verdicts, *primary.values(), strict=True):
-        style = {"worse": "red", "better": "green"}.get(verdict, "")
-        judged = [Text(against), Text(verdict, style=style)] if several else []
-        table.add_row(*keys(row), _seeds_text(row), *means, *judged, style=_emphasis(row))
+    compared = {heading: texts for heading, texts in primary.items() if ranking.chosen in heading.split(" = ")}
+    seeds = {"seeds": [_seeds_text(row) for row in ranking.rows]}
+    narrow = (_ranked(ranking, columns, is_narrow=True) for columns in (seeds | compared, compared))
+    table = FirstThatFits(_ranked(ranking, seeds | primary), *narrow)
     notes = [
         *([f"Not comparable with the first table: {', '.join(ranking.differs_in)}."] if ranking.differs_in else []),
         f"By the {checkpoint_name(ranking)}. Mean ± standard error over seeds{_single_seed_note(ranking)}.",
@@ -165,6 +146,29 @@ def _ranking_table(ranking: Ranking) -> Group:
     ]
     title = f"{named(ranking.primary, ranking.numbers)}, best first{shared(ranking)}"
     return titled_table(title, table, *notes)
+
+
+def _ranked(ranking: Ranking, columns: Mapping[str, Sequence[Text]], is_narrow: bool = False) -> Table:
+    """Return the table of the methods with these columns, by their headings, between settings and verdicts.
+
+    In a narrow one nothing but the settings may be made narrower still.
+    """
+    several, table = len(ranking.rows) > 1, blank_table()
+    keys = _key_columns(table, ranking)
+    for heading in columns:
+        numeric_column(table, heading)
+    verdicts = [_difference_text(row) for row in ranking.rows]
+    if is_narrow:
+        verdicts = [(against.replace(" ", "\n"), verdict.replace(" ", "\n")) for against, verdict in verdicts]
+    if several:  # the text may be broken before an interval, and nowhere else
+        for place, heading in enumerate(("to the best", "")):
+            least = _longest_word(texts[place] for texts in verdicts)
+            table.add_column(heading, justify="left" if place else "right", min_width=least, no_wrap=is_narrow)
+    for row, (against, verdict), *cells in zip(ranking.rows, verdicts, *columns.values(), strict=True):
+        style = {"worse": "red", "better": "green"}.get(verdict, "")
+        judged = [Text(against), Text(verdict, style=style)] if several else []
+        table.add_row(*keys(row), *cells, *judged, style=_emphasis(row))
+    return table
 
 
 def _other_tables(ranking: Ranking) -> Iterable[Group]:

@@ -276,3 +276,16 @@ def test_what_a_metric_remarks_of_its_numbers_stands_under_the_table():
     assert "remarks\noutputs/[run], step 1: not converged" in text(remark_tables([one, other, third]))
     assert "remarks\nnot converged\ntoo few" in text(remark_tables([one, other]))
     assert remark_tables([result(70.0)]) == []
+
+
+@pytest.mark.parametrize("n_keys", [1, 2])
+def test_a_narrow_ranking_leaves_out_the_checkpoint_that_is_not_compared_and_keeps_the_verdict(n_keys):
+    runs, results = sweep(n_keys)
+    tables = sweep_tables(compare(runs, results))[:1]
+    wide, narrow = text(tables, 100), text(tables, 60)
+    heading = lambda shown: next(line for line in shown.splitlines() if "to the best" in line).split()  # noqa: E731
+    assert {"seeds", "last"} <= {*heading(wide)}
+    assert ("seeds" in heading(narrow), "last" in heading(narrow)) == (n_keys == 1, True)
+    assert heading(wide).count("best") == heading(narrow).count("best") + 1
+    assert narrow.count("worse") == wide.count("worse") > 0
+    assert "…" not in narrow
