@@ -69,6 +69,7 @@ def test_what_a_run_holds(run):
     assert gan_cli.Run(str(run.folder)) == run
 
 
+@pytest.mark.slow
 def test_a_run_is_loaded_and_sampled(run):
     loaded = run.load(checkpoint=2, device="cpu")
     assert isinstance(loaded, gan_cli.LoadedRun)

@@ -40,6 +40,7 @@ def test_every_size_is_timed():
     assert min(times) > 0
 
 
+@pytest.mark.slow
 def test_a_slow_feed_is_waited_for(monkeypatch):
     """Batches that come late cost the round their whole delay."""
     late = Stream.__next__

@@ -116,10 +116,12 @@ class TestPoints:
 
     @pytest.mark.parametrize("d", [pytest.param(1, marks=pytest.mark.long), 2])
     @pytest.mark.parametrize("logit", [0.0, pytest.param(3.0, marks=pytest.mark.long), float("nan"), float("inf")])
+    @pytest.mark.slow
     def test_critics_without_contours(self, d, logit):
         drawing.points(torch.randn(5, d), torch.randn(5, d), lambda x: torch.full((len(x),), logit))
 
     @pytest.mark.parametrize("d", [1, 2])
+    @pytest.mark.slow
     def test_collapsed(self, d):
         drawing.points(torch.zeros(5, d), torch.randn(5, d))
         drawing.points(torch.zeros(5, d))

@@ -265,6 +265,7 @@ def test_the_config_of_a_sweep_is_that_of_its_first_job(call, jobs):
     assert jobs.trained == []
 
 
+@pytest.mark.long
 def test_own_options_compose(call, jobs, tmp_path):
     (tmp_path / "mine" / "loss").mkdir(parents=True)
     (tmp_path / "mine" / "loss" / "own.yaml").write_text("_target_: own.Loss\n")

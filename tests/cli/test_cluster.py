@@ -49,6 +49,7 @@ def train_command(cfg, folder, *more):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_preempted_job_saves_and_goes_on_as_it_was_sent(call, conf, tmp_path, monkeypatch):
     """In real processes of submitit, one of which is killed; the options are changed once they run."""
     (tmp_path / "sitecustomize.py").write_text(WORKER.format(path=str(tmp_path / "work.py")))

@@ -149,6 +149,7 @@ def test_a_loss_brings_its_parts_along_and_the_command_line_wins(make):
         ("a: [1\nb: 2\n", "FOLDER/experiment/own.yaml, line 2: "),
     ],
 )
+@pytest.mark.slow
 def test_mistakes_in_own_files_name_the_place(conf, tmp_path, text, said):
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     (tmp_path / "mine" / "experiment" / "own.yaml").write_text(text)
@@ -185,6 +186,7 @@ def test_the_schemas_are_what_omegaconf_reads(name):
         assert scalar.default == "???" or scalar.problem(scalar.default) is None
 
 
+@pytest.mark.slow
 def test_what_an_experiment_sets_for_an_option_that_is_replaced_is_left_out(make, conf):
     (conf / "experiment/long.yaml").write_text(
         "# @package _global_\ndefaults:\n  - override /optimizer: adam\n  - override /loss: wgan\n"
@@ -197,6 +199,7 @@ def test_what_an_experiment_sets_for_an_option_that_is_replaced_is_left_out(make
     assert list(make("experiment=long", "regularizer=none").regularizer) == ["none"]
 
 
+@pytest.mark.slow
 def test_equal_choices_are_merged_once_and_give_configs_of_their_own(make, conf, monkeypatch):
     (conf / "loss/unique.yaml").write_text("_target_: m.Unique\n")  # the tests share merged configs of equal content
     merged = []
@@ -257,6 +260,7 @@ def test_an_interpolation_is_parsed_once():
     assert omegaconf.base.parse("${optimizer.lr}") is omegaconf._utils.parse("${optimizer.lr}")
 
 
+@pytest.mark.slow
 def test_an_experiment_is_played_without_its_metric():
     """No key of a metric that is not measured is left in the config."""
     for experiment in ("wgan_fig3", "ebgan", "r3gan"):

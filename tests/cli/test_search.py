@@ -52,6 +52,7 @@ def test_suggested_numbers_are_short():
     assert Space(["a=1"], {}).overrides({"b": 1.23456789e-5, "c": 7, "d": "x"}) == ["a=1", "b=1.235e-05", "c=7", "d=x"]
 
 
+@pytest.mark.slow
 def test_a_search_learns_from_its_trials(tmp_path):
     searched = described("x=interval(-10,10)", "kind=good,bad")
     study = Study(tmp_path / "study.log", searched, "tpe", 0, tmp_path)
@@ -66,6 +67,7 @@ def test_a_search_learns_from_its_trials(tmp_path):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.slow
 def test_suggestions_depend_on_the_trials_before_alone(tmp_path, sampler):
     searched = described("x=interval(0,1)", "y=tag(log,interval(1,100))")
 
@@ -97,6 +99,7 @@ def test_lower_scores_are_better():
 
 
 @pytest.mark.parametrize("name", [name if name == "median" else pytest.param(name, marks=pytest.mark.long) for name in PRUNERS])
+@pytest.mark.slow
 def test_pruning_goes_on_where_it_was_killed(tmp_path, name):
     """The file of the study then holds metrics of rounds that are played again."""
     searched = described("x=interval(0,1)")
@@ -164,7 +167,7 @@ def test_a_search_ends_with_the_best_command(call, jobs, tmp_path):
     assert {job["seed"] for job in found["jobs"]} == {*seeds(jobs)}
 
     jobs.higher_is_better = True
-    highest = call("train", *SEARCH, "hydra.sweeper.n_trials=3", "hydra.sweep.dir=t").out
+    highest = call("train", *SEARCH, "hydra.sweeper.n_trials=2", "hydra.sweep.dir=t").out
     seed = max(seeds(jobs)[6:], key=lambda seed: abs(seed - 300))
     assert f"gan-train seed={seed}" in highest.splitlines()[-1]
 

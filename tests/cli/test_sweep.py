@@ -181,6 +181,7 @@ def experiments(conf):
     return conf
 
 
+@pytest.mark.long
 def test_cases_are_no_grid(call, jobs, experiments):
     answer = call("train", "experiment=both", "hydra.sweep.dir=s")
     assert (answer.code, answer.err) == (0, "")
@@ -206,8 +207,8 @@ def test_the_command_line_counts_instead_of_what_an_experiment_sweeps(call, jobs
 
 
 def test_an_experiment_that_is_a_sweep_by_itself_needs_no_flag(call, jobs, experiments):
-    assert call("train", "experiment=both", "hydra.sweep.dir=s", "seed=1", "model.generator.width=8,16").code == 0
-    assert len(jobs.trained) == 4
+    assert call("train", "experiment=both", "hydra.sweep.dir=s", "seed=1").code == 0
+    assert len(jobs.trained) == 2
     jobs.trained.clear()
     assert call("train", "experiment=asked", "hydra.run.dir=r").code == 0  # one run, until it is asked for
     assert [job["cfg"]["seed"] for job in jobs.trained] == [0]

@@ -106,6 +106,7 @@ def test_what_the_package_and_torch_bring(target, shipped):
 @pytest.mark.parametrize(
     "target", ["antigravity.X", "venv.__main__.main", "unittest.__main__.x", "os.system", "torch.hub.load"]
 )
+@pytest.mark.slow
 def test_modules_that_act_on_import_are_refused_unseen(work, key, target):
     nodes = {
         "loss.deep": {"a": {"_target_": target}},

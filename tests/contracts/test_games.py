@@ -1,5 +1,7 @@
 """Every game with every kind of model: it plays what its name promises, or the pair is refused in a line."""
 
+from functools import cache
+
 import pytest
 import torch
 from omegaconf import OmegaConf, open_dict
@@ -25,6 +27,7 @@ QUICK = ("gan", "cgan", "acgan", "ddpm_guided", "pix2pix", "cyclegan", "infogan"
 OWN_DATA = ("dataset: nothing", "dataset: sines", "dataset: edges2clothes", "dataset: shirts2inverted")
 
 
+@cache
 def kinds_of_models() -> list[str]:
     """Return one option of ``model`` for each combination of networks, wrapped ones included."""
     first: dict[tuple[str, ...], str] = {}
@@ -95,9 +98,6 @@ def check(game, batch: Batch, promise: str | None, data) -> None:
         assert changes(lambda y: game.critic(y)(batch.x), *conditions)
 
 
-MODELS = kinds_of_models()
-
-
 @pytest.mark.parametrize(
     "game",
     [pytest.param(name, marks=[] if name in QUICK else pytest.mark.long) for name in configs.options("game")],
@@ -107,7 +107,7 @@ def test_a_game_plays_what_its_name_promises_or_refuses_the_model(game, monkeypa
     promise, built = PROMISES.get(game), 0
     for data_set in data_sets(game):
         data = build_data(configs.config(f"game={game} {data_set}"))
-        for option in (None, *MODELS):
+        for option in (None, *kinds_of_models()):
             cfg = configs.config(f"game={game} {data_set}") if option is None else with_model(game, data_set, option)
             try:
                 refuse_unused(cfg, {"model"} if option else ())

@@ -105,7 +105,7 @@ def test_a_repeated_turn_of_a_later_round_is_refused_at_once():
 
 
 def test_lookahead_goes_around_any_solver():
-    for inner in SOLVERS:
+    for inner in configs.distinct_options("solver"):
         assert_plays(f"lookahead solver@solver.inner={inner}", "dataset=ring", "solver.k=1")
     solver = build(configs.config("dataset=ring solver=lookahead solver@solver.inner=past_extragradient"), CPU).solver
     assert isinstance(solver, Lookahead)

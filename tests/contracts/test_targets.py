@@ -60,6 +60,7 @@ def foreign(tmp_path):
 
 
 @pytest.mark.parametrize("key", NODES)
+@pytest.mark.slow
 def test_a_foreign_target_is_refused_and_not_called(key, foreign):
     trace, targets = foreign
     for target in targets:
@@ -82,6 +83,7 @@ def test_a_foreign_target_is_refused_and_not_called(key, foreign):
         lambda x: {"deep": [{"deeper": x}]},
     ],
 )
+@pytest.mark.slow
 def test_a_foreign_target_inside_a_node_is_refused_too(place, wrapped, foreign):
     trace, targets = foreign
     for target in targets:
@@ -283,6 +285,7 @@ def test_a_network_that_does_not_support_the_samples_names_only_models_that_fit(
         ("dataset=ring game=gmmn game.bandwidths=[1,2]", "game.bandwidths", [1.0, 2.0]),
     ],
 )
+@pytest.mark.slow
 def test_whole_numbers_and_others_are_alike_where_numbers_are_meant(overrides, key, values):
     cfg = compose(loader(), "train", overrides.split())
     game = build_game(cfg, (2,), 0)

@@ -42,7 +42,7 @@ def config(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "dataset",
-    [name if name in ("image_folder", "unpaired_folder") else pytest.param(name, marks=pytest.mark.long) for name in WRITERS],
+    [name if name == "image_folder" else pytest.param(name, marks=pytest.mark.long) for name in WRITERS],
 )
 def test_sizes_that_the_networks_cannot_have(config, dataset, monkeypatch):
     cfg = config(dataset, "" if dataset in GAMES else "model=dcgan_small")

@@ -165,6 +165,7 @@ class TestOwnOutputs:
 
 
 class TestColour:
+    @pytest.mark.slow
     def test_a_single_colour_image_makes_all_of_them_colour(self, tmp_path):
         paint(tmp_path, " ".join(f"{k:03d}.png" for k in range(599)))
         assert read(tmp_path).shape == (1, 8, 8)

@@ -162,6 +162,7 @@ class TestBalanced:
             Stream(data.train, 4, seed=0, balanced=True)
 
     @pytest.mark.slow
+    @pytest.mark.long
     def test_a_resumed_run_equals_an_uninterrupted_one(self, tmp_path):
         cfg = configs.config("game=cgan metric=none", "train.batches=balanced train.batch_size=10 log_every=1")
         train(cfg, tmp_path / "whole", "train.steps=4")

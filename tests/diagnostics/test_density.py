@@ -58,6 +58,7 @@ def diagnosed(d: int, discriminator, loss):
         pytest.param(KL(), 1.0, 1, marks=pytest.mark.long),
     ],
 )
+@pytest.mark.slow
 def test_an_optimal_discriminator_implies_the_density_of_the_data(d, loss, offset):
     report = diagnosed(d, Optimal(offset), loss)
     assert report.values["density/tv"].value < 0.1

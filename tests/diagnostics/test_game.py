@@ -80,6 +80,7 @@ def test_a_gan_has_all_numbers():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_quadratic_game():
     game = random_quadratic(2, 2)
     values = diagnostics(steps=600, lr=0.05).diagnose(game, data(1), 0).values

@@ -99,6 +99,7 @@ class TestHessian:
             pytest.param((SpectralNorm(),), NonSaturating(), marks=pytest.mark.long),
         ],
     )
+    @pytest.mark.slow
     def test_perceptrons_agree_with_the_dense_matrix(self, double, loss, regularizers):
         """The dense matrix comes from torch.autograd.functional."""
         game, batch = points_gan(loss, regularizers, width=5), Batch(torch.randn(16, 2))
@@ -261,6 +262,7 @@ class TestJacobian:
         assert found.im_max == pytest.approx(abs(root.imag), abs=1e-6)
 
     @pytest.mark.parametrize("regularizers", [(), (GradientPenalty(),)])
+    @pytest.mark.slow
     def test_perceptrons_agree_with_the_dense_matrix(self, double, regularizers):
         game, batch = points_gan(Minimax(), regularizers, width=6), Batch(torch.randn(16, 2))
         with training_copy(game, 0) as copy, differentiable_in_all_players():
@@ -281,6 +283,7 @@ class TestJacobian:
         assert found.re_min == pytest.approx(min(z.real for z in expected), abs=1e-6)
 
     @pytest.mark.slow
+    @pytest.mark.long
     def test_convolutions_with_batch_norm(self):
         found = jacobian_spectrum(images_gan(Wasserstein(), [GradientPenalty()], width=2), Batch(torch.randn(4, 1, 16, 16)), 2)
         assert found.reason == ""

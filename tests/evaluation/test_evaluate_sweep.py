@@ -186,6 +186,7 @@ class TestRunsSideBySide:
         assert w1(first)
         assert w1(last)
 
+    @pytest.mark.long
     def test_a_run_is_compared_with_those_of_a_sweep(self, call, sweep, run):
         code, out, _ = call("sweep", "mine", "out=both", "checkpoint=last")
         assert code == 0

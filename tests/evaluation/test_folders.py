@@ -280,6 +280,7 @@ def test_combined_metrics_leave_out_what_needs_more_images(call, tmp_path):
     assert {"fd_efficientnet_lite0", "precision_efficientnet_lite0"} < result.numbers.keys()
 
 
+@pytest.mark.long
 def test_the_inception_score_of_a_folder(real, tmp_path):
     fake = written(tmp_path / "fake", noise(20, seed=1))
     assert 1 <= distance(InceptionScore(EfficientNetLite0(), splits=2), real, fake) < 20

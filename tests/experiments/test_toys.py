@@ -62,6 +62,7 @@ def test_a_resumed_measurement_is_the_whole_one(tmp_path):
     assert [row for row in timeless[1] if len(row) > 1] == [row for row in timeless[0] if len(row) > 1]
 
 
+@pytest.mark.long
 def test_solvers_in_the_plane(tmp_path, monkeypatch):
     """Through the command: the experiment is a sweep by itself, and what it finds is known in closed form."""
     monkeypatch.chdir(tmp_path)

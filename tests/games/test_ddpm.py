@@ -78,6 +78,7 @@ def drawn(game, n=4000):
     ],
     ids=["ancestral, posterior variance", "ancestral, beta", "DDIM", "DDIM in 100", "half-way in 250"],
 )
+@pytest.mark.slow
 def test_the_best_denoiser_of_a_gaussian_brings_it_back(sampler, mean, std):
     x = drawn(ddpm(Gaussian(PAPER, mean, std), **sampler))
     n = len(x)

@@ -192,6 +192,7 @@ class TestMMDGAN:
         assert values[-1] > 2 * values[0]
 
     @pytest.mark.slow
+    @pytest.mark.long
     def test_points_by_the_command_line_with_a_picture(self, tmp_path):
         train_command(configs.config("game=mmd_gan dataset=ring", "train.steps=2 train.n_critic=2"), tmp_path / "run")
         assert len(list((tmp_path / "run" / "samples").glob("*.png"))) == 2

@@ -74,6 +74,7 @@ def test_the_distance_of_widths():
         ((0.0, 0.001), (0.0, 0.0), (math.log(2), 0.000798)),
     ],
 )
+@pytest.mark.slow
 def test_laws_of_every_width_are_measured_exactly(data, fakes, exact):
     played = game(mean=data[0], std=data[1])
     played.generator.mean.fill_(fakes[0])

@@ -45,6 +45,7 @@ def test_the_value_is_twice_js_above_the_minimum():
     assert same["discriminator/from_half"] == pytest.approx(0, abs=1e-15)
 
 
+@pytest.mark.slow
 def test_the_curvature_stays_below_the_bound():
     """Of laws of every spread; the bound on which the step rests is 3.2."""
     torch.manual_seed(0)

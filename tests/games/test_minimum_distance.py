@@ -71,6 +71,7 @@ class TestGMMN:
             torch.testing.assert_close(value(game, Batch(factor * real))[0], value(plain, Batch(real))[0])
 
     @pytest.mark.slow
+    @pytest.mark.long
     def test_it_finds_the_mean(self):
         game = GMMN(Shifted(3.0, -2.0), SIGMAS, scaled=True)
         solver = alternating(game, torch.optim.Adam, 0.05)

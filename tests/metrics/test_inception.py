@@ -104,6 +104,7 @@ def test_spatial_features_are_seven_channels_of_an_intermediate_layer(file, sha2
     }
 
 
+@pytest.mark.long
 def test_features_do_not_depend_on_the_batch(file, sha256, encoded, x):
     three_and_one = Inception(3, str(file), sha256=sha256)
     assert_equal(three_and_one(x), encoded)

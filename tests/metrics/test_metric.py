@@ -31,6 +31,7 @@ def build(path, **known):
 
 @pytest.mark.parametrize("features", FEATURES, ids=stem)
 @pytest.mark.parametrize("metric", METRICS, ids=stem)
+@pytest.mark.slow
 def test_every_metric_takes_every_features(metric, features):
     built = build(metric, features=build(features))
     assert isinstance(built, Metric)

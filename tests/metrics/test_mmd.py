@@ -51,6 +51,7 @@ def test_equals_the_definition_sample_by_sample(n, m, d, monkeypatch):
 @pytest.mark.parametrize(
     ("mean", "deviation"), [(0.3, 1.0), *(pytest.param(0.0, scale, marks=pytest.mark.long) for scale in (1.0, 1.5))]
 )
+@pytest.mark.slow
 def test_both_estimates_agree_with_the_closed_form_between_gaussians(mean, deviation):
     expected = between_gaussians(2, mean, deviation, SIGMAS)
     draws = [(gaussian(40, 2), gaussian(60, 2, mean, deviation)) for _ in range(300)]

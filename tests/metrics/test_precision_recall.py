@@ -58,6 +58,7 @@ def test_agrees_with_torch_fidelity(shift, scale, k):
     assert 0.05 < theirs[0] < 1  # comparing values of 1 would prove little
 
 
+@pytest.mark.slow
 def test_a_tie_lies_inside(entries):
     # On a lattice almost every distance equals a radius; rounding differs in each of these units.
     lattice = torch.cartesian_prod(torch.arange(6.0), torch.arange(6.0)).double()
@@ -108,6 +109,7 @@ def test_swapping_the_sets_swaps_precision_and_recall():
     assert precision > recall + 0.2
 
 
+@pytest.mark.slow
 def test_coverage_of_the_data_distribution():
     draws = [density_coverage(normal(50, 3, "real", i), normal(40, 3, "fake", i), 2) for i in range(400)]
     density, coverage = torch.tensor(draws, dtype=torch.float64).mean(0).tolist()

@@ -51,6 +51,7 @@ def test_the_published_network():
 @pytest.mark.parametrize(
     "fields", [{}, {"multiples": [1, 2, 2, 2], "attention": [2, 8]}, {"patch": 2}, {"patch": 8, "multiples": [3]}]
 )
+@pytest.mark.slow
 def test_every_size(size, fields):
     with torch.device("meta"):
         shape = (3, size, size)

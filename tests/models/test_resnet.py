@@ -312,7 +312,7 @@ def fixed_up(side):
     return generator, ResNetDiscriminator((3, side, side), 0, 32, 1, 1, 4, 1, "flatten", 32, False, fixup=True)
 
 
-@pytest.mark.parametrize("side", [16, 64])
+@pytest.mark.parametrize("side", [16, pytest.param(64, marks=pytest.mark.long)])
 def test_fixup_branches_start_at_0_and_the_variance_is_preserved(side):
     generator, discriminator = fixed_up(side)
     assert not blocks(generator, nn.BatchNorm2d)

@@ -82,7 +82,7 @@ def test_two_processes_play_the_game_of_one(words, ranks):
     assert (numbers[0] - numbers[1]).norm() <= LIMIT * numbers[0].norm()
 
 
-@pytest.mark.parametrize("words", ["0 1 dataset=ring loss=wgan_gp", "0 1 loss=hinge"])
+@pytest.mark.parametrize("words", ["0 1 dataset=ring loss=wgan_gp", pytest.param("0 1 loss=hinge", marks=pytest.mark.long)])
 def test_the_first_gradients_are_those_of_one_process_in_float32(words, ranks):
     one, two = played(words), by_both(ranks, words)
     assert (one - two).norm() <= FP32_LIMIT * one.norm()

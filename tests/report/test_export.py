@@ -202,6 +202,7 @@ def manifest(content):
                               "files": {}}).encode()), "its form is number 9"),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_an_archive_from_somebody_else_is_data(packed, tmp_path, spoil, said):
     folder, path = packed
     spoil(path)

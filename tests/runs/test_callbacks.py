@@ -132,6 +132,7 @@ def test_the_share_of_waiting_is_that_of_the_rounds_since_the_last_log(tmp_path)
     assert [row["time/waiting_share"] for row in logger.read(tmp_path)] == [0.25, 0.0]
 
 
+@pytest.mark.slow
 def test_estimates_are_computed_in_the_rounds_that_are_logged(tmp_path, monkeypatch):
     """The held-out estimates at both logged steps need two more."""
     computed = []

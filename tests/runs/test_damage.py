@@ -91,6 +91,7 @@ def test_a_flipped_bit_in_the_directory_of_the_archive_is_found(tmp_path):
         checkpoint.load(path)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_of_the_seal_is_found(tmp_path):
     path = checkpoint.save(tmp_path, 1, STATE)
     content = path.read_bytes()

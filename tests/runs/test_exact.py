@@ -54,7 +54,7 @@ GAMES = {
 }
 
 
-SUITE = ("in the last of three phases", "two translators and pools", "float16 with images in channels last")
+SUITE = ("two translators and pools", "float16 with images in channels last")
 """Games that differ in what a checkpoint must hold. `make test-long` plays the others."""
 
 
@@ -184,6 +184,7 @@ def test_nothing_leaks_from_job_to_job(images, tmp_path):
     torch.use_deterministic_algorithms(False)
 
 
+@pytest.mark.long
 def test_the_fingerprint_is_of_the_players(images, tmp_path):
     train(images, tmp_path / "a", "train.steps=1")
     train(images, tmp_path / "b", "train.steps=1 optimizer.generator.lr=2.0001e-4")

@@ -205,6 +205,7 @@ def test_only_a_later_interrupt_does_not_wait(monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.long
 def test_a_signal_to_the_real_program(tmp_path):
     """In a fork of this process, which has imported everything."""
     folder = tmp_path / "run = 1"

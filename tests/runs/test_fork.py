@@ -22,7 +22,7 @@ WORDS = "augmentation=adaptive solver=lookahead regularizer=gradient_penalty"
 
 
 def config(words: str = WORDS, origin: str | None = None):
-    cfg = configs.config(words)
+    cfg = configs.config(f"features=identity {words}")
     cfg["from"] = origin
     return cfg
 
@@ -103,6 +103,7 @@ def test_a_run_that_has_gone_on_is_resumed_without_its_origin(source, tmp_path):
     assert differences(outcome(tmp_path / "cut"), outcome(tmp_path / "whole")) == []
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(source, tmp_path):
     cfg = config(origin=f"{source}@2")
     train(cfg, tmp_path, STEPS)

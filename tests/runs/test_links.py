@@ -45,6 +45,7 @@ def run(tmp_path):
         ["metrics.jsonl"],
     ),
 )
+@pytest.mark.slow
 def test_a_run_is_made_of_regular_files(run, victim, monkeypatch, capsys, name, make):
     path = run / name
     {

@@ -181,7 +181,7 @@ class TestPaths:
         walk = run.interpolate(1, 3, path="lerp", seeds=[1, 2])
         torch.testing.assert_close(walk, decode(run.game, torch.stack([z[0], (z[0] + z[1]) / 2, z[1]])), atol=1e-5, rtol=0)
 
-    @pytest.mark.parametrize("kind", ["labelled", "biggan"])
+    @pytest.mark.parametrize("kind", ["labelled", pytest.param("biggan", marks=pytest.mark.long)])
     def test_between_classes_the_latent_stays(self, runs, kind):
         run = gan_cli.load(runs(kind))
         walk = run.interpolate_classes([3, 8, 1], rows=2, steps=5, seed=1).unflatten(0, (2, 5))
@@ -275,7 +275,7 @@ class TestTranslations:
         with np.load(sample(runs("domains"), source=photographs, out=tmp_path / "x.npz")) as file:
             assert file["names"].tolist() == ["a.jpg", "a.png", "inner/b c"]
 
-    @pytest.mark.parametrize("kind", ["domains", "unet"])
+    @pytest.mark.parametrize("kind", ["domains", pytest.param("unet", marks=pytest.mark.long)])
     def test_sizes_are_kept(self, runs, photographs, tmp_path, kind):
         out = sample(runs(kind), source=photographs, mode="single", fit="whole", out=tmp_path / "x")
         assert written(out) == {"a.jpg.png": (9, 30), "a.png.png": (21, 14), "inner/b c.png": (8, 8)}

@@ -140,6 +140,7 @@ def test_an_evaluation_finds_the_table_elsewhere(cfg, run):
     assert found.provenance.protocol == PROTOCOL
 
 
+@pytest.mark.long
 def test_other_protocols_are_not_ranked_together(original, cfg, tmp_path):
     train(cfg, tmp_path / "run", "train.steps=1 dataset.protocol=shuffled")
     for folder in (original, tmp_path / "run"):

@@ -141,6 +141,7 @@ def test_what_is_for_latents_or_classes_is_refused(folders, tmp_path):
         sample(folders / "pairs", mode="interpolation", source=tmp_path)
 
 
+@pytest.mark.long
 def test_the_data_set_may_have_moved(folders, tmp_path):
     run = gan_cli.load(folders / "folder")
     moved = tmp_path / "moved"

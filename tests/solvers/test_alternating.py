@@ -52,6 +52,7 @@ def same(before, module):
 
 class TestBilinearGame:
     @pytest.mark.slow
+    @pytest.mark.long
     def test_orbit_is_bounded(self):
         """From radius sqrt(5) the radius stays about 2.2 for 600 rounds; simultaneous steps would end at 44."""
         game = Bilinear(1.0, 2.0)
@@ -209,6 +210,7 @@ class TestNumbers:
     ],
     ids=lambda regularizers: "+".join(type(regularizer).__name__ for regularizer in regularizers) or "none",
 )
+@pytest.mark.slow
 def test_rounds_in_16_bits(make, regularizers):
     """Networks compute in 16 bits; parameters, gradients, losses and all numbers are float32, and near the float32 round's."""
     cpu, rounds = torch.device("cpu"), {}
