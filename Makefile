@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-rates bench-start bench-feed bench-sequences bench-formats bench-growth bench-processes bench-gpu bench-precision torture torture-long clean
+.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-start bench-feed bench-sequences bench-formats bench-growth bench-processes bench-gpu bench-precision torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -120,10 +120,6 @@ bench-precision: setup ## quality in bf16 beside fp32: the demo and wgan_gp_smal
 	$(BIN)/gan-train -m $(PRECISIONS) hydra.sweep.dir=outputs/precision/demo
 	$(BIN)/gan-train -m experiment=wgan_gp_small $(PRECISIONS) hydra.sweep.dir=outputs/precision/wgan_gp_small
 	for name in demo wgan_gp_small; do $(BIN)/gan-eval outputs/precision/$$name; done
-
-EXPERIMENT ?= family
-bench-rates: setup ## rounds in four minutes for every job of EXPERIMENT (family), on one thread
-	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_rates.py $(EXPERIMENT)
 
 SEED ?= 0
 SCALE ?= 1

@@ -26,7 +26,7 @@ from gan_cli.training.command import train_command
 
 pytestmark = pytest.mark.slow
 
-SHORT = "train.steps=3 log_every=1 sample_every=0"
+SHORT = "train.steps=3 train.processor_minutes=null log_every=1 sample_every=0"
 SMALLER = {"wgan_fig1": "game.n=50"}
 """Overrides that shrink an experiment where the shared settings of small configs do not."""
 TAGS = ("tag", "tags", "x", "y", "exact", "reference", "references", "number", "numbers", "metric")

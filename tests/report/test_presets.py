@@ -42,9 +42,9 @@ def test_fewer_data_and_smaller_measurements(short):
 
 
 def test_what_the_experiment_sweeps_is_no_shortening(short):
-    words = "experiment=family method=WGAN loss=wgan optimizer.lr=0.0002"
-    assert short(f"{words} train.steps=650", "a", train={"steps": 650}) == []
-    assert short(f"{words} train.steps=65", "b", train={"steps": 65}) == ["train.steps=65 instead of 650"]
+    words = "experiment=vanishing_gradient schedule.phases.training.rounds=156"
+    assert short(f"{words} train.steps=1656", "a", train={"steps": 1656}) == []
+    assert short(f"{words} train.steps=65", "b", train={"steps": 65}) == ["train.steps=65 instead of 1656"]
 
 
 def test_experiments_of_the_users_own_folder(short, tmp_path):
