@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gan_cli.metrics.images.authenticity import Authenticity as Authenticity
     from gan_cli.metrics.images.class_accuracy import ClassAccuracy as ClassAccuracy
     from gan_cli.metrics.images.class_diversity import ClassDiversity as ClassDiversity
+    from gan_cli.metrics.images.classification_score import ClassificationScore as ClassificationScore
     from gan_cli.metrics.images.cmmd import CMMD as CMMD
     from gan_cli.metrics.images.data_copying import DataCopying as DataCopying
     from gan_cli.metrics.images.feature_likelihood import FeatureLikelihood as FeatureLikelihood
