@@ -4,9 +4,10 @@ import itertools
 import time
 
 import pytest
-from benchmarks import bench_gpu, bench_growth, pages
+from benchmarks import bench_damages, bench_gpu, bench_growth, pages
 
 from gan_cli.data.stream import Stream
+from gan_cli.metrics import Value
 
 
 def test_a_table_replaces_the_one_between_its_marks(tmp_path):
@@ -20,12 +21,22 @@ def test_a_table_replaces_the_one_between_its_marks(tmp_path):
         pages.write("y", "", page)
 
 
-@pytest.mark.parametrize("target", ["bench", "bench-growth", "bench-gpu"])
+@pytest.mark.parametrize("target", ["bench", "bench-growth", "bench-gpu", "bench-damages"])
 def test_the_page_has_a_place_for_every_benchmark(target, tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(pages.PAGE.read_text())
+    page.write_text((bench_damages.PAGE if target == "bench-damages" else pages.PAGE).read_text())
     pages.write(target, "new", page)
     assert "\nnew\n" in page.read_text()
+
+
+def test_a_number_that_is_worse_than_that_of_undamaged_samples_is_bold():
+    undamaged, worse = Value(10.0, 1.0), Value(15.5, 1.0)
+    assert bench_damages.cell(undamaged, undamaged) == "10.0 ± 1.0"
+    assert bench_damages.cell(worse, undamaged) == "**15.5 ± 1.0**"
+    assert bench_damages.cell(worse._replace(higher_is_better=True), undamaged) == "15.5 ± 1.0"
+    assert bench_damages.cell(Value(13.0, 1.0), undamaged) == "13.0 ± 1.0"
+    assert bench_damages.cell(Value(-1e9, 1e9, True), undamaged) == "**-∞**"
+    assert bench_damages.cell(Value(1832.1, 46.6), Value(738.0, 40.0)) == "**1832 ± 47**"
 
 
 def test_the_exponent_of_a_power():

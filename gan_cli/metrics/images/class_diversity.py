@@ -45,13 +45,13 @@ def mean_distance(x: Tensor) -> Estimate:
 class ClassDiversity(Metric):
     """The mean over classes of the mean distance between two generated samples of the class, in the space of ``features``.
 
-    Samples without labels count as one class. The floor is the diversity of real samples, which a good generator has; noise has
-    more.
+    Samples without labels count as one class. The floor is the diversity of real samples, which a good generator has; variety
+    that the data do not have counts, too.
     """
 
     within_classes: ClassVar[bool] = True
     higher_is_better: ClassVar[bool] = True
-    selects_checkpoint: ClassVar[bool] = False  # noise is more varied than data
+    selects_checkpoint: ClassVar[bool] = False  # variety that the data do not have counts, too
 
     @property
     def name(self) -> str:

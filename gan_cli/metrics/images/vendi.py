@@ -40,12 +40,12 @@ def vendi_score(features: Tensor) -> float:
 class Vendi(Metric):
     """The Vendi score of the generated samples in the space of ``features``; the floor is that of real samples.
 
-    Real samples are not used, so the score does not tell varied samples from noise.
+    Real samples are not used, so variety that the data do not have counts, too.
     """
 
     within_classes: ClassVar[bool] = True
     higher_is_better: ClassVar[bool] = True
-    selects_checkpoint: ClassVar[bool] = False  # noise is more varied than data
+    selects_checkpoint: ClassVar[bool] = False  # variety that the data do not have counts, too
 
     @property
     def name(self) -> str:
