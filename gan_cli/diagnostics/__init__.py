@@ -12,5 +12,6 @@ if TYPE_CHECKING:
     from gan_cli.diagnostics.density import ImpliedDensity as ImpliedDensity
     from gan_cli.diagnostics.game import GameDiagnostics as GameDiagnostics
     from gan_cli.diagnostics.path_angle import PathAngle as PathAngle
+    from gan_cli.diagnostics.path_length import PathLength as PathLength
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
