@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-start bench-feed bench-sequences bench-formats bench-growth bench-damages bench-processes bench-gpu bench-precision torture torture-long clean
+.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-start bench-feed bench-sequences bench-formats bench-compile bench-growth bench-damages bench-processes bench-gpu bench-precision torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -105,6 +105,9 @@ bench-start: setup ## processor time of the commands' start beside that of torch
 
 bench-formats: setup ## speed of a round in each precision and memory format, for networks of every kind, 10 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_formats.py
+
+bench-compile: setup ## speed of a round with compile=true, and the time that compiling takes, written into docs/performance.md, 5 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_compile.py
 
 bench-growth: setup ## growth of a round's time in batch, width, resolution and images, written into docs/performance.md, 5 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_growth.py

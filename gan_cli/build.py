@@ -20,6 +20,7 @@ from gan_cli.data.translation.degradations import Degradation
 from gan_cli.diagnostics.base import Diagnostics
 from gan_cli.errors import UserError
 from gan_cli.games.base import Game
+from gan_cli.games.compiled import CompiledPlayers
 from gan_cli.games.frozen import moving_turns, require_player
 from gan_cli.games.generator_game import NORMAL, IndependentLatents
 from gan_cli.games.objective import Objective, Part
@@ -109,7 +110,8 @@ def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Te
         share_statistics(game)
     division = Division(cfg.train.accumulate, game, device, here())
     optimizers, batches = build_optimizers(cfg, game, turns), batches_of_turns(cfg.train.generator_batches, game.turns())
-    problem = Problem(turns, optimizers, autocast(device, cfg.precision), watch, division, batches=batches)
+    context, compiled = autocast(device, cfg.precision), CompiledPlayers(game) if cfg.compile else None
+    problem = Problem(turns, optimizers, context, watch, division, batches=batches, compiled=compiled)
     solver = make(cfg, "solver", Solver, with_scaled_losses(problem, device) if cfg.precision == "fp16" else problem)
     schedule = Without(make(cfg, "schedule", Schedule), frozenset(game.turns()) - frozenset(turns))
     last = last_round(cfg.train, schedule, data.train)

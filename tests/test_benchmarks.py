@@ -21,7 +21,7 @@ def test_a_table_replaces_the_one_between_its_marks(tmp_path):
         pages.write("y", "", page)
 
 
-@pytest.mark.parametrize("target", ["bench", "bench-growth", "bench-gpu", "bench-damages"])
+@pytest.mark.parametrize("target", ["bench", "bench-compile", "bench-growth", "bench-gpu", "bench-damages"])
 def test_the_page_has_a_place_for_every_benchmark(target, tmp_path):
     page = tmp_path / "page.md"
     page.write_text((bench_damages.PAGE if target == "bench-damages" else pages.PAGE).read_text())

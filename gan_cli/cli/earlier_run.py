@@ -17,13 +17,13 @@ from gan_cli.config.compose import compose, readable
 from gan_cli.config.grammar import key_of, quote
 from gan_cli.config.identity import edits, to_plain
 from gan_cli.config.locations import LOCATION
-from gan_cli.config.names import AUTO, AUTOMATIC, RUN_ONLY
+from gan_cli.config.names import AUTO, AUTOMATIC, CONTINUING, RUN_ONLY
 from gan_cli.config.stored import read_config, read_plain
 from gan_cli.errors import UserError, first_line, shortened_list
 from gan_cli.runs.folder import holds_config, read_result, run_folder, steps_in
 from gan_cli.runs.origin import Origin, origin_of
 
-MAY_CHANGE = (*KEYS, "early_stopping", "train.accumulate", *(key for key in RUN_ONLY if key not in ("resume", "report")))
+MAY_CHANGE = (*KEYS, *CONTINUING, *(key for key in RUN_ONLY if key not in ("resume", "report")))
 """Keys that may be given beside ``resume``, as may the place of a data set that has moved; the run fixes all others."""
 OF_ONE_CALL = ("from", "resume", "debug", "trust", "code")
 """Keys that a run which goes on from another does not take over."""

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.budget import KEYS
 from gan_cli.config.locations import location_key
-from gan_cli.config.names import RUN_ONLY
+from gan_cli.config.names import CONTINUING, RUN_ONLY
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:
@@ -43,11 +43,9 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def edits(config: Mapping[str, Any], trained: Mapping[str, Any]) -> list[str]:
     """Return what differs in ``config`` from the config that a run was trained with, as ``seed=1 instead of 0``.
 
-    Keys in ``RUN_ONLY``, the budget, ``early_stopping``, the division of batches and the place of the data set may differ.
+    Keys in ``RUN_ONLY`` and ``CONTINUING``, the budget and the place of the data set may differ.
     """
-    return differences(
-        config, trained, (*KEYS, "early_stopping", "train.accumulate", f"dataset.{location_key(config.get('dataset') or {})}")
-    )
+    return differences(config, trained, (*KEYS, *CONTINUING, f"dataset.{location_key(config.get('dataset') or {})}"))
 
 
 def differences(new: Mapping[str, Any], old: Mapping[str, Any], free: Collection[str] = ()) -> list[str]:

@@ -24,6 +24,9 @@ RUN_ONLY = (
 )
 """Keys that do not affect the result of a run, such as cadences and the device; they are not part of its identity."""
 
+CONTINUING = ("early_stopping", "train.accumulate", "compile")
+"""Keys that a run may change when it continues, although two runs that differ in them are different ones."""
+
 AUTO = "auto"
 """Value of a key that is decided when a run begins."""
 AUTOMATIC = ("precision", "memory_format")

@@ -61,6 +61,7 @@ class TrainConfig:
     )
     precision: str = scalar("fp32", "of the forward passes (auto: by device and networks)", choices=PRECISIONS)
     memory_format: str = scalar("contiguous", "layout of images (auto: by precision and networks)", choices=LAYOUTS)
+    compile: bool = scalar(False, "compile the networks by torch.compile, if the game needs no second derivative of them")
     deterministic: bool = scalar(True, "same seed, same run, also where a faster algorithm exists")
     trust: list[str] = scalar([], TRUST)
     debug: bool = scalar(False, DEBUG)

@@ -45,6 +45,8 @@ class Regularizer(Contract, ABC):
     """
 
     contract: ClassVar = {"penalty": SCALAR, "transform": instance_of(nn.Module, "a network")}
+    differentiates_gradients: ClassVar[bool] = False
+    """True if the penalty is made of gradients, so that its own gradient is a second derivative of the player."""
     players: list[str] = field(default_factory=lambda: ["discriminator"])
 
     def transform(self, network: nn.Module) -> nn.Module:
@@ -81,6 +83,8 @@ class GradientRegularizer(Regularizer):
     Batch norm makes the logit of one sample depend on the whole batch, so that the slope at one sample is not defined.
     Therefore layer norm takes its place (Gulrajani et al., 2017, section 4).
     """
+
+    differentiates_gradients: ClassVar[bool] = True
 
     def transform(self, network: nn.Module) -> nn.Module:
         return replace_modules(network, _layer_norm_for_batch_norm)

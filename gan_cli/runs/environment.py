@@ -17,7 +17,7 @@ from gan_cli.errors import UserError
 FILE = "environment.json"
 CODE = "code"
 """Folder of the sources of the user's own modules, below the run's folder."""
-DECISIVE = ("gan_cli", "commit", "torch", "numpy", "device", "processor", "threads", "batches")
+DECISIVE = ("gan_cli", "commit", "torch", "numpy", "device", "processor", "threads", "batches", "networks")
 """Facts that a run depends on to the bit."""
 
 
@@ -124,12 +124,13 @@ def software(facts: Mapping[str, Any]) -> str:
 
 
 def hardware(facts: Mapping[str, Any]) -> str:
-    """Return device, processor, threads, precision, memory format, platform and a division of batches in one line."""
+    """Return device, processor, threads, precision, memory format, platform, division and compilation in one line."""
     threads = f"{facts['threads']} CPU thread{'s' if facts['threads'] != 1 else ''}" if facts.get("threads") else ""
     batches = f"batches in {facts['batches']}" if facts.get("batches") not in (None, "whole") else ""
     layout = str(facts.get("memory_format") or "").replace("_", "-")
-    known = {**facts, "threads": threads, "memory_format": layout, "batches": batches}
-    names = ("device", "processor", "threads", "precision", "memory_format", "platform", "batches")
+    networks = "compiled networks" if facts.get("networks") == "compiled" else ""
+    known = {**facts, "threads": threads, "memory_format": layout, "batches": batches, "networks": networks}
+    names = ("device", "processor", "threads", "precision", "memory_format", "platform", "batches", "networks")
     return ", ".join(str(known[name]) for name in names if known.get(name))
 
 

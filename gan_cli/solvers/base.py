@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from gan_cli.contracts import STATS, Contract, checked_turn
 from gan_cli.errors import UserError
 from gan_cli.games.base import Turn
+from gan_cli.games.compiled import CompiledPlayers, no_second_derivatives
 from gan_cli.parallel.division import WHOLE, Computed, Division
 from gan_cli.precision import LossScale
 from gan_cli.types import Batch, Stats
@@ -37,6 +38,7 @@ class Problem:
         division: Cuts the batches of the turns into parts.
         scales: Scale of each turn's loss in float16; empty in every other precision.
         batches: How many batches of data make up the batch of a turn, by the name of the turn; 1 for turns that it lacks.
+        compiled: The players as losses call them. None: they are not compiled.
     """
 
     turns: Mapping[str, Turn]
@@ -46,6 +48,7 @@ class Problem:
     division: Division = WHOLE
     scales: Mapping[str, LossScale] = field(default_factory=dict)
     batches: Mapping[str, int] = field(default_factory=dict)
+    compiled: CompiledPlayers | None = None
 
 
 def with_scaled_losses(problem: Problem, device: torch.device) -> Problem:
@@ -61,18 +64,20 @@ class Solver(Contract, ABC):
     """Plays rounds of a game that it knows only by its turns."""
 
     contract: ClassVar = {"round": STATS}
-    scales_losses: ClassVar[bool] = True
-    """False for a solver that differentiates losses beside ``gradients``, where they are not scaled for float16."""
+    differentiates_gradients: ClassVar[bool] = False
+    """True for a solver that differentiates gradients, or losses beside ``gradients``, where float16 does not scale them."""
 
     def __init__(self, problem: Problem) -> None:
-        if problem.scales and not self.scales_losses:
+        if problem.compiled and self.differentiates_gradients:
+            raise no_second_derivatives(f"solver {type(self).__name__}")
+        if problem.scales and self.differentiates_gradients:
             raise UserError(
                 f"precision=fp16: {type(self).__name__} takes derivatives of gradients, whose losses it cannot scale.\n"
                 "Use precision=bf16 or precision=fp32, or solver=alternating."
             )
         self.turns, self.optimizers, self.scales = problem.turns, problem.optimizers, problem.scales
         self.autocast, self.watch, self.division = problem.autocast, problem.watch, problem.division
-        self.batches = problem.batches
+        self.batches, self.compiled = problem.batches, problem.compiled
 
     @abstractmethod
     def round(self, order: Sequence[str], batches: Iterator[Batch]) -> Stats:
@@ -102,8 +107,9 @@ class Solver(Contract, ABC):
 
     def loss(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
         """Return the loss of a turn on a batch that is not divided any further, and what the turn reports."""
-        with self.autocast():
-            return checked_turn(self.turns[name].loss, batch)
+        turn = self.turns[name]
+        with self.autocast(), nullcontext() if self.compiled is None else self.compiled.called_for(turn.parameters):
+            return checked_turn(turn.loss, batch)
 
     def gradients(self, name: str, batch: Batch) -> tuple[Tensor, Stats]:
         """Leave d loss / d parameters in ``.grad`` of the turn's own parameters, and of no others.

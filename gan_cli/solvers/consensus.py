@@ -30,7 +30,7 @@ class Consensus(Simultaneous):
         weight: gamma >= 0.
     """
 
-    scales_losses: ClassVar[bool] = False
+    differentiates_gradients: ClassVar[bool] = True
 
     def __init__(self, problem: Problem, weight: float = 10.0) -> None:
         super().__init__(problem)

@@ -37,7 +37,7 @@ class Unrolled(Alternating):
         opponent: The turn whose steps are anticipated.
     """
 
-    scales_losses: ClassVar[bool] = False
+    differentiates_gradients: ClassVar[bool] = True
 
     def __init__(self, problem: Problem, k: int = 5, rate: float = 0.05, opponent: str = "discriminator") -> None:
         super().__init__(problem)

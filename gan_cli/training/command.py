@@ -19,6 +19,7 @@ from gan_cli.config.trust import remember_targets
 from gan_cli.data.record import DataRecord
 from gan_cli.device import memory_errors_named
 from gan_cli.errors import Diverged, Stopped, UnreadableData, UserError
+from gan_cli.games.compiled import compiler_errors_named
 from gan_cli.runs import best, checkpoint, environment, machine, record
 from gan_cli.runs.console import Terminal, displayed, is_interactive, say, say_in_words
 from gan_cli.runs.folder import holds_config, holds_run_already, read_result, resume_command
@@ -26,7 +27,7 @@ from gan_cli.runs.logger import METRICS, RunLogger
 from gan_cli.runs.origin import FILE as ORIGIN
 from gan_cli.runs.origin import origin_of
 from gan_cli.runs.progress_line import Rounds, plain_line
-from gan_cli.training import division, together
+from gan_cli.training import compiling, division, together
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, StopOnSignal
 from gan_cli.training.clock import Elapsed
 from gan_cli.training.estimates import ExplainEstimates
@@ -76,6 +77,7 @@ def train_command(
     with (
         files.full_disk_named(folder, again),
         memory_errors_named(cfg.device, advice),
+        compiler_errors_named(cfg.compile),
         _own_modules_named(cfg),
         displayed(console),
         together.led(cfg, folder),
@@ -119,7 +121,8 @@ def dry_run(cfg: DictConfig, folder: Path, named: Collection[str] = (), console:
         environment.refuse_changed_code(folder, cfg)
     refuse_unused(cfg, named)
     advice = f"Lower train.batch_size={cfg.train.batch_size} or dataset.size"
-    with memory_errors_named(cfg.device, advice), _own_modules_named(cfg), displayed(console):
+    failures = memory_errors_named(cfg.device, advice), compiler_errors_named(cfg.compile)
+    with failures[0], failures[1], _own_modules_named(cfg), displayed(console):
         run, _ = build_or_restore(cfg, folder, console, named)
         try:
             for line in preview(run):
@@ -184,7 +187,7 @@ def start_or_resume(
         UserError: If the config or the data does not fit, the checkpoints are gone, or there is nothing left to train.
     """
     run, data = build_or_restore(cfg, folder, console, named, pruner)
-    facts = {**machine.facts(run.device), **division.facts(run), **{key: cfg[key] for key in AUTOMATIC}}
+    facts = {**machine.facts(run.device), **division.facts(run), **{key: cfg[key] for key in AUTOMATIC}, **compiling.facts(run)}
     if cfg.resume and (changes := environment.differences(folder, facts)):
         say(console, f"warning: {'; '.join(changes)}. Only where these are the same is a resumed run equal to the bit.")
     environment.record(folder, run.step, facts, sources.of_config(cfg))

@@ -28,6 +28,7 @@ from gan_cli.parallel.ranks import LostProcess, Order, Ranks
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import resume_command
 from gan_cli.runs.signals import SIGNALS
+from gan_cli.training.compiling import compile_players
 from gan_cli.training.division import check_division
 from gan_cli.training.run import Run
 from gan_cli.training.shown import Shown
@@ -66,13 +67,17 @@ def begin(run: Run) -> None:
 
 
 def check(run: Run) -> list[str]:
-    """Compute the loss of every turn on a divided batch, which changes nothing, and return lines for the console.
+    """Compute every turn once if batches are divided or players compiled, which changes nothing; return lines for the console.
 
     Raises:
-        UserError: If the batches of the run are divided and a turn needs whole ones.
+        UserError: If the batches of the run are divided and a turn needs whole ones, or the players cannot be compiled.
     """
     with processes.here().ordered(Order.CHECK):
-        return check_division(run)
+        return _checked(run)
+
+
+def _checked(run: Run) -> list[str]:
+    return [*check_division(run), *compile_players(run)]
 
 
 def play(run: Run, step: int) -> Stats:
@@ -156,7 +161,7 @@ def _doing(run: Run, ranks: Ranks) -> Mapping[Order, Callable[[int, bool], Any]]
 
     return {
         Order.PLAY: play,
-        Order.CHECK: lambda step, flag: check_division(run),
+        Order.CHECK: lambda step, flag: _checked(run),
         Order.COMPARE: lambda step, flag: _compared(run, ranks),
         Order.SAMPLE: lambda step, flag: run.measurement.help_to_sample(run.ema.game, run.cfg.seed),
         Order.ENCODE: lambda step, is_heldout: run.measurement.samples.help(is_heldout, ranks.pass_on()),

@@ -68,7 +68,7 @@ def test_a_run_without_own_modules_stores_none(tmp_path):
     assert not (tmp_path / "code").exists()
     facts = entry.facts
     assert (facts["torch"], facts["device"], facts["threads"]) == (torch.__version__, "cpu", torch.get_num_threads())
-    own = {"batches": "whole", "precision": "fp32", "memory_format": "contiguous"}
+    own = {"batches": "whole", "precision": "fp32", "memory_format": "contiguous", "networks": "not compiled"}
     assert facts == {**machine.facts(torch.device("cpu")), **own}
     assert set(environment.DECISIVE) <= set(facts)
 
