@@ -145,10 +145,12 @@ def load_exported(path: str | Path) -> nn.Module:
 
 def rebuilt(metadata: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> nn.Module:
     """Return the network that the metadata describe, with these tensors."""
+    from omegaconf import OmegaConf
+
     data = metadata["data"]
     source = None if data["source"] is None else tuple(data["source"])
     parts, _ = needed(metadata["config"], path)
-    game = build_game(parts, tuple(data["shape"]), data["classes"], source)
+    game = build_game(OmegaConf.create(parts), tuple(data["shape"]), data["classes"], source)
     network = game.players().get(metadata["player"])
     if network is None:
         raise UserError(f"{path}: its game has no player {metadata['player']}.")

@@ -67,7 +67,8 @@ class LoadedRun(Sampler):
         self.folder, self.step = folder, int(state["step"])
         self.config: DictConfig = OmegaConf.create(state["config"])
         check_version(folder, self.config)
-        parts, self.left_out = needed(state["config"], folder)
+        kept, self.left_out = needed(state["config"], folder)
+        parts = OmegaConf.create(kept) if self.left_out else self.config
         self.inverse, self.root = inverse, root
         self.trained_on = state["data"]
         shape, source = tuple(self.trained_on["shape"]), self.trained_on["source"]

@@ -19,11 +19,11 @@ class Needed(NamedTuple):
     """A config to build a game from.
 
     Attributes:
-        config: The config without the parts that are left out.
+        config: The config as plain data, without the parts that are left out.
         left_out: Keys of the parts whose modules are not here.
     """
 
-    config: DictConfig
+    config: dict[str, Any]
     left_out: list[str]
 
 
@@ -49,7 +49,7 @@ def needed(config: dict[str, Any], folder: Path) -> Needed:
         missing = [name for name in node if _is_missing(config, folder, key, name)]
         left_out += [f"{key}.{name}" for name in missing]
         kept[key] = {name: part for name, part in node.items() if name not in missing}
-    return Needed(OmegaConf.create(kept), left_out)
+    return Needed(kept, left_out)
 
 
 def _is_missing(config: dict[str, Any], folder: Path, key: str, name: str = "") -> bool:
