@@ -2,11 +2,11 @@
 
 import json
 import signal
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 
 import pytest
-import sklearn  # noqa: F401  # which optuna imports, and which sets environment variables when it is imported
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from support.sweeps import jobs_of
 
@@ -20,6 +20,12 @@ from gan_cli.training.loop import End
 from gan_cli.training.pruning import Pruning
 
 SEARCH = ["-m", "hydra/sweeper=optuna", "seed=int(interval(1,1000))"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sklearn():
+    """Import what optuna imports: it sets environment variables when it is imported."""
+    import_module("sklearn")
 
 
 def described(*words):

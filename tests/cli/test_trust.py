@@ -102,9 +102,14 @@ def test_what_the_package_and_torch_bring(target, shipped):
     assert trust.is_shipped(target) is shipped
 
 
-@pytest.mark.parametrize("key", ["loss._target_", "loss.deep", "model.generator._target_", "dataset.list", "report"])
 @pytest.mark.parametrize(
-    "target", ["antigravity.X", "venv.__main__.main", "unittest.__main__.x", "os.system", "torch.hub.load"]
+    ("key", "target"),
+    configs.pairs(
+        ["loss._target_", "loss.deep", "model.generator._target_", "dataset.list", "report"],
+        ["antigravity.X", "venv.__main__.main", "unittest.__main__.x", "os.system", "torch.hub.load"],
+        ["antigravity.X"],
+        ["loss._target_"],
+    ),
 )
 @pytest.mark.slow
 def test_modules_that_act_on_import_are_refused_unseen(work, key, target):

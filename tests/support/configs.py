@@ -59,7 +59,7 @@ SMALL = {
     "metric.predictive_iterations": 10,
     "metric.directions": 100,
     "features.epochs": 1,
-    "features.resolution": 48,
+    "features.resolution": 32,
     "schedule.phases.*.rounds": 1,
 }
 """Values for the keys of a config, set wherever the key exists; ``*`` matches any name."""
