@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gan_cli.games.gan import GAN as GAN
     from gan_cli.games.gmmn import GMMN as GMMN
     from gan_cli.games.infogan import InfoGAN as InfoGAN
+    from gan_cli.games.infogan import JointInfoGAN as JointInfoGAN
     from gan_cli.games.linear_dual import LinearDual as LinearDual
     from gan_cli.games.linear_dual import LinearPrimal as LinearPrimal
     from gan_cli.games.mmd_gan import MMDGAN as MMDGAN

@@ -11,12 +11,13 @@ from torch.nn.functional import log_softmax, one_hot
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
-from gan_cli.games.base import Turn
+from gan_cli.games.base import Turn, frozen
 from gan_cli.games.objective import Objective
 from gan_cli.games.protocols import Traversal
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, require_features
 from gan_cli.models.conditional import refuse_labels
 from gan_cli.parallel import draws
+from gan_cli.regularizers.base import Judged
 from gan_cli.types import Batch, Stats
 
 REACH = 2.0
@@ -51,6 +52,8 @@ class InfoGAN(AdversarialGame):
         weight: w >= 0 of the categorical part.
         continuous_weight: w >= 0 of the continuous part.
         q_width: Width of the hidden layer of Q.
+        fixed_deviation: If true, Q's deviation of each continuous code is 1, as in the published code, and only its mean is
+            learned.
 
     Raises:
         UserError: If the latents have no room for the codes, D has no features, or a player looks at labels.
@@ -69,12 +72,14 @@ class InfoGAN(AdversarialGame):
         weight: float = 1.0,
         continuous_weight: float = 0.1,
         q_width: int = 128,
+        fixed_deviation: bool = False,
     ) -> None:
         checks.count("categorical", categorical, 2)
         checks.count("continuous", continuous, 0)
         checks.number("weight", weight, least=0)
         checks.number("continuous_weight", continuous_weight, least=0)
         checks.counts(q_width=q_width)
+        checks.flag("fixed_deviation", fixed_deviation)
         if len(generator.latent_shape) > 1:
             raise UserError(
                 "game=infogan joins its codes to one z, and this generator takes new noise at every step.\n"
@@ -88,7 +93,7 @@ class InfoGAN(AdversarialGame):
                 f"model.generator.latent_dim={generator.latent_dim} has no room for z beside {categorical + continuous} "
                 f"codes:\nset it to {categorical + continuous} and the size of z, for instance {categorical + continuous + 62}."
             )
-        self.weight, self.continuous_weight = weight, continuous_weight
+        self.weight, self.continuous_weight, self.fixed_deviation = weight, continuous_weight, fixed_deviation
         self.discriminator = require_features(self.discriminator, "game=infogan")
         self.q = nn.Sequential(
             nn.Linear(self.discriminator.feature_dim, q_width, bias=False),
@@ -123,7 +128,7 @@ class InfoGAN(AdversarialGame):
     def read(self, features: Tensor) -> Codes:
         """Return the output of Q for D's features ``[B, feature_dim]``."""
         logits, mean, log_std = _single_at_least(self.q(features)).split([self.K, self.m, self.m], 1)
-        return Codes(logits, mean, log_std)
+        return Codes(logits, mean, torch.zeros_like(log_std) if self.fixed_deviation else log_std)
 
     def code(self, x: Tensor) -> Tensor:
         """Return the most likely categorical code of samples ``[B, *shape]`` under Q: int64 ``[B]``, 0 ... K - 1."""
@@ -144,6 +149,10 @@ class InfoGAN(AdversarialGame):
         loss, stats = self.generator_loss_on_logits(
             self.critic(), batch.x, fake, self.discriminator.logits(features).to(fake.dtype)
         )
+        return self.informed(loss, stats, features, latents)
+
+    def informed(self, loss: Tensor, stats: Stats, features: Tensor, latents: Tensor) -> tuple[Tensor, Stats]:
+        """Return loss - w L_I with both parts of L_I reported, for D's features of the fakes of these latents."""
         categorical, continuous = self.information(self.read(features), latents)
         loss = loss - self.weight * categorical - self.continuous_weight * continuous
         return loss, stats | {"infogan/categorical": categorical, "infogan/continuous": continuous}
@@ -162,6 +171,32 @@ class InfoGAN(AdversarialGame):
             latents = torch.stack(columns, 1).flatten(0, 1)
             traversals.append(Traversal(f"continuous code {j + 1}", latents, names, [f"{float(v):.1f}" for v in values]))
         return traversals
+
+
+class JointInfoGAN(InfoGAN):
+    """InfoGAN as in its published code: L_I is in the losses of both turns, and Q moves in D's turn.
+
+    D's turn descends L_D - w L_I and moves D, the features that Q reads included, and Q, at D's learning rate. G's turn
+    descends L_G - w L_I and moves G alone.
+    """
+
+    follows: ClassVar[Mapping[str, str]] = {"q": "discriminator"}
+
+    def turns(self) -> Mapping[str, Turn]:
+        turns = super().turns()
+        discriminator = self.turn("discriminator", "q", loss=self.discriminator_loss, after=self.augmentation.adapt)
+        return {**turns, "discriminator": discriminator, "generator": self.turn("generator", loss=self.generator_loss)}
+
+    def discriminator_loss(self, batch: Batch) -> tuple[Tensor, Stats]:
+        """Return L_D - w L_I + penalties."""
+        latents = self.latents(len(batch.x))
+        with frozen():
+            fake = self.sample(latents)
+        critic = self.critic()
+        features = self.discriminator.features(self.augmentation(fake))
+        d_fake = self.discriminator.logits(features).to(fake.dtype)
+        loss, stats = self.discriminator_loss_on_logits(critic, Judged(batch.x, fake, critic(batch.x), d_fake))
+        return self.informed(loss, stats, features, latents)
 
 
 def _index(j: int, like: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from gan_cli import checks
 from gan_cli.games.gan import GAN
 from gan_cli.games.gmmn import positive
 from gan_cli.games.objective import Objective, Part
@@ -26,15 +27,18 @@ class LearnedMMD(Loss):
 
     Args:
         alphas: Exponents of the kernels that are summed.
+        linear: Weight of the linear kernel <a, b>, which is added to them.
     """
 
     alphas: Sequence[float]
+    linear: float = 0.0
     looks_at_real: ClassVar[bool] = True
 
     def kernel(self, a: Tensor, b: Tensor) -> Tensor:
         """Return k between two sets of codes, ``[A, B]``."""
         with in_full_precision(a.device):
-            return rational_quadratic(squared_distances(_codes(a), _codes(b)), self.alphas)
+            kernel = rational_quadratic(squared_distances(_codes(a), _codes(b)), self.alphas)
+            return kernel + self.linear * _codes(a) @ _codes(b).T if self.linear else kernel
 
     def mmd2(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return MMD^2 of the codes, a scalar."""
@@ -63,14 +67,22 @@ class MMDGAN(GAN):
 
     Args:
         alphas: Exponents > 0 of the rational quadratic kernels that are summed.
+        linear: Weight >= 0 of the linear kernel <a, b>, which is added to them: with it the means of the features also count
+            where the features are far apart.
     """
 
     uses: ClassVar[tuple[Part, ...]] = ("regularizer", "augmentation")
 
     def __init__(
-        self, generator: Generator, discriminator: Discriminator, objective: Objective, alphas: Sequence[float]
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        objective: Objective,
+        alphas: Sequence[float],
+        linear: float = 0.0,
     ) -> None:
-        loss = LearnedMMD(positive("alphas", alphas))
+        checks.number("linear", linear, least=0)
+        loss = LearnedMMD(positive("alphas", alphas), linear)
         super().__init__(generator, discriminator, replace(objective, loss=loss))
         self.kernel = loss.kernel
 

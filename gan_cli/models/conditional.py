@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding
 
 from gan_cli import checks
 from gan_cli.errors import UserError
 from gan_cli.models.base import Discriminator, Generator, Kind, require_features
+from gan_cli.models.layers import embedded
 
 
 class LabelEncoding(nn.Module):
@@ -142,16 +142,6 @@ class ProjectionDiscriminator(Discriminator):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         phi = self.inner.features(x)
         return (self.v(require_labels(y)) * phi).sum(1) + self.inner.logits(phi)
-
-
-def embedded(y: Tensor, table: Tensor) -> Tensor:
-    """Return the vectors of labels, ``[B, dim]``.
-
-    Args:
-        y: Labels int64 ``[B]``, or weights float ``[B, classes]`` of mixtures of them, as on a walk between classes.
-        table: The vectors of all labels ``[classes, dim]``, and of further ones that no mixture has a part of.
-    """
-    return y.to(table.dtype) @ table[: y.shape[1]] if y.is_floating_point() else embedding(y, table)
 
 
 def concat_features(x: Tensor, e: Tensor) -> Tensor:

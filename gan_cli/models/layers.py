@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, max_pool2d, relu
+from torch.nn.functional import embedding, interpolate, max_pool2d, relu
 
 
 def through(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
@@ -13,6 +13,16 @@ def through(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
     for layer in layers:
         x = layer(x)
     return x
+
+
+def embedded(y: Tensor, table: Tensor) -> Tensor:
+    """Return the vectors of labels, ``[B, dim]``.
+
+    Args:
+        y: Labels int64 ``[B]``, or weights float ``[B, classes]`` of mixtures of them, as on a walk between classes.
+        table: The vectors of all labels ``[classes, dim]``, and of further ones that no mixture has a part of.
+    """
+    return y.to(table.dtype) @ table[: y.shape[1]] if y.is_floating_point() else embedding(y, table)
 
 
 class ConditionalBatchNorm2d(nn.Module):
@@ -30,6 +40,22 @@ class ConditionalBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         return (1 + self.gain(c))[:, :, None, None] * self.norm(x) + self.bias(c)[:, :, None, None]
+
+
+class ClassBatchNorm2d(nn.Module):
+    """Batch norm with a learned gain and bias of each class, as in BigGAN without a shared embedding (Brock et al., 2019).
+
+    (1 + g_y) (x - mean) / std + b_y, for x ``[B, channels, H, W]`` and labels or weights of them y, see ``embedded``.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.gain, self.bias = nn.Embedding(classes, channels), nn.Embedding(classes, channels)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        gain, bias = (embedded(y, table.weight)[:, :, None, None] for table in (self.gain, self.bias))
+        return (1 + gain) * self.norm(x) + bias
 
 
 class SelfAttention(nn.Module):
@@ -155,6 +181,14 @@ def initialise_orthogonal(network: nn.Module) -> None:
         if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding):
             if not layer.weight.is_meta:  # meta tensors hold no values to decompose
                 nn.init.orthogonal_(layer.weight)
+            _zero_bias(layer)
+
+
+def initialise_normal(network: nn.Module) -> None:
+    """Initialise weights from N(0, 0.02^2), as BigGAN does on CIFAR-10; biases are 0."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding):
+            nn.init.normal_(layer.weight, 0.0, 0.02)
             _zero_bias(layer)
 
 

@@ -8,47 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from gan_cli import checks
-from gan_cli.device import recurrent_kernels
-from gan_cli.errors import FieldError
 from gan_cli.models.base import Discriminator, FeatureDiscriminator, Generator, sequence_size
-from gan_cli.parallel import draws
-from gan_cli.precision import computes_in, in_full_precision, widened
-
-State = Tensor | tuple[Tensor, Tensor]
-"""State of a layer: h ``[B, hidden]`` of a GRU, (h, c) of an LSTM."""
-
-CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
-
-
-def make_rnn(inputs: int, hidden: int, layers: int, cell: str, bidirectional: bool = False) -> nn.GRU | nn.LSTM:
-    """Return ``layers`` of GRU or LSTM, batch first, whose gates start open.
-
-    Biases start at 0, except those of an LSTM's forget gate (Jozefowicz et al., 2015) and of a GRU's reset and update gates,
-    which start at 1. TensorFlow's cells, which the published codes of TimeGAN and C-RNN-GAN use, do the same (RCGAN's code
-    has a cell of its own).
-
-    Args:
-        inputs: Number of features of the input.
-        hidden: Number of units of each layer.
-        layers: Number of layers.
-        cell: ``gru`` or ``lstm``.
-        bidirectional: Process the sequence in both directions.
-
-    Raises:
-        UserError: If ``cell`` is unknown or a number is below 1.
-    """
-    checks.counts(hidden=hidden, layers=layers)
-    if cell not in CELLS:
-        raise FieldError("cell", cell, f"it must be one of {', '.join(CELLS)}.")
-    rnn = CELLS[cell](inputs, hidden, layers, batch_first=True, bidirectional=bidirectional)
-    open_gates = slice(hidden, 2 * hidden) if cell == "lstm" else slice(0, 2 * hidden)  # gates i, f, g, o; or r, z, n
-    with torch.no_grad():
-        for name, parameter in rnn.named_parameters():
-            if name.startswith("bias"):
-                parameter.zero_()
-            if name.startswith("bias_ih"):
-                parameter[open_gates] = 1.0
-    return rnn
+from gan_cli.models.rnn import initial_states, make_dropout, make_rnn, outputs, rnn_step
 
 
 class Recurrent(nn.Module):
@@ -163,21 +124,32 @@ class AveragingDiscriminator(FeatureDiscriminator):
         layers: Number of layers.
         cell: ``gru`` or ``lstm``.
         dropout: Probability that a value of a sample is dropped in training, in [0, 1).
+        cell_dropout: Probability that an output of a layer is dropped in training, in [0, 1), anew at every step.
 
     Raises:
-        UserError: If ``dropout`` is not in [0, 1).
+        UserError: If a probability is not in [0, 1).
     """
 
-    def __init__(self, shape: tuple[int, ...], classes: int, hidden: int, layers: int, cell: str, dropout: float) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        hidden: int,
+        layers: int,
+        cell: str,
+        dropout: float,
+        cell_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.steps, features = sequence_size(shape, "c_rnn_gan")
         self.dropout = make_dropout(dropout)
+        self.cell_dropout = make_dropout(cell_dropout, "cell_dropout")
         self.body = Recurrent(features, 1, hidden, layers, cell, bidirectional=True)
         self.feature_dim = self.steps * self.body.width
 
     def features(self, x: Tensor) -> Tensor:
         """Return R(x), the states of every step in both directions."""
-        return self.body.states(self.dropout(x)).flatten(1)
+        return outputs(self.body.rnn, self.dropout(x), self.cell_dropout).flatten(1)
 
     def logits(self, features: Tensor) -> Tensor:
         """Return log(D / (1 - D)), from the logarithms of the means of sigmoid(l_t) and sigmoid(-l_t)."""
@@ -197,12 +169,21 @@ class AutoregressiveGenerator(Generator):
         hidden: Number of units of each layer.
         layers: Number of layers.
         cell: ``gru`` or ``lstm``.
+        cell_dropout: Probability that an output of a layer is dropped in training, in [0, 1), anew at every step.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], classes: int, latent_dim: int | None, hidden: int, layers: int, cell: str
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        latent_dim: int | None,
+        hidden: int,
+        layers: int,
+        cell: str,
+        cell_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.cell_dropout = make_dropout(cell_dropout, "cell_dropout")
         self.steps, features = sequence_size(shape, "c_rnn_gan")
         self.latent_dim = features if latent_dim is None else latent_dim
         checks.counts(latent_dim=self.latent_dim)
@@ -221,7 +202,7 @@ class AutoregressiveGenerator(Generator):
         x = z.new_zeros(z.shape[0], self.head.out_features)
         outputs = []
         for t in range(self.steps):
-            h, states = rnn_step(self.rnn, (h_z[:, t] + self.from_x(x)).relu(), states)
+            h, states = rnn_step(self.rnn, (h_z[:, t] + self.from_x(x)).relu(), states, self.cell_dropout)
             x = self.head(h).sigmoid()
             outputs.append(x)
         return torch.stack(outputs, 1)
@@ -237,59 +218,4 @@ class AutoregressiveGenerator(Generator):
             Predictions of ``x``, ``[B, T, F]``.
         """
         previous = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
-        return self.head(outputs(self.rnn, (self.from_z(z) + self.from_x(previous)).relu())).sigmoid()
-
-
-def outputs(rnn: nn.GRU | nn.LSTM, x: Tensor) -> Tensor:
-    """Return the last layer's outputs ``[B, T, width]``; in float32 on a CPU without kernels for the type of autocast."""
-    on_cpu = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    if on_cpu and not computes_in(x.device, torch.get_autocast_dtype("cpu")):
-        with recurrent_kernels(), in_full_precision(x.device):
-            return rnn(widened(x))[0]
-    with recurrent_kernels():
-        return rnn(x)[0]
-
-
-def initial_states(rnn: nn.GRU | nn.LSTM, like: Tensor) -> list[State]:
-    """Return the zero state of each layer before the first step.
-
-    Args:
-        rnn: The layers.
-        like: A tensor with the batch size, dtype and device of the states.
-    """
-    zero = like.new_zeros(like.shape[0], rnn.hidden_size)
-    return [(zero, zero) if isinstance(rnn, nn.LSTM) else zero for _ in range(rnn.num_layers)]
-
-
-def rnn_step(rnn: nn.GRU | nn.LSTM, x: Tensor, states: list[State]) -> tuple[Tensor, list[State]]:
-    """Advance all layers by one time step, with the weights of the fused layers.
-
-    Args:
-        rnn: The layers.
-        x: Input of the step ``[B, inputs]``.
-        states: State of each layer.
-
-    Returns:
-        The last layer's output ``[B, hidden]``, and the new states.
-    """
-    new_states: list[State] = []
-    for state, weights in zip(states, rnn.all_weights, strict=True):
-        if isinstance(state, tuple):
-            state = torch.lstm_cell(x, state, *weights)
-            x = state[0]
-        else:
-            x = state = torch.gru_cell(x, state, *weights)
-        new_states.append(state)
-    return x, new_states
-
-
-def make_dropout(p: float) -> draws.Dropout:
-    """Return a dropout layer.
-
-    Raises:
-        UserError: If the probability ``p`` is not in [0, 1).
-    """
-    checks.number("dropout", p, least=0)
-    if p >= 1:
-        raise FieldError("dropout", p, "it must be a probability below 1.")
-    return draws.Dropout(p)
+        return self.head(outputs(self.rnn, (self.from_z(z) + self.from_x(previous)).relu(), self.cell_dropout)).sigmoid()

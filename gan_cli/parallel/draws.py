@@ -60,6 +60,11 @@ def common(draw: Callable[[], Tensor]) -> Tensor:
 class Dropout(torch.nn.Dropout):
     """``dropout`` as a layer, in training only."""
 
+    @property
+    def active(self) -> bool:
+        """True if the layer drops anything."""
+        return self.training and self.p > 0
+
     def forward(self, x: Tensor) -> Tensor:
         return dropout(x, self.p) if self.training else x
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from gan_cli.models.recurrent import make_rnn
+from gan_cli.models.rnn import make_rnn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.recurrence import reference_rnn

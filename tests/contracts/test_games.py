@@ -19,7 +19,7 @@ LABELS, SOURCES, CODES = "labels", "sources", "codes"
 PROMISES = {
     **dict.fromkeys(("cgan", "cgan_embedding", "cgan_projection", "acgan", "ddpm_guided"), LABELS),
     **dict.fromkeys(("pix2pix", "cyclegan"), SOURCES),
-    "infogan": CODES,
+    **dict.fromkeys(("infogan", "infogan_joint"), CODES),
 }
 """Conditions beside noise on which the samples of a game depend, by the promise of its name."""
 QUICK = ("gan", "cgan", "acgan", "ddpm_guided", "pix2pix", "cyclegan", "infogan")
@@ -58,7 +58,7 @@ def with_model(game: str, data: str, option: str):
         for player, node in own.items():
             if player in cfg.model:
                 cfg.model[player] = OmegaConf.merge(cfg.model[player], node)
-        if game == "infogan" and "generator" in model:
+        if PROMISES.get(game) == CODES and "generator" in model:
             cfg.model.generator.latent_dim = 14
     return cfg
 

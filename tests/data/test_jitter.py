@@ -7,6 +7,7 @@ from support import layouts
 from torch.nn.functional import interpolate
 
 from gan_cli.data.images.arrays import ImageArray
+from gan_cli.data.images.dequantized import Dequantized
 from gan_cli.data.images.jitter import Jittered
 from gan_cli.data.images.published import image_folder
 from gan_cli.data.stream import Stream
@@ -66,12 +67,24 @@ def test_a_stream_resumes_exactly(plain):
     assert all(torch.equal(x, next(other).x) for x in batches[3:])
 
 
+def test_dequantized_images_fill_the_steps_between_grey_values(plain):
+    for data in (Dequantized(plain), Dequantized(Jittered(plain, None, True))):
+        rows = data.epoch(torch.Generator().manual_seed(0))
+        x = data.batch(rows).x
+        levels = (data.dataset.batch(rows[:, :-1].squeeze(1)).x + 1) * 127.5
+        noise = (x + 1) * 128 - levels
+        assert -1e-4 < float(noise.min()) < 0.01
+        assert 0.99 < float(noise.max()) < 1 + 1e-4
+        assert torch.equal(data.batch(rows[[3]]).x[0], x[3]), "the noise of a sample is its own"
+        assert torch.equal(data.batch(torch.arange(6)).x, plain.batch(torch.arange(6)).x), "measured images are unchanged"
+
+
 def test_crops_need_larger_images(plain):
     with pytest.raises(UserError, match=r"jitter=7: it must not be smaller than the images, which have 8 pixels"):
         Jittered(plain, 7, False)
 
 
-@pytest.mark.parametrize("options", [{"jitter": 0}, {"jitter": 2.5}, {"mirror": "yes"}])
+@pytest.mark.parametrize("options", [{"jitter": 0}, {"jitter": 2.5}, {"mirror": "yes"}, {"dequantize": 1}])
 def test_invalid_options(tmp_path, options):
     layouts.write_image_folder(tmp_path)
     with pytest.raises(UserError, match=rf"{next(iter(options))}"):

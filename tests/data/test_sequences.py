@@ -52,6 +52,20 @@ def test_sines_of_the_paper_are_stationary():
     assert (x[:, 1:] * x[:, :1]).mean(0).abs().max() < 0.02
 
 
+def test_sines_of_rcgan_have_one_to_five_periods_and_a_tenth_to_nine_tenths():
+    x = units(sines(n=4000, law="rcgan", window=30, features=1))[:, :, 0]
+    t = torch.arange(30).double()
+    # x(t + 1) + x(t - 1) = 2 cos(omega) x(t) gives omega, and then the amplitude
+    c = ((x[:, 2:] + x[:, :-2]) * x[:, 1:-1]).sum(1) / (2 * x[:, 1:-1].square().sum(1))
+    omega = c.clamp(-1, 1).acos()
+    waves = torch.stack([(omega[:, None] * t).sin(), (omega[:, None] * t).cos()], 2)
+    amplitude = torch.linalg.lstsq(waves, x[:, :, None]).solution.norm(dim=(1, 2))
+    for values, low, high in ((30 * omega / (2 * torch.pi), 1, 5), (amplitude, 0.1, 0.9)):
+        assert low - 1e-3 < values.min() < low + 0.02 * (high - low)
+        assert high - 0.02 * (high - low) < values.max() < high + 1e-3
+        assert values.mean() == pytest.approx((low + high) / 2, rel=0.03)
+
+
 @pytest.mark.parametrize(("phi", "sigma"), [(0.8, 0.8), (0.0, 0.5), (-0.5, 0.0), (0.5, 1.0)])
 def test_ar1_moments(phi, sigma):
     x = units(ar1(n=20_000, window=6, features=3, phi=phi, sigma=sigma))
@@ -72,7 +86,7 @@ def test_ar1_fills_the_unit_interval():
 @pytest.mark.parametrize(
     ("law", "given", "said"),
     [
-        (sines, {"law": "tutorial"}, "law='tutorial': it must be one of code, paper"),
+        (sines, {"law": "tutorial"}, "law='tutorial': it must be one of code, paper, rcgan"),
         (sines, {"window": 0}, "window=0"),
         (ar1, {"phi": 1.0}, "phi=1.0: it must be below 1"),
         (ar1, {"phi": -1}, "phi=-1"),

@@ -173,6 +173,13 @@ class TestMMDGAN:
         biased = mmd2_of_kernel(k(a, a), k(b, b), k(a, b), biased=True)
         torch.testing.assert_close(f[0].mean() - f[1].mean(), biased)
 
+    def test_a_linear_kernel_adds_the_squared_distance_of_the_means(self):
+        """E <a, a'> + E <b, b'> - 2 E <a, b>, without the diagonals."""
+        a, b = torch.randn(2, 9, 4, dtype=torch.float64)
+        added = LearnedMMD(ALPHAS, linear=0.5).mmd2(a, b) - LearnedMMD(ALPHAS).mmd2(a, b)
+        within = [(x.sum(0).square().sum() - x.square().sum()) / 72 for x in (a, b)]
+        torch.testing.assert_close(added, 0.5 * (within[0] + within[1] - 2 * a.mean(0) @ b.mean(0)))
+
     def test_codes_of_one_number_need_no_second_dimension(self):
         loss = LearnedMMD(ALPHAS)
         one = torch.randn(6)

@@ -10,7 +10,7 @@ from torch.distributions import Normal
 from gan_cli.errors import UserError
 from gan_cli.games.base import differentiable_in_all_players
 from gan_cli.games.gan import GAN
-from gan_cli.games.infogan import Codes, InfoGAN
+from gan_cli.games.infogan import Codes, InfoGAN, JointInfoGAN
 from gan_cli.games.objective import Objective
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.losses.relativistic import Relativistic
@@ -26,9 +26,9 @@ def seeded():
     torch.manual_seed(0)
 
 
-def game(loss=None, latent_dim=3 + K + M, **settings):
+def game(loss=None, latent_dim=3 + K + M, kind=InfoGAN, **settings):
     players = MLPGenerator((2,), 0, latent_dim, 16, 3), MLPDiscriminator((2,), 0, 16, 3)
-    return InfoGAN(*players, Objective(loss or NonSaturating()), categorical=K, continuous=M, q_width=8, **settings)
+    return kind(*players, Objective(loss or NonSaturating()), categorical=K, continuous=M, q_width=8, **settings)
 
 
 def plane(n=32):
@@ -138,6 +138,29 @@ class TestTurns:
         for name in ("infogan/categorical", "infogan/continuous"):
             found = torch.autograd.grad(stats[name], one.turns()["generator"].parameters, retain_graph=True, allow_unused=True)
             assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in found[:-1])
+
+
+class TestJoint:
+    def test_q_moves_with_the_discriminator(self):
+        one = game(kind=JointInfoGAN)
+        owned = {name: {id(p) for p in turn.parameters} for name, turn in one.turns().items()}
+        assert owned["discriminator"] == {id(p) for part in (one.discriminator, one.q) for p in part.parameters()}
+        assert owned["generator"] == {id(p) for p in one.generator.parameters()}
+        assert one.follows == {"q": "discriminator"}
+
+    def test_the_bound_is_in_both_losses(self):
+        one, batch = game(kind=JointInfoGAN, weight=0.5, continuous_weight=0.25), plane()
+        for name in ("discriminator", "generator"):
+            torch.manual_seed(1)
+            value, stats = one.turns()[name].loss(batch)
+            bounds = 0.5 * stats["infogan/categorical"] + 0.25 * stats["infogan/continuous"]
+            torch.testing.assert_close(value + bounds, loss_of(game_as_gan(one), name, batch))
+
+    def test_a_fixed_deviation_leaves_the_mean_alone(self):
+        one = game(fixed_deviation=True)
+        codes = one.read(torch.randn(8, one.discriminator.feature_dim))
+        assert not codes.log_std.any()
+        assert codes.mean.any()
 
 
 def game_as_gan(one: InfoGAN) -> GAN:

@@ -19,10 +19,8 @@ from gan_cli.models.recurrent import (
     RecurrentDiscriminator,
     RecurrentGenerator,
     StepwiseDiscriminator,
-    initial_states,
-    make_rnn,
-    rnn_step,
 )
+from gan_cli.models.rnn import initial_states, make_dropout, make_rnn, outputs, rnn_step
 from gan_cli.models.timegan import Embedder, LatentDiscriminator, LatentGenerator, Recovery, Supervisor
 from gan_cli.regularizers.base import gradients, slopes
 from gan_cli.regularizers.spectral_norm import SpectralNorm
@@ -123,6 +121,36 @@ def test_dropout_only_in_training_mode():
     assert torch.equal(network.eval()(x), network(x))
     with pytest.raises(UserError, match="a probability below 1"):
         AveragingDiscriminator(SHAPE, 0, **SIZES, cell="lstm", dropout=1.0)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_outputs_of_layers_are_dropped_and_states_are_not(cell):
+    rnn, x = make_rnn(F, **SIZES, cell=cell), torch.randn(64, T, F)
+    seen = torch.zeros(64, T, SIZES["hidden"])
+    dropout = make_dropout(0.5)
+    layer_by_layer = outputs(rnn, x, dropout)
+    assert 0.4 < float((layer_by_layer == 0).float().mean()) < 0.6
+    torch.testing.assert_close(outputs(rnn, x, dropout.eval()), rnn(x)[0])
+    one, states = make_rnn(F, 5, 1, cell), None
+    whole, dropped = one(x)[0], outputs(one, x, dropout.train())
+    torch.testing.assert_close(dropped[dropped != 0], 2 * whole[dropped != 0], msg="the states behind them are whole")
+    states = initial_states(one, x)
+    for t in range(T):
+        seen[:, t], states = rnn_step(one, x[:, t], states, dropout)
+    torch.testing.assert_close(seen[seen != 0], 2 * whole[seen != 0])
+
+
+def test_the_players_of_c_rnn_gan_drop_outputs_of_cells():
+    sizes = {**SIZES, "cell": "lstm"}
+    D = AveragingDiscriminator(SHAPE, 0, **sizes, dropout=0.0, cell_dropout=0.5)
+    G = AutoregressiveGenerator(SHAPE, 0, None, **sizes, cell_dropout=0.5)
+    z, x = torch.rand(4, T, F), torch.rand(4, T, F)
+    assert (D.features(x) == 0).any()
+    for made in (lambda: G(z), lambda: G.predict(z, x)):
+        assert not torch.equal(made(), made())
+    assert torch.equal(G.eval()(z), G(z))
+    with pytest.raises(UserError, match=r"cell_dropout=1\.0: it must be a probability below 1"):
+        AutoregressiveGenerator(SHAPE, 0, None, **sizes, cell_dropout=1.0)
 
 
 @pytest.mark.parametrize("cell", CELLS)

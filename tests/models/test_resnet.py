@@ -237,6 +237,24 @@ class TestBigGAN:
         generator = self.generator()
         assert [embedding.weight.shape for embedding in blocks(generator, nn.Embedding)] == [(3, 4)]
 
+    def test_without_a_shared_embedding_each_norm_has_values_of_the_classes(self):
+        generator = self.generator(embedding_dim=None, hierarchical=False, initialisation="normal")
+        tables = blocks(generator, nn.Embedding)
+        assert [table.weight.shape for table in tables] == [(3, 8)] * 4 * len(generator.blocks)
+        layers = blocks(generator, nn.Conv2d | nn.Linear | nn.Embedding)
+        weights = torch.cat([layer.weight.detach().flatten() for layer in layers])
+        assert float(weights.std()) == pytest.approx(0.02, rel=0.05)
+        norm, x, y = generator.blocks[0].norm1, torch.randn(6, 8, 4, 4), torch.tensor([0, 1, 2, 0, 1, 2])
+        plain = norm.norm(x)
+        expected = (1 + norm.gain.weight[y])[:, :, None, None] * plain + norm.bias.weight[y][:, :, None, None]
+        torch.testing.assert_close(norm(x, y), expected)
+        mixture = torch.nn.functional.one_hot(y, 3).float()
+        torch.testing.assert_close(generator.eval()(torch.ones(6, 9), y), generator(torch.ones(6, 9), mixture))
+        with pytest.raises(UserError, match="hierarchical=True: parts of z are joined to a shared embedding"):
+            self.generator(embedding_dim=None)
+        with pytest.raises(UserError, match="initialisation='zeros': it must be one of orthogonal, normal"):
+            self.generator(initialisation="zeros")
+
     def test_the_projection(self):
         network = BigGANDiscriminator(self.shape, 3, 8, 1, 1, 8, 1, 0)
         x = torch.randn(3, *self.shape)

@@ -12,6 +12,7 @@ from gan_cli.data.base import Data, Dataset
 from gan_cli.data.class_choice import of_classes
 from gan_cli.data.images.cache import ImageCache, default_folder
 from gan_cli.data.images.decoding import DecodedImages
+from gan_cli.data.images.dequantized import Dequantized
 from gan_cli.data.images.folder import folder_source
 from gan_cli.data.images.jitter import Jittered
 from gan_cli.data.images.label_file import read_labels
@@ -52,6 +53,8 @@ class ImageReader:
         jitter: Side to which training images are enlarged before a random crop, see
             :class:`~gan_cli.data.images.jitter.Jittered`; None for no cropping.
         mirror: Flip training images left-right with probability 1/2.
+        dequantize: Fill the steps between the grey values of training images with noise, see
+            :class:`~gan_cli.data.images.dequantized.Dequantized`.
         cache: Decode once into a memory-mapped array; if false, decode on the fly.
         cache_dir: Folder of the cache; None for ``$XDG_CACHE_HOME/gan-cli``.
         workers: Number of decoding threads; None for one per CPU.
@@ -72,6 +75,7 @@ class ImageReader:
     max_samples: int | None = None
     jitter: int | None = None
     mirror: bool = False
+    dequantize: bool = False
     cache: bool = True
     cache_dir: str | None = None
     workers: int | None = None
@@ -87,7 +91,7 @@ class ImageReader:
                 checks.count(field, getattr(self, field))
         if self.heldout is not None:
             checks.count("heldout", self.heldout, least=0)
-        for field in ("mirror", "cache", "skip_corrupt"):
+        for field in ("mirror", "dequantize", "cache", "skip_corrupt"):
             checks.flag(field, getattr(self, field))
         if self.label is not None and self.labels is None:
             raise FieldError("label", self.label, "it names a column of the file dataset.labels, which is not set.")
@@ -141,9 +145,9 @@ class ImageReader:
             data = Data(self._dataset(train, transform), self._dataset(test, transform))
         else:
             data = split(self._dataset(train, transform), self.heldout, train.name)
-        if self.jitter is None and not self.mirror:
-            return data
-        return Data(Jittered(data.train, self.jitter, self.mirror), data.heldout)
+        jittered = self.jitter is not None or self.mirror
+        train_part = Jittered(data.train, self.jitter, self.mirror) if jittered else data.train
+        return Data(Dequantized(train_part) if self.dequantize else train_part, data.heldout)
 
     def _dataset(self, source: Source, transform: Transform) -> Dataset:
         return of_classes(self._everything(source, transform), self.classes)

@@ -6,6 +6,7 @@ Samples are drawn once and held in memory: ``n`` training and ``n_heldout`` held
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +18,27 @@ from gan_cli.data.scaling import Scaling, Series
 from gan_cli.errors import FieldError
 
 PROTOCOL = "independent draws"
-LAWS = {"code": (0.1, 0.0, 0.1), "paper": (2 * math.pi, -math.pi, math.pi)}
-"""Largest angular step of the sines, and smallest and largest phase, in radians."""
+
+
+class SineLaw(NamedTuple):
+    """Law of the sines of a data set, in radians; each number is uniform between its bounds.
+
+    Attributes:
+        steps: Bounds of the angle per step of a sequence of ``window`` steps, as a function of ``window``.
+        phases: Bounds of the phase.
+        amplitudes: Bounds of the amplitude.
+    """
+
+    steps: Callable[[int], tuple[float, float]]
+    phases: tuple[float, float]
+    amplitudes: tuple[float, float] = (1.0, 1.0)
+
+
+LAWS = {
+    "code": SineLaw(lambda window: (0.0, 0.1), (0.0, 0.1)),
+    "paper": SineLaw(lambda window: (0.0, 2 * math.pi), (-math.pi, math.pi)),
+    "rcgan": SineLaw(lambda window: (2 * math.pi / window, 10 * math.pi / window), (-math.pi, math.pi), (0.1, 0.9)),
+}
 
 Sampler = Callable[[int, torch.Generator], Tensor]
 """(n, generator) -> n sequences float64 ``[n, T, F]`` in their own units."""
@@ -38,7 +58,9 @@ def sines(
         window: Number of time steps T, at least 2.
         features: Number of features.
         law: ``code`` draws ω and θ from U(0, 0.1), as the authors' code does (they confirmed that their results were made with
-            it). ``paper`` draws ω = 2πη, η ~ U(0, 1), and θ ~ U(−π, π), as in the paper's text.
+            it). ``paper`` draws ω = 2πη, η ~ U(0, 1), and θ ~ U(−π, π), as in the paper's text. ``rcgan`` draws 1 to 5 periods
+            per sequence, ω = 2πf/T with f ~ U(1, 5), and θ ~ U(−π, π), and multiplies the sine by an amplitude from
+            U(0.1, 0.9), as the code of Hyland et al. (2017) does.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -47,12 +69,14 @@ def sines(
         raise FieldError("law", law, f"it must be one of {', '.join(LAWS)}.")
     checks.count("window", window, least=2)
     checks.count("features", features)
-    fastest, first, last = LAWS[law]
+    steps, phases, amplitudes = LAWS[law]
 
     def draw(n: int, g: torch.Generator) -> Tensor:
-        omega = fastest * torch.rand(n, 1, features, generator=g, dtype=torch.float64)
-        theta = first + (last - first) * torch.rand(n, 1, features, generator=g, dtype=torch.float64)
-        return (omega * torch.arange(window)[:, None] + theta).sin()
+        def uniform(low: float, high: float) -> Tensor:
+            return low + (high - low) * torch.rand(n, 1, features, generator=g, dtype=torch.float64)
+
+        omega, theta, amplitude = uniform(*steps(window)), uniform(*phases), uniform(*amplitudes)
+        return amplitude * (omega * torch.arange(window)[:, None] + theta).sin()
 
     names = tuple(f"sine {k + 1}" for k in range(features))
     return _data(draw, n, n_heldout, seed, names, Scaling((-1.0,) * features, (1.0,) * features))

@@ -12,7 +12,7 @@ from gan_cli.activity import counted
 from gan_cli.data.base import seeded_generator
 from gan_cli.errors import FieldError
 from gan_cli.metrics.sequences.base import SequenceMetric
-from gan_cli.models.recurrent import CELLS
+from gan_cli.models.rnn import CELLS
 
 MIN_RELATIVE_FALL = 0.01
 """A loss counts as converged if it falls by a smaller fraction of itself."""
