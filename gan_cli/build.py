@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
@@ -35,6 +36,8 @@ from gan_cli.parallel.ranks import here
 from gan_cli.precision import autocast
 from gan_cli.randomness import random_state, set_random_state
 from gan_cli.regularizers.base import Regularizer
+from gan_cli.schedules.averages import Averaging, Decay
+from gan_cli.schedules.following import GROUPS, Following, laws_in, variants, with_numbers
 from gan_cli.schedules.learning_rates import LearningRateSchedule
 from gan_cli.schedules.length import FORESEEN, last_round, with_end
 from gan_cli.schedules.turns import Schedule, Without, batches_of_turns
@@ -73,6 +76,9 @@ class Parts(NamedTuple):
     idle: Sequence[str]
     """Turns that are not played in this run, because they come after its last round."""
     learning_rate: LearningRateSchedule
+    averaging: Averaging
+    following: Callable[[list[float]], Following]
+    """Makes what sets the numbers that follow laws, given the learning rates of all parameter groups."""
     metric: Metric
     diagnostics: Diagnostics
 
@@ -103,6 +109,10 @@ def build(
 
 
 def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Tensor], None]) -> Parts:
+    laws = laws_in(cfg)
+    if here().count > 1 and (timed := [key for key, law in laws.items() if law.unit == "minutes"]):
+        raise UserError(f"{timed[0]}.unit=minutes: processes have clocks of their own. Take images or rounds, or processes=1.")
+    others, cfg = variants(cfg, laws), with_numbers(cfg, laws)
     game_class(cfg).check(data)
     game = build_game(cfg, data.shape, data.classes, data.source).to(device)
     turns = moving_turns(game, cfg.frozen)
@@ -120,12 +130,24 @@ def _parts(cfg: DictConfig, data: Data, device: Device, watch: Callable[[str, Te
         solver.check(order)
     idle = [name for name in turns if name not in {*chain(*orders)}]
     learning_rate = make(with_end(cfg, last), "learning_rate", LearningRateSchedule)
-    return Parts(data, game, solver, schedule, last, idle, learning_rate, build_metric(cfg), build_diagnostics(cfg))
+    averaging = build_averaging(cfg)
+    following = partial(Following, cfg, laws, game, averaging, solver)
+    for other in others:  # every number that a law comes to must be allowed
+        build_objective(other)
+        build_optimizers(other, game, turns)
+        build_averaging(other)
+    metric, diagnostics = build_metric(cfg), build_diagnostics(cfg)
+    return Parts(data, game, solver, schedule, last, idle, learning_rate, averaging, following, metric, diagnostics)
 
 
 def build_data(cfg: DictConfig) -> Data:
     """Build the data set, which comes first and tells the models their shape and classes."""
     return make(cfg, "dataset", Data)
+
+
+def build_averaging(cfg: DictConfig) -> Averaging:
+    """Build the averages of the players; without an average a plain copy of them is kept."""
+    return Decay(0.0) if cfg.ema is None else make(cfg, "averaging", Averaging)
 
 
 def build_metric(cfg: DictConfig) -> Metric:
@@ -235,6 +257,8 @@ def refuse_unused(cfg: DictConfig, named: Collection[str]) -> None:
     Raises:
         UserError: If the game does not use one of them.
     """
+    if "ema" in named and cfg.ema is not None and "decay" not in cfg.averaging:
+        raise UserError(f"ema={cfg.ema}: the average follows averaging.images. Leave ema out, or take averaging=decay.")
     used = uses(cfg)
     takes = ", ".join(name for name, is_used in used.items() if is_used) or "none of these"
     used["model"] = any(used[f"model/{player}"] for player in cfg.model if player not in BROUGHT_BY_GAMES)
@@ -263,4 +287,6 @@ def uses(cfg: DictConfig) -> dict[str, bool]:
 
 def make(cfg: DictConfig, key: str, role: type[Role], *args: Any, **known: Any) -> Role:
     """Return the component at ``key``, a ``role``, see ``instantiate``."""
+    if key.partition(".")[0] in GROUPS:
+        cfg = with_numbers(cfg, laws_in(cfg, key))
     return instantiate(cfg, key, role, WITHIN.get(role, nn.Module), *args, **known)

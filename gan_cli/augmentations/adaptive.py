@@ -29,6 +29,7 @@ class Adaptive(Augmentation):
         images: Number of images after which p has moved by 1 if it always moves in the same direction.
         start: Initial p, in [0, 1].
         limit: Largest p, in [0, 1]. Below about 0.8, D can still infer the distribution of the original images.
+        probability: p in [0, 1], whatever D does; it may follow a law. None: p adapts.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -53,6 +54,7 @@ class Adaptive(Augmentation):
         images: int = 500_000,
         start: float = 0.0,
         limit: float = 0.8,
+        probability: float | None = None,
     ) -> None:
         super().__init__()
         checks.flag("flip", flip)
@@ -65,6 +67,9 @@ class Adaptive(Augmentation):
             checks.number("target", target, least=-1)
             if target > 1:
                 raise FieldError("target", target, "it must be at most 1.")
+        if probability is not None:
+            checks.share("probability", probability)
+        self.probability = probability
         self.flip, self.translation, self.scale, self.rotation, self.color = flip, translation, scale, rotation, color
         self.target, self.interval, self.images, self.limit = target, interval, images, limit
         for name, value in {"p": start, "signs": 0.0, "seen": 0.0, "turns": 0.0, "r_t": 0.0}.items():
@@ -75,12 +80,16 @@ class Adaptive(Augmentation):
 
     @property
     def needs_boundary(self) -> bool:
-        """True unless ``target`` is None."""
-        return self.target is not None
+        """True unless ``target`` is None or p is given."""
+        return self.target is not None and self.probability is None
+
+    def current_p(self) -> Tensor:
+        """Return p, 0-d."""
+        return self.p if self.probability is None else torch.full_like(self.p, self.probability)
 
     def transform(self, x: Tensor) -> Tensor:
         transforms.require_images(x, "adaptive")
-        p = self.p
+        p = self.current_p()
         if self.flip:
             x = transforms.flip(x, p)
         if self.translation:
@@ -117,4 +126,4 @@ class Adaptive(Augmentation):
             counter *= ~due
 
     def stats(self) -> Stats:
-        return {"augmentation/p": self.p.clone(), "augmentation/r_t": self.r_t.clone()}
+        return {"augmentation/p": self.current_p().clone(), "augmentation/r_t": self.r_t.clone()}

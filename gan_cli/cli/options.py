@@ -27,6 +27,7 @@ GROUPS: Mapping[str, str] = {
     "optimizer": "Optimizers of all players. Each player can have its own rate: `optimizer.discriminator.lr=4e-4`. "
     "A name other than `generator` and `discriminator` needs a `+`.",
     "learning_rate": "Schedules that multiply the optimizers' rates.",
+    "averaging": "How fast the averaged players forget. `ema=null` keeps no average.",
     "metric": "Measures of samples.",
     "features": "Spaces in which metrics of images are taken.",
     "diagnostics": "Measures of the players themselves, during training and in `gan-eval`.",

@@ -226,6 +226,12 @@ def _require_given(key: str, target: Any, given: Mapping[str, Any]) -> None:
     )
 
 
+def keys_that_make(cfg: DictConfig, key: str, role: type) -> list[str]:
+    """Return the dotted keys of the nodes inside the one at ``key`` whose targets make a ``role``."""
+    paths = [f"{key}.{path}" for path in _nested_targets(OmegaConf.select(cfg, key))]
+    return [path for path in paths if _makes(target_of(cfg, path, object), role)]
+
+
 def _nested_targets(node: Any, prefix: str = "") -> Iterator[str]:
     """Yield the paths of all nodes with a target inside ``node``, in lists too."""
     names = node if OmegaConf.is_dict(node) else range(len(node)) if OmegaConf.is_list(node) else ()

@@ -81,6 +81,7 @@ class TrainConfig:
     model: Any = MISSING
     optimizer: Any = MISSING
     learning_rate: Any = MISSING
+    averaging: Any = MISSING
     solver: Any = MISSING
     regularizer: Any = MISSING
     augmentation: Any = MISSING

@@ -34,6 +34,8 @@ def like(default: Any, value: Any) -> str | None:
     """Return what a component's argument must be, judged by its default, or None if ``value`` is that."""
     if value is None or default is None or default == MISSING or is_interpolation(value) or is_interpolation(default):
         return None
+    if isinstance(value, dict) and "_target_" in value and isinstance(default, int | float):
+        return None  # a law, which the component checks
     if isinstance(default, dict):
         return None if isinstance(value, dict) else f"set by its keys ({', '.join(map(str, default))})"
     if isinstance(default, list):

@@ -25,13 +25,14 @@ class Costs:
 
     Attributes:
         images: Number of images.
+        latest: Number of images of the round that was played last.
         flops: Number of FLOPs.
         of_order: FLOPs of a round by its turns, separated by spaces.
     """
 
     def __init__(self, schedule: Schedule, batch_size: int, epoch: int | None, processes: int = 1) -> None:
         self.schedule, self.batch_size, self.epoch, self.processes = schedule, batch_size, epoch, processes
-        self.images = self.flops = 0
+        self.images = self.latest = self.flops = 0
         self.of_order: dict[str, int] = {}
 
     def round(self, order: Sequence[str], play: Callable[[], Stats]) -> Stats:
@@ -44,7 +45,8 @@ class Costs:
                 stats = play()
             self.of_order[key] = counted.flops * self.processes
         self.flops += self.of_order[key]
-        self.images += images_of(order, self.batch_size)
+        self.latest = images_of(order, self.batch_size)
+        self.images += self.latest
         return stats
 
     def numbers(self) -> dict[str, float]:

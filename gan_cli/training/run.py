@@ -29,6 +29,7 @@ from gan_cli.precision import matrix_products
 from gan_cli.randomness import random_state, seed_all, set_random_state
 from gan_cli.runs import best, checkpoint
 from gan_cli.runs.origin import first_step
+from gan_cli.schedules.laws import Progress
 from gan_cli.training.callbacks import ScheduleLearningRates
 from gan_cli.training.clock import Stopwatch
 from gan_cli.training.costs import Costs
@@ -74,6 +75,7 @@ class Run:
         measurement: The metric over the data.
         metric_lines: The metric, and what cannot be measured of it, for the console.
         set_learning_rates: Callback that sets the learning rates.
+        following: Sets the numbers that follow laws.
         clock: The time spent in rounds.
         costs: The images and FLOPs of the rounds so far.
         early_stopping: Ends the run if its metric no longer improves.
@@ -103,27 +105,25 @@ class Run:
             self.data.train, cfg.train.batch_size, cfg.seed, self.device, balanced=balanced, memory_format=cfg.memory_format
         )
         self.heldout = Stream(self.data.shown, cfg.train.batch_size, cfg.seed, self.device)
-        self.ema = EMA(self.game, cfg.ema or 0.0)
+        self.ema = EMA(self.game, parts.averaging, lambda: (self.costs.images - self.costs.latest, self.costs.latest))
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
+        self.following = parts.following(self.set_learning_rates.rates)
         self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, self.typed)
         higher_is_better = self.measurement.metric.higher_is_better
         self.early_stopping = EarlyStopping(self.end, cfg.early_stopping, higher_is_better)
         self.pruning = Pruning(self.end, self.first, pruner, higher_is_better)
         if self.n_best and self.ranking is None:
             raise _no_ranking(cfg)
-        self.remembering: dict[str, Any] = {
-            "metric": self.measurement.metric,
-            "schedule": parts.schedule.schedule,
-            "learning_rate": parts.learning_rate,
-        }
+        self.remembering: dict[str, Any] = {"metric": self.measurement.metric, "schedule": parts.schedule.schedule}
+        self.remembering |= {"learning_rate": parts.learning_rate, "averaging": parts.averaging}
         self._remembered: Mapping[str, Any] = {}
 
     def _time_limit(self) -> TimeLimit:
         """Return what ends the run when its time is used up; a run with another budget has time without limit."""
-        minutes, processor_minutes = self.cfg.train.minutes, self.cfg.train.processor_minutes
-        if processor_minutes is not None:
-            return TimeLimit(self.end, lambda: self.clock.processor_seconds, 60 * processor_minutes)
-        return TimeLimit(self.end, lambda: self.clock.seconds, math.inf if minutes is None else 60 * minutes)
+        train = self.cfg.train
+        if train.processor_minutes is not None:
+            return TimeLimit(self.end, lambda: self.clock.processor_seconds, 60 * train.processor_minutes)
+        return TimeLimit(self.end, lambda: self.clock.seconds, math.inf if train.minutes is None else 60 * train.minutes)
 
     def computing(self) -> AbstractContextManager[None]:
         """Return the context of a round: what products of float32 matrices are computed in."""
@@ -209,10 +209,13 @@ class Run:
 
     def play(self, step: int) -> Stats:
         """Play the round of this step."""
+        followed = self.following.set(Progress(step - 1, self.costs.images, self.clock.seconds / 60))
+        if self.following.moves_rates:
+            self.set_learning_rates(step - 1)
         self.game.begin_round(step)
         order = self.schedule(step)
         with self.computing():
-            return self.costs.round(order, lambda: self.solver.round(order, self.batches))
+            return self.costs.round(order, lambda: self.solver.round(order, self.batches)) | followed
 
     def parts(self) -> dict[str, Any]:
         """Return every part that may remember something between rounds, by its key in the config or its place in the game."""
@@ -224,11 +227,11 @@ class Run:
         return {key: part for key, part in self.remembering.items() if isinstance(part, Stateful)}
 
     def remember(self, states: Mapping[str, Any]) -> None:
-        """Keep the states of metric, schedule and learning rate until ``recall``."""
+        """Keep the states of the remembering parts until ``recall``."""
         self._remembered = states
 
     def recall(self) -> None:
-        """Restore metric, schedule and learning rate, once nothing but training asks them any more."""
+        """Restore the remembering parts, once nothing but training asks them any more."""
         parts = self.stateful()
         for key, state in self._remembered.items():
             parts[key].load_state_dict(state)

@@ -56,7 +56,7 @@ def play(cfg, device: torch.device) -> None:
     parts = build(cfg, device)
     data, game, solver, schedule = parts.data, parts.game, parts.solver, parts.schedule
     batches = Stream(data.train, cfg.train.batch_size, cfg.seed, device)
-    average, set_learning_rates = EMA(game, 0.9), ScheduleLearningRates(solver, parts.learning_rate)
+    average, set_learning_rates = EMA(game, parts.averaging), ScheduleLearningRates(solver, parts.learning_rate)
     y = conditions(data, 3, seed=0)
     with OneDevice():
         stats = solver.round(schedule(1), batches)

@@ -24,7 +24,7 @@ FOLDERS = {
     "optim": [],
     "games": ["Game"],
     "solvers": ["Solver"],
-    "schedules": ["Schedule", "LearningRateSchedule"],
+    "schedules": ["Schedule", "LearningRateSchedule", "Averaging", "Law"],
     "diagnostics": ["Diagnostics"],
     "loggers": ["Logger", "Service"],
 }

@@ -21,6 +21,7 @@ from gan_cli.randomness import random_state
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
 from gan_cli.regularizers.spectral_norm import SpectralNorm
 from gan_cli.regularizers.weight_clipping import WeightClipping
+from gan_cli.schedules.averages import Decay
 from gan_cli.training.ema import EMA
 from gan_cli.types import Batch
 
@@ -172,7 +173,7 @@ def test_the_game_is_not_changed_and_results_are_reproducible(make):
 @pytest.mark.slow
 def test_an_ema_copy_with_frozen_parameters():
     game = points_gan()
-    average = EMA(game, 0.9).game
+    average = EMA(game, Decay(0.9)).game
     assert diagnostics().diagnose(average, data(2), 0) == diagnostics().diagnose(game, data(2), 0)
 
 

@@ -8,10 +8,12 @@ from omegaconf import OmegaConf
 from support import configs
 from torch import nn
 
-from gan_cli.build import build_data, build_game, build_objective
+from gan_cli.build import build_averaging, build_data, build_game, build_objective
 from gan_cli.games.infogan import JointInfoGAN
 from gan_cli.models.layers import ClassBatchNorm2d
 from gan_cli.regularizers.gradient_penalty import GradientPenalty
+from gan_cli.schedules.following import laws_in, with_numbers
+from gan_cli.schedules.laws import Progress
 from gan_cli.solvers.optimizers import build_optimizers
 
 FID = {"metric.n_samples": 50_000, "metric.n_fake": None, "metric.split": "train"}
@@ -97,6 +99,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "model.generator.initialisation": "normal",
         "model.discriminator.initialisation": "normal",
         "ema": 0.9999,
+        "averaging.start": 1000,
+        "averaging.warm_up": False,
         **FID,
     },
     "biggan_128": {
@@ -107,6 +111,13 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         **FID,
         "model.generator.embedding_dim": 128,
         "model.generator.initialisation": "orthogonal",
+    },
+    "r3gan": {
+        "dataset.mirror": True,
+        "train.batch_size": 512,
+        "model.generator.embedding_dim": 64,
+        "model.generator.latent_dim": 64,
+        **FID,
     },
     "infogan_paper": {
         "train.steps": 5000,
@@ -165,3 +176,27 @@ def test_mmd_gan_adds_a_linear_kernel():
 def test_wgan_gp_penalizes_both_sides():
     penalty = build_objective(configs.compose("experiment=wgan_gp_cifar10")).regularizers["gradient_penalty"]
     assert penalty == GradientPenalty(weight=10.0, one_sided=False)
+
+
+def test_r3gan_follows_one_cosine_law_over_20_million_images():
+    laws = laws_in(configs.compose("experiment=r3gan"))
+    values = {key: (law.values(), law(Progress(0, 10_000_000))) for key, law in laws.items() if key != "optimizer.lr"}
+    rate, gamma = ((2e-4, 5e-5), pytest.approx(1.25e-4)), ((0.05, 0.005), pytest.approx(0.0275))
+    assert values == {
+        "optimizer.generator.lr": rate,
+        "optimizer.discriminator.lr": rate,
+        "optimizer.betas.1": ((0.9, 0.99), pytest.approx(0.945)),
+        "regularizer.r1.weight": gamma,
+        "regularizer.r2.weight": gamma,
+        "augmentation.probability": ((0.0, 0.55), pytest.approx(0.275)),
+        "averaging.images": ((0.0, 5e6), pytest.approx(2.5e6)),
+    }
+    average = build_averaging(with_numbers(configs.compose("experiment=r3gan"), laws, index=1))
+    assert average(Progress(50_000, 25_600_000), 512) == 0.5 ** (512 / 5e6)
+
+
+def test_r3gan_plays_with_labels():
+    cfg = configs.compose("experiment=r3gan model.generator.inner.width=8 model.discriminator.inner.width=8")
+    game = build_game(cfg, (3, 32, 32), 10)
+    assert game.conditional
+    assert game.augmentation.current_p() == 0

@@ -9,6 +9,7 @@ from torch import nn
 import gan_cli
 from gan_cli.games import sampling
 from gan_cli.runs import checkpoint
+from gan_cli.schedules.averages import Decay
 from gan_cli.training.ema import EMA
 
 pytestmark = pytest.mark.slow
@@ -45,7 +46,7 @@ def test_the_class_and_the_truncation_decide_the_sample(biggan, monkeypatch):
 def test_statistics_of_conditional_batch_norm_are_averaged():
     """The statistics belong to the weights, so they are averaged as these are; spectral norm's vectors are copied."""
     parts, _ = configs.play(configs.config("experiment=biggan_small"))
-    game, average = parts.game, EMA(parts.game, 0.5)
+    game, average = parts.game, EMA(parts.game, Decay(0.5))
     conditional = game.generator.blocks[0].norm1.norm
     assert isinstance(conditional, nn.BatchNorm2d)
     before = conditional.running_mean.clone()

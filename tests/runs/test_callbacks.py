@@ -13,6 +13,8 @@ from gan_cli.errors import Diverged, UnreadableData, UserError
 from gan_cli.games.analytic.gaussian_gan import GaussianGAN
 from gan_cli.losses.non_saturating import NonSaturating
 from gan_cli.runs import checkpoint, logger
+from gan_cli.schedules.averages import Decay, HalfLife
+from gan_cli.schedules.laws import Progress
 from gan_cli.schedules.learning_rates import LinearDecay
 from gan_cli.training.callbacks import DivergenceGuard, LogStats, SaveCheckpoint, ScheduleLearningRates
 from gan_cli.training.clock import Stopwatch
@@ -29,7 +31,7 @@ def game():
 
 
 def test_the_average_of_parameters(game):
-    average = EMA(game, 0.5)
+    average = EMA(game, Decay(0.5))
     live, mean = next(game.parameters()), next(average.game.parameters())
     expected = live.detach().clone()
     for step in (1, 2, 50):
@@ -45,7 +47,7 @@ def test_the_average_of_parameters(game):
 
 def test_the_average_of_buffers(game):
     """Batch norm's statistics belong to the weights; spectral norm's vectors and counters are the newest ones."""
-    average = EMA(game, 0.5)
+    average = EMA(game, Decay(0.5))
     norm = next(module for module in game.modules() if isinstance(module, BatchNorm2d))
     before = norm.running_mean.clone()
     for buffer in game.buffers():
@@ -60,7 +62,7 @@ def test_the_average_of_buffers(game):
 
 
 def test_without_a_decay_the_average_is_a_copy(game):
-    average = EMA(game, 0.0)
+    average = EMA(game, Decay(0.0))
     with torch.no_grad():
         for parameter in game.parameters():
             parameter.normal_()
@@ -70,9 +72,32 @@ def test_without_a_decay_the_average_is_a_copy(game):
 
 
 @pytest.mark.parametrize("decay", [1.0, -0.1, 2, float("nan")])
-def test_what_is_no_decay(game, decay):
-    with pytest.raises(UserError, match="ema="):
-        EMA(game, decay)
+def test_what_is_no_decay(decay):
+    with pytest.raises(UserError, match="decay="):
+        Decay(decay)
+
+
+def test_an_average_begins_at_its_start_and_then_keeps_its_decay():
+    decay = Decay(0.9999, start=1000, warm_up=False)
+    assert [decay(Progress(step - 1, 0), 50) for step in (1, 999, 1000, 9000)] == [0.0, 0.0, 0.9999, 0.9999]
+
+
+def test_half_of_an_average_is_forgotten_within_the_half_life():
+    assert HalfLife(5_000_000)(Progress(3, 0), 512) == 0.5 ** (512 / 5e6)
+    assert HalfLife(1000)(Progress(3, 0), 10) ** 100 == pytest.approx(0.5)
+    ramp = HalfLife(1000, rampup=0.05)
+    assert [ramp(Progress(0, images), 10) for images in (0, 2000, 20_000, 10**6)] == [0.0, 0.5**0.1, 0.5**0.01, 0.5**0.01]
+    assert HalfLife(0)(Progress(0, 0), 10) == 0
+
+
+def test_an_average_is_told_the_images_of_the_round(game):
+    average = EMA(game, HalfLife(64.0), lambda: (640, 128))
+    live, mean = next(game.parameters()), next(average.game.parameters())
+    before = live.detach().clone()
+    with torch.no_grad():
+        live += 1
+    average(6, {})
+    torch.testing.assert_close(mean, before + 0.75)
 
 
 def test_learning_rates_of_the_next_round():
