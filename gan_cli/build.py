@@ -77,8 +77,8 @@ class Parts(NamedTuple):
     """Turns that are not played in this run, because they come after its last round."""
     learning_rate: LearningRateSchedule
     averaging: Averaging
-    following: Callable[[list[float]], Following]
-    """Makes what sets the numbers that follow laws, given the learning rates of all parameter groups."""
+    following: Callable[[list[float], Callable[[int], object]], Following]
+    """Makes what sets the numbers that follow laws, given the learning rates of all parameter groups and what sets them."""
     metric: Metric
     diagnostics: Diagnostics
 

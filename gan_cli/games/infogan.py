@@ -1,4 +1,4 @@
-"""InfoGAN: latents that hold codes which can be read back from the samples."""
+"""infogan, infogan_joint: latents that hold codes which can be read back from the samples (InfoGAN)."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -73,7 +73,9 @@ def _layer_by_layer(rnn: nn.GRU | nn.LSTM, dropout: draws.Dropout, x: Tensor) ->
     zero = x.new_zeros(directions, len(x), rnn.hidden_size)
     state: Any = (zero, zero) if isinstance(rnn, nn.LSTM) else zero
     for layer in range(rnn.num_layers):
-        own = [weight for each in rnn.all_weights[layer * directions : (layer + 1) * directions] for weight in each]
+        own: list[Tensor] = [
+            weight for each in rnn.all_weights[layer * directions : (layer + 1) * directions] for weight in each
+        ]
         x = dropout(fused(x, state, own, True, 1, 0.0, rnn.training, rnn.bidirectional, True)[0])
     return (x,)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gan_cli.models.conditional import embedded
+from gan_cli.models.layers import embedded
 
 MAX_PERIOD = 10000.0
 """Longest wavelength of the sinusoids divided by 2 pi, in time steps."""

@@ -27,7 +27,7 @@ def laws_in(cfg: DictConfig, *places: str) -> dict[str, Law]:
     A setting of an optimizer that each player takes over has a key for each of them, such as ``optimizer.generator.lr``.
     """
     keys = [key for place in places or GROUPS for key in keys_that_make(cfg, place, Law)]
-    return {key: instantiate(cfg, key, Law, nn.Module) for key in keys}  # type: ignore[type-abstract]
+    return {key: instantiate(cfg, key, Law, nn.Module) for key in keys}
 
 
 def with_numbers(cfg: DictConfig, laws: Mapping[str, Law], index: int = 0) -> DictConfig:
@@ -58,20 +58,25 @@ class Following:
         solver: Its optimizers follow their laws.
         rates: Learning rates of the parameter groups of all its optimizers, one after another, before the factor of the
             ``learning_rate`` schedule.
-
-    Attributes:
-        moves_rates: True if a learning rate follows a law.
+        set_rates: Called with the number of rounds played if a rate has been set; it sets the rates of the next round.
 
     Raises:
         UserError: If a number is read only once, when its component is made.
     """
 
     def __init__(
-        self, cfg: DictConfig, laws: Mapping[str, Law], game: Game, averaging: Averaging, solver: Solver, rates: list[float]
+        self,
+        cfg: DictConfig,
+        laws: Mapping[str, Law],
+        game: Game,
+        averaging: Averaging,
+        solver: Solver,
+        rates: list[float],
+        set_rates: Callable[[int], object],
     ) -> None:
         self.cfg, self.laws, self.game, self.solver, self.rates = cfg, laws, game, solver, rates
         parts: dict[str, Any] = {"game": game, "augmentation": game.objective.augmentation, "averaging": averaging}
-        self.parts = parts | game.objective.parts()
+        self.parts, self.set_rates = parts | game.objective.parts(), set_rates
         found = {key: list(self._of_groups(key) if key.startswith("optimizer.") else self._of_parts(key)) for key in laws}
         self.setters = {key: setters for key, setters in found.items() if setters}
         self.moves_rates = any(key.startswith("optimizer.") and key.endswith(".lr") for key in self.setters)
@@ -82,6 +87,8 @@ class Following:
         for key, value in values.items():
             for set_to in self.setters[key]:
                 set_to(value)
+        if self.moves_rates:
+            self.set_rates(progress.rounds)
         return {f"schedule/{key}": torch.tensor(value, device=self.game.device) for key, value in values.items()}
 
     def _of_parts(self, key: str) -> Iterator[Setter]:

@@ -107,7 +107,7 @@ class Run:
         self.heldout = Stream(self.data.shown, cfg.train.batch_size, cfg.seed, self.device)
         self.ema = EMA(self.game, parts.averaging, lambda: (self.costs.images - self.costs.latest, self.costs.latest))
         self.set_learning_rates = ScheduleLearningRates(self.solver, parts.learning_rate)
-        self.following = parts.following(self.set_learning_rates.rates)
+        self.following = parts.following(self.set_learning_rates.rates, self.set_learning_rates)
         self.measurement, self.metric_lines = measure_with(parts.metric, self.data, self.device, self.typed)
         higher_is_better = self.measurement.metric.higher_is_better
         self.early_stopping = EarlyStopping(self.end, cfg.early_stopping, higher_is_better)
@@ -210,8 +210,6 @@ class Run:
     def play(self, step: int) -> Stats:
         """Play the round of this step."""
         followed = self.following.set(Progress(step - 1, self.costs.images, self.clock.seconds / 60))
-        if self.following.moves_rates:
-            self.set_learning_rates(step - 1)
         self.game.begin_round(step)
         order = self.schedule(step)
         with self.computing():

@@ -63,12 +63,12 @@ class TestClosedForms:
 class TestWhatFollows:
     def test_each_number_is_that_of_its_law(self):
         cfg = configs.config(WORDS, "train.batch_size=8 ema=0.9")
-        parts = build(cfg, CPU)
-        following = parts.following([1e-3, 1e-3])
+        parts, told = build(cfg, CPU), []
+        following = parts.following([1e-3, 1e-3], told.append)
         numbers = following.set(Progress(2, 32))
         assert parts.game.objective.regularizers["r1"].weight == pytest.approx(0.6)
         assert parts.game.objective.augmentation.std == pytest.approx(0.3)
-        assert following.rates == [pytest.approx(8e-4)] * 2
+        assert (following.rates, told) == ([pytest.approx(8e-4)] * 2, [2])
         assert parts.averaging.images == pytest.approx(250)
         for optimizer in parts.solver.optimizers.values():
             assert optimizer.param_groups[0]["betas"] == (0.5, pytest.approx(0.945))
@@ -84,7 +84,7 @@ class TestWhatFollows:
 
     def test_a_player_with_a_number_of_its_own_follows_no_other(self):
         cfg = configs.config(f"dataset=ring optimizer.lr={LINEAR % (1.0, 0.0, 4)} optimizer.generator.lr=0.5")
-        following = build(cfg, CPU).following([1.0, 0.5])
+        following = build(cfg, CPU).following([1.0, 0.5], int)
         following.set(Progress(2, 0))
         assert following.rates == [0.5, 0.5]
         assert set(following.setters) == {"optimizer.discriminator.lr"}
@@ -107,7 +107,7 @@ class TestWhatFollows:
     )
     def test_what_cannot_follow_a_law(self, words, said):
         with pytest.raises(UserError, match=said):
-            build(configs.config(words), CPU).following([1.0, 1.0])
+            build(configs.config(words), CPU).following([1.0, 1.0], int)
 
     def test_a_decay_beside_a_half_life_is_refused(self):
         cfg = configs.config("averaging=half_life", "ema=0.99")
