@@ -17,7 +17,11 @@ from gan_cli.runs import environment, logger
 from gan_cli.training import together
 
 pytestmark = pytest.mark.slow
-CFG = "dataset=ring loss=wgan_gp device=cpu"
+LAW = "{_target_:gan_cli.schedules.Cosine,start:%s,end:%s,over:40,unit:images}"
+CFG = (
+    f"dataset=ring loss=wgan_gp device=cpu regularizer.gradient_penalty.weight={LAW % (10.0, 1.0)} "
+    f"optimizer.lr={LAW % (1e-3, 1e-4)} averaging=half_life averaging.images={LAW % (0.0, 100.0)}"
+)
 VALUES = "train.batch_size=8 train.n_critic=1 checkpoint_every=2 log_every=1 train.steps"
 
 
