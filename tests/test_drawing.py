@@ -82,7 +82,7 @@ def orange(picture):
 
 
 class TestPoints:
-    @pytest.mark.parametrize("d", [1, 2, 3])
+    @pytest.mark.parametrize("d", [1, pytest.param(2, marks=pytest.mark.long), 3])
     @pytest.mark.slow
     def test_figures_have_one_size(self, d):
         torch.manual_seed(0)

@@ -86,7 +86,7 @@ def test_the_field_in_the_picture_is_the_players_descent(game):
     assert value[0, 3] == pytest.approx(float(played.turns()["theta"].loss(NOTHING)[0].detach()))
 
 
-@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.long), 3])
 @pytest.mark.slow
 def test_a_picture_of_any_path(rows):
     path = [{"step": 0, "loss/theta": 1.0}]

@@ -103,6 +103,7 @@ class TestSpectralNorm:
         assert 1 - 1e-5 <= torch.linalg.matrix_norm(reshaped(layer), 2) <= 1.05
 
     @pytest.mark.slow
+    @pytest.mark.long
     def test_stays_warm_in_training(self):
         game = images_gan(Wasserstein(), [SpectralNorm()], width=8)
         solver = alternating(game, torch.optim.Adam, lr=1e-3)
