@@ -61,7 +61,8 @@ class Provenance:
         sampling: Sampling options that differ from training.
         protocol: How sequences were cut and split, in words. None: other data.
         labels: How the labels of generated samples were drawn: ``data`` or ``uniform``. None: they have none.
-        preprocessing: How real images were brought to their size: ``size`` in pixels and ``fit``; None: as they are.
+        preprocessing: How real images were brought to their size: ``size`` in pixels and ``fit``, ``pad`` or ``crop``; None: as
+            they are. Padding lowers the Fréchet distance, so numbers of unlike padding are not ranked together.
         group: Config group of the option that gave the number: ``metric`` for samples, ``diagnostics`` for players.
     """
 

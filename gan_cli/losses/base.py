@@ -43,8 +43,10 @@ class Loss(Contract, ABC):
     def estimate(self, real: Tensor, fake: Tensor) -> Stats:
         """Return what these logits say about the distance between data and generator, without any penalty.
 
-        For example ``{"wasserstein": E D(x) - E D(G(z))}`` in units of the critic's slope, or a lower bound in nats such as
-        ``{"js": log 2 - L_D / 2}``; empty if the loss bounds no divergence. Must not change the state of the loss.
+        For example ``{"wasserstein": E D(x) - E D(G(z))}`` in units of the critic's slope, or ``{"js": log 2 - L_D / 2}`` in
+        nats; empty if the loss bounds no divergence. On samples that the discriminator was not trained on, the expectation is a
+        lower bound of the distance; on the training batch a discriminator that memorises exceeds it. Must not change the
+        state of the loss.
         """
         return {}
 

@@ -13,10 +13,10 @@ BOUNDS: Mapping[str, str] = {
     "squared_hellinger": "the squared Hellinger distance without a factor 1/2, at most 2",
     "wasserstein": "the Wasserstein distance times the critic's slope",
 }
-"""The distances of which estimates are lower bounds, by the names of the estimates."""
+"""The distances of which estimates on held-out data are lower bounds in expectation, by the names of the estimates."""
 NEGATIVE = "A value below 0 says nothing: the discriminator does worse than a constant one."
 MEANINGS: Mapping[str, str] = {
-    **{name: f"A lower bound of {bound}. {NEGATIVE}" for name, bound in BOUNDS.items()},
+    **{name: f"On held-out data a lower bound, in expectation, of {bound}. {NEGATIVE}" for name, bound in BOUNDS.items()},
     "mmd2": "MMD^2 between features, without bias: it scatters around 0 if both laws are equal.",
 }
 """Each estimate, described in one or two sentences."""

@@ -22,7 +22,8 @@ class FGAN(Loss):
     """D_f(P || Q) = E_Q f(p / q) >= E_P T - E_Q f*(T) for any T within the domain of f* (Nowozin et al., 2016).
 
     T = g_f(D(x)) with the paper's output activation g_f, which is increasing and maps logits onto that domain.
-    L_D = -E T(x) + E f*(T(G(z))).  L_G = -E T(G(z)).  The estimate is -L_D, a lower bound of D_f for any logits.
+    L_D = -E T(x) + E f*(T(G(z))).  L_G = -E T(G(z)).  The estimate is -L_D; its expectation over samples that D was
+    not trained on is a lower bound of D_f.
 
     Args:
         saturating: If true, L_G = -E f*(T(G(z))), as in the paper's algorithm 1; otherwise the paper's practical form.

@@ -55,6 +55,11 @@ def test_every_difference_is_reported(changes, said):
     assert differences(provenance(), provenance(**changes)) == [said]
 
 
+def test_numbers_of_unlike_padding_are_not_ranked_together():
+    padded, cropped = (provenance(preprocessing={"size": 32, "fit": fit}) for fit in ("pad", "crop"))
+    assert differences(padded, cropped) == ["fit pad against crop"]
+
+
 def test_another_extractor_differs_in_all_its_settings():
     found = differences(provenance(), provenance(features={"extractor": "efficientnet_lite0"}))
     assert found == [

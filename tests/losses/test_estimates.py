@@ -18,7 +18,9 @@ def test_every_estimate_of_a_loss_has_a_meaning():
 
 def test_one_of_several_discriminators():
     assert meaning("js_there") == meaning("js") != meaning("twice_js") == MEANINGS["twice_js"]
-    assert meaning("reverse_kl").startswith("A lower bound of the divergence KL(Q||P). A value below 0 says nothing")
+    assert meaning("reverse_kl").startswith(
+        "On held-out data a lower bound, in expectation, of the divergence KL(Q||P). A value below 0 says nothing"
+    )
     assert meaning("cycle") == meaning("jsd") == ""
 
 
@@ -31,4 +33,6 @@ def test_the_jobs_of_a_process_explain_their_estimates_once(monkeypatch):
             step, {"loss/generator": torch.ones(()), "estimate/triangular": torch.zeros(()), "estimate/own": torch.ones(())}
         )
     assert len(said) == 1
-    assert said[0].startswith("estimate/triangular: A lower bound of the triangular discrimination, the integral of (p - q)^2")
+    assert said[0].startswith(
+        "estimate/triangular: On held-out data a lower bound, in expectation, of the triangular discrimination, the integral"
+    )

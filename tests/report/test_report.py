@@ -74,7 +74,7 @@ def test_a_run_becomes_one_page_that_needs_nothing_else(run, painted):
     assert "No command line composes the config of these runs here" in text
     parts = ("a paper", "Differences from the source: everything", "Estimated and exact distance", "1 of 1 finished")
     assert all(part in text for part in parts)
-    assert "A lower bound of the Wasserstein distance times the critic" in text
+    assert "On held-out data a lower bound, in expectation, of the Wasserstein distance times the critic" in text
     assert "A value below 0 says nothing" in text
     names = {file.name for file in (folder / "report").iterdir()}
     assert {"own.png", "losses.png", "gradient_norms.png", "the_metric.png", "summary.json", "samples_seed_0.gif"} <= names
