@@ -161,7 +161,7 @@ def ranking_rows(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "seeds": len(method["seeds"]),
             "name": name,
             **number,
-            **(_difference_columns(method["difference"]) if name == entry["number"] else {}),
+            **(_difference_columns(method["difference"], entry["reference"]) if name == entry["number"] else {}),
         }
         for entry in entries
         for method in entry["methods"]
@@ -172,8 +172,14 @@ def ranking_rows(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _difference_columns(difference: Mapping[str, Any] | None) -> dict[str, Any]:
+def _difference_columns(difference: Mapping[str, Any] | None, reference: bool) -> dict[str, Any]:
     if difference is None:
-        return {"verdict": "best"}
+        return {"verdict": "reference" if reference else "best"}
     low, high = difference["interval"] or (None, None)
-    return {"difference": difference["value"], "low": low, "high": high, "verdict": difference["verdict"]}
+    return {
+        "difference": difference["value"],
+        "low": low,
+        "high": high,
+        "verdict": difference["verdict"],
+        "seeds_to_decide": difference["seeds"],
+    }

@@ -6,18 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from gan_cli.evaluation.by_class import values_within_classes
 from gan_cli.evaluation.results import Number, Provenance, Result, differences
 from gan_cli.evaluation.sweeps import Group, SweepRun, groups, shared_settings
-
-LEVEL = 0.95
-"""Joint confidence level of all intervals of a ranking."""
-MIN_PAIRS = 3
-"""Minimum number of paired seeds for a verdict."""
-RESAMPLES = 10_000
-"""Number of bootstrap resamples."""
+from gan_cli.evaluation.verdicts import TOGETHER, Difference, all_pairs, differences_to
 
 
 class Mean(NamedTuple):
@@ -34,22 +27,6 @@ class Mean(NamedTuple):
     n: int
 
 
-class Difference(NamedTuple):
-    """Mean paired difference between a method and the best one.
-
-    Attributes:
-        value: The mean difference, method minus best.
-        interval: Its confidence interval. None: too few seeds.
-        n: Number of seeds that both have.
-        verdict: ``better``, ``worse``, ``no difference`` (the interval contains 0), ``too few seeds`` or ``not finite``.
-    """
-
-    value: float
-    interval: tuple[float, float] | None
-    n: int
-    verdict: str
-
-
 @dataclass(frozen=True)
 class Row:
     """One method of a ranking.
@@ -59,7 +36,7 @@ class Row:
         seeds: The seeds that were measured.
         n_seeds: Number of seeds of this method in the sweep.
         means: Means by choice of checkpoint (``last``, ``best``) and name of the number.
-        difference: Difference to the first row; None for the first row itself.
+        difference: Difference to the best method, or to the reference; None for that method itself.
         by_class: Means by name of the number and name of the class, of the classes that all seeds have the number for.
     """
 
@@ -84,7 +61,8 @@ class Ranking:
         floor: Lowest and highest floor of the primary number. None: not measured.
         floor_error: Largest standard deviation of these floors over draws. None: not known.
         floor_details: How one of them was measured, see ``numbers.floor_details``.
-        level: Confidence level of each interval, such that all of them hold jointly with ``LEVEL``.
+        comparisons: Number of intervals that hold jointly: all pairs of methods, or those with the reference.
+        reference: True if the methods are compared with one that was named, not with the best one.
         differs_in: Reasons why these results cannot be ranked with those of the first ranking.
     """
 
@@ -96,8 +74,19 @@ class Ranking:
     floor: tuple[float, float] | None
     floor_error: float | None
     floor_details: Mapping[str, Any]
-    level: float
+    comparisons: int
+    reference: bool = False
     differs_in: tuple[str, ...] = ()
+
+    @property
+    def base(self) -> Row:
+        """The method that all others are compared with."""
+        return next(row for row in self.rows if row.difference is None)
+
+    @property
+    def undecided(self) -> Sequence[Row]:
+        """The methods that are not told apart from that one."""
+        return [row for row in self.rows if row.difference is not None and row.difference.verdict == TOGETHER]
 
     @property
     def shared(self) -> Mapping[str, str]:
@@ -130,7 +119,12 @@ class _Comparable:
     results: dict[str, dict[str, Result]] = field(default_factory=dict)
 
 
-def compare(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Result]], chosen: str = "last") -> Comparison:
+def compare(
+    sweep_runs: Sequence[SweepRun],
+    results: Mapping[str, Sequence[Result]],
+    chosen: str = "last",
+    reference: Mapping[str, str] | None = None,
+) -> Comparison:
     """Rank the methods of a sweep.
 
     Args:
@@ -138,6 +132,8 @@ def compare(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Resul
             left out.
         results: Results by the name of the run. If several could represent a run in a ranking, the last one counts.
         chosen: The checkpoints that are compared: ``last``, ``best`` or ``step``.
+        reference: Settings of the method that the others are compared with. None: the best one, also in a ranking that does not
+            have this method.
     """
     left_out = {run.name: run.problem for run in sweep_runs if run.problem is not None}
     methods = groups(sweep_runs)
@@ -147,80 +143,13 @@ def compare(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequence[Resul
     rankings: list[Ranking] = []
     for pool in pools:
         differs_in = tuple(differences(rankings[0].provenance, pool.provenance)) if rankings else ()
-        if ranking := _ranking(methods, pool, chosen, differs_in):
+        if ranking := _ranking(methods, pool, chosen, reference, differs_in):
             rankings.append(ranking)
     ranked = {name for pool in pools for name, choices in pool.results.items() if chosen in choices}
     for run in sweep_runs:
         if run.name not in ranked:
             left_out.setdefault(run.name, f"no result of its {chosen} checkpoint" if results.get(run.name) else "not evaluated")
     return Comparison(tuple(rankings), left_out)
-
-
-def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
-    """Return a bootstrap confidence interval for the mean of n >= 2 independent values.
-
-    These are expanded percentiles, never inside Student's interval. The plain percentile interval is too narrow for few values:
-    resampling loses the factor √((n - 1)/n) of the standard deviation and ignores the tails of t. Hesterberg (2015, What
-    teachers should know about the bootstrap) takes the percentiles α'/2 and 1 - α'/2 with α'/2 = Φ(-√(n/(n-1)) t_{n-1, 1-α/2})
-    instead. No resample leaves the range of the values, and the range of three values contains the mean with probability 3/4 at
-    most, so each end is moved out to that of Student's interval if that lies further out. For normal differences, nominal 95 %
-    intervals contain the mean in 95 % of cases at n = 3, 5 and 10; for log-normal ones, which are strongly skewed, in 82 to 86
-    % (percentile intervals: 65 to 81 %). Bootstrap-t is better for these, but infinite at n = 3, and up to n = 4 at the levels
-    that several methods need. The resamples come from a generator with a fixed seed, so that equal values give equal intervals.
-
-    Args:
-        values: Independent values, at least two.
-        level: Confidence level in (0, 1).
-
-    Returns:
-        Lower and upper end.
-    """
-    x, n, alpha = np.asarray(values, dtype=np.float64), len(values), 1 - level
-    t = special.stdtrit(n - 1, 1 - alpha / 2)
-    half = t * x.std(ddof=1) / math.sqrt(n)
-    means = np.random.default_rng(0).choice(x, (RESAMPLES, n)).mean(axis=1)
-    tail = special.ndtr(-math.sqrt(n / (n - 1)) * t)
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(min(low, x.mean() - half)), float(max(high, x.mean() + half))
-
-
-def joint_level(methods: int) -> float:
-    """Return the level of each interval for which all pairs of ``methods`` hold jointly with ``LEVEL`` (Bonferroni).
-
-    The best method is selected after looking at the data, so the pair that differs most by chance is among those compared.
-    Therefore all k(k - 1)/2 pairs count, not only the k - 1 that are shown. For five equal methods on five seeds, one is called
-    worse in 26 % of all sweeps without a correction, in 8 % when the shown pairs are counted, and in 3 % when all are. Holm's
-    procedure would be slightly sharper, but has no intervals that agree with its verdicts.
-    """
-    return 1 - (1 - LEVEL) / max(1, methods * (methods - 1) // 2)
-
-
-def describe_level(level: float) -> str:
-    """Return the kind of interval in words: its level and, if several hold jointly, the level of each one."""
-    if level == LEVEL:
-        return f"{100 * LEVEL:g} % intervals"
-    return f"{100 * LEVEL:g} % simultaneous intervals (Bonferroni over all pairs of methods, {100 * level:.5g} % each)"
-
-
-def difference(method: Mapping[int, float], best: Mapping[int, float], higher_is_better: bool, level: float) -> Difference:
-    """Compare a method with the best one on the seeds that both have.
-
-    Args:
-        method: Values of the method by seed.
-        best: Values of the best method by seed.
-        higher_is_better: True if larger values are better.
-        level: Confidence level of the interval, in (0, 1).
-    """
-    paired = [method[seed] - best[seed] for seed in sorted(method.keys() & best.keys())]
-    if not all(map(math.isfinite, paired)):
-        return Difference(math.nan, None, len(paired), "not finite")
-    value = float(np.mean(paired)) if paired else math.nan
-    if len(paired) < MIN_PAIRS:
-        return Difference(value, None, len(paired), "too few seeds")
-    low, high = interval(paired, level)
-    if low <= 0 <= high:
-        return Difference(value, (low, high), len(paired), "no difference")
-    return Difference(value, (low, high), len(paired), "better" if (value > 0) == higher_is_better else "worse")
 
 
 def mean(values: Sequence[float]) -> Mean:
@@ -254,7 +183,13 @@ def _group_comparable(sweep_runs: Sequence[SweepRun], results: Mapping[str, Sequ
     return pools
 
 
-def _ranking(methods: Sequence[Group], pool: _Comparable, chosen: str, differs_in: tuple[str, ...]) -> Ranking | None:
+def _ranking(
+    methods: Sequence[Group],
+    pool: _Comparable,
+    chosen: str,
+    reference: Mapping[str, str] | None,
+    differs_in: tuple[str, ...],
+) -> Ranking | None:
     """Rank the methods over one group of results, or return None if it has no result of the checkpoints ``chosen``."""
     examples = [choices[chosen] for choices in pool.results.values() if chosen in choices]
     if not examples:
@@ -273,14 +208,28 @@ def _ranking(methods: Sequence[Group], pool: _Comparable, chosen: str, differs_i
             row = Row(method.settings, seeds, n_seeds, means, by_class=within)
             measured.append((row, {seed: run[chosen].numbers[primary].value for seed, run in runs.items()}))
     measured.sort(key=lambda entry: _sort_key(entry[0].means[chosen][primary].value, higher))
-    level = joint_level(sum(len(row.seeds) >= MIN_PAIRS for row, _ in measured))
-    (first, best), *others = measured
-    rows = (first, *(replace(row, difference=difference(values, best, higher, level)) for row, values in others))
+    base = next((i for i, (row, _) in enumerate(measured) if row.settings == reference), None)
+    values = [by_seed for _, by_seed in measured]
+    comparisons = all_pairs(values) if base is None else len(values) - 1
+    compared = differences_to(base or 0, values, higher, comparisons)
+    rows = tuple(replace(row, difference=found) for (row, _), found in zip(measured, compared, strict=True))
     floors = [floor for result in examples if (floor := result.numbers[primary].floor) is not None]
     span = (min(floors), max(floors)) if floors else None
     scatter = max((error for result in examples if (error := result.numbers[primary].floor_error) is not None), default=None)
     measured_as = {key: value for key, value in examples[0].details.items() if key.startswith("floor_")}
-    return Ranking(primary, chosen, pool.provenance, numbers, rows, span, scatter, measured_as, level, differs_in)
+    return Ranking(
+        primary,
+        chosen,
+        pool.provenance,
+        numbers,
+        rows,
+        span,
+        scatter,
+        measured_as,
+        comparisons,
+        base is not None,
+        differs_in,
+    )
 
 
 def _means(results: Sequence[Result]) -> dict[str, Mean]:

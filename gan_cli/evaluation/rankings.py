@@ -5,6 +5,7 @@ from typing import Any
 
 from gan_cli.config.names import settings_text
 from gan_cli.evaluation.comparison import Comparison, Mean, Ranking, Row
+from gan_cli.evaluation.moderated import LEVEL, joint_level
 from gan_cli.evaluation.results import Result
 from gan_cli.evaluation.stored_form import plain
 
@@ -19,7 +20,12 @@ def _ranking(ranking: Ranking) -> dict[str, Any]:
         "number": ranking.primary,
         "higher_is_better": ranking.numbers[ranking.primary].higher_is_better,
         "checkpoint": ranking.chosen,
-        "level": ranking.level,
+        "compared_with": settings_text(ranking.base.settings) or "all runs",
+        "reference": ranking.reference,
+        "comparisons": ranking.comparisons,
+        "level": LEVEL,
+        "level_of_each": joint_level(ranking.comparisons),
+        "not_told_apart": [settings_text(row.settings) for row in ranking.undecided],
         "floor": None if ranking.floor is None else list(ranking.floor),
         "floor_error": ranking.floor_error,
         "measured_as": ranking.provenance.decisive(),

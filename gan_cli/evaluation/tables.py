@@ -7,19 +7,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from gan_cli.evaluation.comparison import Comparison, Mean, Ranking, Row, describe_level
+from gan_cli.evaluation.comparison import Comparison, Mean, Ranking, Row
 from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_note
 from gan_cli.evaluation.layout import FirstThatFits, blank_table, chunks, numeric_column, titled_table, wrap_name
-from gan_cli.evaluation.number_format import (
-    decimal_place,
-    format_fixed,
-    format_interval,
-    format_signed,
-    format_value,
-    is_significant,
-)
+from gan_cli.evaluation.number_format import decimal_place, format_fixed, format_value, is_significant
 from gan_cli.evaluation.remarks import remarks
 from gan_cli.evaluation.results import Number, Provenance, Result, flatten_settings, format_setting, named
+from gan_cli.evaluation.verdict_words import base_in_words, difference_text, legend, seeds_text, verdict_text
 from gan_cli.inference.labels import LABELS
 
 MAX_COLUMNS = 4
@@ -128,7 +122,6 @@ def _curve_tables(results: Sequence[Result]) -> Iterable[Group]:
 
 
 def _ranking_table(ranking: Ranking) -> Group:
-    several = len(ranking.rows) > 1
     choices = [choice for choice in ranking.rows[0].means if any(row.means[choice] for row in ranking.rows)]
     primary = {choice: [_mean_text(row.means[choice].get(ranking.primary)) for row in ranking.rows] for choice in choices}
     if len(choices) > 1 and all(texts == primary[choices[0]] for texts in primary.values()):
@@ -141,7 +134,7 @@ def _ranking_table(ranking: Ranking) -> Group:
         *([f"Not comparable with the first table: {', '.join(ranking.differs_in)}."] if ranking.differs_in else []),
         f"By the {checkpoint_name(ranking)}. Mean ± standard error over seeds{_single_seed_note(ranking)}.",
         *([f"Floor, {REAL}: {floor_in_words(ranking)}."] if ranking.floor else []),
-        *([_legend(ranking)] if several else []),
+        *legend(ranking),
         caption(ranking.provenance, seed=False),
     ]
     title = f"{named(ranking.primary, ranking.numbers)}, best first{shared(ranking)}"
@@ -157,18 +150,31 @@ def _ranked(ranking: Ranking, columns: Mapping[str, Sequence[Text]], is_narrow: 
     keys = _key_columns(table, ranking)
     for heading in columns:
         numeric_column(table, heading)
-    verdicts = [_difference_text(row) for row in ranking.rows]
-    if is_narrow:
-        verdicts = [(against.replace(" ", "\n"), verdict.replace(" ", "\n")) for against, verdict in verdicts]
-    if several:  # the text may be broken before an interval, and nowhere else
-        for place, heading in enumerate(("to the best", "")):
-            least = _longest_word(texts[place] for texts in verdicts)
-            table.add_column(heading, justify="left" if place else "right", min_width=least, no_wrap=is_narrow)
-    for row, (against, verdict), *cells in zip(ranking.rows, verdicts, *columns.values(), strict=True):
-        style = {"worse": "red", "better": "green"}.get(verdict, "")
-        judged = [Text(against), Text(verdict, style=style)] if several else []
-        table.add_row(*keys(row), *cells, *judged, style=_emphasis(row))
+    judged = _judgement_columns(table, ranking, is_narrow) if several else lambda row: []
+    for row, *cells in zip(ranking.rows, *columns.values(), strict=True):
+        table.add_row(*keys(row), *cells, *judged(row), style=_emphasis(row))
     return table
+
+
+def _judgement_columns(table: Table, ranking: Ranking, is_narrow: bool) -> Callable[[Row], list[Text]]:
+    """Add the columns of differences, verdicts and seeds that would decide, and return the function that fills them.
+
+    The text of the first two may be broken before an interval and between words, and nowhere else.
+    """
+    space = "\n" if is_narrow else " "
+
+    def texts(row: Row) -> list[str]:
+        against = difference_text(row).replace(" ", space)
+        return [against, verdict_text(ranking, row).replace(" ", space), seeds_text(row)]
+
+    against, verdicts, seeds = zip(*map(texts, ranking.rows), strict=True)
+    least = _longest_word(against)
+    table.add_column(f"to the {base_in_words(ranking)}", justify="right", min_width=least, no_wrap=is_narrow)
+    table.add_column("", min_width=_longest_word(verdicts), no_wrap=is_narrow)
+    if any(seeds):
+        numeric_column(table, "seeds to", "decide")
+    style = {"worse": "red", "better": "green"}
+    return lambda row: [Text(text, style=style.get(text, "")) for text in texts(row)[: 3 if any(seeds) else 2]]
 
 
 def _other_tables(ranking: Ranking) -> Iterable[Group]:
@@ -226,13 +232,6 @@ def _short_key(key: str) -> str:
     return key.removesuffix("._target_")
 
 
-def _legend(ranking: Ranking) -> str:
-    return (
-        f"To the best: mean of the paired differences over shared seeds, with {describe_level(ranking.level)}. "
-        "No difference: the interval contains 0."
-    )
-
-
 def checkpoint_name(ranking: Ranking) -> str:
     """Return the checkpoints of a ranking in words."""
     return "requested checkpoint" if ranking.chosen == "step" else f"{ranking.chosen} checkpoint"
@@ -244,17 +243,6 @@ def _single_seed_note(ranking: Ranking) -> str:
 
 def _emphasis(row: Row) -> str | None:
     return "bold" if row.difference is None else None
-
-
-def _difference_text(row: Row) -> tuple[str, str]:
-    """Return the difference to the best with its interval, and the verdict."""
-    difference = row.difference
-    if difference is None:
-        return "", "best"
-    if difference.interval is None:
-        return "" if math.isnan(difference.value) else format_signed(difference.value), difference.verdict
-    value, low, high = format_interval(difference.value, *difference.interval)
-    return f"{value} [{low},{high}]", difference.verdict
 
 
 def _seeds_text(row: Row) -> Text:

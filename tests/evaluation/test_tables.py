@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from gan_cli.evaluation.comparison import compare, describe_level, joint_level
+from gan_cli.evaluation.comparison import compare
 from gan_cli.evaluation.details import reference_tables, remark_tables
 from gan_cli.evaluation.floor_words import floor_in_words, floor_label, result_label
 from gan_cli.evaluation.number_format import format_interval, format_value
@@ -14,6 +14,7 @@ from gan_cli.evaluation.remarks import remarks
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.evaluation.sweeps import SweepRun
 from gan_cli.evaluation.tables import caption, curve_tables, run_tables, sweep_tables
+from gan_cli.evaluation.verdicts import describe_level
 
 NAMES = {"fd_efficientnet_lite0": False, "kid_efficientnet_lite0": False, "precision_efficientnet_lite0": True}
 NAMES |= {"recall_efficientnet_lite0": True, "density_efficientnet_lite0": True, "coverage_efficientnet_lite0": True}
@@ -97,9 +98,9 @@ def test_the_legend_says_what_the_intervals_are():
     def legend(*args):
         return " ".join(text(sweep_tables(compare(*sweep(*args))), 200).split())
 
-    assert "with 95 % simultaneous intervals (Bonferroni over all pairs of methods, 98.333 % each)" in legend(1)
-    assert describe_level(joint_level(2)) == "95 % intervals"
-    assert "99.5 % each" in describe_level(joint_level(5))
+    assert "with 97 % simultaneous intervals (Bonferroni over all pairs of methods, 99 % each)" in legend(1)
+    assert describe_level(1) == "97 % intervals"
+    assert "99.7 % each" in describe_level(10)
 
 
 def test_the_caption_holds_all_that_decides():

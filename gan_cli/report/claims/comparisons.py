@@ -9,8 +9,8 @@ import numpy as np
 from scipy import stats
 
 from gan_cli import checks
-from gan_cli.evaluation.comparison import LEVEL, describe_level, difference
 from gan_cli.evaluation.number_format import format_interval, format_signed, format_value
+from gan_cli.evaluation.verdicts import describe_level, differences_to
 from gan_cli.report.claims.base import (
     HELD,
     NOT_HELD,
@@ -31,8 +31,8 @@ STATES = {"better": HELD, "worse": NOT_HELD}
 class Ordering(Claim):
     """One method is better than another by the mean of their paired differences over seeds.
 
-    Held if the 95 % interval of the mean paired difference at equal seeds lies on the side of ``better``, not held if it lies
-    on the other side, and undecided if it contains 0 or fewer than three seeds are paired.
+    Held if the interval of the mean difference at equal seeds (``evaluation.verdicts``) lies on the side of ``better``, not
+    held if it lies on the other side, and undecided if it contains 0 or a method has fewer than three seeds.
 
     Args:
         number: Name of a gan-eval number at the last checkpoint, or a tag (``metric/w1``), whose last value is used.
@@ -53,17 +53,17 @@ class Ordering(Claim):
         names = (", ".join(f"{key}={value}" for key, value in where.items()) for where in (self.better, self.worse))
         side = "higher" if self.higher_is_better else "lower"
         compared = f"{self.number} is {side} for {' than for '.join(names)}"
-        return f"{compared}, by {describe_level(LEVEL)} of the mean paired difference over seeds"
+        return f"{compared}, by {describe_level(1)} of the mean paired difference over seeds"
 
     def assess(self, runs: Sequence[RunRecord]) -> Assessment:
         chosen = self.select(runs)
         a, b = (self._by_seed([run for run in chosen if run.matches(where)]) for where in (self.better, self.worse))
         if reason := undecidable([run for run in chosen if self._compares(run)]):
             return self.assessment(UNDECIDED, reason)
-        paired = difference(a, b, self.higher_is_better, LEVEL)
-        if not paired.n:
-            return self.assessment(UNDECIDED, f"no seed has {self.number} for both")
-        seeds = f"over {paired.n} paired seeds"
+        paired, _ = differences_to(1, [a, b], self.higher_is_better)
+        if paired is None or not paired.n:
+            return self.assessment(UNDECIDED, f"a method has no run with {self.number}")
+        seeds = f"over {paired.n} seeds"
         reason = f"difference {format_signed(paired.value)} {seeds}"
         if paired.interval is not None:
             value, low, high = format_interval(paired.value, *paired.interval)

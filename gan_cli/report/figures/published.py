@@ -1,8 +1,8 @@
 """Comparison with published numbers: a figure of systems by data sets, and a claim about their ranking."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ from matplotlib.figure import Figure as MplFigure
 
 from gan_cli import checks
 from gan_cli.errors import UserError
-from gan_cli.evaluation.comparison import Mean, describe_level, difference, joint_level, mean
+from gan_cli.evaluation.comparison import Mean, mean
 from gan_cli.evaluation.floor_words import result_label
 from gan_cli.evaluation.number_format import format_signed, format_value
+from gan_cli.evaluation.verdicts import TOGETHER, describe_level, differences_to
 from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, undecidable
 from gan_cli.report.figures import style
 from gan_cli.report.figures.curves import Figure
@@ -172,7 +173,7 @@ class PublishedRanking(Claim):
 
     This is for numbers that cannot be compared directly because the data or their scaling differ. It is held if the paired
     differences over seeds confirm every pair, not held if they reverse one, and undecided otherwise. The intervals hold jointly
-    with 95 % (Bonferroni over the pairs). Systems with equal published numbers are not compared.
+    (``evaluation.moderated``). Systems with equal published numbers are not compared.
 
     Args:
         number: Name of a gan-eval number at the last checkpoint, or a tag, whose last value is used.
@@ -198,7 +199,7 @@ class PublishedRanking(Claim):
         best_first = sorted(self.published, key=lambda system: self.published[system], reverse=self.higher_is_better)
         order = ", ".join(f"{system} ({self.published[system]:g})" for system in best_first)
         side = "higher" if self.higher_is_better else "lower"
-        intervals = describe_level(joint_level(len(self.systems)))
+        intervals = describe_level(math.comb(len(self.systems), 2))
         return (
             f"{self.number} is {side} for the better published system of each pair, "
             f"by {intervals} of the mean paired difference: {order}"
@@ -209,16 +210,16 @@ class PublishedRanking(Claim):
         if reason := undecidable(chosen):
             return self.assessment(UNDECIDED, reason)
         values = {system: self._by_seed(chosen, where) for system, where in self.systems.items()}
-        level = joint_level(len(self.systems))
+        order = sorted(self.published, key=lambda one: self.published[one], reverse=self.higher_is_better)
+        comparisons = math.comb(len(order), 2)
         verdicts, reasons = [], []
-        for a, b in combinations(self.systems, 2):
-            if self.published[a] == self.published[b]:
-                continue
-            better, worse = sorted((a, b), key=lambda one: self.published[one], reverse=self.higher_is_better)
-            paired = difference(values[better], values[worse], self.higher_is_better, level)
-            verdicts.append(paired.verdict)
-            size = format_signed(paired.value) if paired.n else "no shared seed"
-            reasons.append(f"{better} before {worse}: {size}, {_verdict(paired.verdict)}")
+        for base, worse in enumerate(order):
+            compared = differences_to(base, [values[system] for system in order], self.higher_is_better, comparisons)
+            for better, found in zip(order[:base], compared, strict=False):
+                if found is not None and self.published[better] != self.published[worse]:
+                    verdicts.append(found.verdict)
+                    size = format_signed(found.value) if found.n else "no seed"
+                    reasons.append(f"{better} before {worse}: {size}, {_verdict(found.verdict)}")
         state = NOT_HELD if "worse" in verdicts else HELD if set(verdicts) == {"better"} else UNDECIDED
         return self.assessment(state, "; ".join(reasons))
 
@@ -228,4 +229,4 @@ class PublishedRanking(Claim):
 
 
 def _verdict(verdict: str) -> str:
-    return {"better": "confirmed", "worse": "reversed", "no difference": "no significant difference"}.get(verdict, verdict)
+    return {"better": "confirmed", "worse": "reversed", TOGETHER: "no significant difference"}.get(verdict, verdict)

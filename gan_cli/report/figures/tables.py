@@ -7,13 +7,14 @@ from typing import Any
 
 from gan_cli.config.names import settings_text
 from gan_cli.evaluation.by_class import COUNTED, ENOUGH_IN_WORDS, names_of, rows_of
-from gan_cli.evaluation.comparison import Mean, Ranking, Row, compare, describe_level, mean
+from gan_cli.evaluation.comparison import Mean, Ranking, compare, mean
 from gan_cli.evaluation.costs import NOTE, TITLE, cost_rows
 from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_label, floor_note, result_label
-from gan_cli.evaluation.number_format import format_interval, format_value, with_direction
+from gan_cli.evaluation.number_format import format_value, with_direction
 from gan_cli.evaluation.remarks import remarks
 from gan_cli.evaluation.results import Provenance, Result, differences, named
 from gan_cli.evaluation.tables import caption
+from gan_cli.evaluation.verdict_words import base_in_words, difference_text, legend, row_name, seeds_text, verdict_text
 from gan_cli.report.figures import style
 from gan_cli.report.figures.rows import group_rows
 from gan_cli.report.figures.style import WIDTH, RenderedFigure
@@ -76,7 +77,7 @@ def _bars(ranking: Ranking, runs: Sequence[RunRecord], index: int) -> RenderedFi
         same = [run for run in runs if run.settings == row.settings and run.sweep_run.seed in row.seeds]
         results = [_find_result(run, ranking.provenance, ranking.chosen) for run in same]
         values = [result.numbers[ranking.primary].value for result in results if result is not None]
-        groups[_row_name(ranking, row)] = [value for value in values if math.isfinite(value)]
+        groups[row_name(ranking, row)] = [value for value in values if math.isfinite(value)]
     measured = [result for run in runs if (result := _find_result(run, ranking.provenance, ranking.chosen)) is not None]
     floor = (ranking.floor[1], result_label(*measured)) if ranking.floor else None
     height = 0.42 * len(groups) + 1.3
@@ -132,12 +133,12 @@ def _class_tables(ranking: Ranking) -> list[Table]:
 
 
 def _class_table(ranking: Ranking, name: str, means: Sequence[Mapping[str, Mean]]) -> Table:
-    head = ["", *(_row_name(ranking, row) for row in ranking.rows)]
+    head = ["", *(row_name(ranking, row) for row in ranking.rows)]
     classes = dict.fromkeys(label for found in means for label in found)
     rows = [[label, *(_mean_text(found.get(label)) for found in means)] for label in classes]
-    legend = f"{ranking.chosen} checkpoints; mean over seeds ± standard error"
+    means_of = f"{ranking.chosen} checkpoints; mean over seeds ± standard error"
     title = f"{named(name, ranking.numbers)} within classes{_shared(ranking)}"
-    return Table(title, head, rows, [legend, ENOUGH_IN_WORDS])
+    return Table(title, head, rows, [means_of, ENOUGH_IN_WORDS])
 
 
 def _remarks(ranking: Ranking, runs: Sequence[RunRecord]) -> list[str]:
@@ -148,26 +149,21 @@ def _remarks(ranking: Ranking, runs: Sequence[RunRecord]) -> list[str]:
 
 def _sweep_table(ranking: Ranking, remarks: Sequence[str]) -> Table:
     numbers = [named(name, ranking.numbers) for name in ranking.numbers]
-    head = ["", "seeds", *numbers, f"{ranking.primary}, difference to the first"]
+    compared = [f"{ranking.primary}, to the {base_in_words(ranking)}", "verdict", "seeds to decide"]
+    head = ["", "seeds", *numbers, *(compared if len(ranking.rows) > 1 else [])]
     rows = [
         [
-            _row_name(ranking, row),
+            row_name(ranking, row),
             f"{len(row.seeds)} of {row.n_seeds}",
             *(_mean_text(row.means[ranking.chosen].get(name)) for name in ranking.numbers),
-            _difference(row),
+            *([difference_text(row), verdict_text(ranking, row), seeds_text(row)] if len(ranking.rows) > 1 else []),
         ]
         for row in ranking.rows
     ]
     floor = [f"{REAL}: {floor_in_words(ranking)}"] if ranking.floor else []
-    compared = f"; mean paired difference over shared seeds, with {describe_level(ranking.level)}" if len(rows) > 1 else ""
-    legend = f"{ranking.chosen} checkpoints; mean over seeds ± standard error{compared}"
-    notes = [legend, *floor, *caption(ranking.provenance, seed=False).splitlines(), *remarks]
+    means = f"{ranking.chosen} checkpoints; mean over seeds ± standard error"
+    notes = [means, *legend(ranking), *floor, *caption(ranking.provenance, seed=False).splitlines(), *remarks]
     return Table(f"{ranking.primary}, ranked{_shared(ranking)}", head, rows, notes)
-
-
-def _row_name(ranking: Ranking, row: Row) -> str:
-    """Return the settings in which a method differs from the others."""
-    return settings_text(ranking.own(row)) or "all runs"
 
 
 def _shared(ranking: Ranking) -> str:
@@ -237,15 +233,6 @@ def _group_by_provenance(results: Iterable[Result]) -> list[list[Result]]:
         else:
             group.append(result)
     return groups
-
-
-def _difference(row: Row) -> str:
-    if row.difference is None:
-        return ""
-    if row.difference.interval is None:
-        return row.difference.verdict
-    value, low, high = format_interval(row.difference.value, *row.difference.interval)
-    return f"{value} [{low}, {high}]: {row.difference.verdict}"
 
 
 def _mean_text(value: Mean | None) -> str:
