@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-start bench-feed bench-sequences bench-formats bench-compile bench-growth bench-damages bench-processes bench-gpu bench-precision torture torture-long clean
+.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-start bench-feed bench-sequences bench-formats bench-compile bench-growth bench-damages bench-rankings bench-processes bench-gpu bench-precision torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -114,6 +114,9 @@ bench-growth: setup ## growth of a round's time in batch, width, resolution and 
 
 bench-damages: setup ## numbers of every image measure for six known damages, written into docs/measures.md, 5 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_damages.py
+
+bench-rankings: setup ## errors and power of the verdicts between methods, simulated, written into docs/rankings.md, 5 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_rankings.py
 
 bench-processes: setup ## scaling at 1 and 2 processes and bytes per round of each model, written into docs/performance.md, 5 minutes
 	$(BIN)/python tests/benchmarks/bench_processes.py $(ROWS)

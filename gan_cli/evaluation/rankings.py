@@ -25,7 +25,7 @@ def _ranking(ranking: Ranking) -> dict[str, Any]:
         "comparisons": ranking.comparisons,
         "level": LEVEL,
         "level_of_each": joint_level(ranking.comparisons),
-        "not_told_apart": [settings_text(row.settings) for row in ranking.undecided],
+        "not_told_apart": [settings_text(row.settings) or "all runs" for row in ranking.undecided],
         "floor": None if ranking.floor is None else list(ranking.floor),
         "floor_error": ranking.floor_error,
         "measured_as": ranking.provenance.decisive(),
