@@ -51,13 +51,16 @@ def fit_prior(variances: Array, dof: Array, methods: int) -> Prior:
     half = np.broadcast_to(dof / 2, variances.shape)
     known = variances > 0
     count = known.sum(-1, keepdims=True)
-    mean_of = {"axis": -1, "keepdims": True, "where": known}
-    with np.errstate(divide="ignore", invalid="ignore"):  # without a variance above 0 there is no prior
-        logs = np.log(np.where(known, variances, 1.0)) - special.digamma(half) + np.log(half)
-        centre = logs.sum(**mean_of) / count
-        excess = ((logs - centre) ** 2).sum(**mean_of) / (count - 1) - special.polygamma(1, half).sum(**mean_of) / count
-        most = min(methods - 2, MAX_WEIGHT) * 2 * half.sum(**mean_of) / count
-        fitted = np.minimum(2 * _inverse_trigamma(np.maximum(excess, 1e-12)), most)
+    several = np.maximum(count, 2)
+
+    def mean(values: Array) -> Array:
+        return np.sum(values, axis=-1, keepdims=True, where=known) / several
+
+    logs = np.log(np.where(known, variances, 1.0)) - special.digamma(half) + np.log(half)
+    centre = mean(logs)
+    excess = mean((logs - centre) ** 2) * several / (several - 1) - mean(special.polygamma(1, half))
+    most = min(methods - 2, MAX_WEIGHT) * 2 * mean(half)
+    fitted = np.minimum(2 * _inverse_trigamma(np.maximum(excess, 1e-12)), most)
     return Prior(np.where(count > 1, fitted, 0.0), np.where(count > 1, np.exp(centre), 0.0))
 
 
@@ -82,7 +85,8 @@ def half_width(variances: Array | float, dof: Array | float, n: Array | float, l
         n: Number of seeds.
         level: Confidence level of each interval, in (0, 1).
     """
-    return special.stdtrit(dof, (1 + level) / 2) * np.sqrt(variances / n)
+    half: Array = special.stdtrit(dof, (1 + level) / 2) * np.sqrt(variances / n)
+    return half
 
 
 def joint_level(comparisons: int) -> float:

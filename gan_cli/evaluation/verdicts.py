@@ -143,8 +143,10 @@ def _moderate(pairs: Mapping[tuple[int, int], Observed]) -> dict[tuple[int, int]
         return {}
     _, variances, dof, n = np.array(list(pairs.values()), dtype=np.float64).T
     prior = fit_prior(variances, dof, len({method for pair in pairs for method in pair}))
-    found = zip(*moderate(variances, dof, prior), n, strict=True)
-    return {pair: Moderated(*map(float, one), float(prior.dof[0])) for pair, one in zip(pairs, found, strict=True)}
+    variances, dof = moderate(variances, dof, prior)
+    return {
+        pair: Moderated(float(variances[i]), float(dof[i]), float(n[i]), float(prior.dof[0])) for i, pair in enumerate(pairs)
+    }
 
 
 def _judge(value: float, one: Moderated, n: int, higher_is_better: bool, level: float) -> Difference:
