@@ -54,7 +54,8 @@ def fit_prior(variances: Array, dof: Array, methods: int) -> Prior:
     several = np.maximum(count, 2)
 
     def mean(values: Array) -> Array:
-        return np.sum(values, axis=-1, keepdims=True, where=known) / several
+        total: Array = np.sum(values, axis=-1, keepdims=True, where=known)
+        return total / several
 
     logs = np.log(np.where(known, variances, 1.0)) - special.digamma(half) + np.log(half)
     centre = mean(logs)
