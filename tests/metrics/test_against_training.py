@@ -112,6 +112,7 @@ class TestDataCopying:
         wide = data_copying(torch.cat([fake, torch.zeros(70, 4)], 1), *flat, cells=1, components=6)
         assert wide[0].z == pytest.approx(data_copying(fake, train, heldout, cells=1)[0].z)
 
+    @pytest.mark.slow
     def test_copies_are_far_below_zero_and_noise_far_above(self):
         train, heldout = points(400, "train"), points(200, "heldout")
         metric = fitted(DataCopying, train, heldout)
@@ -129,6 +130,7 @@ class TestFeatureLikelihood:
         expected = -np.log(np.mean(parts, 0)).mean() / 3
         assert negative_log_likelihood(x, centres, log_variances) == pytest.approx(expected)
 
+    @pytest.mark.slow
     def test_one_component_gets_the_variance_of_largest_likelihood(self):
         """With one centre, far more likely than the other component, the best σ² is the mean squared distance per dimension."""
         x = points(500, "x", 8) * 0.1 + 3 * torch.eye(8)[0] + (torch.arange(500) % 2 * -6)[:, None] * torch.eye(8)[0]
@@ -146,6 +148,7 @@ class TestFeatureLikelihood:
         moved = fit_variances(centres, x, 1) - start.detach()
         assert moved.tolist() == pytest.approx((-0.5 * start.grad.sign()).tolist(), rel=1e-4)
 
+    @pytest.mark.slow
     def test_fresh_samples_are_at_zero_and_copies_far_away(self):
         train, heldout = points(400, "train"), points(200, "heldout")
         fresh, copies = (feature_likelihood(fake, train, heldout) for fake in (points(200, "fake"), train[:200]))
