@@ -76,6 +76,7 @@ class Following:
     ) -> None:
         self.cfg, self.laws, self.game, self.solver, self.rates = cfg, laws, game, solver, rates
         parts: dict[str, Any] = {"game": game, "augmentation": game.objective.augmentation, "averaging": averaging}
+        self.fields: set[tuple[int, str]] = set()
         self.parts, self.set_rates = parts | game.objective.parts(), set_rates
         found = {key: list(self._of_groups(key) if key.startswith("optimizer.") else self._of_parts(key)) for key in laws}
         self.setters = {key: setters for key, setters in found.items() if setters}
@@ -91,6 +92,10 @@ class Following:
             self.set_rates(progress.rounds)
         return {f"schedule/{key}": torch.tensor(value, device=self.game.device) for key, value in values.items()}
 
+    def sets(self, part: Any, name: str) -> bool:
+        """Return True if this attribute of a part follows a law."""
+        return (id(part), name) in self.fields
+
     def _of_parts(self, key: str) -> Iterator[Setter]:
         """Yield what sets a number of a component of the game, or of the averages."""
         place, _, name = key.rpartition(".")
@@ -98,6 +103,7 @@ class Following:
         now = getattr(part, name, None)
         if not isinstance(now, float) or now != self.laws[key].values()[0]:
             raise _read_once(key)
+        self.fields.add((id(part), name))
         yield partial(object.__setattr__, part, name)  # a part may be a frozen dataclass
 
     def _of_groups(self, key: str) -> Iterator[Setter]:

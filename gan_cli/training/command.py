@@ -243,7 +243,7 @@ def train(run: Run, console: Console) -> float | None:
     newest, short = lambda: log_stats.latest | evaluate_metric.latest, {metric.name: metric.short_name}
     rounds = Rounds(run.step, end.last, newest, short, None if end.last is not None else run.time_limit.seconds_left)
     stop_on_signal = StopOnSignal(save_checkpoint, rounds.stop)
-    warn_of_forgotten_state = WarnOfForgottenState(run.parts(), say_line)
+    warn_of_forgotten_state = WarnOfForgottenState(run.parts(), say_line, run.following.sets)
     callbacks: list[Callback] = [
         warn_of_forgotten_state,
         run.clock.split,

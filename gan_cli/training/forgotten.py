@@ -33,11 +33,17 @@ class WarnOfForgottenState:
     Args:
         parts: Parts by their config keys; those of the package, and those with a ``state_dict``, are passed over.
         warn: Called with each warning.
+        follows: (part, attribute) -> True if the progress of the run alone decides the attribute.
     """
 
-    def __init__(self, parts: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        parts: Mapping[str, Any],
+        warn: Callable[[str], None],
+        follows: Callable[[Any, str], bool] = lambda part, name: False,
+    ) -> None:
         self.parts = {key: part for key, part in parts.items() if is_own(part) and not saves_state(part)}
-        self.warn, self.rounds = warn, 0
+        self.warn, self.follows, self.rounds = warn, follows, 0
         self.twins: dict[str, FollowsRounds] = {}
         self.held: list[dict[str, Any]] = []
         self.before: dict[str, dict[str, Any]] = {}
@@ -57,7 +63,7 @@ class WarnOfForgottenState:
         """Warn of each part that has changed, once."""
         for key, before in list(self.before.items()):
             part, twin = self.parts[key], self.twins.get(key)
-            changed = changes(before, snapshot(part))
+            changed = [name for name in changes(before, snapshot(part)) if not self.follows(part, name)]
             if changed and twin is not None:
                 with suppress(Exception):  # what the number of the round alone decides is no state
                     twin.begin_round(step)

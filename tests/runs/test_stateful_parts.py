@@ -221,6 +221,17 @@ class TestForgottenState:
         assert self.look(Forgetful(), rounds=1, act=act) == []
         assert len(self.look(Forgetful(), rounds=3, act=act)) == 1, "at the checkpoint at the latest"
 
+    def test_what_follows_a_law_is_not(self):
+        class Weighted:
+            weight = 1.0
+
+        part, warnings = Weighted(), []
+        watch = WarnOfForgottenState({"loss": part}, warnings.append, lambda one, name: (one, name) == (part, "weight"))
+        for step in range(1, 6):
+            part.weight = 1 / step
+            watch(step)
+        assert warnings == []
+
     def test_what_follows_the_round_or_is_saved_is_not(self):
         class Follows:
             def begin_round(self, step):

@@ -67,6 +67,8 @@ class TestWhatFollows:
         following = parts.following([1e-3, 1e-3], told.append)
         numbers = following.set(Progress(2, 32))
         assert parts.game.objective.regularizers["r1"].weight == pytest.approx(0.6)
+        assert following.sets(parts.game.objective.regularizers["r1"], "weight")
+        assert not following.sets(parts.game.objective.regularizers["r1"], "players")
         assert parts.game.objective.augmentation.std == pytest.approx(0.3)
         assert (following.rates, told) == ([pytest.approx(8e-4)] * 2, [2])
         assert parts.averaging.images == pytest.approx(250)
