@@ -19,13 +19,14 @@ PATHS = {
     "real",
     "fake",
     "root",
+    "reference",
     "source",
     "features.path",
     "metric.path",
     "hydra.run.dir",
     "hydra.sweep.dir",
 }
-"""Keys whose values are paths, beside those that say where data sets lie."""
+"""Keys whose values are paths, beside those that say where data sets lie, or names that may hold ``=``."""
 MARKS = {"dataset.separator", "dataset.decimal"}
 """Keys whose values are single punctuation marks, such as ``;``."""
 

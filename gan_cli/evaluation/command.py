@@ -26,6 +26,7 @@ from gan_cli.evaluation.details import detail_tables, reference_tables, remark_t
 from gan_cli.evaluation.folders import FolderComparison
 from gan_cli.evaluation.numbers import numbers_and_details
 from gan_cli.evaluation.rankings import by_run, ranking_entries
+from gan_cli.evaluation.reference import reference_method
 from gan_cli.evaluation.results import Evaluation, Provenance, Result
 from gan_cli.evaluation.tables import curve_tables, run_tables, sweep_tables
 from gan_cli.games.sampling import Sampling
@@ -67,6 +68,8 @@ def measure(cfg: DictConfig, console: Console) -> tuple[Evaluation, Sequence[Ren
                 if cfg[key] is not None:
                     raise UserError(f"{key}={cfg[key]} is for two folders: real samples of a run are prepared as in training.")
             folder = _relative(cfg.run)
+            if cfg.reference is not None and not cfg.others and holds_config(folder):
+                raise UserError(f"reference={cfg.reference} is for several methods: name a sweep, or several runs.")
             if cfg.others:
                 found, tables, out = _measure_runs(cfg, [folder, *map(_relative, cfg.others)], console)
             elif not holds_config(folder) and sweeps.has_runs(folder):
@@ -118,6 +121,7 @@ def _measure_each(
     chosen = {None: "last", "all": "last", "last": "last", "best": "best"}.get(cfg.checkpoint, "step")
     found: dict[str, list[Result]] = {}
     tuned = [] if cfg.best_of is None else tuned_methods(folder, sweep_runs, cfg.best_of)
+    reference = None if cfg.reference is None else reference_method(sweep_runs, cfg.reference)
     if tuned:
         sweep_runs = [run for method in tuned for run in method.measured]
     with activity(MEASURING) as progress:
@@ -144,13 +148,13 @@ def _measure_each(
         finally:  # an interruption, too, leaves the runs that were measured before it
             sweep_runs = [replace(run, problem=refused.get(run.name, run.problem)) for run in sweep_runs]
             if found:
-                _save_sweep(folder, out, sweep_runs, found, chosen)
+                _save_sweep(folder, out, sweep_runs, found, chosen, reference)
     if not found:
         place = f" in {folder}" if folder.name else ""
         raise UserError(f"none of the {len(sweep_runs)} runs{place} can be measured: {_first_problem(sweep_runs, refused)}")
     everything = [result for run_results in found.values() for result in run_results]
     in_tables = [result for result in everything if chosen in result.chosen]
-    comparison = compare(sweep_runs, found, chosen)
+    comparison = compare(sweep_runs, found, chosen, reference)
     tables = [
         *([best_of_table(tuned)] if tuned else []),
         *sweep_tables(comparison),
@@ -165,7 +169,7 @@ def _measure_each(
 def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], Sequence[RenderableType], Path]:
     if cfg.run is not None or cfg.real is None or cfg.fake is None:
         raise UserError("to compare two folders of images, give real=DIR and fake=DIR, and no run.")
-    for key in ("checkpoint", "root", *Sampling.__annotations__):
+    for key in ("checkpoint", "root", "reference", *Sampling.__annotations__):
         if cfg[key] is not None:
             raise UserError(f"{key}={cfg[key]} applies to a run: leave it out with real= and fake=.")
     if cfg.labels != "data":
@@ -197,7 +201,12 @@ def _measure_folders(cfg: DictConfig, console: Console) -> tuple[list[Result], S
 
 
 def _save_sweep(
-    folder: Path, out: Path, sweep_runs: Sequence[sweeps.SweepRun], found: Mapping[str, Sequence[Result]], chosen: str
+    folder: Path,
+    out: Path,
+    sweep_runs: Sequence[sweeps.SweepRun],
+    found: Mapping[str, Sequence[Result]],
+    chosen: str,
+    reference: Mapping[str, str] | None,
 ) -> None:
     """Add the results of runs, which lie in ``folder`` by their names, to those in ``out``, with the rankings of all."""
     names = {os.path.relpath(folder / run.name, out): run.name for run in sweep_runs}
@@ -208,7 +217,7 @@ def _save_sweep(
             for run_results in found.values()
             for result in run_results
         ],
-        lambda stored: ranking_entries(compare(sweep_runs, by_run(stored, names), chosen)),
+        lambda stored: ranking_entries(compare(sweep_runs, by_run(stored, names), chosen, reference)),
     )
 
 

@@ -3,7 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from gan_cli.errors import UserError
 from gan_cli.evaluation.comparison import compare, mean
+from gan_cli.evaluation.reference import reference_method
 from gan_cli.evaluation.results import Number, Provenance, Result
 from gan_cli.evaluation.sweeps import SweepRun
 
@@ -143,6 +145,27 @@ def test_the_best_method_is_compared_in_all_pairs():
 def test_methods_that_are_not_told_apart_from_the_best_are_a_group():
     ranking = compare(*sweep({"a": [1.0, 1.4, 1.1], "b": [1.3, 1.2, 1.6], "c": [9.0, 9.1, 9.3]})).rankings[0]
     assert (ranking.base.settings["loss"], [row.settings["loss"] for row in ranking.undecided]) == ("a", ["b"])
+
+
+def test_all_methods_are_compared_with_the_reference_alone():
+    runs, found = sweep({"a": [1.0, 1.4, 1.1], "b": [1.3, 1.2, 1.6], "c": [9.0, 9.1, 9.3], "d": [5.0, 5.1, 5.3]})
+    ranking = compare(runs, found, reference={"loss": "d"}).rankings[0]
+    assert (losses(ranking), ranking.base.settings, ranking.comparisons) == (["a", "b", "d", "c"], {"loss": "d"}, 3)
+    assert [row.difference and row.difference.verdict for row in ranking.rows] == ["better", "better", None, "worse"]
+    other = compare(runs, found).rankings[0]
+    widths = [one.rows[-1].difference.interval[1] - one.rows[-1].difference.value for one in (ranking, other)]
+    assert widths[0] < widths[1], "three comparisons instead of six"
+
+
+@pytest.mark.parametrize("name", ["loss=wgan", "wgan"])
+def test_a_reference_is_named_by_its_settings_or_a_part_of_them(name):
+    runs, _ = sweep({"wgan": [1], "wgan_gp": [2], "hinge": [3]})
+    assert reference_method(runs, name) == {"loss": "wgan"}
+    assert reference_method(runs, "gp") == {"loss": "wgan_gp"}
+    with pytest.raises(UserError, match=r"reference=gan fits several methods.\nName one of: loss=wgan, loss=wgan_gp"):
+        reference_method(runs, "gan")
+    with pytest.raises(UserError, match=r"reference=dcgan fits no method.\nName one of: loss=wgan, loss=wgan_gp, loss=hinge"):
+        reference_method(runs, "dcgan")
 
 
 def test_floors_are_kept():

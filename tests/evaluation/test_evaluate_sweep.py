@@ -86,6 +86,14 @@ class TestASweep:
         assert "By the best checkpoint." in out
         assert re.search(r"seeds +best *\n", out)
 
+    def test_methods_are_compared_with_a_reference(self, call, sweep):
+        code, out, err = call("sweep", "checkpoint=last", "reference=lr=0.5")
+        assert code == 0, err
+        assert "To the reference" in out
+        assert json.loads((sweep / "eval.json").read_text())["rankings"][0]["compared_with"] == "lr=0.5"
+        code, _, err = call("sweep", "checkpoint=last", "reference=lr=7")
+        assert (code, "reference=lr=7 fits no method" in err) == (2, True)
+
     def test_unmeasurable_runs_are_named_and_skipped(self, call, sweep):
         def spoiled(name):
             return copy_run(sweep / "lr-0.001+seed-1", sweep / name, {})
