@@ -174,7 +174,7 @@ def _tried(compute: Callable[[int], Results], batches: range) -> Found:
 def _packed(found: Found) -> bytes:
     results, error = found
     content = io.BytesIO()
-    torch.save({"results": dict(results), "failure": "" if error is None else reason(error)}, content)
+    torch.save({"results": {**results}, "failure": "" if error is None else reason(error)}, content)
     return content.getvalue()
 
 

@@ -128,9 +128,9 @@ def brought(group: str, option: str) -> tuple[dict[str, str], dict[str, object]]
 
 
 def leaves(node: dict) -> Iterator[tuple[str, object]]:
-    """Dotted key -> value of all that lies in a node."""
+    """Dotted key -> value of all that lies in a node; an object, such as a law that a number follows, is one value."""
     for key, value in node.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "_target_" not in value:
             yield from ((f"{key}.{inner}", deep) for inner, deep in leaves(value))
         else:
             yield key, value
