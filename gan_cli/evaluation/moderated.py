@@ -55,7 +55,8 @@ def fit_prior(variances: Array, dof: Array, methods: int) -> Prior:
 
     def mean(values: Array) -> Array:
         total: Array = np.sum(values, axis=-1, keepdims=True, where=known)
-        return total / several
+        average: Array = total / several
+        return average
 
     logs = np.log(np.where(known, variances, 1.0)) - special.digamma(half) + np.log(half)
     centre = mean(logs)
