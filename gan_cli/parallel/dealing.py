@@ -173,8 +173,8 @@ def _tried(compute: Callable[[int], Results], batches: range) -> Found:
 
 def _packed(found: Found) -> bytes:
     results, error = found
-    content = io.BytesIO()
-    torch.save({"results": {**results}, "failure": "" if error is None else reason(error)}, content)
+    content, by_batch = io.BytesIO(), {**results}
+    torch.save({"results": by_batch, "failure": "" if error is None else reason(error)}, content)
     return content.getvalue()
 
 
