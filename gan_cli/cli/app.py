@@ -26,7 +26,7 @@ from gan_cli.cli.loading import loading
 from gan_cli.cli.side_by_side import take_gpu
 from gan_cli.config import suggestions
 from gan_cli.config.combinations import as_job_overrides, check_grid, first_job, first_of_sweep
-from gan_cli.config.compose import compose, flatten, loader, readable
+from gan_cli.config.compose import SEARCH, compose, flatten, loader, readable
 from gan_cli.config.grammar import quote
 from gan_cli.config.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, run, show, supplied
 from gan_cli.config.trust import importable
@@ -46,7 +46,6 @@ PACKAGES = {
     "hydra/launcher=ray": ("hydra-ray-launcher", "ray"),
     "hydra/launcher=submitit_local": ("hydra-submitit-launcher", "submitit"),
     "hydra/launcher=submitit_slurm": ("hydra-submitit-launcher", "submitit"),
-    "hydra/sweeper=optuna": ("optuna", "sweeps"),
 }
 """Options that need a package, the package, and the extra that installs it."""
 
@@ -86,6 +85,8 @@ def _launch_train(overrides: list[str], config_dir: str | None, multirun: bool) 
     check_named_here(cfg, overrides)
     if multirun and led() is not None:
         raise UserError("torchrun and srun start the processes of one run, and no sweep. Use gan-train -m with processes=N.")
+    if multirun and cfg.hydra.sweeper._target_ == SEARCH:
+        checks.package("optuna", "sweeps", "hydra/sweeper=optuna")
     ours = multirun and cfg.hydra.sweeper._target_ in OURS
     if not ours:  # our sweeper shows those of all jobs
         _show_supplied(cfg, configs)

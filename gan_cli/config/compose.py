@@ -40,6 +40,7 @@ SWEEPERS: Mapping[str, Mapping[str, Any]] = {
         "storage": None,
         "pruner": "none",
         "warmup": 0,
+        "fresh": 0,
         "params": None,
     },
 }
@@ -63,6 +64,9 @@ def structured(schema: type) -> DictConfig:
 
 for _name, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=structured(_schema), provider="gan-cli")
+# a config of its own, since an experiment could not choose another sweeper than train.yaml names itself
+_default: dict[str, Any] = {"defaults": [{"override /hydra/sweeper": "gan"}]}
+ConfigStore.instance().store(name="our_sweeper", node=_default, package="_global_", provider="gan-cli")
 for _name, _node in SWEEPERS.items():
     ConfigStore.instance().store(group="hydra/sweeper", name=_name, node=dict(_node), provider="gan-cli")
 OmegaConf.register_new_resolver("gan.folder_name", folder_name, replace=True)

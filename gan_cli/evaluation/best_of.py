@@ -3,13 +3,16 @@
 import math
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from rich.console import Group
 from rich.text import Text
 
+from gan_cli import files
 from gan_cli.config.names import method_name
 from gan_cli.errors import UserError
 from gan_cli.evaluation.layout import blank_table, numeric_column, titled_table
@@ -21,6 +24,10 @@ RESAMPLES = 10_000
 """Number of bootstrap resamples."""
 LEVEL = 0.95
 """Confidence level of the intervals."""
+HINT = ", which they were trained on: metric.split=heldout judges them on held-out ones"
+"""Remark on trials that were judged on training samples."""
+Measured: TypeAlias = tuple[Sequence[SweepRun], StoredMetric, float]
+"""A trial: its runs, of which the first one is the trial itself; the metric of that run, and its value."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class Tuned:
         method: Its name.
         metric: Name of the metric.
         higher_is_better: True if larger values are better.
+        judged_on: The split whose samples the trials were measured on.
         values: The metric of each trial, measured at the end of its training.
         missing: Number of trials that have ended without a metric; they count as the worst one.
         k: Number of trials that are compared.
@@ -41,6 +49,7 @@ class Tuned:
     method: str
     metric: str
     higher_is_better: bool
+    judged_on: str
     values: Sequence[float]
     missing: int
     k: int
@@ -91,17 +100,20 @@ def tuned_methods(folder: Path, runs: Sequence[SweepRun], k: int) -> list[Tuned]
     Raises:
         UserError: If a method has fewer than k trials, none of its trials has a metric, or their metrics differ.
     """
-    settings: dict[str, dict[str, list[SweepRun]]] = {}
-    for run in sorted((run for run in runs if run.config), key=lambda run: run.seed):
-        settings.setdefault(_method(run), {}).setdefault(repr(sorted(run.flat_config().items())), []).append(run)
-    found = [_tuned(folder, method, list(trials.values()), k) for method, trials in settings.items()]
+    found = [_tuned(folder, method, trials, k) for method, trials in _trials(runs).items()]
     if len({one.metric for one in found}) > 1:
         raise UserError(f"best_of={k}: the trials have several metrics: {', '.join(sorted({one.metric for one in found}))}.")
     return sorted(found, key=lambda one: expected_best(one.values, k, one.higher_is_better)[0] * _sign(one))
 
 
-def best_of_table(methods: Sequence[Tuned]) -> Group:
-    """Return the table of the methods, best first."""
+def best_trials(folder: Path, runs: Sequence[SweepRun]) -> list[SweepRun]:
+    """Return the best trial of each method of a search; methods without a trial that has a metric are left out."""
+    measured = [_measured(folder, trials) for trials in _trials(runs).values()]
+    return [_best(trials)[0][0] for trials in measured if trials]
+
+
+def best_of_table(folder: Path, methods: Sequence[Tuned]) -> Group:
+    """Return the table of the methods, best first, whose runs lie in ``folder`` by their names."""
     first = methods[0]
     table = blank_table()
     table.add_column("method")
@@ -116,29 +128,47 @@ def best_of_table(methods: Sequence[Tuned]) -> Group:
         table.add_row(Text(one.method), str(len(one.values)), centre, f"[{low}, {high}]", f"{best:.4g}")
     missing = sum(one.missing for one in methods)
     notes = [
-        f"Expected best {first.metric} of {first.k} trials, measured at the end of training, with its {LEVEL:.0%} interval.",
+        f"Expected best {first.metric} of {first.k} trials, with its {LEVEL:.0%} interval. Trials are judged at the end of "
+        f"training, on samples of the {first.judged_on} split{HINT if first.judged_on == 'train' else ''}.",
         *([f"Trials without a metric, which count as the worst of their method: {missing}."] if missing else []),
-        "Below: the chosen settings on the held-out split.",
-        *(_advice(one) for one in methods if not one.fresh),
+        "Below: the chosen settings on samples of the held-out split that are kept for reporting.",
+        *(_advice(folder, one) for one in methods if not one.fresh),
     ]
     return titled_table(f"{with_direction(first.metric, first.higher_is_better)}, equal tuning", table, *notes)
 
 
-def _tuned(folder: Path, method: str, trials: Sequence[Sequence[SweepRun]], k: int) -> Tuned:
+def _trials(runs: Sequence[SweepRun]) -> dict[str, list[list[SweepRun]]]:
+    """Return the trials of each method; runs that differ in their seed alone are one trial, the lowest seed first."""
+    settings: dict[str, dict[str, list[SweepRun]]] = {}
+    for run in sorted((run for run in runs if run.config), key=lambda run: run.seed):
+        settings.setdefault(_method(run), {}).setdefault(repr(sorted(run.flat_config().items())), []).append(run)
+    return {method: list(trials.values()) for method, trials in settings.items()}
+
+
+def _measured(folder: Path, trials: Sequence[Sequence[SweepRun]]) -> list[Measured]:
+    """Return the trials that have a metric."""
     measured = [(runs, _metric(folder, runs[0])) for runs in trials]
-    values = [(runs, metric, float(metric["final"] or 0.0)) for runs, metric in measured if metric is not None]
-    if not values:
+    return [(runs, metric, float(metric["final"] or 0.0)) for runs, metric in measured if metric is not None]
+
+
+def _best(measured: Sequence[Measured]) -> Measured:
+    sign = -1 if measured[0][1].get("higher_is_better") else 1
+    return min(measured, key=lambda trial: sign * trial[2])
+
+
+def _tuned(folder: Path, method: str, trials: Sequence[Sequence[SweepRun]], k: int) -> Tuned:
+    measured = _measured(folder, trials)
+    if not measured:
         raise UserError(f"best_of={k}: no trial of {method} has a metric.")
     if len(trials) < k:
         raise UserError(f"best_of={k}: {method} has {len(trials)} trials. Name at most as many, or run more.")
-    _, metric, _ = values[0]
-    sign = -1 if metric.get("higher_is_better") else 1
-    runs, _, _ = min(values, key=lambda trial: sign * trial[2])
-    numbers = [value for *_, value in values]
-    missing = len(trials) - len(values)
-    worst = max(numbers, key=lambda value: sign * value)
+    runs, metric, _ = _best(measured)
+    numbers, missing = [value for *_, value in measured], len(trials) - len(measured)
+    higher = bool(metric.get("higher_is_better"))
+    worst = min(numbers) if higher else max(numbers)
     fresh = [run for run in runs[1:] if run.problem is None]
-    return Tuned(method, metric["name"], sign < 0, [*numbers, *[worst] * missing], missing, k, runs[0], fresh)
+    split = metric.get("split", "train")
+    return Tuned(method, metric["name"], higher, split, [*numbers, *[worst] * missing], missing, k, runs[0], fresh)
 
 
 def _metric(folder: Path, run: SweepRun) -> StoredMetric | None:
@@ -156,7 +186,14 @@ def _sign(one: Tuned) -> int:
     return -1 if one.higher_is_better else 1
 
 
-def _advice(one: Tuned) -> str:
+def _advice(folder: Path, one: Tuned) -> str:
+    """Return how runs of the chosen settings with fresh seeds are made."""
+    lacking = f"{one.method} has no run of the best trial's settings with a fresh seed"
+    sweep = (folder / one.chosen.name).parent
+    with suppress(OSError, UserError):
+        if "search" in files.read_json(sweep / "sweep.json"):
+            again = shlex.quote(f"hydra.sweep.dir={sweep}")
+            return f"{lacking}: start the search again with hydra.sweeper.fresh=3 {again}; its trials are kept."
     words: Mapping[str, str] = one.chosen.decisive_overrides()
     command = shlex.join(["gan-train", "-m", *(f"{key}={value}" for key, value in words.items()), "seed=101,102,103"])
-    return f"{one.method} has no run of the best trial's settings with a fresh seed: {command}"
+    return f"{lacking}: {command}"

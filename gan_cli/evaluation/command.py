@@ -156,7 +156,7 @@ def _measure_each(
     in_tables = [result for result in everything if chosen in result.chosen]
     comparison = compare(sweep_runs, found, chosen, reference)
     tables = [
-        *([best_of_table(tuned)] if tuned else []),
+        *([best_of_table(folder, tuned)] if tuned else []),
         *sweep_tables(comparison),
         *sweep_class_tables(comparison),
         *cost_tables(sweep_runs, found, chosen),

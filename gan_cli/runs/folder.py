@@ -31,6 +31,7 @@ class StoredMetric(TypedDict, total=False):
     final: float | None
     floor: float | None
     higher_is_better: bool | None
+    split: str
 
 
 class StoredResult(TypedDict, total=False):

@@ -5,17 +5,22 @@ import signal
 from importlib import import_module
 from pathlib import Path
 from statistics import median
+from textwrap import dedent
 
 import pytest
+from hydra.types import RunMode
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from support import configs
 from support.sweeps import jobs_of
 
 from gan_cli.cli.pruning import PRUNERS, TrialPruner
 from gan_cli.cli.study import Space, Study, score, space
 from gan_cli.config.combinations import merged
-from gan_cli.config.compose import loader
+from gan_cli.config.compose import GRID, loader
+from gan_cli.config.compose import SEARCH as SWEEPER
 from gan_cli.errors import Stopped, UserError
 from gan_cli.metrics.base import Value
+from gan_cli.report.records.search import read_search
 from gan_cli.training.loop import End
 from gan_cli.training.pruning import Pruning
 
@@ -242,3 +247,39 @@ def test_searches_that_cannot_be_made_are_refused(call, jobs, tmp_path, words, a
     assert (found.code, jobs.trained) == (2, [])
     assert answer in found.err
     assert not (tmp_path / "work" / "s").exists(), "nothing is left behind"
+
+
+@pytest.mark.slow
+def test_an_experiment_is_a_search_that_ends_with_fresh_seeds_of_the_best_trials(call, conf, jobs, tmp_path):
+    text = """
+    # @package _global_
+    defaults:
+      - override /hydra/sweeper: optuna
+    hydra:
+      mode: MULTIRUN
+      sweeper:
+        {sampler: random, n_trials: 4, fresh: 2, params: {loss: "plain,hinge", model.generator.width: "int(interval(1,99))"}}
+    """
+    (conf / "experiment" / "mine.yaml").write_text(dedent(text))
+    jobs.measure = lambda cfg: float(cfg.model.generator.width)
+    answer = call("train", "experiment=mine", "hydra.sweep.dir=s")
+    assert (answer.code, answer.err) == (0, "")
+    settings = [(job["cfg"]["loss"]["_target_"], job["cfg"]["model"]["generator"]["width"]) for job in jobs.trained]
+    best = {loss: min(width for one, width in settings[:4] if one == loss) for loss, _ in settings[:4]}
+    assert len(best) == 2
+    assert sorted(settings[4:]) == sorted([*best.items()] * 2)
+    assert seeds(jobs) == [0] * 4 + [1, 2] * 2
+    assert "4 runs of the best trials with fresh seeds" in answer.out
+    assert answer.out.endswith(" hydra.mode=RUN\n"), "the best command is a run, not a search"
+    assert len(read_search(tmp_path / "work" / "s").trials) == 4
+    again = call("train", "experiment=mine", "hydra.sweep.dir=s")
+    assert (again.code, len(jobs.trained)) == (0, 8)
+    grid = call("train", "experiment=mine", "hydra.sweeper.fresh=-1", "hydra.sweep.dir=t")
+    assert "hydra.sweeper.fresh must be a whole number, at least 0, not -1" in grid.err
+
+
+def test_equal_tuning_is_a_random_search_judged_on_held_out_samples():
+    cfg = configs.compose("experiment=equal_tuning")
+    assert (cfg.hydra.sweeper._target_, cfg.hydra.sweeper.sampler, cfg.hydra.sweeper.fresh) == (SWEEPER, "random", 3)
+    assert (cfg.hydra.mode, cfg.metric.split) == (RunMode.MULTIRUN, "heldout")
+    assert configs.compose("").hydra.sweeper._target_ == GRID

@@ -17,6 +17,7 @@ Scale = Literal["linear", "log", "choice"]
 
 
 class _StoredSearch(TypedDict):
+    fresh: NotRequired[int]
     keys: dict[str, Scale]
     importance: dict[str, float]
 
@@ -84,10 +85,11 @@ def read_search(folder: Path) -> Search | None:
     with suppress(OSError, UserError, FormError, KeyError, ValueError):
         content = files.read_json(folder / "sweep.json")
         require(content, _Stored)
-        metrics = [job["metric"] for job in content["jobs"] if job.get("metric")]
+        jobs = content["jobs"][: len(content["jobs"]) - content["search"].get("fresh", 0)]
+        metrics = [job["metric"] for job in jobs if job.get("metric")]
         if metrics:
             search, first = content["search"], metrics[0]
-            trials = [_trial(number, job, search["keys"]) for number, job in enumerate(content["jobs"])]
+            trials = [_trial(number, job, search["keys"]) for number, job in enumerate(jobs)]
             higher = bool(first.get("higher_is_better"))
             return Search(first["name"], higher, search["keys"], search["importance"], trials)
     return None
