@@ -31,6 +31,7 @@ TINY = {
     "regularizer/penalty": "penalty: {_target_: m.Penalty, weight: 10.0}\n",
     "regularizer/spectral": "spectral: {_target_: m.Spectral, n_iterations: 1}\n",
     "augmentation/none": "_target_: m.Same\n",
+    "averaging/decay": "_target_: m.Decay\n",
     "metric/auto": "_target_: m.Auto\n",
     "logger/tensorboard": "tensorboard:\n  _target_: m.TensorBoard\n",
     "diagnostics/none": "_target_: m.NoDiagnostics\n",
