@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery bench bench-metrics bench-start bench-feed bench-sequences bench-formats bench-compile bench-growth bench-damages bench-rankings bench-processes bench-gpu bench-precision torture torture-long clean
+.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery baselines bench bench-metrics bench-start bench-feed bench-sequences bench-formats bench-compile bench-growth bench-damages bench-rankings bench-processes bench-gpu bench-precision torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -83,6 +83,9 @@ reports: setup ## a page about each experiment that was run, and outputs/experim
 
 gallery: setup ## docs/gallery.md from these reports
 	$(BIN)/python docs/gallery.py $(REPORTS)
+
+baselines: setup ## numbers of cheap substitutes that claims must not hold for, written into docs/experiments.md, 5 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_baselines.py
 
 PEERS := .cache/peers
 bench: setup ## time of a round beside a bare loop, torchgan and torch-mimicry, written into docs/performance.md; ROWS prints some rows

@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ Every experiment below is one command, `gan-train -m experiment=NAME`, and every
 `make experiments` runs all of them, and `make gallery` writes this page.
 The figures and verdicts below come from commit {commit}.
 
-A claim is *held*, *not held* or *undecided* by its rule, whose thresholds stand in `conf/experiment/NAME.yaml`. Most claims are
-judged on runs whose seeds had not been seen before. The exceptions are `ddpm`, `ebgan`, `mmd_gan` and `sliced_wasserstein`,
-whose seeds had been seen after shorter or slower training, and `r3gan_small`, whose seeds had been seen on other networks.
+A claim is *held*, *not held* or *undecided* by its rule, whose threshold stands in `conf/experiment/NAME.yaml` beside the
+number of a cheap [baseline](experiments.md#baselines) that fails it. Every run satisfies an identity, which checks the program:
+identities are no claims and count for themselves. Most claims are judged on runs whose seeds had not been seen before. The
+exceptions are `ddpm`, `ebgan`, `mmd_gan` and `sliced_wasserstein`, whose seeds had been seen after shorter or slower training,
+and `r3gan_small`, whose seeds had been seen on other networks.
 """
 
 SUBJECTS = {
@@ -53,6 +55,7 @@ SUBJECTS = {
 OTHERS = "Further experiments"
 """Subject of the experiments that are in no other."""
 STATES = ("held", "not held", "undecided")
+IDENTITY_STATES = ("satisfied", "violated", "not checked")
 TIMES = "The time of an experiment is the sum over its jobs."
 
 
@@ -77,14 +80,23 @@ def main(folder: Path) -> None:
 def page(summaries: dict[str, dict[str, Any]], commit: str) -> str:
     """Return the text of the page: a table of verdicts and times, then the experiments by subject."""
     claims = [claim["state"] for summary in summaries.values() for claim in summary["claims"]]
-    counts = ", ".join(f"{claims.count(state)} {state}" for state in STATES)
-    total = f"{len(summaries)} experiments make {len(claims)} claims: {counts}.\n{TIMES}"
-    overview, sections = ["| experiment | held | not held | undecided | time |", "|---|---|---|---|---|"], []
+    identities = [one["state"] for summary in summaries.values() for one in summary["identities"]]
+    total = (
+        f"{len(summaries)} experiments make {len(claims)} claims: {counted(claims, STATES)}.\n"
+        f"They check {len(identities)} identities: {counted(identities, IDENTITY_STATES)}.\n{TIMES}"
+    )
+    overview = ["| experiment | held | not held | undecided | identities satisfied | time |", "|---|---|---|---|---|---|"]
+    sections = []
     for subject, names in by_subject(summaries).items():
-        overview.append(f"| **{subject}** | | | | |")
+        overview.append(f"| **{subject}** | | | | | |")
         overview += [overview_row(name, summaries[name]) for name in names]
         sections += [f"## {subject}", "", *(section(name, summaries[name]) for name in names)]
     return "\n".join([HEAD.format(commit=f"`{commit}`"), total, "", *overview, "", *sections])
+
+
+def counted(found: list[str], states: Sequence[str]) -> str:
+    """Return how often each of ``states`` is found, in words."""
+    return ", ".join(f"{found.count(state)} {state}" for state in states)
 
 
 def by_subject(names: Collection[str]) -> dict[str, list[str]]:
@@ -96,26 +108,36 @@ def by_subject(names: Collection[str]) -> dict[str, list[str]]:
 
 
 def overview_row(name: str, summary: dict[str, Any]) -> str:
-    """Return the row of one experiment: the number of claims by verdict, and how long its jobs took."""
+    """Return the row of one experiment: its claims by verdict, its satisfied identities, and how long its jobs took."""
     states = [claim["state"] for claim in summary["claims"]]
     counts = [str(states.count(state) or "") for state in STATES]
+    satisfied = [one["state"] for one in summary["identities"]].count("satisfied")
+    counts.append(f"{satisfied} of {len(summary['identities'])}" if summary["identities"] else "")
     seconds = summary.get("seconds")
     time = "" if not seconds else f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
     return f"| [{cell(summary['title'])}](#{name}) | {' | '.join([*counts, time])} |"
 
 
 def section(name: str, summary: dict[str, Any]) -> str:
-    """Return the section of one experiment: its command, its figure, its claims, and what was measured in each run."""
+    """Return the section of one experiment: its figure, its claims, what was measured in each run, and its identities."""
     lines = [f"### {name}", "", f"**{plain(summary['title'])}.** {plain(summary['source']).rstrip('.')}.", ""]
     if summary["differences"]:
         lines += [f"Differences from the source: {plain(summary['differences'])}", ""]
     if summary["thumbnail"]:
         lines += [f"![{plain(summary['title'])}](gallery/{name}.png)", ""]
-    lines += ["| | claim | rule | verdict | result |", "|---|---|---|---|---|"]
-    for number, claim in enumerate(summary["claims"], 1):
-        texts = [cell(claim["claim"]), cell(claim["rule"]), f"**{claim['state']}**", cell(claim["reason"])]
+    lines += [*judged("claim", summary["claims"]), *runs(summary["claims"])]
+    return "\n".join([*lines, *judged("identity", summary["identities"])])
+
+
+def judged(kind: str, assessments: list[dict[str, Any]]) -> list[str]:
+    """Return the table of the claims or of the identities; no lines if there are none."""
+    if not assessments:
+        return []
+    lines = [f"| | {kind} | rule | verdict | result |", "|---|---|---|---|---|"]
+    for number, one in enumerate(assessments, 1):
+        texts = [cell(one["claim"]), cell(one["rule"]), f"**{one['state']}**", cell(one["reason"])]
         lines.append(f"| {number} | {' | '.join(texts)} |")
-    return "\n".join([*lines, "", *runs(summary["claims"])])
+    return [*lines, ""]
 
 
 def runs(claims: list[dict[str, Any]]) -> list[str]:

@@ -1,7 +1,6 @@
 """The gan-report command: a page for a run, a sweep, or a folder of experiments."""
 
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,8 @@ from gan_cli.config.schema import REPORT_TEXTS
 from gan_cli.errors import UserError
 from gan_cli.evaluation import sweeps
 from gan_cli.report import page
-from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, Claim, describe_shortened
+from gan_cli.report.claims.assessments import CLAIM_STATES, IDENTITY_STATES, as_identity, count_states, stored, violations
+from gan_cli.report.claims.base import Claim, describe_shortened
 from gan_cli.report.figures import quiz, sections, style, tables
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import Progression, animated_gif
@@ -36,7 +36,7 @@ from gan_cli.runs.console import displayed, say
 from gan_cli.runs.folder import holds_config, refuse_links
 
 PAGE, FOLDER, SUMMARY = "report.html", "report", "summary.json"
-REPORT_KEYS = (*REPORT_TEXTS, "evaluation", "figures", "claims")
+REPORT_KEYS = (*REPORT_TEXTS, "evaluation", "figures", "claims", "identities")
 """Keys of a config's ``report`` node. ``evaluation`` holds the overrides for gan-eval that the report expects."""
 
 
@@ -133,11 +133,8 @@ def write_report(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_
     summary = {
         **{key: content[key] for key in ("title", "source", "differences")},
         "seconds": sum(run.result.get("seconds", 0.0) for run in made.runs),
-        "claims": [
-            {"claim": one.claim, "rule": one.rule, "state": one.verdict.state, "reason": one.verdict.reason}
-            | {"runs": {name: verdict.reason for name, verdict in one.runs.items()}}
-            for one in content["assessments"]
-        ],
+        "claims": [stored(one) for one in content["assessments"]],
+        "identities": [stored(one) for one in content["identities"]],
         "thumbnail": next(iter(images), None),
     }
     _write(folder, images, summary)
@@ -158,7 +155,9 @@ def make_page(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHA
     trust.check({"report": node}, folder)
     figures = [*requested(cfg, runs), *make_each(OmegaConf.create({"report": node}), "report.figures", Figure)]
     claims: list[Claim] = make_each(OmegaConf.create({"report": node}), "report.claims", Claim)
+    checked: list[Claim] = make_each(OmegaConf.create({"report": node}), "report.identities", Claim)
     assessments = [claim.assess(runs) for claim in counted("assessing claims", claims)]
+    identities = [as_identity(identity.assess(runs)) for identity in counted("checking identities", checked)]
     logged = [run for run in runs if run.rows]
     declared, missing = sections.declared(figures, logged, cfg.median)
     training = sections.training(logged, cfg)
@@ -177,9 +176,11 @@ def make_page(folder: Path, cfg: DictConfig, changes: Mapping[str, Any] = NO_CHA
         "source": node.get("source"),
         "differences": node.get("differences"),
         "shortened": describe_shortened(runs),
-        "remarks": [*remarks, *_problems(runs), *missing],
-        "counts": count_states(assessments),
+        "remarks": [*violations(identities), *remarks, *_problems(runs), *missing],
+        "counts": count_states([one.verdict.state for one in assessments], CLAIM_STATES),
         "assessments": assessments,
+        "identity_counts": count_states([one.verdict.state for one in identities], IDENTITY_STATES),
+        "identities": identities,
         "declared_figures": declared,
         "training": training,
         "samples": samples,
@@ -242,12 +243,6 @@ def _changed(node: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     plain = OmegaConf.to_container(changed)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items() if value is not None}
-
-
-def count_states(assessments: Sequence[Assessment]) -> Mapping[str, int]:
-    """Return the number of claims for each state of a verdict."""
-    states = Counter(assessment.verdict.state for assessment in assessments)
-    return {state: states[state] for state in (HELD, NOT_HELD, UNDECIDED)}
 
 
 def _quiz_cards(runs: Sequence[RunRecord], cfg: DictConfig) -> tuple[list[quiz.Card], str]:

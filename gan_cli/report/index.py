@@ -2,7 +2,6 @@
 
 import io
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -14,6 +13,7 @@ from gan_cli import files
 from gan_cli.config.form import FormError, require
 from gan_cli.errors import UserError
 from gan_cli.report import page
+from gan_cli.report.claims.assessments import CLAIM_STATES, IDENTITY_STATES, count_states
 from gan_cli.report.figures.dark import dark
 
 THUMBNAIL = 520
@@ -28,6 +28,14 @@ class StoredClaim(TypedDict):
     reason: str
 
 
+class StoredIdentity(TypedDict):
+    """An identity in ``summary.json``."""
+
+    claim: str
+    state: Literal["satisfied", "violated", "not checked"]
+    reason: str
+
+
 class StoredSummary(TypedDict):
     """The content of ``summary.json``."""
 
@@ -35,6 +43,7 @@ class StoredSummary(TypedDict):
     source: Any
     thumbnail: str | None
     claims: list[StoredClaim]
+    identities: list[StoredIdentity]
 
 
 def write_index(folders: Sequence[Path], path: Path) -> Path:
@@ -55,8 +64,11 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
     entries = [_entry(folder, path.parent) for folder in folders]
     if not any(entry["link"] for entry in entries):
         raise UserError(f"no report in {', '.join(map(str, folders)) or 'no folder at all'}: write them with gan-report.")
-    states = Counter(claim["state"] for entry in entries for claim in entry["claims"])
-    content = {"entries": entries, "counts": {state: states[state] for state in ("held", "not held", "undecided")}}
+    content = {
+        "entries": entries,
+        "counts": count_states([claim["state"] for entry in entries for claim in entry["claims"]], CLAIM_STATES),
+        "identity_counts": count_states([one["state"] for entry in entries for one in entry["identities"]], IDENTITY_STATES),
+    }
     files.write_bytes(path, page.render_page("index.html", content).encode())
     return path
 
@@ -66,7 +78,8 @@ def _entry(folder: Path, start: Path) -> dict[str, Any]:
         summary = files.read_json(folder / "report" / "summary.json")
         require(summary, StoredSummary)
     except (OSError, UserError, FormError):
-        return {"title": folder.name, "source": None, "claims": [], "link": None, "picture": None, "night": None}
+        nothing = dict.fromkeys(("source", "link", "picture", "night"))
+        return {"title": folder.name, "claims": [], "identities": [], **nothing}
     picture = folder / "report" / Path(summary["thumbnail"]).name if summary["thumbnail"] else None
     return {
         **summary,

@@ -14,10 +14,13 @@ def gallery():
     return script("gallery")
 
 
-def summary(*states, seconds=0.0):
-    claims = [{"claim": "KL(Q||P) of |x|", "rule": "a_b at most 1", "state": s, "reason": "1 | 2", "runs": {}} for s in states]
+def summary(*states, seconds=0.0, identities=()):
+    def judged(state):
+        return {"claim": "KL(Q||P) of |x|", "rule": "a_b at most 1", "state": state, "reason": "1 | 2", "runs": {}}
+
     texts = {"title": "T", "source": "A paper", "differences": None, "thumbnail": None}
-    return {**texts, "seconds": seconds, "claims": claims}
+    lists = {"claims": [judged(state) for state in states], "identities": [judged(state) for state in identities]}
+    return {**texts, "seconds": seconds, **lists}
 
 
 def test_every_experiment_with_a_report_has_one_subject(gallery):
@@ -26,9 +29,13 @@ def test_every_experiment_with_a_report_has_one_subject(gallery):
 
 
 def test_experiments_stand_by_subject_below_their_verdicts_and_times(gallery):
-    text = gallery.page({"mine": summary("undecided"), "ddpm": summary("held", "not held", seconds=600)}, "abc")
+    mine = summary("undecided", identities=["satisfied", "violated"])
+    text = gallery.page({"mine": mine, "ddpm": summary("held", "not held", seconds=600)}, "abc")
     assert "2 experiments make 3 claims: 1 held, 1 not held, 1 undecided.\n" in text
-    assert "| [T](#ddpm) | 1 | 1 |  | 10 min |" in text
+    assert "They check 2 identities: 1 satisfied, 1 violated, 0 not checked.\n" in text
+    assert "| [T](#ddpm) | 1 | 1 |  |  | 10 min |" in text
+    assert "| [T](#mine) |  |  | 1 | 1 of 2 |  |" in text
+    assert text.count("| | identity | rule | verdict | result |") == 1
     order = ["[T](#ddpm)", "[T](#mine)", "## Published systems in small", "### ddpm", f"## {gallery.OTHERS}", "### mine"]
     assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
 

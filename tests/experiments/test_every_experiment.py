@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from support import configs
 
 from gan_cli.build import build
@@ -14,11 +14,12 @@ from gan_cli.config.combinations import combinations
 from gan_cli.config.compose import loader
 from gan_cli.config.identity import to_plain
 from gan_cli.evaluation.sweeps import SweepRun
-from gan_cli.report.claims.base import Claim
+from gan_cli.report.claims.base import BoundedClaim, Claim
 from gan_cli.report.claims.comparisons import Ordering
 from gan_cli.report.command import REPORT_KEYS, make_each
 from gan_cli.report.figures.curves import Figure
 from gan_cli.report.figures.progression import Progression
+from gan_cli.report.figures.published import PublishedRanking
 from gan_cli.report.records.primary import primary_metric, resolve_primary
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.runs import logger
@@ -42,11 +43,17 @@ def grid(experiment: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(job) for job in combinations(params, cases, [f"experiment={experiment}"], loader()))
 
 
-def asked(experiment: str, primary: str = "primary") -> list[Claim | Figure]:
-    """The claims and figures of the experiment's report, about the metric ``primary``."""
+def report(experiment: str, primary: str = "primary") -> DictConfig:
+    """The declared report of the experiment, about the metric ``primary``."""
     declared = OmegaConf.to_container(configs.compose(f"experiment={experiment}").report)
-    node = OmegaConf.create({"report": resolve_primary(declared, primary)})
-    return [*make_each(node, "report.claims", Claim), *make_each(node, "report.figures", Figure)]
+    return OmegaConf.create({"report": resolve_primary(declared, primary)})
+
+
+def asked(experiment: str, primary: str = "primary") -> list[Claim | Figure]:
+    """The claims, identities and figures of the experiment's report, about the metric ``primary``."""
+    node = report(experiment, primary)
+    judged = [part for key in ("claims", "identities") for part in make_each(node, f"report.{key}", Claim)]
+    return [*judged, *make_each(node, "report.figures", Figure)]
 
 
 def matches(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
@@ -61,12 +68,23 @@ def matches(jobs: Sequence[tuple[str, ...]], where: Mapping[str, Any]) -> bool:
 @pytest.mark.parametrize("experiment", configs.experiments_with_report())
 def test_its_report_is_about_its_jobs(experiment):
     """It says all that a report can, and every ``where`` fits a job: no claim is about nothing."""
-    assert set(REPORT_KEYS) - set(configs.compose(f"experiment={experiment}").report) <= {"evaluation"}
+    assert set(REPORT_KEYS) - set(configs.compose(f"experiment={experiment}").report) <= {"evaluation", "identities"}
     parts = asked(experiment)
     assert {isinstance(part, Claim) for part in parts} == {True, False}
     for part in parts:
         for where in [part.where, *([part.better, part.worse] if isinstance(part, Ordering) else [])]:
             assert matches(grid(experiment), where), (part, where)
+
+
+@pytest.mark.parametrize("experiment", configs.experiments_with_report())
+def test_each_of_its_claims_can_fail(experiment):
+    """A cheap baseline fails it, or it compares methods over seeds; what every run satisfies is an identity, without one."""
+    declared = report(experiment)
+    for claim in make_each(declared, "report.claims", Claim):
+        assert isinstance(claim, Ordering | PublishedRanking) or claim.baseline is not None, claim.says
+    for identity in make_each(declared, "report.identities", Claim):
+        assert isinstance(identity, BoundedClaim), identity.says
+        assert identity.baseline is None, identity.says
 
 
 @pytest.mark.parametrize("experiment", configs.experiments_with_report())
@@ -119,7 +137,8 @@ def one_of_each_case(experiment: str) -> list[tuple[str, ...]]:
 
 def named(part: Claim | Figure) -> set[str]:
     """The tags that a claim or a figure names."""
-    return {tag for field in TAGS for tag in words(getattr(part, field, None))}
+    required = getattr(part, "requires", None) or {}
+    return {tag for field in TAGS for tag in words(getattr(part, field, None))} | {*words(required.get("tag"))}
 
 
 def words(value: Any) -> list[str]:

@@ -36,7 +36,8 @@ def test_what_is_exact_is_held(experiment, tmp_path):
     run(experiment, tmp_path, "sample_every=0" if experiment != "wgan_fig1" else "game.n=200")
     found = run_records(tmp_path / experiment)
     asked = OmegaConf.create({"report": found[0].config["report"]})
-    verdicts = {claim.says: claim.assess(found).verdict for claim in make_each(asked, "report.claims", Claim)}
+    parts = [part for key in ("claims", "identities") for part in make_each(asked, f"report.{key}", Claim)]
+    verdicts = {claim.says: claim.assess(found).verdict for claim in parts}
     assert len(verdicts) >= 4
     assert {verdict.state for verdict in verdicts.values()} == {HELD}, verdicts
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import UserError
-from gan_cli.report.claims.base import Verdict, combine_verdicts, insufficient_training
+from gan_cli.report.claims.base import Verdict, combine_verdicts
 from gan_cli.report.claims.breakdowns import Exceeds, Stalls
 from gan_cli.report.claims.comparisons import Ordering, Trend
 from gan_cli.report.claims.pairs import Agrees, Beats, Correlation
+from gan_cli.report.claims.reversals import Reversals
 from gan_cli.report.claims.runs import Falls, Improves, Monotone, Reaches, StaysWithin
 from gan_cli.report.records.runs import run_records
 
@@ -44,6 +45,17 @@ def test_correlation_is_spearmans(run):
     rho = 1 - 6 * (np.subtract(*ranks) ** 2).sum() / (30 * (30**2 - 1))
     found = Correlation(says="", x="a", y="b", at_least=0).assess(run_records(run("r", {"a": a.tolist(), "b": b.tolist()})))
     assert f"Spearman correlation {rho:.2f} over 30 evaluations" == found.verdict.reason
+
+
+def test_correlation_of_changes_tells_curves_that_only_both_fall_from_curves_that_move_together(state):
+    rng = np.random.default_rng(0)
+    steps = rng.normal(size=(2, 40))
+    falling, other = (np.cumsum(one - 1.0).tolist() for one in steps)
+    claim = {"says": "", "x": "a", "y": "b", "at_least": 0.8}
+    assert state(Correlation(**claim), {"a": falling, "b": other}) == "held"
+    assert state(Correlation(**claim, changes=True), {"a": falling, "b": other}, name="changes") == "not held"
+    assert state(Correlation(**claim, changes=True), {"a": falling, "b": [2 * y for y in falling]}, name="same") == "held"
+    assert state(Correlation(**claim, changes=True), {"a": UP, "b": falling[:20]}, name="steps") == "undecided"
 
 
 def test_correlation_begins_after_the_warmup(state):
@@ -135,24 +147,20 @@ def test_a_run_that_did_not_finish_decides_nothing(run, status, why):
 
 
 @pytest.mark.parametrize(
-    ("values", "why"),
+    ("requires", "why"),
     [
-        ([4.0, 3.0], "evaluated 2 times"),
-        ([4.0] + [3.0] * 15, "not better by the factor 2"),
-        ([10.0 - 0.6 * value for value in range(16)], "still falling"),
-        ([4.0] + [1.0] * 15, None),
+        ({"tag": "b", "below": 2.0}, None),
+        ({"tag": "b", "below": 1.0}, "b ends at 1.500, at most 1 is required"),
+        ({"tag": "b", "above": 1.0, "below": 2.0}, None),
+        ({"tag": "c", "above": 1.0}, "c was not logged"),
     ],
 )
-def test_the_training_precondition(run, values, why):
-    claim = Reaches(says="", tag="a", below=100.0, improves=2.0, metric="a")
-    found = claim.assess(run_records(run("r", {"a": values}))).verdict
-    assert found.state == ("held" if why is None else "undecided")
-    assert (why or "ends at") in found.reason
-
-
-def test_the_precondition_wants_the_metric_from_step_0_on(run):
-    series = run_records(run("r", {"a": dict.fromkeys(range(1, 20), 1.0)}))[0].series("a")
-    assert "the first at step 0" in insufficient_training("a", series, 1.0)
+def test_a_claim_is_decided_only_on_runs_that_reach_what_it_requires(run, requires, why):
+    claim = Reaches(says="", tag="a", below=100.0, requires=requires)
+    found = claim.assess(run_records(run("r", {"a": [5.0], "b": [9.0] * 6 + [1.0, 2.0]})))
+    assert found.verdict.state == ("held" if why is None else "undecided")
+    assert (why or "ends at") in found.verdict.reason
+    assert f"; undecided unless {requires['tag']} (median of its last quarter) is at" in found.rule
 
 
 @pytest.mark.parametrize(
@@ -239,7 +247,9 @@ def test_a_claim_about_some_runs_is_judged_by_these(sweep):
         lambda: Correlation(says="", x="a", y="b", at_least=0.5, median=4),
         lambda: Reaches(says="", tag="a"),
         lambda: Reaches(says="", tag="a", below=1.0, share=1.5),
-        lambda: Reaches(says="", tag="a", below=1.0, improves=2.0),
+        lambda: Reaches(says="", tag="a", below=1.0, requires={"tag": "a"}),
+        lambda: Reaches(says="", tag="a", below=1.0, requires={"tag": "a", "above": "much"}),
+        lambda: Reaches(says="", tag="a", below=1.0, requires={"tag": "a", "above": 1.0, "median": 3}),
         lambda: Falls(says="", tag="a", at_least="two"),
     ],
 )
@@ -284,13 +294,6 @@ def test_exceeds(state, limits, expected):
     assert state(Exceeds(says="", tag="a", **limits), {"a": [1.0, 1.0, -1.0, 1.0]}) == expected
 
 
-def test_the_precondition_may_let_a_metric_fall(state):
-    curves = {"a": [10.0 - 0.5 * i for i in range(16)]}
-    claim = {"says": "", "tag": "a", "below": 9.0, "improves": 2.0, "metric": "a"}
-    assert state(Reaches(**claim), curves) == "undecided"
-    assert state(Reaches(**claim, settled=False), curves, name="falls") == "held"
-
-
 @pytest.mark.parametrize(
     ("ours", "theirs", "options", "expected"),
     [
@@ -306,3 +309,43 @@ def test_the_precondition_may_let_a_metric_fall(state):
 )
 def test_beats(state, ours, theirs, options, expected):
     assert state(Beats(says="", tag="a", reference="b", **options), {"a": ours, "b": theirs}) == expected
+
+
+BOUNDED = [
+    (Reaches, {"tag": "a", "below": 1.0}, 1.0, 1.1),
+    (StaysWithin, {"tag": "a", "low": 0.0, "high": 1.0}, 0.5, -0.1),
+    (Improves, {"tag": "a", "factor": 2.0}, 2.0, 1.9),
+    (Falls, {"tag": "a", "at_least": 1.0}, 1.0, 0.9),
+    (Monotone, {"tag": "a", "tolerance": 0.1}, 0.1, 0.2),
+    (Stalls, {"tag": "a", "factor": 1.1}, 1.0, 1.1),
+    (Exceeds, {"tag": "a", "below": 0.0}, 0.1, 0.0),
+    (Exceeds, {"tag": "a", "below": 0.0, "part": 0.5}, 0.5, 0.4),
+    (Reversals, {"tag": "a", "at_least": 3}, 3, 2),
+    (Correlation, {"x": "a", "y": "b", "at_most": 0.3}, 0.0, 1.0),
+    (Agrees, {"tag": "a", "reference": "b", "absolute": 0.1}, 0.1, 0.2),
+    (Beats, {"tag": "a", "reference": "b", "factor": 1.5}, 1.6, 1.5),
+    (Trend, {"number": "a", "key": "b", "at_least": 0.9}, 1.0, 0.0),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields", "passes", "fails"), BOUNDED)
+def test_a_claim_that_its_baseline_satisfies_is_refused(kind, fields, passes, fails):
+    """The claim could not fail, or the training need not come into it; one that the baseline fails shows its number."""
+    with pytest.raises(UserError, match=r'"It works\." holds for its baseline, too: nothing at all, .*\n.*report\.identities'):
+        kind(says="It works.", **fields, baseline={"says": "nothing at all", "value": passes})
+    claim = kind(says="It works.", **fields, baseline={"says": "nothing at all", "value": fails})
+    assert claim.assess([]).rule == f"{claim.rule()}; the baseline fails it: nothing at all, {fails:.4g}"
+
+
+@pytest.mark.parametrize("baseline", [3.0, {"says": "x"}, {"says": "x", "value": None}, {"says": 1, "value": 2}])
+def test_a_baseline_needs_words_and_a_number(baseline):
+    with pytest.raises(UserError, match="baseline"):
+        Reaches(says="", tag="a", below=1.0, baseline=baseline)
+
+
+def test_an_ordering_requires_something_of_the_better_method_alone(sweep):
+    runs = sweep({"wgan": [1.0, 1.1, 1.2], "hinge": [2.0, 2.11, 2.19]})
+    claim = {"says": "", "number": "w1", "better": {"loss": "wgan"}, "worse": {"loss": "hinge"}}
+    assert Ordering(**claim, requires={"tag": "a", "below": 1.5}).assess(runs).verdict.state == "held"
+    found = Ordering(**claim, requires={"tag": "a", "below": 1.15}).assess(runs).verdict
+    assert found == ("undecided", "loss=wgan, seed 2: a ends at 1.200, at most 1.15 is required")

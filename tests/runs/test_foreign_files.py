@@ -149,7 +149,7 @@ def test_forged_tables_of_sweeps_and_summaries_of_reports_are_left_out(tmp_path)
     for content in ("3", '{"jobs": 3}', '{"jobs": [{"folder": 1}]}', '{"jobs": [{"folder": "b", "overrides": [1]}]}', DEEP):
         (tmp_path / "sweep.json").write_text(content)
         assert [run.name for run in sweeps.sweep_runs(tmp_path)] == ["a"]
-    good = {"title": "t", "source": None, "thumbnail": None, "claims": []}
+    good = {"title": "t", "source": None, "thumbnail": None, "claims": [], "identities": []}
     (tmp_path / "a" / "report").mkdir()
     summary = tmp_path / "a" / "report" / "summary.json"
     for changed in ({"claims": [{"claim": "c"}]}, {"thumbnail": 3}, {"claims": 3}):

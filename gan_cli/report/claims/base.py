@@ -10,14 +10,13 @@ import numpy as np
 from gan_cli import checks
 from gan_cli.errors import FieldError, UserError
 from gan_cli.evaluation.number_format import format_value
+from gan_cli.report.claims.conditions import Baseline, Requirement, quarter
 from gan_cli.report.records.runs import RunRecord
 from gan_cli.report.records.series import ScalarSeries
 
 HELD, NOT_HELD, UNDECIDED = "held", "not held", "undecided"
 STILL_FALLING = 0.1
 """A metric is still falling if its last quarter is lower than the quarter before by more than this fraction of its value."""
-MIN_EVALUATIONS = 8
-"""Minimum number of evaluations needed to tell whether a metric has settled."""
 
 
 class Verdict(NamedTuple):
@@ -56,10 +55,17 @@ class Claim(ABC):
     Args:
         says: The source's claim in a sentence.
         where: Selects the runs that the claim is about by config or override, as ``{loss: wgan}``. Default: all runs.
+        requires: What a run must have reached before the claim is decided, as ``{tag: metric/w1, below: 0.2}``. The median of
+            the last quarter of the tag counts.
     """
 
     says: str
     where: Mapping[str, Any] = field(default_factory=dict)
+    requires: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.requires is not None:
+            Requirement.read(self.requires)
 
     @abstractmethod
     def rule(self) -> str:
@@ -75,15 +81,52 @@ class Claim(ABC):
 
     def assessment(self, state: str, reason: str, runs: Mapping[str, Verdict] | None = None) -> Assessment:
         """Return an assessment of this claim with the given verdict."""
-        return Assessment(self.says, self.rule() + self.precondition(), Verdict(state, reason), runs or {})
+        return Assessment(self.says, "; ".join([self.rule(), *self.conditions()]), Verdict(state, reason), runs or {})
 
-    def precondition(self) -> str:
-        """Return the condition under which the claim is decided at all, as a suffix of the rule; empty if there is none."""
-        return ""
+    def conditions(self) -> list[str]:
+        """Return what the rule depends on besides its threshold, each as a clause."""
+        return [] if self.requires is None else [f"undecided unless {Requirement.read(self.requires)}"]
+
+    def unmet(self, runs: Sequence[RunRecord]) -> str | None:
+        """Return why the claim cannot be decided on these runs: one does not reach what is required. None if all do."""
+        if self.requires is None:
+            return None
+        unmet = {run.name: reason for run in runs if (reason := Requirement.read(self.requires).unmet(run)) is not None}
+        return "; ".join(f"{name}: {reason}" for name, reason in unmet.items()) or None
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunClaim(Claim):
+class BoundedClaim(Claim):
+    """A claim that bounds one number, which a cheap substitute for training has, too.
+
+    Args:
+        baseline: Such a substitute and its number, as ``{says: real images blurred to 8×8, value: 1078}``.
+
+    Raises:
+        UserError: If the claim would hold for the baseline, so that training need not come into it.
+    """
+
+    baseline: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.baseline is not None and self.holds_at((baseline := Baseline.read(self.baseline)).value):
+            raise UserError(
+                f'the claim "{self.says}" holds for its baseline, too: {baseline}, where the rule is: {self.rule()}.\n'
+                "Choose a threshold that the baseline fails, or list an identity under report.identities."
+            )
+
+    @abstractmethod
+    def holds_at(self, value: float) -> bool:
+        """Return whether the claim holds where the number that it bounds is ``value``."""
+
+    def conditions(self) -> list[str]:
+        beside = [] if self.baseline is None else [f"the baseline fails it: {Baseline.read(self.baseline)}"]
+        return [*beside, *super().conditions()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunClaim(BoundedClaim):
     """A claim that is checked for each run separately.
 
     It is held if at least ``share`` of the runs hold it, not held if so many runs contradict it that the undecided ones cannot
@@ -91,36 +134,19 @@ class RunClaim(Claim):
 
     Args:
         share: Fraction of the runs in which the claim must hold, in (0, 1].
-        improves: Training precondition. A run is undecided unless ``metric`` has improved on its value at step 0 by this
-            factor. None: no precondition.
-        metric: The tag that ``improves`` refers to; positive, lower is better.
-        settled: If true, the precondition also requires that ``metric`` is no longer falling.
     """
 
     share: float = 1.0
-    improves: float | None = None
-    metric: str | None = None
-    settled: bool = True
 
     def __post_init__(self) -> None:
         checks.number("share", self.share, above=0)
-        checks.flag("settled", self.settled)
         if self.share > 1:
             raise FieldError("share", self.share, "it must be at most 1.")
-        if self.improves is not None:
-            checks.number("improves", self.improves, above=0)
-            if self.metric is None:
-                raise UserError("improves needs metric, the tag that has to improve.")
+        super().__post_init__()
 
     @abstractmethod
     def verdict(self, run: RunRecord) -> Verdict:
         """Return the verdict for one finished run."""
-
-    def precondition(self) -> str:
-        if self.improves is None:
-            return ""
-        settled = " and is no longer falling" if self.settled else ""
-        return f"; undecided unless {self.metric} improves on step 0 by the factor {self.improves:g}{settled}"
 
     def assess(self, runs: Sequence[RunRecord]) -> Assessment:
         chosen = self.select(runs)
@@ -138,11 +164,13 @@ class RunClaim(Claim):
             return Verdict(UNDECIDED, run.sweep_run.problem)
         if run.shortened:
             return Verdict(UNDECIDED, f"too short to judge: {', '.join(run.shortened)}")
-        if self.improves is not None and self.metric is not None:
-            unfinished = insufficient_training(self.metric, run.series(self.metric), self.improves, self.settled)
-            if unfinished is not None:
-                return Verdict(UNDECIDED, unfinished)
+        if self.requires is not None and (unmet := Requirement.read(self.requires).unmet(run)) is not None:
+            return Verdict(UNDECIDED, unmet)
         return self.verdict(run)
+
+    def judged(self, value: float) -> str:
+        """Return ``held`` if the claim holds at ``value``, else ``not held``."""
+        return HELD if self.holds_at(value) else NOT_HELD
 
 
 def undecidable(runs: Sequence[RunRecord]) -> str | None:
@@ -196,66 +224,13 @@ def of_last(n: int) -> str:
     return "" if n == 1 else f" (median of the last {n} values)"
 
 
-def insufficient_training(tag: str, series: ScalarSeries, factor: float, settled: bool = True) -> str | None:
-    """Return why training was too short to decide a claim.
-
-    Args:
-        tag: Name of the metric, for the message.
-        series: Its values; positive, lower is better.
-        factor: Required ratio of the value at step 0 to the median of the last quarter.
-        settled: If true, the metric must also have stopped falling.
-
-    Returns:
-        The reason, or None if training was long enough.
-    """
-    points = series.finite()
-    if len(points.steps) < MIN_EVALUATIONS or points.steps[0] != 0:
-        return f"{tag} was evaluated {len(points.steps)} times: at least {MIN_EVALUATIONS} are needed, the first at step 0"
-    first, last = points.values[0], float(np.median(_quarter(points, 1)))
-    if not last * factor <= first:
-        ends = f"from {format_value(first)} to {format_value(last)} (median of its last quarter)"
-        return f"training too short: {tag} went {ends}, not better by the factor {factor:g}"
-    return still_falling(tag, points) if settled else None
-
-
 def still_falling(tag: str, series: ScalarSeries) -> str | None:
     """Return by how much ``tag`` still falls at the end of training, or None if it has settled."""
-    before, last = (float(np.median(_quarter(series, n))) for n in (2, 1))
+    before, last = (float(np.median(quarter(series, n))) for n in (2, 1))
     if before - last > STILL_FALLING * abs(last):
         ends = f"from {format_value(before)} to {format_value(last)}"
         return f"training too short: {tag} is still falling, {ends} (medians of its last two quarters)"
     return None
-
-
-def _quarter(series: ScalarSeries, from_the_end: int) -> np.ndarray:
-    size = max(1, len(series.values) // 4)
-    return series.values[len(series.values) - from_the_end * size :][:size]
-
-
-def check_bounds(at_least: float | None, at_most: float | None, names: tuple[str, str] = ("at_least", "at_most")) -> None:
-    """Check that a claim has at least one numeric bound.
-
-    Raises:
-        UserError: If both bounds are None, or one of them is not a number.
-    """
-    if at_least is None and at_most is None:
-        raise UserError(f"a claim needs {names[0]} or {names[1]}: otherwise nothing could contradict it.")
-    for name, value in zip(names, (at_least, at_most), strict=True):
-        if value is not None:
-            checks.number(name, value)
-
-
-def judge_bounds(value: float, at_least: float | None, at_most: float | None) -> str:
-    """Return ``held`` if ``value`` lies within the given bounds, else ``not held``."""
-    return HELD if (at_least is None or value >= at_least) and (at_most is None or value <= at_most) else NOT_HELD
-
-
-def describe_bounds(at_least: float | None, at_most: float | None) -> str:
-    """Return the bounds as text."""
-    if at_least is not None and at_least == at_most:
-        return f"{at_least:g}"
-    parts = [f"at least {at_least:g}" if at_least is not None else "", f"at most {at_most:g}" if at_most is not None else ""]
-    return " and ".join(filter(None, parts))
 
 
 def _conditions(where: Mapping[str, Any]) -> str:

@@ -7,18 +7,8 @@ import numpy as np
 
 from gan_cli import checks
 from gan_cli.evaluation.number_format import format_value
-from gan_cli.report.claims.base import (
-    HELD,
-    NOT_HELD,
-    UNDECIDED,
-    RunClaim,
-    Verdict,
-    check_bounds,
-    describe_bounds,
-    judge_bounds,
-    not_logged,
-    still_falling,
-)
+from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, RunClaim, Verdict, not_logged, still_falling
+from gan_cli.report.claims.bounds import check_bounds, describe_bounds, inside
 from gan_cli.report.records.runs import RunRecord
 
 
@@ -39,8 +29,12 @@ class Stalls(RunClaim):
     start: int = 0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         checks.number("factor", self.factor, above=0)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        """Return whether the claim holds where the best later value is better by the factor ``value``."""
+        return value < self.factor
 
     def rule(self) -> str:
         return f"{self.tag} is never better than at step {self.start} by the factor {self.factor:g}"
@@ -53,7 +47,7 @@ class Stalls(RunClaim):
             return not_logged(self.tag)
         best = float(later.min())
         reason = f"{self.tag} was {format_value(first)} at step {self.start}, at best {format_value(best)} later"
-        if best * self.factor <= first:
+        if best <= 0 or not self.holds_at(first / best):
             return Verdict(NOT_HELD, reason)
         unfinished = still_falling(self.tag, series)
         return Verdict(UNDECIDED, unfinished) if unfinished is not None else Verdict(HELD, reason)
@@ -78,9 +72,13 @@ class Exceeds(RunClaim):
     after: int = -1
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_bounds(self.above, self.below, ("above", "below"))
         checks.number("part", self.part, least=0)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        """Return whether the claim holds where ``value`` is the fraction of the values that lie beyond."""
+        return value > 0 and value >= self.part
 
     def rule(self) -> str:
         often = f"in {self.part:.0%} of its values or more" if self.part else "at least once"
@@ -91,6 +89,6 @@ class Exceeds(RunClaim):
         values = run.series(self.tag).after(self.after).finite().values
         if not len(values):
             return not_logged(self.tag)
-        beyond = [judge_bounds(float(value), self.above, self.below) == HELD for value in values]
+        beyond = [inside(float(value), self.above, self.below) for value in values]
         reason = f"{sum(beyond)} of {len(values)} values, {values.min():.4g} to {values.max():.4g}"
-        return Verdict(HELD if any(beyond) and np.mean(beyond) >= self.part else NOT_HELD, reason)
+        return Verdict(self.judged(float(np.mean(beyond))), reason)

@@ -11,17 +11,8 @@ from scipy import stats
 from gan_cli import checks
 from gan_cli.evaluation.number_format import format_interval, format_signed, format_value
 from gan_cli.evaluation.verdicts import describe_level, differences_to
-from gan_cli.report.claims.base import (
-    HELD,
-    NOT_HELD,
-    UNDECIDED,
-    Assessment,
-    Claim,
-    check_bounds,
-    describe_bounds,
-    judge_bounds,
-    undecidable,
-)
+from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, Assessment, BoundedClaim, Claim, undecidable
+from gan_cli.report.claims.bounds import check_bounds, describe_bounds, inside
 from gan_cli.report.records.runs import RunRecord
 
 STATES = {"better": HELD, "worse": NOT_HELD}
@@ -32,7 +23,8 @@ class Ordering(Claim):
     """One method is better than another by the mean of their paired differences over seeds.
 
     Held if the interval of the mean difference at equal seeds (``evaluation.verdicts``) lies on the side of ``better``, not
-    held if it lies on the other side, and undecided if it contains 0 or a method has fewer than three seeds.
+    held if it lies on the other side, and undecided if it contains 0 or a method has fewer than three seeds. What the claim
+    requires is required of the better method alone: a method that has learnt nothing may be the worse one.
 
     Args:
         number: Name of a gan-eval number at the last checkpoint, or a tag (``metric/w1``), whose last value is used.
@@ -48,6 +40,7 @@ class Ordering(Claim):
 
     def __post_init__(self) -> None:
         checks.flag("higher_is_better", self.higher_is_better)
+        super().__post_init__()
 
     def rule(self) -> str:
         names = (", ".join(f"{key}={value}" for key, value in where.items()) for where in (self.better, self.worse))
@@ -60,6 +53,8 @@ class Ordering(Claim):
         a, b = (self._by_seed([run for run in chosen if run.matches(where)]) for where in (self.better, self.worse))
         if reason := undecidable([run for run in chosen if self._compares(run)]):
             return self.assessment(UNDECIDED, reason)
+        if unmet := self.unmet([run for run in chosen if run.matches(self.better)]):
+            return self.assessment(UNDECIDED, unmet)
         paired, _ = differences_to(1, [a, b], self.higher_is_better)
         if paired is None or not paired.n:
             return self.assessment(UNDECIDED, f"a method has no run with {self.number}")
@@ -79,7 +74,7 @@ class Ordering(Claim):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trend(Claim):
+class Trend(BoundedClaim):
     """Across a sweep, ``number`` correlates with the swept ``key`` (Spearman's rank correlation).
 
     Every run is one point. Undecided with fewer than ``n`` runs, or fewer than three distinct values of the key.
@@ -101,6 +96,10 @@ class Trend(Claim):
     def __post_init__(self) -> None:
         check_bounds(self.at_least, self.at_most)
         checks.count("n", self.n, 3)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        return inside(value, self.at_least, self.at_most)
 
     def rule(self) -> str:
         bounds = describe_bounds(self.at_least, self.at_most)
@@ -108,7 +107,7 @@ class Trend(Claim):
 
     def assess(self, runs: Sequence[RunRecord]) -> Assessment:
         chosen = self.select(runs)
-        if reason := undecidable(chosen):
+        if reason := undecidable(chosen) or self.unmet(chosen):
             return self.assessment(UNDECIDED, reason)
         points = [(x, y) for run in chosen if (x := run.setting(self.key)) is not None and (y := self._value(run)) is not None]
         if len(points) < self.n or len({x for x, _ in points}) < 3:
@@ -119,7 +118,7 @@ class Trend(Claim):
         rho = float(stats.spearmanr(x, y).statistic)
         ends = " and ".join(f"{format_value(float(y[i]))} at {x[i]:g}" for i in (0, -1))
         reason = f"Spearman correlation {rho:.2f} over {len(x)} runs, {ends}"
-        return self.assessment(judge_bounds(rho, self.at_least, self.at_most), reason)
+        return self.assessment(HELD if self.holds_at(rho) else NOT_HELD, reason)
 
     def _value(self, run: RunRecord) -> float | None:
         value = run.number(self.number)

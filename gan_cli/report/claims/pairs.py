@@ -8,18 +8,8 @@ from scipy import stats
 
 from gan_cli import checks
 from gan_cli.evaluation.number_format import format_value
-from gan_cli.report.claims.base import (
-    HELD,
-    NOT_HELD,
-    UNDECIDED,
-    RunClaim,
-    Verdict,
-    check_bounds,
-    describe_bounds,
-    judge_bounds,
-    not_logged,
-    of_last,
-)
+from gan_cli.report.claims.base import UNDECIDED, RunClaim, Verdict, not_logged, of_last
+from gan_cli.report.claims.bounds import check_bounds, describe_bounds, inside
 from gan_cli.report.records.runs import RunRecord
 
 
@@ -38,6 +28,8 @@ class Correlation(RunClaim):
         warmup: Steps up to this one are ignored.
         n: Minimum number of evaluations, at least 3.
         median: Width in points of the median filter applied to ``x``; odd, 1 means no filter.
+        changes: If true, the changes from one evaluation to the next are correlated instead of the values. Two curves that both
+            fall correlate as values, whatever they measure.
     """
 
     x: str
@@ -47,18 +39,24 @@ class Correlation(RunClaim):
     warmup: int = 0
     n: int = 10
     median: int = 1
+    changes: bool = False
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_bounds(self.at_least, self.at_most)
         checks.count("warmup", self.warmup, 0)
         checks.count("n", self.n, 3)
         checks.odd("median", self.median)
+        checks.flag("changes", self.changes)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        return inside(value, self.at_least, self.at_most)
 
     def rule(self) -> str:
         filtered = f", {self.x} median filtered over {self.median} points" if self.median > 1 else ""
+        correlated = f"{'the changes of ' if self.changes else ''}{self.x} and {self.y}"
         return (
-            f"Spearman correlation of {self.x} and {self.y} {describe_bounds(self.at_least, self.at_most)}, "
+            f"Spearman correlation of {correlated} {describe_bounds(self.at_least, self.at_most)}, "
             f"after step {self.warmup}, over {self.n} evaluations or more{filtered}"
         )
 
@@ -68,10 +66,13 @@ class Correlation(RunClaim):
         good = np.isfinite(x) & np.isfinite(y.values)
         if (n := int(good.sum())) < self.n:
             return Verdict(UNDECIDED, f"{n} evaluations with both numbers after step {self.warmup}, {self.n} are needed")
-        if np.ptp(x[good]) == 0 or np.ptp(y.values[good]) == 0:
-            return Verdict(UNDECIDED, f"one of the two is constant over {n} evaluations")
-        rho = float(stats.spearmanr(x[good], y.values[good]).statistic)
-        return Verdict(judge_bounds(rho, self.at_least, self.at_most), f"Spearman correlation {rho:.2f} over {n} evaluations")
+        pair = [np.diff(values[good]) if self.changes else values[good] for values in (x, y.values)]
+        if any(np.ptp(values) == 0 for values in pair):
+            return Verdict(
+                UNDECIDED, f"one of the two {'changes evenly' if self.changes else 'is constant'} over {n} evaluations"
+            )
+        rho = float(stats.spearmanr(*pair).statistic)
+        return Verdict(self.judged(rho), f"Spearman correlation {rho:.2f} over {n} evaluations")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +89,13 @@ class Agrees(RunClaim):
     after: int = -1
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         checks.number("absolute", self.absolute, least=0)
         checks.number("relative", self.relative, least=0)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        """Return whether the claim holds where ``value`` is |tag - reference| - ``relative`` · |reference|."""
+        return value <= self.absolute
 
     def rule(self) -> str:
         terms = [f"{self.absolute:g}" if self.absolute else "", f"{self.relative:.3g} of it" if self.relative else ""]
@@ -103,10 +108,10 @@ class Agrees(RunClaim):
         if not pairs:
             return Verdict(UNDECIDED, f"{self.tag} and {self.reference} were never logged at the same step")
         a, b = np.array(pairs).T
-        excess = np.abs(a - b) - (self.absolute + self.relative * np.abs(b))
-        worst = int(np.nan_to_num(excess, nan=np.inf).argmax())
+        beyond = np.nan_to_num(np.abs(a - b) - self.relative * np.abs(b), nan=np.inf)
+        worst = int(beyond.argmax())
         reason = f"at worst {format_value(float(a[worst]))} against {format_value(float(b[worst]))}, in {len(pairs)} pairs"
-        return Verdict(HELD if excess[worst] <= 0 else NOT_HELD, reason)
+        return Verdict(self.judged(float(beyond[worst])), reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +131,13 @@ class Beats(RunClaim):
     last: int = 1
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         checks.number("factor", self.factor, above=0)
         checks.count("last", self.last)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        """Return whether the claim holds where the reference is ``value`` times the tag."""
+        return value > self.factor
 
     def rule(self) -> str:
         divided = f" / {self.factor:g}" if self.factor != 1 else ""
@@ -139,5 +148,5 @@ class Beats(RunClaim):
         if min(len(values), len(others)) < self.last:
             return not_logged(self.tag if len(values) < self.last else self.reference)
         final, reference = float(np.median(values)), float(np.median(others))
-        state = HELD if final * self.factor < reference else NOT_HELD  # NaN compares as not held
-        return Verdict(state, f"{format_value(final)} against {format_value(reference)}{of_last(self.last)}")
+        ratio = math.inf if final <= 0 else reference / final  # NaN compares as not held
+        return Verdict(self.judged(ratio), f"{format_value(final)} against {format_value(reference)}{of_last(self.last)}")

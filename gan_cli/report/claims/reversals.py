@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli import checks
-from gan_cli.report.claims.base import RunClaim, Verdict, check_bounds, describe_bounds, judge_bounds, not_logged
+from gan_cli.report.claims.base import RunClaim, Verdict, not_logged
+from gan_cli.report.claims.bounds import check_bounds, describe_bounds, inside
 from gan_cli.report.records.runs import RunRecord
 
 
@@ -28,9 +29,12 @@ class Reversals(RunClaim):
     by: float = 0.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_bounds(self.at_least, self.at_most)
         checks.number("by", self.by, least=0)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        return inside(value, self.at_least, self.at_most)
 
     def rule(self) -> str:
         slack = f" by more than {self.by:g}" if self.by else ""
@@ -42,8 +46,7 @@ class Reversals(RunClaim):
         if len(values) < 3:
             return not_logged(self.tag)
         n = reversals(values, self.by)
-        state = judge_bounds(n, self.at_least, self.at_most)
-        return Verdict(state, f"{self.tag} changes direction {n} times in {len(values)} values")
+        return Verdict(self.judged(n), f"{self.tag} changes direction {n} times in {len(values)} values")
 
 
 def reversals(values: np.ndarray, by: float) -> int:

@@ -7,19 +7,8 @@ import numpy as np
 
 from gan_cli import checks
 from gan_cli.evaluation.number_format import format_value
-from gan_cli.report.claims.base import (
-    HELD,
-    NOT_HELD,
-    UNDECIDED,
-    RunClaim,
-    Verdict,
-    check_bounds,
-    describe_bounds,
-    judge_bounds,
-    not_logged,
-    of_last,
-    still_falling,
-)
+from gan_cli.report.claims.base import HELD, NOT_HELD, UNDECIDED, RunClaim, Verdict, not_logged, of_last, still_falling
+from gan_cli.report.claims.bounds import check_bounds, describe_bounds, inside
 from gan_cli.report.records.runs import RunRecord
 
 
@@ -47,9 +36,12 @@ class Falls(RunClaim):
     median: int = 1
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_bounds(self.at_least, self.at_most)
         checks.odd("median", self.median)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        return inside(value, self.at_least, self.at_most)
 
     def rule(self) -> str:
         start = "the first step logged" if self.start is None else f"step {self.start}"
@@ -69,7 +61,7 @@ class Falls(RunClaim):
             )
         orders = math.log10(before / after) if after > 0 else math.inf
         reason = f"{before:.3g} at step {ends[0]}, {after:.3g} at step {ends[1]}: {in_orders(orders)}"
-        return Verdict(judge_bounds(orders, self.at_least, self.at_most), reason)
+        return Verdict(self.judged(orders), reason)
 
 
 def in_orders(orders: float) -> str:
@@ -99,9 +91,12 @@ class Reaches(RunClaim):
     last: int = 1
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_bounds(self.above, self.below, ("above", "below"))
         checks.count("last", self.last)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        return math.isfinite(value) and inside(value, self.above, self.below)
 
     def rule(self) -> str:
         final = "final value" if self.last == 1 else f"median of the last {self.last} values"
@@ -112,8 +107,7 @@ class Reaches(RunClaim):
         if len(values) < self.last:
             return not_logged(self.tag)
         final = float(np.median(values))
-        state = judge_bounds(final, self.above, self.below) if math.isfinite(final) else NOT_HELD
-        return Verdict(state, f"{self.tag} ends at {format_value(final)}{of_last(self.last)}")
+        return Verdict(self.judged(final), f"{self.tag} ends at {format_value(final)}{of_last(self.last)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +120,11 @@ class StaysWithin(RunClaim):
     after: int = -1
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_bounds(self.low, self.high, ("low", "high"))
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        return inside(value, self.low, self.high)
 
     def rule(self) -> str:
         start = f" after step {self.after}" if self.after >= 0 else ""
@@ -140,8 +137,8 @@ class StaysWithin(RunClaim):
         if not np.isfinite(values).all():
             return Verdict(NOT_HELD, f"{self.tag} became not finite")
         low, high = float(values.min()), float(values.max())
-        inside = HELD if judge_bounds(low, self.low, None) == judge_bounds(high, None, self.high) == HELD else NOT_HELD
-        return Verdict(inside, f"{self.tag} from {low:.4g} to {high:.4g} in {len(values)} values")
+        state = HELD if self.holds_at(low) and self.holds_at(high) else NOT_HELD
+        return Verdict(state, f"{self.tag} from {low:.4g} to {high:.4g} in {len(values)} values")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,9 +156,12 @@ class Improves(RunClaim):
     last: int = 1
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         checks.number("factor", self.factor, above=0)
         checks.count("last", self.last)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        return value >= self.factor
 
     def rule(self) -> str:
         return f"{self.tag}{of_last(self.last)} better than at step 0 by the factor {self.factor:g}"
@@ -172,8 +172,10 @@ class Improves(RunClaim):
             return not_logged(self.tag)
         first, last = series.values[0], float(np.median(series.values[-self.last :]))
         reason = f"{self.tag} went from {format_value(first)} to {format_value(last)}{of_last(self.last)}"
-        if last * self.factor <= first:
-            return Verdict(HELD, f"{reason}, better by the factor {first / last:.3g}" if last > 0 else reason)
+        if last <= 0:
+            return Verdict(HELD, reason)
+        if self.holds_at(first / last):
+            return Verdict(HELD, f"{reason}, better by the factor {first / last:.3g}")
         unfinished = still_falling(self.tag, series)
         return Verdict(UNDECIDED, unfinished) if unfinished is not None else Verdict(NOT_HELD, reason)
 
@@ -195,9 +197,12 @@ class Monotone(RunClaim):
     after: int = -1
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         checks.flag("falling", self.falling)
         checks.number("tolerance", self.tolerance, least=0)
+        super().__post_init__()
+
+    def holds_at(self, value: float) -> bool:
+        return value <= self.tolerance
 
     def rule(self) -> str:
         slack = f", up to {self.tolerance:g}" if self.tolerance else ""
@@ -210,4 +215,4 @@ class Monotone(RunClaim):
         back = float((np.diff(values) if self.falling else -np.diff(values)).max())
         first, last = (format_value(float(values[end])) for end in (0, -1))
         reason = f"from {first} to {last}, largest step back {max(back, 0.0):.3g}"
-        return Verdict(HELD if back <= self.tolerance else NOT_HELD, reason)
+        return Verdict(self.judged(back), reason)

@@ -194,6 +194,7 @@ class PublishedRanking(Claim):
         checks.flag("higher_is_better", self.higher_is_better)
         if self.systems.keys() != self.published.keys() or len(self.systems) < 2:
             raise UserError("systems and published must have the same names, at least two.")
+        super().__post_init__()
 
     def rule(self) -> str:
         best_first = sorted(self.published, key=lambda system: self.published[system], reverse=self.higher_is_better)
@@ -207,7 +208,7 @@ class PublishedRanking(Claim):
 
     def assess(self, runs: Sequence[RunRecord]) -> Assessment:
         chosen = self.select(runs)
-        if reason := undecidable(chosen):
+        if reason := undecidable(chosen) or self.unmet(chosen):
             return self.assessment(UNDECIDED, reason)
         values = {system: self._by_seed(chosen, where) for system, where in self.systems.items()}
         order = sorted(self.published, key=lambda one: self.published[one], reverse=self.higher_is_better)
