@@ -20,11 +20,12 @@ import pages
 import torch
 from scipy.cluster.vq import kmeans2
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 from gan_cli.build import build_data, build_metric, build_player
 from gan_cli.config.compose import compose, loader
 from gan_cli.data.base import Batch, Data
+from gan_cli.data.translation.degradations import Shrink
 from gan_cli.diagnostics.codes import contingency, one_to_one
 from gan_cli.games.analytic.ideal_gan import IdealGAN
 from gan_cli.games.analytic.normal_laws import Law, js, mean_over, quadrature
@@ -82,20 +83,18 @@ def bench(experiment: str, *words: str) -> Bench:
     return Bench(data, metric, *(Batch(*half) for half in zip(*halves, strict=True)))
 
 
-def gaussian(x: Tensor, n: int, components: int | None = None) -> Tensor:
-    """Return ``n`` samples of the Gaussian law with the mean and the covariance of ``x``, or with its main components."""
+def gaussian(x: Tensor, n: int) -> Tensor:
+    """Return ``n`` samples of the Gaussian law with the mean and the covariance of ``x``."""
     flat = x.flatten(1).double()
     mean = flat.mean(0)
     _, scales, axes = torch.linalg.svd(flat - mean, full_matrices=False)
-    k = components or len(scales)
-    noise = torch.randn(n, k, generator=torch.Generator().manual_seed(0), dtype=torch.double)
-    return (mean + noise * scales[:k] / (len(x) - 1) ** 0.5 @ axes[:k]).float().view(n, *x.shape[1:])
+    noise = torch.randn(n, len(scales), generator=torch.Generator().manual_seed(0), dtype=torch.double)
+    return (mean + noise * scales / (len(x) - 1) ** 0.5 @ axes).float().view(n, *x.shape[1:])
 
 
-def blurred(x: Tensor, side: int = BLURRED) -> Tensor:
-    """Return images shrunk to ``side`` pixels and enlarged again."""
-    small = interpolate(x, (side, side), mode="bilinear", antialias=True)
-    return interpolate(small, x.shape[2:], mode="bilinear")
+def blurred(x: Tensor) -> Tensor:
+    """Return images averaged to 8×8 pixels and enlarged again."""
+    return Shrink(x.shape[-1] // BLURRED)(x)
 
 
 def class_means(batch: Batch) -> Tensor:
@@ -105,23 +104,15 @@ def class_means(batch: Batch) -> Tensor:
 
 
 def images() -> Iterator[Row]:
-    """Yield what real images come to once they are blurred, and what laws without any detail come to."""
-    cases = {
-        "wgan_fig3, wgan_fig4, wgan_fig8, momentum": ("wgan_fig3", ()),
-        "ebgan, mmd_gan, sliced_wasserstein, wgan_fig5_7": ("ebgan", ()),
-        "family, ddpm and every system in small": ("sngan_small", ()),
-    }
-    for names, (experiment, words) in cases.items():
-        measured = bench(experiment, *words)
-        x = measured.other.x
-        n = len(x)
-        for baseline, fake in {
-            "real images blurred to 8×8": blurred(x),
-            "a Gaussian law with 20 components": gaussian(measured.data.train.batch(torch.arange(5000)).x, n, 20).clamp(-1, 1),
-            "the mean images of the classes": class_means(measured.other),
-        }.items():
-            number, value = next(iter(measured.numbers(fake).items()))
-            yield Row(names, f"{number}, {n} samples", baseline, value)
+    """Yield what real images come to once they are blurred, by the number of samples."""
+    for names, experiment in (
+        ("wgan_fig3, wgan_fig4, wgan_fig8, momentum", "wgan_fig3"),
+        ("ebgan, mmd_gan, sliced_wasserstein, wgan_fig5_7", "ebgan"),
+        ("family, ddpm, the systems in small", "sngan_small"),
+    ):
+        measured = bench(experiment)
+        number, value = next(iter(measured.numbers(blurred(measured.other.x)).items()))
+        yield Row(names, f"{number}, {len(measured.real.x)} samples", "real images blurred to 8×8", value)
 
 
 def classes() -> Iterator[Row]:
@@ -181,7 +172,9 @@ def paired() -> Iterator[Row]:
             filled[:, :, hole, hole] = median[:, hole, hole]
             cheap["the median image in the hole"] = filled
         elif experiment == "super_resolution":
-            cheap["nearest-neighbour interpolation"] = interpolate(blurred_source(source), (32, 32), mode="nearest")
+            cheap["nearest-neighbour interpolation"] = interpolate(
+                avg_pool2d(measured.real.x, 4), scale_factor=4, mode="nearest"
+            )
         elif experiment == "colourisation":
             slope, start = linear_colours(train)
             cheap["one linear map from grey to colour"] = (source * slope + start).clamp(-1, 1)
@@ -191,11 +184,6 @@ def paired() -> Iterator[Row]:
             found = measured.numbers(fake, source)
             for number in ("metric/l1", next(iter(found))):
                 yield Row(experiment, number, baseline, found[number])
-
-
-def blurred_source(source: Tensor) -> Tensor:
-    """Return the small images that sources of super-resolution were enlarged from, nearly."""
-    return interpolate(source, (8, 8), mode="bilinear", antialias=True)
 
 
 def linear_colours(pairs: Batch) -> tuple[Tensor, Tensor]:
