@@ -18,7 +18,7 @@ SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery baselines bench bench-metrics bench-start bench-feed bench-sequences bench-formats bench-compile bench-growth bench-damages bench-rankings bench-processes bench-gpu bench-precision torture torture-long clean
+.PHONY: help setup demo test test-fast test-long test-slurm lint docs docs-serve options experiments reports gallery baselines bench bench-metrics bench-start bench-feed bench-sequences bench-formats bench-compile bench-growth bench-damages bench-rankings bench-processes bench-recipe bench-gpu bench-precision torture torture-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -128,6 +128,10 @@ bench-gpu: setup ## tests and times on a CUDA device, written into docs/performa
 	$(BIN)/python tests/benchmarks/bench_gpu.py
 
 PRECISIONS := precision=fp32,bf16 memory_format=auto seed=1,2,3
+bench-recipe: setup ## Fréchet distance by rounds and time with optimizer=adam and adam_small over three seeds, 40 minutes
+	$(BIN)/gan-train -m optimizer=adam,adam_small seed=21,22,23 eval_every=500 hydra.sweep.dir=outputs/recipe
+	$(BIN)/gan-eval outputs/recipe
+
 bench-precision: setup ## quality in bf16 beside fp32: the demo and wgan_gp_small over three seeds, on a CPU with AMX or a GPU
 	$(BIN)/gan-train -m $(PRECISIONS) hydra.sweep.dir=outputs/precision/demo
 	$(BIN)/gan-train -m experiment=wgan_gp_small $(PRECISIONS) hydra.sweep.dir=outputs/precision/wgan_gp_small
