@@ -41,20 +41,25 @@ def confusion_matrix(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def class_accuracy(logits: Tensor, y: Tensor) -> tuple[float, float]:
-    """Return the share p of samples that are classified as the wanted class, and its standard error √(p(1 − p)/N).
+    """Return the share p of samples that are classified as the wanted class, and its standard error.
+
+    The wanted classes are the same at every measurement, so the error is that of a stratified sample, the root of
+    Σ_c n_c² p_c(1 − p_c)/(n_c − 1) divided by N, with the number n_c and the accuracy p_c of each class.
 
     Args:
         logits: ``[N, K]``.
         y: Wanted classes, int64 ``[N]``.
 
     Returns:
-        p in [0, 1] and its binomial standard error.
+        p in [0, 1] and its standard error.
 
     Raises:
         UserError: As in ``confusion_matrix``.
     """
-    p = int(confusion_matrix(logits, y).trace()) / len(y)
-    return p, (p * (1 - p) / len(y)) ** 0.5
+    confusion = confusion_matrix(logits, y).double()
+    counts, right = confusion.sum(1), confusion.diagonal()
+    within = right * (counts - right) / (counts - 1).clamp(min=1)
+    return int(right.sum()) / len(y), float(within.sum()) ** 0.5 / len(y)
 
 
 def class_tv(logits: Tensor, y: Tensor) -> float:

@@ -72,8 +72,11 @@ class PrecisionRecall(Metric):
     Each pair has the k of its paper, 3 and 5: with k = 3 the coverage of real samples would be 0.88 instead of 0.97.
 
     The standard errors are those of a mean over the scored samples (generated ones for precision and density, real ones for
-    recall and coverage), with the balls as given. On Gaussians they agree within a quarter with the variation over other
-    generated samples; if the real samples vary too, the numbers scatter up to half as much again.
+    recall and coverage). Those of precision and density are the scatter over other generated samples with the real ones fixed.
+    Those of recall and coverage ignore that a generated sample decides about several real ones: in the plane they are 0.33 to
+    0.73 of that scatter (recall) and 0.67 to 1.1 (coverage), in 8 dimensions 0.3 to 1.0 and 0.8 to 1.5. If the real samples
+    vary too, precision and density scatter more than their errors say: density 1.5 times as much for 500 samples of equal
+    Gaussians in 8 dimensions.
 
     Args:
         features: The feature space.
