@@ -22,6 +22,7 @@ from gan_cli.evaluation.checkpoints import Checkpoints
 from gan_cli.evaluation.class_tables import curve_class_tables, run_class_tables, sweep_class_tables
 from gan_cli.evaluation.comparison import compare
 from gan_cli.evaluation.costs import cost_tables
+from gan_cli.evaluation.design_tables import design_tables
 from gan_cli.evaluation.details import detail_tables, reference_tables, remark_tables
 from gan_cli.evaluation.folders import FolderComparison
 from gan_cli.evaluation.numbers import numbers_and_details
@@ -158,6 +159,7 @@ def _measure_each(
     tables = [
         *([best_of_table(folder, tuned)] if tuned else []),
         *sweep_tables(comparison),
+        *design_tables(comparison),
         *sweep_class_tables(comparison),
         *cost_tables(sweep_runs, found, chosen),
         *reference_tables(sweep_runs, found),

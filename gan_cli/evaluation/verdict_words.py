@@ -53,7 +53,7 @@ def legend(ranking: Ranking) -> list[str]:
         "Not told apart: the interval contains 0."
     ]
     if ranking.undecided:
-        names = ", ".join(row_name(ranking, row) for row in ranking.undecided)
+        names = "; ".join(row_name(ranking, row) for row in ranking.undecided)
         lines += [
             f"Not told apart from the {base} ({row_name(ranking, ranking.base)}): {names}.",
             "Seeds to decide: seeds per method at which the same difference and spread would tell them apart.",

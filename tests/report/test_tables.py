@@ -1,5 +1,7 @@
 """Tables of evaluation results: their rows, and the notes that say what the numbers are."""
 
+import pytest
+
 from gan_cli.evaluation.results import Number, Provenance, Result, write
 from gan_cli.report.figures import tables
 from gan_cli.report.records.runs import run_records
@@ -38,6 +40,17 @@ def test_rows_name_what_differs_and_the_title_what_all_share(run):
 def test_an_interval_without_zero_shows_it(run):
     [table] = tables.tables(sweep(run, {"a": [0.0, 0.0, 0.0], "b": [0.105, 0.15, 0.195]}))
     assert table.rows[1][-3:] == ["+0.15 [+0.0034,+0.30]", "worse", ""]
+
+
+def test_a_grid_of_two_keys_has_effects_and_a_heat_map(run):
+    cells = {f"{loss} {lr}": [i + j, i + j + 0.1, i + j + 0.2] for i, loss in enumerate("ab") for j, lr in enumerate("12")}
+    runs = sweep(run, cells, lambda cell: [f"loss={cell[0]}", f"optimizer.lr={cell[2]}"])
+    _, effects, means = tables.tables(runs)
+    assert [(row[0], row[3]) for row in effects.rows][:2] == [("loss", "effect"), ("optimizer.lr", "effect")]
+    assert [row[0] for row in means.rows] == ["loss=a", "loss=b", "optimizer.lr=1", "optimizer.lr=2"]
+    bars, grid = tables.ranking_figures(runs)
+    assert (bars.slug, grid.slug) == ("numbers_0", "grid_0")
+    assert [row["value"] for row in grid.data] == pytest.approx([0.1, 1.1, 1.1, 2.1])
 
 
 class TestNumbersWithinClasses:

@@ -9,6 +9,9 @@ from gan_cli.config.names import settings_text
 from gan_cli.evaluation.by_class import COUNTED, ENOUGH_IN_WORDS, names_of, rows_of
 from gan_cli.evaluation.comparison import Mean, Ranking, compare, mean
 from gan_cli.evaluation.costs import NOTE, TITLE, cost_rows
+from gan_cli.evaluation.design import design_of
+from gan_cli.evaluation.design_tables import NOTE as NOTE_OF_DESIGNS
+from gan_cli.evaluation.design_tables import effect_rows, level_rows
 from gan_cli.evaluation.floor_words import REAL, floor_in_words, floor_label, floor_note, result_label
 from gan_cli.evaluation.number_format import format_value, with_direction
 from gan_cli.evaluation.remarks import remarks
@@ -16,6 +19,7 @@ from gan_cli.evaluation.results import Provenance, Result, differences, named
 from gan_cli.evaluation.tables import caption
 from gan_cli.evaluation.verdict_words import base_in_words, difference_text, legend, row_name, seeds_text, verdict_text
 from gan_cli.report.figures import style
+from gan_cli.report.figures.designs import heat_map
 from gan_cli.report.figures.rows import group_rows
 from gan_cli.report.figures.style import WIDTH, RenderedFigure
 from gan_cli.report.figures.sweeps import bars
@@ -58,17 +62,29 @@ def tables(runs: Sequence[RunRecord]) -> list[Table]:
     ranked = [
         table
         for ranking in comparison.rankings
-        for table in (_sweep_table(ranking, [*_remarks(ranking, runs), *left_out]), *_class_tables(ranking))
+        for table in (
+            _sweep_table(ranking, [*_remarks(ranking, runs), *left_out]),
+            *_design_tables(ranking),
+            *_class_tables(ranking),
+        )
     ]
     return [*ranked, *_cost_tables(runs)]
 
 
 def ranking_figures(runs: Sequence[RunRecord]) -> list[RenderedFigure]:
-    """Return a bar chart of the primary number of every ranking; empty unless there are several methods."""
+    """Return a bar chart of the primary number of every ranking, and a heat map if its methods are a full grid of two keys.
+
+    Empty unless there are several methods.
+    """
     if len({run.method for run in runs}) < 2:
         return []
     comparison = compare([run.sweep_run for run in runs], {run.sweep_run.name: run.results for run in runs})
-    return [_bars(ranking, runs, index) for index, ranking in enumerate(comparison.rankings) if len(ranking.rows) > 1]
+    return [
+        figure
+        for index, ranking in enumerate(comparison.rankings)
+        if len(ranking.rows) > 1
+        for figure in (_bars(ranking, runs, index), *heat_map(ranking, index))
+    ]
 
 
 def _bars(ranking: Ranking, runs: Sequence[RunRecord], index: int) -> RenderedFigure:
@@ -124,6 +140,18 @@ def _class_tables_of_run(results: Sequence[Result]) -> list[Table]:
             ]
             found.append(Table(title, head, rows, [ENOUGH_IN_WORDS]))
     return found
+
+
+def _design_tables(ranking: Ranking) -> list[Table]:
+    """Return the main effects and interactions, and the means of the values, if the methods are a full grid."""
+    design = design_of(ranking)
+    if design is None:
+        return []
+    title = f"{ranking.primary}, the grid as a design{_shared(ranking)}"
+    return [
+        Table(title, ["", "F", "p", "verdict"], effect_rows(design), [NOTE_OF_DESIGNS]),
+        Table("means of its values", ["", named(ranking.primary, ranking.numbers)], level_rows(design), []),
+    ]
 
 
 def _class_tables(ranking: Ranking) -> list[Table]:
