@@ -108,7 +108,7 @@ def images() -> Iterator[Row]:
     for names, experiment in (
         ("wgan_fig3, wgan_fig4, wgan_fig8, momentum", "wgan_fig3"),
         ("ebgan, mmd_gan, sliced_wasserstein, wgan_fig5_7", "ebgan"),
-        ("family, ddpm, the systems in small", "sngan_small"),
+        ("family, ddpm, sngan_small, wgan_gp_small, biggan_small, r3gan_small", "sngan_small"),
     ):
         measured = bench(experiment)
         number, value = next(iter(measured.numbers(blurred(measured.other.x)).items()))

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 SHORT = "train.steps=3 train.processor_minutes=null log_every=1 sample_every=0"
 SMALLER = {"wgan_fig1": "game.n=50"}
 """Overrides that shrink an experiment where the shared settings of small configs do not."""
-TAGS = ("tag", "tags", "x", "y", "exact", "reference", "references", "number", "numbers", "metric")
+TAGS = ("tag", "tags", "x", "y", "exact", "reference", "references", "number", "numbers")
 """Fields of figures and claims that name what was logged."""
 
 
