@@ -138,7 +138,7 @@ class EvalConfig(SamplingConfig):
         None, "compare the methods of a search after this many trials, and their best settings on the held-out split", low=1
     )
     reference: str | None = scalar(
-        None, "method of a sweep that all others are compared with, as loss=wgan, or a part of its name (null: the best one)"
+        None, "method of a sweep that all others are compared with: its settings, or a part of them (null: the best one)"
     )
     inverse: bool = scalar(False, "measure a translator's way back, where the game has one")
     seed: int | None = scalar(None, "start of every random stream (null: as in the run)", low=0, high=2**63)
