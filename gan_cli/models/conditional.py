@@ -1,4 +1,4 @@
-"""one_hot, embedding, projection: conditional players, each a wrapper of an unconditional one.
+"""one_hot, embedding, embedding_fixup, projection, projection_fixup: conditional players, wrappers of unconditional ones.
 
 The argument ``inner`` makes the wrapped network. It has all arguments but those that depend on the wrapper: it is called
 with ``shape``, ``classes`` and, for a generator, ``latent_dim``.

@@ -180,8 +180,15 @@ assert "hydra" in sys.modules and "torch" not in sys.modules
         (
             "gan-train train.",
             [
-                *("train.accumulate=", "train.batch_size=", "train.batches=", "train.epochs=", "train.images="),
-                *("train.minutes=", "train.n_critic=", "train.processor_minutes=", "train.steps="),
+                *("train.accumulate=", "train.batch_size=", "train.batches=", "train.epochs="),
+                *(
+                    "train.generator_batches=",
+                    "train.images=",
+                    "train.minutes=",
+                    "train.n_critic=",
+                    "train.processor_minutes=",
+                    "train.steps=",
+                ),
             ],
         ),
         ("gan-train +loss=h", ["+loss=hinge"]),

@@ -33,7 +33,7 @@ def test_a_run_gets_a_folder_of_its_own(call, jobs, tmp_path):
     words = answer.out.split()
     assert {"loss=hinge", "dataset=points", "model=tiny", "model/generator=other"} <= set(words)
     assert not any(word.startswith(("hydra", "experiment")) for word in words)
-    assert len(answer.out.splitlines()) <= 2
+    assert len(answer.out.splitlines()) <= 3
     assert call("train", "regularizer=[penalty,spectral]").out.count("regularizer=[penalty,spectral]") == 1
     assert jobs.trained[1]["threads"] is None
 

@@ -85,7 +85,7 @@ def test_a_list_has_a_line_for_each_option(answer, width):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--list los", "no group named 'los'. Did you mean loss?\navailable: augmentation, dataset,"),
+        ("--list los", "no group named 'los'. Did you mean loss?\navailable: augmentation, averaging, dataset,"),
         ("--help optimiser", "no group named 'optimiser'. Did you mean optimizer?\n"),
         ("--help loss=WGAN_GP", "no loss named 'WGAN_GP'. Did you mean wgan_gp?\navailable: dragan"),
     ],

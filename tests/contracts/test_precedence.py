@@ -165,7 +165,9 @@ def test_what_an_option_brings_gives_way(group, option):
     others = {
         key: next(name for name in configs.options(key) if name != value)
         for key, value in choices.items()
-        if key.rpartition("/")[0] not in choices and not configs.games_that_bring(key)  # what another model or game lacks
+        if not key.startswith("hydra/")
+        and key.rpartition("/")[0] not in choices
+        and not configs.games_that_bring(key)  # what another model or game lacks
     }
     if any(configs.games_that_bring(key) for key in choices):
         others.pop("game", None)  # without its game there is no such group

@@ -74,7 +74,7 @@ def test_losses_in_16_bits(game):
     """Games that compare outputs of networks in ways of their own: every number is float32, and near that of a float32 run."""
     stats = {}
     for precision in ("fp32", "bf16", "fp16"):
-        cfg = configs.config(f"game={game}")
+        cfg = configs.config(f"optimizer=adam game={game}")
         cfg.precision = precision
         stats[precision] = configs.play(cfg)[1]
         numbers = {name: value for name, value in stats[precision].items() if not name.startswith(("grad", "loss_scale"))}

@@ -247,10 +247,10 @@ def test_checkpoints_that_are_gone_are_missed(cfg, finished, last):
     ("edit", "said"),
     [
         ("train.batch_size=3", r"train\.batch_size=3 instead of 4"),
-        ("optimizer.generator.lr=0.5", r"optimizer\.generator\.lr=0\.5 instead of 0\.0002"),
+        ("optimizer.generator.lr=0.5", r"optimizer\.generator\.lr=0\.5 instead of 0\.002"),
         (
             "seed=1 ema=null precision=bf16 frozen=[generator]",
-            "ema=null instead of 0.9; seed=1 .*; precision=bf16 .*; 1 more",
+            "ema=null instead of 0.9; seed=1 .*; precision=bf16 .*; 2 more",
         ),
         ("solver.extra=1", r"solver\.extra=1 instead of no solver\.extra"),
     ],
