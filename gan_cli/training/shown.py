@@ -34,7 +34,8 @@ class Shown:
     def __init__(self, game: Game, data: Data, seed: int) -> None:
         self.game, self.seed = game, seed
         images = N_IMAGES if data.source is None else N_STRIPS
-        n = {1: N_POINTS, 2: drawing.LINES}.get(len(data.shape), images)
+        fewer = N_POINTS if len(data.shape) == 1 else images
+        n = drawing.LINES if len(data.shape) == 2 else fewer  # LINES imports matplotlib
         self.y = conditions(data, n, seed)
         with fork_rng(seed, game.device):
             self.latents = game.latents(n)
